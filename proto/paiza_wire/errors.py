@@ -1,0 +1,38 @@
+"""The two error families that leave this package; every other exception is a defect of ours.
+
+``Rejected``: what came is wrong and stays wrong, whoever sent it must change it. ``Unavailable``: it may succeed later,
+unchanged. Both carry a code from `paiza_wire.reasons`, which is all that another party is told, and a detail for our own
+logs, which must hold no content and no secret.
+"""
+
+from paiza_wire.reasons import REASONS
+
+
+class PaizaError(Exception):
+    """Anything this software refuses on purpose; ``reason`` is a registered code, ``detail`` is for our own logs."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        """Take a registered reason code; an unregistered one is a defect of ours and fails an assertion."""
+        if reason not in REASONS:
+            unregistered = f"reason code {reason!r} is not registered"
+            raise AssertionError(unregistered)
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        """Give the code, with the detail behind it where there is one."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class Rejected(PaizaError):  # noqa: N818 - the name is the protocol's word for the outcome
+    """Final: the other side sent what cannot be accepted, now or later."""
+
+
+class Unavailable(PaizaError):  # noqa: N818 - the name is the protocol's word for the outcome
+    """Temporary: the same request may succeed later, after ``retry_after_seconds`` if that is known."""
+
+    def __init__(self, reason: str, detail: str = "", retry_after_seconds: float | None = None) -> None:
+        """Take a registered reason code and, if known, how many seconds to wait before trying again."""
+        super().__init__(reason, detail)
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,44 @@
+"""The registry of reason codes: one stable snake_case code for every refusal.
+
+A code travels: it stands in receipts, in log entries and in what programs print. It is therefore never renamed and never
+given another meaning; a code that is no longer used stays. The sentence says what the code means and what to do about it,
+for a person who reads only this line. Translations are looked up by code elsewhere.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+# Alphabetical, one code a line, so that two changes at once do not meet on the same line.
+# fmt: off
+REASONS: Final[Mapping[str, str]] = MappingProxyType({
+    "bad_certificate": "A certificate is not of the required profile or does not chain to that member's authority; obtain one from the member's own authority.",
+    "bad_checkpoint": "A log checkpoint is not well formed or not signed by that log's key; ask the other node for its current checkpoint.",
+    "bad_key": "A key is not of the required kind or encoding; use a key made by this software.",
+    "bad_note": "A signed note is not well formed, or no known key has signed it; ask its sender for it again.",
+    "bad_passphrase": "The private key could not be opened with this passphrase; enter the passphrase the key was stored with.",
+    "bad_proof": "A log proof does not lead to the stated root; ask the other node for a new proof.",
+    "bad_signature": "A signature does not match the signed bytes and the signer's key; the signer must sign and send again.",
+    "cannot_open": "The wrapped key does not open with our decryption key; the sender must wrap it again for our current key.",
+    "certificate_expired": "A certificate was not valid at the time that counts; the holder must renew it and sign again.",
+    "certificate_revoked": "A certificate or its key was revoked by its member; the holder must enrol again.",
+    "conflict": "The same message id was used before for other content; the author must send it under a new id.",
+    "growth_mismatch": "The caller assumed another known size of its log than ours; it must prove growth from the size in the answer.",
+    "growth_not_proven": "The caller did not prove that its log only grew; it must send a consistency proof from the size we know.",
+    "log_forked": "That log has shown two contradicting histories and is not trusted; a person must decide before traffic resumes.",
+    "malformed": "The bytes are not a valid encoding of what they should be; the sender must make them again with conforming software.",
+    "not_addressed": "The message does not name us among its recipients; the author must send a message addressed to us.",
+    "part_altered": "A part was changed or cut short, or belongs to another message; the sender must send the original ciphertext.",
+    "part_digest_mismatch": "A part's ciphertext is not the one the header names; the sender must send the original ciphertext.",
+    "part_missing": "A part that the header names did not come with the message; the sender must send the message whole.",
+    "register_expired": "The register was not renewed in time, so nobody can be trusted by it; the register's holders must publish a new version.",
+    "register_unknown": "The message names a version of the register we do not have; refresh the register and try again.",
+    "too_large": "Something is larger than its limit; split it or send it as an attachment.",
+    "unknown_field": "The message carries a field this version does not know; both sides must use a common protocol version.",
+    "unknown_log": "The log's origin is not in the register for that member; the member must publish its log key first.",
+    "unsupported_suite": "The message uses a cryptographic suite we do not support; the sender must use a suite named in the protocol.",
+    "unsupported_version": "The message is of a version we do not support; both sides must use a common protocol version.",
+    "wrong_member": "The caller or signer speaks for another member than its certificate's; it must act under its own member's name.",
+    "wrong_signers": "The signatures are not exactly those the header requires; every required signer must sign, once, and nobody else.",
+})
+# fmt: on
