@@ -1,0 +1,1 @@
+"""Federation ceremonies: creating and changing the register."""

@@ -1,0 +1,1 @@
+"""The officer's side: a typed asynchronous SDK and the `paiza` command line."""

@@ -1,0 +1,1 @@
+"""The node: accepts, delivers, receives and accounts for the messages of one member."""

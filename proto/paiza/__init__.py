@@ -1,0 +1,1 @@
+"""The namespace of the protocol: what travels between nodes, in versions."""

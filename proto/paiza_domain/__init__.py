@@ -1,0 +1,1 @@
+"""Meaning: message kinds, vocabularies, validation, workflows and handling. Pure."""
