@@ -1,0 +1,94 @@
+# Needs make and Python 3.11 or newer; everything else comes from the package index pip is configured with.
+#
+#   PYTHON       the interpreter to build the virtual environment with (default: the newest suitable one found)
+#   VENV         where the virtual environment is (default: .venv)
+#   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
+
+VENV ?= .venv
+PYTHON ?=
+PYTEST_ARGS ?=
+
+BIN := $(abspath $(VENV))/bin
+LOCK := requirements/lock.txt
+LOCKED := $(VENV)/.locked
+READY := $(VENV)/.ready
+CATALOGUES := $(wildcard */paiza_*/locale/*/LC_MESSAGES/*.po)
+PROTOS := $(wildcard proto/paiza/v1/*.proto)
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint proto stubs lock demo up down bench clean
+
+help:
+	@echo "make setup | test | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+
+setup: $(READY)
+
+# The first interpreter that is new enough and can make virtual environments; PYTHON= overrides the search.
+$(BIN)/python:
+	@for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	  "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	  new_enough=$$candidate; \
+	  "$$candidate" -c 'import venv, ensurepip' >/dev/null 2>&1 || continue; \
+	  "$$candidate" -m venv $(VENV) && exit 0; \
+	  rm -rf $(VENV); echo "make: $$candidate could not create $(VENV): check the free space and the permissions here" >&2; exit 1; \
+	done; \
+	if [ -n "$$new_enough" ]; then \
+	  echo "make: $$new_enough has no venv module: install it (Debian, Ubuntu: apt install python3-venv), or name another interpreter: make PYTHON=/path/to/python3" >&2; \
+	else \
+	  echo "make: Python 3.11 or newer is needed and none was found: install it, or name it: make PYTHON=/path/to/python3" >&2; \
+	fi; exit 1
+
+# The interpreter is an order-only prerequisite: its own date says nothing about what is installed.
+$(LOCKED): $(LOCK) | $(BIN)/python
+	@echo "Installing the locked packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes -r $(LOCK) >$(VENV)/setup.log 2>&1 || { \
+	  echo "make: the packages could not be installed ($$(grep -m1 '^ERROR' $(VENV)/setup.log)): check the index that 'pip config list' shows; the whole log is $(VENV)/setup.log" >&2; exit 1; }
+	@touch $@
+
+$(READY): $(LOCKED) pyproject.toml hatch_build.py $(CATALOGUES)
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-index --no-build-isolation --no-deps --editable . >$(VENV)/setup.log 2>&1 || { \
+	  echo "make: the project itself could not be installed: $$(grep -m1 -i 'error' $(VENV)/setup.log); the whole log is $(VENV)/setup.log" >&2; exit 1; }
+	@touch $@
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(if $(PROTOS),$(BIN)/buf lint)
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --no-print-directory stubs OUT="$$fresh" && \
+	  { diff -r -q -x '*.proto' -x __init__.py -x __pycache__ "$$fresh/paiza/v1" proto/paiza/v1 && echo "Stubs are fresh."; } || \
+	  { echo "make: the stubs differ from the .proto files: run 'make proto' and commit the result" >&2; exit 1; }
+
+# Writes the stubs of every .proto file below the folder OUT.
+stubs: setup
+	@test -n "$(OUT)" || { echo "make: say where to: make stubs OUT=folder" >&2; exit 1; }
+	@mkdir -p "$(OUT)/paiza/v1"
+	$(if $(PROTOS),@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc --proto_path=proto \
+	  --python_out="$(OUT)" --grpc_python_out="$(OUT)" \
+	  --mypy_out=quiet:"$(OUT)" --mypy_grpc_out=quiet:"$(OUT)" $(PROTOS))
+
+# Generated apart first, so that a .proto with an error leaves the present stubs alone.
+proto: setup
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --no-print-directory stubs OUT="$$fresh" && \
+	  rm -f proto/paiza/v1/*_pb2.py proto/paiza/v1/*_pb2.pyi proto/paiza/v1/*_pb2_grpc.py proto/paiza/v1/*_pb2_grpc.pyi && \
+	  cp "$$fresh"/paiza/v1/* proto/paiza/v1/
+
+# Pins everything anew, for every platform and Python; the file names no index.
+lock: setup
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $(LOCK)
+
+demo up down bench:
+	@echo "make: '$@' is not there yet" >&2; exit 1
+
+# Keeps the virtual environment and whatever `make up` left under run/.
+clean:
+	rm -rf build dist bench-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage $(READY)
+	find proto node client certs tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find proto node client certs -name '*.mo' -delete

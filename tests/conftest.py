@@ -1,0 +1,31 @@
+"""What every test may use: the repository's root and the shared folder of real records and vectors."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("PAIZA_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the shared folder where there is none, and say so."""
+    if (SHARED / "data").is_dir():
+        return
+    absent = pytest.mark.skip(reason=f"no shared folder at {SHARED}: name it with PAIZA_SHARED")
+    for item in items:
+        if item.get_closest_marker("realdata"):
+            item.add_marker(absent)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared folder, with `data/` and `vectors/`; for tests marked `realdata`."""
+    return SHARED
