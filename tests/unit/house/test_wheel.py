@@ -105,9 +105,7 @@ def test_a_compiled_catalogue_translates(installed: Path) -> None:
         "folder = pathlib.Path(paiza_client.__file__).parent / 'locale';"
         "print(ascii(gettext.translation('smoke', folder, ['ru']).gettext('delivered')))"
     )
-    shown = subprocess.run(
-        [str(installed / "bin/python"), "-c", show], check=True, capture_output=True, text=True
-    )
+    shown = subprocess.run([str(installed / "bin/python"), "-c", show], check=True, capture_output=True, text=True)
     assert shown.stdout.strip() == ascii("доставлено")
 
 
