@@ -1,15 +1,15 @@
 """The two error families that leave this package; every other exception is a defect of ours.
 
-``Rejected``: what came is wrong and stays wrong, whoever sent it must change it. ``Unavailable``: it may succeed later,
-unchanged. Both carry a code from `paiza_wire.reasons`, which is all that another party is told, and a detail for our own
-logs, which must hold no content and no secret.
+``Rejected``: what came is wrong and stays wrong, whoever sent it must change it. ``Unavailable``: it may
+succeed later, unchanged. Both carry a code from `paiza_wire.reasons`, which is all that another party is
+told, and a detail for our own logs, which must hold no content and no secret.
 """
 
 from paiza_wire.reasons import REASONS
 
 
 class PaizaError(Exception):
-    """Anything this software refuses on purpose; ``reason`` is a registered code, ``detail`` is for our own logs."""
+    """What this software refuses on purpose: ``reason`` is a registered code, ``detail`` is for our own logs."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         """Take a registered reason code; an unregistered one is a defect of ours and fails an assertion."""

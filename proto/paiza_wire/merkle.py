@@ -1,7 +1,8 @@
 """RFC 9162 §2.1: the hashes of the log's tree, and the verification of inclusion and consistency proofs.
 
-Only verification lives here; proofs are produced by `paiza_wire.tiles`. A proof that does not hold, for whatever reason, is
-``Rejected("bad_proof")``: numbers and hashes come from the other side, so no value of them may cause anything else.
+Only verification lives here; proofs are produced by `paiza_wire.tiles`. A proof that does not hold, for
+whatever reason, is ``Rejected("bad_proof")``: numbers and hashes come from the other side, so no value of
+them may cause anything else.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ HASH_BYTES: Final = 32
 """Length of every hash of the tree: SHA-256."""
 
 MAX_TREE_SIZE: Final = 2**63
-"""Entries a tree may have: sizes stay inside a signed 64-bit database column (one below) and a proof below 64 hashes."""
+"""Entries a tree may have: as many as a signed 64-bit integer counts; no proof then exceeds 64 hashes."""
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 """Root of the tree without entries (RFC 9162 §2.1.1)."""
@@ -40,11 +41,12 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """Give the root that this inclusion proof leads to (RFC 9162 §2.1.3.2); the caller must compare it with a verified one."""
+    """Give the root this inclusion proof leads to (RFC 9162 §2.1.3.2); it must be compared with a verified one."""
     if not 0 <= index < size <= MAX_TREE_SIZE:
-        raise Rejected("bad_proof", "the index is not below the tree size, or the tree size exceeds the limit")
-    # Below `inner` levels the path to the leaf and the path to the last leaf run apart: there is a sibling on every level, on
-    # the side the index bit says. Above, the path runs along the right edge: only the one-bits have a sibling, on the left.
+        raise Rejected("bad_proof", "the index is not below the size, or the size exceeds the limit")
+    # Below `inner` levels the path to the leaf and the path to the last leaf run apart: there is a sibling on
+    # every level, on the side the index bit says. Above, the path runs along the right edge: only the
+    # one-bits have a sibling, on the left.
     inner = (index ^ (size - 1)).bit_length()
     if len(proof) != inner + (index >> inner).bit_count():
         raise Rejected("bad_proof", "the inclusion proof has not the length the index and size require")
@@ -64,8 +66,8 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
 def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof: Sequence[bytes]) -> None:
     """Check that the tree of size2 and root2 begins with the tree of size1 and root1 (RFC 9162 §2.1.4.2).
 
-    RFC 9162 leaves growth from size 0 undefined; here, as in C2SP tlog-witness, it needs the empty tree's root and an empty
-    proof. Equal sizes need equal roots and an empty proof.
+    RFC 9162 leaves growth from size 0 undefined; here, as in C2SP tlog-witness, it needs the empty tree's
+    root and an empty proof. Equal sizes need equal roots and an empty proof.
     """
     if not 0 <= size1 <= size2 <= MAX_TREE_SIZE:
         raise Rejected("bad_proof", "the tree sizes run backwards or exceed the limit")
@@ -86,7 +88,7 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
 
 
 def _roots_from_consistency(size1: int, root1: bytes, size2: int, proof: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Rebuild both roots from the proof, for 0 < size1 < size2 (RFC 9162 §2.1.4.2, whose fn and sn these are)."""
+    """Rebuild both roots from the proof, for 0 < size1 < size2 (RFC 9162 §2.1.4.2; old and new are fn and sn)."""
     # A power of two is itself a node of the larger tree, so the proof leaves it out.
     path = [root1, *proof] if size1 & (size1 - 1) == 0 else proof
     if not path:

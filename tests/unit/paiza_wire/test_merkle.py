@@ -1,7 +1,8 @@
-"""RFC 9162 proofs: the published vectors, and every small tree against a reference written straight from the definition."""
+"""RFC 9162 proofs: the published vectors, and every small tree against the definition written out."""
 
 import base64
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from hypothesis import strategies as st
 from paiza_wire import merkle
 from paiza_wire.errors import Rejected
 
-VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors" / "merkle"
+ROOT = Path(__file__).resolve().parents[3]
+VECTORS = Path(os.environ.get("PAIZA_SHARED", ROOT.parent / "shared")) / "vectors" / "merkle"
 VECTOR_COUNT = 196
 LARGEST = 300
 """Trees up to this size are checked exhaustively: past one full tile and its neighbour."""
 
-needs_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="the Merkle vectors are not beside this checkout")
 LEAVES = [merkle.leaf_hash(b"entry %d" % number) for number in range(LARGEST)]
 
 
@@ -34,7 +35,7 @@ def tree_hash(start: int, end: int) -> bytes:
 
 
 def split(size: int) -> int:
-    """The largest power of two below the size."""
+    """Give the largest power of two below the size."""
     return 1 << (size - 1).bit_length() - 1
 
 
@@ -60,23 +61,23 @@ def subproof(old: int, start: int, end: int, *, whole: bool) -> list[bytes]:
 
 
 def load(kind: str) -> list[Any]:
-    """All vectors of one kind, as pytest parameters named by file."""
+    """Load all vectors of one kind, as pytest parameters named by file."""
     files = sorted((VECTORS / kind).rglob("*.json")) if VECTORS.is_dir() else []
     return [pytest.param(json.loads(file.read_text()), id=str(file.relative_to(VECTORS))) for file in files]
 
 
 def decoded(vector: dict[str, Any], *names: str) -> list[bytes]:
-    """The named base64 fields of a vector."""
+    """Decode the named base64 fields of a vector."""
     return [base64.b64decode(vector[name]) for name in names]
 
 
-@needs_vectors
+@pytest.mark.realdata
 def test_all_vectors_are_read() -> None:
     """Every published vector takes part in the tests below."""
     assert len(load("inclusion")) + len(load("consistency")) == VECTOR_COUNT
 
 
-@needs_vectors
+@pytest.mark.realdata
 @pytest.mark.parametrize("vector", load("inclusion"))
 def test_inclusion_vectors_agree(vector: dict[str, Any]) -> None:
     """A published inclusion proof is accepted or refused as its file says."""
@@ -89,7 +90,7 @@ def test_inclusion_vectors_agree(vector: dict[str, Any]) -> None:
         merkle.verify_inclusion(leaf, vector["leafIdx"], vector["treeSize"], proof, root)
 
 
-@needs_vectors
+@pytest.mark.realdata
 @pytest.mark.parametrize("vector", load("consistency"))
 def test_consistency_vectors_agree(vector: dict[str, Any]) -> None:
     """A published consistency proof is accepted or refused as its file says."""
@@ -111,7 +112,7 @@ def test_every_inclusion_proof_of_small_trees_is_accepted() -> None:
 
 
 def test_every_consistency_proof_of_small_trees_is_accepted() -> None:
-    """The reference's proof between any two trees up to 300 entries is accepted, growth from nothing included."""
+    """The reference's proof between any two trees up to 300 entries is accepted, from the empty one too."""
     for size2 in range(LARGEST + 1):
         merkle.verify_consistency(0, merkle.EMPTY_ROOT, size2, tree_hash(0, size2), [])
         for size1 in range(1, size2 + 1):
@@ -128,20 +129,22 @@ def test_a_changed_inclusion_proof_is_refused(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(proof) - 1))
     flipped = bytes([proof[place][0] ^ 1]) + proof[place][1:]
     wrong = data.draw(
-        st.sampled_from([
-            (LEAVES[index], index ^ 1, size, proof, root),
-            (LEAVES[index], index + size, size, proof, root),
-            (LEAVES[index], -1, size, proof, root),
-            (LEAVES[index], index, 2 * size, proof, root),
-            (LEAVES[index - 1], index, size, proof, root),
-            (LEAVES[index][:-1], index, size, proof, root),
-            (LEAVES[index], index, size, proof, root[:-1]),
-            (LEAVES[index], index, size, proof, tree_hash(0, size - 1)),
-            (LEAVES[index], index, size, proof[:-1], root),
-            (LEAVES[index], index, size, [*proof, root], root),
-            (LEAVES[index], index, size, [*proof[:place], flipped, *proof[place + 1 :]], root),
-            (LEAVES[index], index, size, [*proof[:place], proof[place][:-1], *proof[place + 1 :]], root),
-        ])
+        st.sampled_from(
+            [
+                (LEAVES[index], index ^ 1, size, proof, root),
+                (LEAVES[index], index + size, size, proof, root),
+                (LEAVES[index], -1, size, proof, root),
+                (LEAVES[index], index, 2 * size, proof, root),
+                (LEAVES[index - 1], index, size, proof, root),
+                (LEAVES[index][:-1], index, size, proof, root),
+                (LEAVES[index], index, size, proof, root[:-1]),
+                (LEAVES[index], index, size, proof, tree_hash(0, size - 1)),
+                (LEAVES[index], index, size, proof[:-1], root),
+                (LEAVES[index], index, size, [*proof, root], root),
+                (LEAVES[index], index, size, [*proof[:place], flipped, *proof[place + 1 :]], root),
+                (LEAVES[index], index, size, [*proof[:place], proof[place][:-1], *proof[place + 1 :]], root),
+            ]
+        )
     )
     with pytest.raises(Rejected, match="bad_proof"):
         merkle.verify_inclusion(*wrong)
@@ -164,19 +167,21 @@ def test_a_changed_consistency_proof_is_refused(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(proof) - 1))
     flipped = bytes([proof[place][0] ^ 1]) + proof[place][1:]
     wrong = data.draw(
-        st.sampled_from([
-            (0, root1, size2, root2, proof),
-            (0, root1, size2, root2, []),
-            (size1, root1, size1, root2, []),
-            (size2, root2, size1, root1, proof),
-            (size1, root2, size2, root1, proof),
-            (size1, root1, size2, root1, proof),
-            (size1, root1, 2 * size2, root2, proof),
-            (size1, root1, size2, root2, proof[:-1]),
-            (size1, root1, size2, root2, [*proof, root2]),
-            (size1, root1, size2, root2, [*proof[:place], flipped, *proof[place + 1 :]]),
-            (size1, root1, size2, root2, [*proof[:place], proof[place][:-1], *proof[place + 1 :]]),
-        ])
+        st.sampled_from(
+            [
+                (0, root1, size2, root2, proof),
+                (0, root1, size2, root2, []),
+                (size1, root1, size1, root2, []),
+                (size2, root2, size1, root1, proof),
+                (size1, root2, size2, root1, proof),
+                (size1, root1, size2, root1, proof),
+                (size1, root1, 2 * size2, root2, proof),
+                (size1, root1, size2, root2, proof[:-1]),
+                (size1, root1, size2, root2, [*proof, root2]),
+                (size1, root1, size2, root2, [*proof[:place], flipped, *proof[place + 1 :]]),
+                (size1, root1, size2, root2, [*proof[:place], proof[place][:-1], *proof[place + 1 :]]),
+            ]
+        )
     )
     with pytest.raises(Rejected, match="bad_proof"):
         merkle.verify_consistency(*wrong)
@@ -187,14 +192,18 @@ hashes = st.one_of(st.binary(min_size=32, max_size=32), st.binary(max_size=40))
 
 
 @given(hashes, numbers, numbers, st.lists(hashes, max_size=70), hashes)
-def test_arbitrary_inclusion_proofs_are_refused(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> None:
+def test_arbitrary_inclusion_proofs_are_refused(
+    leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes
+) -> None:
     """No numbers and bytes that arrive can cause anything but the refusal."""
     with pytest.raises(Rejected, match="bad_proof"):
         merkle.verify_inclusion(leaf, index, size, [*proof, b"\x00" * 32], root)
 
 
 @given(numbers, hashes, numbers, hashes, st.lists(hashes, max_size=70))
-def test_arbitrary_consistency_proofs_are_refused(size1: int, root1: bytes, size2: int, root2: bytes, proof: list[bytes]) -> None:
+def test_arbitrary_consistency_proofs_are_refused(
+    size1: int, root1: bytes, size2: int, root2: bytes, proof: list[bytes]
+) -> None:
     """No numbers and bytes that arrive can cause anything but the refusal."""
     with pytest.raises(Rejected, match="bad_proof"):
         merkle.verify_consistency(size1, root1, size2, root2, [*proof, b"\x00" * 32])
