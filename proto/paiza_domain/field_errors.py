@@ -1,0 +1,93 @@
+"""What is wrong with one field: where, a stable code, and a sentence in either language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from paiza_domain.i18n import N_, translate
+
+# A problem before it is known where it is: its code and what its sentence needs.
+Problem = tuple[str, Mapping[str, object]]
+
+MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
+    "amount_malformed": N_("Not a number such as 12.5: digits, and at most one decimal point."),
+    "amount_too_precise": N_("More than {most} digits after the decimal point."),
+    "annex_empty": N_("The annex holds nothing; leave it out."),
+    "annex_not_allowed": N_("This kind of message has no nominal annex."),
+    "answer_text_missing": N_("A full or partial answer needs its text."),
+    "check_digit": N_("The check digit is wrong; compare the number with the document."),
+    "code_malformed": N_("Not written as this code is: {expected}."),
+    "code_unknown": N_("“{value}” is not in the code list “{codes}”.{suggestion}"),
+    "date_malformed": N_("Not a date such as 2026-11-23 (2026-11 or 2026 where the day is not known)."),
+    "digest_malformed": N_("Not a message digest: 64 hexadecimal digits are expected."),
+    "draft_too_large": N_("The draft is larger than {most} bytes."),
+    "evaluation_without_scheme": N_("Evaluation and its scheme are given together or not at all."),
+    "expected_group": N_("Named fields are expected here, one a line."),
+    "expected_list": N_("A list is expected here: one entry a line, each beginning with “- ”."),
+    "expected_value": N_("One value is expected here."),
+    "factor_malformed": N_("Not a conversion factor such as 1/1000."),
+    "flag_malformed": N_("Write true or false."),
+    "forwarded_to_missing": N_("A forwarded question needs the authority it was passed to."),
+    "handling_text": N_("The text of the limit is given with H3, and only with H3."),
+    "in_future": N_("This time is still to come."),
+    "key_repeated": N_("This field is given twice."),
+    "key_unknown": N_("There is no field “{value}” here.{suggestion}"),
+    "kg_equivalent_mismatch": N_("The kilogram equivalent is not the quantity times its factor."),
+    "kind_unknown": N_("There is no kind of message “{value}”.{suggestion}"),
+    "member_malformed": N_("Not a member id such as kaz: 2 to 16 small letters, digits or hyphens."),
+    "missing": N_("This field must be filled in."),
+    "moment_malformed": N_("Not a time such as 2026-11-23T14:30+05:00 (2026-11-23T14+05:00 or 2026-11-23 where less is known)."),
+    "not_allowed_here": N_("This field does not go with the other values."),
+    "not_integer": N_("Not a whole number."),
+    "not_positive": N_("Must be more than zero."),
+    "number_order": N_("Questions are numbered 1, 2, 3 … in order."),
+    "number_repeated": N_("The number {value} is used twice."),
+    "out_of_range": N_("Must be between {least} and {most}."),
+    "part_too_large": N_("The content is larger than {most} bytes."),
+    "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number, a space and a unit."),
+    "recipients_missing": N_("At least one recipient must be named."),
+    "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
+    "refusal_missing": N_("A refused question needs the code of its reason."),
+    "review_before_author": N_("The review date must be later than the message itself."),
+    "route_contradiction": N_("The route is marked unknown, but legs are given."),
+    "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
+    "substance_unnamed": N_("Name the substance, or give its reference id."),
+    "text_character": N_("The character {character} is not allowed here."),
+    "text_edges": N_("The text begins or ends with a space or an empty line."),
+    "text_too_long": N_("Longer than {most} characters."),
+    "time_malformed": N_("Not a time such as 2026-11-23T14:30+05:00."),
+    "too_many": N_("More than {most} entries."),
+    "urgency_reason_missing": N_("URGENT and FLASH need the code of the reason."),
+    "urgency_reason_unneeded": N_("A reason code is given only with URGENT and FLASH."),
+    "value_repeated": N_("“{value}” is given twice."),
+    "version_unsupported": N_("Version {value} of this kind is not supported."),
+    "yaml": N_("The draft cannot be read as YAML here: {problem}"),
+    "yaml_alias": N_("Anchors and aliases (& and *) are not allowed in a draft."),
+    "yaml_depth": N_("Nested more than {most} levels deep."),
+    "yaml_tag": N_("Tags (!) are not allowed in a draft."),
+})  # fmt: skip
+
+_SUGGESTION: Final = N_("Did you mean “{value}”?")
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong at `path`, such as `substances[0].quantity`; line and column count from 1 and are 0 where unknown."""
+
+    path: str
+    code: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    line: int = 0
+    column: int = 0
+
+    def message(self, lang: str) -> str:
+        """Say in `lang` what is wrong and what is expected; without the place."""
+        values = dict(self.values)
+        nearest = values.get("suggestion")
+        values["suggestion"] = " " + translate(_SUGGESTION, lang).format(value=nearest) if nearest else ""
+        return translate(MESSAGES[self.code], lang).format(**values)
+
+    def at(self, line: int, column: int) -> "FieldError":
+        """Give the same error with its place in a draft."""
+        return replace(self, line=line, column=column)

@@ -1,0 +1,33 @@
+"""Texts in the reader's language: English is the source, Russian comes from the catalogue `paiza_domain`.
+
+A node and a client need a language per call, so nothing is installed globally: the language is a parameter.
+"""
+
+import gettext
+from functools import cache
+from importlib.resources import files
+from typing import Final, Literal
+
+Language = Literal["ru", "en"]
+
+LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")  # Russian first: the working language of the forms
+
+_DOMAIN: Final = "paiza_domain"
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's customary mark
+    """Mark `text` for the catalogue where it stands in a table; it is translated later, by `translate`."""
+    return text
+
+
+@cache
+def _catalogue(lang: str) -> gettext.NullTranslations:
+    """Give the catalogue of `lang`; English, and every language we have no catalogue of, stays as it is."""
+    return gettext.translation(_DOMAIN, str(files(_DOMAIN) / "locale"), languages=[lang], fallback=True)
+
+
+def translate(text: str, lang: str) -> str:
+    """Give a marked `text` in `lang`; the empty text stays empty (gettext would give the catalogue's header)."""
+    if lang == "en" or not text:
+        return text
+    return _catalogue(lang).gettext(text)

@@ -1,0 +1,52 @@
+"""The kinds of message, found where they are; there is no central list.
+
+A kind is a module that defines `KIND`: every module of this package, and every entry point of the group `paiza.kinds`
+that an installed distribution declares (a national kind).
+"""
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Final
+
+from paiza_domain.kind import Kind
+from paiza_wire.errors import Rejected
+
+ENTRY_POINT_GROUP: Final = "paiza.kinds"
+
+
+def _found() -> Iterator[Kind]:
+    for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
+        yield import_module(module.name).KIND
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        yield entry_point.load().KIND
+
+
+@cache
+def _by_version() -> Mapping[tuple[str, int], Kind]:
+    kinds: dict[tuple[str, int], Kind] = {}
+    for kind in _found():
+        if (kind.name, kind.version) in kinds:
+            raise AssertionError(f"kind {kind.name} version {kind.version} is defined twice")
+        kinds[kind.name, kind.version] = kind
+    return MappingProxyType(kinds)
+
+
+@cache
+def all_kinds() -> Mapping[str, Kind]:
+    """Give the newest version of every kind by name, in alphabetical order."""
+    newest = {name: kind for (name, _version), kind in sorted(_by_version().items(), key=lambda item: item[0])}
+    return MappingProxyType(newest)
+
+
+def get(name: str, version: int) -> Kind:
+    """Give the kind; Rejected("unknown_kind") or, where only the version is unknown, Rejected("unsupported_version")."""
+    kind = _by_version().get((name, version))
+    if kind is not None:
+        return kind
+    if name in all_kinds():
+        raise Rejected("unsupported_version", f"kind {name}, version {version}")
+    raise Rejected("unknown_kind", "no kind of that name")

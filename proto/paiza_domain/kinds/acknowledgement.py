@@ -1,0 +1,34 @@
+"""Acknowledgement: an officer's word that a message was taken note of; receipts prove that it arrived."""
+
+from typing import Final
+
+from paiza.v1.acknowledgement_pb2 import Acknowledgement
+from paiza_domain.i18n import N_, translate
+from paiza_domain.kind import Kind
+from paiza_domain.shapes import Field, FieldType, Shape
+
+SHAPE: Final = Shape(
+    Acknowledgement,
+    (
+        Field("message_digest", N_("Digest of the message"), FieldType.DIGEST, required=True),
+        Field("note", N_("Note"), FieldType.LINES, max_length=2_000),
+    ),
+)
+
+_DIGEST_SHOWN: Final = 12  # hexadecimal digits that tell messages apart in a list
+
+
+def _summary(content: Acknowledgement, lang: str) -> str:
+    taken = translate(N_("Message {digest} taken note of"), lang).format(digest=content.message_digest.hex()[:_DIGEST_SHOWN])
+    return f"{taken}: {content.note}" if content.note else taken
+
+
+KIND: Final = Kind(
+    name="acknowledgement",
+    version=1,
+    title=N_("Acknowledgement"),
+    shape=SHAPE,
+    summarise=_summary,
+    sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
+    needs_parent=True,
+)

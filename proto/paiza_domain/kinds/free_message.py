@@ -1,0 +1,30 @@
+"""Free message: a text in a thread, for what no other kind says."""
+
+from typing import Final
+
+from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_domain.i18n import N_
+from paiza_domain.kind import Kind
+from paiza_domain.shapes import Field, FieldType, Shape
+
+SHAPE: Final = Shape(
+    FreeMessage,
+    (
+        Field("subject", N_("Subject"), required=True),
+        Field("text", N_("Text"), FieldType.LINES, required=True),
+    ),
+)
+
+
+def _summary(content: FreeMessage, _lang: str) -> str:
+    return content.subject
+
+
+KIND: Final = Kind(
+    name="free-message",
+    version=1,
+    title=N_("Free message"),
+    shape=SHAPE,
+    summarise=_summary,
+    sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
+)

@@ -1,0 +1,90 @@
+"""Times as text: ISO 8601 with an offset; how much of it is written says how much is known."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+DAY, HOUR, MINUTE = 1, 2, 3  # paiza.v1.MomentPrecision
+
+_TIME: Final = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII
+)
+_FIRST_YEAR: Final = 1900  # nothing earlier is a time of anything exchanged here
+
+
+def _offset(text: str) -> timezone:
+    if text == "Z":
+        return UTC
+    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    if int(text[-2:]) > 59 or minutes > 14 * 60:  # noqa: PLR2004 - minutes of an hour; widest offset in use
+        raise ValueError(text)
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def _parts(text: str) -> tuple[datetime, int] | None:
+    """Read an ISO time with offset, or a date: the time and its precision."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day = (int(each) for each in found.group(1, 2, 3))
+    hour, minute, second, offset = found.group(4, 5, 6, 7)
+    precision = DAY if hour is None else HOUR if minute is None else MINUTE
+    try:
+        zone = UTC if offset is None else _offset(offset)
+        time = datetime(year, month, day, int(hour or 0), int(minute or 0), int(second or 0), tzinfo=zone)
+        time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return None if year < _FIRST_YEAR else (time, precision)
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a time with its offset; a date alone is the end of that day, UTC. None if it is neither."""
+    found = _parts(text)
+    if found is None:
+        return None
+    time, precision = found
+    return time.replace(hour=23, minute=59, second=59) if precision == DAY else time
+
+
+def fill_moment(text: str, moment: Any) -> bool:
+    """Read `text` into a Moment, day, hour or minute as precise as it is written; False if it is none."""
+    found = _parts(text)
+    if found is None or found[0].second:
+        return False
+    time, precision = found
+    moment.time.seconds = int(time.timestamp())
+    moment.precision = precision
+    moment.utc_offset_minutes = int((time.utcoffset() or timedelta()).total_seconds()) // 60
+    return True
+
+
+def write_moment(moment: Any) -> str:
+    """Write a Moment as `fill_moment` reads it."""
+    zone = timezone(timedelta(minutes=moment.utc_offset_minutes))
+    local = moment_start(moment).astimezone(zone)
+    pattern = {DAY: "%Y-%m-%d", HOUR: "%Y-%m-%dT%H"}.get(moment.precision, "%Y-%m-%dT%H:%M")
+    text = local.strftime(pattern)
+    return text if moment.precision == DAY else text + _offset_text(moment.utc_offset_minutes)
+
+
+def _offset_text(minutes: int) -> str:
+    sign = "-" if minutes < 0 else "+"
+    return "Z" if minutes == 0 else f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def write_time(timestamp: Timestamp) -> str:
+    """Write a Timestamp in UTC, to the second."""
+    return to_datetime(timestamp).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_datetime(timestamp: Timestamp) -> datetime:
+    """Give the time of a valid Timestamp, to the second."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=timestamp.seconds)
+
+
+def moment_start(moment: Any) -> datetime:
+    """Give when the moment's day, hour or minute begins; a day is taken as UTC, where it happened is not known better."""
+    return to_datetime(moment.time)
