@@ -1,0 +1,191 @@
+"""Signature keys: Ed25519 (RFC 8032) for logs, ECDSA over P-256 with SHA-256 (FIPS 186-5) for officers and TLS.
+
+Thin wrappers, so that nothing but `Rejected` comes out of a foreign key, signature or passphrase. The two
+kinds of key are told apart by their type; every other kind is refused. An ECDSA signature is not unique: of
+one valid signature anybody can make another for the same bytes, so a signature must never serve as an
+identifier.
+"""
+
+import os
+from base64 import b64encode
+from hashlib import sha256
+from typing import Final, TypeAlias, TypeGuard
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_public_key,
+    load_pem_private_key,
+)
+
+from paiza_wire.errors import Rejected
+
+PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey
+"""A parsed private key; callers keep it, parsing costs more than signing."""
+
+PublicKey: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey
+"""A parsed public key; callers keep it, parsing costs a good part of a verification."""
+
+MAX_KEY_FILE_BYTES: Final = 4096
+"""An encrypted key in PEM takes below 600 bytes; more is not a key of ours."""
+
+MAX_SIGNATURE_BYTES: Final = 72
+"""The longest DER encoding of a P-256 signature; Ed25519 signatures have 64 bytes."""
+
+# scrypt (RFC 7914) for passphrases: 16 MiB and about 0.2 s for one guess, the most that OpenSSL's own tools
+# still open.
+SCRYPT_COST: Final = 1 << 14
+SCRYPT_BLOCK_SIZE: Final = 8
+SCRYPT_PARALLELISM: Final = 5
+
+_ECDSA_SHA256: Final = ECDSA(hashes.SHA256())
+
+# DER object identifiers of RFC 8018 §A.4 (PBES2), RFC 7914 §7.1 (scrypt) and RFC 8018 §B.2.5 (AES-256-CBC).
+_PBES2: Final = bytes.fromhex("06092a864886f70d01050d")
+_SCRYPT: Final = bytes.fromhex("06092b06010401da47040b")
+_AES256_CBC: Final = bytes.fromhex("060960864801650304012a")
+
+
+def generate_ed25519() -> Ed25519PrivateKey:
+    """Make a new key for a log."""
+    return Ed25519PrivateKey.generate()
+
+
+def generate_p256() -> EllipticCurvePrivateKey:
+    """Make a new key for an officer, a node or an authority."""
+    return generate_private_key(SECP256R1())
+
+
+def sign(private_key: PrivateKey, data: bytes) -> bytes:
+    """Sign these bytes: 64 bytes for Ed25519, up to 72 bytes of DER for P-256 with SHA-256."""
+    if isinstance(private_key, Ed25519PrivateKey):
+        return private_key.sign(data)
+    return private_key.sign(data, _ECDSA_SHA256)
+
+
+def verify(public_key: PublicKey, signature: bytes, data: bytes) -> None:
+    """Check that the key's holder signed exactly these bytes; ``Rejected("bad_signature")`` otherwise."""
+    if len(signature) > MAX_SIGNATURE_BYTES:
+        raise Rejected("bad_signature", "the signature is too long")
+    try:
+        if isinstance(public_key, Ed25519PublicKey):
+            public_key.verify(signature, data)
+        else:
+            public_key.verify(signature, data, _ECDSA_SHA256)
+    except (InvalidSignature, ValueError):
+        raise Rejected("bad_signature", "the signature does not match") from None
+
+
+def ed25519_public_key(raw: bytes) -> Ed25519PublicKey:
+    """Read the 32 bytes of RFC 8032 §5.1.5; ``Rejected("bad_key")`` if they are not a key."""
+    try:
+        return Ed25519PublicKey.from_public_bytes(raw)
+    except (ValueError, UnsupportedAlgorithm):
+        raise Rejected("bad_key", "not an Ed25519 public key") from None
+
+
+def public_key_to_spki(public_key: PublicKey) -> bytes:
+    """Encode as DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7)."""
+    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_key_from_spki(spki: bytes) -> PublicKey:
+    """Read DER SubjectPublicKeyInfo of an Ed25519 or P-256 key in its one canonical encoding."""
+    if len(spki) > MAX_KEY_FILE_BYTES:
+        raise Rejected("bad_key", "the public key is too long")
+    try:
+        public_key = load_der_public_key(spki)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Rejected("bad_key", "not a public key in DER") from None
+    if not isinstance(public_key, Ed25519PublicKey) and not _is_p256(public_key):
+        raise Rejected("bad_key", "the public key is neither Ed25519 nor P-256")
+    if public_key_to_spki(public_key) != spki:
+        raise Rejected("bad_key", "the public key is not in its canonical encoding")
+    return public_key
+
+
+def fingerprint(public_key: PublicKey) -> bytes:
+    """Give the 32 bytes that name a key: SHA-256 of its SubjectPublicKeyInfo."""
+    return sha256(public_key_to_spki(public_key)).digest()
+
+
+def private_key_to_pem(private_key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """Encode as PKCS #8 PEM (RFC 5958), under a passphrase with scrypt and AES-256-CBC if one is given.
+
+    The library's own encryption counts 2,048 rounds of PBKDF2, far too few for what a person can remember;
+    its scrypt is therefore put into the same standard envelope here (RFC 7914 §7), which it and OpenSSL open.
+    """
+    if passphrase is None:
+        return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert passphrase, "an empty passphrase protects nothing"
+    plain = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    salt, iv = os.urandom(16), os.urandom(16)
+    key = Scrypt(salt, 32, SCRYPT_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELISM).derive(passphrase)
+    padder = PKCS7(AES256.block_size).padder()
+    encryptor = Cipher(AES256(key), CBC(iv)).encryptor()
+    ciphertext = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+    work = b"".join(map(_der_integer, (SCRYPT_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELISM)))
+    derivation = _der(0x30, _SCRYPT + _der(0x30, _der(0x04, salt) + work))
+    cipher = _der(0x30, _AES256_CBC + _der(0x04, iv))
+    algorithm = _der(0x30, _PBES2 + _der(0x30, derivation + cipher))
+    envelope = b64encode(_der(0x30, algorithm + _der(0x04, ciphertext)))
+    lines = [envelope[at : at + 64] for at in range(0, len(envelope), 64)]
+    return b"\n".join([b"-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, b"-----END ENCRYPTED PRIVATE KEY-----", b""])
+
+
+def private_key_from_pem(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
+    """Read an Ed25519 or P-256 private key in PKCS #8 PEM; a passphrase is ignored where none was set.
+
+    ``Rejected("bad_passphrase")`` asks for the (right) passphrase, ``Rejected("bad_key")`` says this is no
+    key for us. A file changed inside its encryption cannot be told from a wrong passphrase.
+    """
+    if len(pem) > MAX_KEY_FILE_BYTES:
+        raise Rejected("bad_key", "the key file is too large")
+    encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
+    if encrypted and not passphrase:
+        raise Rejected("bad_passphrase", "the key is encrypted and no passphrase was given")
+    try:
+        private_key = load_pem_private_key(pem, passphrase if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Rejected("bad_passphrase" if encrypted else "bad_key", "the key file does not open") from None
+    if isinstance(private_key, Ed25519PrivateKey):
+        return private_key
+    if isinstance(private_key, EllipticCurvePrivateKey) and _is_p256(private_key.public_key()):
+        return private_key
+    raise Rejected("bad_key", "the private key is neither Ed25519 nor P-256")
+
+
+def _is_p256(public_key: object) -> TypeGuard[EllipticCurvePublicKey]:
+    return isinstance(public_key, EllipticCurvePublicKey) and isinstance(public_key.curve, SECP256R1)
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """Encode one value of DER (X.690 §8.1)."""
+    size = len(content)
+    if size < 0x80:  # noqa: PLR2004 - X.690 §8.1.3.4, the short form of a length
+        length = bytes([size])
+    else:
+        octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+        length = bytes([0x80 | len(octets)]) + octets
+    return bytes([tag]) + length + content
+
+
+def _der_integer(number: int) -> bytes:
+    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))

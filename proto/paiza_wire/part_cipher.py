@@ -1,0 +1,69 @@
+"""Encrypting one part of a message under its own key: Cobblestone-256 (C2SP chunked encryption).
+
+The cipher commits to the key: two recipients cannot be shown two plaintexts of one ciphertext. The context
+binds the ciphertext to its author, message and part: nobody without the key can send another's ciphertext as
+his own. Parts are held in memory whole; their size is limited where messages are read.
+"""
+
+import struct
+from typing import Final
+
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.exceptions import InvalidTag
+
+from paiza_wire.errors import Rejected
+
+KEY_BYTES: Final = 32
+"""Length of a part key."""
+
+MESSAGE_ID_BYTES: Final = 16
+"""Length of a message id, a UUID."""
+
+MAX_AUTHOR_BYTES: Final = 255
+"""Longest author in UTF-8: a SPIFFE ID is one URI of an X.509 name, and ours are far shorter."""
+
+MAX_PART_NUMBER: Final = 2**32 - 1
+"""Part numbers are 32 bits wide."""
+
+
+def generate_part_key() -> bytes:
+    """Make the 32 random bytes that encrypt one part and nothing else."""
+    return Cobblestone256Encryptor.generate_key()
+
+
+def part_context(author: str, message_id: bytes, part_number: int) -> bytes:
+    """Encode what a part's ciphertext is bound to, so that no two triples share an encoding.
+
+    Layout: three fields, each a big-endian 16-bit length and as many bytes: the author in UTF-8, the 16 bytes
+    of the message id, the part number as 4 bytes big-endian.
+    """
+    author_bytes = author.encode("utf-8", "surrogatepass")
+    if not 0 < len(author_bytes) <= MAX_AUTHOR_BYTES:
+        raise Rejected("malformed", "the author's name is empty or too long")
+    if len(message_id) != MESSAGE_ID_BYTES:
+        raise Rejected("malformed", "the message id is not 16 bytes long")
+    if not 0 <= part_number <= MAX_PART_NUMBER:
+        raise Rejected("malformed", "the part number is not a 32-bit number")
+    fields = (author_bytes, message_id, struct.pack(">I", part_number))
+    return b"".join(struct.pack(">H", len(content)) + content for content in fields)
+
+
+def encrypt_part(key: bytes, context: bytes, plaintext: bytes) -> bytes:
+    """Encrypt a part under a fresh key from `generate_part_key`; 72 bytes longer, and 16 more per full 16 KiB."""
+    assert len(key) == KEY_BYTES
+    encryptor = Cobblestone256Encryptor(key, context)
+    return encryptor.update(plaintext) + encryptor.finalize()
+
+
+def decrypt_part(key: bytes, context: bytes, ciphertext: bytes) -> bytes:
+    """Decrypt a whole part: nothing is returned before its end was verified. ``Rejected("part_altered")`` otherwise.
+
+    A key of a wrong length is ``Rejected("cannot_open")``: it can only come from a wrap made wrongly.
+    """
+    if len(key) != KEY_BYTES:
+        raise Rejected("cannot_open", "the part key is not 32 bytes long")
+    try:
+        decryptor = Cobblestone256Decryptor(key, context)
+        return decryptor.update(ciphertext) + decryptor.finalize()
+    except (InvalidTag, ValueError):
+        raise Rejected("part_altered", "the part does not decrypt with this key and context") from None
