@@ -1,4 +1,4 @@
-"""Encrypting one part of a message under its own key: Cobblestone-256 (C2SP chunked encryption).
+"""Encrypting one part of a message under its own key: Cobblestone-256 (C2SP chunked-encryption, with SHA-512).
 
 The cipher commits to the key: two recipients cannot be shown two plaintexts of one ciphertext. The context
 binds the ciphertext to its author, message and part: nobody without the key can send another's ciphertext as
