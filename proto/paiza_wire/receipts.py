@@ -1,0 +1,122 @@
+"""Dispatch proofs and receipts: log entries, and what an entry must say to count as one.
+
+A *dispatch proof* is the author's RELEASED entry for one recipient, a *receipt* the recipient's RECEIVED entry, a
+*refusal* its REFUSED entry; each proven by inclusion to a checkpoint signed by that member's log key. Formats: "Log" in
+proto/README.md.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from paiza.v1 import log_pb2 as pb
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import Rejected
+from paiza_wire.merkle import leaf_hash, verify_inclusion
+from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, VerifiedMessage, parse_strictly
+
+SALT_SIZE: Final = 16  # bytes; a sibling hash in a proof must not let its entry be guessed
+MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes
+MAX_PROOF_HASHES: Final = 63  # a log never holds more than 2**63 entries
+ENTRY_TIME_END: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedEntry:
+    """A log entry that is proven to stand at ``index`` of the log that signed ``checkpoint``."""
+
+    entry: pb.LogEntry
+    raw: bytes
+    index: int
+    checkpoint: VerifiedCheckpoint
+
+    @property
+    def time(self) -> datetime:
+        """Give the entry's time, as its log states it."""
+        return self.entry.entry_time.ToDatetime(tzinfo=UTC)
+
+
+def new_salt() -> bytes:
+    """Draw the random bytes an entry begins with."""
+    return secrets.token_bytes(SALT_SIZE)
+
+
+def text_digest(salt: bytes, text: str) -> bytes:
+    """Commit to a free text kept beside the log: SHA-256(salt ‖ UTF-8 text)."""
+    return sha256(salt + text.encode()).digest()
+
+
+def evidence_digest(entry: bytes, checkpoint_note: bytes) -> bytes:
+    """Commit to the other side's entry and checkpoint relied on: SHA-256(SHA-256(entry) ‖ SHA-256(note))."""
+    return sha256(sha256(entry).digest() + sha256(checkpoint_note).digest()).digest()
+
+
+def logged_signers(message: VerifiedMessage) -> list[pb.LoggedSigner]:
+    """Write down who signed a message and in which role, as a RELEASED entry states it."""
+    return [
+        pb.LoggedSigner(id=required.id, role=required.role, certificate_sha256=signer.fingerprint)
+        for required, signer in zip(message.header.required_signers, message.signers, strict=True)
+    ]
+
+
+def parse_entry(data: bytes) -> pb.LogEntry:
+    """Parse a serialized LogEntry and check its form; Rejected says what is wrong."""
+    if len(data) > MAX_ENTRY_BYTES:
+        raise Rejected("too_large", f"a log entry of {len(data)} bytes is over the limit of {MAX_ENTRY_BYTES}")
+    entry = parse_strictly(pb.LogEntry, data, "the log entry")
+    if len(entry.salt) != SALT_SIZE:
+        raise Rejected("malformed", f"the log entry's salt is not {SALT_SIZE} bytes long")
+    if entry.event == pb.LOG_EVENT_UNSPECIFIED:
+        raise Rejected("malformed", "the log entry's event is not set")
+    if len(entry.signers) > MAX_SIGNERS:
+        raise Rejected("too_large", f"a log entry names at most {MAX_SIGNERS} signers")
+    for digest in (entry.message_digest, entry.text_sha256, entry.register_version, entry.evidence_sha256):
+        if len(digest) not in (0, DIGEST_SIZE):
+            raise Rejected("malformed", "a digest in the log entry is not 32 bytes long")
+    if not 0 < entry.entry_time.seconds < ENTRY_TIME_END or not 0 <= entry.entry_time.nanos < 10**9:
+        raise Rejected("malformed", "the log entry's time is not set or out of range")
+    return entry
+
+
+def verify_entry(proven: pb.ProvenEntry, checkpoint: VerifiedCheckpoint) -> VerifiedEntry:
+    """Check that an entry stands in the log at the stated index; Rejected("bad_proof") where it does not."""
+    if len(proven.inclusion_hashes) > MAX_PROOF_HASHES:
+        raise Rejected("bad_proof", f"an inclusion proof has at most {MAX_PROOF_HASHES} hashes")
+    verify_inclusion(leaf_hash(proven.entry), proven.index, checkpoint.size, proven.inclusion_hashes, checkpoint.root)
+    return VerifiedEntry(parse_entry(proven.entry), proven.entry, proven.index, checkpoint)
+
+
+def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str) -> None:
+    """Check that an entry of the author's log releases this message to this recipient, on these signers' authority."""
+    if entry.event != pb.LOG_EVENT_RELEASED:
+        raise Rejected("bad_proof", "the dispatch proof is not a RELEASED entry")
+    if entry.message_digest != message.digest:
+        raise Rejected("bad_proof", "the RELEASED entry is of another message")
+    if entry.counterpart != recipient:
+        raise Rejected("bad_proof", "the RELEASED entry is for another recipient")
+    if not same_signers(entry.signers, logged_signers(message)):
+        raise Rejected(
+            "wrong_signers", "the RELEASED entry names other signers, roles or certificates than the message"
+        )
+    if len(entry.register_version) != DIGEST_SIZE:
+        raise Rejected("malformed", "the RELEASED entry names no register version")
+
+
+def same_signers(one: Sequence[pb.LoggedSigner], other: Sequence[pb.LoggedSigner]) -> bool:
+    """Compare two lists of logged signers, order included."""
+    return len(one) == len(other) and all(a == b for a, b in zip(one, other, strict=True))
+
+
+def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
+    """Check that an entry of the recipient's log answers this message of this author: RECEIVED, or REFUSED and why."""
+    if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
+        raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
+    if entry.message_digest != digest:
+        raise Rejected("bad_proof", "the answer is for another message")
+    if entry.counterpart != author:
+        raise Rejected("bad_proof", "the answer is for another author")
+    if (entry.event == pb.LOG_EVENT_REFUSED) != bool(entry.reason):
+        raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
