@@ -31,6 +31,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "encryption_key_expired": "A member has no encryption key that is valid now; that member must publish a new one.",
     "file_unreadable": "A file does not exist or cannot be read; check its name and permissions.",
     "file_unwritable": "A file cannot be written, or exists already; name another one.",
+    "folder_not_empty": "The folder already holds something and nothing is overwritten; name a folder that is empty or not there yet.",
     "growth_mismatch": "The caller assumed another known size of its log than ours; it must prove growth from the size in the answer.",
     "growth_not_proven": "The caller did not prove that its log only grew; it must send a consistency proof from the size we know.",
     "internal_error": "The program met a defect of its own; report it with what was done before.",
