@@ -15,7 +15,7 @@ from paiza_wire.merkle import EMPTY_ROOT, HASH_BYTES, MAX_TREE_SIZE
 from paiza_wire.notes import SignerKey, VerifierKey, checked_name, sign_note, strict_base64, verify_note
 
 MAX_SIZE_DIGITS: Final = 19
-"""Decimal digits of the largest tree size, 2**63."""
+"""Decimal digits of the largest tree size."""
 
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
 

@@ -49,8 +49,8 @@ MAX_KEY_FILE_BYTES: Final = 4096
 MAX_SIGNATURE_BYTES: Final = 72
 """The longest DER encoding of a P-256 signature; Ed25519 signatures have 64 bytes."""
 
-# scrypt (RFC 7914) for passphrases: 16 MiB and about 0.2 s for one guess, the most that OpenSSL's own tools
-# still open.
+# scrypt (RFC 7914) for passphrases: 16 MiB and about 0.2 s for one guess. With twice the memory OpenSSL's own
+# tools would refuse to open the key.
 SCRYPT_COST: Final = 1 << 14
 SCRYPT_BLOCK_SIZE: Final = 8
 SCRYPT_PARALLELISM: Final = 5

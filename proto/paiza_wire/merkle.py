@@ -14,8 +14,8 @@ from paiza_wire.errors import Rejected
 HASH_BYTES: Final = 32
 """Length of every hash of the tree: SHA-256."""
 
-MAX_TREE_SIZE: Final = 2**63
-"""Entries a tree may have: as many as a signed 64-bit integer counts; no proof then exceeds 64 hashes."""
+MAX_TREE_SIZE: Final = 2**63 - 1
+"""Entries a tree may have: every store holds this in a signed integer; no proof exceeds 64 hashes."""
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 """Root of the tree without entries (RFC 9162 §2.1.1)."""

@@ -210,10 +210,11 @@ def test_arbitrary_consistency_proofs_are_refused(
 
 
 def test_the_largest_tree_is_accepted() -> None:
-    """The last entry of a tree of 2**63 entries can be proven, that of a larger one cannot."""
+    """Entries of a tree of 2**63 - 1 entries can be proven, those of a larger one cannot."""
     size = merkle.MAX_TREE_SIZE
-    proof = [merkle.EMPTY_ROOT] * 63
-    root = merkle.root_from_inclusion(LEAVES[0], size - 1, size, proof)
-    merkle.verify_inclusion(LEAVES[0], size - 1, size, proof, root)
+    for index, length in ((0, 63), (size - 1, 62)):
+        proof = [merkle.EMPTY_ROOT] * length
+        root = merkle.root_from_inclusion(LEAVES[0], index, size, proof)
+        merkle.verify_inclusion(LEAVES[0], index, size, proof, root)
     with pytest.raises(Rejected, match="bad_proof"):
         merkle.root_from_inclusion(LEAVES[0], size, size + 1, [merkle.EMPTY_ROOT])
