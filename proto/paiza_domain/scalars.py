@@ -36,7 +36,8 @@ def read(field: Field, text: str, owner: Message) -> None:
             read_quantity(amount, unit.strip(), amount, _target(field, owner))
         case FieldType.DECIMAL:
             target = _target(field, owner)
-            target.millionths, target.original = _amount(text), text
+            target.millionths = _amount(text)
+            target.original = unless_canonical(text, target.millionths)
         case FieldType.MOMENT:
             if not moments.fill_moment(text, _target(field, owner)):
                 raise ScalarError(("moment_malformed", {}))
@@ -63,7 +64,12 @@ def read_quantity(amount: str, unit: str, original: str, target: Any) -> None:
     target.unit = unit
     if len(original) > MAX_ORIGINAL:
         raise ScalarError(("text_too_long", {"most": MAX_ORIGINAL}))
-    target.original = original
+    target.original = unless_canonical(original, target.millionths)
+
+
+def unless_canonical(original: str, millionths: int) -> str:
+    """Give the text as it was reported, or nothing where the number itself says the same."""
+    return "" if original == format_amount(millionths) else original
 
 
 def _target(field: Field, owner: Message) -> Any:

@@ -7,7 +7,8 @@ disagree. A shape must name every field of its message; a field without a rule i
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -36,12 +37,22 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One field: `most` is the limit of a repeated one and 0 for a single one; labels and hints are marked texts."""
+    """One field of a message.
+
+    `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
+    0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
+    `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked for.
+    """
 
     name: str
     label: str
     type: FieldType = FieldType.TEXT
+    key: str = ""
     required: bool = False
+    short: bool = False
+    opened: bool = False
+    derived: bool = False
+    default: str = ""
     codes: str = ""
     most: int = 0
     max_length: int = 0
@@ -50,6 +61,21 @@ class Field:
     check: Callable[[Any], Problem | None] | None = None
     shape: "Shape | None" = None
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill in the key."""
+        if not self.key:
+            object.__setattr__(self, "key", self.name)
+
+    @property
+    def in_short_form(self) -> bool:
+        """Say whether the short form has this field."""
+        return self.required or self.short or self.opened or bool(self.default)
+
+    @property
+    def stands_open(self) -> bool:
+        """Say whether a draft shows this field ready to be filled in, not commented out."""
+        return self.required or self.opened or bool(self.default)
 
     def checker(self) -> Callable[[Any], Problem | None] | None:
         """Give the function that judges one value of this field; None for a flag, which cannot be wrong."""
@@ -102,19 +128,15 @@ class Shape:
         if sorted(named) != sorted(known):
             raise AssertionError(f"{self.message.__name__}: shape and message differ: {set(named) ^ set(known)}")
         rules = {
-            known[each.name].number: (each.name, each.most > 0, each.most, each.checker(), each.shape) for each in self.fields
+            known[each.name].number: (each.key, each.most > 0, each.most, each.checker(), each.shape) for each in self.fields
         }
         object.__setattr__(self, "_rules", rules)
-        object.__setattr__(self, "_required", tuple((known[f.name].number, f.name) for f in self.fields if f.required))
+        object.__setattr__(self, "_required", tuple((known[f.name].number, f.key) for f in self.fields if f.required))
 
-    def __getitem__(self, name: str) -> Field:
-        """Give the field of that name (KeyError if there is none)."""
-        return self.by_name[name]
-
-    @property
-    def by_name(self) -> Mapping[str, Field]:
-        """Give the fields by name, in order."""
-        return {each.name: each for each in self.fields}
+    @cached_property
+    def by_key(self) -> Mapping[str, Field]:
+        """Give the fields by key, in order."""
+        return {each.key: each for each in self.fields}
 
     def errors(self, message: Message) -> list[FieldError]:
         """Judge `message` and everything below it; an empty list means valid."""
@@ -146,7 +168,3 @@ class Shape:
         found.extend(FieldError(prefix + name, "missing") for number, name in self._required if number not in present)
         if self.related is not None:
             found.extend(FieldError(prefix + path, *problem) for path, problem in self.related(message))
-
-
-MICRODEGREES_LATITUDE: Final = 90_000_000
-MICRODEGREES_LONGITUDE: Final = 180_000_000

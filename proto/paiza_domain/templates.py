@@ -98,8 +98,8 @@ def _comment(text: str, indent: str) -> list[str]:
 def _fields(shape: Shape, lang: str, form: Form, indent: str, *, off: bool) -> list[str]:
     lines: list[str] = []
     for each in shape.fields:
-        if each.required or form == "long":
-            lines += _field(each, lang, form, indent, off=off or not each.required)
+        if not each.derived and (form == "long" or each.in_short_form):
+            lines += _field(each, lang, form, indent, off=off or not each.stands_open)
     return lines
 
 
@@ -113,7 +113,7 @@ def _field(field: Field, lang: str, form: Form, indent: str, *, off: bool) -> li
     text = "; ".join(remark)
     if field.codes:
         text += f": {_choices(field.codes, lang)}"
-    key = f"{indent}{'# ' if off else ''}{field.name}:"
+    key = f"{indent}{'# ' if off else ''}{field.key}:{' ' * bool(field.default)}{field.default}"
     lines = _comment(text, indent)
     if field.shape is None:
         return [*lines, f"{key} []" if field.most else key]
