@@ -1,12 +1,139 @@
-"""The `paiza-trust` program: the federation's ceremonies."""
+"""The `paiza-trust` program: the federation's ceremonies.
+
+Exit codes: 0 done, 1 a defect of this program, 2 wrong usage, 3 refused (nothing was changed), 4 unavailable now.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
+
+from paiza_trust import dev as dev_ceremony
+from paiza_trust import show as show_register
+from paiza_trust.errors import EXIT_BUG, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, TrustError, from_disk, from_wire
+from paiza_wire.errors import PaizaError
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="paiza", prog_name="paiza-trust")
-def main() -> None:
+def cli() -> None:
     """Create and change the register of a federation."""
+
+
+@cli.command()
+@_FOLDER
+@click.option("--members", required=True, help="Member ids, separated by commas: kaz,tjk,uzb,centre.")
+@click.option("--federation", default=dev_ceremony.FEDERATION, show_default=True, help="Name of the federation.")
+@click.option("--base-port", default=dev_ceremony.BASE_PORT, show_default=True, help="Port of the first node.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help="Encrypt the officers' keys with the first line of this file.",
+)
+@_JSON
+def dev(
+    folder: Path,
+    members: str,
+    federation: str,
+    base_port: int,
+    passphrase_file: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a complete development federation in FOLDER. Never for real use: one hand holds every key."""
+    created = dev_ceremony.create(
+        folder,
+        [member.strip() for member in members.split(",") if member.strip()],
+        federation=federation,
+        base_port=base_port,
+        passphrase=None if passphrase_file is None else _passphrase(passphrase_file),
+    )
+    if as_json:
+        result = {
+            "folder": str(created.folder),
+            "federation": created.federation,
+            "ports": dict(created.ports),
+            "profiles": list(created.profiles),
+            "threshold": created.threshold,
+            "custodian_keys": created.custodian_keys,
+        }
+        click.echo(json.dumps(result, ensure_ascii=False))
+        return
+    click.echo(f"{created.federation}: {len(created.members)} members in {created.folder} ({created.seconds:.1f} s)")
+    click.echo(f"register: root and targets {created.threshold} of {created.custodian_keys} keys, P-256 and ML-DSA-44")
+    for member, port in created.ports.items():
+        click.echo(f"  paiza-node run --config {created.folder}/nodes/{member}/node.toml    # 127.0.0.1:{port}")
+    click.echo(f"officers: PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
+
+
+@cli.command()
+@_FOLDER
+@_JSON
+def show(folder: Path, *, as_json: bool) -> None:
+    """Verify the register in FOLDER and print members, keys and expiries."""
+    register = show_register.read_register(folder)
+    if as_json:
+        click.echo(json.dumps(show_register.describe(register), ensure_ascii=False))
+        return
+    for line in show_register.lines(register):
+        click.echo(line)
+
+
+def _passphrase(file: Path) -> bytes:
+    try:
+        first_line = file.read_bytes().split(b"\n", 1)[0].rstrip(b"\r")
+    except OSError as error:
+        raise TrustError(
+            "file_unreadable",
+            error.strerror or "The file cannot be read",
+            str(file),
+            "Name a file that you may read.",
+            EXIT_UNAVAILABLE,
+        ) from error
+    if not first_line:
+        raise TrustError("bad_passphrase", "The first line is empty", str(file), "Write the passphrase into it.")
+    return first_line
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; every failure ends in one `{reason, what, where, remedy}` and its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(given, prog_name="paiza-trust", standalone_mode=False) or EXIT_OK
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.exceptions.Abort:
+        code = _fail(TrustError("interrupted", "Interrupted", "", "Start again.", EXIT_UNAVAILABLE), given)
+    except click.ClickException as error:
+        where = getattr(getattr(error, "ctx", None), "command_path", "paiza-trust")
+        remedy = f"See {where} --help."
+        code = _fail(TrustError("usage", error.format_message(), where, remedy, EXIT_USAGE), given)
+    except TrustError as error:
+        code = _fail(error, given)
+    except PaizaError as error:
+        code = _fail(from_wire(error, ""), given)
+    except OSError as error:
+        code = _fail(from_disk(error), given)
+    except Exception as error:  # noqa: BLE001 - the last door: a defect is reported without a traceback
+        what = f"This is a defect of paiza-trust ({type(error).__name__})"
+        code = _fail(TrustError("internal_error", what, str(error), "Please report it.", EXIT_BUG), given)
+    sys.exit(code)
+
+
+def _fail(error: TrustError, arguments: Sequence[str]) -> int:
+    if "--json" in arguments:
+        fields = {"reason": error.reason, "what": error.what, "where": error.where, "remedy": error.remedy}
+        click.echo(json.dumps(fields, ensure_ascii=False), err=True)
+    else:
+        click.echo(
+            f"{error.what}\n  where:  {error.where}\n  remedy: {error.remedy}\n  reason: {error.reason}", err=True
+        )
+    return error.exit_code
 
 
 if __name__ == "__main__":

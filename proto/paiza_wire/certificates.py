@@ -6,7 +6,7 @@ on P-256; serial numbers are random.
 """
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,6 +29,9 @@ from paiza_wire.identity import (
     subject_names,
     uri_san,
 )
+
+AuthorityKey: TypeAlias = ec.EllipticCurvePrivateKey
+"""The private key of a CA."""
 
 _X509_ERRORS: Final = (
     ValueError,
@@ -75,7 +78,7 @@ def create_csr(spiffe_id: SpiffeId, private_key: ec.EllipticCurvePrivateKey) -> 
 def issue_node(
     csr: bytes,
     ca: bytes,
-    ca_key: ec.EllipticCurvePrivateKey,
+    ca_key: AuthorityKey,
     *,
     spiffe_id: SpiffeId,
     not_before: datetime,
@@ -90,7 +93,7 @@ def issue_node(
 def issue_officer(
     csr: bytes,
     ca: bytes,
-    ca_key: ec.EllipticCurvePrivateKey,
+    ca_key: AuthorityKey,
     *,
     spiffe_id: SpiffeId,
     not_before: datetime,
@@ -105,7 +108,7 @@ def issue_officer(
 def _issue_checked(
     csr: bytes,
     ca: bytes,
-    ca_key: ec.EllipticCurvePrivateKey,
+    ca_key: AuthorityKey,
     spiffe_id: SpiffeId,
     not_before: datetime,
     not_after: datetime,
@@ -122,7 +125,7 @@ def _issue_checked(
 def issue(
     public_key: ec.EllipticCurvePublicKey,
     issuer: x509.Certificate,
-    issuer_key: ec.EllipticCurvePrivateKey,
+    issuer_key: AuthorityKey,
     spiffe_id: SpiffeId,
     not_before: datetime,
     not_after: datetime,

@@ -10,7 +10,7 @@ claims, and against nothing else. There are no intermediate certificates and no 
 2. It carries exactly one URI SAN, a SPIFFE ID in its only spelling (``bad_certificate``).
 3. The id is of the role asked for: a node, or an officer (``bad_certificate``).
 4. The id's member is in the register, under this federation's name (``wrong_member``).
-5. That member's CA for this role has the CA profile, carries that member's name and signed itself (``bad_certificate``).
+5. That member's CA for this role has the CA profile, that member's name and its own signature (``bad_certificate``).
 6. That CA issued the certificate directly, by name and by signature (``bad_certificate``).
 7. The certificate has the profile of its role: the exact set of extensions, with exact values (``bad_certificate``).
 8. Its member has not revoked it (``certificate_revoked``).
@@ -206,8 +206,7 @@ class CertificateVerifier:
         if authority.federation != spiffe_id.federation:
             raise Rejected("wrong_member", "the certificate claims another federation")
         # 5.
-        ca = load_certificate(authority.ca(role))
-        check_ca_profile(ca, f"{authority.member}.{authority.federation}")
+        ca = _checked_ca(authority, role)
         # 6.
         _check_issued_by(certificate, ca)
         # 7.
@@ -233,6 +232,18 @@ def _valid_at(certificate: VerifiedCertificate, at: datetime) -> VerifiedCertifi
     if at > certificate.not_after:
         raise Rejected("certificate_expired", f"not valid after {certificate.not_after.astimezone(UTC).isoformat()}")
     return certificate
+
+
+def check_authority(authority: MemberAuthority) -> None:
+    """Check both CAs of a member (step 5) before anything relies on them; they must have different keys."""
+    if p256_key(_checked_ca(authority, "node")) == p256_key(_checked_ca(authority, "officer")):
+        raise Rejected("bad_certificate", "the node CA and the officer CA have the same key")
+
+
+def _checked_ca(authority: MemberAuthority, role: Role) -> x509.Certificate:
+    ca = load_certificate(authority.ca(role))
+    check_ca_profile(ca, f"{authority.member}.{authority.federation}")
+    return ca
 
 
 def load_certificate(der: bytes) -> x509.Certificate:

@@ -1,0 +1,143 @@
+"""The `dev` ceremony: a complete development federation in one folder, every key of every member in one hand.
+
+Never for real use: a real federation exists because nobody holds everybody's keys.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from paiza_register.documents import FORMAT, MAX_MEMBERS
+from paiza_trust.errors import EXIT_USAGE, TrustError
+from paiza_trust.files import make_private_folder, write_private
+from paiza_trust.member import OFFICERS, Plan, create_member, to_json
+from paiza_trust.repository import generate_signers, publish, publish_root
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
+
+FEDERATION: Final = "paiza.example"
+"""The default name: `.example` can never be a real domain (RFC 2606)."""
+
+BASE_PORT: Final = 7401
+"""Port of the first member's node; the others follow in the order given."""
+
+LEGAL_BASES: Final[Mapping[str, Mapping[str, str]]] = {
+    "exercise-agreement": {
+        "ru": "Учебное соглашение (вымышленное)",
+        "en": "Exercise agreement (fictional)",
+    },
+    "un-1988-art-9": {
+        "ru": "Конвенция ООН 1988 года, статья 9 (другие формы сотрудничества и подготовка кадров)",
+        "en": "UN Convention of 1988, Article 9 (other forms of co-operation and training)",
+    },
+}
+"""Legal bases that officers of a development federation may name."""
+
+
+@dataclass(frozen=True)
+class Created:
+    """What `create` made."""
+
+    folder: Path
+    federation: str
+    members: Sequence[str]
+    ports: Mapping[str, int]
+    threshold: int
+    custodian_keys: int
+    profiles: Sequence[str]
+    seconds: float
+
+
+def create(
+    folder: Path,
+    members: Sequence[str],
+    *,
+    federation: str = FEDERATION,
+    base_port: int = BASE_PORT,
+    now: datetime | None = None,
+    passphrase: bytes | None = None,
+    agreements: Mapping[str, str] | None = None,
+) -> Created:
+    """Make a federation in a folder that is empty or not there yet: all of it or nothing.
+
+    ``agreements``: Cedar text by name, published as ``agreement-<name>.cedar``. ``passphrase`` encrypts the officers'
+    keys.
+    """
+    started = time.monotonic()
+    _check(folder, members, federation, base_port)
+    moment = now or datetime.now(UTC)
+    make_private_folder(folder.absolute().parent)
+    building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=folder.absolute().parent))
+    try:
+        signers = generate_signers(members, building / "register-keys")
+        register = building / "register"
+        write_private(building / "root.json", publish_root(register, signers, moment))
+        documents = {"federation.json": to_json(_federation_document(federation, members))}
+        for name, text in (agreements or {}).items():
+            documents[f"agreement-{name}.cedar"] = text.encode()
+        for at, member in enumerate(members):
+            documents |= create_member(
+                Plan(member, federation, base_port + at, moment, folder=building, home=folder, passphrase=passphrase)
+            )
+        publish(register, signers, documents, version=1, now=moment)
+        # Nothing stands at the folder's name before all of it does: a rename replaces an empty folder.
+        building.rename(folder.absolute())
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return Created(
+        folder=folder,
+        federation=federation,
+        members=tuple(members),
+        ports={member: base_port + at for at, member in enumerate(members)},
+        threshold=signers.threshold,
+        custodian_keys=len(signers.shared),
+        profiles=tuple(f"{member}-{officer}" for member in members for officer in OFFICERS),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _check(folder: Path, members: Sequence[str], federation: str, base_port: int) -> None:
+    if not members:
+        raise _usage("No members", "--members", "Name at least one, for example kaz,tjk.")
+    if len(members) > MAX_MEMBERS:
+        raise _usage("Too many members", "--members", f"Name at most {MAX_MEMBERS}.")
+    for member in members:
+        if not MEMBER_ID.fullmatch(member) or member.startswith("xn--"):
+            raise _usage(
+                "Not a member id", f"--members {member}", "An id is 2 to 16 of a-z, 0-9 and -, a letter first."
+            )
+    if len(set(members)) != len(members):
+        raise _usage("A member is named twice", "--members", "Name each member once.")
+    if not FEDERATION_NAME.fullmatch(federation):
+        raise _usage(
+            "Not a federation's name", f"--federation {federation}", "Use a lower-case DNS name of two labels."
+        )
+    if not 0 < base_port <= 65536 - len(members):
+        raise _usage("No such ports", f"--base-port {base_port}", "Choose a port from 1 to 65535 with room for all.")
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(os.scandir(folder)))):
+        raise TrustError(
+            "folder_not_empty",
+            "The folder already holds something; nothing is overwritten",
+            str(folder),
+            "Name a folder that is empty or not there yet.",
+        )
+
+
+def _usage(what: str, where: str, remedy: str) -> TrustError:
+    return TrustError("usage", what, where, remedy, EXIT_USAGE)
+
+
+def _federation_document(federation: str, members: Sequence[str]) -> object:
+    return {
+        "format": FORMAT,
+        "name": federation,
+        "names": {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
+        "members": {member: {"status": "active"} for member in members},
+        "legal_bases": LEGAL_BASES,
+    }

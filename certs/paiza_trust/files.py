@@ -1,0 +1,24 @@
+"""Writes the files of a ceremony so that only their owner can read them."""
+
+import os
+from pathlib import Path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file with mode 0600, in folders of mode 0700; one that stands already must be the same."""
+    make_private_folder(path.parent)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.read_bytes() != data:
+            raise
+        return
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, with mode 0700."""
+    for missing in reversed([folder, *folder.parents]):
+        if not missing.exists():
+            missing.mkdir(mode=0o700, exist_ok=True)

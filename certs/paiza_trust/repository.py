@@ -1,0 +1,147 @@
+"""Signs and publishes the register as a TUF repository.
+
+Root and targets are signed by the members together. Each custodian holds two keys, P-256 and ML-DSA-44, and the
+threshold is 2M of 2N, M being more than half of the N custodians. Whoever reaches it has the keys of at least M
+custodians, and, since 2M is more than N, at least one key of each kind: breaking elliptic curves alone is not enough,
+nor is breaking the lattice. Snapshot and timestamp have one P-256 key each, and each member has one for what it says
+about itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Root,
+    Signed,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+
+from paiza_trust.files import write_private
+
+ROOT_LIFE: Final = timedelta(days=365)
+"""Root, targets and what members say about themselves: signed by hand, once a year at the least."""
+
+TIMESTAMP_LIFE: Final = timedelta(days=30)
+"""Snapshot and timestamp. How long a frozen register can go unnoticed, so a running federation wants days."""
+
+MLDSA_SCHEME: Final = "ml-dsa-44/1"
+
+
+@dataclass(frozen=True)
+class Signers:
+    """Every key that signs the register. In a real federation no one person ever holds all of them."""
+
+    custodians: Sequence[tuple[CryptoSigner, CryptoSigner]]
+    snapshot: CryptoSigner
+    timestamp: CryptoSigner
+    members: Mapping[str, CryptoSigner]
+
+    @property
+    def threshold(self) -> int:
+        """Give 2M of the 2N custodians' keys, M being more than half of N."""
+        return 2 * (len(self.custodians) // 2 + 1)
+
+    @property
+    def shared(self) -> list[CryptoSigner]:
+        """Give all custodians' keys."""
+        return [key for pair in self.custodians for key in pair]
+
+
+def generate_signers(members: Sequence[str], folder: Path) -> Signers:
+    """Make every key of a development register, one custodian per member, and write them to a folder."""
+    signers = Signers(
+        custodians=[(CryptoSigner.generate_ecdsa(), CryptoSigner.generate_mldsa(scheme=MLDSA_SCHEME)) for _ in members],
+        snapshot=CryptoSigner.generate_ecdsa(),
+        timestamp=CryptoSigner.generate_ecdsa(),
+        members={member: CryptoSigner.generate_ecdsa() for member in members},
+    )
+    for member, (classical, lattice) in zip(members, signers.custodians, strict=True):
+        write_private(folder / f"custodian-{member}-p256.pem", classical.private_bytes)
+        write_private(folder / f"custodian-{member}-mldsa44.pem", lattice.private_bytes)
+    write_private(folder / "snapshot.pem", signers.snapshot.private_bytes)
+    write_private(folder / "timestamp.pem", signers.timestamp.private_bytes)
+    for member, signer in signers.members.items():
+        write_private(folder / f"member-{member}.pem", signer.private_bytes)
+    return signers
+
+
+def publish_root(register: Path, signers: Signers, now: datetime) -> bytes:
+    """Sign and write the first root; gives its bytes, which every program starts from."""
+    root = Root(version=1, expires=_expiry(now, ROOT_LIFE), consistent_snapshot=True)
+    for role in (Root.type, Targets.type):
+        for signer in signers.shared:
+            root.add_key(signer.public_key, role)
+        root.roles[role].threshold = signers.threshold
+    root.add_key(signers.snapshot.public_key, Snapshot.type)
+    root.add_key(signers.timestamp.public_key, Timestamp.type)
+    return _publish(register, "1.root.json", _signed(root, signers.shared))
+
+
+def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *, version: int, now: datetime) -> None:
+    """Sign and write a whole set of this version number: every role, the snapshot, and last the timestamp.
+
+    ``documents``: target path -> bytes. What stands below ``members/<id>/`` is signed by that member alone,
+    everything else by the custodians.
+    """
+    shared = {path: data for path, data in documents.items() if not path.startswith("members/")}
+    top = Targets(version=version, expires=_expiry(now, ROOT_LIFE), targets=_targets(register, shared))
+    top.delegations = Delegations(keys={}, roles={})
+    named: dict[str, MetaFile] = {}
+    for member, signer in signers.members.items():
+        top.delegations.keys[signer.public_key.keyid] = signer.public_key
+        assert top.delegations.roles is not None
+        top.delegations.roles[member] = DelegatedRole(
+            name=member, keyids=[signer.public_key.keyid], threshold=1, terminating=True, paths=[f"members/{member}/*"]
+        )
+        own = {path: data for path, data in documents.items() if path.startswith(f"members/{member}/")}
+        role = Targets(version=version, expires=_expiry(now, ROOT_LIFE), targets=_targets(register, own))
+        data = _publish(register, f"{version}.{member}.json", _signed(role, [signer]))
+        named[f"{member}.json"] = _meta(version, data)
+    data = _publish(register, f"{version}.targets.json", _signed(top, signers.shared))
+    named["targets.json"] = _meta(version, data)
+    snapshot = Snapshot(version=version, expires=_expiry(now, TIMESTAMP_LIFE), meta=named)
+    data = _publish(register, f"{version}.snapshot.json", _signed(snapshot, [signers.snapshot]))
+    timestamp = Timestamp(version=version, expires=_expiry(now, TIMESTAMP_LIFE), snapshot_meta=_meta(version, data))
+    _publish(register, "timestamp.json", _signed(timestamp, [signers.timestamp]))
+
+
+def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, TargetFile]:
+    """Write files under their published names and give their entries."""
+    targets: dict[str, TargetFile] = {}
+    for path, data in documents.items():
+        folder, slash, name = path.rpartition("/")
+        write_private(register / "targets" / f"{folder}{slash}{sha256(data).hexdigest()}.{name}", data)
+        targets[path] = TargetFile.from_data(path, data, ["sha256"])
+    return targets
+
+
+def _signed(payload: Signed, signers: Sequence[CryptoSigner]) -> bytes:
+    metadata: Metadata[Any] = Metadata(payload)
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return metadata.to_bytes()
+
+
+def _publish(register: Path, name: str, data: bytes) -> bytes:
+    write_private(register / "metadata" / name, data)
+    return data
+
+
+def _meta(version: int, data: bytes) -> MetaFile:
+    return MetaFile(version=version, length=len(data), hashes={"sha256": sha256(data).hexdigest()})
+
+
+def _expiry(now: datetime, life: timedelta) -> datetime:
+    return (now.astimezone(UTC) + life).replace(microsecond=0)

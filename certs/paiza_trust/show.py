@@ -1,0 +1,72 @@
+"""The `show` command: what the register of a development federation says, after verifying all of it."""
+
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paiza_register import Register, RegisterReader, folder_fetch
+from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError, from_wire
+from paiza_wire.errors import PaizaError
+
+
+def read_register(folder: Path, now: datetime | None = None) -> Register:
+    """Read and verify the register below a folder that `create` made; nothing is kept."""
+    root = folder / "root.json"
+    try:
+        bootstrap_root = root.read_bytes()
+    except OSError as error:
+        raise TrustError(
+            "file_unreadable",
+            error.strerror or "The file cannot be read",
+            str(root),
+            "Name the folder that `paiza-trust dev` made.",
+            EXIT_UNAVAILABLE,
+        ) from error
+    with tempfile.TemporaryDirectory(prefix="paiza-trust-") as cache:
+        reader = RegisterReader(Path(cache), bootstrap_root, folder_fetch(folder / "register"))
+        try:
+            return reader.refresh(now or datetime.now(UTC))
+        except PaizaError as error:
+            raise from_wire(error, str(folder / "register")) from error
+
+
+def describe(register: Register) -> Mapping[str, object]:
+    """Put a register into plain values: for `--json`, and for the table."""
+    return {
+        "federation": register.federation,
+        "version": register.version.hex(),
+        "expiry_time": register.expiry_time.isoformat(),
+        "members": [
+            {
+                "id": member.id,
+                "names": dict(member.names),
+                "status": member.status,
+                "endpoints": list(member.endpoints),
+                "logs": [key.vkey for key in member.log_keys],
+                "encryption_keys": [
+                    {"key_id": key.key_id.hex(), "not_after": key.not_after.isoformat()}
+                    for key in member.encryption_keys
+                ],
+                "revoked_certificates": len(member.authority.revoked),
+                "classification_ceiling": member.classification_ceiling,
+            }
+            for member in register.members.values()
+        ],
+    }
+
+
+def lines(register: Register) -> list[str]:
+    """Put a register into lines for a person."""
+    shown = [
+        f"{register.federation}: register {register.version.hex()[:16]}…, verified",
+        f"valid until {register.expiry_time:%Y-%m-%d %H:%M} UTC",
+    ]
+    for member in register.members.values():
+        shown.append(f"{member.id:<16} {member.status:<9} {', '.join(member.endpoints):<21} {member.names['en']}")
+        shown += [f"{'':<16} log        {key.vkey}" for key in member.log_keys]
+        shown += [
+            f"{'':<16} encryption {key.key_id.hex()[:16]}… until {key.not_after:%Y-%m-%d}"
+            for key in member.encryption_keys
+        ]
+    return shown

@@ -1,0 +1,77 @@
+"""Keeps every verified set in a folder, by the SHA-256 of its snapshot, and remembers which one was last.
+
+Layout: ``archive/<hex>/metadata/…`` and ``archive/<hex>/targets/…`` as published, and ``current`` with the hex
+digest. Everything is written to a side file, flushed to disk and renamed, so a reader sees a whole file or none.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_VERSION: Final = re.compile(r"[0-9a-f]{64}")
+_TIMESTAMP: Final = "metadata/timestamp.json"
+
+
+class Archive:
+    """The sets below one folder; one process at a time writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sets = folder / "archive"
+        self._current = folder / "current"
+        self._sets.mkdir(parents=True, exist_ok=True)
+
+    def current(self) -> bytes | None:
+        """Give the version of the set stored last."""
+        try:
+            text = self._current.read_text("ascii").strip()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        return bytes.fromhex(text) if _VERSION.fullmatch(text) else None
+
+    def files(self, version: bytes) -> Mapping[str, bytes] | None:
+        """Give a set's files by their published paths; None if there is no such set."""
+        folder = self._sets / version.hex()
+        if not folder.is_dir():
+            return None
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("[!.]*"))
+            if path.is_file()
+        }
+
+    def store(self, version: bytes, files: Mapping[str, bytes]) -> None:
+        """Store a verified set and make it the current one.
+
+        A crash before the last step leaves the set before current; the new one is then fetched again. Files that
+        stand already are left, but for the timestamp, which is renewed for an unchanged snapshot; it is written after
+        the roots that may have become necessary for it.
+        """
+        folder = self._sets / version.hex()
+        for path, data in sorted(files.items(), key=lambda item: item[0] == _TIMESTAMP):
+            target = folder / path
+            if path == _TIMESTAMP or not target.exists():
+                write_durably(target, data)
+        write_durably(self._current, version.hex().encode() + b"\n")
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash it is whole or as before; returns when it is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, side_file = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(side_file).replace(path)
+    except BaseException:
+        Path(side_file).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

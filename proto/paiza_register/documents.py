@@ -1,0 +1,255 @@
+"""Parses the files that the register's metadata vouches for: federation.json, member.json, revoked.json.
+
+Types, ids, lengths and encodings are strict, and a key may stand only once. Keys this version does not know are
+ignored, so that a later version may add some. Everything refused is ``Rejected("register_invalid")`` naming file and
+field.
+"""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeVar
+
+from paiza_register.model import EncryptionKey, LogKey, Member
+from paiza_wire import hpke
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, MemberAuthority, check_authority
+from paiza_wire.notes import VerifierKey
+
+FORMAT: Final = 1
+"""The version of all three formats."""
+
+MAX_MEMBERS: Final = 64
+"""Members of a federation; six times the states and organisations in view."""
+
+MAX_LIST: Final = 32
+"""Endpoints, log keys or encryption keys of one member, those of the past included."""
+
+MAX_REVOKED: Final = 20_000
+"""Revoked certificates of one member: decades of a large service."""
+
+MAX_LEGAL_BASES: Final = 500
+"""Legal bases that the parties' agreements name."""
+
+MAX_TEXT: Final = 300
+"""Characters of a name or a title."""
+
+LANGUAGES: Final = ("ru", "en")
+"""Every name stands in these."""
+
+MAX_CA_BYTES: Final = 2048
+"""A CA certificate of our profile has about 600 bytes."""
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_ENDPOINT: Final = re.compile(r"[A-Za-z0-9.-]{1,253}:[1-9][0-9]{0,4}|\[[0-9a-f:]{2,39}\]:[1-9][0-9]{0,4}")
+_CODE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MAX_PORT: Final = 65535
+_MAX_CEILING: Final = 9
+
+Status = Literal["active", "suspended"]
+_Parsed = TypeVar("_Parsed")
+
+
+class Fields:
+    """One JSON object, read field by field; every refusal names the file and the field."""
+
+    def __init__(self, where: str, values: object) -> None:
+        if not isinstance(values, dict):
+            raise Rejected("register_invalid", f"{where} is not an object")
+        self.where = where
+        self._values: dict[str, Any] = values
+
+    @classmethod
+    def load(cls, path: str, data: bytes) -> "Fields":
+        """Read a file; duplicate keys, non-numbers and other formats are refused."""
+        try:
+            fields = cls(path, json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant))
+        except (ValueError, RecursionError) as error:
+            raise Rejected("register_invalid", f"{path} is not JSON") from error
+        if fields.number("format", 0, FORMAT) != FORMAT:
+            raise Rejected("register_invalid", f"{path} has a format this version does not know")
+        return fields
+
+    def refuse(self, name: str, why: str) -> Rejected:
+        """Make the refusal of one field."""
+        return Rejected("register_invalid", f"{self.where}: {name} {why}")
+
+    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
+        """Read a string of bounded length, wholly matching the pattern if there is one."""
+        value = self._values.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+            raise self.refuse(name, f"is not a text of 1 to {MAX_TEXT} characters")
+        if pattern is not None and not pattern.fullmatch(value):
+            raise self.refuse(name, "is not well formed")
+        return value
+
+    def number(self, name: str, least: int, most: int) -> int:
+        """Read an integer in a range."""
+        value = self._values.get(name)
+        if type(value) is not int or not least <= value <= most:
+            raise self.refuse(name, f"is not a whole number from {least} to {most}")
+        return value
+
+    def base64(self, name: str, most: int) -> bytes:
+        """Read bytes in base64."""
+        value = self._values.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= (most + 2) // 3 * 4:
+            raise self.refuse(name, f"is not base64 of 1 to {most} bytes")
+        try:
+            return b64decode(value, validate=True)
+        except ValueError as error:
+            raise self.refuse(name, "is not base64") from error
+
+    def time(self, name: str) -> datetime:
+        """Read a time in UTC, to the second."""
+        try:
+            return datetime.strptime(self.text(name, _TIME), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        except ValueError as error:
+            raise self.refuse(name, "is not a time") from error
+
+    def names(self, name: str) -> Mapping[str, str]:
+        """Read a text in every language."""
+        values = self.inner(name)
+        return MappingProxyType({language: values.text(language) for language in LANGUAGES})
+
+    def inner(self, name: str) -> "Fields":
+        """Read an object in this one."""
+        return Fields(f"{self.where}: {name}", self._values.get(name))
+
+    def inner_each(self, name: str, most: int) -> Mapping[str, "Fields"]:
+        """Read an object whose values are objects."""
+        values = self._values.get(name)
+        if not isinstance(values, dict) or len(values) > most:
+            raise self.refuse(name, f"is not an object of at most {most} entries")
+        return {key: Fields(f"{self.where}: {name}.{key}", value) for key, value in values.items()}
+
+    def each(self, name: str, least: int, most: int, parse: Callable[["Fields"], _Parsed]) -> tuple[_Parsed, ...]:
+        """Read a list of objects."""
+        values = self._values.get(name)
+        if not isinstance(values, list) or not least <= len(values) <= most:
+            raise self.refuse(name, f"is not a list of {least} to {most} entries")
+        return tuple(parse(Fields(f"{self.where}: {name}[{at}]", value)) for at, value in enumerate(values))
+
+
+class Federation:
+    """What federation.json says: the federation's name, its members' status, the legal bases of its agreements."""
+
+    def __init__(self, data: bytes) -> None:
+        fields = Fields.load("federation.json", data)
+        self.name = fields.text("name", FEDERATION_NAME)
+        self.names = fields.names("names")
+        self.members: Mapping[str, Status] = {
+            member: _status(member, values) for member, values in fields.inner_each("members", MAX_MEMBERS).items()
+        }
+        self.legal_bases = MappingProxyType(
+            {
+                code: _legal_base(code, values)
+                for code, values in fields.inner_each("legal_bases", MAX_LEGAL_BASES).items()
+            }
+        )
+
+
+def parse_member(member_id: str, federation: str, status: Status, data: bytes, revoked: frozenset[bytes]) -> Member:
+    """Read members/<id>/member.json; an id other than the path's is refused."""
+    fields = Fields.load(f"members/{member_id}/member.json", data)
+    if fields.text("id", MEMBER_ID) != member_id:
+        raise fields.refuse("id", "is not the member whose file this is")
+    authority = MemberAuthority(
+        member=member_id,
+        federation=federation,
+        node_ca=fields.base64("node_ca", MAX_CA_BYTES),
+        officer_ca=fields.base64("officer_ca", MAX_CA_BYTES),
+        revoked=revoked,
+    )
+    try:
+        check_authority(authority)
+    except Rejected as error:
+        raise fields.refuse("node_ca or officer_ca", f"is refused: {error.detail}") from error
+    log_keys = fields.each("log_keys", 1, MAX_LIST, lambda key: _log_key(key, f"{member_id}.{federation}"))
+    if len({key.origin for key in log_keys}) != len(log_keys):
+        raise fields.refuse("log_keys", "name one origin twice")
+    return Member(
+        id=member_id,
+        names=fields.names("names"),
+        status=status,
+        authority=authority,
+        endpoints=fields.each("endpoints", 1, MAX_LIST, _endpoint),
+        log_keys=log_keys,
+        encryption_keys=fields.each("encryption_keys", 1, MAX_LIST, _encryption_key),
+        classification_ceiling=fields.number("classification_ceiling", 0, _MAX_CEILING),
+    )
+
+
+def parse_revoked(member_id: str, data: bytes) -> frozenset[bytes]:
+    """Read members/<id>/revoked.json: the fingerprints of the certificates it revokes."""
+    fields = Fields.load(f"members/{member_id}/revoked.json", data)
+    return frozenset(
+        fields.each(
+            "certificates", 0, MAX_REVOKED, lambda entry: bytes.fromhex(entry.text("certificate_sha256", _HEX_SHA256))
+        )
+    )
+
+
+def _status(member_id: str, fields: Fields) -> Status:
+    if not MEMBER_ID.fullmatch(member_id):
+        raise fields.refuse("the member id", "is not well formed")
+    status = fields.text("status")
+    if status == "active":
+        return "active"
+    if status == "suspended":
+        return "suspended"
+    raise fields.refuse("status", "is neither active nor suspended")
+
+
+def _legal_base(code: str, fields: Fields) -> Mapping[str, str]:
+    if not _CODE.fullmatch(code):
+        raise fields.refuse("the code", "is not well formed")
+    return MappingProxyType({language: fields.text(language) for language in LANGUAGES})
+
+
+def _endpoint(fields: Fields) -> str:
+    address = fields.text("address", _ENDPOINT)
+    if int(address.rpartition(":")[2]) > _MAX_PORT:
+        raise fields.refuse("address", "has no such port")
+    return address
+
+
+def _log_key(fields: Fields, trust_domain: str) -> LogKey:
+    origin = fields.text("origin", re.compile(re.escape(trust_domain) + r"/log/[1-9][0-9]{0,5}"))
+    vkey = fields.text("vkey")
+    try:
+        key = VerifierKey.from_vkey(vkey)
+    except Rejected as error:
+        raise fields.refuse("vkey", f"is refused: {error.detail}") from error
+    if key.name != origin:
+        raise fields.refuse("vkey", "is another log's")
+    return LogKey(origin, vkey)
+
+
+def _encryption_key(fields: Fields) -> EncryptionKey:
+    public = fields.base64("public_key", hpke.PUBLIC_KEY_BYTES)
+    try:
+        key = hpke.public_key_from_bytes(public)
+    except Rejected as error:
+        raise fields.refuse("public_key", f"is refused: {error.detail}") from error
+    if fields.text("key_id", _HEX_SHA256) != key.key_id.hex():
+        raise fields.refuse("key_id", "is not the SHA-256 of the public key")
+    not_before, not_after = fields.time("not_before"), fields.time("not_after")
+    if not_before >= not_after:
+        raise fields.refuse("not_after", "is not after not_before")
+    return EncryptionKey(key.key_id, public, not_before, not_after, key)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key stands twice")
+    return values
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

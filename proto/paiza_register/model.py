@@ -1,0 +1,107 @@
+"""What a program believes about the federation: one verified version of the register, as frozen data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from paiza_wire import hpke
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import CertificateVerifier, MemberAuthority
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """The key that signs a log's checkpoints, as a C2SP vkey whose name is the log's origin."""
+
+    origin: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """A key that part keys are wrapped for: X-Wing, 1,216 public bytes, named by their SHA-256.
+
+    ``key`` is the same key parsed, which costs more than wrapping for it.
+    """
+
+    key_id: bytes
+    public: bytes
+    not_before: datetime
+    not_after: datetime
+    key: hpke.EncryptionKey = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as it describes itself; its status is the federation's word."""
+
+    id: str
+    names: Mapping[str, str]
+    status: Literal["active", "suspended"]
+    authority: MemberAuthority
+    endpoints: tuple[str, ...]
+    log_keys: tuple[LogKey, ...]
+    encryption_keys: tuple[EncryptionKey, ...]
+    classification_ceiling: int
+
+    def current_encryption_key(self, at: datetime) -> EncryptionKey:
+        """Give the key to wrap for: of those valid now, the one that began last."""
+        valid = [key for key in self.encryption_keys if key.not_before <= at <= key.not_after]
+        if not valid:
+            raise Unavailable("encryption_key_expired", f"{self.id} has no encryption key valid at {at.isoformat()}")
+        return max(valid, key=lambda key: (key.not_before, key.key_id))
+
+    def log_key(self, origin: str) -> LogKey:
+        """Give the key of this member's log; ``Rejected("unknown_log")`` if it has no such log."""
+        for key in self.log_keys:
+            if key.origin == origin:
+                return key
+        raise Rejected("unknown_log", f"{self.id} has no log {origin!r} in the register")
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One verified version of the register.
+
+    ``version`` is SHA-256 of snapshot.json and commits to every other file but the roots and the timestamp.
+    ``expiry_time`` is the earliest expiry of anything in it. ``late`` says that this time has passed and the grace
+    runs.
+    """
+
+    version: bytes
+    federation: str
+    names: Mapping[str, str]
+    members: Mapping[str, Member]
+    expiry_time: datetime
+    legal_bases: Mapping[str, Mapping[str, str]]
+    agreements: tuple[tuple[str, str], ...]
+    late: bool
+    role_versions: Mapping[str, int] = field(repr=False)
+    _verifier: CertificateVerifier = field(repr=False, compare=False)
+
+    def active_members(self) -> tuple[Member, ...]:
+        """Give the members that take part now, ordered by id."""
+        return tuple(member for _, member in sorted(self.members.items()) if member.status == "active")
+
+    def member(self, member_id: str) -> Member:
+        """Give a member, active or suspended; ``Rejected("unknown_member")`` if the register has no such member."""
+        member = self.members.get(member_id)
+        if member is None:
+            raise Rejected("unknown_member", "this member is not in the register")
+        return member
+
+    def active_member(self, member_id: str) -> Member:
+        """Give a member that takes part now; a suspended one is ``Rejected("member_suspended")``."""
+        member = self.member(member_id)
+        if member.status != "active":
+            raise Rejected("member_suspended", f"{member_id} is suspended")
+        return member
+
+    def certificate_verifier(self) -> CertificateVerifier:
+        """Give the one verifier of this version, with all it remembers.
+
+        It knows suspended members too: what they signed stays provable. Whether a member may act is `active_member`'s
+        word.
+        """
+        return self._verifier

@@ -1,0 +1,276 @@
+"""Keeps the register up to date: fetches it, believes nothing that is not verified, archives what is.
+
+How does a new version of the register come to be believed? python-tuf's `Updater` starts at the bootstrap root,
+follows the roots, and refuses rollbacks against what it has cached. What it has fetched is then put together to one
+set, verified again as a whole by `load_set` (the same function that judges evidence), compared with the set believed
+before, written to the archive and only then believed. When nothing newer can be had, the last set is used until its
+expiry and, marked ``late``, through the grace; after that nothing is.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Final, TypeAlias
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    DownloadLengthMismatchError,
+    ExpiredMetadataError,
+    RepositoryError,
+)
+from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+
+from paiza_register.archive import Archive
+from paiza_register.model import Register
+from paiza_register.verified_set import (
+    MAX_SET_BYTES,
+    MAX_SET_FILES,
+    MAX_TARGET_BYTES,
+    at_time,
+    load_set,
+    refuse_rollback,
+    root_path,
+    target_path,
+)
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.identity import MEMBER_ID
+
+Fetch: TypeAlias = Callable[[str, int], bytes]
+"""Fetches ``metadata/…`` or ``targets/…``, at most so many bytes; raises `FetchMissing` or `Unavailable`."""
+
+MAX_METADATA_BYTES: Final = 1 << 20
+"""Bytes of one metadata file; a root or targets file signed by eight members with two keys each has about 60 kB."""
+
+ARCHIVED_IN_MEMORY: Final = 16
+"""Archived registers kept parsed: the versions that messages of one month name."""
+
+_HTTP_NOT_FOUND: Final = 404
+
+
+class FetchMissing(FileNotFoundError):  # noqa: N818 - it is an answer, not a failure: there is no such file
+    """Whoever serves the register has no file of this path."""
+
+
+class RegisterReader:
+    """The register as one program believes it, kept in one folder that no other program writes.
+
+    Synchronous and blocking; safe between threads. Errors of the own disk (`OSError`) are not translated.
+    """
+
+    def __init__(self, folder: Path, bootstrap_root: bytes, fetch: Fetch) -> None:
+        self._bootstrap_root = bootstrap_root
+        self._fetcher = _Fetcher(fetch)
+        self._cache = folder / "updater"
+        self._cache.mkdir(parents=True, exist_ok=True)
+        self._archive = Archive(folder)
+        self._lock = threading.Lock()
+        self._believed: tuple[Register, Mapping[str, bytes]] | None = None
+        self._archived: OrderedDict[bytes, Register] = OrderedDict()
+        self.last_error: PaizaError | None = None
+        """Why the last refresh brought nothing new; None when it ended well."""
+
+    def refresh(self, now: datetime) -> Register:
+        """Fetch and believe what is new; give the register that counts now.
+
+        Where nothing can be fetched, or only what has expired, the last verified set is given instead while it lasts
+        (see `current`); `last_error` then says why. What does not verify, or is older than what is known, is
+        Rejected: another source may be asked, and `current` still gives the last set.
+        """
+        with self._lock:
+            try:
+                files = self._update(now)
+                register = load_set(files, self._bootstrap_root, now)
+                self._believe(register, files)
+            except Unavailable as error:
+                self.last_error = error
+                last = self._current(now)
+                if last is None:
+                    raise
+                return last
+            except Rejected as error:
+                self.last_error = error
+                raise
+            self.last_error = None
+            return register
+
+    def current(self, now: datetime | None = None) -> Register | None:
+        """Give the last verified set without fetching; None if there never was one.
+
+        ``Unavailable("register_expired")`` when it expired longer ago than the grace. ``now`` is the clock's by
+        default.
+        """
+        with self._lock:
+            return self._current(now or datetime.now(UTC))
+
+    def archived(self, version: bytes) -> Register:
+        """Give this version, verified at its own time; ``Unavailable("register_unknown")`` if it is not here."""
+        with self._lock:
+            register = self._archived.get(version)
+            if register is None:
+                register = load_set(self._archived_files(version), self._bootstrap_root, None)
+                if register.version != version:
+                    raise Rejected("register_invalid", "the archived set is not of the version it is filed under")
+                self._archived[version] = register
+            self._archived.move_to_end(version)
+            if len(self._archived) > ARCHIVED_IN_MEMORY:
+                self._archived.popitem(last=False)
+            return register
+
+    def archived_files(self, version: bytes) -> Mapping[str, bytes]:
+        """Give all files of a set, by published path: what evidence carries and `load_set` takes."""
+        with self._lock:
+            return self._archived_files(version)
+
+    def file(self, path: str) -> bytes:
+        """Give a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
+        believed = self._believed
+        if believed is None or path not in believed[1]:
+            raise FetchMissing(path)
+        return believed[1][path]
+
+    def _archived_files(self, version: bytes) -> Mapping[str, bytes]:
+        files = self._archive.files(version)
+        if files is None:
+            raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
+        return files
+
+    def _believe(self, register: Register, files: Mapping[str, bytes]) -> None:
+        last = self._last()
+        if last is not None:
+            refuse_rollback(last, register)
+        self._archive.store(register.version, files)
+        self._believed = (register, files)
+
+    def _current(self, now: datetime) -> Register | None:
+        last = self._last()
+        return None if last is None else at_time(last, now)
+
+    def _last(self) -> Register | None:
+        """Give the set believed last, whenever that was: from memory, else from the archive."""
+        if self._believed is None:
+            version = self._archive.current()
+            files = None if version is None else self._archive.files(version)
+            if files is not None:
+                self._believed = (load_set(files, self._bootstrap_root, None), files)
+        return None if self._believed is None else self._believed[0]
+
+    def _update(self, now: datetime) -> Mapping[str, bytes]:
+        """Fetch what is new into the cache and give the whole set; python-tuf's errors become ours."""
+        try:
+            updater = Updater(
+                metadata_dir=str(self._cache),
+                metadata_base_url="metadata",
+                target_base_url="targets",
+                target_dir=str(self._cache / "targets"),
+                fetcher=self._fetcher,
+                config=UpdaterConfig(
+                    root_max_length=MAX_METADATA_BYTES,
+                    snapshot_max_length=MAX_METADATA_BYTES,
+                    targets_max_length=MAX_METADATA_BYTES,
+                ),
+                bootstrap=self._bootstrap_root,
+            )
+            # python-tuf reads the clock itself and has no parameter for it; here the time is the caller's.
+            updater._trusted_set.reference_time = now  # noqa: SLF001
+            updater.refresh()
+            return dict(self._collect(updater))
+        except ExpiredMetadataError as error:
+            raise Unavailable("register_expired", str(error)) from error
+        except BadVersionNumberError as error:
+            raise Rejected("register_rolled_back", str(error)) from error
+        except (RepositoryError, DownloadLengthMismatchError) as error:
+            raise Rejected("register_invalid", str(error)) from error
+        except DownloadError as error:
+            raise Unavailable("register_unavailable", str(error)) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            # python-tuf parses most of what is malformed into its own errors, but promises no more than that.
+            raise Rejected("register_invalid", f"the metadata cannot be read: {error}") from error
+
+    def _collect(self, updater: Updater) -> Iterator[tuple[str, bytes]]:
+        """Give every file of the set that the updater has just verified, by published path."""
+        root_history = self._cache / "root_history"
+        bootstrap = Metadata.from_bytes(self._bootstrap_root).signed.version
+        last_root = Metadata.from_file(str(self._cache / "root.json")).signed.version
+        for version in range(bootstrap, last_root + 1):
+            yield root_path(version), (root_history / f"{version}.root.json").read_bytes()
+        yield "metadata/timestamp.json", (self._cache / f"{Timestamp.type}.json").read_bytes()
+        yield self._cached(Snapshot.type)
+        path, data = self._cached(Targets.type)
+        yield path, data
+        top: Targets = Metadata[Targets].from_bytes(data).signed
+        yield from self._targets(updater, top)
+        for role in top.delegations.roles if top.delegations and top.delegations.roles else ():
+            if not MEMBER_ID.fullmatch(role):
+                raise Rejected("register_invalid", "the register delegates to what is no member")
+            # Asking for a file of the role makes the updater fetch and verify the role's metadata.
+            updater.get_targetinfo(f"members/{role}/member.json")
+            path, data = self._cached(role)
+            yield path, data
+            yield from self._targets(updater, Metadata[Targets].from_bytes(data).signed)
+
+    def _cached(self, role: str) -> tuple[str, bytes]:
+        try:
+            data = (self._cache / f"{role}.json").read_bytes()
+        except FileNotFoundError as error:
+            raise Rejected(
+                "register_invalid", f"the register delegates nothing to {role} over its own folder"
+            ) from error
+        return f"metadata/{Metadata.from_bytes(data).signed.version}.{role}.json", data
+
+    def _targets(self, updater: Updater, targets: Targets) -> Iterator[tuple[str, bytes]]:
+        if (
+            len(targets.targets) > MAX_SET_FILES
+            or sum(info.length for info in targets.targets.values()) > MAX_SET_BYTES
+        ):
+            raise Rejected("register_invalid", "a role lists too much")
+        for path in targets.targets:
+            info = updater.get_targetinfo(path)
+            if info is None or info.length > MAX_TARGET_BYTES:
+                raise Rejected("register_invalid", f"{path} is not that role's to list, or too large")
+            cached = updater.find_cached_target(info) or updater.download_target(info)
+            yield target_path(info), Path(cached).read_bytes()
+
+
+def folder_fetch(folder: Path) -> Fetch:
+    """Fetch from a plain folder that holds a repository (``metadata/`` and ``targets/``)."""
+    root = folder.resolve()
+
+    def fetch(path: str, max_bytes: int) -> bytes:
+        file = (root / path).resolve()
+        if not file.is_relative_to(root) or not file.is_file():
+            raise FetchMissing(path)
+        try:
+            with file.open("rb") as stream:
+                return stream.read(max_bytes + 1)
+        except OSError as error:
+            raise Unavailable("register_unavailable", f"cannot read {file}: {error.strerror}") from error
+
+    return fetch
+
+
+class _Fetcher(FetcherInterface):
+    """python-tuf's way to ask for files, over our fetch function; `Unavailable` passes through it unchanged."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch_file = fetch
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        raise NotImplementedError("the length limit is part of our fetch: see download_file")
+
+    @contextmanager
+    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """Fetch one file within its limit."""
+        try:
+            data = self._fetch_file(url, max_length)
+        except FetchMissing as error:
+            raise DownloadHTTPError(f"{url} is not served", _HTTP_NOT_FOUND) from error
+        if len(data) > max_length:
+            raise DownloadLengthMismatchError(f"{url} is longer than {max_length} bytes")
+        yield BytesIO(data)

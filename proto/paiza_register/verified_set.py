@@ -1,0 +1,299 @@
+"""Verifies one whole set of the register's files, offline, and reads it into a `Register`.
+
+A set is a complete TUF repository of one moment: every root from the bootstrap root on, the timestamp, the snapshot,
+the top-level targets, each member's delegated targets, and every file those vouch for, under the paths they are
+published at. Whatever way a set came (fetched, archived, inside evidence), it is believed after these steps, in this
+order, and not before:
+
+1. It is of bounded size.
+2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own.
+3. The timestamp is signed as the last root says, and names the snapshot with its hash.
+4. The snapshot is that one, signed as the root says; it names every targets file with its hash.
+5. The top-level targets file is that one, signed as the root says, and holds nothing below ``members/``.
+6. Each delegation in it is to one member: terminating, named as the member, over ``members/<id>/*`` and nothing else,
+   with keys that no other member has. Each delegated file is the one the snapshot names, signed by that member's own
+   keys, lists nothing outside its folder and delegates no further.
+7. Every file named is there, and is the one named.
+8. federation.json, member.json and revoked.json are well formed, and the federation's members are exactly the
+   delegations.
+9. At the time asked for, nothing in the set has expired longer ago than the grace. Without a time asked for, the set
+   is taken at its own time: evidence is judged as it was.
+
+A failure of 1-8 is ``Rejected("register_invalid")``, of 9 ``Unavailable("register_expired")``. What the caller owes:
+that the set is not older than one it has believed before (`refuse_rollback`), and, for evidence, that the time is the
+right one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Key, Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+
+from paiza_register.documents import Federation, parse_member, parse_revoked
+from paiza_register.model import Member, Register
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import CertificateVerifier
+
+GRACE: Final = timedelta(hours=72)
+"""How long the last verified set is used after its expiry: a long weekend in which nobody re-signs the timestamp."""
+
+MAX_SET_FILES: Final = 1000
+"""Files of one set: 64 members with a dozen files each, and as many roots as a federation makes in a lifetime."""
+
+MAX_SET_BYTES: Final = 32 << 20
+"""Bytes of one set; eight members have about 0.3 MB."""
+
+MAX_TARGET_BYTES: Final = 4 << 20
+"""Bytes of one file that the metadata vouches for; the largest is a long list of revocations."""
+
+FEDERATION: Final = "federation.json"
+
+_Signed = TypeVar("_Signed", bound=Signed)
+
+# What python-tuf and the JSON under it raise for metadata that is not what it should be.
+_METADATA_ERRORS: Final = (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """What the metadata vouches for, after steps 1-7."""
+
+    version: bytes
+    expiry_time: datetime
+    role_versions: Mapping[str, int]
+    targets: Mapping[str, bytes]
+    members: frozenset[str]
+
+
+def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> Register:
+    """Verify a whole set and read it; see the steps above. ``files``: path as published -> bytes."""
+    # 1.
+    if len(files) > MAX_SET_FILES or sum(map(len, files.values())) > MAX_SET_BYTES:
+        raise Rejected("register_invalid", "the set is too large")
+    # 2.-7.
+    try:
+        verified = _verify_metadata(files, bootstrap_root)
+    except _METADATA_ERRORS as error:
+        raise Rejected("register_invalid", str(error)) from error
+    # 8.
+    register = _read(verified)
+    # 9.
+    return register if at is None else at_time(register, at)
+
+
+def at_time(register: Register, at: datetime) -> Register:
+    """Step 9 by itself: the same register with ``late`` as of this time, or ``Unavailable("register_expired")``."""
+    if at > register.expiry_time + GRACE:
+        raise Unavailable("register_expired", f"it expired at {register.expiry_time.isoformat()} and the grace is over")
+    return replace(register, late=at > register.expiry_time)
+
+
+def refuse_rollback(known: Register, new: Register) -> None:
+    """Refuse a set that takes back what a set believed before had said.
+
+    No role's version may fall or vanish, and a member's log keys may only be added to: a log that showed two
+    histories must not be washed by dropping its key.
+    """
+    if new.federation != known.federation:
+        raise Rejected("register_invalid", "the register is another federation's")
+    for role, version in known.role_versions.items():
+        if new.role_versions.get(role, 0) < version:
+            raise Rejected("register_rolled_back", f"{role} is older than the one known")
+    for member_id, member in known.members.items():
+        successor = new.members.get(member_id)
+        if successor is not None and not set(member.log_keys) <= set(successor.log_keys):
+            raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a log key")
+
+
+def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Verified:
+    # 2.
+    root = _last_root(files, bootstrap_root)
+    # 3.
+    timestamp = _delegate(Timestamp, _file(files, "metadata/timestamp.json"), root, Timestamp.type)
+    # 4.
+    named = timestamp.snapshot_meta
+    snapshot_bytes = _file(files, f"metadata/{named.version}.snapshot.json")
+    _check_named(named, snapshot_bytes, "snapshot.json")
+    snapshot = _delegate(Snapshot, snapshot_bytes, root, Snapshot.type)
+    if snapshot.version != named.version:
+        raise Rejected("register_invalid", "the snapshot is not of the version that the timestamp names")
+    # 5.
+    top = _named_targets(files, snapshot, root, Targets.type)
+    if any(path.startswith("members/") for path in top.targets):
+        raise Rejected("register_invalid", "the top-level targets speak for a member")
+    # 6.
+    member_targets = {role: _named_targets(files, snapshot, top, role) for role in _delegations(top)}
+    for role, targets in member_targets.items():
+        _check_own_folder(role, targets)
+    # 7.
+    everything = dict(top.targets)
+    for targets in member_targets.values():
+        everything.update(targets.targets)
+    signed: tuple[Signed, ...] = (root, timestamp, snapshot, top, *member_targets.values())
+    return _Verified(
+        version=sha256(snapshot_bytes).digest(),
+        expiry_time=min(part.expires.astimezone(UTC) for part in signed),
+        role_versions=MappingProxyType(
+            {
+                "root": root.version,
+                "snapshot": snapshot.version,
+                **{name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()},
+            }
+        ),
+        targets={path: _target(files, info) for path, info in everything.items()},
+        members=frozenset(member_targets),
+    )
+
+
+def _last_root(files: Mapping[str, bytes], bootstrap_root: bytes) -> Root:
+    metadata = Metadata[Root].from_bytes(bootstrap_root)
+    root = metadata.signed
+    if not isinstance(root, Root):
+        raise Rejected("register_invalid", "the bootstrap root is not a root")
+    root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
+    while (data := files.get(root_path(root.version + 1))) is not None:
+        successor = _delegate(Root, data, root, Root.type)
+        metadata = Metadata[Root].from_bytes(data)
+        successor.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
+        if successor.version != root.version + 1:
+            raise Rejected("register_invalid", "a root is not of the version that its name says")
+        root = successor
+    _refuse_shared_keys(root.keys)
+    if not root.consistent_snapshot:
+        raise Rejected("register_invalid", "the repository is not one of consistent snapshots")
+    return root
+
+
+def _delegate(kind: type[_Signed], data: bytes, delegator: Root | Targets, role: str) -> _Signed:
+    """Parse metadata of one kind, signed as its delegator demands."""
+    metadata: Metadata[Any] = Metadata.from_bytes(data)
+    if not isinstance(metadata.signed, kind):
+        raise Rejected("register_invalid", f"the metadata of {role} is of another type")
+    delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    return metadata.signed
+
+
+def _named_targets(files: Mapping[str, bytes], snapshot: Snapshot, delegator: Root | Targets, role: str) -> Targets:
+    """Find, check and parse the targets file of a role as the snapshot names it."""
+    named = snapshot.meta.get(f"{role}.json")
+    if named is None:
+        raise Rejected("register_invalid", f"the snapshot does not name {role}")
+    data = _file(files, f"metadata/{named.version}.{quote(role, '')}.json")
+    _check_named(named, data, role)
+    targets = _delegate(Targets, data, delegator, role)
+    if targets.version != named.version:
+        raise Rejected("register_invalid", f"{role} is not of the version that the snapshot names")
+    return targets
+
+
+def _check_named(named: MetaFile, data: bytes, name: str) -> None:
+    # Without the hash, SHA-256 of the snapshot would not commit to the whole set.
+    if not named.hashes or "sha256" not in named.hashes:
+        raise Rejected("register_invalid", f"{name} is named without its SHA-256")
+    named.verify_length_and_hashes(data)
+
+
+def _delegations(top: Targets) -> Iterator[str]:
+    """Give the role of each member, checked to be a member's and nobody else's."""
+    if top.delegations is None or not top.delegations.roles:
+        raise Rejected("register_invalid", "nothing is delegated to any member")
+    _refuse_shared_keys(top.delegations.keys)
+    keys_seen: set[str] = set()
+    for name, role in top.delegations.roles.items():
+        if role.paths != [f"members/{name}/*"]:
+            raise Rejected("register_invalid", f"the delegation to {name} is not over its own folder")
+        if not role.terminating:
+            raise Rejected("register_invalid", f"the delegation to {name} is not terminating")
+        if keys_seen & set(role.keyids):
+            raise Rejected("register_invalid", f"{name} shares a key with another member")
+        keys_seen.update(role.keyids)
+        yield name
+
+
+def _refuse_shared_keys(keys: Mapping[str, Key]) -> None:
+    # A threshold counts key ids: one key under two ids would count twice.
+    if len({str(key.keyval.get("public")) for key in keys.values()}) != len(keys):
+        raise Rejected("register_invalid", "one key stands under two key ids")
+
+
+def _check_own_folder(role: str, targets: Targets) -> None:
+    if targets.delegations is not None:
+        raise Rejected("register_invalid", f"{role} delegates further")
+    folder = f"members/{role}/"
+    for path in targets.targets:
+        if not path.startswith(folder) or "/" in path.removeprefix(folder):
+            raise Rejected("register_invalid", f"{role} lists a file outside its folder")
+
+
+def _target(files: Mapping[str, bytes], info: TargetFile) -> bytes:
+    if info.length > MAX_TARGET_BYTES:
+        raise Rejected("register_invalid", f"{info.path} is too large")
+    data = _file(files, target_path(info))
+    info.verify_length_and_hashes(data)
+    return data
+
+
+def root_path(version: int) -> str:
+    """Give the path that a root of this version is published at."""
+    return f"metadata/{version}.root.json"
+
+
+def target_path(info: TargetFile) -> str:
+    """Give the path a file is published at: its SHA-256 stands before its name."""
+    if set(info.hashes) != {"sha256"}:
+        raise Rejected("register_invalid", f"{info.path} is not named by its SHA-256 alone")
+    folder, slash, name = info.path.rpartition("/")
+    return f"targets/{folder}{slash}{info.hashes['sha256']}.{name}"
+
+
+def _file(files: Mapping[str, bytes], path: str) -> bytes:
+    data = files.get(path)
+    if data is None:
+        raise Rejected("register_invalid", f"{path} is missing from the set")
+    return data
+
+
+def _read(verified: _Verified) -> Register:
+    """Step 8."""
+    federation = Federation(_vouched(verified, FEDERATION))
+    if set(federation.members) != verified.members:
+        raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
+    members: dict[str, Member] = {}
+    for member_id, status in sorted(federation.members.items()):
+        revoked = parse_revoked(member_id, _vouched(verified, f"members/{member_id}/revoked.json"))
+        data = _vouched(verified, f"members/{member_id}/member.json")
+        members[member_id] = parse_member(member_id, federation.name, status, data, revoked)
+    return Register(
+        version=verified.version,
+        federation=federation.name,
+        names=federation.names,
+        members=MappingProxyType(members),
+        expiry_time=verified.expiry_time,
+        legal_bases=federation.legal_bases,
+        agreements=tuple(_agreements(verified)),
+        late=False,
+        role_versions=verified.role_versions,
+        _verifier=CertificateVerifier({member_id: member.authority for member_id, member in members.items()}),
+    )
+
+
+def _agreements(verified: _Verified) -> Iterator[tuple[str, str]]:
+    for path, data in sorted(verified.targets.items()):
+        if path.startswith("agreement-") and path.endswith(".cedar"):
+            try:
+                yield path.removesuffix(".cedar"), data.decode()
+            except UnicodeDecodeError as error:
+                raise Rejected("register_invalid", f"{path} is not text") from error
+
+
+def _vouched(verified: _Verified, path: str) -> bytes:
+    data = verified.targets.get(path)
+    if data is None:
+        raise Rejected("register_invalid", f"nobody vouches for {path}")
+    return data
