@@ -1,0 +1,335 @@
+"""Checks on everything the own node says, so that a lying node can withhold but neither alter nor invent.
+
+Pure: bytes and a verified register in, proven records out. What does not hold is `NotProven`, which names the claim;
+nothing of it is given on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.v1 import audit_pb2, log_pb2, message_pb2, officer_pb2
+from paiza_client.errors import NotProven, located
+from paiza_client.model import LogState, OpenedPart, Outcome, Proof, Trail
+from paiza_register import Member, Register
+from paiza_wire import checkpoint, receipts
+from paiza_wire.identity import SpiffeId
+from paiza_wire.message import VerifiedMessage, message_digest, open_part, parse_header, verify
+from paiza_wire.notes import VerifierKey
+
+MAX_PROOFS: Final = (
+    256  # of one message: a release and an answer at each of at most 64 recipients, and room for repeats
+)
+
+_EVENT_PREFIX: Final = "LOG_EVENT_"
+
+
+class Registers:
+    """The register in force and the older sets that were fetched for this check, by version."""
+
+    def __init__(self, current: Register, archived: Mapping[bytes, Register] | None = None) -> None:
+        self.current = current
+        self._archived = dict(archived or {})
+
+    def at(self, version: bytes) -> Register:
+        """Give the set of this version; NotProven if it was not to be had."""
+        if version == self.current.version:
+            return self.current
+        register = self._archived.get(version)
+        if register is None:
+            raise NotProven("register_unknown", version.hex()[:16], "no archived set of this version")
+        return register
+
+    def has(self, version: bytes) -> bool:
+        """Say whether the set of this version is at hand."""
+        return version == self.current.version or version in self._archived
+
+    def add(self, register: Register) -> None:
+        """Keep a verified older set."""
+        self._archived[register.version] = register
+
+    def owner(self, origin: str) -> Member:
+        """Give the member whose log this is. Log keys are only ever added, so the set in force knows them all."""
+        for register in (self.current, *self._archived.values()):
+            for member in register.members.values():
+                if any(key.origin == origin for key in member.log_keys):
+                    return member
+        raise NotProven("unknown_log", origin, "no member of the register has this log")
+
+
+class LogReader:
+    """Verifies entries against the log keys of the register; each checkpoint's signature once."""
+
+    def __init__(self, registers: Registers) -> None:
+        self._registers = registers
+        self._verified: dict[bytes, tuple[Member, checkpoint.VerifiedCheckpoint]] = {}
+
+    def checkpoint(self, note: bytes) -> tuple[Member, checkpoint.VerifiedCheckpoint]:
+        """Verify a checkpoint note by the key of the log it names; give whose log that is."""
+        if note not in self._verified:
+            origin = note.split(b"\n", 1)[0].decode(errors="replace")
+            owner = self._registers.owner(origin)
+            with located(origin, NotProven):
+                key = VerifierKey.from_vkey(owner.log_key(origin).vkey)
+                self._verified[note] = owner, checkpoint.verify(note, [key], origin)
+        return self._verified[note]
+
+    def entry(self, proven: log_pb2.ProvenEntry, note: bytes) -> tuple[Proof, receipts.VerifiedEntry]:
+        """Verify that an entry stands in the log that signed the note."""
+        owner, verified = self.checkpoint(note)
+        with located(f"{verified.origin} #{proven.index}", NotProven):
+            entry = receipts.verify_entry(proven, verified)
+        return _proof(owner.id, entry), entry
+
+    def proof(self, proof: log_pb2.LogProof) -> tuple[Proof, receipts.VerifiedEntry]:
+        """Verify an entry that carries its own checkpoint."""
+        return self.entry(proof.proven, proof.checkpoint)
+
+
+def check_header(digest: bytes, header: bytes, where: str = "") -> message_pb2.Header:
+    """Parse a header that the node lists and check that the digest is its own."""
+    with located(where or digest.hex()[:16], NotProven):
+        parsed = parse_header(header)
+    if message_digest(header) != digest:
+        raise NotProven("part_digest_mismatch", where or digest.hex()[:16], "the digest is not that of the header")
+    return parsed
+
+
+def check_opened(
+    answer: officer_pb2.OpenMessageResponse,
+    *,
+    digest: bytes,
+    part_number: int,
+    officer: SpiffeId,
+    registers: Registers,
+) -> OpenedPart:
+    """Check all that the node hands over with a part, and only then open it.
+
+    1. The header is the one asked for, and our member is its author or one of its recipients.
+    2. The author's log holds its release to us (to every recipient, where we are the author).
+    3. Exactly the required signers signed, with certificates valid when it was released; the part is the signed one.
+    4. The releases name these signers in these roles.
+    5. The answers shown are of its recipients and of this message; where we are a recipient, our log holds RECEIVED.
+    6. Our log holds that it was opened, by this officer, just this part.
+    7. The part's key opens the ciphertext.
+    """
+    # 1.
+    header = check_header(digest, answer.message.header)
+    where = header.message_id.hex()
+    recipients = [recipient.member for recipient in header.recipients]
+    if officer.member != header.author and officer.member not in recipients:
+        raise NotProven("not_addressed", where, f"{officer.member} is neither author nor recipient")
+    logs = LogReader(registers)
+    # 2.
+    claimed = recipients if officer.member == header.author else [officer.member]
+    released = _released(answer.released, header, digest, claimed, logs)
+    # 3.
+    first = next(iter(released.values()))[0]
+    certificates = registers.at(first.register_version).certificate_verifier()
+    with located(where, NotProven):
+        message = verify(answer.message.SerializeToString(), certificates, at=first.time, parts=[part_number])
+    # 4.
+    for recipient, (proof, entry) in released.items():
+        with located(f"{where}: RELEASED {recipient} ({proof.origin} #{proof.index})", NotProven):
+            receipts.check_released(entry.entry, message, recipient)
+    # 5.
+    answers = _answers(answer.answers, header, digest, logs)
+    if officer.member != header.author and not any(
+        (a.member, a.event) == (officer.member, "RECEIVED") for a in answers
+    ):
+        raise NotProven("proof_missing", where, f"no RECEIVED entry of {officer.member}")
+    # 6.
+    opened, entry = logs.proof(answer.opened)
+    expected = ("OPENED", officer.member, str(officer), digest, part_number)
+    if (opened.event, opened.member, opened.actor, opened.digest, opened.part_number) != expected:
+        raise NotProven("bad_proof", f"{where}: OPENED", "the entry is not of this opening")
+    # 7.
+    with located(f"{where}: {part_number}", NotProven):
+        plaintext = open_part(message.header, part_number, message.signed.parts[0].ciphertext, answer.part_key)
+    return OpenedPart(
+        message=message,
+        part_number=part_number,
+        plaintext=plaintext,
+        thread_name=answer.thread_name,
+        opened=opened,
+        released=tuple(proof for proof, _ in released.values()),
+        answers=answers,
+    )
+
+
+def versions_needed(proofs: Iterable[log_pb2.LogProof]) -> set[bytes]:
+    """Name the register versions under which these entries were made; unverified, good only for fetching them."""
+    versions = set()
+    for proof in proofs:
+        try:
+            versions.add(log_pb2.LogEntry.FromString(proof.proven.entry).register_version)
+        except DecodeError as error:
+            raise NotProven("malformed", "", "a log entry cannot be read") from error
+    return versions - {b""}
+
+
+def check_submitted(
+    answer: officer_pb2.SubmitResponse, messages: Sequence[VerifiedMessage], member: str, registers: Registers
+) -> list[Outcome]:
+    """Check the node's receipt for a batch: one result per message, every release proven by our own log."""
+    if len(answer.results) != len(messages):
+        raise NotProven("unexpected_answer", member, f"{len(answer.results)} results for {len(messages)} messages")
+    logs = LogReader(registers)
+    return [
+        _outcome(result, message, answer.checkpoint, member, logs)
+        for result, message in zip(answer.results, messages, strict=True)
+    ]
+
+
+def check_trail(answer: audit_pb2.GetTrailResponse, digest: bytes, member: str, registers: Registers) -> Trail:
+    """Check that every entry of a trail is proven, of this message, and (the own ones) of our own log."""
+    if len(answer.entries) + len(answer.foreign_proofs) > 64 * MAX_PROOFS:
+        raise NotProven("too_large", digest.hex()[:16], "the trail has too many entries")
+    logs = LogReader(registers)
+    own = [logs.entry(proven, answer.checkpoint)[0] for proven in answer.entries]
+    foreign = [logs.proof(proof)[0] for proof in answer.foreign_proofs]
+    for proof in own:
+        if proof.member != member:
+            raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "an own entry of another member's log")
+    for proof in (*own, *foreign):
+        if proof.digest != digest:
+            raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry is of another message")
+    return Trail(tuple(own), tuple(foreign))
+
+
+def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, registers: Registers) -> list[LogState]:
+    """Check every checkpoint the node shows, its own first."""
+    logs = LogReader(registers)
+    states = []
+    owner, own = logs.checkpoint(answer.checkpoint)
+    if owner.id != member:
+        raise NotProven("bad_checkpoint", own.origin, "the own checkpoint is of another member's log")
+    states.append(LogState(member, own.origin, own.size, own.root, None, own=True))
+    for known in answer.known_logs:
+        if not known.checkpoint:
+            continue
+        owner, verified = logs.checkpoint(known.checkpoint)
+        if owner.id != known.member:
+            raise NotProven("bad_checkpoint", verified.origin, "the checkpoint is of another member's log")
+        time = known.accepted_time.ToDatetime(tzinfo=UTC) if known.HasField("accepted_time") else None
+        states.append(LogState(owner.id, verified.origin, verified.size, verified.root, time, own=False))
+    return states
+
+
+def _released(
+    proofs: Sequence[log_pb2.LogProof],
+    header: message_pb2.Header,
+    digest: bytes,
+    claimed: Sequence[str],
+    logs: LogReader,
+) -> dict[str, tuple[Proof, receipts.VerifiedEntry]]:
+    """Find the author's RELEASED entry for each recipient claimed; its signers are compared later, when known."""
+    if len(proofs) > MAX_PROOFS:
+        raise NotProven("too_large", header.message_id.hex(), "too many releases")
+    found: dict[str, tuple[Proof, receipts.VerifiedEntry]] = {}
+    for each in proofs:
+        proof, entry = logs.proof(each)
+        if (proof.event, proof.member, proof.digest) != ("RELEASED", header.author, digest):
+            raise NotProven(
+                "bad_proof", f"{proof.origin} #{proof.index}", "not a release of this message by its author"
+            )
+        found[proof.counterpart] = proof, entry
+    for recipient in claimed:
+        if recipient not in found:
+            raise NotProven("proof_missing", f"{header.message_id.hex()}: RELEASED {recipient}")
+    return {recipient: found[recipient] for recipient in claimed}
+
+
+def _answers(
+    proofs: Sequence[log_pb2.LogProof], header: message_pb2.Header, digest: bytes, logs: LogReader
+) -> tuple[Proof, ...]:
+    """Check receipts and refusals: each of a recipient's own log, and of this message."""
+    if len(proofs) > MAX_PROOFS:
+        raise NotProven("too_large", header.message_id.hex(), "too many answers")
+    recipients = {recipient.member for recipient in header.recipients}
+    answers = []
+    for each in proofs:
+        proof, entry = logs.proof(each)
+        where = f"{proof.origin} #{proof.index}"
+        if proof.member not in recipients:
+            raise NotProven("bad_proof", where, "an answer of a member to whom the message was not addressed")
+        with located(where, NotProven):
+            receipts.check_answer(entry.entry, digest, header.author)
+        answers.append(proof)
+    return tuple(answers)
+
+
+def _outcome(
+    result: officer_pb2.SubmitResult, message: VerifiedMessage, note: bytes, member: str, logs: LogReader
+) -> Outcome:
+    where = message.header.message_id.hex()
+    match result.WhichOneof("result"):
+        case "rejection":
+            return Outcome("refused", message.digest, reason=result.rejection.reason, detail=result.rejection.detail)
+        case "retry":
+            wait = result.retry.retry_after.ToTimedelta().total_seconds()
+            return Outcome(
+                "retry",
+                message.digest,
+                reason=result.retry.reason,
+                detail=result.retry.detail,
+                retry_after_seconds=wait,
+            )
+        case "released":
+            return _receipt(result.released, message, note, member, logs)
+    raise NotProven("unexpected_answer", where, "a result of no known kind")
+
+
+def _receipt(
+    released: officer_pb2.Released, message: VerifiedMessage, note: bytes, member: str, logs: LogReader
+) -> Outcome:
+    where = message.header.message_id.hex()
+    verified = [logs.entry(proven, note) for proven in released.entries]
+    proofs = tuple(proof for proof, _ in verified)
+    for proof in proofs:
+        if (proof.event, proof.member, proof.digest) != ("RELEASED", member, released.message_digest):
+            raise NotProven("bad_proof", f"{where}: {proof.origin} #{proof.index}", "not a release of this message")
+    if not proofs:
+        raise NotProven("proof_missing", where, "released without an entry")
+    # The source row may have gone out before, in another message: then the receipt is that message's.
+    if released.message_digest != message.digest:
+        if not released.repeated_submission:
+            raise NotProven("bad_proof", where, "the receipt is of another message")
+        return Outcome("released", released.message_digest, proofs, repeated=True, thread_name=released.thread_name)
+    recipients = [recipient.member for recipient in message.header.recipients]
+    if [proof.counterpart for proof in proofs] != recipients:
+        raise NotProven("proof_missing", where, "the receipt does not name exactly the recipients")
+    for recipient, (_, entry) in zip(recipients, verified, strict=True):
+        with located(f"{where}: RELEASED {recipient}", NotProven):
+            receipts.check_released(entry.entry, message, recipient)
+    return Outcome(
+        "released", message.digest, proofs, repeated=released.repeated_submission, thread_name=released.thread_name
+    )
+
+
+def _proof(member: str, entry: receipts.VerifiedEntry) -> Proof:
+    parsed = entry.entry
+    return Proof(
+        event=event_name(parsed.event),
+        member=member,
+        counterpart=parsed.counterpart,
+        time=entry.time,
+        actor=parsed.actor,
+        reason=parsed.reason,
+        origin=entry.checkpoint.origin,
+        index=entry.index,
+        tree_size=entry.checkpoint.size,
+        digest=parsed.message_digest,
+        part_number=parsed.part_number if parsed.HasField("part_number") else None,
+        register_version=parsed.register_version,
+    )
+
+
+def event_name(event: int) -> str:
+    """Give the name of a log event without its prefix; its number where this version does not know it."""
+    try:
+        return log_pb2.LogEvent.Name(event).removeprefix(_EVENT_PREFIX)  # type: ignore[arg-type]  # a number from outside
+    except ValueError:
+        return str(event)

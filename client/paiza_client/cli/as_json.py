@@ -1,0 +1,147 @@
+"""What `--json` prints: our records as plain objects. Field names are a contract, like the names of the commands."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from paiza.v1 import message_pb2
+from paiza_client.compose import Sealed
+from paiza_client.model import Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
+
+URGENCIES: Final = {number: name.removeprefix("URGENCY_") for name, number in message_pb2.Urgency.items()}
+PARTS: Final = {
+    message_pb2.PART_KIND_MAIN: "main",
+    message_pb2.PART_KIND_NOMINAL_ANNEX: "annex",
+    message_pb2.PART_KIND_ATTACHMENT: "attachment",
+}
+
+
+def value(unknown: object) -> str:
+    """Encode what JSON has no form for: times in UTC, bytes in hex."""
+    if isinstance(unknown, datetime):
+        return unknown.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(unknown, bytes):
+        return unknown.hex()
+    return str(unknown)
+
+
+def header(parsed: message_pb2.Header) -> dict[str, Any]:
+    """Describe a signed header."""
+    return {
+        "id": parsed.message_id.hex(),
+        "thread_id": parsed.thread_id.hex(),
+        "parents": [digest.hex() for digest in parsed.parent_digests],
+        "kind": parsed.kind,
+        "kind_version": parsed.kind_version,
+        "author": parsed.author,
+        "signers": [{"id": signer.id, "role": signer.role} for signer in parsed.required_signers],
+        "recipients": [
+            {"member": recipient.member, "attention": recipient.attention} for recipient in parsed.recipients
+        ],
+        "time": parsed.author_time.ToDatetime(tzinfo=UTC),
+        "urgency": URGENCIES.get(parsed.urgency, str(parsed.urgency)),
+        "urgency_reason": parsed.urgency_reason,
+        "handling": message(parsed.handling),
+        "legal_bases": list(parsed.legal_bases),
+        "review_time": parsed.review_time.ToDatetime(tzinfo=UTC),
+        "parts": [
+            {"number": number, "kind": PARTS.get(part.kind, "unknown"), "size": part.ciphertext_size}
+            for number, part in enumerate(parsed.parts)
+        ],
+    }
+
+
+def message(content: Message) -> dict[str, Any]:
+    """Give a content message with the field names of its .proto."""
+    return MessageToDict(content, preserving_proto_field_name=True)
+
+
+def summary(listed: MessageSummary) -> dict[str, Any]:
+    """Describe a listed message."""
+    return {
+        **header(listed.header),
+        "digest": listed.digest,
+        "thread": listed.thread_name,
+        "box": "inbox" if listed.received else "sent",
+        "stored_time": listed.stored_time,
+        "unread": listed.received and not listed.opened_by_caller,
+        "opened": listed.opened,
+        "deliveries": [delivery(each) for each in listed.deliveries],
+        "sequence": listed.sequence,
+    }
+
+
+def delivery(at: Delivery) -> dict[str, Any]:
+    """Describe where a message stands at one recipient."""
+    return {
+        "recipient": at.recipient,
+        "state": at.state,
+        "reason": at.reason,
+        "detail": at.detail,
+        "attempts": at.attempts,
+        "settled_time": at.settled_time,
+    }
+
+
+def proof(proven: Proof) -> dict[str, Any]:
+    """Describe a proven log entry."""
+    return {
+        "event": proven.event,
+        "member": proven.member,
+        "counterpart": proven.counterpart,
+        "time": proven.time,
+        "actor": proven.actor,
+        "reason": proven.reason,
+        "log": proven.origin,
+        "index": proven.index,
+        "tree_size": proven.tree_size,
+        "part": proven.part_number,
+    }
+
+
+def opened(part: OpenedPart) -> dict[str, Any]:
+    """Describe an opened part but for its content."""
+    signers = zip(part.message.header.required_signers, part.message.signers, strict=True)
+    return {
+        **header(part.message.header),
+        "digest": part.message.digest,
+        "thread": part.thread_name,
+        "part": part.part_number,
+        "verified": {
+            "signers": [
+                {"id": signer.id, "role": signer.role, "certificate_sha256": certificate.fingerprint}
+                for signer, certificate in signers
+            ],
+            "released": [proof(each) for each in part.released],
+            "answers": [proof(each) for each in part.answers],
+            "opened": proof(part.opened),
+        },
+    }
+
+
+def outcome(sealed: Sealed, result: Outcome) -> dict[str, Any]:
+    """Describe what became of a message that was sent."""
+    return {
+        "id": sealed.id,
+        "digest": result.digest or sealed.digest,
+        "state": result.state,
+        "repeated": result.repeated,
+        "thread": result.thread_name,
+        "reason": result.reason,
+        "detail": result.detail,
+        "released": [proof(each) for each in result.proofs],
+    }
+
+
+def log_state(state: LogState) -> dict[str, Any]:
+    """Describe what is known of a log."""
+    return {
+        "member": state.member,
+        "log": state.origin,
+        "size": state.size,
+        "root": state.root,
+        "accepted_time": state.accepted_time,
+        "own": state.own,
+    }

@@ -1,0 +1,148 @@
+"""What surrounds every command: the language, and whatever goes wrong told in it, with the documented exit code.
+
+An error is {reason, what, where, remedy}: text on a terminal, one JSON object with `--json`, on standard error
+either way. A traceback is never shown; a defect of ours names the place in our code and nothing that was being
+worked on.
+"""
+
+import copy
+import errno
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from paiza_client import language, remedies
+from paiza_client.cli import as_json
+from paiza_client.cli.terminal import WIDE, plain
+from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, exit_code
+from paiza_client.language import N_, _
+from paiza_wire.errors import PaizaError, Rejected
+
+MAX_COMPLAINTS: Final = 50  # shown on a terminal; JSON holds them all
+
+_SAVED: Final = N_(
+    "The message is signed, sealed and safe in the outbox. It goes at the next command, or with: paiza outbox flush"
+)
+
+
+def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one family, one line
+    """Run a command and give the exit code; whatever went wrong has been told."""
+    try:
+        # Commands return nothing; what click returns is the exit code of --help, --version and the like.
+        result = command.main(list(arguments), prog_name="paiza", standalone_mode=False)
+    except BrokenPipeError:
+        # The reader of our output has gone: there is nobody left to tell, and nothing was lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except (KeyboardInterrupt, click.Abort):
+        return _tell(Refused("interrupted"), ExitCode.INTERRUPTED, arguments)
+    except click.ClickException as error:
+        return _tell(_misused(error), ExitCode.USAGE, arguments)
+    except PaizaError as error:
+        return _tell(error, exit_code(error), arguments)
+    except OSError as error:
+        return _disk(error, arguments)
+    except Exception as error:  # noqa: BLE001 - the last resort, told as a defect of ours
+        return _tell(Rejected("internal_error", _place(error)), ExitCode.DEFECT, arguments)
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def as_object(error: PaizaError, code: ExitCode) -> dict[str, object]:
+    """Give an error as the object that `--json` prints."""
+    told = remedies.remedy(error.reason)
+    complaints: Sequence[Complaint] = error.complaints if isinstance(error, Refused) else ()
+    shown: dict[str, object] = {
+        "reason": error.reason,
+        "what": _(told.what),
+        "where": error.where if isinstance(error, (Refused, Unreachable)) else "",
+        "remedy": _(_SAVED) if _is_saved(error) else _(told.remedy),
+        "detail": error.detail,
+        "exit_code": int(code),
+    }
+    if complaints:
+        shown["complaints"] = [{"where": each.where, "what": each.what, "code": each.code} for each in complaints]
+    if isinstance(error, Unreachable):
+        shown["saved"] = error.saved
+    return shown
+
+
+def _tell(error: PaizaError, code: ExitCode, arguments: Sequence[str]) -> int:
+    if "--json" in arguments:
+        sys.stderr.write(json.dumps(as_object(error, code), ensure_ascii=False, default=as_json.value) + "\n")
+        return code
+    shown = as_object(error, code)
+    console = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
+    complaints = error.complaints if isinstance(error, Refused) else ()
+    lines = [(_("Error"), str(shown["what"]))]
+    if shown["where"] and not complaints:
+        lines.append((_("Where"), str(shown["where"])))
+    lines += [
+        (_("Where"), f"{each.where}: {each.what}" if each.where else each.what) for each in complaints[:MAX_COMPLAINTS]
+    ]
+    if len(complaints) > MAX_COMPLAINTS:
+        lines.append((_("Where"), _("… and {n} more").format(n=len(complaints) - MAX_COMPLAINTS)))
+    lines.append((_("What to do"), str(shown["remedy"])))
+    lines.append((_("Reason"), f"{error.reason} ({error.detail})" if error.detail else error.reason))
+    for label, text in lines:
+        console.print(Text.assemble((f"{label}: ", "bold red" if label == lines[0][0] else "bold"), plain(text)))
+    return code
+
+
+def _is_saved(error: PaizaError) -> bool:
+    return isinstance(error, Unreachable) and error.saved
+
+
+def _misused(error: click.ClickException) -> Misused:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context else "paiza"
+    return Misused("usage", where, complaints=[Complaint(where, error.format_message(), "usage")])
+
+
+def _disk(error: OSError, arguments: Sequence[str]) -> int:
+    where = str(error.filename or "")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        problem: PaizaError = Unreachable("disk_full", where, error.strerror or "")
+    elif error.errno in {errno.EROFS, errno.EEXIST} or (error.errno == errno.EACCES and not os.access(where, os.W_OK)):
+        problem = Refused("file_unwritable", where, error.strerror or "")
+    else:
+        problem = Refused("file_unreadable", where, error.strerror or "")
+    return _tell(problem, exit_code(problem), arguments)
+
+
+def _place(error: Exception) -> str:
+    """Name the kind of the defect and where in the program it is; never its text, which may hold content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    return f"{type(error).__name__} at {place}"
+
+
+def localised(command: click.Command) -> click.Command:
+    """Give the command, and all below it, with its help in the language in use."""
+    twin = copy.copy(command)
+    twin.help = _(command.help or "")
+    twin.short_help = _(command.short_help or "")
+    twin.epilog = _(command.epilog or "")
+    twin.params = [_localised(parameter) for parameter in command.params]
+    if isinstance(command, click.Group) and isinstance(twin, click.Group):
+        twin.commands = {name: localised(each) for name, each in command.commands.items()}
+    return twin
+
+
+def _localised(parameter: click.Parameter) -> click.Parameter:
+    twin = copy.copy(parameter)
+    if isinstance(twin, click.Option) and twin.help:
+        twin.help = _(twin.help)
+    return twin
+
+
+def speak(arguments: Sequence[str]) -> None:
+    """Choose the language for this run, before a command is built."""
+    language.use(language.choose(arguments, os.environ))

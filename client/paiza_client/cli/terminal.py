@@ -1,0 +1,187 @@
+"""What a command needs of the outside: the profile, the passphrase, a session, and a place to print.
+
+Everything that other people wrote is printed through `plain`, so that no message can command the terminal. Results
+go to standard output, everything about the work (progress, warnings, errors) to standard error.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from paiza_client import language, profiles
+from paiza_client.cli import as_json
+from paiza_client.errors import ProfileProblem, Unreachable
+from paiza_client.language import _, ngettext
+from paiza_client.outbox import Outbox
+from paiza_client.profiles import Profile
+
+if TYPE_CHECKING:
+    from paiza_client.session import Session
+
+WIDE: Final = 200  # columns where there is no terminal to ask: nothing is cut off for a pipe
+
+_T = TypeVar("_T")
+
+
+class Terminal:
+    """One command's surroundings. ``profile_name`` and ``wants_json`` come from the command line."""
+
+    def __init__(self, profile_name: str | None = None, *, wants_json: bool = False) -> None:
+        self.profile_name = profile_name
+        self.wants_json = wants_json
+        self.out = Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+        self.err = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
+        self._profile: Profile | None = None
+        self._passphrase: bytes | None = None
+
+    def profile(self) -> Profile:
+        """Give the chosen profile."""
+        if self._profile is None:
+            self._profile = profiles.find(self.profile_name)
+        return self._profile
+
+    def passphrase(self) -> bytes:
+        """Give the passphrase: from PAIZA_PASSPHRASE_FILE, else asked on the terminal, once per command."""
+        if self._passphrase is None:
+            file = os.environ.get("PAIZA_PASSPHRASE_FILE")
+            if file:
+                self._passphrase = profiles.passphrase_from_file(Path(file))
+            elif sys.stdin.isatty() and sys.stderr.isatty():
+                asked = click.prompt(
+                    _("Passphrase of the key"), hide_input=True, err=True, default="", show_default=False
+                )
+                self._passphrase = asked.encode()
+            else:
+                raise ProfileProblem("passphrase_missing", self.profile_name or "")
+        return self._passphrase
+
+    @asynccontextmanager
+    async def session(self, profile: Profile | None = None) -> AsyncIterator["Session"]:
+        """Connect, send what waits in the outbox, and say what became of it."""
+        from paiza_client.session import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
+
+        async with connect(profile or self.profile(), self.passphrase) as session:
+            await self._send_waiting(session)
+            yield session
+
+    async def _send_waiting(self, session: "Session") -> None:
+        if not any(session.outbox.batches()):
+            return
+        try:
+            outcomes = await session.flush()
+        except Unreachable as error:
+            self.warn(_("The outbox could not be sent: {reason}").format(reason=error.reason))
+            return
+        sent = sum(outcome.state == "released" for outcome in outcomes)
+        if sent:
+            self.note(
+                ngettext(
+                    "{n} message from the outbox was sent.", "{n} messages from the outbox were sent.", sent
+                ).format(n=sent)
+            )
+        refused = sum(outcome.state == "refused" for outcome in outcomes)
+        if refused:
+            text = ngettext(
+                "{n} message from the outbox was refused; see: paiza outbox list",
+                "{n} messages from the outbox were refused; see: paiza outbox list",
+                refused,
+            )
+            self.warn(text.format(n=refused))
+
+    def note(self, text: str) -> None:
+        """Tell something about the work; silent where JSON is wanted."""
+        if not self.wants_json:
+            self.err.print(Text(plain(text)))
+
+    def warn(self, text: str) -> None:
+        """Tell something the officer should not miss."""
+        self.err.print(Text(plain(text), style="yellow"))
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Print one piece of a result."""
+        self.out.print(Text(plain(text), style=style))
+
+    def json(self, value: Any) -> None:
+        """Print a result as JSON, on one line each, readable by any program."""
+        self.out.file.write(json.dumps(value, ensure_ascii=False, default=as_json.value) + "\n")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "") -> None:
+        """Print a table; instead of an empty one, a sentence."""
+        if not rows:
+            if empty:
+                self.note(empty)
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(plain(cell)) for cell in row))
+        self.out.print(table)
+
+    def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Print labels with their values beside them."""
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(style="dim", overflow="fold", max_width=48)
+        table.add_column(overflow="fold")
+        for label, value in rows:
+            table.add_row(Text(plain(label)), Text(plain(value)))
+        self.out.print(table)
+
+    def progress(self) -> Progress:
+        """Give a progress bar on standard error; invisible where nobody watches or JSON is wanted."""
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.err,
+            disable=self.wants_json or not sys.stderr.isatty(),
+        )
+
+    def bell(self) -> None:
+        """Ring, where there is a terminal to ring."""
+        if sys.stderr.isatty():
+            self.err.bell()
+
+
+def terminal() -> Terminal:
+    """Give the surroundings of the command that runs."""
+    found: Terminal = click.get_current_context().ensure_object(Terminal)
+    return found
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a command's work to its end."""
+    return asyncio.run(work)
+
+
+def plain(text: str) -> str:
+    """Give text without characters that steer a terminal or turn the direction of writing; new lines and tabs stay."""
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
+        else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def waiting_in(profile: Profile) -> int:
+    """Count the messages in a profile's outbox that wait to be sent."""
+    return sum(len(batch.items) for batch in Outbox(profile.outbox).batches())
+
+
+def lang() -> language.Language:
+    """Give the language in use, for texts that come from the domain."""
+    return language.language()

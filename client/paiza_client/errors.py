@@ -1,0 +1,103 @@
+"""What an officer can be told went wrong: the families of `paiza_wire.errors`, with the place and the exit code.
+
+The exit code follows from the class, so that a script can branch on it; the text follows from the reason code
+(`paiza_client.remedies`), so that it exists in every language. Anything that is not a `PaizaError` is a defect of ours.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+
+
+class ExitCode(IntEnum):
+    """What `paiza` answers to the shell; documented in client/README.md and never renumbered."""
+
+    OK = 0
+    DEFECT = 1
+    """A bug of ours."""
+    USAGE = 2
+    """The command line itself is wrong."""
+    REFUSED = 3
+    """Invalid input, or refused for good by the node."""
+    UNAVAILABLE = 4
+    """Not now; a message being sent waits in the outbox."""
+    NOT_PROVEN = 5
+    """A signature, digest or log proof does not hold; nothing was shown."""
+    PROFILE = 6
+    """The profile, its key, passphrase or certificate."""
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One thing that is wrong at one place: a field of a draft, a row of a file, a message of a batch."""
+
+    where: str
+    """File and line, field, or message id."""
+    what: str
+    """In the user's language."""
+    code: str = ""
+
+
+class Refused(Rejected):
+    """Final: the input is invalid or the node refused it."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, reason: str, where: str = "", detail: str = "", complaints: Sequence[Complaint] = ()) -> None:
+        super().__init__(reason, detail)
+        self.where = where
+        self.complaints = tuple(complaints)
+
+
+class Misused(Refused):
+    """The command line asks for what does not exist or contradicts itself."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NotProven(Refused):
+    """A signature, digest, certificate or log proof does not hold. What it should have proven is not shown."""
+
+    exit_code = ExitCode.NOT_PROVEN
+
+
+class ProfileProblem(Refused):
+    """The profile, its key, passphrase or certificate cannot be used."""
+
+    exit_code = ExitCode.PROFILE
+
+
+class Unreachable(Unavailable):
+    """Not now: the node, the register or the disk; the same command may succeed later."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, reason: str, where: str = "", detail: str = "", *, saved: bool = False) -> None:
+        super().__init__(reason, detail)
+        self.where = where
+        self.saved = saved
+        """True when a message that was to be sent waits in the outbox."""
+
+
+def exit_code(error: PaizaError) -> ExitCode:
+    """Give the exit code of an error; a bare one from the wire is refused or unavailable by its family."""
+    if isinstance(error, (Refused, Unreachable)):
+        return error.exit_code
+    return ExitCode.UNAVAILABLE if isinstance(error, Unavailable) else ExitCode.REFUSED
+
+
+@contextmanager
+def located(where: str, family: type[Refused] = Refused) -> Iterator[None]:
+    """Add the place (and for a final refusal the family) to what is raised inside; what has a place keeps it."""
+    try:
+        yield
+    except (Refused, Unreachable):
+        raise
+    except Unavailable as error:
+        raise Unreachable(error.reason, where, error.detail) from error
+    except Rejected as error:
+        raise family(error.reason, where, error.detail) from error

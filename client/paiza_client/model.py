@@ -1,0 +1,133 @@
+"""What the SDK gives: frozen records. Whatever is called a proof here was verified."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from paiza.v1 import message_pb2
+from paiza_wire.message import VerifiedMessage
+
+Box = Literal["inbox", "sent", "both"]
+DeliveryState = Literal["waiting", "delivered", "refused", "rejected", "expired", "dropped", "unknown"]
+OutcomeState = Literal["released", "refused", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    """Who the node takes the caller for, and what the node is."""
+
+    officer_id: str
+    roles: tuple[str, ...]
+    unit: str
+    protocol_version: int
+    node_version: str
+    node_time: datetime
+    register_version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where a message stands at one recipient, as the own node says. Proofs are in `OpenedPart` and `Trail`."""
+
+    recipient: str
+    state: DeliveryState
+    reason: str
+    detail: str
+    attempts: int
+    settled_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSummary:
+    """A message as the node lists it: the header fits the digest; signatures and proofs are checked on opening."""
+
+    digest: bytes
+    header: message_pb2.Header
+    thread_name: str
+    stored_time: datetime
+    received: bool
+    opened_by_caller: bool
+    opened: bool
+    deliveries: tuple[Delivery, ...]
+    sequence: int
+
+    @property
+    def id(self) -> str:
+        """Message id as 32 hex digits; any unique beginning of it names the message."""
+        return self.header.message_id.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of messages, newest first; ``next_token`` is empty on the last."""
+
+    messages: tuple[MessageSummary, ...]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One entry of a member's log, proven to a checkpoint signed with that log's key in the register."""
+
+    event: str
+    """RELEASED, RECEIVED, REFUSED, OPENED …: the name of the log event."""
+    member: str
+    """Whose log it is."""
+    counterpart: str
+    time: datetime
+    actor: str
+    reason: str
+    origin: str
+    index: int
+    tree_size: int
+    digest: bytes
+    """Digest of the message concerned; empty where none is."""
+    part_number: int | None
+    register_version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one submitted message. ``proofs`` are the releases, one per recipient, where it was released."""
+
+    state: OutcomeState
+    digest: bytes
+    proofs: tuple[Proof, ...] = ()
+    repeated: bool = False
+    thread_name: str = ""
+    reason: str = ""
+    detail: str = ""
+    retry_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPart:
+    """One part whose signers, digests, key and log proofs have all been verified."""
+
+    message: VerifiedMessage
+    part_number: int
+    plaintext: bytes
+    thread_name: str
+    opened: Proof
+    released: tuple[Proof, ...]
+    answers: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Everything the own log and the proofs held of other logs say about one message, each verified."""
+
+    own: tuple[Proof, ...]
+    foreign: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """One member's log as the own node knows it: a verified checkpoint."""
+
+    member: str
+    origin: str
+    size: int
+    root: bytes
+    accepted_time: datetime | None
+    own: bool

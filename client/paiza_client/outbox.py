@@ -1,0 +1,178 @@
+"""What waits to be sent: signed messages, sealed to the members, so that this machine cannot read them back.
+
+Every message is put here before it is submitted and taken out only when the node's receipt for it is verified. The node
+answers a repeated message with the releases of the first time, so whatever is still here may always be sent again:
+
+- crash while `put` writes: a ``.part`` file is left, nothing was submitted, the user was told nothing; it is removed
+  a day later;
+- crash after `put`, before or during the submission: the batch is sent at the next command;
+- crash after the node released it, before `settle`: it is sent once more, the node says "repeated", it is settled then;
+- crash inside `settle`: refused messages and what remains are written before the batch goes, so at worst both stand
+  here, and the second submission ends as the line above.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.v1 import message_pb2, officer_pb2
+from paiza_client.errors import Refused, Unreachable
+from paiza_wire.reasons import REASONS
+
+MAX_BATCH_ITEMS: Final = 256  # what one Submit takes
+MAX_BATCH_BYTES: Final = 3 * 1024 * 1024  # below gRPC's customary 4 MiB; one message has at most 2 MiB
+LEFTOVER_AGE_SECONDS: Final = 24 * 3600  # no writer takes a day: an unfinished file this old has none
+
+_BATCH: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}\.batch\Z")
+_REFUSED: Final = re.compile(r"(?P<id>[0-9a-f]{32})\.(?P<reason>[a-z0-9_]+)\.refused\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that were put together and go in one Submit."""
+
+    path: Path
+    items: tuple[officer_pb2.SubmitItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What may be told about one message in the outbox: its signed header."""
+
+    header: message_pb2.Header
+    path: Path
+    refused: str = ""
+    """Reason code, where the node refused it for good; it is kept until the officer drops it."""
+
+
+class Outbox:
+    """The outbox of one profile. Several processes may use it at once: the worst they do is submit a message twice."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, items: Sequence[officer_pb2.SubmitItem]) -> list[Batch]:
+        """Write messages durably, in as many batches as the limits need; on return they survive a power cut."""
+        return [self._write(batch) for batch in batches(items)]
+
+    def batches(self) -> Iterator[Batch]:
+        """Read what waits, oldest first. A file that is gone meanwhile was settled by another process."""
+        for path in self._files(_BATCH):
+            with contextlib.suppress(FileNotFoundError):
+                yield Batch(path, tuple(_parse(path).items))
+
+    def settle(self, batch: Batch, remaining: Iterable[int], refused: Mapping[int, str]) -> None:
+        """Take a batch out but for the items at ``remaining`` (tried again) and ``refused`` (reason by place)."""
+        for place, reason in refused.items():
+            header = _header(batch.items[place])
+            known = reason if reason in REASONS else "unexpected_answer"
+            self._replace(f"{header.message_id.hex()}.{known}.refused", batch.items[place].SerializeToString())
+        kept = [batch.items[place] for place in sorted(set(remaining) - set(refused))]
+        if len(kept) < len(batch.items):
+            if kept:
+                self._write(kept)
+            batch.path.unlink(missing_ok=True)
+            _sync_folder(self._folder)
+
+    def listing(self) -> list[Waiting]:
+        """Describe every message that waits or was refused, oldest first."""
+        waiting = [Waiting(_header(item), batch.path) for batch in self.batches() for item in batch.items]
+        for path in self._files(_REFUSED):
+            name = _REFUSED.match(path.name)
+            assert name
+            item = officer_pb2.SubmitItem.FromString(path.read_bytes())
+            waiting.append(Waiting(_header(item), path, name["reason"]))
+        return waiting
+
+    def drop(self, message_id: bytes) -> int:
+        """Give up one message; returns how many copies there were. Not to be undone: nobody here can read it."""
+        dropped = 0
+        for batch in list(self.batches()):
+            kept = [place for place, item in enumerate(batch.items) if _header(item).message_id != message_id]
+            if len(kept) < len(batch.items):
+                dropped += len(batch.items) - len(kept)
+                self.settle(batch, kept, {})
+        for path in self._files(_REFUSED):
+            if path.name.startswith(message_id.hex()):
+                path.unlink(missing_ok=True)
+                dropped += 1
+        return dropped
+
+    def _files(self, name: re.Pattern[str]) -> list[Path]:
+        if not self._folder.is_dir():
+            return []
+        self._remove_leftovers()
+        return sorted(path for path in self._folder.iterdir() if name.match(path.name))
+
+    def _remove_leftovers(self) -> None:
+        for path in self._folder.glob("*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > LEFTOVER_AGE_SECONDS:
+                    path.unlink()
+
+    def _write(self, items: Sequence[officer_pb2.SubmitItem]) -> Batch:
+        name = f"{time.time_ns():016x}-{secrets.token_hex(8)}.batch"
+        return Batch(self._replace(name, officer_pb2.SubmitRequest(items=items).SerializeToString()), tuple(items))
+
+    def _replace(self, name: str, data: bytes) -> Path:
+        path = self._folder / name
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished = self._folder / f"{name}.{secrets.token_hex(4)}.part"
+            # If we crash before the rename, the leftover counts for nothing; after it, the batch is whole.
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(path)
+            # The rename itself must survive a power cut before anyone is told that the message is safe.
+            _sync_folder(self._folder)
+        except OSError as error:
+            reason = "disk_full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "file_unwritable"
+            raise Unreachable(reason, str(self._folder), error.strerror or "") from error
+        return path
+
+
+def batches(items: Sequence[officer_pb2.SubmitItem]) -> Iterator[list[officer_pb2.SubmitItem]]:
+    """Divide messages into batches within both limits, in order; a message larger than the limit goes by itself."""
+    batch: list[officer_pb2.SubmitItem] = []
+    size = 0
+    for item in items:
+        if batch and (len(batch) == MAX_BATCH_ITEMS or size + item.ByteSize() > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += item.ByteSize()
+    if batch:
+        yield batch
+
+
+def _parse(path: Path) -> officer_pb2.SubmitRequest:
+    try:
+        return officer_pb2.SubmitRequest.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise Refused("malformed", str(path), "the outbox file is damaged") from error
+
+
+def _header(item: officer_pb2.SubmitItem) -> message_pb2.Header:
+    try:
+        return message_pb2.Header.FromString(message_pb2.SignedMessage.FromString(item.message).header)
+    except DecodeError as error:
+        raise Refused("malformed", "outbox", "a message in the outbox is damaged") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

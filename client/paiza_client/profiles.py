@@ -1,0 +1,206 @@
+"""Profiles: who the officer is, at which node, with which key. One folder each under PAIZA_HOME.
+
+profile.toml names the officer (`id`), the `member`, the `federation`, the `node` ("host:port"), and the files `key`,
+`certificate` and `root` (the bootstrap root of the register), relative to the folder; `lang` may be "ru" or "en".
+The folder also holds what the client writes: the outbox, and the cache of the verified register.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import ssl
+import stat
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_client.errors import Complaint, Misused, ProfileProblem, located
+from paiza_client.language import _
+from paiza_wire import keys
+from paiza_wire.identity import SpiffeId
+
+PROFILE_FILE: Final = "profile.toml"
+ROLES_FILE: Final = "roles.json"
+MAX_PROFILE_BYTES: Final = 64 * 1024  # a profile is ten lines
+MAX_CREDENTIAL_BYTES: Final = 1024 * 1024  # a key or certificate is a few kilobytes, a root a few hundred
+MAX_PASSPHRASE_BYTES: Final = 1024  # what PKCS#8 encryption sensibly takes
+
+_REQUIRED: Final = ("id", "member", "federation", "node", "key", "certificate", "root")
+_OPTIONAL: Final = ("lang",)
+_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9.:\[\]-]+):(?P<port>[0-9]{1,5})\Z")
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One officer at one node, as profile.toml describes it. Holds no secret."""
+
+    name: str
+    folder: Path
+    id: SpiffeId
+    node: str
+    key: Path
+    certificate: Path
+    root: Path
+    lang: str | None = None
+
+    @property
+    def member(self) -> str:
+        """Member id of the officer."""
+        return self.id.member
+
+    @property
+    def outbox(self) -> Path:
+        """Where sealed messages wait."""
+        return self.folder / "outbox"
+
+    @property
+    def register_cache(self) -> Path:
+        """Where the verified register is kept."""
+        return self.folder / "register"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An officer's opened key with its certificate. ``key_pem``, not encrypted, is for TLS and never written."""
+
+    key: keys.PrivateKey
+    key_pem: bytes
+    certificate_der: bytes
+    certificate_pem: bytes
+
+
+def home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Give the folder of all profiles: PAIZA_HOME, else the platform's place for configuration."""
+    named = environ.get("PAIZA_HOME")
+    return Path(named) if named else Path(click.get_app_dir("paiza"))
+
+
+def names(folder: Path) -> list[str]:
+    """Name the profiles of a home folder, in order."""
+    if not folder.is_dir():
+        return []
+    return sorted(entry.parent.name for entry in folder.glob(f"*/{PROFILE_FILE}"))
+
+
+def find(name: str | None, environ: Mapping[str, str] = os.environ) -> Profile:
+    """Load the profile named here or by PAIZA_PROFILE; where there is only one, that one."""
+    folder = home(environ)
+    known = names(folder)
+    wanted = name or environ.get("PAIZA_PROFILE")
+    if not wanted:
+        if not known:
+            raise ProfileProblem("unknown_profile", str(folder), "there is no profile in this folder")
+        if len(known) > 1:
+            raise Misused("profile_ambiguous", str(folder), ", ".join(known))
+        wanted = known[0]
+    if wanted not in known:
+        raise ProfileProblem("unknown_profile", str(folder / Path(wanted).name), f"known: {', '.join(known)}")
+    return load(folder / wanted)
+
+
+def load(folder: Path) -> Profile:
+    """Read one profile folder. ProfileProblem names the file and the setting that is wrong."""
+    source = folder / PROFILE_FILE
+    try:
+        settings = tomllib.loads(_read(source, MAX_PROFILE_BYTES).decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileProblem("bad_configuration", str(source), str(error)) from error
+    complaints = [
+        Complaint(f"{source}: {key}", _("There is no such setting."), "unknown_setting")
+        for key in settings
+        if key not in (*_REQUIRED, *_OPTIONAL)
+    ]
+    complaints += [
+        Complaint(f"{source}: {key}", _("The setting is missing, or not a text."), "missing_setting")
+        for key in _REQUIRED
+        if not isinstance(settings.get(key), str)
+    ]
+    if complaints:
+        raise ProfileProblem("bad_configuration", complaints[0].where, complaints[0].code, complaints)
+    with located(f"{source}: id", ProfileProblem):
+        officer = SpiffeId.parse(settings["id"])
+    if (officer.role, officer.member, officer.federation) != ("officer", settings["member"], settings["federation"]):
+        raise ProfileProblem("bad_configuration", f"{source}: id", "not an officer of this member and federation")
+    if not _ADDRESS.match(settings["node"]):
+        raise ProfileProblem("bad_configuration", f"{source}: node", "not HOST:PORT")
+    return Profile(
+        name=folder.name,
+        folder=folder,
+        id=officer,
+        node=settings["node"],
+        key=folder / settings["key"],
+        certificate=folder / settings["certificate"],
+        root=folder / settings["root"],
+        lang=settings.get("lang") if settings.get("lang") in {"ru", "en"} else None,
+    )
+
+
+def open_credentials(profile: Profile, passphrase: Callable[[], bytes]) -> Credentials:
+    """Read certificate and key; ``passphrase`` is called at most once, and only where the key is encrypted."""
+    certificate_pem = _read(profile.certificate, MAX_CREDENTIAL_BYTES)
+    try:
+        certificate_der = ssl.PEM_cert_to_DER_cert(certificate_pem.decode("ascii"))
+    except ValueError as error:
+        raise ProfileProblem("bad_key", str(profile.certificate), "not a certificate in PEM") from error
+    try:
+        mode = profile.key.stat().st_mode
+    except OSError as error:
+        raise ProfileProblem("file_unreadable", str(profile.key), error.strerror or "") from error
+    if os.name == "posix" and mode & _OTHERS:
+        raise ProfileProblem("key_exposed", str(profile.key), f"mode {stat.S_IMODE(mode):04o}")
+    stored = _read(profile.key, keys.MAX_KEY_FILE_BYTES)
+    phrase = passphrase() if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in stored else None
+    with located(str(profile.key), ProfileProblem):
+        key = keys.private_key_from_pem(stored, phrase)
+    return Credentials(key, keys.private_key_to_pem(key), certificate_der, certificate_pem)
+
+
+def remember_roles(profile: Profile, roles: Sequence[str]) -> None:
+    """Keep the roles the node last named, so that a message can be made while the node is away."""
+    with contextlib.suppress(OSError):
+        # A convenience: where it cannot be written, the node is simply needed to send.
+        write_private(profile.folder / ROLES_FILE, json.dumps({"roles": list(roles)}).encode())
+
+
+def remembered_roles(profile: Profile) -> tuple[str, ...]:
+    """Give the roles the node last named; empty where it never did. The node decides in any case."""
+    try:
+        roles = json.loads((profile.folder / ROLES_FILE).read_bytes())["roles"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(role for role in roles if isinstance(role, str))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    unfinished.replace(path)
+
+
+def passphrase_from_file(path: Path) -> bytes:
+    """Read a passphrase file: its first line, without the line end."""
+    line = _read(path, MAX_PASSPHRASE_BYTES).split(b"\n", 1)[0].rstrip(b"\r")
+    if not line:
+        raise ProfileProblem("passphrase_missing", str(path), "the file is empty")
+    return line
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Read a small file of the profile; ProfileProblem where it is missing, unreadable or too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise ProfileProblem("file_unreadable", str(path), error.strerror or "") from error
+    if len(data) > limit:
+        raise ProfileProblem("too_large", str(path), f"over {limit} bytes")
+    return data

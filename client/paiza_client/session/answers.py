@@ -1,0 +1,44 @@
+"""Listed messages as records; the header of each must be the one its digest names."""
+
+from datetime import UTC
+from typing import Final
+
+from paiza.v1 import officer_pb2
+from paiza_client.checks import check_header
+from paiza_client.model import Delivery, DeliveryState, MessageSummary
+
+_STATES: Final[dict[int, DeliveryState]] = {
+    officer_pb2.DELIVERY_STATE_WAITING: "waiting",
+    officer_pb2.DELIVERY_STATE_DELIVERED: "delivered",
+    officer_pb2.DELIVERY_STATE_REFUSED: "refused",
+    officer_pb2.DELIVERY_STATE_REJECTED: "rejected",
+    officer_pb2.DELIVERY_STATE_EXPIRED: "expired",
+    officer_pb2.DELIVERY_STATE_DROPPED: "dropped",
+}
+
+
+def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
+    """Give one listed message; NotProven where header and digest do not belong together."""
+    return MessageSummary(
+        digest=info.message_digest,
+        header=check_header(info.message_digest, info.header),
+        thread_name=info.thread_name,
+        stored_time=info.stored_time.ToDatetime(tzinfo=UTC),
+        received=info.received,
+        opened_by_caller=info.opened_by_caller,
+        opened=info.opened,
+        deliveries=tuple(_delivery(delivery) for delivery in info.deliveries),
+        sequence=info.sequence,
+    )
+
+
+def _delivery(delivery: officer_pb2.Delivery) -> Delivery:
+    settled = delivery.HasField("settled_time")
+    return Delivery(
+        recipient=delivery.recipient,
+        state=_STATES.get(delivery.state, "unknown"),
+        reason=delivery.reason,
+        detail=delivery.detail,
+        attempts=delivery.attempts,
+        settled_time=delivery.settled_time.ToDatetime(tzinfo=UTC) if settled else None,
+    )

@@ -1,0 +1,258 @@
+"""The typed asynchronous SDK: what an officer, or an agency's own case system, does at the own node.
+
+    profile = profiles.find("kaz-liaison")
+    async with connect(profile) as session:
+        page = await session.list_messages(box="inbox", unread_only=True)
+        opened = await session.open_part(page.messages[0].digest)
+
+Whatever comes back has been checked (`paiza_client.checks`) against the register, and the register against the
+profile's bootstrap root. Every call has a deadline, bounded sizes and bounded retries, and raises only the package's
+own errors.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import grpc
+
+from paiza.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    message_pb2,
+    officer_pb2,
+    officer_pb2_grpc,
+    register_pb2,
+    register_pb2_grpc,
+)
+from paiza_client import checks, register
+from paiza_client.compose import Composer, Sealed
+from paiza_client.errors import NotProven, ProfileProblem, Unreachable, located
+from paiza_client.model import Box, LogState, MessageSummary, OpenedPart, Outcome, Page, Trail, Whoami
+from paiza_client.outbox import Batch, Outbox
+from paiza_client.profiles import Credentials, Profile, remember_roles
+from paiza_client.session import channel
+from paiza_client.session.answers import summary
+from paiza_register import Register, load_set
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage, verify
+
+MAX_SOURCE_ROWS: Final = 10_000  # of one question
+MAX_SET_BYTES: Final = 16 * 1024 * 1024  # an archived set: metadata and a few files per member
+SUBMITS_IN_FLIGHT: Final = 2  # one is committed by the node while the next is on its way
+
+_T = TypeVar("_T")
+
+_BOXES: Final[dict[Box, officer_pb2.Box.ValueType]] = {
+    "inbox": officer_pb2.BOX_INBOX,
+    "sent": officer_pb2.BOX_SENT,
+    "both": officer_pb2.BOX_UNSPECIFIED,
+}
+
+
+class Session:
+    """A verified connection; made by `connect`. Not safe for use from several event loops."""
+
+    def __init__(
+        self, profile: Profile, credentials: Credentials, connection: grpc.aio.Channel, current: Register
+    ) -> None:
+        self.profile = profile
+        self.outbox = Outbox(profile.outbox)
+        self._credentials = credentials
+        self._registers = checks.Registers(current)
+        self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
+        self._audit = audit_pb2_grpc.AuditServiceStub(connection)
+        self._register = register_pb2_grpc.RegisterServiceStub(connection)
+        self._session: Whoami | None = None
+
+    def register(self) -> Register:
+        """Give the verified set in force, as of the start of the session."""
+        return self._registers.current
+
+    async def whoami(self) -> Whoami:
+        """Ask whom the node takes us for; asked once, and kept for composing without the node."""
+        if self._session is None:
+            answer = await self._call(
+                lambda: self._officer.GetSession(officer_pb2.GetSessionRequest(), timeout=channel.CALL_SECONDS)
+            )
+            if answer.officer_id != str(self.profile.id):
+                raise ProfileProblem("wrong_member", self.profile.node, "the node takes us for another officer")
+            self._session = Whoami(
+                officer_id=answer.officer_id,
+                roles=tuple(answer.roles),
+                unit=answer.unit,
+                protocol_version=answer.protocol_version,
+                node_version=answer.node_version,
+                node_time=answer.node_time.ToDatetime(tzinfo=UTC),
+                register_version=answer.register_version,
+            )
+            remember_roles(self.profile, self._session.roles)
+        return self._session
+
+    async def composer(self) -> Composer:
+        """Give what makes messages for this officer under the register in force."""
+        return Composer(self.profile, self._credentials, self.register(), (await self.whoami()).roles)
+
+    async def submit(self, messages: Sequence[Sealed]) -> list[Outcome]:
+        """Send messages: into the outbox first, then to the node; one checked outcome each, in order.
+
+        Where the node does not answer, Unreachable says so with ``saved``: the messages wait in the outbox.
+        """
+        batches = await asyncio.to_thread(self.outbox.put, [message.item() for message in messages])
+        return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
+
+    async def flush(self) -> list[Outcome]:
+        """Send what waits in the outbox; one checked outcome per message, oldest first."""
+        return [outcome for outcomes in await self._submit_all(list(self.outbox.batches())) for outcome in outcomes]
+
+    async def list_messages(
+        self,
+        *,
+        box: Box = "inbox",
+        unread_only: bool = False,
+        kind: str = "",
+        author: str = "",
+        since: datetime | None = None,
+        thread_id: bytes = b"",
+        id_prefix: str = "",
+        page_size: int = 100,
+        page_token: str = "",
+    ) -> Page:
+        """List messages without content, newest first. Headers match their digests; nothing else is proven yet."""
+        request = officer_pb2.ListMessagesRequest(
+            box=_BOXES[box],
+            unread_only=unread_only,
+            kind=kind,
+            author=author,
+            thread_id=thread_id,
+            id_prefix=id_prefix,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        if since is not None:
+            request.since_time.FromDatetime(since)
+        answer = await self._call(lambda: self._officer.ListMessages(request, timeout=channel.CALL_SECONDS))
+        return Page(tuple(summary(info) for info in answer.messages), answer.next_page_token)
+
+    async def open_part(self, digest: bytes, part: int = 0, reason: str = "") -> OpenedPart:
+        """Open one part: the node logs it first, then hands over ciphertext, key and proofs, and all is checked."""
+        request = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=part, reason_text=reason)
+        answer = await self._call(lambda: self._officer.OpenMessage(request, timeout=channel.CALL_SECONDS))
+        await self._fetch_sets(checks.versions_needed(answer.released))
+        return checks.check_opened(
+            answer, digest=digest, part_number=part, officer=self.profile.id, registers=self._registers
+        )
+
+    async def watch(self, after: int = 0) -> AsyncIterator[MessageSummary]:
+        """Yield messages as they arrive and news of those sent; Unreachable when the node ends the stream."""
+        stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
+        try:
+            async for answer in stream:
+                yield summary(answer.message)
+        except grpc.aio.AioRpcError as error:
+            raise channel.translated(error, self.profile.node) from error
+        finally:
+            stream.cancel()
+
+    async def trail(self, digest: bytes) -> Trail:
+        """Give everything that the own log and the proofs held of others say about one message, each verified."""
+        request = audit_pb2.GetTrailRequest(message_digest=digest)
+        answer = await self._call(lambda: self._audit.GetTrail(request, timeout=channel.CALL_SECONDS))
+        return checks.check_trail(answer, digest, self.profile.member, self._registers)
+
+    async def log_status(self) -> list[LogState]:
+        """Give the verified checkpoints of the own log (first) and of the others', as the node knows them."""
+        answer = await self._call(
+            lambda: self._audit.GetLogStatus(audit_pb2.GetLogStatusRequest(), timeout=channel.CALL_SECONDS)
+        )
+        return checks.check_log_status(answer, self.profile.member, self._registers)
+
+    async def evidence(self, digest: bytes) -> audit_pb2.GetEvidenceResponse:
+        """Give what evidence is made of, for `paiza_client.evidence.pack`, which verifies it before it writes."""
+        request = audit_pb2.GetEvidenceRequest(message_digest=digest)
+        return await self._call(lambda: self._audit.GetEvidence(request, timeout=channel.CALL_SECONDS))
+
+    async def archived_set(self, version: bytes) -> dict[str, bytes]:
+        """Fetch all files of an older set of the register; whoever uses them verifies them (`load_set`)."""
+        request = register_pb2.GetArchivedSetRequest(register_version=version)
+        answer = await self._call(lambda: self._register.GetArchivedSet(request, timeout=channel.CALL_SECONDS))
+        if sum(len(file.data) for file in answer.files) > MAX_SET_BYTES:
+            raise NotProven("too_large", version.hex()[:16], "the archived set is over its limit")
+        return {file.path: file.data for file in answer.files}
+
+    async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Say which source rows were sent before: message digest by row digest."""
+        wanted = list(digests)
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), MAX_SOURCE_ROWS):
+            request = officer_pb2.FindSourceRowsRequest(source_row_sha256=wanted[start : start + MAX_SOURCE_ROWS])
+            answer = await self._source_rows(request)
+            found.update((row.source_row_sha256, row.message_digest) for row in answer.rows)
+        return {row: found[row] for row in wanted if row in found}
+
+    async def _source_rows(self, request: officer_pb2.FindSourceRowsRequest) -> officer_pb2.FindSourceRowsResponse:
+        return await self._call(lambda: self._officer.FindSourceRows(request, timeout=channel.CALL_SECONDS))
+
+    async def _call(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        return await channel.call(self.profile.node, attempt)
+
+    async def _submit_all(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+        """Submit batches, a few at a time, each settled as soon as its receipt is verified."""
+        gate = asyncio.Semaphore(SUBMITS_IN_FLIGHT)
+
+        async def one(batch: Batch) -> list[Outcome]:
+            async with gate:
+                return await self._submit(batch)
+
+        answers = await asyncio.gather(*(one(batch) for batch in batches), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, Unreachable):
+                answer.saved = True
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    async def _submit(self, batch: Batch) -> list[Outcome]:
+        verified: dict[int, VerifiedMessage] = {}
+        outcomes: dict[int, Outcome] = {}
+        for place, item in enumerate(batch.items):
+            try:
+                verified[place] = self._own(item.message)
+            except Rejected as error:
+                # Damaged on disk, or its certificate was revoked while it waited: it must not hold up the others.
+                outcomes[place] = Outcome("refused", b"", reason=error.reason, detail=error.detail)
+        places = list(verified)
+        request = officer_pb2.SubmitRequest(items=[batch.items[place] for place in places])
+        if places:
+            answer = await self._call(lambda: self._officer.Submit(request, timeout=channel.SUBMIT_SECONDS))
+            checked = checks.check_submitted(
+                answer, [verified[place] for place in places], self.profile.member, self._registers
+            )
+            outcomes |= dict(zip(places, checked, strict=True))
+        await asyncio.to_thread(
+            self.outbox.settle,
+            batch,
+            [place for place, outcome in outcomes.items() if outcome.state == "retry"],
+            {place: outcome.reason for place, outcome in outcomes.items() if outcome.state == "refused"},
+        )
+        return [outcomes[place] for place in range(len(batch.items))]
+
+    def _own(self, data: bytes) -> VerifiedMessage:
+        """Verify a message of our own as of when it was signed: what waited may be older than its certificate."""
+        header = message_pb2.Header.FromString(message_pb2.SignedMessage.FromString(data).header)
+        at = header.author_time.ToDatetime(tzinfo=UTC)
+        return verify(data, self.register().certificate_verifier(), at=at)
+
+    async def _fetch_sets(self, versions: Iterable[bytes]) -> None:
+        """Make the older sets of the register available that proofs refer to."""
+        root = register.bootstrap_root(self.profile.root)
+        for version in versions:
+            if self._registers.has(version):
+                continue
+            files = await self.archived_set(version)
+            with located(version.hex()[:16], NotProven):
+                found = await asyncio.to_thread(load_set, files, root, None)
+            if found.version != version:
+                raise NotProven("register_unknown", version.hex()[:16], "the node gave another set")
+            self._registers.add(found)
