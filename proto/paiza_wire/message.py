@@ -49,7 +49,7 @@ _M = TypeVar("_M", bound=Message)
 class PlainPart:
     """A part before it is sealed. ``handling`` only where it is stricter than the header's."""
 
-    kind: pb.PartKind
+    kind: pb.PartKind.ValueType
     plaintext: bytes
     handling: pb.Handling | None = None
 
