@@ -25,13 +25,21 @@ def _no_check(_content: Any, _annex: Any, _now: datetime) -> list[FieldError]:
     return []
 
 
+def _nothing_derived(_content: Any) -> None:
+    pass
+
+
 def _no_remarks(_content: Any, _reported: datetime, _lang: str) -> tuple[str, ...]:
     return ()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of message in one version; `title` is a marked text, `shape` describes the content message."""
+    """One kind of message in one version; `title` is a marked text, `shape` describes the content message.
+
+    `check` judges what holds beyond the shapes, `derive` fills in what is computed from a newly written content, `remark`
+    says what a reader should be told that no field says. `needs_parent`: follows from another message.
+    """
 
     name: str
     version: int
@@ -45,10 +53,12 @@ class Kind:
     needs_parent: bool = False
     check: ContentCheck = _no_check
     remark: Callable[[Any, datetime, str], tuple[str, ...]] = _no_remarks
+    derive: Callable[[Any], None] = _nothing_derived
 
     def __post_init__(self) -> None:
-        """Check the name."""
-        assert KIND_NAME.fullmatch(self.name), self.name
+        """Check the name: a name that no draft could hold is a defect of the kind."""
+        if not KIND_NAME.fullmatch(self.name):
+            raise AssertionError(f"{self.name!r} is not a name of a kind")
 
     @property
     def content(self) -> type[Message]:

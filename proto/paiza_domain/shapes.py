@@ -116,8 +116,8 @@ class Shape:
     """The fields of one message type in the order of the form, and what must hold between them."""
 
     message: type[Message]
-    fields: tuple[Field, ...]
-    related: Related | None = None
+    fields: tuple[Field, ...] = field(repr=False)
+    related: Related | None = field(default=None, repr=False)
     _rules: dict[int, _Compiled] = field(init=False, repr=False, compare=False)
     _required: tuple[tuple[int, str], ...] = field(init=False, repr=False, compare=False)
 
@@ -128,7 +128,8 @@ class Shape:
         if sorted(named) != sorted(known):
             raise AssertionError(f"{self.message.__name__}: shape and message differ: {set(named) ^ set(known)}")
         rules = {
-            known[each.name].number: (each.key, each.most > 0, each.most, each.checker(), each.shape) for each in self.fields
+            known[each.name].number: (each.key, each.most > 0, each.most, each.checker(), each.shape)
+            for each in self.fields
         }
         object.__setattr__(self, "_rules", rules)
         object.__setattr__(self, "_required", tuple((known[f.name].number, f.key) for f in self.fields if f.required))

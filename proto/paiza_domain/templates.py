@@ -3,17 +3,22 @@
 What must be filled in stands open (`subject:`); what may be, is commented out. An open field left empty counts as absent.
 """
 
+import re
+from textwrap import wrap
 from typing import Final, Literal
 
 from paiza_domain import codes
-from paiza_domain.handling import CODES, EVALUATION_SCHEMES, PAP, TLP
+from paiza_domain.handling import CODES, EVALUATION_SCHEMES, MAX_CLASSIFICATION, PAP, TLP
 from paiza_domain.i18n import N_, translate
 from paiza_domain.shapes import Field, FieldType, Shape
 
 Form = Literal["short", "long"]  # the short form has the mandatory fields only
 
-MAX_CHOICES: Final = 45  # of a longer code list (countries, substances) only the beginning is shown in a comment
+MAX_CHOICES: Final = 120  # of a longer code list (countries) only some are shown
+EXAMPLE_COUNTRIES: Final = ("AZE", "KAZ", "KGZ", "RUS", "TJK", "TKM", "UZB", "AFG", "XXX")
 _WIDTH: Final = 110  # columns of a comment
+# A key, perhaps commented out; a comment line has a "# " and then no key at once.
+_KEY_LINE: Final = re.compile(r"\s*(?P<mark>(?:# )?)(?P<rest>[a-z_]+:.*)")
 
 HINTS: Final = {
     FieldType.TEXT: N_("one line"),
@@ -32,111 +37,127 @@ HINTS: Final = {
 }
 
 
-def render(name: str, title: str, shape: Shape, annex: Shape | None, lang: str, form: Form) -> str:
-    """Write the draft of the kind `name`."""
-    lines = [f"# {translate(title, lang)}", *_header(name, lang), "content:"]
-    lines += _fields(shape, lang, form, "  ", off=False)
-    if annex is not None and form == "long":
-        lines += ["", *_comment(translate(ANNEX_REMARK, lang), ""), "# annex:"]
-        lines += _fields(annex, lang, form, "  ", off=True)
-    return "\n".join(lines) + "\n"
-
-
-ANNEX_REMARK: Final = N_(
+_ANNEX_REMARK: Final = N_(
     "The nominal annex (persons, companies, telephones, accounts) is sealed apart from the rest. "
     "Remove the # before what you need, and before “annex:”."
 )
-_HEADER_REMARK: Final = N_("Open fields must be filled in. To use a field that is commented out, remove the “# ” before it.")
+_HEADER_REMARK: Final = N_(
+    "Open fields must be filled in. To use a field that is commented out, remove the “# ” before it."
+)
 
 
-def _header(name: str, lang: str) -> list[str]:
-    def say(text: str, choices: str = "") -> str:
-        return f"# {translate(text, lang)}{': ' + choices if choices else ''}"
+def render(name: str, title: str, shape: Shape, annex: Shape | None, lang: str, form: Form) -> str:
+    """Write the draft of the kind `name`."""
+    return _Template(lang, form).render(name, title, shape, annex)
 
-    return [
-        *_comment(translate(_HEADER_REMARK, lang), ""),
-        f"kind: {name}",
-        say(N_("Members the message is addressed to; all of them see each other")),
-        "to: []",
-        say(N_("Unit or officer for attention, by member")),
-        "# attention: {kaz: …}",
-        say(N_("Urgency"), _choices("urgency", lang)),
-        "urgency: routine",
-        say(N_("Reason, for urgent and flash only"), _choices("urgency_reason", lang)),
-        "# urgency_reason:",
-        say(N_("How the content may be used")),
-        "handling:",
-        f"  tlp: AMBER  # {', '.join(TLP)}",
-        f"  code: H2  # {', '.join(CODES)}",
-        "  # code_text:  # H3",
-        f"  # pap:  # {', '.join(PAP)}",
-        "  classification: 1  # 0-4",
-        f"  # evaluation_scheme:  # {', '.join(EVALUATION_SCHEMES)}",
-        "  # evaluation:  # B2",
-        *_comment(say(N_("Purposes"), _choices("purpose", lang))[2:], "  "),
-        "  # purposes: []",
-        say(N_("Codes of the legal bases, as listed by the federation")),
-        "legal_bases: []",
-        say(N_("When the need to keep the message is to be reviewed: a date, or a number of years such as 3 years")),
-        "review: 3 years",
-        say(N_("Messages this one answers or follows from: their ids")),
-        "in_reply_to: []",
-    ]
+
+class _Template:
+    """Writes one draft; a code list is spelled out where it first occurs."""
+
+    def __init__(self, lang: str, form: Form) -> None:
+        self.lang, self.form = lang, form
+        self.spelled: set[str] = set()
+
+    def say(self, text: str) -> str:
+        return translate(text, self.lang)
+
+    def render(self, name: str, title: str, shape: Shape, annex: Shape | None) -> str:
+        lines = [f"# {self.say(title)}", *self.header(name), "content:", *self.fields(shape, "  ", off=False)]
+        if annex is not None and self.form == "long":
+            lines += ["", *_comment(self.say(_ANNEX_REMARK), ""), "# annex:", *self.fields(annex, "  ", off=True)]
+        return "\n".join(lines) + "\n"
+
+    def header(self, name: str) -> list[str]:
+        return [
+            *_comment(self.say(_HEADER_REMARK), ""),
+            f"kind: {name}",
+            *_comment(self.say(N_("Members the message is addressed to; all of them see each other")), ""),
+            "to: []",
+            *_comment(self.say(N_("Unit or officer for attention, by member")), ""),
+            "# attention: {kaz: …}",
+            *self.choice(N_("Urgency"), "urgency", ""),
+            "urgency: routine",
+            *self.choice(N_("Reason, for urgent and flash only"), "urgency_reason", ""),
+            "# urgency_reason:",
+            *_comment(self.say(N_("How the content may be used")), ""),
+            "handling:",
+            f"  tlp: AMBER  # {', '.join(TLP)}",
+            f"  code: H2  # {', '.join(CODES)}",
+            f"  # code_text:  # {self.say(N_('text of the limit, with H3'))}",
+            f"  # pap:  # {', '.join(PAP)}",
+            f"  classification: 1  # 0-{MAX_CLASSIFICATION}",
+            f"  # evaluation_scheme:  # {', '.join(EVALUATION_SCHEMES)}",
+            f"  # evaluation:  # {self.say(N_('in that scheme, for example B2'))}",
+            *self.choice(N_("Purposes"), "purpose", "  "),
+            "  # purposes: []",
+            *_comment(self.say(N_("Codes of the legal bases, as listed by the federation")), ""),
+            "legal_bases: []",
+            *_comment(
+                self.say(N_("When the need to keep the message is to be reviewed: a date, or for example 3 years")), ""
+            ),
+            "review: 3 years",
+            *_comment(self.say(N_("Messages this one answers or follows from: their ids")), ""),
+            "in_reply_to: []",
+        ]
+
+    def choice(self, label: str, list_name: str, indent: str) -> list[str]:
+        return _comment(f"{self.say(label)}: {self.codes(list_name)}", indent)
+
+    def fields(self, shape: Shape, indent: str, *, off: bool) -> list[str]:
+        lines: list[str] = []
+        for each in shape.fields:
+            if not each.derived and (self.form == "long" or each.in_short_form):
+                lines += self.field(each, indent, off=off or not each.stands_open)
+        return lines
+
+    def field(self, field: Field, indent: str, *, off: bool) -> list[str]:
+        lines = _comment(self.remark(field), indent)
+        key = f"{indent}{'# ' if off else ''}{field.key}:"
+        if field.shape is None:
+            value = field.default or ("[]" if field.most else "")
+            return [*lines, f"{key} {value}".rstrip()]
+        below = self.fields(field.shape, f"{indent}  ", off=off)
+        return [*lines, key, *(_as_entry(below, f"{indent}  ") if field.most else below)]
+
+    def remark(self, field: Field) -> str:
+        words = [field.label]
+        words += [N_("mandatory")] * field.required
+        words += [N_("several possible")] * bool(field.most)
+        words += [field.hint or HINTS[field.type]]
+        text = "; ".join(self.say(each) for each in words if each)
+        list_name = "unit" if field.type is FieldType.QUANTITY else field.codes
+        return f"{text}: {self.codes(list_name)}" if list_name else text
+
+    def codes(self, list_name: str) -> str:
+        entries = codes.load(list_name)
+        if list_name in self.spelled:
+            return self.say(N_("as listed above"))
+        self.spelled.add(list_name)
+        shown = [f"{code} ({entries.text(code, self.lang)})" for code in entries]
+        if len(shown) > MAX_CHOICES:
+            shown = [f"{code} ({entries.text(code, self.lang)})" for code in EXAMPLE_COUNTRIES if code in entries] + [
+                "…"
+            ]
+        return ", ".join(shown)
 
 
 def _comment(text: str, indent: str) -> list[str]:
     """Break a comment into lines."""
-    lines, line = [], f"{indent}#"
-    for word in text.split():
-        if len(line) + len(word) >= _WIDTH and line.strip() != "#":
-            lines.append(line)
-            line = f"{indent}#  "
-        line += " " + word
-    return [*lines, line]
-
-
-def _fields(shape: Shape, lang: str, form: Form, indent: str, *, off: bool) -> list[str]:
-    lines: list[str] = []
-    for each in shape.fields:
-        if not each.derived and (form == "long" or each.in_short_form):
-            lines += _field(each, lang, form, indent, off=off or not each.stands_open)
-    return lines
-
-
-def _field(field: Field, lang: str, form: Form, indent: str, *, off: bool) -> list[str]:
-    remark = [translate(field.label, lang)]
-    if field.required:
-        remark.append(translate(N_("mandatory"), lang))
-    if field.most:
-        remark.append(translate(N_("several possible"), lang))
-    remark += [translate(each, lang) for each in (field.hint or HINTS[field.type],) if each]
-    text = "; ".join(remark)
-    if field.codes:
-        text += f": {_choices(field.codes, lang)}"
-    key = f"{indent}{'# ' if off else ''}{field.key}:{' ' * bool(field.default)}{field.default}"
-    lines = _comment(text, indent)
-    if field.shape is None:
-        return [*lines, f"{key} []" if field.most else key]
-    below = _fields(field.shape, lang, form, f"{indent}  ", off=off)
-    return [*lines, key, *(_as_entry(below, f"{indent}  ") if field.most else below)]
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}#   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _as_entry(lines: list[str], indent: str) -> list[str]:
     """Make the lines of a group the one entry of a list: a dash before its first key, the rest further in."""
     found = [f"  {line}" for line in lines]
     for number, line in enumerate(found):
-        body = line.strip()
-        key = body.removeprefix("# ")
-        if ":" in key and key.split(":")[0].isidentifier() and key.split(":")[0].isascii() and key[0].islower():
-            mark = "# " if body.startswith("# ") else ""
-            found[number] = f"{indent}{mark}- {key}"
+        if key := _KEY_LINE.fullmatch(line):
+            found[number] = f"{indent}{key['mark']}- {key['rest']}"
             break
     return found
-
-
-def _choices(list_name: str, lang: str) -> str:
-    entries = codes.load(list_name)
-    shown = [f"{code} ({entries.text(code, lang)})" for code in list(entries)[:MAX_CHOICES]]
-    if len(entries) > MAX_CHOICES:
-        shown.append("…")
-    return ", ".join(shown)

@@ -19,7 +19,9 @@ _DIGEST_SHOWN: Final = 12  # hexadecimal digits that tell messages apart in a li
 
 
 def _summary(content: Acknowledgement, lang: str) -> str:
-    taken = translate(N_("Message {digest} taken note of"), lang).format(digest=content.message_digest.hex()[:_DIGEST_SHOWN])
+    taken = translate(N_("Message {digest} taken note of"), lang).format(
+        digest=content.message_digest.hex()[:_DIGEST_SHOWN]
+    )
     return f"{taken}: {content.note}" if content.note else taken
 
 

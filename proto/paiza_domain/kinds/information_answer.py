@@ -39,7 +39,9 @@ def _numbers_once(content: InformationAnswer) -> Iterator[tuple[str, Problem]]:
 ANSWER: Final = Shape(
     Answer,
     (
-        Field("question_number", N_("Question number"), FieldType.INTEGER, required=True, least=1, greatest=MAX_QUESTIONS),
+        Field(
+            "question_number", N_("Question number"), FieldType.INTEGER, required=True, least=1, greatest=MAX_QUESTIONS
+        ),
         Field("status", N_("Status of the answer"), FieldType.CODE, required=True, codes="answer_status"),
         Field("text", N_("Answer"), FieldType.LINES),
         Field("refusal", N_("Reason of the refusal"), FieldType.CODE, codes="refusal"),
@@ -63,7 +65,8 @@ SHAPE: Final = Shape(
 def _summary(content: InformationAnswer, lang: str) -> str:
     number = translate(N_("No. {number}"), lang)
     states = (
-        f"{number.format(number=each.question_number)} – {code_text('answer_status', each.status, lang)}" for each in content.answers
+        f"{number.format(number=each.question_number)} – {code_text('answer_status', each.status, lang)}"
+        for each in content.answers
     )
     return f"{content.reference}: {'; '.join(states)}"
 

@@ -78,7 +78,9 @@ def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:
         factor = quantity.parse_factor(substance.kg_equivalent.factor)
         if factor is None:
             yield "kg_equivalent.factor", ("factor_malformed", {})
-        elif substance.kg_equivalent.kilograms.millionths != quantity.apply_factor(substance.quantity.millionths, factor):
+        elif substance.kg_equivalent.kilograms.millionths != quantity.apply_factor(
+            substance.quantity.millionths, factor
+        ):
             yield "kg_equivalent.kilograms", ("kg_equivalent_mismatch", {})
         elif (exact := quantity.kg_factor(substance.quantity.unit)) is not None and factor != exact:
             yield "kg_equivalent.factor", ("kg_equivalent_mismatch", {})
@@ -196,14 +198,28 @@ SHAPE: Final = Shape(
     pb.SeizureNotice,
     (
         Field("notice_id", N_("Number of the notice"), required=True, max_length=64),
-        Field("notice_version", N_("Version of the notice"), FieldType.INTEGER, required=True, least=1, greatest=1_000, default="1"),
+        Field(
+            "notice_version",
+            N_("Version of the notice"),
+            FieldType.INTEGER,
+            required=True,
+            least=1,
+            greatest=1_000,
+            default="1",
+        ),
         Field("status", N_("Status"), FieldType.CODE, required=True, codes="seizure_status", default="initial"),
         Field("seized_at", N_("Date and time of the seizure"), FieldType.MOMENT, required=True),
         Field("reporting_agency", N_("Reporting agency"), required=True),
         Field("place", N_("Place of the seizure"), FieldType.GROUP, required=True, shape=PLACE),
         Field("substances", N_("Substance"), FieldType.GROUP, required=True, most=MAX_SUBSTANCES, shape=SUBSTANCE),
         Field("route", N_("Route"), FieldType.GROUP, most=MAX_LEGS, shape=ROUTE_LEG, short=True),
-        Field("route_unknown", N_("Route unknown"), FieldType.FLAG, default="true", hint=N_("true, where there are no legs")),
+        Field(
+            "route_unknown",
+            N_("Route unknown"),
+            FieldType.FLAG,
+            default="true",
+            hint=N_("true, where there are no legs"),
+        ),
         Field("routing", N_("Direction"), FieldType.CODE, codes="routing"),
         Field("packaging", N_("Packaging"), FieldType.GROUP, most=MAX_ENTRIES, shape=PACKAGING),
         Field("concealment", N_("Concealment"), FieldType.GROUP, most=MAX_ENTRIES, shape=CONCEALMENT),
@@ -242,8 +258,18 @@ def derive_kg_equivalent(substance: pb.Substance) -> None:
         substance.kg_equivalent.factor = quantity.format_factor(factor)
 
 
+def _derive(content: pb.SeizureNotice) -> None:
+    for substance in content.substances:
+        if not substance.HasField("kg_equivalent"):
+            derive_kg_equivalent(substance)
+
+
 def _remarks(content: pb.SeizureNotice, reported: datetime, lang: str) -> tuple[str, ...]:
-    return (translate(N_("Late: reported more than 72 hours after the seizure"), lang),) if is_late(content, reported) else ()
+    return (
+        (translate(N_("Late: reported more than 72 hours after the seizure"), lang),)
+        if is_late(content, reported)
+        else ()
+    )
 
 
 def _summary(content: pb.SeizureNotice, lang: str) -> str:
@@ -267,4 +293,5 @@ KIND: Final = Kind(
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     check=_not_in_future,
     remark=_remarks,
+    derive=_derive,
 )
