@@ -185,13 +185,10 @@ def parse_member(member_id: str, federation: str, status: Status, data: bytes, r
 
 
 def parse_revoked(member_id: str, data: bytes) -> frozenset[bytes]:
-    """Read members/<id>/revoked.json: the fingerprints of the certificates it revokes."""
+    """Read members/<id>/revoked.json: the hashes of the certificates it revokes, and of their keys."""
     fields = Fields.load(f"members/{member_id}/revoked.json", data)
-    return frozenset(
-        fields.each(
-            "certificates", 0, MAX_REVOKED, lambda entry: bytes.fromhex(entry.text("certificate_sha256", _HEX_SHA256))
-        )
-    )
+    entries = fields.each("certificates", 0, MAX_REVOKED, _revoked)
+    return frozenset(digest for pair in entries for digest in pair)
 
 
 def _status(member_id: str, fields: Fields) -> Status:
@@ -228,6 +225,12 @@ def _log_key(fields: Fields, trust_domain: str) -> LogKey:
     if key.name != origin:
         raise fields.refuse("vkey", "is another log's")
     return LogKey(origin, vkey)
+
+
+def _revoked(fields: Fields) -> tuple[bytes, bytes]:
+    certificate = fields.text("certificate_sha256", _HEX_SHA256)
+    key = fields.text("key_sha256", _HEX_SHA256)
+    return bytes.fromhex(certificate), bytes.fromhex(key)
 
 
 def _encryption_key(fields: Fields) -> EncryptionKey:

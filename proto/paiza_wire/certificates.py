@@ -6,10 +6,9 @@ on P-256; serial numbers are random.
 """
 
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import (
     MAX_CERTIFICATE_BYTES,
+    X509_ERRORS,
     Role,
     SpiffeId,
     check_ca_profile,
@@ -32,14 +32,6 @@ from paiza_wire.identity import (
 
 AuthorityKey: TypeAlias = ec.EllipticCurvePrivateKey
 """The private key of a CA."""
-
-_X509_ERRORS: Final = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 def issue_ca(
@@ -153,7 +145,7 @@ def _requested_key(csr: bytes, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey
     try:
         request = x509.load_der_x509_csr(csr)
         request.extensions  # noqa: B018 - parsed on first use; every way of being malformed shall show here
-    except _X509_ERRORS as error:
+    except X509_ERRORS as error:
         raise Rejected("bad_certificate", "the signing request cannot be parsed") from error
     public_key = p256_key(request)
     if not request.is_signature_valid:

@@ -13,7 +13,7 @@ claims, and against nothing else. There are no intermediate certificates and no 
 5. That member's CA for this role has the CA profile, that member's name and its own signature (``bad_certificate``).
 6. That CA issued the certificate directly, by name and by signature (``bad_certificate``).
 7. The certificate has the profile of its role: the exact set of extensions, with exact values (``bad_certificate``).
-8. Its member has not revoked it (``certificate_revoked``).
+8. Its member has not revoked it, nor its key (``certificate_revoked``).
 9. The id is exactly the expected one (officer), or of the expected member (node) (``wrong_member``).
 10. The time asked for lies in the validity of both the certificate and its CA (``certificate_expired``).
 
@@ -36,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from paiza_wire.errors import Rejected
+from paiza_wire.keys import fingerprint as key_fingerprint
 
 Role = Literal["node", "officer"]
 """Whom a certificate names: a member's node or one of its officers."""
@@ -59,7 +60,7 @@ _SCHEME: Final = "spiffe://"
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_X509_ERRORS: Final = (
+X509_ERRORS: Final = (
     ValueError,  # also UnicodeError
     TypeError,
     UnsupportedAlgorithm,
@@ -153,7 +154,12 @@ class VerifiedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class MemberAuthority:
-    """Whom a member's certificates come from, and which of them (SHA-256 of the DER) it has revoked."""
+    """Whom a member's certificates come from, and what it has revoked.
+
+    ``revoked`` holds SHA-256 of certificates (DER) and of their public keys (SubjectPublicKeyInfo). The
+    certificate's hash alone would not do: of one ECDSA signature anybody can make another, and so the same
+    certificate under another hash.
+    """
 
     member: str
     federation: str
@@ -215,6 +221,8 @@ class CertificateVerifier:
         fingerprint = sha256(der).digest()
         if fingerprint in authority.revoked:
             raise Rejected("certificate_revoked", "its member has revoked this certificate")
+        if key_fingerprint(public_key) in authority.revoked:
+            raise Rejected("certificate_revoked", "its member has revoked the key of this certificate")
         return VerifiedCertificate(
             id=spiffe_id,
             public_key=public_key,
@@ -258,7 +266,7 @@ def load_certificate(der: bytes) -> x509.Certificate:
         serial_number = certificate.serial_number
         if certificate.public_bytes(Encoding.DER) != der:
             raise Rejected("bad_certificate", "the certificate is not in its only encoding")
-    except _X509_ERRORS as error:
+    except X509_ERRORS as error:
         raise Rejected("bad_certificate", "the certificate cannot be parsed") from error
     if version is not x509.Version.v3:
         raise Rejected("bad_certificate", "the certificate is not of X.509 version 3")
@@ -276,7 +284,7 @@ def uri_san(certificate: x509.Certificate | x509.CertificateSigningRequest) -> S
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    except _X509_ERRORS as error:
+    except X509_ERRORS as error:
         raise Rejected("bad_certificate", "there is no readable subject alternative name") from error
     if len(uris) != 1:
         raise Rejected("bad_certificate", "there is not exactly one URI SAN")
