@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+from paiza_domain import codes as code_lists
 from paiza_domain.i18n import N_, translate
 
 # A problem before it is known where it is: its code and what its sentence needs.
@@ -12,7 +13,6 @@ Problem = tuple[str, Mapping[str, object]]
 
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "amount_malformed": N_("Not a number such as 12.5: digits, and at most one decimal point."),
-    "amount_too_precise": N_("More than {most} digits after the decimal point."),
     "annex_empty": N_("The annex holds nothing; leave it out."),
     "annex_not_allowed": N_("This kind of message has no nominal annex."),
     "answer_text_missing": N_("A full or partial answer needs its text."),
@@ -45,7 +45,6 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "number_order": N_("Questions are numbered 1, 2, 3 … in order."),
     "number_repeated": N_("The number {value} is used twice."),
     "out_of_range": N_("Must be between {least} and {most}."),
-    "part_too_large": N_("The content is larger than {most} bytes."),
     "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number, a space and a unit."),
     "recipients_missing": N_("At least one recipient must be named."),
     "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
@@ -86,6 +85,9 @@ class FieldError:
     def message(self, lang: str) -> str:
         """Say in `lang` what is wrong and what is expected; without the place."""
         values = dict(self.values)
+        if "codes" in values:
+            titles = code_lists.load(str(values["codes"])).titles
+            values["codes"] = titles.get(lang, titles["en"])
         nearest = values.get("suggestion")
         values["suggestion"] = " " + translate(_SUGGESTION, lang).format(value=nearest) if nearest else ""
         return translate(MESSAGES[self.code], lang).format(**values)

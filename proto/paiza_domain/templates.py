@@ -39,10 +39,10 @@ HINTS: Final = {
 
 _ANNEX_REMARK: Final = N_(
     "The nominal annex (persons, companies, telephones, accounts) is sealed apart from the rest. "
-    "Remove the # before what you need, and before “annex:”."
+    "To use it, remove the # and the space after it before “annex:” and before the fields that you need."
 )
 _HEADER_REMARK: Final = N_(
-    "Open fields must be filled in. To use a field that is commented out, remove the “# ” before it."
+    "Open fields must be filled in. To use a field that is commented out, remove the # and the space after it."
 )
 
 
@@ -68,6 +68,8 @@ class _Template:
         return "\n".join(lines) + "\n"
 
     def header(self, name: str) -> list[str]:
+        limit = self.say(N_("text of the limit, with H3"))
+        evaluation = self.say(N_("in that scheme, for example B2"))
         return [
             *_comment(self.say(_HEADER_REMARK), ""),
             f"kind: {name}",
@@ -83,11 +85,11 @@ class _Template:
             "handling:",
             f"  tlp: AMBER  # {', '.join(TLP)}",
             f"  code: H2  # {', '.join(CODES)}",
-            f"  # code_text:  # {self.say(N_('text of the limit, with H3'))}",
+            f"  # code_text:  # {limit}",
             f"  # pap:  # {', '.join(PAP)}",
             f"  classification: 1  # 0-{MAX_CLASSIFICATION}",
             f"  # evaluation_scheme:  # {', '.join(EVALUATION_SCHEMES)}",
-            f"  # evaluation:  # {self.say(N_('in that scheme, for example B2'))}",
+            f"  # evaluation:  # {evaluation}",
             *self.choice(N_("Purposes"), "purpose", "  "),
             "  # purposes: []",
             *_comment(self.say(N_("Codes of the legal bases, as listed by the federation")), ""),

@@ -173,7 +173,7 @@ SEIZED_ITEM: Final = Shape(
     pb.SeizedItem,
     (
         Field("description", N_("Description"), required=True),
-        Field("count", N_("Number"), FieldType.INTEGER, least=0, greatest=MAX_COUNT),
+        Field("count", N_("Number of pieces"), FieldType.INTEGER, least=0, greatest=MAX_COUNT),
         Field("quantity", N_("Quantity"), FieldType.QUANTITY),
     ),
 )
