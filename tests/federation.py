@@ -1,0 +1,244 @@
+"""A development federation of real node processes in one folder, for integration tests and the benchmark.
+
+    with Federation.create(folder, ["kaz", "tjk"]) as federation:
+        federation.start()
+        federation.node("tjk").kill()
+
+Every node is `paiza-node run` in a process of its own, on free loopback ports, logging to ``nodes/<member>/node.log``.
+Leaving the block ends the processes that were started here and no others; the folder belongs to the caller.
+"""
+
+import json
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import grpc
+
+from paiza.v1 import admin_pb2, admin_pb2_grpc
+from paiza_trust import dev
+
+START_SECONDS: Final = 30.0  # a start takes one or two; the machines of tests are shared
+STOP_SECONDS: Final = 30.0  # a graceful stop drains first
+STATUS_SECONDS: Final = 5.0  # an answer over the admin socket
+POLL_SECONDS: Final = 0.02  # a process that starts announces itself only by answering
+FIRST_PORT, LAST_PORT = 20_000, 32_000  # below what systems hand out for outgoing connections
+LOG_LINES: Final = 20  # of a node that failed, shown in the error
+
+
+class NodeFailedError(Exception):
+    """A node did not start, or ended by itself; the text holds the end of its log."""
+
+
+class NodeProcess:
+    """One member's node: started, stopped and killed as an operator or a power cut would."""
+
+    def __init__(self, member: str, folder: Path) -> None:
+        self.member = member
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config(self) -> Path:
+        """Its node.toml."""
+        return self.folder / "node.toml"
+
+    @property
+    def log(self) -> Path:
+        """What it printed, all runs after one another."""
+        return self.folder / "node.log"
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What node.toml says."""
+        return tomllib.loads(self.config.read_text())
+
+    @property
+    def address(self) -> str:
+        """Where officers and peers reach it, "host:port"."""
+        return str(self.settings["listen"])
+
+    @property
+    def data(self) -> Path:
+        """Its data folder."""
+        return self.folder / str(self.settings["data"])
+
+    @property
+    def admin_socket(self) -> Path:
+        """Its admin socket."""
+        return self.folder / str(self.settings["admin_socket"])
+
+    @property
+    def pid(self) -> int:
+        """The process id; only while it runs."""
+        assert self.process is not None, f"{self.member} was not started"
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self.process is not None and self.process.poll() is None
+
+    def configure(self, **settings: object) -> None:
+        """Set settings of node.toml (strings, numbers, lists); None removes one. Takes effect at the next start."""
+        text = self.config.read_text()
+        for name, value in settings.items():
+            text = re.sub(rf"^{re.escape(name)} *=.*\n", "", text, flags=re.MULTILINE)
+            if value is not None:
+                # JSON's strings, numbers and lists are TOML's; settings of tables never follow in this file.
+                text = f"{name} = {json.dumps(value, ensure_ascii=False)}\n{text}"
+        self.config.write_text(text)
+
+    def start(self, *, wait: bool = True, environment: Mapping[str, str] | None = None) -> None:
+        """Run the node and, unless told otherwise, return when it serves."""
+        assert not self.running, f"{self.member} runs already"
+        command = [sys.executable, "-m", "paiza_node", "run", "--config", str(self.config)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+            )
+        if wait:
+            self.wait_until_serving()
+
+    def wait_until_serving(self, seconds: float = START_SECONDS) -> None:
+        """Return when the node answers on its admin socket and its port; NodeFailedError when it ends or is late."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise NodeFailedError(f"{self.member} ended with {self._code()} while starting:\n{self.log_tail()}")
+            if self._answers():
+                return
+            time.sleep(POLL_SECONDS)
+        raise NodeFailedError(f"{self.member} does not serve after {seconds:.0f} s:\n{self.log_tail()}")
+
+    def status(self) -> admin_pb2.GetStatusResponse:
+        """Ask the node over its admin socket how it stands."""
+        with grpc.insecure_channel(f"unix:{self.admin_socket}") as channel:
+            stub = admin_pb2_grpc.AdminServiceStub(channel)
+            return stub.GetStatus(admin_pb2.GetStatusRequest(), timeout=STATUS_SECONDS)
+
+    def stop(self) -> int:
+        """Ask the node to stop and wait until it has; gives its exit code, 0 where it was not running."""
+        if self.process is None:
+            return 0
+        if self.running:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise NodeFailedError(f"{self.member} does not stop:\n{self.log_tail()}") from None
+
+    def kill(self) -> None:
+        """End the node as a power cut would (SIGKILL)."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def log_tail(self) -> str:
+        """Give the last lines it printed."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-LOG_LINES:])
+
+    def _answers(self) -> bool:
+        if not self.admin_socket.exists():
+            return False
+        try:
+            self.status()
+            host, _, port = self.address.rpartition(":")
+            socket.create_connection((host, int(port)), STATUS_SECONDS).close()
+        except (grpc.RpcError, OSError):
+            return False
+        return True
+
+    def _code(self) -> int | None:
+        return None if self.process is None else self.process.poll()
+
+
+class Federation:
+    """The members' nodes and the folder they were made in (laid out by `paiza-trust dev`)."""
+
+    def __init__(self, folder: Path, members: Sequence[str]) -> None:
+        self.folder = folder
+        self.nodes = {member: NodeProcess(member, folder / "nodes" / member) for member in members}
+
+    @classmethod
+    def create(cls, folder: Path, members: Sequence[str], *, databases: Mapping[str, str] | None = None) -> Self:
+        """Make a federation in a folder that is not there yet; ``databases`` gives members another database URL."""
+        dev.create(folder, members, base_port=free_ports(len(members)))
+        federation = cls(folder, members)
+        for member, url in (databases or {}).items():
+            federation.node(member).configure(database=url)
+        return federation
+
+    @property
+    def home(self) -> Path:
+        """The officers' profiles: what PAIZA_HOME is set to."""
+        return self.folder / "home"
+
+    def node(self, member: str) -> NodeProcess:
+        """One member's node."""
+        return self.nodes[member]
+
+    def start(self, *members: str) -> None:
+        """Start these nodes, or all, at the same time; returns when all of them serve."""
+        chosen = [self.nodes[member] for member in members or self.nodes]
+        for node in chosen:
+            node.start(wait=False)
+        for node in chosen:
+            node.wait_until_serving()
+
+    def stop(self) -> None:
+        """Stop every node that runs, at the same time, and wait for all."""
+        for node in self.nodes.values():
+            if node.running:
+                assert node.process is not None
+                node.process.send_signal(signal.SIGTERM)
+        for node in self.nodes.values():
+            node.stop()
+
+    def forget(self) -> None:
+        """Remove what the stopped nodes stored, so that they begin anew under the same keys and register."""
+        for node in self.nodes.values():
+            assert not node.running, f"{node.member} still runs"
+            shutil.rmtree(node.data, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in self.nodes.values():
+            node.kill()
+            # Where the folder's path is too long for a socket, its socket stands in a folder of its own.
+            if not node.admin_socket.is_relative_to(self.folder):
+                shutil.rmtree(node.admin_socket.parent, ignore_errors=True)
+
+
+def free_ports(count: int) -> int:
+    """Find neighbouring loopback ports that nobody listens on; gives the first."""
+    for _ in range(200):
+        first = random.randint(FIRST_PORT, LAST_PORT - count)
+        sockets = [socket.socket() for _ in range(count)]
+        try:
+            for at, each in enumerate(sockets):
+                each.bind(("127.0.0.1", first + at))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for each in sockets:
+                each.close()
+    raise NodeFailedError(f"no {count} neighbouring free ports between {FIRST_PORT} and {LAST_PORT}")

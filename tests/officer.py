@@ -1,0 +1,100 @@
+"""An officer of a development federation as the protocol sees one: key, certificate, channel, messages made by hand.
+
+For tests and the benchmark that speak to a node directly; what an officer really uses is `paiza_client`.
+"""
+
+import ssl
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from paiza.v1 import message_pb2 as pb
+from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_register import Register, RegisterReader, folder_fetch
+from paiza_wire import keys, message
+from paiza_wire.identity import node_dns_name
+
+REVIEW: Final = timedelta(days=365)
+ROLE: Final = "liaison"
+KIND: Final = "free-message"
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+
+def read_register(folder: Path) -> Register:
+    """Verify the register of a development federation as a node would, without keeping anything."""
+    with tempfile.TemporaryDirectory(prefix="paiza-register-") as cache:
+        reader = RegisterReader(Path(cache), (folder / "root.json").read_bytes(), folder_fetch(folder / "register"))
+        return reader.refresh(datetime.now(UTC))
+
+
+class Officer:
+    """One profile of a federation's folder, for example "kaz-liaison". The channel belongs to the caller."""
+
+    def __init__(self, folder: Path, profile: str, register: Register | None = None) -> None:
+        self.folder = folder / "home" / profile
+        self.register = register or read_register(folder)
+        settings = tomllib.loads((self.folder / "profile.toml").read_text())
+        self.id = str(settings["id"])
+        self.member = str(settings["member"])
+        self.node = str(settings["node"])
+        self.key_pem = (self.folder / str(settings["key"])).read_bytes()
+        self.certificate_pem = (self.folder / str(settings["certificate"])).read_bytes()
+        key = keys.private_key_from_pem(self.key_pem)
+        certificate = ssl.PEM_cert_to_DER_cert(self.certificate_pem.decode())
+        self.signer = message.OfficerSigner(self.id, certificate, lambda data: keys.sign(key, data))
+
+    def channel(self) -> grpc.aio.Channel:
+        """Dial the officer's own node, believing nothing but its member's node CA."""
+        node_ca = ssl.DER_cert_to_PEM_cert(self.register.member(self.member).authority.node_ca).encode()
+        return grpc.aio.secure_channel(
+            self.node,
+            grpc.ssl_channel_credentials(node_ca, self.key_pem, self.certificate_pem),
+            options=[
+                ("grpc.ssl_target_name_override", node_dns_name(self.member, self.register.federation)),
+                ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+                ("grpc.enable_http_proxy", 0),
+            ],
+        )
+
+    def compose(
+        self,
+        recipients: Sequence[str],
+        text: str = "Nothing of this is real.",
+        *,
+        urgency: pb.Urgency.ValueType = pb.URGENCY_ROUTINE,
+        urgency_reason: str = "",
+        now: datetime | None = None,
+    ) -> bytes:
+        """Seal and sign a free message that opens a thread; gives a serialized SignedMessage."""
+        moment = now or datetime.now(UTC)
+        message_id = message.new_message_id(moment)
+        header = pb.Header(
+            suite=pb.SUITE_1,
+            message_id=message_id,
+            thread_id=message_id,
+            kind=KIND,
+            kind_version=1,
+            author=self.member,
+            required_signers=[pb.RequiredSigner(id=self.id, role=ROLE)],
+            recipients=[pb.Recipient(member=member) for member in recipients],
+            urgency=urgency,
+            urgency_reason=urgency_reason,
+            handling=pb.Handling(code="H0", tlp="AMBER"),
+            legal_bases=sorted(self.register.legal_bases)[:1],
+            register_version=self.register.version,
+        )
+        header.author_time.FromDatetime(moment)
+        header.review_time.FromDatetime(moment + REVIEW)
+        content = FreeMessage(subject="Exercise", text=text).SerializeToString()
+        keys_of = [self.recipient_key(member, moment) for member in (*recipients, self.member)]
+        sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
+        return message.sign(sealed, [self.signer])
+
+    def recipient_key(self, member: str, at: datetime) -> message.RecipientKey:
+        """Give the key that a member's parts are wrapped for now."""
+        return message.RecipientKey(member, self.register.member(member).current_encryption_key(at).key)
