@@ -72,9 +72,9 @@ class ContentReader:
     def _one(self, field: Field, node: Node, owner: Message, path: str) -> None:
         if field.shape is not None:
             self._group(field, field.shape, node, owner, path)
-        elif field.type is FieldType.QUANTITY and isinstance(node, Group):
+        elif field.value_type is FieldType.QUANTITY and isinstance(node, Group):
             self._read(path, node, lambda: self._quantity(field, node, owner, path))
-        elif field.type is FieldType.DECIMAL and isinstance(node, Group):
+        elif field.value_type is FieldType.DECIMAL and isinstance(node, Group):
             self._read(path, node, lambda: self._decimal(field, node, owner, path))
         elif not isinstance(node, Scalar):
             self.say(path, "expected_value", node)

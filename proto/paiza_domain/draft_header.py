@@ -14,7 +14,7 @@ from paiza_domain.texts import line_problem
 from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES, MAX_PARENTS, MAX_RECIPIENTS
 from paiza_domain.yaml_tree import Group, Node, Scalar
 
-URGENCIES: Final[Mapping[str, Urgency]] = {
+URGENCIES: Final[Mapping[str, "Urgency.ValueType"]] = {
     name.removeprefix("URGENCY_").lower(): Urgency.Value(name) for name in Urgency.keys()[1:]
 }  # fmt: skip
 HANDLING_KEYS: Final = (
@@ -85,7 +85,7 @@ class HeaderReader(ContentReader):
             self.say("attention", "expected_group", node)
         return tuple(Recipient(member=each, attention=attention.get(each, "")) for each in members)
 
-    def urgency(self) -> Urgency:
+    def urgency(self) -> "Urgency.ValueType":
         """Give the urgency; routine where nothing is said."""
         name = self._text(self.nodes, "urgency")
         if name in URGENCIES:

@@ -55,16 +55,16 @@ def _value_lines(field: Field, value: Any, key: str, indent: str) -> list[str]:
     if field.shape is not None:
         below = message_lines(field.shape, value, f"{indent}  ")
         return [f"{indent}{key}", *below] if below else [f"{indent}{key} {{}}"]
-    if field.type in {FieldType.QUANTITY, FieldType.DECIMAL}:
+    if field.value_type in {FieldType.QUANTITY, FieldType.DECIMAL}:
         return [f"{indent}{key} {_amount(field, value)}"]
-    if field.type is FieldType.FLAG:
+    if field.value_type is FieldType.FLAG:
         return [f"{indent}{key} true"]
     return text_lines(key, write(field, value), indent)
 
 
 def _amount(field: Field, value: Any) -> str:
     """Write the number as it was reported where that reads as the same number; otherwise both."""
-    unit = value.unit if field.type is FieldType.QUANTITY else ""
+    unit = value.unit if field.value_type is FieldType.QUANTITY else ""
     if _reads_as(value.original, value.millionths):
         return f"{value.original or format_amount(value.millionths)} {unit}".strip()
     parts = {"amount": format_amount(value.millionths), "unit": unit, "original": value.original}

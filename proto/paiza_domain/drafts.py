@@ -22,13 +22,13 @@ from paiza_domain.kind import Kind
 from paiza_domain.yaml_tree import Group, Node, Scalar, TreeError, parse
 
 _KEYS: Final = (
-    "kind", "version", "to", "attention", "urgency", "urgency_reason", "handling", "legal_bases", "review", "in_reply_to",
-    "content", "annex",
+    "kind", "version", "to", "attention", "urgency", "urgency_reason", "handling", "legal_bases", "review",
+    "in_reply_to", "content", "annex",
 )  # fmt: skip
 
 
 class DraftError(Exception):
-    """A draft that cannot be sent; `errors` are in the order of their lines, and `str()` says them in the reader's language."""
+    """A draft that cannot be sent; `errors` are in the order of their lines, `str()` says them in `lang`."""
 
     def __init__(self, errors: Sequence[FieldError], lang: str = "en") -> None:
         self.errors = tuple(sorted(errors, key=lambda each: (each.line, each.column)))
@@ -48,7 +48,7 @@ class Draft:
     content: Message
     annex: Message | None = None
     recipients: tuple[Recipient, ...] = ()
-    urgency: Urgency = Urgency.URGENCY_ROUTINE
+    urgency: "Urgency.ValueType" = Urgency.URGENCY_ROUTINE
     urgency_reason: str = ""
     handling: Handling = field(default_factory=Handling)
     legal_bases: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Judges of one value, made once per field: each takes the value as it stands in the message and gives the problem or None.
+"""Judges of one value, made once per field: each takes the value as it stands in the message, and gives the problem.
 
 The messages Decimal, Quantity and Moment are taken by their fields, so that a national kind may bring its own.
 """

@@ -38,7 +38,9 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "kind_unknown": N_("There is no kind of message “{value}”.{suggestion}"),
     "member_malformed": N_("Not a member id such as kaz: 2 to 16 small letters, digits or hyphens."),
     "missing": N_("This field must be filled in."),
-    "moment_malformed": N_("Not a time such as 2026-11-23T14:30+05:00 (2026-11-23T14+05:00 or 2026-11-23 where less is known)."),
+    "moment_malformed": N_(
+        "Not a time such as 2026-11-23T14:30+05:00 (2026-11-23T14+05:00 or 2026-11-23 where less is known)."
+    ),
     "not_allowed_here": N_("This field does not go with the other values."),
     "not_integer": N_("Not a whole number."),
     "not_positive": N_("Must be more than zero."),
@@ -74,7 +76,7 @@ _SUGGESTION: Final = N_("Did you mean “{value}”?")
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong at `path`, such as `substances[0].quantity`; line and column count from 1 and are 0 where unknown."""
+    """One thing wrong at `path`, such as `substances[0].quantity`; line and column count from 1, 0 where unknown."""
 
     path: str
     code: str

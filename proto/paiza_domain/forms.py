@@ -25,14 +25,14 @@ _STEP: Final = re.compile(r"([a-z_]{1,64})(?:\[(\d{1,4})\])?", re.ASCII)
 class FormField:
     """One field to ask for.
 
-    `path` has `[]` behind every repeated part: `substances[].quantity`. A group stands before its own fields, with type
-    GROUP: a mandatory one is entered without asking, an optional or repeated one after asking whether there is one (more).
+    `path` has `[]` behind every repeated part: `substances[].quantity`. A group stands before its own fields, as GROUP:
+    a mandatory one is entered without asking, any other after asking whether there is one (more).
     """
 
     path: str
     labels: Mapping[str, str]
     hints: Mapping[str, str]
-    type: FieldType
+    value_type: FieldType
     codes: str
     mandatory: bool
     repeated: bool
@@ -87,8 +87,8 @@ def _walk(shape: Shape, form: Form, prefix: str) -> list[FormField]:
             FormField(
                 path=path,
                 labels=_in_languages(each.label),
-                hints=_in_languages(each.hint or HINTS[each.type]),
-                type=each.type,
+                hints=_in_languages(each.hint or HINTS[each.value_type]),
+                value_type=each.value_type,
                 codes=each.codes,
                 mandatory=each.required,
                 repeated=each.most > 0,

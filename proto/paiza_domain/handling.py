@@ -5,6 +5,7 @@ Merging marks to the strictest is not done here.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -26,20 +27,25 @@ PAP: Final = ("RED", "AMBER", "GREEN", "CLEAR")  # strictest first
 MAX_CLASSIFICATION: Final = 4
 MAX_CODE_TEXT: Final = 500  # characters of the limit that H3 names
 MAX_PURPOSES: Final = 16  # more than the list has
+MAX_REMEMBERED: Final = 512  # combinations of marks judged once; each at most a few hundred bytes in practice
 
 _purpose = field_checks.code("purpose")
 
 
 def errors(handling: Handling, path: str = "handling") -> list[FieldError]:
     """Judge the marks of a message or of one part; handling code and TLP label are mandatory."""
-    found = [FieldError(f"{path}.{name}", *problem) for name, problem in _label_problems(handling)]
+    return [FieldError(f"{path}.{name}", *problem) for name, problem in _problems(handling.SerializeToString())]
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _problems(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
+    """Judge marks by their bytes: almost all messages carry one of a few combinations."""
+    handling = Handling.FromString(serialized)
+    found = _label_problems(handling)
     if len(handling.purposes) > MAX_PURPOSES:
-        found.append(FieldError(f"{path}.purposes", "too_many", {"most": MAX_PURPOSES}))
-        return found
-    for index, purpose in enumerate(handling.purposes):
-        if problem := _purpose(purpose):
-            found.append(FieldError(f"{path}.purposes[{index}]", *problem))
-    return found
+        return (*found, ("purposes", ("too_many", {"most": MAX_PURPOSES})))
+    judged = ((index, _purpose(purpose)) for index, purpose in enumerate(handling.purposes))
+    return (*found, *((f"purposes[{index}]", problem) for index, problem in judged if problem))
 
 
 def _label_problems(handling: Handling) -> list[tuple[str, Problem]]:

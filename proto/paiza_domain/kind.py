@@ -37,8 +37,8 @@ def _no_remarks(_content: Any, _reported: datetime, _lang: str) -> tuple[str, ..
 class Kind:
     """One kind of message in one version; `title` is a marked text, `shape` describes the content message.
 
-    `check` judges what holds beyond the shapes, `derive` fills in what is computed from a newly written content, `remark`
-    says what a reader should be told that no field says. `needs_parent`: follows from another message.
+    `check` judges what holds beyond the shapes, `derive` fills in what is computed from a new content,
+    `remark` says what a reader should be told that no field says. `needs_parent`: follows from another message.
     """
 
     name: str

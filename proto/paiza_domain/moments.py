@@ -86,5 +86,5 @@ def to_datetime(timestamp: Timestamp) -> datetime:
 
 
 def moment_start(moment: Any) -> datetime:
-    """Give when the moment's day, hour or minute begins; a day is taken as UTC, where it happened is not known better."""
+    """Give when the moment's day, hour or minute begins; a day as if it were a day of UTC."""
     return to_datetime(moment.time)

@@ -28,7 +28,7 @@ GRAMS_PER_UNIT: Final[Mapping[str, Fraction]] = MappingProxyType({
 DecimalMark = Literal[".", ","]
 
 _NUMBER: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
-    mark: re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:{re.escape(mark)}(\d{{1,{MAX_DECIMALS}}}))?", re.ASCII) for mark in ".,"
+    mark: re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:[{mark}](\d{{1,{MAX_DECIMALS}}}))?", re.ASCII) for mark in ".,"
 })  # fmt: skip
 
 

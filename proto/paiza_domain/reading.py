@@ -50,7 +50,7 @@ def _collect(shape: Shape, message: Message, lang: str, prefix: str, found: list
 
 def value_text(field: Field, value: Any, lang: str) -> str:
     """Give one value in words."""
-    match field.type:
+    match field.value_type:
         case FieldType.CODE:
             return code_text(field.codes, value, lang)
         case FieldType.FLAG:

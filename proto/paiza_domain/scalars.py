@@ -30,7 +30,7 @@ def read(field: Field, text: str, owner: Message) -> None:
 
     Only the form is judged here; whether the value is allowed, the shape judges afterwards.
     """
-    match field.type:
+    match field.value_type:
         case FieldType.QUANTITY:
             amount, _, unit = text.strip().partition(" ")
             read_quantity(amount, unit.strip(), amount, _target(field, owner))
@@ -89,7 +89,7 @@ def _amount(text: str) -> int:
 
 
 def _plain(field: Field, text: str) -> str | int | bool | bytes:
-    match field.type:
+    match field.value_type:
         case FieldType.INTEGER:
             if not _INTEGER.fullmatch(text) or int(text) > _MAX_UINT32:
                 raise ScalarError(("not_integer", {}))
@@ -112,9 +112,9 @@ def _plain(field: Field, text: str) -> str | int | bool | bytes:
             return text
 
 
-def write(field: Field, value: Any) -> str:
+def write(field: Field, value: Any) -> str:  # noqa: PLR0911 - one return a type of field
     """Write one value as `read` reads it; of a quantity and a decimal without the original text."""
-    match field.type:
+    match field.value_type:
         case FieldType.QUANTITY:
             return f"{format_amount(value.millionths)} {value.unit}"
         case FieldType.DECIMAL:

@@ -41,12 +41,12 @@ class Field:
 
     `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
     0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
-    `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked for.
+    `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked.
     """
 
     name: str
     label: str
-    type: FieldType = FieldType.TEXT
+    value_type: FieldType = FieldType.TEXT
     key: str = ""
     required: bool = False
     short: bool = False
@@ -79,7 +79,7 @@ class Field:
 
     def checker(self) -> Callable[[Any], Problem | None] | None:
         """Give the function that judges one value of this field; None for a flag, which cannot be wrong."""
-        match self.type:
+        match self.value_type:
             case FieldType.TEXT:
                 judge = field_checks.line(self.max_length or MAX_LINE)
             case FieldType.LINES:

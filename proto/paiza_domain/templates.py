@@ -1,6 +1,6 @@
 """An empty draft: every field with its label, what is expected, and the choices of its code list, as comments.
 
-What must be filled in stands open (`subject:`); what may be, is commented out. An open field left empty counts as absent.
+What must be filled in stands open (`subject:`), the rest is commented out. An open field left empty counts as absent.
 """
 
 import re
@@ -125,9 +125,9 @@ class _Template:
         words = [field.label]
         words += [N_("mandatory")] * field.required
         words += [N_("several possible")] * bool(field.most)
-        words += [field.hint or HINTS[field.type]]
+        words += [field.hint or HINTS[field.value_type]]
         text = "; ".join(self.say(each) for each in words if each)
-        list_name = "unit" if field.type is FieldType.QUANTITY else field.codes
+        list_name = "unit" if field.value_type is FieldType.QUANTITY else field.codes
         return f"{text}: {self.codes(list_name)}" if list_name else text
 
     def codes(self, list_name: str) -> str:

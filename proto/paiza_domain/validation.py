@@ -1,6 +1,6 @@
 """What a receiver runs on every message, and a sender before it sends: one function, so that they cannot disagree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,16 +35,16 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
 
     Not judged here: signatures, the author's authority, whether the handling may be released to a recipient.
     """
-    # (1)
+    # Step 1.
     kind = kinds.get(header.kind, header.kind_version)
-    # (2)
+    # Step 2.
     _refuse("invalid_header", header_errors(header, kind, now))
-    # (3)
+    # Step 3.
     _check_parts(header, kind, annex_bytes)
-    # (4)
+    # Step 4.
     content = _parsed(kind.content, content_bytes, MAX_CONTENT)
     annex = None if annex_bytes is None or kind.annex is None else _parsed(kind.annex, annex_bytes, MAX_ANNEX)
-    # (5)
+    # Step 5.
     _refuse("invalid_content", kind.validate(content, annex, to_datetime(header.author_time)))
 
 
@@ -73,8 +73,8 @@ def _refuse(reason: str, errors: list[FieldError]) -> None:
         raise Rejected(reason, f"{errors[0].path}: {errors[0].code}{more}")
 
 
-def _each(path: str, values: object, check: field_checks.Check) -> list[FieldError]:
-    found = ((index, check(value)) for index, value in enumerate(values))  # type: ignore[call-overload]
+def _each(path: str, values: Iterable[str], check: field_checks.Check) -> list[FieldError]:
+    found = ((index, check(value)) for index, value in enumerate(values))
     return [FieldError(f"{path}[{index}]", *problem) for index, problem in found if problem]
 
 
@@ -158,7 +158,7 @@ def _parsed(message_type: Callable[[], Message], content: bytes | None, most: in
     except (DecodeError, RecursionError):
         raise Rejected("invalid_content", "not a message of its kind") from None
     size = message.ByteSize()
-    message.DiscardUnknownFields()  # type: ignore[attr-defined]
+    message.DiscardUnknownFields()
     if message.ByteSize() != size:
         raise Rejected("unknown_field", "the content has fields that its kind does not")
     return message

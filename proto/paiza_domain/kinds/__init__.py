@@ -43,7 +43,7 @@ def all_kinds() -> Mapping[str, Kind]:
 
 
 def get(name: str, version: int) -> Kind:
-    """Give the kind; Rejected("unknown_kind") or, where only the version is unknown, Rejected("unsupported_version")."""
+    """Give the kind; Rejected("unknown_kind"), or Rejected("unsupported_version") of a known kind."""
     kind = _by_version().get((name, version))
     if kind is not None:
         return kind

@@ -41,8 +41,10 @@ def _as_reported(label: str = N_("As reported")) -> Field:
 COORDINATES: Final = Shape(
     pb.Coordinates,
     (
-        Field("latitude_microdegrees", N_("Latitude"), FieldType.DEGREES, key="latitude", required=True, least=-_LATITUDE, greatest=_LATITUDE),
-        Field("longitude_microdegrees", N_("Longitude"), FieldType.DEGREES, key="longitude", required=True, least=-_LONGITUDE, greatest=_LONGITUDE),
+        Field("latitude_microdegrees", N_("Latitude"), FieldType.DEGREES, key="latitude",
+              required=True, least=-_LATITUDE, greatest=_LATITUDE),
+        Field("longitude_microdegrees", N_("Longitude"), FieldType.DEGREES, key="longitude",
+              required=True, least=-_LONGITUDE, greatest=_LONGITUDE),
     ),
 )  # fmt: skip
 PLACE: Final = Shape(
@@ -244,7 +246,7 @@ def _not_in_future(content: pb.SeizureNotice, _annex: Any, now: datetime) -> lis
 
 
 def is_late(content: pb.SeizureNotice, reported: datetime) -> bool:
-    """Say whether a notice reported at that time comes more than 72 hours after the seizure (its day, hour or minute)."""
+    """Say whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
     spans = {pb.MOMENT_PRECISION_DAY: timedelta(days=1), pb.MOMENT_PRECISION_HOUR: timedelta(hours=1)}
     end = moment_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
     return reported.astimezone(UTC) > end + LATE_AFTER
