@@ -45,6 +45,11 @@ class ExchangeServiceStub:
                 request_serializer=paiza_dot_v1_dot_exchange__pb2.DeliverRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_exchange__pb2.DeliverResponse.FromString,
                 _registered_method=True)
+        self.ProveGrowth = channel.unary_unary(
+                '/paiza.v1.ExchangeService/ProveGrowth',
+                request_serializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
+                _registered_method=True)
 
 
 class ExchangeServiceServicer:
@@ -66,6 +71,14 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProveGrowth(self, request, context):
+        """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
+        two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExchangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +91,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.Deliver,
                     request_deserializer=paiza_dot_v1_dot_exchange__pb2.DeliverRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_exchange__pb2.DeliverResponse.SerializeToString,
+            ),
+            'ProveGrowth': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveGrowth,
+                    request_deserializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +153,33 @@ class ExchangeService:
             '/paiza.v1.ExchangeService/Deliver',
             paiza_dot_v1_dot_exchange__pb2.DeliverRequest.SerializeToString,
             paiza_dot_v1_dot_exchange__pb2.DeliverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveGrowth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.ExchangeService/ProveGrowth',
+            paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
+            paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class ExchangeServiceStub:
     """
     Deliver: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]
     """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
+    ProveGrowth: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ProveGrowthRequest, _exchange_pb2.ProveGrowthResponse]
+    """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
+    two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -51,6 +55,10 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     """
     Deliver: _aio.UnaryUnaryMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]  # type: ignore[assignment]
     """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
+    ProveGrowth: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveGrowthRequest, _exchange_pb2.ProveGrowthResponse]  # type: ignore[assignment]
+    """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
+    two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+    """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to node. The caller's TLS certificate must be the node certificate of an active member."""
@@ -72,5 +80,15 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.DeliverResponse, _abc.Awaitable[_exchange_pb2.DeliverResponse]]:
         """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
+
+    @_abc_1.abstractmethod
+    def ProveGrowth(
+        self,
+        request: _exchange_pb2.ProveGrowthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ProveGrowthResponse, _abc.Awaitable[_exchange_pb2.ProveGrowthResponse]]:
+        """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
+        two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+        """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
