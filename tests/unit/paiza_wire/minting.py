@@ -1,0 +1,219 @@
+"""Invented members for the tests: CAs, officers, node, log and encryption keys, minted anew for every run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from paiza.v1 import log_pb2, message_pb2
+from paiza_wire import certificates, checkpoint, hpke, keys, merkle, message, receipts
+from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId
+from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey
+from paiza_wire.notes import SignerKey
+
+FEDERATION = "federation.example"
+NOW = datetime(2030, 5, 17, 12, tzinfo=UTC)
+REGISTER_VERSION = bytes(range(32))
+
+
+@dataclass(frozen=True)
+class Officer:
+    """An officer with key and certificate."""
+
+    id: SpiffeId
+    key: EllipticCurvePrivateKey
+    certificate: bytes
+
+    @property
+    def signer(self) -> OfficerSigner:
+        """What `paiza_wire.message.sign` takes."""
+        return OfficerSigner(str(self.id), self.certificate, lambda data: keys.sign(self.key, data))
+
+    def required(self, role: str) -> message_pb2.RequiredSigner:
+        """The officer as a header names one who must sign."""
+        return message_pb2.RequiredSigner(id=str(self.id), role=role)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member with everything it owns."""
+
+    id: str
+    ca_keys: Mapping[Role, EllipticCurvePrivateKey]
+    authority: MemberAuthority
+    decryption_key: hpke.DecryptionKey
+    log_key: SignerKey
+    officers: dict[str, Officer] = field(default_factory=dict)
+
+    @property
+    def recipient(self) -> RecipientKey:
+        """The member as one that can be sealed for."""
+        return RecipientKey(self.id, self.decryption_key.public_key)
+
+    @property
+    def private_keys(self) -> Mapping[bytes, hpke.DecryptionKey]:
+        """What the member opens wraps with."""
+        return {self.decryption_key.public_key.key_id: self.decryption_key}
+
+    def certify(
+        self,
+        name: str,
+        *,
+        role: Role = "officer",
+        not_before: datetime = NOW - timedelta(days=1),
+        not_after: datetime = NOW + timedelta(days=1),
+    ) -> Officer:
+        """Mint a key and certificate for one officer of this name (or for the node)."""
+        spiffe_id = SpiffeId(self.id, FEDERATION, role, name)
+        key = keys.generate_p256()
+        certificate = (certificates.issue_node if role == "node" else certificates.issue_officer)(
+            certificates.create_csr(spiffe_id, key),
+            self.authority.ca(role),
+            self.ca_keys[role],
+            spiffe_id=spiffe_id,
+            not_before=not_before,
+            not_after=not_after,
+        )
+        return Officer(spiffe_id, key, certificate)
+
+    def checkpoint(self, entries: Sequence[bytes]) -> VerifiedCheckpoint:
+        """Sign a log of exactly these entries and verify it as another member would."""
+        origin = self.log_key.verifier_key.name
+        root, _ = tree(entries, 0)
+        note = checkpoint.sign(Checkpoint(origin, len(entries), root), self.log_key)
+        return checkpoint.verify(note, [self.log_key.verifier_key], origin)
+
+
+def mint_member(member: str) -> Member:
+    """Mint a member with one officer of each role the tests need."""
+    ca_keys: dict[Role, EllipticCurvePrivateKey] = {"node": keys.generate_p256(), "officer": keys.generate_p256()}
+    life = {"not_before": NOW - timedelta(days=400), "not_after": NOW + timedelta(days=400)}
+    cas = {role: certificates.issue_ca(member, FEDERATION, role, key, **life) for role, key in ca_keys.items()}
+    minted = Member(
+        id=member,
+        ca_keys=ca_keys,
+        authority=MemberAuthority(member, FEDERATION, cas["node"], cas["officer"]),
+        decryption_key=hpke.private_key_from_seed(hpke.generate_seed()),
+        log_key=SignerKey.from_ed25519(f"{member}.{FEDERATION}/log/1", keys.generate_ed25519()),
+    )
+    for name in ("liaison", "authoriser", "duty"):
+        minted.officers[name] = minted.certify(name)
+    return minted
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Some members, and the verifier that knows their authorities."""
+
+    members: Mapping[str, Member]
+
+    def __getitem__(self, member: str) -> Member:
+        return self.members[member]
+
+    def verifier(self, *, revoked: bytes = b"") -> CertificateVerifier:
+        """Make a verifier; ``revoked`` is the fingerprint of a certificate its member has revoked."""
+        authorities = {one.id: replace(one.authority, revoked=frozenset([revoked])) for one in self.members.values()}
+        return CertificateVerifier(authorities)
+
+
+def header(author: Member, recipients: Sequence[str], **changes: object) -> message_pb2.Header:
+    """Write a valid header without parts: the author's liaison officer and authoriser must sign."""
+    message_id = message.new_message_id(NOW)
+    written = message_pb2.Header(
+        suite=message_pb2.SUITE_1,
+        message_id=message_id,
+        thread_id=message.new_message_id(NOW - timedelta(days=2)),
+        parent_digests=[b"\x01" * 32, b"\x02" * 32],
+        kind="seizure-notice",
+        kind_version=1,
+        author=author.id,
+        required_signers=[
+            author.officers["liaison"].required("liaison"),
+            author.officers["authoriser"].required("authoriser"),
+        ],
+        recipients=[message_pb2.Recipient(member=member, attention="duty desk") for member in recipients],
+        urgency=message_pb2.URGENCY_FLASH,
+        urgency_reason="moving_consignment",
+        handling=handling("B2"),
+        legal_bases=["agreement-2006"],
+        register_version=REGISTER_VERSION,
+    )
+    written.author_time.FromDatetime(NOW - timedelta(microseconds=1))
+    written.review_time.FromDatetime(NOW + timedelta(days=1000, microseconds=1))
+    for name, value in changes.items():
+        setattr(written, name, value)
+    return written
+
+
+def handling(evaluation: str) -> message_pb2.Handling:
+    """Write handling marks in which every field is set."""
+    return message_pb2.Handling(
+        evaluation_scheme="4x4",
+        evaluation=evaluation,
+        code="H3",
+        code_text="for the addressed desk only",
+        tlp="AMBER+STRICT",
+        pap="GREEN",
+        classification=1,
+        purposes=["investigate", "prosecute"],
+    )
+
+
+MAIN, ANNEX, ATTACHMENT = (
+    message_pb2.PART_KIND_MAIN,
+    message_pb2.PART_KIND_NOMINAL_ANNEX,
+    message_pb2.PART_KIND_ATTACHMENT,
+)
+PARTS = (
+    PlainPart(MAIN, b"content of the notice"),
+    PlainPart(ANNEX, b"names of invented persons", handling("A1")),
+    PlainPart(ATTACHMENT, b"an attached file"),
+)
+
+
+def signed_message(
+    author: Member,
+    recipients: Sequence[Member],
+    written: message_pb2.Header | None = None,
+    parts: Sequence[PlainPart] = PARTS,
+) -> bytes:
+    """Seal and sign a message as the author's liaison officer and authoriser do; attachments stay apart."""
+    written = written or header(author, [one.id for one in recipients])
+    unsigned = message.seal(written, parts, [one.recipient for one in (*recipients, author)])
+    travelling = tuple(part for part in unsigned.parts if parts[part.part_number].kind != ATTACHMENT)
+    signers = [author.officers[one.id.rpartition("/")[2]].signer for one in written.required_signers]
+    return message.sign(replace(unsigned, parts=travelling), signers)
+
+
+def log_entry(event: "log_pb2.LogEvent.ValueType", **fields: object) -> log_pb2.LogEntry:
+    """Write a valid log entry."""
+    entry = log_pb2.LogEntry(salt=receipts.new_salt(), event=event, register_version=REGISTER_VERSION)
+    entry.entry_time.FromDatetime(NOW)
+    for name, value in fields.items():
+        if name == "signers":
+            entry.signers.extend(value)  # type: ignore[arg-type]
+        else:
+            setattr(entry, name, value)
+    return entry
+
+
+def tree(entries: Sequence[bytes], index: int) -> tuple[bytes, list[bytes]]:
+    """Give root and inclusion proof by the recursion of RFC 9162 §2.1.1 and §2.1.3.1, as written there."""
+    if len(entries) == 1:
+        return merkle.leaf_hash(entries[0]), []
+    split = 1 << (len(entries) - 1).bit_length() - 1
+    if index < split:
+        left, proof = tree(entries[:split], index)
+        right, _ = tree(entries[split:], 0)
+        return merkle.node_hash(left, right), [*proof, right]
+    left, _ = tree(entries[:split], 0)
+    right, proof = tree(entries[split:], index - split)
+    return merkle.node_hash(left, right), [*proof, left]
+
+
+def prove(entries: Sequence[bytes], index: int) -> log_pb2.ProvenEntry:
+    """Give an entry of a log of exactly these entries with its inclusion proof."""
+    _, proof = tree(entries, index)
+    return log_pb2.ProvenEntry(entry=entries[index], index=index, inclusion_hashes=proof)
