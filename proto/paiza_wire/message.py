@@ -11,10 +11,12 @@ import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.v1 import message_pb2 as pb
 from paiza_wire import hpke, keys, part_cipher
@@ -36,13 +38,19 @@ DIGEST_SIZE: Final = 32  # bytes of SHA-256
 ID_SIZE: Final = 16  # bytes of a UUID
 KEY_SIZE: Final = 32  # bytes of a part key (Cobblestone-256)
 MAX_AUTHOR_TIME: Final = datetime(9000, 1, 1, tzinfo=UTC)
+REMEMBERED_IDS: Final = 4096  # parsed officer ids kept, about 1 MB; the same officers write again and again
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]{1,63}\Z")
 _ROLE: Final = re.compile(r"[a-z][a-z0-9-]{1,31}\Z")
+_URGENCIES: Final = frozenset(pb.Urgency.values()) - {pb.URGENCY_UNSPECIFIED}
+_PART_KINDS: Final = frozenset(pb.PartKind.values()) - {pb.PART_KIND_UNSPECIFIED}
+_AUTHOR_TIME_END: Final = int(MAX_AUTHOR_TIME.timestamp())
 _UUID7_VERSION: Final = 0x70
 _UUID_VARIANT: Final = 0x80
 
 _M = TypeVar("_M", bound=Message)
+
+_officer_id = lru_cache(maxsize=REMEMBERED_IDS)(SpiffeId.parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +120,17 @@ def pre_authentication_encoding(header: bytes) -> bytes:
 def parse_strictly(message_type: type[_M], data: bytes, what: str) -> _M:
     """Parse protobuf bytes, refusing what this version does not know and every second way to write the same thing.
 
-    The size of the re-encoding is compared, not its bytes: an unknown or repeated singular field, an over-long integer
-    or an
-    explicitly written default changes the size, while conforming writers in any language agree on it.
+    The one way: fields in the order of their numbers, none unknown, a singular one at most once, integers as short as
+    they can be, defaults left out. That is what every protobuf library writes for a message without maps. Comparing
+    sizes would not do: a negative enum value written in five bytes is five bytes shorter than the right way, room for
+    an unknown field.
     """
     try:
         parsed = message_type.FromString(data)
     except DecodeError as error:
         raise Rejected("malformed", f"{what} is not a valid {message_type.DESCRIPTOR.full_name}") from error
     parsed.DiscardUnknownFields()
-    if parsed.ByteSize() != len(data):
+    if parsed.SerializeToString(deterministic=True) != data:
         raise Rejected("unknown_field", f"{what} holds a field unknown to this version, or is not encoded canonically")
     return parsed
 
@@ -187,8 +196,7 @@ def verify(
     3. The signatures are exactly those of the required signers: distinct, all officers of the author's member.
     4. Each signer's certificate is the one its id names, from that member's officer CA, valid at ``at``, not revoked.
     5. Each signature holds over the header as it travelled.
-    6. The parts are all there (or just those of ``parts``), each once, each the one the header names by size and
-    digest.
+    6. The parts are all there (or just those of ``parts``), each once, in order, of the size and digest in the header.
     7. Every wrap is for a part of the message and for a member who may read it, and none stands twice.
 
     The caller owes: that it is addressed to us, that the author's log holds its release (`paiza_wire.receipts`), that
@@ -296,13 +304,14 @@ def _check_names(header: pb.Header) -> None:
         raise Rejected("malformed", "message_id is not a UUIDv7")
     if not _is_uuid7(header.thread_id):
         raise Rejected("malformed", "thread_id is not a UUIDv7")
-    if len(header.parent_digests) > MAX_PARENTS:
+    parents = header.parent_digests
+    if len(parents) > MAX_PARENTS:
         raise Rejected("too_large", f"a message has at most {MAX_PARENTS} parents")
-    if any(len(parent) != DIGEST_SIZE for parent in header.parent_digests):
+    if not {*map(len, parents)} <= {DIGEST_SIZE}:
         raise Rejected("malformed", "a parent digest is not 32 bytes long")
-    if len(set(header.parent_digests)) != len(header.parent_digests):
+    if len({*parents}) != len(parents):
         raise Rejected("malformed", "a parent digest stands twice")
-    if (header.thread_id == header.message_id) != (not header.parent_digests):
+    if (header.thread_id == header.message_id) != (not parents):
         raise Rejected(
             "malformed", "the first message of a thread, and no other, has no parents and its own id as thread_id"
         )
@@ -314,13 +323,13 @@ def _check_names(header: pb.Header) -> None:
         raise Rejected("malformed", "author is not a member id")
     if len(header.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "register_version is not 32 bytes long")
-    _check_time(header, "author_time")
-    _check_time(header, "review_time")
-    if header.urgency not in pb.Urgency.values() or header.urgency == pb.URGENCY_UNSPECIFIED:
-        raise Rejected("malformed", "urgency is not set")
+    _check_time(header.author_time, "author_time")
+    _check_time(header.review_time, "review_time")
+    if header.urgency not in _URGENCIES:
+        raise Rejected("malformed", "urgency is not set, or of no known kind")
     if len(header.urgency_reason) > MAX_TEXT:
         raise Rejected("too_large", f"urgency_reason is over {MAX_TEXT} characters")
-    if len(header.legal_bases) > MAX_CODES or any(len(code) > MAX_TEXT for code in header.legal_bases):
+    if len(header.legal_bases) > MAX_CODES or _longest(header.legal_bases) > MAX_TEXT:
         raise Rejected("too_large", f"legal_bases holds over {MAX_CODES} codes or one over {MAX_TEXT} characters")
     if not header.HasField("handling"):
         raise Rejected("malformed", "handling is not set")
@@ -328,31 +337,32 @@ def _check_names(header: pb.Header) -> None:
 
 
 def _check_people(header: pb.Header) -> None:
-    members = [recipient.member for recipient in header.recipients]
+    recipients = header.recipients
+    members = [recipient.member for recipient in recipients]
     if not members:
         raise Rejected("malformed", "the message has no recipients")
     if len(members) > MAX_RECIPIENTS:
         raise Rejected("too_large", f"a message has at most {MAX_RECIPIENTS} recipients")
-    if not all(MEMBER_ID.fullmatch(member) for member in members):
+    if not all(map(MEMBER_ID.fullmatch, members)):
         raise Rejected("malformed", "a recipient is not a member id")
-    if any(len(recipient.attention) > MAX_TEXT for recipient in header.recipients):
+    if _longest([recipient.attention for recipient in recipients]) > MAX_TEXT:
         raise Rejected("too_large", f"attention is over {MAX_TEXT} characters")
     if len({*members, header.author}) != len(members) + 1:
         raise Rejected("malformed", "a recipient stands twice, or is the author")
-    required = [signer.id for signer in header.required_signers]
+    required = [(signer.id, signer.role) for signer in header.required_signers]
     if not required:
         raise Rejected("wrong_signers", "the message requires no signer")
     if len(required) > MAX_SIGNERS:
         raise Rejected("too_large", f"a message has at most {MAX_SIGNERS} signers")
-    if len(set(required)) != len(required):
+    if len({signer for signer, _ in required}) != len(required):
         raise Rejected("wrong_signers", "a required signer stands twice")
-    for signer in header.required_signers:
-        identity = SpiffeId.parse(signer.id)
+    for signer, role in required:
+        identity = _officer_id(signer)
         if identity.role != "officer":
             raise Rejected("wrong_signers", "a required signer is not an officer")
         if identity.member != header.author:
             raise Rejected("wrong_member", "a required signer is not an officer of the author's member")
-        if not _ROLE.match(signer.role):
+        if not _ROLE.match(role):
             raise Rejected("malformed", "a required signer's role is not a lower-case name")
 
 
@@ -362,12 +372,13 @@ def _check_descriptions(header: pb.Header) -> None:
     if len(header.parts) > MAX_PARTS:
         raise Rejected("too_large", f"a message has at most {MAX_PARTS} parts")
     for number, part in enumerate(header.parts):
-        if (part.kind == pb.PART_KIND_MAIN) != (number == 0):
+        kind = part.kind
+        if kind not in _PART_KINDS:
+            raise Rejected("malformed", f"the kind of part {number} is not set, or not known")
+        if (kind == pb.PART_KIND_MAIN) != (number == 0):
             raise Rejected("malformed", "part 0, and no other, is the main part")
-        if part.kind == pb.PART_KIND_NOMINAL_ANNEX and number != 1:
+        if kind == pb.PART_KIND_NOMINAL_ANNEX and number != 1:
             raise Rejected("malformed", "the nominal annex is part 1")
-        if part.kind == pb.PART_KIND_UNSPECIFIED or part.kind not in pb.PartKind.values():
-            raise Rejected("malformed", f"part {number} is of no known kind")
         if len(part.ciphertext_sha256) != DIGEST_SIZE:
             raise Rejected("malformed", f"the digest of part {number} is not 32 bytes long")
         if part.HasField("handling"):
@@ -375,19 +386,21 @@ def _check_descriptions(header: pb.Header) -> None:
 
 
 def _check_handling(handling: pb.Handling) -> None:
-    texts = (handling.evaluation_scheme, handling.evaluation, handling.code, handling.tlp, handling.pap)
-    if any(len(text) > MAX_TEXT for text in (*texts, handling.code_text, *handling.purposes)):
-        raise Rejected("too_large", f"a handling mark is over {MAX_TEXT} characters")
-    if len(handling.purposes) > MAX_CODES:
+    purposes = handling.purposes
+    if len(purposes) > MAX_CODES:
         raise Rejected("too_large", f"handling names over {MAX_CODES} purposes")
+    marks = (handling.evaluation_scheme, handling.evaluation, handling.code, handling.tlp, handling.pap)
+    if _longest((*marks, handling.code_text, *purposes)) > MAX_TEXT:
+        raise Rejected("too_large", f"a handling mark is over {MAX_TEXT} characters")
 
 
-def _check_time(header: pb.Header, field: str) -> None:
-    if not header.HasField(field):  # type: ignore[arg-type]  # the stub lists the names as literals
-        raise Rejected("malformed", f"{field} is not set")
-    time = getattr(header, field)
-    if not 0 < time.seconds < MAX_AUTHOR_TIME.timestamp() or not 0 <= time.nanos < 10**9:
-        raise Rejected("malformed", f"{field} is not a time between 1970 and {MAX_AUTHOR_TIME.year}")
+def _longest(texts: Sequence[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+def _check_time(time: Timestamp, field: str) -> None:
+    if not 0 < time.seconds < _AUTHOR_TIME_END or not 0 <= time.nanos < 10**9:
+        raise Rejected("malformed", f"{field} is not set, or not a time between 1970 and {MAX_AUTHOR_TIME.year}")
 
 
 def _check_part(header: pb.Header, part_number: int, ciphertext: bytes) -> None:
@@ -403,16 +416,16 @@ def _check_part(header: pb.Header, part_number: int, ciphertext: bytes) -> None:
 def _check_wraps(header: pb.Header, signed: pb.SignedMessage) -> None:
     readers = {recipient.member for recipient in header.recipients}
     readers.add(header.author)
-    seen = set()
-    for wrap in signed.wraps:
-        if wrap.part_number >= len(header.parts):
-            raise Rejected("malformed", f"a wrap is for part {wrap.part_number}, which the header does not name")
-        if wrap.recipient not in readers:
+    part_count = len(header.parts)
+    wraps = [(wrap.part_number, wrap.recipient, wrap.key_id) for wrap in signed.wraps]
+    for part_number, recipient, key_id in wraps:
+        if part_number >= part_count:
+            raise Rejected("malformed", f"a wrap is for part {part_number}, which the header does not name")
+        if recipient not in readers:
             raise Rejected("not_addressed", "a wrap is for a member to whom the message is not addressed")
-        if len(wrap.key_id) != DIGEST_SIZE:
+        if len(key_id) != DIGEST_SIZE:
             raise Rejected("malformed", "a wrap's key id is not 32 bytes long")
-        seen.add((wrap.part_number, wrap.recipient, wrap.key_id))
-    if len(seen) != len(signed.wraps):
+    if len(set(wraps)) != len(wraps):
         raise Rejected("malformed", "a wrap stands twice")
 
 

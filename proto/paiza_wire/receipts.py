@@ -5,6 +5,7 @@ A *dispatch proof* is the author's RELEASED entry for one recipient, a *receipt*
 proto/README.md.
 """
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from paiza.v1 import log_pb2 as pb
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
 from paiza_wire.merkle import leaf_hash, verify_inclusion
-from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, VerifiedMessage, parse_strictly
+from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, MAX_TEXT, VerifiedMessage, parse_strictly
 
 SALT_SIZE: Final = 16  # bytes; a sibling hash in a proof must not let its entry be guessed
 MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes
 MAX_PROOF_HASHES: Final = 63  # a log never holds more than 2**63 entries
 ENTRY_TIME_END: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+
+_EVENTS: Final = frozenset(pb.LogEvent.values()) - {pb.LOG_EVENT_UNSPECIFIED}
+_REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,8 @@ def parse_entry(data: bytes) -> pb.LogEntry:
     entry = parse_strictly(pb.LogEntry, data, "the log entry")
     if len(entry.salt) != SALT_SIZE:
         raise Rejected("malformed", f"the log entry's salt is not {SALT_SIZE} bytes long")
-    if entry.event == pb.LOG_EVENT_UNSPECIFIED:
-        raise Rejected("malformed", "the log entry's event is not set")
+    if entry.event not in _EVENTS:
+        raise Rejected("malformed", "the log entry's event is not set, or not known")
     if len(entry.signers) > MAX_SIGNERS:
         raise Rejected("too_large", f"a log entry names at most {MAX_SIGNERS} signers")
     for digest in (entry.message_digest, entry.text_sha256, entry.register_version, entry.evidence_sha256):
@@ -78,6 +82,14 @@ def parse_entry(data: bytes) -> pb.LogEntry:
             raise Rejected("malformed", "a digest in the log entry is not 32 bytes long")
     if not 0 < entry.entry_time.seconds < ENTRY_TIME_END or not 0 <= entry.entry_time.nanos < 10**9:
         raise Rejected("malformed", "the log entry's time is not set or out of range")
+    # These texts are shown to people in other states: no control characters, no escapes for their terminals.
+    texts = entry.actor + entry.counterpart + entry.thread_name
+    if len(texts) > MAX_TEXT:
+        raise Rejected("too_large", f"the texts of the log entry are over {MAX_TEXT} characters")
+    if not texts.isprintable():
+        raise Rejected("malformed", "a text of the log entry holds a character that cannot be printed")
+    if entry.reason and not _REASON.match(entry.reason):
+        raise Rejected("malformed", "the log entry's reason is not a code")
     return entry
 
 
@@ -90,13 +102,18 @@ def verify_entry(proven: pb.ProvenEntry, checkpoint: VerifiedCheckpoint) -> Veri
 
 
 def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str) -> None:
-    """Check that an entry of the author's log releases this message to this recipient, on these signers' authority."""
+    """Check that an entry of the author's log releases this message to this recipient, on these signers' authority.
+
+    The caller owes: that the log whose checkpoint proves the entry is the author's.
+    """
     if entry.event != pb.LOG_EVENT_RELEASED:
         raise Rejected("bad_proof", "the dispatch proof is not a RELEASED entry")
     if entry.message_digest != message.digest:
         raise Rejected("bad_proof", "the RELEASED entry is of another message")
     if entry.counterpart != recipient:
         raise Rejected("bad_proof", "the RELEASED entry is for another recipient")
+    if entry.HasField("part_number"):
+        raise Rejected("bad_proof", "the RELEASED entry is of a part, not of the whole message")
     if not same_signers(entry.signers, logged_signers(message)):
         raise Rejected(
             "wrong_signers", "the RELEASED entry names other signers, roles or certificates than the message"
@@ -111,12 +128,17 @@ def same_signers(one: Sequence[pb.LoggedSigner], other: Sequence[pb.LoggedSigner
 
 
 def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
-    """Check that an entry of the recipient's log answers this message of this author: RECEIVED, or REFUSED and why."""
+    """Check that an entry of the recipient's log answers this message of this author: RECEIVED, or REFUSED and why.
+
+    The caller owes: that the log whose checkpoint proves the entry is the recipient's.
+    """
     if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
         raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
     if entry.message_digest != digest:
         raise Rejected("bad_proof", "the answer is for another message")
     if entry.counterpart != author:
         raise Rejected("bad_proof", "the answer is for another author")
+    if entry.HasField("part_number"):
+        raise Rejected("bad_proof", "the answer is for a part, not for the whole message")
     if (entry.event == pb.LOG_EVENT_REFUSED) != bool(entry.reason):
         raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
