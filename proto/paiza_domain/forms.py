@@ -54,7 +54,7 @@ class FormField:
 
 
 def fields(kind: Kind, form: Form = "long") -> tuple[FormField, ...]:
-    """Give all fields of the kind in order; those of the annex, with paths beginning `annex.`, only in the long form."""
+    """Give all fields of the kind in order; those of the annex (`annex.…`) only in the long form."""
     found = list(_walk(kind.shape, form, ""))
     if kind.annex_shape is not None and form == "long":
         found += _walk(kind.annex_shape, form, "annex.")

@@ -4,6 +4,7 @@ A node and a client need a language per call, so nothing is installed globally: 
 """
 
 import gettext
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
@@ -26,8 +27,18 @@ def _catalogue(lang: str) -> gettext.NullTranslations:
     return gettext.translation(_DOMAIN, str(files(_DOMAIN) / "locale"), languages=[lang], fallback=True)
 
 
+_ADDED: Final[dict[str, dict[str, str]]] = {}
+
+
+def add_texts(texts: Mapping[str, Mapping[str, str]]) -> None:
+    """Take the texts of a kind that is not ours, by language and English text; ours go before them."""
+    for lang, by_english in texts.items():
+        _ADDED.setdefault(lang, {}).update(by_english)
+
+
 def translate(text: str, lang: str) -> str:
     """Give a marked `text` in `lang`; the empty text stays empty (gettext would give the catalogue's header)."""
     if lang == "en" or not text:
         return text
-    return _catalogue(lang).gettext(text)
+    found = _catalogue(lang).gettext(text)
+    return found if found != text else _ADDED.get(lang, {}).get(text, text)

@@ -1,7 +1,8 @@
 """The kinds of message, found where they are; there is no central list.
 
 A kind is a module that defines `KIND`: every module of this package, and every entry point of the group `paiza.kinds`
-that an installed distribution declares (a national kind).
+that an installed distribution declares (a national kind). Such a module may define `TEXTS`, its translations: by
+language, then by the English text.
 """
 
 import pkgutil
@@ -12,6 +13,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Final
 
+from paiza_domain.i18n import add_texts
 from paiza_domain.kind import Kind
 from paiza_wire.errors import Rejected
 
@@ -19,10 +21,12 @@ ENTRY_POINT_GROUP: Final = "paiza.kinds"
 
 
 def _found() -> Iterator[Kind]:
-    for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
-        yield import_module(module.name).KIND
+    for found in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
+        yield import_module(found.name).KIND
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        yield entry_point.load().KIND
+        module = entry_point.load()
+        add_texts(getattr(module, "TEXTS", {}))
+        yield module.KIND
 
 
 @cache
