@@ -91,7 +91,7 @@ def at_time(register: Register, at: datetime) -> Register:
     """Step 9 by itself: the same register with ``late`` as of this time, or ``Unavailable("register_expired")``."""
     if at > register.expiry_time + GRACE:
         raise Unavailable("register_expired", f"it expired at {register.expiry_time.isoformat()} and the grace is over")
-    return replace(register, late=at > register.expiry_time)
+    return replace(register, late=at >= register.expiry_time)
 
 
 def refuse_rollback(known: Register, new: Register) -> None:

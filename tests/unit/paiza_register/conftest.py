@@ -1,0 +1,164 @@
+"""A real register, made by the `dev` ceremony, that tests can change in one place and have signed again."""
+
+import json
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+
+from paiza_register import FetchMissing, Register, load_set
+from paiza_trust import dev
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+MEMBERS = ("kaz", "tjk", "centre")
+
+
+class Holder:
+    """Holds every key of a register, as an attacker or a careless ceremony might, and signs whatever a test wants.
+
+    The metadata objects are public and may be changed; `files` signs them anew, with hashes that fit, so that only what
+    the test changed is wrong.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bootstrap = (folder / "root.json").read_bytes()
+        metadata = folder / "register/metadata"
+
+        def read(name: str) -> Any:
+            return Metadata.from_file(str(metadata / name)).signed
+
+        def signer(name: str) -> CryptoSigner:
+            key: Any = load_pem_private_key((folder / f"register-keys/{name}.pem").read_bytes(), None)
+            return CryptoSigner(key)
+
+        self.root: Root = read("1.root.json")
+        self.timestamp: Timestamp = read("timestamp.json")
+        self.snapshot: Snapshot = read("1.snapshot.json")
+        self.top: Targets = read("1.targets.json")
+        self.roles: dict[str, Targets] = {member: read(f"1.{member}.json") for member in MEMBERS}
+        custodians = [signer(f"custodian-{member}-{kind}") for member in MEMBERS for kind in ("p256", "mldsa44")]
+        self.signers: dict[str, list[CryptoSigner]] = {
+            "root": custodians,
+            "targets": custodians,
+            "snapshot": [signer("snapshot")],
+            "timestamp": [signer("timestamp")],
+            **{member: [signer(f"member-{member}")] for member in MEMBERS},
+        }
+        self.old_roots: dict[str, bytes] = {"metadata/1.root.json": self.bootstrap}
+        self.documents: dict[str, bytes] = {}
+        for role in (self.top, *self.roles.values()):
+            for path, info in role.targets.items():
+                head, slash, name = path.rpartition("/")
+                published = folder / "register/targets" / f"{head}{slash}{info.hashes['sha256']}.{name}"
+                self.documents[path] = published.read_bytes()
+
+    def copy(self) -> "Holder":
+        """Give an independent holder of the same keys."""
+        signers = self.signers
+        self.signers = {}
+        other = deepcopy(self)
+        self.signers, other.signers = signers, dict(signers)
+        return other
+
+    def put(self, path: str, data: bytes, *, role: str | None = None) -> None:
+        """Publish a file, vouched for by its own role or by another."""
+        owner = role or (path.split("/")[1] if path.startswith("members/") else "targets")
+        targets = self.top if owner == "targets" else self.roles[owner]
+        targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+        self.documents[path] = data
+
+    def edit(self, path: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change a document and publish it."""
+        document = json.loads(self.documents[path])
+        change(document)
+        self.put(path, json.dumps(document).encode())
+
+    def advance(self, days: float = 0) -> "Holder":
+        """Give everything but the root the next version, and new expiries so many days later."""
+        for part in (self.timestamp, self.snapshot, self.top, *self.roles.values()):
+            part.version += 1
+            part.expires += timedelta(days=days)
+        return self
+
+    def sign(self, role: str, payload: Signed) -> bytes:
+        """Sign metadata with the keys of a role."""
+        metadata: Metadata[Any] = Metadata(payload)
+        for signer in self.signers[role]:
+            metadata.sign(signer, append=True)
+        return metadata.to_bytes()
+
+    def rotate_root(
+        self, change: Callable[[Root], object] = lambda _: None, signers: list[CryptoSigner] | None = None
+    ) -> None:
+        """Publish the next root."""
+        self.root = deepcopy(self.root)
+        self.root.version += 1
+        change(self.root)
+        kept = self.signers["root"]
+        self.signers["root"] = kept if signers is None else signers
+        self.old_roots[f"metadata/{self.root.version}.root.json"] = self.sign("root", self.root)
+        self.signers["root"] = kept
+
+    def files(self) -> dict[str, bytes]:
+        """Sign everything and give the whole set."""
+        files = dict(self.old_roots)
+
+        def add(role: str, payload: Targets | Snapshot) -> MetaFile:
+            data = self.sign(role, payload)
+            files[f"metadata/{payload.version}.{role}.json"] = data
+            return MetaFile(payload.version, len(data), {"sha256": sha256(data).hexdigest()})
+
+        for role, targets in {"targets": self.top, **self.roles}.items():
+            meta = add(role, targets)
+            if f"{role}.json" in self.snapshot.meta:
+                self.snapshot.meta[f"{role}.json"] = meta
+            for path, info in targets.targets.items():
+                head, slash, name = path.rpartition("/")
+                files[f"targets/{head}{slash}{info.hashes['sha256']}.{name}"] = self.documents[path]
+        self.timestamp.snapshot_meta = add("snapshot", self.snapshot)
+        files["metadata/timestamp.json"] = self.sign("timestamp", self.timestamp)
+        return files
+
+    def load(self, at: datetime | None = NOW) -> Register:
+        """Sign everything and verify it."""
+        return load_set(self.files(), self.bootstrap, at)
+
+
+class Source:
+    """Serves a set of files; a test exchanges the set or makes the source fail."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = files
+        self.failure: Exception | None = None
+        self.asked: list[str] = []
+
+    def __call__(self, path: str, max_bytes: int) -> bytes:
+        """Answer as a peer would."""
+        self.asked.append(path)
+        if self.failure is not None:
+            raise self.failure
+        if path not in self.files:
+            raise FetchMissing(path)
+        return self.files[path][: max_bytes + 1]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Holder:
+    """Make one federation for all tests; never changed."""
+    folder = tmp_path_factory.mktemp("register") / "federation"
+    dev.create(folder, MEMBERS, now=NOW, agreements={"base": "// forbids nothing\n"})
+    return Holder(folder)
+
+
+@pytest.fixture
+def holder(made: Holder) -> Holder:
+    """Give a holder that the test may change."""
+    return made.copy()

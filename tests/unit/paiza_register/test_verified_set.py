@@ -1,0 +1,413 @@
+"""A whole set of the register, verified offline: what passes, and that each thing wrong is refused."""
+
+import base64
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+from ssl import PEM_cert_to_DER_cert
+from typing import Any
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Root, Targets
+
+from paiza_register import GRACE, load_set
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.identity import SpiffeId
+from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder
+
+SECOND = timedelta(seconds=1)
+
+
+def refused(reason: str, action: Callable[[], object], family: type[PaizaError] = Rejected) -> str:
+    """Demand a refusal with this reason; gives its detail."""
+    with pytest.raises(family) as caught:
+        action()
+    assert caught.value.reason == reason, str(caught.value)
+    return caught.value.detail
+
+
+def test_a_whole_set_is_read(holder: Holder) -> None:
+    """The register of a dev federation says everything that the ceremony made."""
+    files = holder.files()
+    register = load_set(files, holder.bootstrap, NOW)
+    assert register.version == sha256(files["metadata/1.snapshot.json"]).digest()
+    assert register.federation == "paiza.example"
+    assert tuple(member.id for member in register.active_members()) == tuple(sorted(MEMBERS))
+    assert register.members["kaz"].names == {"ru": "Казахстан (учебный узел)", "en": "Kazakhstan (exercise node)"}
+    assert [register.members[member].endpoints for member in MEMBERS] == [
+        (f"127.0.0.1:{port}",) for port in (7401, 7402, 7403)
+    ]
+    assert register.members["tjk"].log_keys[0].origin == "tjk.paiza.example/log/1"
+    assert register.members["tjk"].log_key("tjk.paiza.example/log/1").vkey.startswith("tjk.paiza.example/log/1+")
+    assert register.agreements == (("agreement-base", "// forbids nothing\n"),)
+    assert register.legal_bases["un-1988-art-9"]["ru"]
+    assert register.expiry_time == NOW + timedelta(days=30)
+    assert not register.late
+
+
+def test_the_register_verifies_certificates(holder: Holder) -> None:
+    """The verifier of a register accepts the node and officer certificates the ceremony issued."""
+    verifier = holder.load().certificate_verifier()
+    pem = (holder.folder / "nodes/kaz/keys/tls.crt").read_text()
+    assert (
+        str(verifier.node(PEM_cert_to_DER_cert(pem), expected_member="kaz", at=NOW).id)
+        == "spiffe://kaz.paiza.example/node"
+    )
+    officer = str(SpiffeId("tjk", "paiza.example", "officer", "duty"))
+    pem = (holder.folder / "home/tjk-duty/officer.crt").read_text()
+    assert str(verifier.officer(PEM_cert_to_DER_cert(pem), expected_id=officer, at=NOW).id) == officer
+
+
+def test_a_published_revocation_counts(holder: Holder) -> None:
+    """A certificate in revoked.json is refused by the register's verifier, that of another officer is not."""
+    der = PEM_cert_to_DER_cert((holder.folder / "home/tjk-duty/officer.crt").read_text())
+    entry = {"certificate_sha256": sha256(der).hexdigest(), "key_sha256": "0" * 64, "reason": "lost card"}
+    holder.edit("members/tjk/revoked.json", lambda document: document["certificates"].append(entry))
+    verifier = holder.load().certificate_verifier()
+    refused(
+        "certificate_revoked",
+        lambda: verifier.officer(der, expected_id="spiffe://tjk.paiza.example/officer/duty", at=NOW),
+    )
+    other = PEM_cert_to_DER_cert((holder.folder / "home/tjk-liaison/officer.crt").read_text())
+    verifier.officer(other, expected_id="spiffe://tjk.paiza.example/officer/liaison", at=NOW)
+
+
+def test_a_suspended_member_stays_known(holder: Holder) -> None:
+    """A suspended member takes no part, but what it signed can still be verified."""
+    holder.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
+    register = holder.load()
+    assert [member.id for member in register.active_members()] == ["centre", "kaz"]
+    refused("member_suspended", lambda: register.active_member("tjk"))
+    refused("unknown_member", lambda: register.active_member("xyz"))
+    der = PEM_cert_to_DER_cert((holder.folder / "nodes/tjk/keys/tls.crt").read_text())
+    assert register.certificate_verifier().node(der, expected_member="tjk", at=NOW).id.member == "tjk"
+
+
+def test_the_encryption_key_that_counts_is_the_newest_valid_one(holder: Holder) -> None:
+    """Outside the validity of every key there is none to wrap for."""
+    member = holder.load().member("kaz")
+    key = member.current_encryption_key(NOW)
+    assert key.key_id == sha256(key.public).digest() == key.key.key_id
+    refused("encryption_key_expired", lambda: member.current_encryption_key(key.not_after + SECOND), Unavailable)
+    refused("encryption_key_expired", lambda: member.current_encryption_key(key.not_before - SECOND), Unavailable)
+    refused("unknown_log", lambda: member.log_key("kaz.paiza.example/log/2"))
+
+
+def test_every_file_counts(made: Holder) -> None:
+    """A set with one file changed, cut or missing is refused, whichever file it is."""
+    files = made.copy().files()
+    del files["metadata/1.root.json"]  # the caller's own bootstrap root is used, never one that came with the set
+    load_set(files, made.bootstrap, NOW)
+    for path, data in files.items():
+        wrong = [
+            {**files, path: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]}
+            for at in range(0, len(data), 1 + len(data) // 9)
+        ]
+        wrong += [
+            {**files, path: data[:-2]},
+            {**files, path: b""},
+            {name: files[name] for name in files if name != path},
+        ]
+        for one in wrong:
+            refused("register_invalid", lambda one=one: load_set(one, made.bootstrap, NOW))  # type: ignore[misc]
+
+
+def test_every_part_of_the_bootstrap_root_counts(made: Holder) -> None:
+    """A bootstrap root whose signed part was changed is refused: it must still sign itself."""
+    files = made.copy().files()
+    root = made.bootstrap
+    for at in range(root.index(b'"signed"'), len(root), len(root) // 40):
+        wrong = root[:at] + bytes([root[at] ^ 1]) + root[at + 1 :]
+        refused("register_invalid", lambda wrong=wrong: load_set(files, wrong, NOW))  # type: ignore[misc]
+    for wrong in (b"", b"[]", b"{}", b"null", b"[" * 100_000, files["metadata/timestamp.json"]):
+        refused("register_invalid", lambda wrong=wrong: load_set(files, wrong, NOW))  # type: ignore[misc]
+
+
+def test_a_member_cannot_speak_for_another(holder: Holder) -> None:
+    """A member's role that lists another member's file is refused."""
+    holder.put("members/tjk/member.json", holder.documents["members/tjk/member.json"], role="kaz")
+    assert "outside its folder" in refused("register_invalid", holder.load)
+
+
+def test_a_member_cannot_sign_for_another(holder: Holder) -> None:
+    """Metadata of tjk signed with kaz's key is refused."""
+    holder.signers["tjk"] = holder.signers["kaz"]
+    assert "tjk" in refused("register_invalid", holder.load)
+
+
+def test_a_wildcard_does_not_cross_a_slash(holder: Holder) -> None:
+    """A file one level deeper is outside the member's folder."""
+    holder.put("members/kaz/deeper/member.json", b"{}")
+    assert "outside its folder" in refused("register_invalid", holder.load)
+
+
+def test_a_member_does_not_delegate_further(holder: Holder) -> None:
+    """A member's role hands its folder to nobody."""
+    key = holder.signers["kaz"][0].public_key
+    role = DelegatedRole("x", [key.keyid], 1, terminating=True, paths=["members/kaz/*"])
+    holder.roles["kaz"].delegations = Delegations({key.keyid: key}, {"x": role})
+    assert "delegates further" in refused("register_invalid", holder.load)
+
+
+def test_the_top_level_does_not_speak_for_a_member(holder: Holder) -> None:
+    """The custodians list no member's file themselves: python-tuf would prefer it to the member's own."""
+    holder.put("members/kaz/member.json", holder.documents["members/kaz/member.json"], role="targets")
+    assert "speak for a member" in refused("register_invalid", holder.load)
+
+
+def delegated(holder: Holder, member: str) -> DelegatedRole:
+    """Give a member's delegation, to be changed."""
+    assert holder.top.delegations is not None
+    assert holder.top.delegations.roles is not None
+    return holder.top.delegations.roles[member]
+
+
+@pytest.mark.parametrize("paths", [["*"], ["members/*/*"], ["members/tjk/*"], ["members/kaz/*", "federation.json"], []])
+def test_a_delegation_is_over_the_own_folder_alone(holder: Holder, paths: list[str]) -> None:
+    """A delegation over more or other than the member's folder is refused."""
+    delegated(holder, "kaz").paths = paths
+    assert "own folder" in refused("register_invalid", holder.load)
+
+
+def test_a_delegation_is_terminating(holder: Holder) -> None:
+    """A delegation that lets others be asked too is refused."""
+    delegated(holder, "kaz").terminating = False
+    assert "terminating" in refused("register_invalid", holder.load)
+
+
+def test_members_share_no_key(holder: Holder) -> None:
+    """One key that signs for two members is refused, under one id or under two."""
+    other = holder.copy()
+    delegated(holder, "kaz").keyids = delegated(holder, "tjk").keyids
+    holder.signers["kaz"] = holder.signers["tjk"]
+    assert "shares a key" in refused("register_invalid", holder.load)
+    assert other.top.delegations is not None
+    again = CryptoSigner(other.signers["tjk"][0]._private_key)
+    again.public_key.keyid = "ab" * 32
+    other.top.delegations.keys[again.public_key.keyid] = again.public_key
+    delegated(other, "kaz").keyids = [again.public_key.keyid]
+    other.signers["kaz"] = [again]
+    assert "two key ids" in refused("register_invalid", other.load)
+
+
+def test_every_member_has_its_role(holder: Holder) -> None:
+    """A member without delegation, a delegation without member, and a role missing from the snapshot are refused."""
+    missing, extra, unnamed = holder.copy(), holder.copy(), holder.copy()
+    assert missing.top.delegations is not None
+    assert missing.top.delegations.roles is not None
+    del missing.top.delegations.roles["kaz"]
+    assert "not those" in refused("register_invalid", missing.load)
+    extra.edit("federation.json", lambda document: document["members"].pop("kaz"))
+    assert "not those" in refused("register_invalid", extra.load)
+    del unnamed.snapshot.meta["kaz.json"]
+    assert "does not name kaz" in refused("register_invalid", unnamed.load)
+
+
+def test_fewer_custodians_than_the_threshold_are_refused(holder: Holder) -> None:
+    """Root and targets need more than half of the custodians, with keys of both kinds."""
+    custodians = holder.signers["targets"]
+    holder.signers["targets"] = custodians[:4]
+    holder.load()
+    holder.signers["targets"] = custodians[:3]
+    refused("register_invalid", holder.load)
+    holder.signers["targets"] = custodians[::2]
+    assert {signer.public_key.keytype for signer in custodians[::2]} == {"ecdsa"}
+    refused("register_invalid", holder.load)
+
+
+def test_a_new_root_is_followed(holder: Holder) -> None:
+    """A root signed by enough of the old and of the new keys hands the timestamp to a new key."""
+    key = CryptoSigner.generate_ecdsa()
+    holder.rotate_root(lambda root: change_timestamp_key(root, key))
+    refused("register_invalid", holder.load)
+    holder.signers["timestamp"] = [key]
+    assert holder.load().role_versions["root"] == 2
+
+
+def change_timestamp_key(root: Root, key: CryptoSigner) -> None:
+    """Let another key sign the timestamp."""
+    root.revoke_key(root.roles["timestamp"].keyids[0], "timestamp")
+    root.add_key(key.public_key, "timestamp")
+
+
+def test_a_new_root_needs_the_old_keys(holder: Holder) -> None:
+    """A root that only its own new keys have signed is refused, and so is one that leaves out a version."""
+    strangers = [CryptoSigner.generate_ecdsa() for _ in range(4)]
+
+    def take_over(root: Root) -> None:
+        root.roles["root"].keyids = []
+        for stranger in strangers:
+            root.add_key(stranger.public_key, "root")
+
+    usurped, skipped = holder.copy(), holder.copy()
+    usurped.rotate_root(take_over, strangers)
+    refused("register_invalid", usurped.load)
+    key = CryptoSigner.generate_ecdsa()
+    skipped.root.version += 1
+    skipped.rotate_root(lambda root: change_timestamp_key(root, key))
+    skipped.signers["timestamp"] = [key]
+    refused("register_invalid", skipped.load)
+
+
+def test_a_root_under_another_number_is_refused(holder: Holder) -> None:
+    """A root must have the version that its name says."""
+    holder.rotate_root(lambda root: setattr(root, "version", 7))
+    holder.old_roots["metadata/2.root.json"] = holder.old_roots.pop("metadata/7.root.json")
+    refused("register_invalid", holder.load)
+
+
+def test_the_snapshot_commits_to_everything(holder: Holder) -> None:
+    """A snapshot or timestamp that names a file without its hash is refused."""
+    files = holder.files()
+    holder.snapshot.meta["kaz.json"] = MetaFile(1)
+    files["metadata/1.snapshot.json"] = data = holder.sign("snapshot", holder.snapshot)
+    holder.timestamp.snapshot_meta = MetaFile(1, len(data), {"sha256": sha256(data).hexdigest()})
+    files["metadata/timestamp.json"] = holder.sign("timestamp", holder.timestamp)
+    assert "without its SHA-256" in refused("register_invalid", lambda: load_set(files, holder.bootstrap, NOW))
+    holder.timestamp.snapshot_meta = MetaFile(1)
+    files["metadata/timestamp.json"] = holder.sign("timestamp", holder.timestamp)
+    assert "without its SHA-256" in refused("register_invalid", lambda: load_set(files, holder.bootstrap, NOW))
+
+
+@pytest.mark.parametrize("part", ["timestamp", "snapshot", "top", "root", "kaz"])
+def test_expiry_is_followed_by_the_grace_and_then_by_nothing(holder: Holder, part: str) -> None:
+    """The earliest expiry of any part counts: then the register is late, and after the grace it is refused."""
+    expiry = NOW + timedelta(days=3)
+    if part == "root":
+        holder.rotate_root(lambda root: setattr(root, "expires", expiry))
+    elif part == "kaz":
+        holder.roles["kaz"].expires = expiry
+    else:
+        getattr(holder, part).expires = expiry
+    assert holder.load(expiry - SECOND).expiry_time == expiry
+    assert not holder.load(expiry - SECOND).late
+    assert holder.load(expiry).late
+    assert holder.load(expiry + GRACE).late
+    refused("register_expired", lambda: holder.load(expiry + GRACE + SECOND), Unavailable)
+
+
+def test_evidence_is_judged_at_its_own_time(holder: Holder) -> None:
+    """Without a time, a set that expired long ago loads as it was."""
+    for part in (holder.timestamp, holder.snapshot, holder.top):
+        part.expires = NOW - timedelta(days=4000)
+    register = holder.load(None)
+    assert not register.late
+    assert register.expiry_time == NOW - timedelta(days=4000)
+
+
+def test_a_set_too_large_is_refused_unread(made: Holder) -> None:
+    """A set of too many files, or of too many bytes, is refused."""
+    files = made.copy().files()
+    many = {**files, **{f"targets/{at}": b"" for at in range(1000)}}
+    assert "too large" in refused("register_invalid", lambda: load_set(many, made.bootstrap, NOW))
+    large = {**files, "targets/x": bytes(33 << 20)}
+    assert "too large" in refused("register_invalid", lambda: load_set(large, made.bootstrap, NOW))
+
+
+def b64(data: bytes) -> str:
+    """Write base64."""
+    return base64.b64encode(data).decode()
+
+
+MEMBER_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another id": lambda d: d.update(id="tjk"),
+    "no id": lambda d: d.pop("id"),
+    "another format": lambda d: d.update(format=2),
+    "no format": lambda d: d.pop("format"),
+    "format true": lambda d: d.update(format=True),
+    "no names": lambda d: d.pop("names"),
+    "one language": lambda d: d["names"].pop("ru"),
+    "an empty name": lambda d: d["names"].update(en=""),
+    "a long name": lambda d: d["names"].update(en="x" * 301),
+    "a CA that is none": lambda d: d.update(node_ca=b64(b"no")),
+    "a CA in wrong base64": lambda d: d.update(node_ca="!!!!"),
+    "the officer CA as node CA": lambda d: d.update(node_ca=d["officer_ca"]),
+    "no endpoints": lambda d: d.update(endpoints=[]),
+    "an endpoint without port": lambda d: d.update(endpoints=[{"address": "127.0.0.1"}]),
+    "an endpoint with port 0": lambda d: d.update(endpoints=[{"address": "127.0.0.1:0"}]),
+    "an endpoint with port 70000": lambda d: d.update(endpoints=[{"address": "127.0.0.1:70000"}]),
+    "an endpoint with a scheme": lambda d: d.update(endpoints=[{"address": "http://x:1"}]),
+    "an endpoint that is a text": lambda d: d.update(endpoints=["127.0.0.1:7401"]),
+    "too many endpoints": lambda d: d.update(endpoints=d["endpoints"] * 33),
+    "no log key": lambda d: d.update(log_keys=[]),
+    "another member's log": lambda d: d["log_keys"][0].update(origin="tjk.paiza.example/log/1"),
+    "another origin in the vkey": lambda d: d["log_keys"][0].update(origin="kaz.paiza.example/log/2"),
+    "a vkey that is none": lambda d: d["log_keys"][0].update(vkey="kaz.paiza.example/log/1+00000000+AAAA"),
+    "one origin twice": lambda d: d.update(log_keys=d["log_keys"] * 2),
+    "no encryption key": lambda d: d.update(encryption_keys=[]),
+    "another key id": lambda d: d["encryption_keys"][0].update(key_id="0" * 64),
+    "a key id in capitals": lambda d: d["encryption_keys"][0].update(key_id=d["encryption_keys"][0]["key_id"].upper()),
+    "a short key": lambda d: d["encryption_keys"][0].update(public_key=b64(bytes(32))),
+    "a key that is none": lambda d: d["encryption_keys"][0].update(public_key=b64(b"\xff" * 1216)),
+    "a time without zone": lambda d: d["encryption_keys"][0].update(not_after="2027-01-01T00:00:00"),
+    "a time that is none": lambda d: d["encryption_keys"][0].update(not_after="2027-02-30T00:00:00Z"),
+    "times reversed": lambda d: d["encryption_keys"][0].update(not_after="2020-01-01T00:00:00Z"),
+    "a ceiling that is a text": lambda d: d.update(classification_ceiling="1"),
+    "a ceiling below zero": lambda d: d.update(classification_ceiling=-1),
+    "a ceiling with a fraction": lambda d: d.update(classification_ceiling=1.0),
+}
+FEDERATION_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no name": lambda d: d.pop("name"),
+    "a name in capitals": lambda d: d.update(name="Paiza.Example"),
+    "another name than the CAs'": lambda d: d.update(name="other.example"),
+    "a status that is none": lambda d: d["members"]["kaz"].update(status="retired"),
+    "no status": lambda d: d["members"].update(kaz={}),
+    "members that are a list": lambda d: d.update(members=["kaz", "tjk", "centre"]),
+    "a legal base without Russian": lambda d: d["legal_bases"].update(x={"en": "x"}),
+    "a legal base with an odd code": lambda d: d["legal_bases"].update({"X Y": {"en": "x", "ru": "x"}}),
+}
+REVOKED_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no list": lambda d: d.pop("certificates"),
+    "no key": lambda d: d["certificates"].append({"certificate_sha256": "0" * 64}),
+    "a short hash": lambda d: d["certificates"].append({"certificate_sha256": "00", "key_sha256": "0" * 64}),
+}
+EDITS = [
+    *(("members/kaz/member.json", name, edit) for name, edit in MEMBER_EDITS.items()),
+    *(("federation.json", name, edit) for name, edit in FEDERATION_EDITS.items()),
+    *(("members/kaz/revoked.json", name, edit) for name, edit in REVOKED_EDITS.items()),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "edit"), [(path, edit) for path, _, edit in EDITS], ids=[name for _, name, _ in EDITS]
+)
+def test_a_document_that_is_not_well_formed_is_refused(
+    holder: Holder, path: str, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    """One wrong field, though properly signed, refuses the set."""
+    holder.edit(path, edit)
+    refused("register_invalid", holder.load)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"format":1,"format":1}', b'{"format":NaN}']
+)
+@pytest.mark.parametrize("path", ["federation.json", "members/kaz/member.json", "members/kaz/revoked.json"])
+def test_a_document_that_is_not_json_is_refused(holder: Holder, path: str, data: bytes) -> None:
+    """What is not one JSON object with every key once refuses the set."""
+    holder.put(path, data)
+    refused("register_invalid", holder.load)
+
+
+def test_a_missing_document_is_refused(holder: Holder) -> None:
+    """federation.json, member.json and revoked.json must each be vouched for."""
+    for path, targets in [("federation.json", holder.top), ("members/kaz/revoked.json", holder.roles["kaz"])]:
+        info = targets.targets.pop(path)
+        assert path in refused("register_invalid", holder.load)
+        targets.targets[path] = info
+
+
+def test_unknown_fields_and_files_are_ignored(holder: Holder) -> None:
+    """A later version may add fields to a document and files to the register."""
+    holder.edit("members/kaz/member.json", lambda document: document.update(later="x"))
+    holder.put("members/kaz/profile.json", b"{}")
+    holder.put("reference-substances.json", b"{}")
+    assert set(holder.load().members) == set(MEMBERS)
+
+
+def test_metadata_of_another_type_is_refused(holder: Holder) -> None:
+    """A targets file where the timestamp should be is refused, even if the timestamp's key signed it."""
+    files = holder.files()
+    files["metadata/timestamp.json"] = holder.sign("timestamp", Targets(1, expires=NOW + timedelta(days=1)))
+    refused("register_invalid", lambda: load_set(files, holder.bootstrap, NOW))
