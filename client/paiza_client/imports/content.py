@@ -4,8 +4,9 @@ from datetime import UTC, datetime, time
 from typing import Final
 
 from paiza.v1 import seizure_notice_pb2 as pb
+from paiza_client.imports.map_checks import LEGS
 from paiza_client.imports.mapping import Record, Rejection, RowRejected
-from paiza_client.imports.maps import LEGS, ImportMap
+from paiza_client.imports.maps import ImportMap
 from paiza_domain import codes
 from paiza_domain.kinds import seizure_notice
 

@@ -10,7 +10,8 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from paiza_client.imports.maps import LEGS, Entry, ImportMap
+from paiza_client.imports.map_checks import LEGS
+from paiza_client.imports.maps import Entry, ImportMap
 from paiza_client.imports.values import BadValue, amount, clean, day, in_millionths
 from paiza_client.language import N_
 

@@ -108,9 +108,9 @@ def compile_date_format(text: str) -> re.Pattern[str]:
     """Make the pattern of a format such as "DD.MM.YYYY"; ValueError if it does not name each part once."""
     parts = re.split(r"(YYYY|MM|DD|M|D)", text)
     if sorted(part[0] for part in parts[1::2]) != ["D", "M", "Y"] or len(text) > MAX_NUMBER_LENGTH:
-        raise ValueError(text)
+        raise ValueError(f"no date format: {text!r}")
     if any(re.search(r"[A-Za-z0-9]", literal) for literal in parts[0::2]):
-        raise ValueError(text)
+        raise ValueError(f"no date format: {text!r}")
     return re.compile("".join(_TOKENS.get(part) or re.escape(part) for part in parts), re.ASCII)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client.imports.maps import FIELDS, TABLES, parse_map
+from paiza_client.imports.map_checks import FIELDS, TABLES
+from paiza_client.imports.maps import parse_map
 from paiza_client.imports.plan import Outcome, Planned, plan_import
 from paiza_client.imports.rows import RowReader
 

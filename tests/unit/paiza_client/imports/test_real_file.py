@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client.imports.maps import LEGS, load_map
+from paiza_client.imports.map_checks import LEGS
+from paiza_client.imports.maps import load_map
 from paiza_client.imports.plan import Outcome, plan_import
 from paiza_client.imports.report import ImportReport
 from paiza_client.imports.rows import RowReader

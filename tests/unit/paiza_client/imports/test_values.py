@@ -1,6 +1,5 @@
 """Single cells: cleaning, amounts and dates, exact and without guessing."""
 
-import re
 from datetime import date
 from fractions import Fraction
 
@@ -142,5 +141,5 @@ def test_dates_are_read_only_as_declared(text: str, formats: list[str], read: da
 @pytest.mark.parametrize("text", ["", "YYYY-MM", "YY-MM-DD", "YYYY-MM-DD-DD", "YYYY-MM-MM", "YYYYxMM-DD"])
 def test_formats_without_every_part_once_are_refused(text: str) -> None:
     """A format that leaves a part of the date open, or names one twice, is no format."""
-    with pytest.raises(ValueError, match=re.escape(text)):
+    with pytest.raises(ValueError, match="date format"):
         compile_date_format(text)
