@@ -102,11 +102,11 @@ class ImportReport:
         return "\n".join(self._lines(translate))
 
     def _lines(self, say: Callable[[str], str]) -> Iterator[str]:
-        yield f"{self.rows:>9}  {say(N_('rows in the file'))}"
+        yield f"{self.rows:>9}  " + say(N_("rows in the file"))
         for outcome, words in OUTCOMES.items():
             yield f"{self.outcomes[outcome]:>9}  {say(words)}"
         if self.repairs:
-            yield f"\n{say(N_('Repaired:'))}"
+            yield "\n" + say(N_("Repaired:"))
             for rule, count in self.repairs.most_common():
                 yield f"{count:>9}  {say(RULES[rule])}"
         for column, counted in self.unmapped.items():
@@ -122,7 +122,7 @@ class ImportReport:
                 yield f"\n{say(title)}"
                 yield from (f"{count:>9}  {state}" for state, count in states.most_common())
         if self.rejected:
-            yield f"\n{say(N_('Rejected:'))}"
+            yield "\n" + say(N_("Rejected:"))
             yield from (f"  {explain(each, say)}" for each in self.rejected)
             if (more := self.outcomes[Outcome.REJECTED] - len(self.rejected)) > 0:
                 yield "  " + say(N_("and {count} more; all of them are in the rejects file")).format(count=more)
