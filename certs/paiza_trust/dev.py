@@ -3,7 +3,6 @@
 Never for real use: a real federation exists because nobody holds everybody's keys.
 """
 
-import os
 import shutil
 import tempfile
 import time
@@ -120,7 +119,7 @@ def _check(folder: Path, members: Sequence[str], federation: str, base_port: int
         )
     if not 0 < base_port <= 65536 - len(members):
         raise _usage("No such ports", f"--base-port {base_port}", "Choose a port from 1 to 65535 with room for all.")
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(os.scandir(folder)))):
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise TrustError(
             "folder_not_empty",
             "The folder already holds something; nothing is overwritten",

@@ -17,6 +17,14 @@ def write_private(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a file with mode 0600 in place of one that may stand there; a reader sees the old one or the new one."""
+    side_file = path.with_name(f".{path.name}.new")
+    side_file.unlink(missing_ok=True)
+    write_private(side_file, data)
+    side_file.replace(path)
+
+
 def make_private_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing, with mode 0700."""
     for missing in reversed([folder, *folder.parents]):

@@ -28,7 +28,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from paiza_trust.files import write_private
+from paiza_trust.files import replace_private, write_private
 
 ROOT_LIFE: Final = timedelta(days=365)
 """Root, targets and what members say about themselves: signed by hand, once a year at the least."""
@@ -114,7 +114,8 @@ def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *,
     snapshot = Snapshot(version=version, expires=_expiry(now, TIMESTAMP_LIFE), meta=named)
     data = _publish(register, f"{version}.snapshot.json", _signed(snapshot, [signers.snapshot]))
     timestamp = Timestamp(version=version, expires=_expiry(now, TIMESTAMP_LIFE), snapshot_meta=_meta(version, data))
-    _publish(register, "timestamp.json", _signed(timestamp, [signers.timestamp]))
+    # Last, and in one step: until now every reader still found the version before.
+    replace_private(register / "metadata/timestamp.json", _signed(timestamp, [signers.timestamp]))
 
 
 def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, TargetFile]:

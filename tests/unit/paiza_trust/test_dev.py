@@ -1,0 +1,234 @@
+"""The `dev` ceremony, from Python: what it makes and what it refuses."""
+
+import json
+import socket
+import tomllib
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
+
+import pytest
+
+from paiza_register import RegisterReader, folder_fetch
+from paiza_trust import dev, repository
+from paiza_trust.errors import EXIT_REFUSED, EXIT_USAGE, TrustError
+from paiza_trust.member import MAX_SOCKET_PATH_BYTES
+from paiza_trust.show import read_register
+from paiza_wire import hpke, keys, notes
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import load_certificate
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ALL = ("aze", "kaz", "kgz", "rus", "tjk", "tkm", "uzb", "centre")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a federation of two."""
+    folder = tmp_path_factory.mktemp("dev") / "federation"
+    dev.create(folder, ("kaz", "tjk"), now=NOW)
+    return folder
+
+
+def test_a_whole_federation_is_made_in_seconds(tmp_path: Path) -> None:
+    """Eight members stand in well under ten seconds, and their register verifies."""
+    created = dev.create(tmp_path / "federation", ALL)
+    assert created.seconds < 10
+    assert len(created.profiles) == 8 * 5
+    register = read_register(tmp_path / "federation")
+    assert [member.id for member in register.active_members()] == sorted(ALL)
+    assert {member.names["ru"].split(" (", maxsplit=1)[0] for member in register.members.values()} >= {
+        "Азербайджан",
+        "Региональный центр",
+    }
+
+
+def test_root_and_targets_need_more_than_half_of_the_custodians(tmp_path: Path) -> None:
+    """The threshold counts two keys a custodian, and no threshold is met with keys of one kind alone."""
+    for count in (1, 2, 3, 8):
+        created = dev.create(tmp_path / str(count), ALL[:count], now=NOW)
+        root = json.loads((tmp_path / str(count) / "root.json").read_bytes())["signed"]
+        for role in ("root", "targets"):
+            assert root["roles"][role]["threshold"] == created.threshold == 2 * (count // 2 + 1)
+            kinds = [root["keys"][keyid]["keytype"] for keyid in root["roles"][role]["keyids"]]
+            assert kinds.count("ecdsa") == kinds.count("ml-dsa") == count
+            assert created.threshold > kinds.count("ecdsa")
+        assert all(len(root["roles"][role]["keyids"]) == 1 for role in ("snapshot", "timestamp"))
+
+
+def test_everything_is_for_its_owner_alone(folder: Path) -> None:
+    """Every file has mode 0600 and every folder 0700."""
+    for path in [folder, *folder.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_node_has_the_keys_that_the_register_names(folder: Path) -> None:
+    """TLS certificate, log key, seed and both CA keys belong to what the member publishes."""
+    member = read_register(folder, NOW).member("kaz")
+    own = folder / "nodes/kaz/keys"
+    certificate = PEM_cert_to_DER_cert((own / "tls.crt").read_text())
+    verified = read_register(folder, NOW).certificate_verifier().node(certificate, expected_member="kaz", at=NOW)
+    tls_key = keys.private_key_from_pem((own / "tls.key").read_bytes())
+    assert verified.public_key == tls_key.public_key()
+    log_key = keys.private_key_from_pem((own / "log.key").read_bytes())
+    assert notes.VerifierKey.from_vkey(member.log_keys[0].vkey).handle == log_key.public_key()
+    seed = (own / "encryption.seed").read_bytes()
+    assert hpke.private_key_from_seed(seed).public_key.key_id == member.encryption_keys[0].key_id
+    for role, ca in (("node", member.authority.node_ca), ("officer", member.authority.officer_ca)):
+        key = keys.private_key_from_pem((own / f"{role}-ca.key").read_bytes())
+        assert load_certificate(ca).public_key() == key.public_key()
+
+
+def test_a_node_is_ready_to_run(folder: Path) -> None:
+    """node.toml names existing files relative to itself, the member's port and its officers."""
+    for at, member in enumerate(("kaz", "tjk")):
+        node = folder / "nodes" / member
+        config = tomllib.loads((node / "node.toml").read_text())
+        assert config["member"] == member
+        assert config["federation"] == "paiza.example"
+        assert config["listen"] == f"127.0.0.1:{7401 + at}"
+        assert (node / config["bootstrap_root"]).read_bytes() == (folder / "root.json").read_bytes()
+        assert (node / config["register"] / "metadata/timestamp.json").is_file()
+        assert (node / config["keys"] / "tls.key").is_file()
+        officers = tomllib.loads((node / config["officers"]).read_text())["officer"]
+        assert {role for officer in officers for role in officer["roles"]} == {
+            "liaison", "duty", "authoriser", "coordinator", "auditor",
+        }  # fmt: skip
+
+
+def test_an_officer_is_ready_to_work(folder: Path) -> None:
+    """A profile's certificate verifies, is the one in officers.toml, and its key opens."""
+    verifier = read_register(folder, NOW).certificate_verifier()
+    officers = {
+        officer["id"]: officer for officer in tomllib.loads((folder / "nodes/tjk/officers.toml").read_text())["officer"]
+    }
+    for name in ("liaison", "duty", "authoriser", "coordinator", "auditor"):
+        home = folder / "home" / f"tjk-{name}"
+        profile = tomllib.loads((home / "profile.toml").read_text())
+        assert profile["id"] == f"spiffe://tjk.paiza.example/officer/{name}"
+        assert profile["node"] == "127.0.0.1:7402"
+        der = PEM_cert_to_DER_cert((home / profile["certificate"]).read_text())
+        verified = verifier.officer(der, expected_id=profile["id"], at=NOW)
+        assert verified.public_key == keys.private_key_from_pem((home / profile["key"]).read_bytes()).public_key()
+        assert officers[profile["id"]]["certificate_sha256"] == sha256(der).hexdigest()
+        assert (home / profile["root"]).read_bytes() == (folder / "root.json").read_bytes()
+
+
+def test_no_two_keys_are_the_same(folder: Path) -> None:
+    """Every private key of the federation is one of a kind."""
+    private = [path.read_bytes() for pattern in ("*.key", "*.seed", "*.pem") for path in folder.rglob(pattern)]
+    assert len(private) == len(set(private)) == (2 * 2 + 2 + 2) + 2 * 5 + 2 * 5
+
+
+def test_a_passphrase_encrypts_every_officers_key(tmp_path: Path) -> None:
+    """With a passphrase no officer's key opens without it."""
+    dev.create(tmp_path / "federation", ("kaz",), now=NOW, passphrase=b"correct horse")
+    for path in (tmp_path / "federation/home").glob("*/officer.key"):
+        with pytest.raises(Rejected) as caught:
+            keys.private_key_from_pem(path.read_bytes())
+        assert caught.value.reason == "bad_passphrase"
+        keys.private_key_from_pem(path.read_bytes(), b"correct horse")
+
+
+def test_expiries_are_as_stated(folder: Path) -> None:
+    """The timestamp ends the register after 30 days; a certificate is good for a year."""
+    register = read_register(folder, NOW)
+    assert register.expiry_time == NOW + repository.TIMESTAMP_LIFE == NOW + timedelta(days=30)
+    der = PEM_cert_to_DER_cert((folder / "home/kaz-duty/officer.crt").read_text())
+    verified = register.certificate_verifier().officer(
+        der, expected_id="spiffe://kaz.paiza.example/officer/duty", at=NOW
+    )
+    assert verified.not_after - verified.not_before == timedelta(days=365)
+    assert verified.not_before < NOW
+
+
+def test_a_second_version_can_be_published(tmp_path: Path, folder: Path) -> None:
+    """What `repository` publishes on top of a first version is believed by a reader of that version."""
+    targets = folder / "register/targets"
+    documents = {
+        (path.relative_to(targets).parent / path.name.split(".", 1)[1]).as_posix(): path.read_bytes()
+        for path in targets.rglob("*.json")
+    }
+    signers = repository.generate_signers(("kaz", "tjk"), tmp_path / "keys")
+    root = repository.publish_root(tmp_path / "register", signers, NOW)
+    reader = RegisterReader(tmp_path / "reader", root, folder_fetch(tmp_path / "register"))
+    repository.publish(tmp_path / "register", signers, documents, version=1, now=NOW)
+    first = reader.refresh(NOW)
+    repository.publish(tmp_path / "register", signers, documents, version=2, now=NOW)
+    second = reader.refresh(NOW)
+    assert (first.role_versions["kaz"], second.role_versions["kaz"]) == (1, 2)
+    assert second.version != first.version
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is written into a folder with contents, a file, or a link; an empty folder is filled."""
+    occupied = tmp_path / "occupied"
+    occupied.mkdir()
+    (occupied / "x").write_text("x")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path in (occupied, tmp_path / "file", tmp_path / "link"):
+        with pytest.raises(TrustError) as caught:
+            dev.create(path, ("kaz",), now=NOW)
+        assert (caught.value.reason, caught.value.exit_code) == ("folder_not_empty", EXIT_REFUSED)
+    assert [path.name for path in occupied.iterdir()] == ["x"]
+    (tmp_path / "empty").mkdir()
+    dev.create(tmp_path / "empty", ("kaz",), now=NOW)
+    assert (tmp_path / "empty/root.json").is_file()
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a federation stands, or nothing."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dev, "publish", fail)
+    with pytest.raises(OSError, match="No space"):
+        dev.create(tmp_path / "federation", ("kaz",), now=NOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "federation", "base_port"),
+    [
+        ((), "paiza.example", 7401),
+        (("KAZ",), "paiza.example", 7401),
+        (("kaz", "kaz"), "paiza.example", 7401),
+        (("k",), "paiza.example", 7401),
+        (("каз",), "paiza.example", 7401),
+        (("xn--80a",), "paiza.example", 7401),
+        (("../kaz",), "paiza.example", 7401),
+        (tuple(f"m{at}" for at in range(65)), "paiza.example", 7401),
+        (("kaz",), "paiza", 7401),
+        (("kaz",), "Paiza.example", 7401),
+        (("kaz",), "paiza.example", 0),
+        (("kaz", "tjk"), "paiza.example", 65535),
+    ],
+)
+def test_wrong_wishes_are_wrong_usage(
+    tmp_path: Path, members: tuple[str, ...], federation: str, base_port: int
+) -> None:
+    """Members, names and ports that cannot be are named, and nothing is written."""
+    with pytest.raises(TrustError) as caught:
+        dev.create(tmp_path / "federation", members, federation=federation, base_port=base_port, now=NOW)
+    assert (caught.value.reason, caught.value.exit_code) == ("usage", EXIT_USAGE)
+    assert caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_admin_socket_fits_its_limit(tmp_path: Path) -> None:
+    """Where the folder's path is too long for a Unix socket, the socket goes where one can be bound."""
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    dev.create(deep, ("kaz",), now=NOW)
+    config = tomllib.loads((deep / "nodes/kaz/node.toml").read_text())
+    path = deep / "nodes/kaz" / config["admin_socket"]
+    assert len(bytes(path)) <= MAX_SOCKET_PATH_BYTES
+    path.parent.mkdir(exist_ok=True)
+    try:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    finally:
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
