@@ -1,12 +1,22 @@
 """The `paiza` program: what an officer calls."""
 
-import click
+import sys
+from collections.abc import Sequence
+
+from paiza_client.cli import frame
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="paiza", prog_name="paiza")
-def main() -> None:
-    """Exchange sealed and signed messages with other members."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its documented code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Choose the language, then build and run the command; give the exit code."""
+    frame.speak(arguments)
+    from paiza_client.cli.root import paiza  # noqa: PLC0415 - a defect in loading it is told like any other
+
+    return frame.guarded(frame.localised(paiza), arguments)
 
 
 if __name__ == "__main__":

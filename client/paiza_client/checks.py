@@ -124,7 +124,11 @@ def check_opened(
     logs = LogReader(registers)
     # 2.
     claimed = recipients if officer.member == header.author else [officer.member]
-    released = _released(answer.released, header, digest, claimed, logs)
+    found = releases(answer.released, header, digest, logs)
+    for recipient in claimed:
+        if recipient not in found:
+            raise NotProven("proof_missing", f"{where}: RELEASED {recipient}")
+    released = {recipient: found[recipient] for recipient in claimed}
     # 3.
     first = next(iter(released.values()))[0]
     certificates = registers.at(first.register_version).certificate_verifier()
@@ -135,9 +139,9 @@ def check_opened(
         with located(f"{where}: RELEASED {recipient} ({proof.origin} #{proof.index})", NotProven):
             receipts.check_released(entry.entry, message, recipient)
     # 5.
-    answers = _answers(answer.answers, header, digest, logs)
+    answered = answers(answer.answers, header, digest, logs)
     if officer.member != header.author and not any(
-        (a.member, a.event) == (officer.member, "RECEIVED") for a in answers
+        (each.member, each.event) == (officer.member, "RECEIVED") for each in answered
     ):
         raise NotProven("proof_missing", where, f"no RECEIVED entry of {officer.member}")
     # 6.
@@ -155,7 +159,7 @@ def check_opened(
         thread_name=answer.thread_name,
         opened=opened,
         released=tuple(proof for proof, _ in released.values()),
-        answers=answers,
+        answers=answered,
     )
 
 
@@ -218,14 +222,10 @@ def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, regist
     return states
 
 
-def _released(
-    proofs: Sequence[log_pb2.LogProof],
-    header: message_pb2.Header,
-    digest: bytes,
-    claimed: Sequence[str],
-    logs: LogReader,
+def releases(
+    proofs: Sequence[log_pb2.LogProof], header: message_pb2.Header, digest: bytes, logs: LogReader
 ) -> dict[str, tuple[Proof, receipts.VerifiedEntry]]:
-    """Find the author's RELEASED entry for each recipient claimed; its signers are compared later, when known."""
+    """Verify releases of one message by its author's log, by recipient; their signers are the caller's to compare."""
     if len(proofs) > MAX_PROOFS:
         raise NotProven("too_large", header.message_id.hex(), "too many releases")
     found: dict[str, tuple[Proof, receipts.VerifiedEntry]] = {}
@@ -236,20 +236,17 @@ def _released(
                 "bad_proof", f"{proof.origin} #{proof.index}", "not a release of this message by its author"
             )
         found[proof.counterpart] = proof, entry
-    for recipient in claimed:
-        if recipient not in found:
-            raise NotProven("proof_missing", f"{header.message_id.hex()}: RELEASED {recipient}")
-    return {recipient: found[recipient] for recipient in claimed}
+    return found
 
 
-def _answers(
+def answers(
     proofs: Sequence[log_pb2.LogProof], header: message_pb2.Header, digest: bytes, logs: LogReader
 ) -> tuple[Proof, ...]:
     """Check receipts and refusals: each of a recipient's own log, and of this message."""
     if len(proofs) > MAX_PROOFS:
         raise NotProven("too_large", header.message_id.hex(), "too many answers")
     recipients = {recipient.member for recipient in header.recipients}
-    answers = []
+    proven = []
     for each in proofs:
         proof, entry = logs.proof(each)
         where = f"{proof.origin} #{proof.index}"
@@ -257,8 +254,8 @@ def _answers(
             raise NotProven("bad_proof", where, "an answer of a member to whom the message was not addressed")
         with located(where, NotProven):
             receipts.check_answer(entry.entry, digest, header.author)
-        answers.append(proof)
-    return tuple(answers)
+        proven.append(proof)
+    return tuple(proven)
 
 
 def _outcome(

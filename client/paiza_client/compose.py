@@ -7,22 +7,20 @@ passed is sealed for the recipients and the own member with the keys of the regi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.v1 import message_pb2, officer_pb2
-from paiza_client.errors import Refused, located
+from paiza_client import language
+from paiza_client.errors import Complaint, Refused, located
 from paiza_client.profiles import Credentials, Profile
 from paiza_domain import validation
+from paiza_domain.field_errors import FieldError
 from paiza_domain.kind import Kind
 from paiza_register import Register
 from paiza_wire import hpke, keys
 from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey, message_digest, new_message_id, seal, sign
-
-DIGEST_BYTES: Final = 32
-ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,8 @@ class Composer:
             header.parts.add(kind=message_pb2.PART_KIND_NOMINAL_ANNEX)
         plain = content.SerializeToString(deterministic=True)
         annexed = annex.SerializeToString(deterministic=True) if annex is not None else None
+        complain(kind.name, [*validation.header_errors(header, kind, now), *kind.validate(content, annex, now)])
+        # The same function that every receiver runs has the last word.
         with located(kind.name):
             validation.check_message(header, plain, annexed, now)
         return plain, annexed
@@ -156,6 +156,21 @@ class Composer:
                 key = known.current_encryption_key(now)
                 self._keys[member] = RecipientKey(member, hpke.public_key_from_bytes(key.public))
         return self._keys[member]
+
+
+def complain(source: str, errors: Sequence[FieldError]) -> None:
+    """Refuse a draft with these errors, each at its line of the source; nothing happens where there are none."""
+    if not errors:
+        return
+    complaints = [
+        Complaint(
+            " ".join(filter(None, (f"{source}:{each.line}:{each.column}" if each.line else source, each.path))),
+            each.message(language.language()),
+            each.code,
+        )
+        for each in errors
+    ]
+    raise Refused("invalid_draft", source, f"{errors[0].path}: {errors[0].code}", complaints)
 
 
 def recipients_of(register: Register, author: str) -> list[str]:

@@ -86,9 +86,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "invalid_draft": Remedy(N_("The draft is not complete or not correct."), N_("Mend the fields that are named.")),
         "key_exposed": Remedy(
             N_("The key file can be read by other users of this machine."),
-            N_(
-                "Run chmod 600 on the key file. If others may have copied it, have the certificate revoked and enrol again."
-            ),
+            N_("Run chmod 600 on the key file. If others may have copied it, revoke the certificate and enrol again."),
         ),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
         "malformed": Remedy(N_("What was received is not well formed."), _TELL_AUDITOR),

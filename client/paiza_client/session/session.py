@@ -26,7 +26,7 @@ from paiza.v1 import (
     register_pb2,
     register_pb2_grpc,
 )
-from paiza_client import checks, register
+from paiza_client import checks, evidence, register
 from paiza_client.compose import Composer, Sealed
 from paiza_client.errors import NotProven, ProfileProblem, Unreachable, located
 from paiza_client.model import Box, LogState, MessageSummary, OpenedPart, Outcome, Page, Trail, Whoami
@@ -168,10 +168,16 @@ class Session:
         )
         return checks.check_log_status(answer, self.profile.member, self._registers)
 
-    async def evidence(self, digest: bytes) -> audit_pb2.GetEvidenceResponse:
-        """Give what evidence is made of, for `paiza_client.evidence.pack`, which verifies it before it writes."""
+    async def evidence(self, digest: bytes) -> bytes:
+        """Give the evidence file of one message, verified as `paiza audit verify` will verify it."""
         request = audit_pb2.GetEvidenceRequest(message_digest=digest)
-        return await self._call(lambda: self._audit.GetEvidence(request, timeout=channel.CALL_SECONDS))
+        answer = await self._call(lambda: self._audit.GetEvidence(request, timeout=channel.CALL_SECONDS))
+        sets = {version: await self.archived_set(version) for version in evidence.versions_of(answer)}
+        root = register.bootstrap_root(self.profile.root)
+        packed = await asyncio.to_thread(evidence.pack, answer, sets, root)
+        if evidence.verify_file(packed, root).message.digest != digest:
+            raise NotProven("part_digest_mismatch", digest.hex()[:16], "the node gave evidence of another message")
+        return packed
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
         """Fetch all files of an older set of the register; whoever uses them verifies them (`load_set`)."""

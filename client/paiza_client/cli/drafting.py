@@ -1,0 +1,141 @@
+"""From what the officer gives (a file, answers at prompts, options) to content and envelope, ready to be composed."""
+
+import sys
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.message import Message
+
+from paiza.v1 import message_pb2
+from paiza_client.cli import messages
+from paiza_client.cli.terminal import lang
+from paiza_client.compose import Envelope, complain
+from paiza_client.errors import Complaint, Misused, Refused
+from paiza_client.language import _
+from paiza_client.model import MessageSummary
+from paiza_domain import drafts, kinds
+from paiza_domain.drafts import Draft, DraftError
+from paiza_domain.kind import Kind
+
+if TYPE_CHECKING:
+    from paiza_client.session import Session
+
+MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments
+STDIN: Final = "-"
+REVIEW_WITH_ANNEX: Final = timedelta(days=3 * 365)  # nominal data, where the draft says nothing (domain: handling)
+REVIEW_OTHERWISE: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line adds to a draft or sets against it."""
+
+    recipients: tuple[str, ...] = ()
+    urgency: str = ""
+    reason_code: str = ""
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft with everything that can be decided without the node; ``parents`` are still as written."""
+
+    source: str
+    kind: Kind
+    content: Message
+    annex: Message | None
+    envelope: Envelope
+    parents: tuple[str, ...] = field(default=())
+
+
+def find_kind(wanted: str) -> Kind:
+    """Find a kind by its name or a unique beginning of it ("seizure")."""
+    known = kinds.all_kinds()
+    found = [wanted] if wanted in known else [name for name in known if name.startswith(wanted)]
+    if len(found) != 1:
+        names = ", ".join(known)
+        what = _("There is no kind “{wanted}”; there are: {names}").format(wanted=wanted, names=names)
+        raise Misused("usage", wanted, complaints=[Complaint(wanted, what, "kind_unknown")])
+    return known[found[0]]
+
+
+def read(path: str, now: datetime) -> Draft:
+    """Read a draft file ("-" is standard input); Refused names every line that is wrong."""
+    try:
+        if path == STDIN:
+            data = sys.stdin.buffer.read(MAX_DRAFT_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_DRAFT_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", path, error.strerror or "") from error
+    if len(data) > MAX_DRAFT_BYTES:
+        raise Refused("too_large", path, f"over {MAX_DRAFT_BYTES} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(
+            "invalid_draft", path, "not UTF-8", [Complaint(path, _("The file is not in UTF-8."), "encoding")]
+        ) from error
+    try:
+        return drafts.read(text, lang(), now=now)
+    except DraftError as error:
+        complain(path, error.errors)
+        raise AssertionError("a draft error names at least one field") from error
+
+
+def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:
+    """Put draft and command line together; the command line wins."""
+    recipients = draft.recipients
+    if wish.recipients:
+        attention = {each.member: each.attention for each in draft.recipients}
+        recipients = tuple(
+            message_pb2.Recipient(member=member, attention=attention.get(member, "")) for member in wish.recipients
+        )
+    urgency = draft.urgency
+    if wish.urgency:
+        urgency = message_pb2.Urgency.Value(f"URGENCY_{wish.urgency.upper()}")
+    default = REVIEW_WITH_ANNEX if draft.annex is not None else REVIEW_OTHERWISE
+    envelope = Envelope(
+        recipients=recipients,
+        urgency=urgency,
+        urgency_reason=wish.reason_code or ("" if wish.urgency and urgency != draft.urgency else draft.urgency_reason),
+        handling=draft.handling,
+        legal_bases=draft.legal_bases,
+        review_time=draft.review_time or now + default,
+    )
+    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, (*wish.parents, *draft.parents))
+
+
+async def follow(session: "Session", prepared: Prepared) -> Prepared:
+    """Find the messages this one follows from and take their thread; without recipients, answer the first author."""
+    if not prepared.parents:
+        return prepared
+    found: list[MessageSummary] = [await messages.one(session, each) for each in dict.fromkeys(prepared.parents)]
+    threads = {each.header.thread_id for each in found}
+    if len(threads) > 1:
+        what = _("The messages answered are of different threads.")
+        raise Refused("invalid_draft", prepared.source, complaints=[Complaint("in_reply_to", what, "threads_differ")])
+    recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
+    envelope = replace(
+        prepared.envelope,
+        recipients=recipients,
+        thread_id=threads.pop(),
+        parent_digests=tuple(dict.fromkeys(each.digest for each in found)),
+    )
+    return replace(prepared, envelope=envelope, parents=())
+
+
+def now() -> datetime:
+    """Give the time a message is written: milliseconds, as its id has them."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _answered(message: MessageSummary, own: str) -> tuple[message_pb2.Recipient, ...]:
+    """Address an answer: to the author; to the recipients where the author is our own member."""
+    if message.header.author != own:
+        return (message_pb2.Recipient(member=message.header.author),)
+    return tuple(message_pb2.Recipient(member=each.member) for each in message.header.recipients)

@@ -1,0 +1,183 @@
+"""Filling a draft in at prompts: every field of the kind in turn, each answer checked as it is given.
+
+What has been answered is never lost: whatever ends the walk early, the answers so far are saved as a draft file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza.v1 import message_pb2
+from paiza_client.cli.terminal import Terminal, lang
+from paiza_client.compose import complain
+from paiza_client.language import N_, _
+from paiza_client.profiles import write_private
+from paiza_domain import codes, drafts, forms
+from paiza_domain import handling as marks
+from paiza_domain.drafts import Draft, DraftError
+from paiza_domain.forms import FormField
+from paiza_domain.kind import Kind
+from paiza_domain.shapes import FieldType
+from paiza_domain.templates import Form
+
+SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
+LEAST_REVIEW: Final = "3 years"
+
+_HELP: Final = N_("Enter alone skips an optional field; ? shows the choices; Ctrl-C saves what you have and stops.")
+
+
+class Walk:
+    """One walk over the fields of a kind; ``answers`` are by path, as `forms.assemble` takes them."""
+
+    def __init__(self, desk: Terminal, kind: Kind, form: Form) -> None:
+        self._desk = desk
+        self._fields = forms.fields(kind, form)
+        self._kind = kind
+        self.answers: dict[str, str] = {}
+
+    def content(self, now: datetime) -> Draft:
+        """Ask for everything; give the draft without its envelope."""
+        self._desk.note(_(_HELP))
+        self._group("", "")
+        while True:
+            try:
+                content, annex = forms.assemble(self._kind, self.answers, lang(), now=now)
+            except DraftError as error:
+                for each in error.errors:
+                    self._desk.warn(f"{each.path}: {each.message(lang())}")
+                if not self._mend([each.path for each in error.errors]):
+                    complain(self._kind.name, error.errors)
+            else:
+                return Draft(kind=self._kind, content=content, annex=annex)
+
+    def _group(self, template: str, path: str) -> None:
+        """Ask for the fields directly below a group, and descend into the groups among them."""
+        for field in self._fields:
+            above, _dot, name = field.path.rpartition(".")
+            if above != template:
+                continue
+            here = f"{path}.{name}" if path else name
+            if field.type is FieldType.GROUP:
+                self._groups(field, here)
+            else:
+                self._values(field, here)
+
+    def _groups(self, field: FormField, path: str) -> None:
+        label = field.labels[lang()]
+        if not field.repeated:
+            if field.mandatory or click.confirm(_("Give {label}?").format(label=label), default=False, err=True):
+                self._group(field.path, path)
+            return
+        number = 0
+        base = path.removesuffix("[]")
+        while (field.mandatory and number == 0) or click.confirm(
+            (_("Another entry of {label}?") if number else _("Give {label}?")).format(label=label),
+            default=False,
+            err=True,
+        ):
+            self._desk.note(f"— {label} {number + 1}")
+            self._group(field.path, f"{base}[{number}]")
+            number += 1
+
+    def _values(self, field: FormField, path: str) -> None:
+        if not field.repeated:
+            if answer := self._ask(field, required=field.mandatory):
+                self.answers[path] = answer
+            return
+        base = path.removesuffix("[]")
+        number = 0
+        while answer := self._ask(field, required=field.mandatory and number == 0):
+            self.answers[f"{base}[{number}]"] = answer
+            number += 1
+
+    def _ask(self, field: FormField, *, required: bool) -> str:
+        label = field.labels[lang()] + ("" if required else _(" (optional)"))
+        choices = _choices(field)
+        if 0 < len(choices) <= SHORT_LIST:
+            self._desk.note(", ".join(choices))
+        elif hint := field.hints[lang()]:
+            label += f" [{hint}]"
+        while True:
+            answer = str(click.prompt(label, default=field.default, show_default=bool(field.default), err=True)).strip()
+            if answer == "?":
+                self._desk.note("\n".join(choices) or field.hints[lang()])
+            elif not answer and not required:
+                return ""
+            elif problem := (field.error(answer, lang()) if answer else _("This field must be filled in.")):
+                self._desk.warn(problem)
+            else:
+                return answer
+
+    def _mend(self, paths: Sequence[str]) -> bool:
+        """Ask again for the values that are wrong; False where none of them was asked for by itself."""
+        mended = False
+        for path in dict.fromkeys(paths):
+            template = _template(path)
+            field = next(
+                (each for each in self._fields if each.path.removesuffix("[]") == template.removesuffix("[]")), None
+            )
+            if field is not None and field.type is not FieldType.GROUP:
+                if answer := self._ask(field, required=field.mandatory):
+                    self.answers[path] = answer
+                else:
+                    self.answers.pop(path, None)
+                mended = True
+        return mended
+
+
+def fill(desk: Terminal, kind: Kind, form: Form, now: datetime, recipients: Sequence[str]) -> Draft:
+    """Ask for the envelope and the content of one message; give the draft."""
+    walk = Walk(desk, kind, form)
+    try:
+        draft = walk.content(now)
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        _keep_answers(desk, walk)
+        raise
+    members = list(recipients) or _words(_("To which members (kaz, uzb …)"))
+    tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default="AMBER", err=True)
+    code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default="H2", err=True)
+    text = str(click.prompt(_("Text of the limit"), err=True)) if code == "H3" else ""
+    level = click.prompt(
+        _("Classification level"), type=click.IntRange(0, marks.MAX_CLASSIFICATION), default=1, err=True
+    )
+    handling = message_pb2.Handling(tlp=tlp, code=code, code_text=text, classification=level)
+    return replace(
+        draft, recipients=tuple(message_pb2.Recipient(member=member) for member in members), handling=handling
+    )
+
+
+def keep(desk: Terminal, draft: Draft, now: datetime) -> Path:
+    """Save a draft that could not be sent, readable by its owner alone, and say where."""
+    path = desk.profile().folder / "drafts" / f"{draft.kind.name}-{now:%Y%m%dT%H%M%S}.yaml"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_private(path, drafts.write(draft, lang()).encode())
+    desk.warn(_("The draft is kept in {path}").format(path=path))
+    return path
+
+
+def _keep_answers(desk: Terminal, walk: Walk) -> None:
+    if not walk.answers:
+        return
+    path = desk.profile().folder / "drafts" / "unfinished.txt"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_private(path, "".join(f"{key}: {value}\n" for key, value in walk.answers.items()).encode())
+    desk.warn(_("Your answers so far are kept in {path}").format(path=path))
+
+
+def _choices(field: FormField) -> list[str]:
+    if not field.codes:
+        return []
+    return [f"{code} ({entry.names[lang()]})" for code, entry in codes.load(field.codes).items()]
+
+
+def _template(path: str) -> str:
+    """Give the path of a field of the form for the path of an answer: ``a[0].b`` → ``a[].b``."""
+    return ".".join(part.split("[")[0] + "[]" if "[" in part else part for part in path.split("."))
+
+
+def _words(question: str) -> list[str]:
+    return [word.strip() for word in str(click.prompt(question, err=True)).split(",") if word.strip()]

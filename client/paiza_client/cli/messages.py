@@ -1,0 +1,219 @@
+"""How messages are named and shown: ids shortened by the officer, rows of lists, an opened part with its proofs."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from paiza.v1 import message_pb2
+from paiza_client.cli.as_json import URGENCIES
+from paiza_client.cli.terminal import Terminal, lang
+from paiza_client.errors import Complaint, Refused
+from paiza_client.language import N_, _
+from paiza_client.model import Delivery, MessageSummary, OpenedPart, Proof
+from paiza_domain import kinds
+from paiza_domain.kind import Kind
+from paiza_wire.errors import Rejected
+
+if TYPE_CHECKING:
+    from paiza_client.session import Session
+
+SHORT_ID: Final = 18  # hex digits shown in lists: 48 bits of time, and 20 bits that are random
+MAX_CANDIDATES: Final = 20  # messages named when an id is not unique
+
+_HEX: Final = re.compile(r"[0-9a-f]{4,64}\Z")
+_THREAD: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{1,9}\Z")
+_STATES: Final = {
+    "waiting": N_("waiting"),
+    "delivered": N_("delivered"),
+    "refused": N_("refused"),
+    "rejected": N_("rejected"),
+    "expired": N_("expired"),
+    "dropped": N_("dropped"),
+    "unknown": N_("unknown"),
+}
+_URGENCIES: Final = {
+    "FLASH": N_("FLASH"),
+    "URGENT": N_("URGENT"),
+    "PRIORITY": N_("priority"),
+    "ROUTINE": N_("routine"),
+    "INFORMATION": N_("information"),
+}
+_EVENTS: Final = {
+    "SUBMITTED": N_("submitted"),
+    "APPROVED": N_("approved"),
+    "RELEASED": N_("released"),
+    "RECEIVED": N_("received"),
+    "DELIVERED": N_("delivered"),
+    "REFUSED": N_("refused"),
+    "OPENED": N_("opened"),
+    "EXPIRED": N_("given up"),
+    "DENIED": N_("denied"),
+}
+_PART_NAMES: Final = {
+    message_pb2.PART_KIND_MAIN: N_("main part"),
+    message_pb2.PART_KIND_NOMINAL_ANNEX: N_("nominal annex"),
+    message_pb2.PART_KIND_ATTACHMENT: N_("attachment"),
+}
+
+
+async def matching(session: "Session", text: str) -> tuple[MessageSummary, ...]:
+    """Find the messages an officer means: by (the beginning of) an id or digest, or by a thread's short name."""
+    wanted = text.strip().replace("-", "").lower()
+    if _THREAD.match(text.strip().upper()):
+        prefix = text.strip().upper()
+    elif _HEX.match(wanted):
+        prefix = wanted
+    else:
+        raise Refused("unknown_id", text)
+    page = await session.list_messages(box="both", id_prefix=prefix, page_size=MAX_CANDIDATES)
+    if not page.messages:
+        raise Refused("unknown_id", text)
+    return page.messages
+
+
+async def one(session: "Session", text: str) -> MessageSummary:
+    """Find the one message an officer means; a thread's name means the message where the thread has only one."""
+    found = await matching(session, text)
+    if len(found) > 1:
+        exact = [each for each in found if each.id == text.replace("-", "").lower()]
+        if len(exact) == 1:
+            return exact[0]
+        complaints = [
+            Complaint(each.id, f"{each.header.kind}, {each.header.author}, {when(each.stored_time)}") for each in found
+        ]
+        raise Refused("ambiguous_id", text, complaints=complaints)
+    return found[0]
+
+
+def listing(terminal: Terminal, messages: Sequence[MessageSummary], *, sent: bool = False) -> None:
+    """Print messages as a table."""
+    columns = [_("Id"), _("Thread"), _("Stored"), _("Urgency"), _("Kind"), _("From"), _("To")]
+    columns.append(_("Delivery") if sent else _("State"))
+    rows = [
+        (
+            each.id[:SHORT_ID],
+            each.thread_name,
+            when(each.stored_time),
+            urgency(each.header),
+            kind_title(each.header),
+            each.header.author,
+            recipients(each.header),
+            "; ".join(delivery(at) for at in each.deliveries) if not each.received else _state(each),
+        )
+        for each in messages
+    ]
+    terminal.table(columns, rows, empty=_("No messages."))
+
+
+def header_rows(header: message_pb2.Header, thread_name: str) -> list[tuple[str, str]]:
+    """Describe a header for reading."""
+    handling = header.handling
+    marks = [f"TLP:{handling.tlp}" if handling.tlp else "", handling.code, handling.code_text]
+    marks += [f"PAP:{handling.pap}" if handling.pap else ""]
+    marks += [_("level {n}").format(n=handling.classification)]
+    if handling.evaluation:
+        marks.append(f"{handling.evaluation} ({handling.evaluation_scheme})")
+    rows = [
+        (_("Kind"), kind_title(header)),
+        (_("Id"), header.message_id.hex()),
+        (_("Thread"), thread_name),
+        (_("From"), f"{header.author}: " + ", ".join(f"{s.id} ({s.role})" for s in header.required_signers)),
+        (_("To"), recipients(header)),
+        (_("Written"), when(header.author_time.ToDatetime(tzinfo=UTC))),
+        (_("Urgency"), " — ".join(filter(None, (urgency(header), header.urgency_reason)))),
+        (_("Handling"), ", ".join(filter(None, marks))),
+        (_("Purposes"), ", ".join(handling.purposes)),
+        (_("Legal bases"), ", ".join(header.legal_bases)),
+        (_("Review"), header.review_time.ToDatetime(tzinfo=UTC).date().isoformat()),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def proof_rows(opened: OpenedPart) -> list[tuple[str, str]]:
+    """Describe what has been proven about an opened part."""
+    header = opened.message.header
+    rows = [
+        (
+            _("signed"),
+            _("{id} as {role}, certificate {fingerprint}").format(
+                id=signer.id, role=signer.role, fingerprint=certificate.fingerprint.hex()[:16]
+            ),
+        )
+        for signer, certificate in zip(header.required_signers, opened.message.signers, strict=True)
+    ]
+    return rows + [(event(each), proof_text(each)) for each in (*opened.released, *opened.answers, opened.opened)]
+
+
+def proof_text(proof: Proof) -> str:
+    """Describe a proven entry: who, when, where it stands."""
+    arrow = f"{proof.member} → {proof.counterpart}" if proof.counterpart else proof.member
+    details = [arrow, when(proof.time), f"{proof.origin} #{proof.index}", proof.reason]
+    if proof.event == "OPENED":
+        details.insert(2, proof.actor)
+    return "  ".join(filter(None, details))
+
+
+def event(proof: Proof) -> str:
+    """Name what an entry records, in words where there are any."""
+    return _(_EVENTS[proof.event]) if proof.event in _EVENTS else proof.event
+
+
+def part_name(header: message_pb2.Header, number: int) -> str:
+    """Name a part for reading."""
+    return _(_PART_NAMES.get(header.parts[number].kind, N_("unknown part")))
+
+
+def part_number(header: message_pb2.Header, wanted: str) -> int:
+    """Find a part by its name or number."""
+    names = {"main": message_pb2.PART_KIND_MAIN, "annex": message_pb2.PART_KIND_NOMINAL_ANNEX}
+    for number, part in enumerate(header.parts):
+        if wanted == str(number) or names.get(wanted) == part.kind:
+            return number
+    raise Refused("part_missing", f"{header.message_id.hex()}: {wanted}")
+
+
+def kind_of(header: message_pb2.Header) -> Kind:
+    """Give the kind of a message; Refused where this program does not know it."""
+    try:
+        return kinds.get(header.kind, header.kind_version)
+    except Rejected as error:
+        raise Refused(error.reason, header.message_id.hex(), error.detail) from error
+
+
+def kind_title(header: message_pb2.Header) -> str:
+    """Name a kind for reading; by its code where this program does not know it."""
+    try:
+        return kinds.get(header.kind, header.kind_version).titles[lang()]
+    except Rejected:
+        return header.kind
+
+
+def recipients(header: message_pb2.Header) -> str:
+    """Name the recipients, with whom the message is for."""
+    return ", ".join(
+        f"{each.member} ({each.attention})" if each.attention else each.member for each in header.recipients
+    )
+
+
+def urgency(header: message_pb2.Header) -> str:
+    """Name the urgency for reading."""
+    name = URGENCIES.get(header.urgency, "")
+    return _(_URGENCIES[name]) if name in _URGENCIES else name
+
+
+def delivery(at: Delivery) -> str:
+    """Say where a message stands at one recipient."""
+    state = _(_STATES[at.state])
+    return f"{at.recipient}: {state} ({at.reason})" if at.reason else f"{at.recipient}: {state}"
+
+
+def when(moment: datetime) -> str:
+    """Give a time for reading, in the zone of this machine, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _state(message: MessageSummary) -> str:
+    if message.opened_by_caller:
+        return _("read")
+    return _("opened by a colleague") if message.opened else _("new")

@@ -1,0 +1,257 @@
+"""Commands that read: inbox, open, thread, watch, contacts."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from paiza.v1 import message_pb2
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.errors import Misused, Refused, Unreachable, located
+from paiza_client.language import N_, _
+from paiza_client.model import MessageSummary, OpenedPart
+from paiza_wire.message import parse_strictly
+
+if TYPE_CHECKING:
+    from paiza_client.session import Session
+
+MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
+PAGE: Final = 500  # the most the node gives at once
+RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause of `watch` while the node is away
+URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT})
+
+
+@click.command(help=N_("List messages without opening them, newest first."))
+@click.option("--unread", is_flag=True, help=N_("Only what you have not opened."))
+@click.option("--sent", is_flag=True, help=N_("What your member sent, with its deliveries, instead."))
+@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option("--since", type=Moment(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help=N_("At most so many.")
+)
+@shared
+def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime | None, limit: int) -> None:
+    """List messages."""
+    desk = terminal()
+
+    async def work() -> list[MessageSummary]:
+        async with desk.session() as session:
+            return await listed(
+                session,
+                limit,
+                box="sent" if sent else "inbox",
+                unread_only=unread,
+                kind=kind,
+                author=author,
+                since=since,
+            )
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([as_json.summary(each) for each in found])
+    else:
+        messages.listing(desk, found, sent=sent)
+
+
+@click.command("open", help=N_("Open a message: check its signatures and proofs, and show it. The opening is logged."))
+@click.argument("message", metavar="ID")
+@click.option("--part", default="main", metavar="PART", help=N_("main (as is), annex, or the number of a part."))
+@click.option("--reason", default="", help=N_("Why you open it; required for the annex."))
+@shared
+def open_(*, message: str, part: str, reason: str) -> None:
+    """Open one part."""
+    desk = terminal()
+
+    async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]]]:
+        async with desk.session() as session:
+            found = await messages.one(session, message)
+            number = messages.part_number(found.header, part)
+            if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
+                raise Refused("opening_reason_missing", found.id)
+            opened = await session.open_part(found.digest, number, reason.strip())
+            return opened, *content(opened)
+
+    opened, values, rows = run(work())
+    if desk.wants_json:
+        desk.json({**as_json.opened(opened), "content": values})
+    else:
+        show(desk, opened, rows)
+
+
+@click.command(help=N_("List the messages of a thread, oldest first, with what became of them."))
+@click.argument("message", metavar="ID")
+@shared
+def thread(*, message: str) -> None:
+    """List a thread."""
+    desk = terminal()
+
+    async def work() -> list[MessageSummary]:
+        async with desk.session() as session:
+            found = await messages.matching(session, message)
+            threads = {each.header.thread_id for each in found}
+            if len(threads) > 1:
+                await messages.one(session, message)
+            return await listed(session, MAX_LISTED, box="both", thread_id=threads.pop())
+
+    found = run(work())[::-1]
+    if desk.wants_json:
+        desk.json([as_json.summary(each) for each in found])
+    else:
+        messages.listing(desk, found)
+
+
+@click.command(
+    help=N_("Show messages as they arrive, and news of those sent; FLASH and URGENT ring. Ends with Ctrl-C.")
+)
+@click.option(
+    "--after", type=click.IntRange(min=0), default=0, metavar="N", help=N_("Begin after this sequence number.")
+)
+@shared
+def watch(*, after: int) -> None:
+    """Watch."""
+    run(_watch(terminal(), after))
+
+
+@click.command(help=N_("List the members of the federation, by the verified register."))
+@shared
+def contacts() -> None:
+    """List members."""
+    desk = terminal()
+
+    async def work() -> Any:
+        async with desk.session() as session:
+            return session.register()
+
+    register = run(work())
+    if desk.wants_json:
+        desk.json(
+            [
+                {
+                    "member": each.id,
+                    "names": dict(each.names),
+                    "status": each.status,
+                    "classification_ceiling": each.classification_ceiling,
+                    "endpoints": list(each.endpoints),
+                    "logs": [key.origin for key in each.log_keys],
+                }
+                for _id, each in sorted(register.members.items())
+            ]
+        )
+        return
+    if register.late:
+        desk.warn(
+            _("The register should have been renewed by {time}.").format(time=messages.when(register.expiry_time))
+        )
+    rows = [
+        (each.id, each.names.get(lang(), each.id), _(_STATUSES[each.status]), str(each.classification_ceiling))
+        for _id, each in sorted(register.members.items())
+    ]
+    desk.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
+
+
+_STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
+
+
+async def listed(session: "Session", limit: int, **filters: Any) -> list[MessageSummary]:
+    """List messages over as many pages as it takes, at most ``limit``."""
+    found: list[MessageSummary] = []
+    token = ""
+    while len(found) < limit:
+        page = await session.list_messages(page_size=min(PAGE, limit - len(found)), page_token=token, **filters)
+        found += page.messages
+        token = page.next_token
+        if not token:
+            break
+    return found[:limit]
+
+
+def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Give an opened part's content as an object and as rows for reading."""
+    header = opened.message.header
+    kind = messages.kind_of(header)
+    annex = header.parts[opened.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+    content_type = kind.annex if annex else kind.content
+    if content_type is None or header.parts[opened.part_number].kind == message_pb2.PART_KIND_ATTACHMENT:
+        raise Misused("part_missing", f"{header.message_id.hex()}: {opened.part_number}")
+    with located(header.message_id.hex()):
+        parsed = parse_strictly(content_type, opened.plaintext, "the content")
+    rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
+    if not annex:
+        rows += [("!", remark) for remark in kind.remarks(parsed, header.author_time.ToDatetime(tzinfo=UTC), lang())]
+    return as_json.message(parsed), rows
+
+
+def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:
+    """Print an opened part: header, content, what is proven, what else there is."""
+    header = opened.message.header
+    style = "bold red" if header.urgency in URGENT else "bold"
+    desk.say(f"{messages.kind_title(header)} — {messages.part_name(header, opened.part_number)}", style)
+    desk.pairs(messages.header_rows(header, opened.thread_name))
+    desk.say()
+    desk.pairs(rows)
+    desk.say()
+    desk.say(_("Proven:"), "bold green")
+    desk.pairs(messages.proof_rows(opened))
+    for number in range(len(header.parts)):
+        if number != opened.part_number:
+            part = "annex" if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX else str(number)
+            desk.note(
+                _('Also: {part}. To open it: paiza open {id} --part {name} --reason "…"').format(
+                    part=messages.part_name(header, number), id=header.message_id.hex()[: messages.SHORT_ID], name=part
+                )
+            )
+
+
+async def _watch(desk: Terminal, after: int) -> None:
+    """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
+    first, longest = RECONNECT_SECONDS
+    pause = first
+    connected = False
+    while True:
+        try:
+            async with desk.session() as session:
+                if not connected:
+                    desk.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
+                connected = True
+                async for message in session.watch(after):
+                    pause = first
+                    after = max(after, message.sequence)
+                    _announce(desk, message)
+        except Unreachable as error:
+            if not connected:
+                raise
+            desk.warn(_("The node is away ({reason}); trying again.").format(reason=error.reason))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - scatter, no secret
+        pause = min(pause * 2, longest)
+
+
+def _announce(desk: Terminal, message: MessageSummary) -> None:
+    if desk.wants_json:
+        desk.json(as_json.summary(message))
+        desk.out.file.flush()
+    else:
+        what = messages.kind_title(message.header)
+        route = f"{message.header.author} → {messages.recipients(message.header)}"
+        state = "; ".join(messages.delivery(at) for at in message.deliveries)
+        line = "  ".join(
+            filter(
+                None,
+                (
+                    messages.when(message.stored_time),
+                    messages.urgency(message.header),
+                    message.id[: messages.SHORT_ID],
+                    message.thread_name,
+                    what,
+                    route,
+                    state,
+                ),
+            )
+        )
+        desk.say(line, "bold red" if message.header.urgency in URGENT else "")
+    if message.received and message.header.urgency in URGENT:
+        desk.bell()

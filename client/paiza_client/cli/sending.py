@@ -1,0 +1,201 @@
+"""Commands that send: send and reply. A message is in the outbox before it is on the wire."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from paiza.v1 import message_pb2
+from paiza_client import register
+from paiza_client.cli import as_json, drafting, interactive, messages
+from paiza_client.cli.drafting import Prepared, Wish
+from paiza_client.cli.options import shared, split
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.compose import Composer, Sealed
+from paiza_client.errors import Misused, Refused, Unreachable
+from paiza_client.language import N_, _
+from paiza_client.model import Outcome
+from paiza_client.outbox import Outbox
+from paiza_client.profiles import open_credentials, remembered_roles
+from paiza_domain.drafts import Draft
+from paiza_domain.kind import Kind
+
+URGENCIES = ("flash", "urgent", "priority", "routine", "information")
+
+_Options = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what send and reply share."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
+        click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
+        click.option("--urgency", type=click.Choice(URGENCIES), help=N_("How soon it must be acted on.")),
+        click.option("--to", multiple=True, metavar="MEMBERS", help=N_("Recipients: kaz,uzb. Instead of the draft's.")),
+        click.option("--short", is_flag=True, help=N_("With --template or -i: the mandatory fields only.")),
+        click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
+        click.option("-i", "--interactive", "ask", is_flag=True, help=N_("Fill the fields in at prompts.")),
+    ):
+        command = option(command)
+    return shared(command)
+
+
+@click.command(
+    help=N_("Send a message of a KIND (seizure, free-message …), written as a YAML draft (- is standard input).")
+)
+@click.argument("kind", metavar="KIND")
+@click.argument("draft", metavar="[DRAFT]", required=False)
+@_options
+def send(*, kind: str, draft: str | None, ask: bool, template: bool, short: bool, dry_run: bool, **wish: Any) -> None:
+    """Send a message."""
+    chosen = drafting.find_kind(kind)
+    if template:
+        click.echo(chosen.template(lang(), "short" if short else "long"), nl=False)
+        return
+    prepared, written = _prepared(terminal(), chosen, draft, _wish(wish), ask=ask, short=short)
+    _finish(terminal(), prepared, written, dry_run=dry_run)
+
+
+@click.command(help=N_("Answer a message, in its thread: to its author, unless --to says otherwise."))
+@click.argument("message", metavar="ID")
+@click.argument("draft", metavar="[DRAFT]", required=False)
+@click.option(
+    "--kind", default="", metavar="KIND", help=N_("Kind of the answer; else the draft's, or the customary one.")
+)
+@_options
+def reply(
+    *, message: str, draft: str | None, kind: str, ask: bool, template: bool, short: bool, dry_run: bool, **wish: Any
+) -> None:
+    """Answer a message."""
+    desk = terminal()
+
+    async def work() -> str:
+        async with desk.session() as session:
+            return (await messages.one(session, message)).header.kind
+
+    chosen = drafting.find_kind(kind) if kind else None
+    if chosen is None and draft is None:
+        chosen = drafting.find_kind("information-answer" if run(work()) == "information-request" else "free-message")
+    if template and chosen is not None:
+        text = chosen.template(lang(), "short" if short else "long")
+        click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)
+        return
+    prepared, written = _prepared(desk, chosen, draft, _wish(wish, message), ask=ask or draft is None, short=short)
+    _finish(desk, prepared, written, dry_run=dry_run)
+
+
+def _wish(options: dict[str, Any], answered: str = "") -> Wish:
+    recipients = tuple(split(options["to"]))
+    return Wish(recipients, options["urgency"] or "", options["reason_code"], (answered,) if answered else ())
+
+
+def _prepared(
+    desk: Terminal, kind: Kind | None, path: str | None, wish: Wish, *, ask: bool, short: bool
+) -> tuple[Prepared, Draft | None]:
+    """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
+    now = drafting.now()
+    if path is not None:
+        draft = drafting.read(path, now)
+        if kind is not None and draft.kind.name != kind.name:
+            raise Misused("usage", path, f"the draft is of kind {draft.kind.name}, not {kind.name}")
+        return drafting.prepare(draft, path, wish, now), None
+    if not ask or kind is None:
+        raise Misused("usage", "paiza send", "no draft: name a file, or use -i or --template")
+    draft = interactive.fill(desk, kind, "short" if short else "long", now, wish.recipients)
+    return drafting.prepare(draft, kind.name, wish, now), draft
+
+
+def _finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool) -> None:
+    """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent."""
+    now = drafting.now()
+    try:
+        sealed, outcome = run(_send(desk, prepared, now, dry_run=dry_run))
+    except Unreachable as error:
+        if written is not None and not error.saved:
+            interactive.keep(desk, written, now)
+        raise
+    except BaseException:
+        if written is not None:
+            interactive.keep(desk, written, now)
+        raise
+    if sealed is None or outcome is None:
+        _tell_checked(desk, prepared)
+    else:
+        _tell_sent(desk, sealed, outcome)
+
+
+async def _send(
+    desk: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool
+) -> tuple[Sealed | None, Outcome | None]:
+    try:
+        async with desk.session() as session:
+            prepared = await drafting.follow(session, prepared)
+            composer = await session.composer()
+            if dry_run:
+                composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+                return None, None
+            sealed = _compose(composer, prepared, now)
+            return sealed, (await session.submit([sealed]))[0]
+    except Unreachable as error:
+        if error.saved:
+            raise
+        # The node is away before there is a message: make it from what is known here, and keep it.
+        _compose_offline(desk, prepared, now, error, dry_run=dry_run)
+        raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
+
+
+def _compose(composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
+    return composer.compose(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now=now)
+
+
+def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool) -> None:
+    """Seal and sign, by the register and roles last known, into the outbox; what needs the node stays a draft."""
+    profile = desk.profile()
+    known = register.cached(profile)
+    roles = remembered_roles(profile)
+    if known is None or not roles or prepared.parents:
+        raise cause
+    composer = Composer(profile, open_credentials(profile, desk.passphrase), known, roles)
+    if dry_run:
+        composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+        return
+    Outbox(profile.outbox).put([_compose(composer, prepared, now).item()])
+
+
+def _tell_checked(desk: Terminal, prepared: Prepared) -> None:
+    if desk.wants_json:
+        desk.json({"state": "checked", "kind": prepared.kind.name})
+        return
+    desk.say(_("The draft is complete and correct; nothing was sent."), "green")
+    desk.say(prepared.kind.summary(prepared.content, lang()))
+
+
+def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:
+    if outcome.state == "refused":
+        raise Refused(_known(outcome.reason), sealed.id, outcome.detail)
+    if outcome.state == "retry":
+        raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
+    if desk.wants_json:
+        desk.json(as_json.outcome(sealed, outcome))
+        return
+    desk.say(_("Released as {thread}").format(thread=outcome.thread_name), "bold green")
+    desk.pairs(
+        [
+            (_("Id"), sealed.id),
+            *((messages.event(proof), messages.proof_text(proof)) for proof in outcome.proofs),
+        ]
+    )
+    urgent = sealed.header.urgency in {message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT}
+    desk.note(
+        _("Your node delivers it now. See what became of it with: paiza thread {id}").format(
+            id=sealed.id[: messages.SHORT_ID]
+        )
+        + (" " + _("Call the recipient as well: it is urgent.") if urgent else "")
+    )
+
+
+def _known(reason: str) -> str:
+    from paiza_wire.reasons import REASONS  # noqa: PLC0415
+
+    return reason if reason in REASONS else "unexpected_answer"

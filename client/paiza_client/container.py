@@ -1,0 +1,114 @@
+"""The evidence file as bytes: a ZIP in exactly one form, so that one changed byte anywhere is noticed.
+
+Members are stored (not compressed), in the order of their names, without times, owners or comments; manifest.json names
+every other member with its size and SHA-256. A file that differs in any byte from what `pack` makes of its members is
+refused. That makes it hard to damage unnoticed; what it proves is for `paiza_client.evidence` to say.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final
+
+from paiza_client.errors import NotProven
+
+FORMAT: Final = "paiza-evidence"
+VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024  # a message of 2 MiB, proofs, and a few sets of the register
+MAX_MEMBERS: Final = 4096  # some dozen files of the register per federation member and set
+MAX_MANIFEST_BYTES: Final = 1024 * 1024
+MAX_NAME: Final = 240  # characters of a member's name
+
+_NAME: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that ZIP can write: there is no time
+_UNIX: Final = 3
+_MODE: Final = 0o100600 << 16
+
+
+def pack(members: Mapping[str, bytes], facts: Mapping[str, str]) -> bytes:
+    """Make the file of these members; ``facts`` stand in the manifest for a reader, and prove nothing."""
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        **facts,
+        "files": {
+            name: {"sha256": sha256(data).hexdigest(), "size": len(data)} for name, data in sorted(members.items())
+        },
+    }
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return _zip({**members, MANIFEST: text.encode()})
+
+
+def unpack(data: bytes) -> dict[str, bytes]:
+    """Give the members without the manifest; NotProven("bad_evidence") names the first thing that is not in order."""
+    if len(data) > MAX_FILE_BYTES:
+        raise _bad("", f"the file is over {MAX_FILE_BYTES} bytes")
+    members = _unzip(data)
+    if MANIFEST not in members:
+        raise _bad(MANIFEST, "there is no manifest")
+    listed = _listed(members.pop(MANIFEST))
+    for name in sorted({*listed, *members}):
+        if name not in members:
+            raise _bad(name, "the manifest names it and it is not there")
+        if name not in listed:
+            raise _bad(name, "the manifest does not name it")
+        if listed[name] != (sha256(members[name]).hexdigest(), len(members[name])):
+            raise _bad(name, "it is not the one the manifest names")
+    return members
+
+
+def _zip(members: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in sorted(members.items()):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system = _UNIX
+            info.external_attr = _MODE
+            archive.writestr(info, data)
+    return file.getvalue()
+
+
+def _unzip(data: bytes) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
+            if len(listed) > MAX_MEMBERS:
+                raise _bad("", f"over {MAX_MEMBERS} members")
+            for info in listed:
+                # Nothing is ever expanded: a stored member is no larger than the file it stands in.
+                if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                    raise _bad(info.filename[:MAX_NAME], "it is compressed")
+                if len(info.filename) > MAX_NAME or not _NAME.match(info.filename) or info.filename in members:
+                    raise _bad(info.filename[:MAX_NAME], "not a name, or a name that stands twice")
+                if info.file_size > len(data):
+                    raise _bad(info.filename, "it is larger than the file")
+                members[info.filename] = archive.read(info)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError, IndexError) as error:
+        raise _bad("", f"not a ZIP file in order ({type(error).__name__})") from error
+    except (KeyError, OverflowError, MemoryError) as error:
+        raise _bad("", f"not a ZIP file in order ({type(error).__name__})") from error
+    if _zip(members) != data:
+        raise _bad("", "the file is not in its one form: something was added or changed between the members")
+    return members
+
+
+def _listed(manifest: bytes) -> dict[str, tuple[str, int]]:
+    if len(manifest) > MAX_MANIFEST_BYTES:
+        raise _bad(MANIFEST, f"over {MAX_MANIFEST_BYTES} bytes")
+    try:
+        parsed = json.loads(manifest)
+        if (parsed["format"], parsed["version"]) != (FORMAT, VERSION):
+            raise _bad(MANIFEST, "a format or version this program does not know")
+        return {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in parsed["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _bad(MANIFEST, "it cannot be read") from error
+
+
+def _bad(where: str, detail: str) -> NotProven:
+    return NotProven("bad_evidence", where, detail)
