@@ -1,0 +1,72 @@
+"""Every text a person reads has its Russian."""
+
+import string
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from paiza_domain import codes, kinds
+from paiza_domain.field_errors import MESSAGES, FieldError
+from paiza_domain.i18n import translate
+
+
+def russian(root: Path) -> Catalog:
+    """Read the catalogue's source."""
+    with (root / "proto/paiza_domain/locale/ru/LC_MESSAGES/paiza_domain.po").open("rb") as lines:
+        return read_po(lines, locale="ru")
+
+
+def marked(root: Path) -> set[str]:
+    """Give every text marked in the code."""
+    keywords: dict[str, None] = {"N_": None}
+    found = extract_from_dir(root / "proto/paiza_domain", keywords=keywords)
+    return {each[2] for each in found if isinstance(each[2], str)}
+
+
+def test_catalogue_and_code_agree(root: Path) -> None:
+    """No marked text lacks a Russian one, none is left over, none is fuzzy."""
+    catalogue = russian(root)
+    translated = {str(each.id) for each in catalogue if each.id and each.string}
+    assert translated == marked(root)
+    assert not [each.id for each in catalogue if each.fuzzy and each.id]
+
+
+def test_placeholders_survive_translation(root: Path) -> None:
+    """A Russian text has exactly the placeholders of the English one."""
+
+    def names(text: str) -> set[str | None]:
+        return {name for _text, name, _format, _conversion in string.Formatter().parse(text) if name is not None}
+
+    for each in russian(root):
+        if each.id:
+            assert names(str(each.id)) == names(str(each.string)), each.id
+
+
+def test_every_error_is_said_in_both_languages() -> None:
+    """Each code of a field error has its sentence, in either language."""
+    values = {
+        "value": "x", "codes": "unit", "suggestion": "kg", "most": 1, "least": 0,
+        "expected": "y", "character": "U+0000", "problem": "z", "group": "g",
+    }  # fmt: skip
+    for code in MESSAGES:
+        texts = {lang: FieldError("a", code, values).message(lang) for lang in ("ru", "en")}
+        assert texts["ru"] != texts["en"]
+        assert "{" not in texts["ru"] + texts["en"]
+
+
+def test_a_language_we_do_not_have_reads_english() -> None:
+    """An unknown language falls back instead of failing."""
+    assert translate("Seizure notice", "xx") == "Seizure notice"
+    assert translate("", "ru") == ""
+
+
+def test_every_code_list_named_by_a_shape_exists() -> None:
+    """A field cannot name a list that is not there."""
+    shapes = [each for kind in kinds.all_kinds().values() for each in (kind.shape, kind.annex_shape) if each]
+    while shapes:
+        for field in shapes.pop().fields:
+            assert not field.codes or len(codes.load(field.codes)) > 0
+            if field.shape:
+                shapes.append(field.shape)
