@@ -2,11 +2,13 @@
 #
 #   PYTHON       the interpreter to build the virtual environment with (default: the newest suitable one found)
 #   VENV         where the virtual environment is (default: .venv)
+#   BENCH        the rows `make bench` measures (for example BENCH=pipeline,latency; default: all)
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
 VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
+BENCH ?=
 
 BIN := $(abspath $(VENV))/bin
 LOCK := requirements/lock.txt
@@ -18,7 +20,7 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint proto stubs lock demo up down bench clean
+.PHONY: help setup test lint proto stubs lock demo up down bench bench-profile bench-growth clean
 
 help:
 	@echo "make setup | test | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
@@ -84,11 +86,15 @@ lock: setup
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $(LOCK)
 
-demo up down bench:
+# Figures beside what bounds them; tests/bench/README.md says how to read them.
+bench: setup
+	$(BIN)/python -m tests.bench --rows "$(BENCH)"
+
+demo up down:
 	@echo "make: '$@' is not there yet" >&2; exit 1
 
 # Keeps the virtual environment and whatever `make up` left under run/.
 clean:
-	rm -rf build dist bench-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage $(READY)
+	rm -rf build dist bench-results .bench-venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage $(READY)
 	find proto node client certs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	find proto node client certs -name '*.mo' -delete

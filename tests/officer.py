@@ -22,6 +22,7 @@ from paiza_wire.identity import node_dns_name
 REVIEW: Final = timedelta(days=365)
 ROLE: Final = "liaison"
 KIND: Final = "free-message"
+SUBJECT: Final = "Exercise"
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -90,7 +91,7 @@ class Officer:
         )
         header.author_time.FromDatetime(moment)
         header.review_time.FromDatetime(moment + REVIEW)
-        content = FreeMessage(subject="Exercise", text=text).SerializeToString()
+        content = FreeMessage(subject=SUBJECT, text=text).SerializeToString()
         keys_of = [self.recipient_key(member, moment) for member in (*recipients, self.member)]
         sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
         return message.sign(sealed, [self.signer])

@@ -1,0 +1,73 @@
+"""What the figures were measured on: machine, versions, the time an fsync takes; and the use a process makes of it."""
+
+import os
+import platform
+import sqlite3
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+FSYNC_BYTES: Final = 4096  # one page appended, as a small commit does
+FSYNC_COUNT: Final = 200
+PACKAGES: Final = ("paiza", "cryptography", "grpcio", "protobuf", "sqlalchemy", "psycopg", "cedarpy")
+KIB: Final = 1024
+MEBIBYTE: Final = 1024 * 1024
+
+
+def describe() -> Mapping[str, str]:
+    """Give machine and versions, name -> text."""
+    found = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}, {_memory()}",
+        "system": platform.platform(),
+        "load": ", ".join(f"{load:.2f}" for load in os.getloadavg()) + " (1, 5, 15 minutes, before the run)",
+        "python": sys.version.split()[0],
+        "sqlite": sqlite3.sqlite_version,
+    }
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def fsync_seconds(folder: Path) -> tuple[float, float]:
+    """Append and fsync some pages in this folder; gives the median and the longest time."""
+    path = folder / "fsync"
+    times = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(FSYNC_COUNT):
+            file.write(os.urandom(FSYNC_BYTES))
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    path.unlink()
+    return statistics.median(times), max(times)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time a process has used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> tuple[int, int]:
+    """Give the resident memory of a process now, and the most it ever had."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    return int(status["VmRSS"].split()[0]) * KIB, int(status["VmHWM"].split()[0]) * KIB
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / MEBIBYTE / KIB:.0f} GiB memory"

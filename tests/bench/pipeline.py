@@ -1,0 +1,122 @@
+"""Rows "pipeline" and "memory": two node processes, mTLS, from the first Submit to the last receipt on disk.
+
+Each pass begins with empty stores under the same keys, so that all passes carry the same prepared messages.
+"""
+
+import asyncio
+import statistics
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from tests.bench import against_as2, bare_grpc, floor, machine, traffic
+from tests.bench.figures import Aim, Figure, Missing, at_least, at_most
+from tests.bench.run import RECEIVER, SENDER, Run
+from tests.bench.traffic import Passed
+from tests.officer import Officer
+from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+
+SQLITE: Final = "pipeline, SQLite"
+POSTGRESQL: Final = "pipeline, PostgreSQL"
+LEAST_RATE: Final = 2_000.0  # messages/s; 2,500 is the target
+LEAST_OF_FLOOR: Final = 0.25
+LEAST_OF_ECHO: Final = 0.7
+LEAST_OF_AS2: Final = 40.0
+MOST_IDLE_MIB: Final = 120.0
+MOST_LOADED_MIB: Final = 250.0
+
+
+def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
+    """Run the passes on SQLite, the embedded default; the memory rows come from the same passes."""
+    passes, idle, loaded = _passes(run, {SENDER: None, RECEIVER: None})
+    yield _figure(run, SQLITE, passes, "SQLite, WAL, synchronous=FULL", aims=True)
+    yield Figure(
+        "memory, idle node",
+        tuple(idle),
+        "MiB",
+        aims=(at_most(max(idle), MOST_IDLE_MIB, f"≤ {MOST_IDLE_MIB:.0f}"),),
+    )
+    yield Figure(
+        "memory, node under pipeline load (peak)",
+        tuple(loaded),
+        "MiB",
+        aims=(at_most(max(loaded), MOST_LOADED_MIB, f"≤ {MOST_LOADED_MIB:.0f}"),),
+    )
+
+
+def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
+    """Run the passes with both nodes on one PostgreSQL server, a database each."""
+    try:
+        with PostgreSQL.start(run.folder.parent) as server:
+            passes, _idle, _loaded = _passes(run, {SENDER: server, RECEIVER: server})
+            version = server.version
+    except PostgreSQLMissingError as error:
+        yield Missing(POSTGRESQL, str(error))
+        return
+    finally:
+        for node in run.federation.nodes.values():
+            node.configure(database=None)
+    yield _figure(run, POSTGRESQL, passes, f"PostgreSQL {version.split()[0]} on the same machine", aims=False)
+
+
+def _passes(run: Run, servers: Mapping[str, PostgreSQL | None]) -> tuple[list[Passed], list[float], list[float]]:
+    """Give the passes, and the resident MiB of the nodes idle and at their peak."""
+    passes, idle, loaded = [], [], []
+    for _ in range(run.sizes.repeats):
+        run.federation.stop()
+        run.federation.forget()
+        for member, server in servers.items():
+            run.federation.node(member).configure(database=server and server.create_database(f"bench-{member}"))
+        run.federation.start()
+        nodes = [run.federation.node(SENDER), run.federation.node(RECEIVER)]
+        idle += [machine.resident_bytes(node.pid)[0] / machine.MEBIBYTE for node in nodes]
+        passes.append(asyncio.run(_pass(run)))
+        loaded += [machine.resident_bytes(node.pid)[1] / machine.MEBIBYTE for node in nodes]
+        run.federation.stop()
+        run.say(f"{passes[-1].rate:,.0f} messages/s")
+    return passes, idle, loaded
+
+
+async def _pass(run: Run) -> Passed:
+    officer = Officer(run.federation.folder, f"{SENDER}-liaison")
+    sender, receiver = run.federation.node(SENDER), run.federation.node(RECEIVER)
+    return await traffic.pass_through(officer, sender, receiver, list(run.corpus.requests(run.sizes.messages)))
+
+
+def _figure(run: Run, name: str, passes: list[Passed], beside: str, *, aims: bool) -> Figure:
+    rates = tuple(each.rate for each in passes)
+    median = statistics.median(rates)
+    reached = [at_least(median, LEAST_RATE, f"≥ {LEAST_RATE:,.0f}")] if aims else []
+    compared = []
+    for other, least, words in (
+        (floor.NAME, LEAST_OF_FLOOR, "of the floor"),
+        (bare_grpc.NAME, LEAST_OF_ECHO, "of bare gRPC"),
+        (against_as2.NAME, LEAST_OF_AS2, "× AS2"),
+    ):
+        found = run.found(other)
+        if found is None:
+            continue
+        ratio = median / found.median
+        compared.append(f"{ratio:.2f} {words}")
+        if aims:
+            reached.append(Aim(f"≥ {least:g} {words}", ratio >= least))
+    return Figure(
+        name=name,
+        samples=rates,
+        unit="messages/s",
+        beside="; ".join([beside, *compared]),
+        aims=tuple(reached),
+        notes=(_cpu_note(passes),),
+        details={"passes": [vars(each) for each in passes]},
+    )
+
+
+def _cpu_note(passes: list[Passed]) -> str:
+    """Say where the processor time went, per message; the driver is ours and not a node's."""
+    each = {
+        name: statistics.median(one.cpu_seconds[name] / one.messages * 1e6 for one in passes)
+        for name in passes[0].cpu_seconds
+    }
+    wall = statistics.median(one.seconds / one.messages * 1e6 for one in passes)
+    submit = statistics.median(one.messages / one.submit_seconds for one in passes)
+    used = ", ".join(f"{name} {microseconds:.0f}" for name, microseconds in each.items())
+    return f"µs of processor time per message: {used}; {wall:.0f} µs on the clock; all submitted at {submit:,.0f}/s"

@@ -1,0 +1,63 @@
+"""One run of the benchmark: its sizes, its folder, its federation, and what it found so far."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from tests.bench.corpus import Corpus, prepare
+from tests.bench.figures import Figure, Missing
+from tests.federation import Federation
+
+SENDER, RECEIVER = "kaz", "tjk"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured. The defaults keep a whole run under five minutes on two cores."""
+
+    messages: int = 20_000  # in one pass of the pipeline
+    repeats: int = 3  # passes of the pipeline
+    bulk: int = 50_000  # messages that a FLASH message overtakes
+    entries: int = 100_000  # in the log that is verified and the store that is started
+    content_bytes: int = 1024
+
+
+@dataclass
+class Run:
+    """Shared by all rows; what is costly (federation, corpus) is made when first asked for."""
+
+    folder: Path
+    results: Path
+    sizes: Sizes
+    say: Callable[[str], None]
+    rows: Sequence[str] = ()
+    figures: list[Figure | Missing] = field(default_factory=list)
+
+    @cached_property
+    def federation(self) -> Federation:
+        """Two members, whose stores each row empties as it needs."""
+        return Federation.create(self.folder / "federation", [SENDER, RECEIVER])
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """Messages signed and sealed by worker processes, for all rows."""
+        most = max(self.sizes.bulk if "latency" in self.rows else 0, self.sizes.messages)
+        self.say(f"signing and sealing {most:,} messages (not timed) ...")
+        return prepare(
+            self.folder / "corpus",
+            self.federation.folder,
+            f"{SENDER}-liaison",
+            RECEIVER,
+            count=most,
+            content_bytes=self.sizes.content_bytes,
+        )
+
+    def found(self, name: str) -> Figure | None:
+        """Give the figure of this name, None where this run did not measure it."""
+        return next((each for each in self.figures if isinstance(each, Figure) and each.name == name), None)
+
+    def close(self) -> None:
+        """End what was started."""
+        if "federation" in self.__dict__:
+            self.federation.__exit__(None, None, None)

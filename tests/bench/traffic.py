@@ -1,0 +1,129 @@
+"""Sends prepared messages through a federation as fast as it takes them, and says when the last receipt was on disk.
+
+The driver shares the machine with the nodes. It hands over requests serialized long before, keeps the answers for
+later, and asks the sending node how it stands a few times a second: it costs little, and what it costs is measured.
+"""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import grpc
+
+from paiza.v1 import admin_pb2, admin_pb2_grpc, officer_pb2, officer_pb2_grpc
+from tests.bench import machine
+from tests.federation import NodeProcess
+from tests.officer import Officer
+
+SUBMIT: Final = "/paiza.v1.OfficerService/Submit"
+IN_FLIGHT: Final = 4  # Submit calls at a time
+SUBMIT_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 10.0
+PACE_SECONDS: Final = 0.25  # between two looks at the queue while it is long
+END_PACE_SECONDS: Final = 0.02  # near the end: the error of the time measured
+NEAR: Final = 1024  # deliveries waiting
+PAGE: Final = 500  # messages of one listing: the most the protocol allows
+
+_Submit: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
+
+
+class TrafficError(Exception):
+    """A message was not released, or not delivered: the figure would be worthless."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One pass: its times from the first Submit on, and the processor seconds of each process meanwhile."""
+
+    messages: int
+    submit_seconds: float
+    seconds: float
+    cpu_seconds: dict[str, float]
+
+    @property
+    def rate(self) -> float:
+        """Messages per second, first Submit to last receipt."""
+        return self.messages / self.seconds
+
+
+async def submit(officer: Officer, requests: Iterator[bytes]) -> list[bytes]:
+    """Submit all requests, some at a time; gives the serialized answers."""
+    answers: list[bytes] = []
+    async with officer.channel() as channel:
+        call: _Submit = channel.unary_unary(SUBMIT)
+        await channel.channel_ready()
+
+        async def submit_some() -> None:
+            # The iterator is shared: whoever is free takes the next.
+            for request in requests:
+                answer = await call(request, timeout=SUBMIT_SECONDS)
+                answers.append(answer)
+
+        await asyncio.gather(*(submit_some() for _ in range(IN_FLIGHT)))
+    return answers
+
+
+async def pass_through(officer: Officer, sender: NodeProcess, receiver: NodeProcess, requests: list[bytes]) -> Passed:
+    """Submit all and wait until the sender holds every receipt; TrafficError where one message went astray."""
+    pids = {sender.member: sender.pid, receiver.member: receiver.pid, "driver": os.getpid()}
+    before = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
+    begun = time.perf_counter()
+    answers = await submit(officer, iter(requests))
+    submitted = time.perf_counter()
+    await drained(sender)
+    ended = time.perf_counter()
+    after = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
+    count = released(answers)
+    await check_delivered(officer, count)
+    return Passed(
+        messages=count,
+        submit_seconds=submitted - begun,
+        seconds=ended - begun,
+        cpu_seconds={name: after[name] - before[name] for name in pids},
+    )
+
+
+async def drained(node: NodeProcess) -> None:
+    """Return when no delivery waits at this node."""
+    async with grpc.aio.insecure_channel(f"unix:{node.admin_socket}") as channel:
+        stub = admin_pb2_grpc.AdminServiceStub(channel)
+        while True:
+            status = await stub.GetStatus(admin_pb2.GetStatusRequest(), timeout=ANSWER_SECONDS)
+            if not status.waiting:
+                return
+            await asyncio.sleep(PACE_SECONDS if status.waiting > NEAR else END_PACE_SECONDS)
+
+
+def released(answers: list[bytes]) -> int:
+    """Count what was released; TrafficError names the first that was not."""
+    count = 0
+    for result in itertools.chain.from_iterable(
+        officer_pb2.SubmitResponse.FromString(each).results for each in answers
+    ):
+        if result.WhichOneof("result") != "released" or result.released.repeated_submission:
+            raise TrafficError(f"a message was not released: {result}")
+        count += 1
+    return count
+
+
+async def check_delivered(officer: Officer, count: int) -> None:
+    """List what the officer's node sent: exactly this many, each with its receipt."""
+    found, token = 0, ""
+    async with officer.channel() as channel:
+        stub = officer_pb2_grpc.OfficerServiceStub(channel)
+        while True:
+            request = officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=PAGE, page_token=token)
+            page = await stub.ListMessages(request, timeout=ANSWER_SECONDS)
+            for each in page.messages:
+                if [delivery.state for delivery in each.deliveries] != [officer_pb2.DELIVERY_STATE_DELIVERED]:
+                    raise TrafficError(f"not delivered: {each.deliveries}")
+            found += len(page.messages)
+            token = page.next_page_token
+            if not token:
+                break
+    if found != count:
+        raise TrafficError(f"{count} messages were released, but {found} are listed as sent")
