@@ -137,7 +137,7 @@ def header(author: Member, recipients: Sequence[str], **changes: object) -> mess
         urgency=message_pb2.URGENCY_FLASH,
         urgency_reason="moving_consignment",
         handling=handling("B2"),
-        legal_bases=["agreement-2006"],
+        legal_bases=["agreement-2006", "protocol-2011"],
         register_version=REGISTER_VERSION,
     )
     written.author_time.FromDatetime(NOW - timedelta(microseconds=1))
