@@ -43,7 +43,7 @@ ANSWER: Final = Shape(
             "question_number", N_("Question number"), FieldType.INTEGER, required=True, least=1, greatest=MAX_QUESTIONS
         ),
         Field("status", N_("Status of the answer"), FieldType.CODE, required=True, codes="answer_status"),
-        Field("text", N_("Answer"), FieldType.LINES),
+        Field("text", N_("Answer"), FieldType.LINES, opened=True, hint=N_("mandatory with full and partial")),
         Field("refusal", N_("Reason of the refusal"), FieldType.CODE, codes="refusal"),
         Field("forwarded_to", N_("Forwarded to")),
         Field("expected_time", N_("More can be expected by"), FieldType.TIME, key="expected"),
