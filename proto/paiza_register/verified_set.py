@@ -89,7 +89,8 @@ def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | N
 
 def at_time(register: Register, at: datetime) -> Register:
     """Step 9 by itself: the same register with ``late`` as of this time, or ``Unavailable("register_expired")``."""
-    if at > register.expiry_time + GRACE:
+    # A difference cannot overflow; the sum could, for an expiry in the year 9999.
+    if at - register.expiry_time > GRACE:
         raise Unavailable("register_expired", f"it expired at {register.expiry_time.isoformat()} and the grace is over")
     return replace(register, late=at >= register.expiry_time)
 
