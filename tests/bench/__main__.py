@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tests.bench import against_as2, bare_grpc, figures, floor, machine, pipeline
+from tests.bench import against_as2, bare_grpc, figures, floor, latency, machine, pipeline
 from tests.bench.figures import Figure, Missing
 from tests.bench.run import Run, Sizes
 
@@ -23,6 +23,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "floor": floor.measure,
     "pipeline": pipeline.measure_sqlite,
     "postgresql": pipeline.measure_postgresql,
+    "latency": latency.measure,
 }
 """In the order they run: what others are compared with comes first."""
 
@@ -49,7 +50,7 @@ def main() -> int:
         )
         for name, fact in facts.items():
             print(f"{name:14} {fact}")
-        run = Run(Path(folder), RESULTS, options.sizes, _say, rows)
+        run = Run(Path(folder), RESULTS, options.sizes, _say, rows, median)
         try:
             for row in rows:
                 _say(f"{row} ...")

@@ -32,6 +32,7 @@ class Run:
     sizes: Sizes
     say: Callable[[str], None]
     rows: Sequence[str] = ()
+    fsync_seconds: float = 0.0
     figures: list[Figure | Missing] = field(default_factory=list)
 
     @cached_property
