@@ -14,12 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from paiza_wire.errors import Rejected
-from paiza_wire.identity import (
+from paiza_wire.certificate_profiles import (
     MAX_CERTIFICATE_BYTES,
     X509_ERRORS,
-    Role,
-    SpiffeId,
     check_ca_profile,
     extended_uses,
     key_usage,
@@ -29,6 +26,8 @@ from paiza_wire.identity import (
     subject_names,
     uri_san,
 )
+from paiza_wire.errors import Rejected
+from paiza_wire.spiffe import Role, SpiffeId
 
 AuthorityKey: TypeAlias = ec.EllipticCurvePrivateKey
 """The private key of a CA."""

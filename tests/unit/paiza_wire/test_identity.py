@@ -16,21 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paiza_wire import certificates, keys
-from paiza_wire.errors import Rejected
-from paiza_wire.identity import (
+from paiza_wire.certificate_profiles import (
     MAX_CERTIFICATE_BYTES,
-    CertificateVerifier,
-    MemberAuthority,
-    Role,
-    SpiffeId,
-    check_authority,
     extended_uses,
     key_usage,
     load_certificate,
     name_constraints,
-    node_dns_name,
     subject_names,
 )
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId, check_authority, node_dns_name
 
 FEDERATION = "paiza.example"
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
