@@ -11,6 +11,7 @@ DAY, HOUR, MINUTE = 1, 2, 3  # paiza.v1.MomentPrecision
 _TIME: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII
 )
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR: Final = 1900  # nothing earlier is a time of anything exchanged here
 
 
@@ -82,7 +83,7 @@ def write_time(timestamp: Timestamp) -> str:
 
 def to_datetime(timestamp: Timestamp) -> datetime:
     """Give the time of a valid Timestamp, to the second."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=timestamp.seconds)
+    return _EPOCH + timedelta(seconds=timestamp.seconds)
 
 
 def moment_start(moment: Any) -> datetime:

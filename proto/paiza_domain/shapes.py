@@ -119,7 +119,7 @@ class Shape:
     fields: tuple[Field, ...] = field(repr=False)
     related: Related | None = field(default=None, repr=False)
     _rules: dict[int, _Compiled] = field(init=False, repr=False, compare=False)
-    _required: tuple[tuple[int, str], ...] = field(init=False, repr=False, compare=False)
+    _required: dict[int, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the shape against the message's descriptor and prepare the rules by field number."""
@@ -132,7 +132,8 @@ class Shape:
             for each in self.fields
         }
         object.__setattr__(self, "_rules", rules)
-        object.__setattr__(self, "_required", tuple((known[f.name].number, f.key) for f in self.fields if f.required))
+        required = {known[each.name].number: each.key for each in self.fields if each.required}
+        object.__setattr__(self, "_required", required)
 
     @cached_property
     def by_key(self) -> Mapping[str, Field]:
@@ -166,6 +167,8 @@ class Shape:
                     found.append(FieldError(f"{prefix}{name}[{index}]", *problem))
                 if shape is not None:
                     shape._collect(each, f"{prefix}{name}[{index}].", found)  # noqa: SLF001 - the same class
-        found.extend(FieldError(prefix + name, "missing") for number, name in self._required if number not in present)
+        if not present.issuperset(self._required):
+            missing = (name for number, name in self._required.items() if number not in present)
+            found.extend(FieldError(prefix + name, "missing") for name in missing)
         if self.related is not None:
             found.extend(FieldError(prefix + path, *problem) for path, problem in self.related(message))

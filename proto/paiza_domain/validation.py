@@ -19,6 +19,7 @@ MAX_ANNEX: Final = 1 << 20  # bytes of a nominal annex
 MAX_RECIPIENTS: Final = 64  # members and observers there are, with room
 MAX_PARENTS: Final = 64  # messages one message follows from
 MAX_LEGAL_BASES: Final = 16  # codes; the register says which exist
+MAX_PARTS: Final = 64  # content, annex and attachments of one message
 MAX_ATTENTION: Final = 100  # characters of a unit or an officer's name
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)  # the author's clock may be this much ahead of ours
 MAX_RETENTION: Final = timedelta(days=366 * 75)  # a review date beyond a working life is a slip of the pen
@@ -33,7 +34,7 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
     3. The parts are those the kind has.             4. Content and annex parse, without unknown fields, within limits.
     5. Content and annex are valid, judged at the author's time, so that every receiver judges alike.
 
-    Not judged here: signatures, the author's authority, whether the handling may be released to a recipient.
+    Not judged here: signatures, `needs_second_officer`, the author's authority, whether the handling may be released to a recipient.
     """
     # Step 1.
     kind = kinds.get(header.kind, header.kind_version)
@@ -46,6 +47,13 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
     annex = None if annex_bytes is None or kind.annex is None else _parsed(kind.annex, annex_bytes, MAX_ANNEX)
     # Step 5.
     _refuse("invalid_content", kind.validate(content, annex, to_datetime(header.author_time)))
+
+
+def needs_second_officer(header: Header, kind: Kind) -> bool:
+    """Say whether two officers must sign: by the kind, or because nominal data goes to more than one other member."""
+    nominal = any(part.kind == PartKind.PART_KIND_NOMINAL_ANNEX for part in header.parts)
+    others = {recipient.member for recipient in header.recipients} - {header.author}
+    return kind.second_officer or (nominal and len(others) > 1)
 
 
 def header_errors(header: Header, kind: Kind, now: datetime) -> list[FieldError]:
@@ -124,6 +132,8 @@ def _recipient_errors(header: Header) -> list[FieldError]:
 
 
 def _check_parts(header: Header, kind: Kind, annex_bytes: bytes | None) -> None:
+    if len(header.parts) > MAX_PARTS:
+        raise Rejected("invalid_parts", f"{len(header.parts)} parts, at most {MAX_PARTS}")
     part_kinds = [part.kind for part in header.parts]
     if part_kinds[:1] != [PartKind.PART_KIND_MAIN] or part_kinds.count(PartKind.PART_KIND_MAIN) != 1:
         raise Rejected("invalid_parts", "part 0, and only it, is the content")
@@ -132,7 +142,7 @@ def _check_parts(header: Header, kind: Kind, annex_bytes: bytes | None) -> None:
         raise Rejected("invalid_parts", f"{annexes} nominal annexes in a message of kind {kind.name}")
     if (annex_bytes is not None) != bool(annexes):
         raise Rejected("invalid_parts", "nominal annex and header disagree")
-    if any(each not in _KNOWN_PARTS for each in part_kinds):
+    if not _KNOWN_PARTS.issuperset(part_kinds):
         raise Rejected("invalid_parts", "a part of unknown kind")
     for number, part in enumerate(header.parts):
         if part.HasField("handling"):

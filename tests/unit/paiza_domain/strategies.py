@@ -76,7 +76,7 @@ def _moment(draw: st.DrawFn, target: Any) -> None:
     target.time.seconds = local - target.utc_offset_minutes * 60
 
 
-def _plain(draw: st.DrawFn, field: Field) -> Any:
+def _plain(draw: st.DrawFn, field: Field) -> Any:  # noqa: PLR0911 - one return a type of field
     if field.check is not None:
         return _CHECKED[field.name]
     match field.value_type:

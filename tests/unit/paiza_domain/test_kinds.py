@@ -260,8 +260,8 @@ def test_a_question_is_answered_once() -> None:
 def test_an_acknowledgement_names_a_whole_digest() -> None:
     """A digest of another length is refused."""
     kind = kinds.get("acknowledgement", 1)
-    assert kind.validate(kind.content(message_digest=b"1" * 32), None, NOW) == []  # type: ignore[call-arg]
-    errors = kind.validate(kind.content(message_digest=b"1" * 31), None, NOW)  # type: ignore[call-arg]
+    assert kind.validate(kind.content(message_digest=b"1" * 32), None, NOW) == []
+    errors = kind.validate(kind.content(message_digest=b"1" * 31), None, NOW)
     assert [each.code for each in errors] == ["digest_malformed"]
 
 

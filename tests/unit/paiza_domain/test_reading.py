@@ -23,7 +23,7 @@ def test_rows_say_codes_and_units_in_words(notice: SeizureNotice) -> None:
 def test_a_summary_is_one_short_line() -> None:
     """However long the content, its summary is one line of bounded length."""
     kind = kinds.get("free-message", 1)
-    content = kind.content(subject="слово " * 60, text="x")  # type: ignore[call-arg]
+    content = kind.content(subject="слово " * 60, text="x")
     assert len(kind.summary(content, "ru")) <= MAX_SUMMARY
     assert "\n" not in kind.summary(content, "ru")
 

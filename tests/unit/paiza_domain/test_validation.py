@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,12 +14,13 @@ from paiza.v1.message_pb2 import (
     PART_KIND_MAIN,
     PART_KIND_NOMINAL_ANNEX,
     URGENCY_FLASH,
+    URGENCY_ROUTINE,
     URGENCY_URGENT,
     Handling,
     Header,
 )
 from paiza.v1.seizure_notice_pb2 import NominalAnnex, SeizureNotice
-from paiza_domain import validation
+from paiza_domain import kinds, validation
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_domain.conftest import NOW
 
@@ -78,6 +80,7 @@ def test_a_valid_message_passes(header: Header) -> None:
         (lambda h: h.parts.add(kind=PART_KIND_MAIN), "invalid_parts"),
         (lambda h: h.parts.add(kind=PART_KIND_NOMINAL_ANNEX), "invalid_parts"),
         (lambda h: h.parts.add(kind=9), "invalid_parts"),
+        (lambda h: [h.parts.add(kind=PART_KIND_ATTACHMENT) for _ in range(64)], "invalid_parts: 65 parts"),
         (lambda h: h.parts.add(kind=PART_KIND_ATTACHMENT, handling=Handling(tlp="RED")), "invalid_header: parts[1]"),
     ],
 )
@@ -128,6 +131,18 @@ def test_annex_and_header_must_agree(header: Header, notice: SeizureNotice) -> N
     assert refused(header, content, annex.SerializeToString()).startswith("invalid_parts")
 
 
+def test_nominal_data_to_more_than_one_state_needs_two_officers(header: Header) -> None:
+    """The annex alone, or many recipients alone, need no second officer; both together do."""
+    kind = kinds.get("seizure-notice", 1)
+    header.author = "tjk"
+    header.recipients.add(member="uzb")
+    assert not validation.needs_second_officer(header, kind)
+    header.parts.add(kind=PART_KIND_NOMINAL_ANNEX)
+    assert validation.needs_second_officer(header, kind)
+    header.recipients[1].member = "tjk"
+    assert not validation.needs_second_officer(header, kind)
+
+
 def test_an_answer_needs_the_message_it_answers(header: Header) -> None:
     """A kind that follows from another message is refused without a parent."""
     header.kind = "acknowledgement"
@@ -147,7 +162,7 @@ def test_the_verdict_does_not_hang_on_the_receivers_clock(header: Header, notice
 @given(st.binary(max_size=300), st.binary(max_size=100), st.sampled_from(["free-message", "seizure-notice"]))
 def test_no_bytes_raise_anything_but_rejected(content: bytes, annex: bytes, kind: str) -> None:
     """Whatever the bytes, the answer is nothing or Rejected."""
-    header = Header(kind=kind, kind_version=1, urgency=2, handling=Handling(code="H0", tlp="CLEAR"))
+    header = Header(kind=kind, kind_version=1, urgency=URGENCY_ROUTINE, handling=Handling(code="H0", tlp="CLEAR"))
     header.recipients.add(member="kaz")
     header.author_time.FromDatetime(NOW)
     header.review_time.FromDatetime(NOW + timedelta(days=9))
@@ -162,6 +177,6 @@ def test_no_header_raises_anything_but_rejected(data: bytes) -> None:
     header = Header(kind="free-message", kind_version=1)
     try:
         header.MergeFromString(data)
-    except Exception:  # noqa: BLE001, S112 - what does not parse never comes here
+    except DecodeError:  # what does not parse never comes here
         return
     refused(header, CONTENT)
