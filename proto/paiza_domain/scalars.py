@@ -10,6 +10,7 @@ from paiza_domain.field_checks import MAX_ORIGINAL, unknown_code
 from paiza_domain.field_errors import Problem
 from paiza_domain.quantity import MILLION, AmountError, format_amount, parse_amount
 from paiza_domain.shapes import Field, FieldType
+from paiza_domain.texts import unencodable_problem
 
 _INTEGER: Final = re.compile(r"\d{1,10}", re.ASCII)
 _MAX_UINT32: Final = 2**32 - 1
@@ -30,6 +31,8 @@ def read(field: Field, text: str, owner: Message) -> None:
 
     Only the form is judged here; whether the value is allowed, the shape judges afterwards.
     """
+    if problem := unencodable_problem(text):
+        raise ScalarError(problem)
     match field.value_type:
         case FieldType.QUANTITY:
             amount, _, unit = text.strip().partition(" ")

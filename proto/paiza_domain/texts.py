@@ -19,8 +19,15 @@ _REFUSED: Final = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f"
 )
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REFUSED_IN_LINES: Final = re.compile(f"[{_REFUSED}]")
 _REFUSED_IN_LINE: Final = re.compile(f"[{_REFUSED}\t\n]")
+
+
+def unencodable_problem(text: str) -> Problem | None:
+    """Find a lone surrogate: half a character, which no message can hold."""
+    found = _SURROGATE.search(text)
+    return ("text_character", {"character": f"U+{ord(found.group()):04X}"}) if found else None
 
 
 def line_problem(text: str, most: int) -> Problem | None:

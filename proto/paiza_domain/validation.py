@@ -30,11 +30,13 @@ _urgency_reason = field_checks.code("urgency_reason")
 def check_message(header: Header, content_bytes: bytes | None, annex_bytes: bytes | None, now: datetime) -> None:
     """Judge a message whose signatures were verified; raises `Rejected`, whose detail names path and code, no content.
 
-    1. The kind and its version are known.           2. The header says all that every kind needs.
-    3. The parts are those the kind has.             4. Content and annex parse, without unknown fields, within limits.
+    1. The kind and its version are known.
+    2. The header says all that every kind needs, and nothing that contradicts it.
+    3. The parts are those the kind has.
+    4. Content and annex are within their limits and parse, without unknown fields.
     5. Content and annex are valid, judged at the author's time, so that every receiver judges alike.
 
-    Not judged here: signatures, `needs_second_officer`, the author's authority, whether the handling may be released to a recipient.
+    Not judged here: signatures, the author's authority, `needs_second_officer`, whether a recipient may have it.
     """
     # Step 1.
     kind = kinds.get(header.kind, header.kind_version)

@@ -22,6 +22,7 @@ from ruamel.yaml.events import (
 )
 
 from paiza_domain.field_errors import FieldError
+from paiza_domain.texts import unencodable_problem
 
 MAX_BYTES: Final = 256 * 1024  # of one draft; the longest notice with a full annex is a tenth
 MAX_DEPTH: Final = 12  # levels; the deepest content has seven
@@ -102,6 +103,8 @@ def _build(events: Iterator[Any]) -> Node:
             case AliasEvent():
                 raise _wrong("yaml_alias", place)
             case ScalarEvent():
+                if problem := unencodable_problem(event.value):  # an escape such as "\\ud800"
+                    raise _wrong(problem[0], place, **problem[1])
                 plain = event.style is None and event.value in _NULLS
                 node = Scalar(event.value, plain, *place)
             case SequenceStartEvent():

@@ -77,6 +77,8 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
         ("kind: free-message\ncontent: &x\n  subject: a\n", 2, "", "yaml_alias"),
         ("kind: free-message\ncontent: !!python/object:os.system\n  subject: a\n", 2, "", "yaml_tag"),
         ("kind: free-message\n<<: *x\n", 2, "", "yaml_alias"),
+        ('kind: free-message\ncontent: {subject: "\\ud800", text: a}\n', 2, "", "text_character"),
+        ('kind: free-message\n"\\ud800": a\n', 2, "", "text_character"),
         ("kind: [\n", 2, "", "yaml"),
         ("kind: a\n---\nkind: b\n", 2, "", "yaml"),
         ("a: " + "[" * 20, 1, "", "yaml_depth"),

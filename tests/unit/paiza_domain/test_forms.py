@@ -37,6 +37,7 @@ def test_one_answer_is_judged_at_once() -> None:
     assert "десятичной точки" in by_path["substances[].quantity"].error("12,5 kg", "ru")
     assert "Did you mean “KAZ”?" in by_path["place.country"].error("kaz", "en")
     assert by_path["transport[].container_number"].error("CSQU3054384", "en").startswith("The check digit")
+    assert "U+DCFF" in by_path["place.town"].error("\udcff", "en")
     assert by_path["annex.persons[].citizenships[]"].error("KAZ", "en") == ""
 
 
