@@ -26,12 +26,14 @@ _KEYS: Final = (
     "in_reply_to", "content", "annex",
 )  # fmt: skip
 
+MAX_ERRORS: Final = 100  # told at once; whoever mends those sees the rest
+
 
 class DraftError(Exception):
     """A draft that cannot be sent; `errors` are in the order of their lines, `str()` says them in `lang`."""
 
     def __init__(self, errors: Sequence[FieldError], lang: str = "en") -> None:
-        self.errors = tuple(sorted(errors, key=lambda each: (each.line, each.column)))
+        self.errors = tuple(sorted(errors, key=lambda each: (each.line, each.column))[:MAX_ERRORS])
         self.lang = lang
         super().__init__(self.errors)
 

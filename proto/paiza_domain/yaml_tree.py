@@ -25,6 +25,7 @@ from paiza_domain.field_errors import FieldError
 from paiza_domain.texts import unencodable_problem
 
 MAX_BYTES: Final = 256 * 1024  # of one draft; the longest notice with a full annex is a tenth
+MAX_NODES: Final = 20_000  # keys and values; a full annex has a quarter, and the parser takes 40 µs for each
 MAX_DEPTH: Final = 12  # levels; the deepest content has seven
 _MAX_PROBLEM: Final = 120  # characters of the parser's own words
 _NULLS: Final = frozenset({"", "~", "null"})
@@ -84,7 +85,7 @@ def parse(text: str) -> Node:
 def _build(events: Iterator[Any]) -> Node:
     """Put the events together; iterative, so that nesting costs no stack."""
     root: Node = Scalar("", null=True, line=1, column=1)
-    documents = 0
+    documents = nodes = 0
     open_nodes: list[Items | Group] = []
     keys: list[Scalar | None] = []  # per open node: the key that waits for its value
     for event in events:
@@ -103,7 +104,7 @@ def _build(events: Iterator[Any]) -> Node:
             case AliasEvent():
                 raise _wrong("yaml_alias", place)
             case ScalarEvent():
-                if problem := unencodable_problem(event.value):  # an escape such as "\\ud800"
+                if problem := unencodable_problem(event.value):  # an escape such as "\ud800"
                     raise _wrong(problem[0], place, **problem[1])
                 plain = event.style is None and event.value in _NULLS
                 node = Scalar(event.value, plain, *place)
@@ -113,6 +114,9 @@ def _build(events: Iterator[Any]) -> Node:
                 node = Group(*place)
             case _:
                 continue
+        nodes += 1
+        if nodes > MAX_NODES:
+            raise _wrong("too_many", place, most=MAX_NODES)
         _refuse_marks(event, place)
         _attach(node, open_nodes, keys, place)
         if not open_nodes:

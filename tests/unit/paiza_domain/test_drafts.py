@@ -14,7 +14,7 @@ from paiza_domain.draft_content import ContentReader
 from paiza_domain.draft_writing import message_lines
 from paiza_domain.drafts import Draft, DraftError
 from paiza_domain.shapes import FieldType, Shape
-from paiza_domain.yaml_tree import MAX_BYTES, parse
+from paiza_domain.yaml_tree import MAX_BYTES, MAX_NODES, parse
 from tests.unit.paiza_domain.conftest import NOW
 from tests.unit.paiza_domain.strategies import messages
 
@@ -83,6 +83,7 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
         ("kind: a\n---\nkind: b\n", 2, "", "yaml"),
         ("a: " + "[" * 20, 1, "", "yaml_depth"),
         ("kind: a\n\x01", 2, "", "yaml"),
+        ("a: 1\n" * (MAX_NODES // 2 + 1), MAX_NODES // 2 + 1, "", "too_many"),
         ("x" * (MAX_BYTES + 1), 1, "", "draft_too_large"),
     ],
 )
