@@ -90,6 +90,14 @@ lock: setup
 bench: setup
 	$(BIN)/python -m tests.bench --rows "$(BENCH)"
 
+# Where the time of the pipeline goes; needs leave to look into other processes (root, or ptrace_scope 0).
+bench-profile: setup
+	$(BIN)/python -m tests.bench.profiling
+
+# A million messages stored against ten thousand: takes long.
+bench-growth: setup
+	$(BIN)/python -m tests.bench.growth
+
 demo up down:
 	@echo "make: '$@' is not there yet" >&2; exit 1
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tests.bench import against_as2, bare_grpc, figures, floor, latency, machine, pipeline
+from tests.bench import against_as2, bare_grpc, figures, floor, latency, machine, pipeline, store_rows
 from tests.bench.figures import Figure, Missing
 from tests.bench.run import Run, Sizes
 
@@ -24,6 +24,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "pipeline": pipeline.measure_sqlite,
     "postgresql": pipeline.measure_postgresql,
     "latency": latency.measure,
+    "store": store_rows.measure,
 }
 """In the order they run: what others are compared with comes first."""
 
@@ -57,11 +58,15 @@ def main() -> int:
                 run.figures += ROWS[row](run)
         finally:
             run.close()
-    seconds = time.monotonic() - begun
+    conclude(run, facts, time.monotonic() - begun)
+    return 0
+
+
+def conclude(run: Run, facts: Mapping[str, str], seconds: float) -> None:
+    """Print the table and what is to be said about it, and write it all as JSON."""
     print(*figures.lines(run.figures), "", *figures.remarks(run.figures), f"{seconds:.0f} s in all", sep="\n")
     path = _write(run, facts, seconds)
     print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
-    return 0
 
 
 def _options() -> argparse.Namespace:

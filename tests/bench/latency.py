@@ -24,6 +24,7 @@ IDLE_PAUSE_SECONDS: Final = 0.01  # between two messages: an idle node has gone 
 FLASH_MESSAGES: Final = 40
 FLASH_PAUSE_SECONDS: Final = 0.1  # between a receipt and the next FLASH message
 ASK_SECONDS: Final = 0.005  # between two questions about a FLASH message: the error of its time
+LOOK_SECONDS: Final = 0.25  # between two looks at whether the drain has begun
 ANSWER_SECONDS: Final = 30.0
 UNDER_WAY: Final = 256  # bulk messages delivered before the first FLASH: the drain has begun
 MOST_P50_MS: Final = 10.0
@@ -141,7 +142,10 @@ async def _behind_bulk(run: Run) -> tuple[list[float], float]:
     receiver.stop()
     traffic.released(await traffic.submit(officer, run.corpus.requests(run.sizes.bulk)))
     waiting = sender.status().waiting
+    # A sender that was restarted begins at once; one that has failed for a while would first finish its pause.
+    sender.stop()
     receiver.start()
+    sender.start()
     seconds: list[float] = []
     async with officer.channel() as channel:
         stub = officer_pb2_grpc.OfficerServiceStub(channel)
@@ -162,7 +166,7 @@ async def _drain_begun(run: Run, waiting: int) -> tuple[float, int]:
     while (left := run.federation.node(SENDER).status().waiting) > waiting - UNDER_WAY:
         if time.perf_counter() > deadline:
             raise traffic.TrafficError("the sender does not find that the receiver is back")
-        await asyncio.sleep(traffic.PACE_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
     return time.perf_counter(), left
 
 

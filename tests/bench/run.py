@@ -19,7 +19,7 @@ class Sizes:
     messages: int = 20_000  # in one pass of the pipeline
     repeats: int = 3  # passes of the pipeline
     bulk: int = 50_000  # messages that a FLASH message overtakes
-    entries: int = 100_000  # in the log that is verified and the store that is started
+    stored: int = 100_000  # messages in the store that is started and verified
     content_bytes: int = 1024
 
 

@@ -1,0 +1,83 @@
+"""Rows "start" and "verify": a node with many messages stored comes up, and re-hashes its whole log."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from tests.bench.figures import Figure, Missing, at_most
+from tests.bench.run import RECEIVER, SENDER, Run
+from tests.bench.stored import fill
+from tests.federation import NodeProcess
+from tests.officer import Officer
+
+REPEATS: Final = 3
+VERIFY_SECONDS: Final = 300
+MILLION: Final = 1_000_000
+MOST_START_SECONDS: Final = 2.0
+MOST_VERIFY_SECONDS: Final = 10.0  # for a million entries
+
+
+def measure(run: Run) -> Iterator[Figure | Missing]:
+    """Fill one node's store, start it some times, stop it and verify it."""
+    federation = run.federation
+    federation.stop()
+    federation.forget()
+    node = federation.node(SENDER)
+    officers = [Officer(federation.folder, f"{member}-liaison") for member in (SENDER, RECEIVER)]
+    # A first start without messages: it makes the store, and shows what of the start is the program itself.
+    empty = starts(node)
+    begun = time.perf_counter()
+    filled = fill(node, officers[0], officers[1], run.sizes.stored, run.say)
+    run.say(f"{filled.messages:,} messages, {filled.entries:,} entries in {time.perf_counter() - begun:.0f} s")
+    times = starts(node)
+    yield Figure(
+        name=f"start, {filled.messages:,} messages stored",
+        samples=times,
+        unit="s",
+        beside=f"{sorted(empty)[len(empty) // 2]:.2f} s with an empty store",
+        aims=(at_most(sorted(times)[len(times) // 2], MOST_START_SECONDS, f"≤ {MOST_START_SECONDS:g}"),),
+        notes=_fewer(run, "messages"),
+    )
+    yield from verify(run, node, filled.entries)
+
+
+def starts(node: NodeProcess) -> tuple[float, ...]:
+    """Start and stop a node some times; gives the seconds from starting the process to serving."""
+    times = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        node.start()
+        times.append(time.perf_counter() - begun)
+        node.stop()
+    return tuple(times)
+
+
+def verify(run: Run, node: NodeProcess, entries: int) -> Iterator[Figure | Missing]:
+    """Run `paiza-node verify` on the stopped node's store, some times."""
+    name = f"verify, log of {entries:,} entries"
+    command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
+    times = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_SECONDS, check=False)
+        times.append(time.perf_counter() - begun)
+        if done.returncode:
+            yield Missing(name, f"verify ended with {done.returncode}: {(done.stderr + done.stdout).strip()[-300:]}")
+            return
+    per_million = sorted(times)[len(times) // 2] * MILLION / entries
+    yield Figure(
+        name=name,
+        samples=tuple(times),
+        unit="s",
+        beside=f"{per_million:.1f} s per million entries",
+        aims=(at_most(per_million, MOST_VERIFY_SECONDS, f"≤ {MOST_VERIFY_SECONDS:g} per million"),),
+        notes=_fewer(run, "entries"),
+    )
+
+
+def _fewer(run: Run, what: str) -> tuple[str, ...]:
+    if run.sizes.stored >= MILLION:
+        return ()
+    return (f"the aim is for a million {what}; `make bench-growth` stores so many",)

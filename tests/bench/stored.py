@@ -1,0 +1,171 @@
+"""Fills the store of a stopped node with many messages, quickly: through the node's own ledger and store.
+
+Half are messages received from another member, half are messages released to it and delivered. Each has its rows, its
+log entries and its proof, as `receive` and `deliver` would leave them, and a header and digest of its own. What is not
+real: bodies hold the header only (no ciphertexts), proofs hold one hash, nothing was signed by an officer. The log is
+real.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza_node import bootstrap, config
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import DeliveryRow, ForeignProof, MessageRow, MessageState, ProofKind
+from paiza_node.store import open_store
+from paiza_node.store.checkpoint_file import CheckpointSlots
+from paiza_register import Register
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from tests.federation import NodeProcess
+from tests.officer import Officer
+
+BATCH: Final = 5_000  # messages in one commit
+LIFE: Final = timedelta(days=14)
+NOTE: Final = b"a checkpoint of another log"  # what the proofs refer to
+
+
+@dataclass
+class Filled:
+    """What a store holds after filling; ``released`` and ``received`` are digests of some messages, spread over all."""
+
+    messages: int
+    entries: int
+    released: list[bytes]
+    received: list[bytes]
+    threads: list[bytes]
+
+
+def fill(node: NodeProcess, officer: Officer, other: Officer, messages: int, say: Callable[[str], None]) -> Filled:
+    """Store this many messages more at ``officer``'s node; ``other`` is an officer of the other member."""
+    assert not node.running, "the store has one writer"
+    settings = config.load(node.config)
+    origin = officer.register.member(officer.member).log_keys[-1].origin
+    store = open_store(settings.database)
+    slots = CheckpointSlots(settings.data / "checkpoint")
+    ledger = Ledger(store, bootstrap.load_keys(settings, origin).log, slots, lambda: officer.register.version)
+    writer = _Writer(officer, other, officer.register)
+    try:
+        for first in range(0, messages, BATCH):
+            count = min(BATCH, messages - first)
+            ledger.commit_now(lambda pen, count=count: writer.write(pen, count))  # type: ignore[misc]
+            if first // BATCH % 20 == 19:
+                say(f"{first + count:,} messages stored")
+        with store.reads() as reads:
+            head = reads.head()
+    finally:
+        ledger.close()
+        slots.close()
+        store.close()
+    return Filled(head.messages, head.size, writer.released, writer.received, writer.threads)
+
+
+class _Writer:
+    """Writes batches of messages, half of them released, half received."""
+
+    def __init__(self, own: Officer, other: Officer, register: Register) -> None:
+        self._own = own
+        self._other = other
+        self._register = register
+        self._templates = {
+            officer.member: _header(officer.compose([recipient.member]))
+            for officer, recipient in ((own, other), (other, own))
+        }
+        self._written = 0
+        self.released: list[bytes] = []
+        self.received: list[bytes] = []
+        self.threads: list[bytes] = []
+
+    def write(self, pen: Pen, count: int) -> None:
+        messages: list[MessageRow] = []
+        deliveries: list[DeliveryRow] = []
+        proofs: list[ForeignProof] = []
+        answers: list[tuple[bytes, int]] = []
+        for _ in range(count):
+            self._written += 1
+            received = bool(self._written % 2)
+            row = self._row(pen, self._other if received else self._own, received=received)
+            messages.append(row)
+            if received:
+                answers.append((row.digest, self._entry(pen, log_pb2.LOG_EVENT_RECEIVED, row, self._other.member)))
+                proofs.append(self._proof(row, ProofKind.RELEASED))
+            else:
+                index = self._entry(pen, log_pb2.LOG_EVENT_RELEASED, row, self._other.member)
+                self._entry(pen, log_pb2.LOG_EVENT_DELIVERED, row, self._other.member)
+                deliveries.append(self._delivery(pen, row, index))
+                proofs.append(self._proof(row, ProofKind.ANSWER))
+        for row in messages[:: max(1, count // 10)]:
+            (self.received if row.received else self.released).append(row.digest)
+            self.threads.append(row.thread_id)
+        pen.tx.add_messages(messages)
+        pen.tx.add_deliveries(deliveries)
+        pen.tx.add_answers(answers)
+        pen.tx.add_proofs(proofs)
+
+    def _row(self, pen: Pen, author: Officer, *, received: bool) -> MessageRow:
+        template, template_id = self._templates[author.member]
+        message_id = wire.new_message_id(datetime.now(UTC))
+        header = template.replace(template_id, message_id)
+        seq = pen.next_message_seq()
+        return MessageRow(
+            seq=seq,
+            digest=wire.message_digest(header),
+            author=author.member,
+            message_id=message_id,
+            thread_id=message_id,
+            thread_name=f"{author.member.upper()}-1999-{seq:07d}",  # no year of ours, so that no number is taken twice
+            kind="free-message",
+            urgency=message_pb2.URGENCY_ROUTINE,
+            state=MessageState.RECEIVED if received else MessageState.RELEASED,
+            header=header,
+            stored_time=pen.now,
+            signed=message_pb2.SignedMessage(header=header).SerializeToString(),
+        )
+
+    def _entry(self, pen: Pen, event: log_pb2.LogEvent.ValueType, row: MessageRow, counterpart: str) -> int:
+        return pen.append(
+            log_pb2.LogEntry(
+                event=event,
+                actor=self._own.id,
+                counterpart=counterpart,
+                message_digest=row.digest,
+                evidence_sha256=receipts.evidence_digest(row.digest, NOTE),
+            )
+        )
+
+    def _delivery(self, pen: Pen, row: MessageRow, index: int) -> DeliveryRow:
+        return DeliveryRow(
+            id=pen.next_delivery_id(),
+            message_seq=row.seq,
+            digest=row.digest,
+            recipient=self._other.member,
+            urgency=row.urgency,
+            released_index=index,
+            released_time=pen.now,
+            expires_time=pen.now + LIFE,
+            next_attempt_time=pen.now,
+            state=officer_pb2.DELIVERY_STATE_DELIVERED,
+            attempts=1,
+            settled_time=pen.now,
+        )
+
+    def _proof(self, row: MessageRow, kind: ProofKind) -> ForeignProof:
+        return ForeignProof(
+            digest=row.digest,
+            member=self._other.member,
+            kind=kind,
+            entry=row.digest,
+            index=row.seq,
+            hashes=sha256(row.digest).digest(),
+            checkpoint=NOTE,
+            register_version=self._register.version,
+        )
+
+
+def _header(message: bytes) -> tuple[bytes, bytes]:
+    header = message_pb2.SignedMessage.FromString(message).header
+    return header, message_pb2.Header.FromString(header).message_id
