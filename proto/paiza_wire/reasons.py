@@ -78,6 +78,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "unauthenticated": "The caller showed no certificate this federation knows; use a certificate issued by the own member.",
     "unexpected_answer": "The node answered what the protocol does not allow; both sides must use a common protocol version.",
     "unknown_field": "The message carries a field this version does not know; both sides must use a common protocol version.",
+    "unknown_file": "There is no file of that name in the register; ask for one that its metadata names.",
     "unknown_id": "No message of this member matches this id; check it with the inbox or the thread.",
     "unknown_kind": "The message is of a kind we do not know; install the kind, or use one that both sides know.",
     "unknown_log": "The log's origin is not in the register for that member; the member must publish its log key first.",

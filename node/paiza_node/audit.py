@@ -1,0 +1,115 @@
+"""Audit: what this node's log says, each entry with its proof. No content and no keys leave here."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from paiza.v1 import audit_pb2, log_pb2
+from paiza_node.disclose import foreign_proof, proofs_of
+from paiza_node.ledger import Ledger
+from paiza_node.model import MessageRow, StoredEntry
+from paiza_node.ports import Store
+from paiza_node.refresh import Registers
+from paiza_wire.errors import Rejected
+
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 1000
+MAX_SCANNED: Final = 20_000  # entries looked at in one call; the caller goes on from next_index
+SCAN_BLOCK: Final = 1000
+
+
+class Audit:
+    """The verb of looking into the own log."""
+
+    def __init__(self, *, registers: Registers, ledger: Ledger, store: Store) -> None:
+        """Take what the verb needs."""
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+
+    def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
+        """Give everything the log says of one message, and the proofs of other members' logs that were kept."""
+        checkpoint = self._ledger.checkpoint
+        with self._store.reads() as reads:
+            entries = [entry for entry in reads.entries_of(digest) if entry.index < checkpoint.size]
+            proofs = reads.proofs(digest)
+        if not entries:
+            raise Rejected("unknown_id", "this node's log says nothing of such a message")
+        return audit_pb2.GetTrailResponse(
+            entries=self._proven(entries, checkpoint.size),
+            checkpoint=checkpoint.note,
+            foreign_proofs=[foreign_proof(proof) for proof in proofs],
+        )
+
+    def evidence(self, digest: bytes) -> audit_pb2.GetEvidenceResponse:
+        """Give the signed message and all proofs of it, with the registers they are judged by."""
+        row, signed = self._message(digest)
+        checkpoint = self._ledger.checkpoint
+        released, answers = proofs_of(self._store, self._ledger, row, checkpoint.size, checkpoint.note)
+        versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in (*released, *answers)]
+        with self._store.reads() as reads:
+            versions.extend(proof.register_version for proof in reads.proofs(digest))
+        here = [version for version in dict.fromkeys(versions) if self._has(version)]
+        return audit_pb2.GetEvidenceResponse(message=signed, released=released, answers=answers, register_versions=here)
+
+    def entries(self, request: audit_pb2.ListEntriesRequest) -> audit_pb2.ListEntriesResponse:
+        """Give entries that match, in order of index."""
+        checkpoint = self._ledger.checkpoint
+        wanted = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        found: list[StoredEntry] = []
+        index = request.from_index
+        with self._store.reads() as reads:
+            while index < min(checkpoint.size, request.from_index + MAX_SCANNED) and len(found) < wanted:
+                block = reads.entries(index, SCAN_BLOCK)
+                for entry in block:
+                    index = entry.index + 1
+                    if entry.index < checkpoint.size and _matches(entry, request):
+                        found.append(entry)
+                    if len(found) == wanted:
+                        break
+                if not block:
+                    break
+        return audit_pb2.ListEntriesResponse(
+            entries=self._proven(found, checkpoint.size),
+            checkpoint=checkpoint.note,
+            next_index=index if index < checkpoint.size else 0,
+        )
+
+    def status(self) -> audit_pb2.GetLogStatusResponse:
+        """Give the own checkpoint and what is known of the others' logs."""
+        response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
+        with self._store.reads() as reads:
+            for known in reads.known_logs().values():
+                log = response.known_logs.add(member=known.member, checkpoint=known.note)
+                log.accepted_time.FromDatetime(known.accepted_time)
+        return response
+
+    def _message(self, digest: bytes) -> tuple[MessageRow, bytes]:
+        with self._store.reads() as reads:
+            row = reads.message(digest)
+        signed = self._store.signed(digest)
+        if row is None or signed is None:
+            raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+        return row, signed
+
+    def _proven(self, entries: Sequence[StoredEntry], size: int) -> list[log_pb2.ProvenEntry]:
+        proofs = self._ledger.prove([entry.index for entry in entries], size)
+        return [
+            log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
+            for entry, hashes in zip(entries, proofs, strict=True)
+        ]
+
+    def _has(self, version: bytes) -> bool:
+        try:
+            self._registers.archived(version)
+        except Exception:  # noqa: BLE001 - not here, for whatever reason
+            return False
+        return True
+
+
+def _matches(stored: StoredEntry, request: audit_pb2.ListEntriesRequest) -> bool:
+    entry = log_pb2.LogEntry.FromString(stored.entry)
+    if request.events and entry.event not in request.events:
+        return False
+    if request.HasField("since_time") and entry.entry_time.ToNanoseconds() < request.since_time.ToNanoseconds():
+        return False
+    return request.actor in entry.actor

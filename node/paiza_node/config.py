@@ -1,0 +1,181 @@
+"""The node's one configuration file, checked whole before anything is started.
+
+Every setting, its default and its danger: "Configuration" in node/README.md. Environment variables `PAIZA_<SETTING>`
+override the file.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from paiza_node.errors import NodeStopped
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
+
+MAX_FILE_BYTES: Final = 64 * 1024
+MAX_SOCKET_PATH: Final = 107  # bytes; the operating system's limit for Unix sockets
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_MAX_PORT: Final = 65535
+
+REQUIRED: Final = ("member", "federation", "listen", "register", "bootstrap_root")
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "data": "data",
+    "database": "",
+    "keys": "keys",
+    "officers": "officers.toml",
+    "admin_socket": "data/admin.sock",
+    "metrics_listen": "",
+    "reflection": False,
+    "delivery_life_hours": 336,
+    "log_level": "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What node.toml says, with defaults filled in and paths made absolute. ``register`` None: ask the peers."""
+
+    path: Path
+    member: str
+    federation: str
+    listen: str
+    register: Path | None
+    bootstrap_root: Path
+    data: Path
+    database: str
+    keys: Path
+    officers: Path
+    admin_socket: Path
+    metrics_listen: str
+    reflection: bool
+    delivery_life: timedelta
+    log_level: str
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read and check the file; NodeStopped("bad_configuration") names the line and the remedy."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _bad(f"The file cannot be read: {error.strerror}.", str(path), "Name it with --config.") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _bad(f"The file has over {MAX_FILE_BYTES} bytes.", str(path), "This is not a node.toml; name another.")
+    try:
+        text = data.decode()
+        values = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _bad(f"The file is not TOML: {error}.", str(path), "Mend the line that is named.") from error
+    return _Reader(path.resolve(), text, values, environment).config()
+
+
+class _Reader:
+    """Checks one setting after the other, and says where each stands."""
+
+    def __init__(self, path: Path, text: str, values: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+        self._values = values
+        self._environment = environment
+
+    def config(self) -> Config:
+        for name in self._values:
+            if name not in REQUIRED and name not in DEFAULTS:
+                raise self._bad(name, "There is no such setting.", "Remove the line, or mend its name.")
+        data = self._file("data")
+        return Config(
+            path=self._path,
+            member=self._matching("member", MEMBER_ID, "a member id such as kaz"),
+            federation=self._matching("federation", FEDERATION_NAME, "a name such as paiza.example"),
+            listen=self._address("listen"),
+            register=None if self._text("register") == "peers" else self._file("register"),
+            bootstrap_root=self._file("bootstrap_root"),
+            data=data,
+            database=self._text("database") or f"sqlite:///{data / 'paiza.db'}",
+            keys=self._file("keys"),
+            officers=self._file("officers"),
+            admin_socket=self._socket(),
+            metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",
+            reflection=self._switch("reflection"),
+            delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
+            log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
+        )
+
+    def _value(self, name: str) -> Any:
+        variable = f"PAIZA_{name.upper()}"
+        if variable in self._environment:
+            return self._environment[variable]
+        if name in self._values:
+            return self._values[name]
+        if name in DEFAULTS:
+            return DEFAULTS[name]
+        raise _bad(f"The setting {name} is missing.", str(self._path), f'Add a line: {name} = "…".')
+
+    def _text(self, name: str) -> str:
+        value = self._value(name)
+        if not isinstance(value, str):
+            raise self._bad(name, "It is not a text.", "Write it in quotation marks.")
+        return value
+
+    def _matching(self, name: str, pattern: re.Pattern[str], what: str) -> str:
+        value = self._text(name)
+        if not pattern.fullmatch(value):
+            raise self._bad(name, f"{value!r} is not {what}.", f"Write {what}.")
+        return value
+
+    def _address(self, name: str) -> str:
+        value = self._text(name)
+        match = _ADDRESS.fullmatch(value)
+        if match is None or not 0 < int(match[2]) <= _MAX_PORT:
+            raise self._bad(name, f"{value!r} is not host:port.", 'Write it like "127.0.0.1:7401".')
+        return value
+
+    def _file(self, name: str) -> Path:
+        value = self._text(name)
+        if not value or "\0" in value:
+            raise self._bad(name, "It is not a path.", "Write a path; a relative one begins at this file's folder.")
+        return (self._path.parent / value).resolve()
+
+    def _socket(self) -> Path:
+        path = self._file("admin_socket")
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise self._bad("admin_socket", f"The path is over {MAX_SOCKET_PATH} bytes long.", "Choose a shorter one.")
+        return path
+
+    def _number(self, name: str, least: int, most: int) -> int:
+        value = self._value(name)
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self._bad(name, f"{value!r} is not a whole number from {least} to {most}.", "Write such a number.")
+        return value
+
+    def _switch(self, name: str) -> bool:
+        value = self._value(name)
+        if isinstance(value, str):
+            value = {"true": True, "false": False}.get(value)
+        if not isinstance(value, bool):
+            raise self._bad(name, "It is neither true nor false.", "Write true or false, without quotation marks.")
+        return value
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self._text(name)
+        if value not in choices:
+            raise self._bad(name, f"{value!r} is not one of {', '.join(choices)}.", "Write one of them.")
+        return value
+
+    def _bad(self, name: str, what: str, remedy: str) -> NodeStopped:
+        variable = f"PAIZA_{name.upper()}"
+        if variable in self._environment:
+            return _bad(f"{name}: {what}", f"the environment variable {variable}", remedy)
+        begins = re.compile(rf"\s*\"?{re.escape(name)}\"?\s*=|\s*\[+{re.escape(name)}\b")
+        numbers = [number for number, line in enumerate(self._lines, 1) if begins.match(line)]
+        where = f"{self._path}, line {numbers[0]}" if numbers else str(self._path)
+        return _bad(f"{name}: {what}", where, remedy)
+
+
+def _bad(what: str, where: str, remedy: str) -> NodeStopped:
+    return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy)

@@ -1,0 +1,469 @@
+"""Deliver: how a released message gets to another member's node.
+
+Every peer has one courier with two slots: one for bulk, and one for what is URGENT or FLASH, so that a moving
+consignment never waits behind statistics. A slot takes what waits in the store, oldest first, builds one batch with
+the proof of each release, sends it, verifies every answer against the peer's log, and only then commits what became
+of the batch (DELIVERED, REFUSED, another attempt) together with the proofs. Then it takes the next batch. Nothing is
+kept in memory that the store does not hold: after a crash between sending and committing, the batch is sent again and
+the peer answers with the same entries.
+
+A peer that cannot be reached is tried again with growing, jittered pauses; a message whose life time is over is given
+up, which is logged and told to its officers.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
+from paiza_node.errors import NodeStopped
+from paiza_node.growth import GrowthMismatch, KnownLogs, claim
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import DeliveryRow, ForeignProof, KnownLog, Outgoing, Postponement, ProofKind, Settlement
+from paiza_node.news import News
+from paiza_node.ports import Peer, Store
+from paiza_node.refresh import Registers
+from paiza_node.rewrap import rewrap
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import hpke, receipts
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.notes import VerifierKey
+from paiza_wire.reasons import REASONS
+
+BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
+URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
+MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
+FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
+URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
+IDLE_SECONDS: Final = 30.0  # look into the store at least this often
+EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for
+EXPIRY_BATCH: Final = 256
+FIRST_RETRY_SECONDS: Final = 2.0  # of one message that the peer asks to have again
+LONGEST_RETRY_SECONDS: Final = 3600.0
+
+log = structlog.get_logger("paiza.deliver")
+
+
+@dataclass(slots=True)
+class PeerHealth:
+    """What is known of reaching one peer, for status and metrics."""
+
+    reachable: bool = False
+    last_error: str = ""
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """What the answers to one batch come to."""
+
+    settlements: list[tuple[Settlement, Outgoing, log_pb2.LogEvent.ValueType, bytes]]
+    proofs: list[ForeignProof]
+    postponements: list[Postponement]
+    rewrapped: list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all couriers share."""
+
+    member: str
+    registers: Registers
+    ledger: Ledger
+    store: Store
+    logs: KnownLogs
+    news: News
+    workers: Executor
+    private_keys: Mapping[bytes, hpke.DecryptionKey]
+    clock: Callable[[], datetime]
+
+
+class Courier:
+    """Delivers to one peer. Belongs to one event loop."""
+
+    def __init__(self, context: Context, peer: Peer) -> None:
+        """Take the peer; `run` begins."""
+        self._context = context
+        self._peer = peer
+        self._wakers = {True: asyncio.Event(), False: asyncio.Event()}
+        self._handshake = asyncio.Lock()
+        self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
+        self.health = PeerHealth()
+
+    @property
+    def member(self) -> str:
+        """Give the peer's member id."""
+        return self._peer.member
+
+    def wake(self) -> None:
+        """Say that something may be waiting."""
+        for event in self._wakers.values():
+            event.set()
+
+    async def run(self) -> None:
+        """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
+        async with asyncio.TaskGroup() as slots:
+            slots.create_task(self._slot(urgent=True))
+            slots.create_task(self._slot(urgent=False))
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._peer.close()
+
+    async def _slot(self, *, urgent: bool) -> None:
+        failures = 0
+        while True:
+            self._wakers[urgent].clear()
+            try:
+                sent = await self._send_due(urgent=urgent)
+                failures = 0
+            except PaizaError as error:
+                failures += 1
+                sent = 0
+                self._failed(error, failures)
+                if self._assumed is not None and error.reason != "peer_unreachable":
+                    self._assumed = None  # begin anew with what the peer says it knows
+            if sent:
+                continue
+            await self._pause(urgent=urgent, failures=failures)
+
+    async def _pause(self, *, urgent: bool, failures: int) -> None:
+        """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
+        if failures:
+            longest = URGENT_PAUSE_SECONDS if urgent else LONGEST_PAUSE_SECONDS
+            pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            return
+        context = self._context
+        due = await asyncio.to_thread(self._next_attempt, urgent)
+        seconds = IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, (due - context.clock()).total_seconds()))
+        try:
+            await asyncio.wait_for(self._wakers[urgent].wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _next_attempt(self, urgent: bool) -> datetime | None:  # noqa: FBT001 - called through to_thread
+        with self._context.store.reads() as reads:
+            return reads.next_attempt(self.member, urgent=urgent)
+
+    def _failed(self, error: PaizaError, failures: int) -> None:
+        self.health.reachable = False
+        self.health.last_error = f"{error.reason}: {error.detail}"
+        if failures == 1 or failures % 20 == 0:
+            log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
+
+    async def _send_due(self, *, urgent: bool) -> int:
+        """Send one batch and settle it; gives how many messages were sent."""
+        context = self._context
+        register = context.registers.current
+        peer = register.active_member(self.member)
+        loop = asyncio.get_running_loop()
+        batch = await loop.run_in_executor(context.workers, self._due, urgent)
+        if not batch:
+            return 0
+        if self._assumed is None:
+            await self._agree()
+        response = await self._deliver(batch)
+        checkpoint = await self._accept(response)
+        verdicts = await loop.run_in_executor(
+            context.workers, self._judge_all, batch, response.results, checkpoint, register.version
+        )
+        known = context.logs.to_store(peer.id, checkpoint)
+        await context.ledger.commit(lambda pen: _record(pen, self.member, verdicts, known))
+        self.health = PeerHealth(reachable=True, last_seen=context.clock())
+        context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
+        return len(batch)
+
+    def _due(self, urgent: bool) -> list[Outgoing]:  # noqa: FBT001 - called through an executor
+        with self._context.store.reads() as reads:
+            limit = URGENT_BATCH if urgent else BULK_BATCH
+            waiting = reads.due(self.member, self._context.clock(), urgent=urgent, limit=limit)
+        size = 0
+        batch: list[Outgoing] = []
+        for outgoing in waiting:
+            size += len(outgoing.signed)
+            if batch and size > MAX_BATCH_BYTES:
+                break
+            batch.append(outgoing)
+        return batch
+
+    async def _agree(self) -> None:
+        """Ask the peer what it knows of our log; more than there is means that we were rolled back."""
+        async with self._handshake:
+            if self._assumed is not None:
+                return
+            context = self._context
+            response = await self._peer.handshake(
+                exchange_pb2.HandshakeRequest(protocol_version=1, register_version=context.registers.version)
+            )
+            own = context.registers.current.active_member(context.member)
+            if response.known_checkpoint:
+                known = _own_checkpoint(context.ledger, own.log_keys[-1].vkey, response.known_checkpoint)
+                self._check_not_rolled_back(known)
+                self._assumed = known.size
+            else:
+                self._assumed = 0
+
+    def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
+        ledger = self._context.ledger
+        if known.size > ledger.checkpoint.size:
+            log.critical("log_rolled_back", peer=self.member, known_size=known.size, own_size=ledger.checkpoint.size)
+            raise NodeStopped(
+                "log_rolled_back",
+                what=f"{self.member} holds our checkpoint of size {known.size}; we have {ledger.checkpoint.size}.",
+                where=ledger.origin,
+                remedy="An old copy of the database was put back. Stop this node and put the newest copy back.",
+            )
+
+    async def _deliver(self, batch: Sequence[Outgoing]) -> exchange_pb2.DeliverResponse:
+        """Send a batch; where the peer knows another size of our log, once more from that size."""
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            assumed = self._assumed or 0
+            own = self._context.ledger.checkpoint
+            request = await loop.run_in_executor(self._context.workers, self._request, batch, own, assumed)
+            self._assumed = max(assumed, own.size)  # calls of the other slot arrive after this one
+            response = await self._peer.deliver(request)
+            if not response.growth_mismatch:
+                return response
+            if response.growth.known_size > self._context.ledger.checkpoint.size:
+                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
+            self._assumed = response.growth.known_size
+        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint, assumed: int) -> exchange_pb2.DeliverRequest:
+        context = self._context
+        proofs = context.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
+        return exchange_pb2.DeliverRequest(
+            growth=claim(context.ledger, own, assumed, context.logs.size(self.member)),
+            register_version=context.registers.version,
+            dispatches=[
+                exchange_pb2.Dispatch(
+                    message=outgoing.signed,
+                    released=log_pb2.ProvenEntry(
+                        entry=outgoing.released_entry, index=outgoing.released_index, inclusion_hashes=proof
+                    ),
+                )
+                for outgoing, proof in zip(batch, proofs, strict=True)
+            ],
+        )
+
+    async def _accept(self, response: exchange_pb2.DeliverResponse) -> VerifiedCheckpoint:
+        """Check that the peer's log grew honestly to the checkpoint it answers with."""
+        peer = self._context.registers.current.active_member(self.member)
+        try:
+            return self._context.logs.accept(peer, response.growth)
+        except GrowthMismatch:
+            # The other slot's answer overtook this one, so this proof begins behind what is known now.
+            checkpoint = self._context.logs.verify(peer, response.growth.checkpoint)
+            proof = await self._peer.prove_growth(
+                exchange_pb2.ProveGrowthRequest(sizes=[self._context.logs.size(peer.id), checkpoint.size])
+            )
+            return self._context.logs.accept_between(peer, checkpoint, proof)
+
+    def _judge_all(
+        self,
+        batch: Sequence[Outgoing],
+        results: Sequence[exchange_pb2.DeliverResult],
+        checkpoint: VerifiedCheckpoint,
+        register_version: bytes,
+    ) -> _Verdicts:
+        if len(results) != len(batch):
+            raise Unavailable("unexpected_answer", "the peer did not answer for every message")
+        verdicts = _Verdicts([], [], [], [])
+        for outgoing, result in zip(batch, results, strict=True):
+            try:
+                self._judge(verdicts, outgoing, result, checkpoint, register_version)
+            except Rejected as error:
+                # The peer's answer does not hold. It is not believed, and asked for again later.
+                log.warning("answer_refused", peer=self.member, reason=error.reason, detail=error.detail)
+                verdicts.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
+        return verdicts
+
+    def _judge(
+        self,
+        verdicts: _Verdicts,
+        outgoing: Outgoing,
+        result: exchange_pb2.DeliverResult,
+        checkpoint: VerifiedCheckpoint,
+        register_version: bytes,
+    ) -> None:
+        which = result.WhichOneof("result")
+        if which == "answer":
+            answer = receipts.verify_entry(result.answer, checkpoint)
+            receipts.check_answer(answer.entry, outgoing.digest, self._context.member)
+            received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
+            state = officer_pb2.DELIVERY_STATE_DELIVERED if received else officer_pb2.DELIVERY_STATE_REFUSED
+            event = log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED
+            settlement = Settlement(outgoing.id, state, answer.entry.reason)
+            evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
+            verdicts.settlements.append((settlement, outgoing, event, evidence))
+            verdicts.proofs.append(
+                ForeignProof(
+                    digest=outgoing.digest,
+                    member=self.member,
+                    kind=ProofKind.ANSWER,
+                    entry=answer.raw,
+                    index=answer.index,
+                    hashes=b"".join(result.answer.inclusion_hashes),
+                    checkpoint=checkpoint.note,
+                    register_version=register_version,
+                )
+            )
+        elif which == "rejection":
+            reason, detail = _bounded(result.rejection.reason), result.rejection.detail
+            settlement = Settlement(outgoing.id, officer_pb2.DELIVERY_STATE_REJECTED, reason, detail)
+            verdicts.settlements.append((settlement, outgoing, log_pb2.LOG_EVENT_REFUSED, b""))
+        elif which == "retry":
+            reason = _bounded(result.retry.reason)
+            if reason == "cannot_open":
+                verdicts.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
+            seconds = result.retry.retry_after.ToTimedelta().total_seconds()
+            verdicts.postponements.append(self._again(outgoing, reason, result.retry.detail, seconds))
+        else:
+            raise Rejected("malformed", "the answer holds no result")
+
+    def _rewrapped(self, outgoing: Outgoing) -> bytes:
+        context = self._context
+        return rewrap(
+            outgoing.signed,
+            self.member,
+            member=context.member,
+            private_keys=context.private_keys,
+            register=context.registers.current,
+            now=context.clock(),
+        )
+
+    def _again(self, outgoing: Outgoing, reason: str, detail: str, at_least_seconds: float) -> Postponement:
+        pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(outgoing.attempts, 12), LONGEST_RETRY_SECONDS)
+        if outgoing.attempts == 0 and reason == "cannot_open":
+            pause = 0.0  # it was wrapped anew: at once
+        pause = max(pause * random.uniform(0.5, 1.0), min(at_least_seconds, LONGEST_RETRY_SECONDS))  # noqa: S311 - jitter
+        return Postponement(outgoing.id, self._context.clock() + timedelta(seconds=pause), reason, detail)
+
+
+class Deliver:
+    """All couriers of a node: one for every other active member of the register in force."""
+
+    def __init__(self, context: Context, connect: Callable[[str], Peer]) -> None:
+        """Take what couriers share, and how to make a channel to a member."""
+        self._context = context
+        self._connect = connect
+        self.couriers: dict[str, Courier] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def wake(self, recipients: Iterable[str]) -> None:
+        """Say that something may be waiting for these members."""
+        for recipient in recipients:
+            courier = self.couriers.get(recipient)
+            if courier is not None:
+                courier.wake()
+
+    async def run(self) -> None:
+        """Keep couriers for the members of the register and give up what expired, for as long as the node runs."""
+        try:
+            while True:
+                await self._follow_register()
+                await self._give_up_expired()
+                await asyncio.sleep(EXPIRY_SECONDS)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*(courier.close() for courier in self.couriers.values()), return_exceptions=True)
+
+    async def _follow_register(self) -> None:
+        try:
+            members = {member.id for member in self._context.registers.current.active_members()}
+        except Unavailable as error:
+            log.warning("register_expired", detail=error.detail)
+            return
+        for member in members - {self._context.member} - set(self.couriers):
+            courier = Courier(self._context, self._connect(member))
+            self.couriers[member] = courier
+            self._tasks[member] = asyncio.create_task(courier.run(), name=f"courier {member}")
+        for member, task in self._tasks.items():
+            if task.done() and not task.cancelled():
+                task.result()  # a courier ends only by a failure that must stop the node
+            if member not in members:
+                task.cancel()
+
+    async def _give_up_expired(self) -> None:
+        context = self._context
+        expired = await asyncio.to_thread(self._expired)
+        if not expired:
+            return
+
+        def work(pen: Pen) -> None:
+            settlements = [
+                Settlement(delivery.id, officer_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired", delivery.detail)
+                for delivery in expired
+            ]
+            ended = set(pen.tx.settle(settlements, pen.now))
+            for delivery in expired:
+                if delivery.id in ended:
+                    pen.append(
+                        log_pb2.LogEntry(
+                            event=log_pb2.LOG_EVENT_EXPIRED,
+                            actor=node_id(context),
+                            counterpart=delivery.recipient,
+                            message_digest=delivery.digest,
+                            reason="delivery_expired",
+                        )
+                    )
+
+        await context.ledger.commit(work)
+        context.news.publish({delivery.digest for delivery in expired})
+        for delivery in expired:
+            log.warning("delivery_expired", digest=delivery.digest.hex(), recipient=delivery.recipient)
+
+    def _expired(self) -> list[DeliveryRow]:
+        with self._context.store.reads() as reads:
+            return reads.expired(self._context.clock(), EXPIRY_BATCH)
+
+
+def node_id(context: Context) -> str:
+    """Give the node's own SPIFFE ID, the actor of what it does by itself."""
+    return f"spiffe://{context.member}.{context.registers.current.federation}/node"
+
+
+def _record(pen: Pen, peer: str, verdicts: _Verdicts, known: KnownLog) -> None:
+    """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
+    pen.tx.put_known_log(known)
+    ended = set(pen.tx.settle([settlement for settlement, _, _, _ in verdicts.settlements], pen.now))
+    for settlement, outgoing, event, evidence in verdicts.settlements:
+        if settlement.id in ended:
+            pen.append(
+                log_pb2.LogEntry(
+                    event=event,
+                    counterpart=peer,
+                    message_digest=outgoing.digest,
+                    reason=settlement.reason,
+                    evidence_sha256=evidence,
+                )
+            )
+    pen.tx.add_proofs(verdicts.proofs)
+    pen.tx.postpone(verdicts.postponements)
+    for digest, signed in verdicts.rewrapped:
+        pen.tx.replace_signed(digest, signed)
+
+
+def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:
+    """Check that what a peer shows as our checkpoint was signed by us."""
+    try:
+        return checkpoints.verify(note, [VerifierKey.from_vkey(vkey)], ledger.origin)
+    except Rejected as error:
+        raise Unavailable("bad_checkpoint", f"what the peer shows as our checkpoint is not: {error.detail}") from error
+
+
+def _bounded(reason: str) -> str:
+    """Take a reason code from the other side: one we know, or none."""
+    return reason if reason in REASONS else "unexpected_answer"

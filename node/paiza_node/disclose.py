@@ -1,0 +1,172 @@
+"""Disclose: a part of a message is handed to an officer, and that it was stands in the log before its key leaves.
+
+The officer's client opens and checks the part itself; the node gives the ciphertext, the part's key and the proofs. A
+crash after the commit and before the answer leaves an OPENED entry for something that was not shown: the safe side.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza_domain import kinds
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import ForeignProof, MessageRow, MessageState, Officer, Opened, ProofKind, StoredEntry
+from paiza_node.news import News
+from paiza_node.policy import MessageFacts
+from paiza_node.ports import Store
+from paiza_node.refresh import Registers
+from paiza_node.submit import principal_of
+from paiza_wire import hpke
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.merkle import HASH_BYTES
+
+MAX_REASON: Final = 1000  # characters of why something is opened
+
+
+class Disclose:
+    """The verb of reading."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        registers: Registers,
+        ledger: Ledger,
+        store: Store,
+        news: News,
+        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the verb needs."""
+        self._member = member
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+        self._news = news
+        self._private_keys = private_keys
+        self._clock = clock
+
+    async def __call__(
+        self, officer: Officer, request: officer_pb2.OpenMessageRequest
+    ) -> officer_pb2.OpenMessageResponse:
+        """Hand over one part. Rejected: unknown_id, part_missing, opening_reason_missing, policy_denied (logged)."""
+        with self._store.reads() as reads:
+            row = reads.message(request.message_digest)
+        signed = self._store.signed(request.message_digest)
+        if row is None or signed is None:
+            raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+        message = message_pb2.SignedMessage.FromString(signed)
+        header = wire.parse_header(message.header)
+        number = request.part_number
+        if number >= len(header.parts) or header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+            raise Rejected("part_missing", f"the message has no part {number} that can be opened so")
+        await self._allow(officer, row, header, request)
+        verified = wire.VerifiedMessage(row.digest, header, message, ())
+        part_key = wire.unwrap_key(verified, number, self._member, self._private_keys)
+        committed = await self._ledger.commit(lambda pen: _log_opened(pen, officer, row, number, request.reason_text))
+        index, entry = committed.result
+        self._news.publish([row.digest])
+        released, answers = proofs_of(
+            self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
+        )
+        return officer_pb2.OpenMessageResponse(
+            message=message_pb2.SignedMessage(
+                header=message.header,
+                signatures=message.signatures,
+                parts=[part for part in message.parts if part.part_number == number],
+            ),
+            part_key=part_key,
+            opened=own_proof(
+                self._ledger, StoredEntry(index, entry), committed.checkpoint.size, committed.checkpoint.note
+            ),
+            released=released,
+            answers=answers,
+            thread_name=row.thread_name,
+        )
+
+    async def _allow(
+        self,
+        officer: Officer,
+        row: MessageRow,
+        header: message_pb2.Header,
+        request: officer_pb2.OpenMessageRequest,
+    ) -> None:
+        annex = header.parts[request.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        if annex and not request.reason_text.strip():
+            raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
+        facts = MessageFacts(
+            kind=header.kind,
+            author=header.author,
+            urgency=header.urgency,
+            classification=max(
+                header.handling.classification, *(part.handling.classification for part in header.parts)
+            ),
+            ceiling=self._registers.current.member(self._member).classification_ceiling,
+            sender_roles=kinds.get(header.kind, header.kind_version).sender_roles,
+            has_annex=len(header.parts) > 1,
+        )
+        try:
+            self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
+        except Rejected as denied:
+            detail = denied.detail
+            await self._ledger.commit(lambda pen: _log_denied(pen, officer, row, detail))
+            raise
+
+
+def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> tuple[int, bytes]:
+    index = pen.append(
+        log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_OPENED, actor=officer.id, message_digest=row.digest, part_number=number
+        ),
+        text=reason,
+    )
+    pen.tx.add_opened(Opened(row.digest, number, officer.id, index))
+    return index, pen.entries[-1][1]
+
+
+def _log_denied(pen: Pen, officer: Officer, row: MessageRow, detail: str) -> None:
+    entry = log_pb2.LogEntry(
+        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason="policy_denied"
+    )
+    pen.append(entry, text=detail)
+
+
+def proofs_of(
+    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
+) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
+    """Give releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
+    with store.reads() as reads:
+        foreign = reads.proofs(row.digest)
+        if row.state is MessageState.RELEASED:
+            own = reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(row.digest)])
+        else:
+            own = list(reads.answers([row.digest]).values())
+    ours = [own_proof(ledger, entry, size, note) for entry in own]
+    if row.state is MessageState.RELEASED:
+        return ours, _foreign(foreign, ProofKind.ANSWER)
+    return _foreign(foreign, ProofKind.RELEASED), ours
+
+
+def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log_pb2.LogProof:
+    """Prove an entry of our own log to a checkpoint of ours."""
+    (hashes,) = ledger.prove([entry.index], size)
+    return log_pb2.LogProof(
+        proven=log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes), checkpoint=note
+    )
+
+
+def foreign_proof(proof: ForeignProof) -> log_pb2.LogProof:
+    """Give a kept proof of another member's log as it is shown."""
+    hashes = [proof.hashes[first : first + HASH_BYTES] for first in range(0, len(proof.hashes), HASH_BYTES)]
+    return log_pb2.LogProof(
+        proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=hashes),
+        checkpoint=proof.checkpoint,
+    )
+
+
+def _foreign(proofs: Sequence[ForeignProof], kind: ProofKind) -> list[log_pb2.LogProof]:
+    return [foreign_proof(proof) for proof in proofs if proof.kind is kind]

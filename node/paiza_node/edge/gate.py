@@ -1,0 +1,148 @@
+"""Who may call what: one list for every RPC, and the checks each call passes before it reaches a verb.
+
+1. The RPC is in the list. (One that is not makes the node refuse to start.)
+2. The register has not expired: otherwise nobody can be believed.
+3. The caller showed a certificate. It is looked at again here, since TLS accepts the union of all CAs.
+4. It is of the kind the RPC is for, issued by the right CA of the one member it names, valid now, not revoked.
+5. A node's member is active and not ourselves; an officer is our own, known here, with the very certificate on record.
+6. The rules permit the action.
+7. The caller has not more calls under way than its share.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from ssl import PEM_cert_to_DER_cert
+from typing import Any, Final, Literal
+
+from paiza_node.model import Officer
+from paiza_node.policy import Principal
+from paiza_node.refresh import Registers
+from paiza_node.submit import principal_of
+from paiza_register import Member, Register
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import SpiffeId, load_certificate, uri_san
+
+CALLS_PER_CALLER: Final = 16  # under way at once; a watching officer who submits in parallel needs about 8
+BUSY_SECONDS: Final = 0.5
+
+Who = Literal["node", "officer", "either"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call an RPC, and the action the rules are asked about; empty where the verb asks, with the message."""
+
+    who: Who
+    action: str = ""
+
+
+ACCESS: Final = {
+    "/paiza.v1.ExchangeService/Handshake": Access("node", "exchange"),
+    "/paiza.v1.ExchangeService/Deliver": Access("node", "exchange"),
+    "/paiza.v1.ExchangeService/ProveGrowth": Access("node", "exchange"),
+    "/paiza.v1.OfficerService/GetSession": Access("officer", "session"),
+    "/paiza.v1.OfficerService/Submit": Access("officer"),
+    "/paiza.v1.OfficerService/ListMessages": Access("officer", "list"),
+    "/paiza.v1.OfficerService/OpenMessage": Access("officer"),
+    "/paiza.v1.OfficerService/Watch": Access("officer", "watch"),
+    "/paiza.v1.OfficerService/FindSourceRows": Access("officer", "list"),
+    "/paiza.v1.AuditService/GetTrail": Access("officer", "trail"),
+    "/paiza.v1.AuditService/GetEvidence": Access("officer", "evidence"),
+    "/paiza.v1.AuditService/ListEntries": Access("officer", "read_log"),
+    "/paiza.v1.AuditService/GetLogStatus": Access("officer", "trail"),
+    "/paiza.v1.RegisterService/GetFile": Access("either", "read_register"),
+    "/paiza.v1.RegisterService/GetArchivedSet": Access("either", "read_register"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: another member's node, or an officer of our own."""
+
+    id: str
+    member: Member | None = None
+    officer: Officer | None = None
+
+
+class Gate:
+    """Admits callers. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        member: str,
+        registers: Registers,
+        officers: Callable[[], dict[str, Officer]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take whose node this is, the register in force and the officers known."""
+        self._member = member
+        self._registers = registers
+        self._officers = officers
+        self._clock = clock
+        self._under_way: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def admit(self, method: str, context: Any) -> AsyncIterator[Caller]:
+        """Check a call and count it as under way while the block runs."""
+        # 1.
+        access = ACCESS[method]
+        # 2.-6.
+        caller = self._identify(access, context)
+        # 7.
+        if self._under_way[caller.id] >= CALLS_PER_CALLER:
+            raise Unavailable("busy", f"{CALLS_PER_CALLER} calls of this caller are under way already", BUSY_SECONDS)
+        self._under_way[caller.id] += 1
+        try:
+            yield caller
+        finally:
+            self._under_way[caller.id] -= 1
+            if not self._under_way[caller.id]:
+                del self._under_way[caller.id]
+
+    def _identify(self, access: Access, context: Any) -> Caller:
+        # 2.
+        register = self._registers.current
+        # 3.
+        shown = context.auth_context().get("x509_pem_cert")
+        if not shown:
+            raise Rejected("unauthenticated", "the caller showed no certificate")
+        der = PEM_cert_to_DER_cert(shown[0].decode("ascii"))
+        claimed = uri_san(load_certificate(der))
+        if access.who not in ("either", claimed.role):
+            raise Rejected("forbidden", f"this call is for {access.who}s")
+        # 4.-6.
+        if claimed.role == "node":
+            return self._node(claimed, der, access.action, register)
+        return self._officer(claimed, der, access.action, register)
+
+    def _node(self, claimed: SpiffeId, der: bytes, action: str, register: Register) -> Caller:
+        # 4.
+        register.certificate_verifier().node(der, expected_member=claimed.member, at=self._clock())
+        # 5.
+        if claimed.member == self._member:
+            raise Rejected("wrong_member", "a node does not call itself")
+        member = register.active_member(claimed.member)
+        # 6.
+        self._registers.policy.check(Principal(member.id, node=True), action)
+        return Caller(str(claimed), member=member)
+
+    def _officer(self, claimed: SpiffeId, der: bytes, action: str, register: Register) -> Caller:
+        # 4.
+        certificate = register.certificate_verifier().officer(der, expected_id=str(claimed), at=self._clock())
+        # 5.
+        if claimed.member != self._member:
+            raise Rejected("wrong_member", "officers call their own member's node")
+        officer = self._officers().get(str(claimed))
+        if officer is None:
+            raise Rejected("unknown_officer", "this officer is not known to the node")
+        if certificate.fingerprint != officer.certificate_sha256:
+            raise Rejected("unknown_officer", "this is not the certificate on record for the officer")
+        # 6.
+        if officer.suspended:
+            raise Rejected("policy_denied", "officer-suspended")
+        if action:
+            self._registers.policy.check(principal_of(officer), action)
+        return Caller(officer.id, officer=officer)

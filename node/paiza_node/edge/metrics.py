@@ -1,0 +1,23 @@
+"""What Prometheus sees. Numbers and member ids only: no message, no officer."""
+
+from typing import Final
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+CALLS: Final = Counter("paiza_calls_total", "Calls answered, by RPC and reason (ok, or why not).", ["rpc", "reason"])
+SECONDS: Final = Histogram(
+    "paiza_call_seconds",
+    "Time to answer a call.",
+    ["rpc"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+LOG_SIZE: Final = Gauge("paiza_log_entries", "Entries of the own log.")
+WAITING: Final = Gauge("paiza_deliveries_waiting", "Deliveries that wait, by recipient.", ["recipient"])
+PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
+REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "When the register must have been renewed.")
+
+
+def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> None:
+    """Serve the numbers over plain HTTP at "host:port"; meant for loopback or a management network."""
+    host, _, port = listen.rpartition(":")
+    start_http_server(int(port), addr=host.strip("[]"), registry=registry)

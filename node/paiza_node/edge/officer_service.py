@@ -1,0 +1,203 @@
+"""What officers ask of their own node."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from paiza.v1 import officer_pb2
+from paiza_node.disclose import Disclose
+from paiza_node.edge.gate import Caller
+from paiza_node.edge.server import Behaviours
+from paiza_node.ledger import Ledger
+from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
+from paiza_node.news import News
+from paiza_node.ports import Store
+from paiza_node.refresh import Registers
+from paiza_node.submit import Submit
+from paiza_wire.errors import Rejected, Unavailable
+
+PREFIX: Final = "/paiza.v1.OfficerService/"
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+MAX_SOURCE_ROWS: Final = 10_000
+MAX_FILTER: Final = 128  # characters of a filter
+BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins behind
+
+
+class OfficerService:
+    """Requests of officers, turned into verbs."""
+
+    def __init__(
+        self,
+        *,
+        registers: Registers,
+        ledger: Ledger,
+        store: Store,
+        news: News,
+        submit: Submit,
+        disclose: Disclose,
+        version: str,
+        protocol_version: int,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take the verbs and what is told of the node."""
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+        self._news = news
+        self._submit = submit
+        self._disclose = disclose
+        self._version = version
+        self._protocol_version = protocol_version
+        self._clock = clock
+
+    def behaviours(self) -> Behaviours:
+        """Give the behaviour of every RPC of the service."""
+        return {
+            PREFIX + "GetSession": self.get_session,
+            PREFIX + "Submit": self.submit,
+            PREFIX + "ListMessages": self.list_messages,
+            PREFIX + "OpenMessage": self.open_message,
+            PREFIX + "Watch": self.watch,
+            PREFIX + "FindSourceRows": self.find_source_rows,
+        }
+
+    async def get_session(
+        self, caller: Caller, _request: officer_pb2.GetSessionRequest
+    ) -> officer_pb2.GetSessionResponse:
+        """Say who the caller is here, and what the node is."""
+        officer = _officer(caller)
+        response = officer_pb2.GetSessionResponse(
+            officer_id=officer.id,
+            roles=sorted(officer.roles),
+            unit=officer.unit,
+            protocol_version=self._protocol_version,
+            register_version=self._registers.version,
+            checkpoint=self._ledger.checkpoint.note,
+            node_version=self._version,
+        )
+        response.node_time.FromDatetime(self._clock())
+        return response
+
+    async def submit(self, caller: Caller, request: officer_pb2.SubmitRequest) -> officer_pb2.SubmitResponse:
+        """Release messages."""
+        return await self._submit(_officer(caller), request.items)
+
+    async def open_message(
+        self, caller: Caller, request: officer_pb2.OpenMessageRequest
+    ) -> officer_pb2.OpenMessageResponse:
+        """Hand over one part."""
+        return await self._disclose(_officer(caller), request)
+
+    async def list_messages(
+        self, caller: Caller, request: officer_pb2.ListMessagesRequest
+    ) -> officer_pb2.ListMessagesResponse:
+        """List messages without content, a page at a time."""
+        officer = _officer(caller)
+        size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        page = await asyncio.to_thread(self._list, _query(request, officer, size + 1), officer)
+        more = page[size - 1].row.seq if len(page) > size else 0
+        return officer_pb2.ListMessagesResponse(
+            messages=[message_info(listed) for listed in page[:size]], next_page_token=str(more) if more else ""
+        )
+
+    async def watch(
+        self, caller: Caller, request: officer_pb2.WatchRequest
+    ) -> AsyncIterator[officer_pb2.WatchResponse]:
+        """Stream what arrived after a sequence number, then everything as it happens."""
+        officer = _officer(caller)
+        news = self._news.subscribe()  # before the backlog is read, so that nothing falls between
+        try:
+            after = request.after_sequence
+            while after:
+                query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
+                page = await asyncio.to_thread(self._list, query, officer)
+                for listed in page:
+                    yield officer_pb2.WatchResponse(message=message_info(listed))
+                after = page[-1].row.seq if len(page) == BACKLOG_PAGE else 0
+            while (digest := await news.get()) is not None:
+                for listed in await asyncio.to_thread(self._listed, digest, officer):
+                    yield officer_pb2.WatchResponse(message=message_info(listed))
+        finally:
+            self._news.unsubscribe(news)
+        raise Unavailable("busy", "the watch ended: the node stops, or this watcher fell too far behind", 1.0)
+
+    def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
+        with self._store.reads() as reads:
+            return reads.list_messages(query, officer.id)
+
+    def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
+        with self._store.reads() as reads:
+            return reads.listed([digest], officer.id)
+
+    async def find_source_rows(
+        self, _caller: Caller, request: officer_pb2.FindSourceRowsRequest
+    ) -> officer_pb2.FindSourceRowsResponse:
+        """Say which source rows were sent already."""
+        if len(request.source_row_sha256) > MAX_SOURCE_ROWS:
+            raise Rejected("too_large", f"at most {MAX_SOURCE_ROWS} rows are looked up at once")
+        with self._store.reads() as reads:
+            found = reads.messages_by_source_row(set(request.source_row_sha256))
+        return officer_pb2.FindSourceRowsResponse(
+            rows=[officer_pb2.SourceRow(source_row_sha256=row, message_digest=digest) for row, digest in found.items()]
+        )
+
+
+def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
+    """Write a message down as lists show it."""
+    row = listed.row
+    info = officer_pb2.MessageInfo(
+        message_digest=row.digest,
+        header=row.header,
+        thread_name=row.thread_name,
+        opened_by_caller=listed.opened_by_caller,
+        opened=listed.opened,
+        deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
+        sequence=row.seq,
+        received=row.received,
+    )
+    info.stored_time.FromDatetime(row.stored_time)
+    return info
+
+
+def delivery_info(delivery: DeliveryRow) -> officer_pb2.Delivery:
+    """Write down what became of a message at one recipient."""
+    info = officer_pb2.Delivery(
+        recipient=delivery.recipient,
+        state=delivery.state,  # type: ignore[arg-type]  # the number is that of the enum
+        reason=delivery.reason,
+        detail=delivery.detail,
+        attempts=delivery.attempts,
+    )
+    if delivery.settled_time is not None:
+        info.settled_time.FromDatetime(delivery.settled_time)
+    return info
+
+
+def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: int) -> MessageQuery:
+    for text in (request.kind, request.author, request.id_prefix, request.page_token):
+        if len(text) > MAX_FILTER:
+            raise Rejected("malformed", f"a filter has at most {MAX_FILTER} characters")
+    prefix = request.id_prefix.replace("-", "").lower()
+    is_hex = bool(prefix) and not prefix.strip("0123456789abcdef")
+    if request.page_token and not request.page_token.isdecimal():
+        raise Rejected("malformed", "page_token is not one this node gave")
+    received = {officer_pb2.BOX_INBOX: True, officer_pb2.BOX_SENT: False}.get(request.box)
+    return MessageQuery(
+        received=received,
+        unread_by=officer.id if request.unread_only else "",
+        kind=request.kind,
+        author=request.author,
+        since_time=request.since_time.ToDatetime(tzinfo=UTC) if request.HasField("since_time") else None,
+        thread_id=request.thread_id,
+        thread_name=request.id_prefix.upper() if request.id_prefix and not is_hex else "",
+        id_prefix=prefix if is_hex else "",
+        before_seq=int(request.page_token) if request.page_token else None,
+        limit=limit,
+    )
+
+
+def _officer(caller: Caller) -> Officer:
+    assert caller.officer is not None, "the gate admits only officers here"
+    return caller.officer

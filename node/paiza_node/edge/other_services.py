@@ -1,0 +1,85 @@
+"""What peers, auditors and readers of the register ask."""
+
+import asyncio
+from typing import Any
+
+from paiza.v1 import audit_pb2, exchange_pb2, register_pb2
+from paiza_node.audit import Audit
+from paiza_node.edge.gate import Caller
+from paiza_node.edge.server import Behaviours
+from paiza_node.receive import Receive
+from paiza_register import FetchMissing, Member, RegisterReader
+from paiza_wire.errors import Rejected
+
+MAX_PATH = 256  # characters of a file's path in the register
+
+
+def exchange_behaviours(receive: Receive) -> Behaviours:
+    """Give the behaviour of every RPC of ExchangeService."""
+
+    async def handshake(caller: Caller, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
+        return await receive.handshake(_member(caller), request)
+
+    async def deliver(caller: Caller, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
+        return await receive(_member(caller), request)
+
+    async def prove_growth(
+        _caller: Caller, request: exchange_pb2.ProveGrowthRequest
+    ) -> exchange_pb2.ProveGrowthResponse:
+        return await receive.prove_growth(request)
+
+    prefix = "/paiza.v1.ExchangeService/"
+    return {prefix + "Handshake": handshake, prefix + "Deliver": deliver, prefix + "ProveGrowth": prove_growth}
+
+
+def audit_behaviours(audit: Audit) -> Behaviours:
+    """Give the behaviour of every RPC of AuditService; the store is read in a thread."""
+
+    async def trail(_caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
+        return await asyncio.to_thread(audit.trail, request.message_digest)
+
+    async def evidence(_caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
+        return await asyncio.to_thread(audit.evidence, request.message_digest)
+
+    async def entries(_caller: Caller, request: audit_pb2.ListEntriesRequest) -> Any:
+        return await asyncio.to_thread(audit.entries, request)
+
+    async def status(_caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
+        return await asyncio.to_thread(audit.status)
+
+    prefix = "/paiza.v1.AuditService/"
+    return {
+        prefix + "GetTrail": trail,
+        prefix + "GetEvidence": evidence,
+        prefix + "ListEntries": entries,
+        prefix + "GetLogStatus": status,
+    }
+
+
+def register_behaviours(reader: RegisterReader) -> Behaviours:
+    """Give the behaviour of every RPC of RegisterService; who asks verifies what he gets."""
+
+    async def get_file(_caller: Caller, request: register_pb2.GetFileRequest) -> register_pb2.GetFileResponse:
+        if len(request.path) > MAX_PATH:
+            raise Rejected("unknown_file", "the register has no file of such a path")
+        try:
+            data = await asyncio.to_thread(reader.file, request.path)
+        except FetchMissing:
+            raise Rejected("unknown_file", "the register has no file of such a path") from None
+        return register_pb2.GetFileResponse(data=data)
+
+    async def get_set(
+        _caller: Caller, request: register_pb2.GetArchivedSetRequest
+    ) -> register_pb2.GetArchivedSetResponse:
+        files = await asyncio.to_thread(reader.archived_files, request.register_version)
+        return register_pb2.GetArchivedSetResponse(
+            files=[register_pb2.RegisterFile(path=path, data=data) for path, data in sorted(files.items())]
+        )
+
+    prefix = "/paiza.v1.RegisterService/"
+    return {prefix + "GetFile": get_file, prefix + "GetArchivedSet": get_set}
+
+
+def _member(caller: Caller) -> Member:
+    assert caller.member is not None, "the gate admits only nodes here"
+    return caller.member

@@ -1,0 +1,205 @@
+"""The gRPC servers: one over mutual TLS for peers and officers, one on a Unix socket for the operator."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
+from time import perf_counter
+from typing import Any, Final
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, officer_pb2, register_pb2
+from paiza_node.edge.gate import Caller, Gate
+from paiza_node.edge.metrics import CALLS, SECONDS
+from paiza_node.edge.status import refuse
+from paiza_node.errors import NodeStopped
+from paiza_register import Register
+from paiza_wire.errors import PaizaError, Rejected
+
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
+MAX_CALLS: Final = 256  # under way at once, all callers together
+
+SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
+)
+
+SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
+    exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
+    officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
+    audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
+)
+
+Unary = Callable[[Caller, Any], Awaitable[Message]]
+Stream = Callable[[Caller, Any], AsyncIterator[Message]]
+Behaviours = Mapping[str, Unary | Stream]
+
+
+class Health:
+    """What the standard health service answers: serving, or no longer."""
+
+    def __init__(self, servicer: health_aio.HealthServicer) -> None:
+        """Take the servicer of a server."""
+        self._servicer = servicer
+
+    async def serve(self) -> None:
+        """Say that the node serves, as a whole and each service by its name."""
+        for name in ("", *(service.full_name for service in SERVICES)):
+            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self) -> None:
+        """Say that the node is being stopped: callers go elsewhere or wait."""
+        await self._servicer.enter_graceful_shutdown()
+
+
+def public_server(
+    *,
+    listen: str,
+    gate: Gate,
+    behaviours: Behaviours,
+    certificate: bytes,
+    private_key: bytes,
+    member: str,
+    register: Callable[[], Register],
+    with_reflection: bool,
+) -> tuple[grpc.aio.Server, Health]:
+    """Build the server for peers and officers. TLS roots follow the register without a restart.
+
+    Every RPC of every service needs its behaviour and its line in `gate.ACCESS`: a KeyError here is a node that must
+    not start.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    for service in SERVICES:
+        handlers = {method.name: _guarded(gate, method, behaviours) for method in service.methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    health_servicer = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    if with_reflection:
+        reflection.enable_server_reflection(
+            (*(service.full_name for service in SERVICES), health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+    served: list[bytes] = []
+
+    def configuration() -> grpc.ServerCertificateConfiguration | None:
+        """Give the certificates to serve with, or None while nothing changed; called at every handshake."""
+        roots = _roots(register(), member)
+        if served == [roots]:
+            return None
+        served[:] = [roots]
+        return grpc.ssl_server_certificate_configuration([(private_key, certificate)], root_certificates=roots)
+
+    initial = configuration()
+    assert initial is not None
+    credentials = grpc.dynamic_ssl_server_credentials(
+        initial,
+        configuration,  # type: ignore[arg-type]  # None means "as before", which the stub does not know
+        require_client_authentication=True,
+    )
+    try:
+        bound = server.add_secure_port(listen, credentials)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise NodeStopped(
+            "bad_configuration",
+            what=f"The address {listen} cannot be listened on.",
+            where="listen in node.toml",
+            remedy="Stop what listens there, or choose another port (and publish it in the register).",
+        )
+    return server, Health(health_servicer)
+
+
+def admin_server(path: Path, behaviours: Mapping[str, Callable[[Any], Awaitable[Message]]]) -> grpc.aio.Server:
+    """Build the operator's server. Whoever can open the socket (0600, the node's own user) is the operator."""
+    server = grpc.aio.server()
+    service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
+    handlers = {
+        method.name: _plain(method, behaviours[f"/{service.full_name}/{method.name}"]) for method in service.methods
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    path.unlink(missing_ok=True)  # left by a process that was killed; the store's lock says that none runs
+    previous = os.umask(0o177)
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    finally:
+        os.umask(previous)
+    return server
+
+
+def _roots(register: Register, member: str) -> bytes:
+    """Give the CAs a caller may come from: every active member's node CA, and our own officer CA."""
+    ders = [other.authority.node_ca for other in register.active_members()]
+    ders.append(register.member(member).authority.officer_ca)
+    return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
+
+
+def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "grpc.RpcMethodHandler[Any, Any]":
+    name = f"/{method.containing_service.full_name}/{method.name}"
+    behaviour: Any = behaviours[name]
+    request_type = message_factory.GetMessageClass(method.input_type)
+
+    async def unary(data: bytes, context: Any) -> bytes | None:
+        began = perf_counter()
+        reason = "ok"
+        try:
+            async with gate.admit(name, context) as caller:
+                response: Message = await behaviour(caller, _parse(request_type, data))
+                return response.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
+            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+            await refuse(context, error)
+            return None
+        finally:
+            CALLS.labels(name, reason).inc()
+            SECONDS.labels(name).observe(perf_counter() - began)
+
+    async def stream(data: bytes, context: Any) -> AsyncIterator[bytes]:
+        reason = "ok"
+        try:
+            async with gate.admit(name, context) as caller:
+                async for response in behaviour(caller, _parse(request_type, data)):
+                    yield response.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+            await refuse(context, error)
+        finally:
+            CALLS.labels(name, reason).inc()
+
+    # Bytes in, bytes out: what does not parse is refused by us, with a reason, not by the library.
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(stream)
+    return grpc.unary_unary_rpc_method_handler(unary)
+
+
+def _plain(
+    method: MethodDescriptor, behaviour: Callable[[Any], Awaitable[Message]]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    request_type = message_factory.GetMessageClass(method.input_type)
+
+    async def unary(data: bytes, context: Any) -> bytes | None:
+        try:
+            return (await behaviour(_parse(request_type, data))).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - all end as a status
+            await refuse(context, error)
+            return None
+
+    return grpc.unary_unary_rpc_method_handler(unary)
+
+
+def _parse(request_type: type[Message], data: bytes) -> Message:
+    try:
+        return request_type.FromString(data)
+    except DecodeError as error:
+        raise Rejected("malformed", f"the request is not a {request_type.DESCRIPTOR.full_name}") from error

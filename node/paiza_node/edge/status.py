@@ -1,0 +1,45 @@
+"""How refusals become gRPC statuses. The reason code travels in trailing metadata, for the status is too coarse."""
+
+from typing import Any, Final
+
+import grpc
+import structlog
+
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+
+REASON_KEY: Final = "paiza-reason"
+RETRY_KEY: Final = "paiza-retry-after-ms"
+MAX_DETAIL: Final = 1000  # characters
+
+log = structlog.get_logger("paiza.edge")
+
+_CODES: Final = {
+    "busy": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "certificate_expired": grpc.StatusCode.UNAUTHENTICATED,
+    "certificate_revoked": grpc.StatusCode.UNAUTHENTICATED,
+    "bad_certificate": grpc.StatusCode.UNAUTHENTICATED,
+    "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
+    "wrong_member": grpc.StatusCode.PERMISSION_DENIED,
+    "forbidden": grpc.StatusCode.PERMISSION_DENIED,
+    "member_suspended": grpc.StatusCode.PERMISSION_DENIED,
+    "policy_denied": grpc.StatusCode.PERMISSION_DENIED,
+    "unknown_officer": grpc.StatusCode.PERMISSION_DENIED,
+    "unknown_id": grpc.StatusCode.NOT_FOUND,
+    "unknown_file": grpc.StatusCode.NOT_FOUND,
+    "register_unknown": grpc.StatusCode.NOT_FOUND,
+}
+
+
+async def refuse(context: Any, error: Exception) -> None:
+    """End a call with the status of a refusal; what is not one of ours is logged whole and told as internal_error."""
+    if not isinstance(error, PaizaError):
+        log.error("internal_error", exc_info=error)
+        context.set_trailing_metadata(((REASON_KEY, "internal_error"),))
+        await context.abort(grpc.StatusCode.INTERNAL, "the node failed; its operator finds the cause in its log")
+    assert isinstance(error, PaizaError)
+    metadata = [(REASON_KEY, error.reason)]
+    if isinstance(error, Unavailable) and error.retry_after_seconds is not None:
+        metadata.append((RETRY_KEY, str(int(error.retry_after_seconds * 1000))))
+    context.set_trailing_metadata(tuple(metadata))
+    final = grpc.StatusCode.INVALID_ARGUMENT if isinstance(error, Rejected) else grpc.StatusCode.UNAVAILABLE
+    await context.abort(_CODES.get(error.reason, final), error.detail[:MAX_DETAIL])

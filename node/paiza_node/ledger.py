@@ -1,0 +1,331 @@
+"""The one commit path: every change of state is rows plus log entries, committed together, proven before answered.
+
+`Ledger.commit` takes *work*, a function that reads and writes through a `Pen`. One thread gathers the work that waits
+(group commit), runs it in ONE database transaction, appends its entries to the log's tree and advances the head. Only
+after the commit does it sign one checkpoint for the batch, put that on disk outside the database, and release the
+callers.
+
+What a crash leaves:
+
+- before the COMMIT: nothing happened, nobody was answered;
+- after the COMMIT, before the checkpoint is on disk: the batch happened and nobody was answered; the next start signs
+  the committed head, and whoever repeats gets the same entries;
+- after that: the answer may be lost; repeats get the same entries.
+"""
+
+import asyncio
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import structlog
+
+from paiza.v1 import log_pb2
+from paiza_node.errors import NodeStopped
+from paiza_node.model import Head
+from paiza_node.ports import Store, Transaction
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import merkle, receipts, tiles
+from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.notes import SignerKey
+
+MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
+MAX_WAITING: Final = 1024  # pieces of work that may wait; more is answered "busy"
+BATCH_ID_BYTES: Final = 16
+
+T = TypeVar("T")
+log = structlog.get_logger("paiza.ledger")
+
+
+class CheckpointFile(Protocol):
+    """Where the last signed checkpoint stands outside the database."""
+
+    def load(self) -> bytes | None:
+        """Give the note saved last; None where none ever was."""
+
+    def save(self, note: bytes) -> None:
+        """Put a note on disk; returns when it would survive loss of power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[T]):
+    """What a piece of work gave, and a checkpoint of the log that holds its entries."""
+
+    result: T
+    checkpoint: VerifiedCheckpoint
+
+
+class Pen:
+    """What a piece of work writes with. Valid only while the work runs."""
+
+    def __init__(self, tx: Transaction, head: Head, now: datetime, register_version: bytes) -> None:
+        """Begin behind ``head``; ``now`` is the time of every entry of this commit."""
+        self.tx = tx
+        self.now = now
+        self.register_version = register_version
+        self._size = head.size
+        self._messages = head.messages
+        self._deliveries = head.deliveries
+        self.entries: list[tuple[int, bytes, bytes]] = []
+
+    @property
+    def size(self) -> int:
+        """Give the size of the log with what was appended so far."""
+        return self._size + len(self.entries)
+
+    def append(self, entry: log_pb2.LogEntry, *, text: str = "") -> int:
+        """Append an entry, adding salt, time, register version and the digest of ``text``; gives its index."""
+        index = self.size
+        entry.salt = receipts.new_salt()
+        entry.entry_time.FromDatetime(self.now)
+        entry.register_version = self.register_version
+        if text:
+            entry.text_sha256 = receipts.text_digest(entry.salt, text)
+            self.tx.add_texts({index: text})
+        self.entries.append((index, entry.SerializeToString(deterministic=True), entry.message_digest))
+        return index
+
+    def next_message_seq(self) -> int:
+        """Give the next number of a stored message, counted from 1."""
+        self._messages += 1
+        return self._messages
+
+    def next_delivery_id(self) -> int:
+        """Give the next number of a delivery, counted from 1."""
+        self._deliveries += 1
+        return self._deliveries
+
+    def mark(self) -> tuple[int, int, int]:
+        """Remember where the pen stands, to come back with `rewind`."""
+        return len(self.entries), self._messages, self._deliveries
+
+    def rewind(self, mark: tuple[int, int, int]) -> None:
+        """Undo what was appended and counted since the mark."""
+        entries, self._messages, self._deliveries = mark
+        del self.entries[entries:]
+
+    def head(self, root: bytes, batch: bytes) -> Head:
+        """Give the head as it is after this commit."""
+        return Head(self.size, root, self._messages, self._deliveries, self.now, batch)
+
+
+Work = Callable[[Pen], T]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Work[Any]
+    future: "Future[Committed[Any]]" = field(default_factory=Future)
+    outcome: Any = None
+
+
+class Ledger:
+    """The log of one node and the only way to change its state. One per store; its thread is the only writer."""
+
+    def __init__(
+        self,
+        store: Store,
+        signer: SignerKey,
+        file: CheckpointFile,
+        register_version: Callable[[], bytes],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Take over the store: compare its head with the last signed checkpoint, sign it anew, begin the thread."""
+        self._store = store
+        self._signer = signer
+        self._file = file
+        self._register_version = register_version
+        self._clock = clock
+        self._lock = threading.Lock()  # the tree is read by provers while the thread appends
+        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(MAX_WAITING)
+        with store.reads() as reads:
+            self._head = reads.head()
+        self._tree = tiles.TileTree(self._head.size, self._read_tile)
+        self._check_start()
+        self._checkpoint = self._sign()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    @property
+    def origin(self) -> str:
+        """Give the name of the log."""
+        return self._signer.verifier_key.name
+
+    @property
+    def checkpoint(self) -> VerifiedCheckpoint:
+        """Give the last checkpoint that is on disk."""
+        return self._checkpoint
+
+    async def commit(self, work: Work[T]) -> Committed[T]:
+        """Have work done in the next commit. What the work or the commit raises is raised here; then nothing happened.
+
+        Unavailable("busy") where too much waits already.
+        """
+        return await asyncio.wrap_future(self._enqueue(work))
+
+    def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
+        """Do the same from a plain thread."""
+        return self._enqueue(work).result(timeout_seconds)
+
+    def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
+        """Give inclusion proofs of these entries in the tree of ``size``."""
+        with self._lock:
+            return [self._tree.inclusion_proof(index, size) for index in indices]
+
+    def prove_growth(self, size1: int, size2: int) -> list[bytes]:
+        """Give the consistency proof between two sizes of the log."""
+        with self._lock:
+            return self._tree.consistency_proof(size1, size2)
+
+    def close(self) -> None:
+        """Finish what waits, then end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _enqueue(self, work: Work[T]) -> "Future[Committed[T]]":
+        waiting = _Waiting(work)
+        try:
+            self._waiting.put_nowait(waiting)
+        except queue.Full:
+            raise Unavailable("busy", "too many changes wait to be committed", 1.0) from None
+        return waiting.future
+
+    def _run(self) -> None:
+        while True:
+            group, ended = self._gather()
+            if group:
+                self._settle(group)
+            if ended:
+                return
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Wait for work, then take all that waits."""
+        group: list[_Waiting] = []
+        item = self._waiting.get()
+        while item is not None:
+            group.append(item)
+            if len(group) == MAX_GROUP:
+                return group, False
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _settle(self, group: list[_Waiting]) -> None:
+        try:
+            self._commit_group(group)
+        except BaseException as error:
+            if not isinstance(error, Unavailable):
+                log.exception("commit_failed")
+            for item in group:
+                if not item.future.done():
+                    item.future.set_exception(error)
+
+    def _commit_group(self, group: list[_Waiting]) -> None:
+        batch = secrets.token_bytes(BATCH_ID_BYTES)
+        tile_batch: tiles.TileBatch | None = None
+        head = self._head
+        try:
+            with self._store.transaction() as tx:
+                # Re-read under the database's lock: another writer, or a restored database, is found here.
+                if tx.head() != self._head:
+                    raise _moved(self._head, tx.head())
+                pen = Pen(tx, self._head, max(self._clock(), self._head.last_time), self._register_version())
+                for item in group:
+                    _do(item, pen)
+                if pen.entries:
+                    with self._lock:
+                        tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
+                    tx.add_entries(pen.entries)
+                    tx.put_tiles(tile_batch.tiles)
+                head = pen.head(tile_batch.root if tile_batch else self._head.root, batch)
+                tx.set_head(head)
+        except Unavailable:
+            # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
+            if not self._took_place(batch):
+                raise
+        self._head = head
+        if tile_batch is not None:
+            with self._lock:
+                self._tree.commit(tile_batch)
+            self._checkpoint = self._sign()
+        for item in group:
+            if not item.future.done():
+                item.future.set_result(Committed(item.outcome, self._checkpoint))
+
+    def _took_place(self, batch: bytes) -> bool:
+        try:
+            with self._store.transaction() as tx:
+                return tx.head().batch == batch
+        except Unavailable:
+            return False
+
+    def _sign(self) -> VerifiedCheckpoint:
+        """Sign the committed head. Nobody may be answered with it before it is on disk outside the database.
+
+        A crash before `save` returns leaves the old checkpoint in the file; the next start signs the head again.
+        """
+        note = checkpoints.sign(Checkpoint(self.origin, self._head.size, self._head.root), self._signer)
+        self._file.save(note)
+        return VerifiedCheckpoint(self.origin, self._head.size, self._head.root, note)
+
+    def _check_start(self) -> None:
+        if self._tree.root() != self._head.root:
+            raise _damaged("the tiles of the log do not give the root in its head")
+        note = self._file.load()
+        if note is None:
+            return
+        last = checkpoints.verify(note, [self._signer.verifier_key], self.origin)
+        if last.size > self._head.size:
+            raise NodeStopped(
+                "log_rolled_back",
+                what=f"The database ends at entry {self._head.size}, but a checkpoint of {last.size} was signed.",
+                where=self.origin,
+                remedy="An old copy of the database was put back. Put back the newest; keep the checkpoint file.",
+            )
+        if self._tree.root(last.size) != last.root:
+            raise _damaged(f"the log does not lead to the checkpoint of size {last.size} that was signed")
+
+    def _read_tile(self, level: int, index: int) -> bytes:
+        with self._store.reads() as reads:
+            return reads.tile(level, index)
+
+
+def _do(item: _Waiting, pen: Pen) -> None:
+    """Run one piece of work; if it fails only its own writes are undone, and only its caller hears of it."""
+    mark = pen.mark()
+    try:
+        with pen.tx.savepoint():
+            item.outcome = item.work(pen)
+    except Exception as error:
+        if isinstance(error, Unavailable) and error.reason == "database_unavailable":
+            raise
+        if not isinstance(error, PaizaError):
+            log.exception("work_failed")
+        pen.rewind(mark)
+        item.future.set_exception(error)
+
+
+def _moved(expected: Head, found: Head) -> NodeStopped:
+    return NodeStopped(
+        "log_damaged",
+        what=f"The log has {found.size} entries in the database where this process left it at {expected.size}.",
+        where="log_head",
+        remedy="Another process wrote to it. Stop all node processes, run `paiza-node verify`, then start one.",
+    )
+
+
+def _damaged(what: str) -> NodeStopped:
+    return NodeStopped(
+        "log_damaged",
+        what=f"The log is damaged: {what}.",
+        where="the database",
+        remedy="Run `paiza-node verify` for the first entry that does not hold, and restore the newest backup.",
+    )

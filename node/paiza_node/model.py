@@ -1,0 +1,209 @@
+"""The nouns of the node: what is stored, what waits, what is known of others. Times are UTC; digests are 32 bytes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from paiza.v1 import log_pb2, officer_pb2
+
+
+class MessageState(IntEnum):
+    """What this node did with a message. Stored as the number: never renumber."""
+
+    RELEASED = 1
+    RECEIVED = 2
+    REFUSED = 3
+
+
+class ProofKind(IntEnum):
+    """What a proof from another member's log shows. Stored as the number: never renumber."""
+
+    RELEASED = 1
+    ANSWER = 2
+
+
+DeliveryState = officer_pb2.DeliveryState
+LogEvent = log_pb2.LogEvent
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message as stored. ``signed`` is the serialized SignedMessage; None for one refused."""
+
+    seq: int
+    digest: bytes
+    author: str
+    message_id: bytes
+    thread_id: bytes
+    thread_name: str
+    kind: str
+    urgency: int
+    state: MessageState
+    header: bytes
+    stored_time: datetime
+    signed: bytes | None = None
+    source_row: bytes | None = None
+
+    @property
+    def received(self) -> bool:
+        """Say whether the message came from another member."""
+        return self.state is not MessageState.RELEASED
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One message on its way to one recipient."""
+
+    id: int
+    message_seq: int
+    digest: bytes
+    recipient: str
+    urgency: int
+    released_index: int
+    released_time: datetime
+    expires_time: datetime
+    next_attempt_time: datetime
+    state: int = officer_pb2.DELIVERY_STATE_WAITING
+    reason: str = ""
+    detail: str = ""
+    attempts: int = 0
+    settled_time: datetime | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one delivery."""
+
+    id: int
+    state: int
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Postponement:
+    """A delivery to be tried again, when, and why."""
+
+    id: int
+    next_attempt_time: datetime
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A waiting delivery with what must be sent for it."""
+
+    id: int
+    message_seq: int
+    digest: bytes
+    urgency: int
+    attempts: int
+    signed: bytes
+    released_index: int
+    released_entry: bytes
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignProof:
+    """An entry of another member's log, proven to one of its checkpoints; kept as evidence."""
+
+    digest: bytes
+    member: str
+    kind: ProofKind
+    entry: bytes
+    index: int
+    hashes: bytes
+    checkpoint: bytes
+    register_version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLog:
+    """The largest checkpoint of another member's log that this node accepted."""
+
+    member: str
+    size: int
+    root: bytes
+    note: bytes
+    accepted_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """An officer of the own member, as this node knows him."""
+
+    id: str
+    roles: frozenset[str]
+    unit: str
+    certificate_sha256: bytes
+    suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far the own log has come, and the counters that grow with it. ``batch`` names the last commit."""
+
+    size: int
+    root: bytes
+    messages: int
+    deliveries: int
+    last_time: datetime
+    batch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry of the own log."""
+
+    index: int
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """That a part was handed to an officer, by the entry that records it."""
+
+    digest: bytes
+    part_number: int
+    officer: str
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """Which messages to list; unset fields do not restrict. Newest first, below ``before_seq`` where that is given."""
+
+    received: bool | None = None
+    unread_by: str = ""
+    kind: str = ""
+    author: str = ""
+    since_time: datetime | None = None
+    thread_id: bytes = b""
+    thread_name: str = ""
+    id_prefix: str = ""
+    after_seq: int = 0
+    before_seq: int | None = None
+    limit: int = 100
+    oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMessage:
+    """A message with what became of it, as a list shows it."""
+
+    row: MessageRow
+    opened_by_caller: bool
+    opened: bool
+    deliveries: list[DeliveryRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSummary:
+    """What waits for one recipient."""
+
+    recipient: str
+    waiting: int
+    oldest_time: datetime | None

@@ -1,0 +1,157 @@
+"""Operate: what an operator does to the queue, and how the node stands. Every act is logged with his name."""
+
+import getpass
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from paiza.v1 import admin_pb2, log_pb2, officer_pb2
+from paiza_node.deliver import Deliver
+from paiza_node.growth import KnownLogs
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import DeliveryRow, Postponement, Settlement
+from paiza_node.news import News
+from paiza_node.ports import Store
+from paiza_node.refresh import Registers
+from paiza_wire.errors import Rejected
+
+DEFAULT_QUEUE: Final = 100
+MAX_QUEUE: Final = 1000
+MAX_REASON: Final = 1000  # characters of why a delivery is dropped
+
+
+class Operate:
+    """The verbs of the operator."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        version: str,
+        registers: Registers,
+        ledger: Ledger,
+        store: Store,
+        logs: KnownLogs,
+        news: News,
+        deliver: Deliver,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the verbs need."""
+        self._member = member
+        self._version = version
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+        self._logs = logs
+        self._news = news
+        self._deliver = deliver
+        self._clock = clock
+        self._started = clock()
+
+    async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
+        """Say how the node stands."""
+        with self._store.reads() as reads:
+            head = reads.head()
+            queue = {summary.recipient: summary for summary in reads.queue_summary()}
+        response = admin_pb2.GetStatusResponse(
+            member=self._member,
+            version=self._version,
+            checkpoint=self._ledger.checkpoint.note,
+            register_version=self._registers.version,
+            messages=head.messages,
+            waiting=sum(summary.waiting for summary in queue.values()),
+            database=self._store.describe(),
+        )
+        response.started_time.FromDatetime(self._started)
+        response.register_expiry_time.FromDatetime(self._registers.expiry_time)
+        for member, courier in sorted(self._deliver.couriers.items()):
+            health = courier.health
+            peer = response.peers.add(
+                member=member,
+                reachable=health.reachable,
+                last_error=health.last_error,
+                known_log_size=self._logs.size(member),
+            )
+            if health.last_seen is not None:
+                peer.last_seen_time.FromDatetime(health.last_seen)
+            if member in queue:
+                peer.waiting = queue[member].waiting
+                if (oldest := queue[member].oldest_time) is not None:
+                    peer.oldest_waiting_time.FromDatetime(oldest)
+        return response
+
+    async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
+        """List deliveries that wait or failed, oldest first."""
+        with self._store.reads() as reads:
+            rows = reads.queue(request.recipient, min(request.limit or DEFAULT_QUEUE, MAX_QUEUE))
+        return admin_pb2.ListQueueResponse(deliveries=[queued(row) for row in rows])
+
+    async def retry(self, request: admin_pb2.RetryDeliveryRequest) -> admin_pb2.RetryDeliveryResponse:
+        """Try a delivery again now."""
+        row = self._waiting(request.delivery_id)
+
+        def work(pen: Pen) -> None:
+            pen.tx.postpone([Postponement(row.id, pen.now, row.reason, row.detail)])
+
+        await self._ledger.commit(work)
+        self._deliver.wake([row.recipient])
+        return admin_pb2.RetryDeliveryResponse()
+
+    async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
+        """Give a delivery up; its officers see it and the log says who did it and why."""
+        row = self._waiting(request.delivery_id)
+        text = request.reason_text.strip()
+        if not text or len(text) > MAX_REASON:
+            raise Rejected("opening_reason_missing", f"say why, in 1 to {MAX_REASON} characters")
+
+        def work(pen: Pen) -> None:
+            settlement = Settlement(row.id, officer_pb2.DELIVERY_STATE_DROPPED, "delivery_dropped", text)
+            if not pen.tx.settle([settlement], pen.now):
+                raise Rejected("unknown_id", "the delivery was settled in the meantime")
+            pen.append(
+                log_pb2.LogEntry(
+                    event=log_pb2.LOG_EVENT_EXPIRED,
+                    actor=operator(),
+                    counterpart=row.recipient,
+                    message_digest=row.digest,
+                    reason="delivery_dropped",
+                ),
+                text=text,
+            )
+
+        await self._ledger.commit(work)
+        self._news.publish([row.digest])
+        return admin_pb2.DropDeliveryResponse()
+
+    def _waiting(self, delivery_id: int) -> DeliveryRow:
+        with self._store.reads() as reads:
+            row = reads.delivery(delivery_id)
+        if row is None or row.state != officer_pb2.DELIVERY_STATE_WAITING:
+            raise Rejected("unknown_id", f"no delivery {delivery_id} waits")
+        return row
+
+
+def operator() -> str:
+    """Name the operating-system user the node runs as: nobody else can open its admin socket."""
+    return f"os-user:{getpass.getuser()}"
+
+
+def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:
+    """Write a delivery down as the queue shows it."""
+    found = admin_pb2.QueuedDelivery(
+        delivery_id=row.id,
+        message_digest=row.digest,
+        kind=row.kind,
+        delivery=officer_pb2.Delivery(
+            recipient=row.recipient,
+            state=row.state,  # type: ignore[arg-type]  # the number is that of the enum
+            reason=row.reason,
+            detail=row.detail,
+            attempts=row.attempts,
+        ),
+    )
+    found.released_time.FromDatetime(row.released_time)
+    found.next_attempt_time.FromDatetime(row.next_attempt_time)
+    if row.settled_time is not None:
+        found.delivery.settled_time.FromDatetime(row.settled_time)
+    return found

@@ -1,0 +1,169 @@
+"""Channels to other members' nodes: gRPC over TLS 1.3, each with that one member's node CA as its only root.
+
+Python gRPC does not show a dialler the server's certificate. So the CA is the pin: whoever holds a certificate of that
+member's node CA for that member's DNS name is that member's node, and no other CA counts on the channel.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from ssl import DER_cert_to_PEM_cert
+from typing import Any, Final
+
+import grpc
+
+from paiza.v1 import exchange_pb2, exchange_pb2_grpc, register_pb2, register_pb2_grpc
+from paiza_register import FetchMissing, Register
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import node_dns_name
+from paiza_wire.reasons import REASONS
+
+DELIVER_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
+SHORT_SECONDS: Final = 10.0  # everything else
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
+REASON_KEY: Final = "paiza-reason"  # trailing metadata of a refused call
+
+CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.min_reconnect_backoff_ms", 250),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
+    ("grpc.enable_retries", 0),  # retrying is the courier's, which knows what was answered
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelKeys:
+    """This node's own certificate and key, PEM."""
+
+    certificate: bytes
+    private_key: bytes
+
+
+class GrpcPeer:
+    """Another member's node over gRPC; redials when the register gives it another CA or endpoint."""
+
+    def __init__(self, member: str, keys: ChannelKeys, register: Callable[[], Register]) -> None:
+        """Take the member; the channel is opened with the first call."""
+        self.member = member
+        self._keys = keys
+        self._register = register
+        self._dialled: tuple[str, bytes] | None = None
+        self._channel: grpc.aio.Channel | None = None
+
+    async def handshake(self, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
+        """Compare what each side knows of the other."""
+        stub = exchange_pb2_grpc.ExchangeServiceStub(await self._open())
+        response: exchange_pb2.HandshakeResponse = await _call(
+            stub.Handshake(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def deliver(self, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
+        """Hand over a batch."""
+        stub = exchange_pb2_grpc.ExchangeServiceStub(await self._open())
+        response: exchange_pb2.DeliverResponse = await _call(
+            stub.Deliver(request, timeout=DELIVER_SECONDS), self.member
+        )
+        return response
+
+    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+        """Have the peer prove that its log grew."""
+        stub = exchange_pb2_grpc.ExchangeServiceStub(await self._open())
+        response: exchange_pb2.ProveGrowthResponse = await _call(
+            stub.ProveGrowth(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def get_file(self, path: str) -> bytes:
+        """Fetch one file of the register; FetchMissing where the peer has none of that path."""
+        stub = register_pb2_grpc.RegisterServiceStub(await self._open())
+        try:
+            response = await stub.GetFile(register_pb2.GetFileRequest(path=path), timeout=SHORT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise FetchMissing(path) from error
+            raise _unavailable(error, self.member) from error
+        return bytes(response.data)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
+
+    async def _open(self) -> grpc.aio.Channel:
+        register = self._register()
+        member = register.active_member(self.member)
+        if not member.endpoints:
+            raise Unavailable("peer_unreachable", f"{self.member} has no endpoint in the register")
+        wanted = (member.endpoints[0], member.authority.node_ca)
+        if self._channel is None or wanted != self._dialled:
+            await self.close()
+            self._channel = self._dial(*wanted, node_dns_name(self.member, register.federation))
+            self._dialled = wanted
+        return self._channel
+
+    def _dial(self, endpoint: str, node_ca: bytes, name: str) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=DER_cert_to_PEM_cert(node_ca).encode(),
+            private_key=self._keys.private_key,
+            certificate_chain=self._keys.certificate,
+        )
+        options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", name), ("grpc.default_authority", name))
+        return grpc.aio.secure_channel(endpoint, credentials, options=options)
+
+
+async def _call(call: Any, member: str) -> Any:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise _unavailable(error, member) from error
+
+
+def _unavailable(error: grpc.aio.AioRpcError, member: str) -> Rejected | Unavailable:
+    """Tell what a failed call means. Whatever a peer says of a whole call, the messages stay and are tried again."""
+    reason = dict(error.trailing_metadata() or ()).get(REASON_KEY, "")
+    if isinstance(reason, bytes):
+        reason = reason.decode("ascii", "replace")
+    if reason not in REASONS:
+        reason = "peer_unreachable"
+    return Unavailable(reason, f"{member}: {error.code().name}: {error.details()}")
+
+
+class PeersFetch:
+    """Fetches the register's files from the other members' nodes, one after the other; for use in plain threads.
+
+    Before `connect` (at the start of the process) there is nobody to ask: the last verified set is used.
+    """
+
+    def __init__(self, member: str, loop: asyncio.AbstractEventLoop) -> None:
+        """Take our own member id and the loop the channels belong to."""
+        self._member = member
+        self._loop = loop
+        self._peers: Callable[[], list[GrpcPeer]] | None = None
+
+    def connect(self, register: Callable[[], Register], keys: ChannelKeys) -> None:
+        """Say who can be asked: every other active member of the register in force."""
+        channels: dict[str, GrpcPeer] = {}
+
+        def peers() -> list[GrpcPeer]:
+            members = [member.id for member in register().active_members() if member.id != self._member]
+            return [channels.setdefault(member, GrpcPeer(member, keys, register)) for member in members]
+
+        self._peers = peers
+
+    def __call__(self, path: str, _max_bytes: int) -> bytes:
+        """Fetch one file from whoever answers; the last failure where nobody does."""
+        if self._peers is None:
+            raise Unavailable("register_unavailable", "no peer can be asked yet")
+        failure: Exception = Unavailable("register_unavailable", "the register names no other active member")
+        for peer in self._peers():
+            try:
+                return asyncio.run_coroutine_threadsafe(peer.get_file(path), self._loop).result(2 * SHORT_SECONDS)
+            except (FetchMissing, Unavailable, TimeoutError) as error:
+                failure = error
+        raise failure

@@ -1,0 +1,340 @@
+"""Receive: another member's node hands over messages, and each is answered with a receipt, a refusal or a retry.
+
+A receipt (RECEIVED) says: on disk, key opened, whole ciphertext checked, content valid for its kind. One bad message
+never fails its batch; a bad checkpoint or an unproven growth fails the whole call, and nothing is taken. What cannot
+be ascribed to its author is answered and counted but never logged under its id, so that nobody can claim an id that
+is not his.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paiza.v1 import exchange_pb2, log_pb2, message_pb2
+from paiza_domain import kinds, validation
+from paiza_node.growth import GrowthMismatch, KnownLogs, claim
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
+from paiza_node.news import News
+from paiza_node.policy import MessageFacts, Principal
+from paiza_node.refresh import Registers
+from paiza_node.submit import rejection, retry
+from paiza_register import Member, Register
+from paiza_wire import hpke, receipts
+from paiza_wire import message as wire
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+from paiza_wire.receipts import VerifiedEntry
+
+MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signature
+MAX_SIZES: Final = 4  # of one proof of growth
+MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in our future; clocks of states differ
+PROTOCOL_VERSION: Final = 1
+
+_THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message that is its author's, released to us; ``refusal`` where it is to be refused all the same."""
+
+    message: VerifiedMessage
+    raw: bytes
+    released: VerifiedEntry
+    hashes: bytes
+    refusal: Rejected | None
+
+
+_Checked = _Taken | Rejected | Unavailable
+_Outcome = StoredEntry | Rejected | Unavailable
+
+
+class Receive:
+    """The verb of the receiving side."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        registers: Registers,
+        ledger: Ledger,
+        logs: KnownLogs,
+        news: News,
+        workers: Executor,
+        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the verb needs; ``private_keys`` are this member's decryption keys by key id."""
+        self._member = member
+        self._registers = registers
+        self._ledger = ledger
+        self._logs = logs
+        self._news = news
+        self._workers = workers
+        self._private_keys = private_keys
+        self._clock = clock
+
+    async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
+        """Say which protocol version to use and what we know of the caller's log."""
+        if request.protocol_version < 1:
+            raise Rejected("unsupported_version", "protocol_version is not set")
+        return exchange_pb2.HandshakeResponse(
+            protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
+            register_version=self._registers.version,
+            known_checkpoint=self._logs.note(member.id),
+            own_checkpoint=self._ledger.checkpoint.note,
+        )
+
+    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+        """Prove that our log grew from each of these sizes to its current checkpoint."""
+        if len(request.sizes) > MAX_SIZES:
+            raise Rejected("too_large", f"at most {MAX_SIZES} sizes are proven at once")
+        checkpoint = self._ledger.checkpoint
+        if any(size > checkpoint.size for size in request.sizes):
+            raise Rejected("growth_mismatch", "a size is larger than our log")
+        return exchange_pb2.ProveGrowthResponse(
+            checkpoint=checkpoint.note,
+            proofs=[
+                exchange_pb2.GrowthProof(from_size=size, hashes=self._ledger.prove_growth(size, checkpoint.size))
+                for size in request.sizes
+            ],
+        )
+
+    async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
+        """Take a batch from the node of ``member``, whose certificate the edge has verified."""
+        if len(request.dispatches) > MAX_DISPATCHES:
+            raise Rejected("too_large", f"a batch has at most {MAX_DISPATCHES} messages")
+        self._registers.policy.check(Principal(member.id, suspended=member.status != "active", node=True), "exchange")
+        if len(request.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "register_version is not 32 bytes long")
+        try:
+            checkpoint = self._logs.accept(member, request.growth)
+        except GrowthMismatch as mismatch:
+            return self._mismatch(mismatch, request.growth.known_size)
+        loop = asyncio.get_running_loop()
+        checked = await loop.run_in_executor(self._workers, self._check_all, member, request.dispatches, checkpoint)
+        known = self._logs.to_store(member.id, checkpoint)
+
+        def work(pen: Pen) -> list[_Outcome]:
+            pen.tx.put_known_log(known)
+            return self._take_all(pen, member, checked)
+
+        committed = await self._ledger.commit(work)
+        self._news.publish(
+            item.message.digest
+            for item, outcome in zip(checked, committed.result, strict=True)
+            if isinstance(item, _Taken) and isinstance(outcome, StoredEntry) and item.refusal is None
+        )
+        return await loop.run_in_executor(
+            self._workers, self._answer, committed.result, committed.checkpoint, request.growth.known_size
+        )
+
+    def _check_all(
+        self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
+    ) -> list[_Checked]:
+        checked: list[_Checked] = []
+        now = self._clock()
+        register = self._registers.current
+        for dispatch in dispatches:
+            try:
+                checked.append(self._check(member, dispatch, checkpoint, register, now))
+            except (Rejected, Unavailable) as error:
+                checked.append(error)
+        return checked
+
+    def _check(
+        self,
+        member: Member,
+        dispatch: exchange_pb2.Dispatch,
+        checkpoint: VerifiedCheckpoint,
+        register: Register,
+        now: datetime,
+    ) -> _Taken | Unavailable:
+        """Check one message. What fails before step 5 is not ascribed to the author, and claims nothing.
+
+        1. The caller's log holds the entry it shows, and its time is not in our future.
+        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release.
+        3. Its author is the member whose node calls.
+        4. The entry is the release of this message to us, by its signers, in their roles.
+        5. Its register version is one we know; else it is tried again after a refresh.
+        6. Its key opens; else the author is asked to wrap it again.
+        7. The rules let us take this kind with these marks from that member.
+        8. Its content is valid for its kind.
+        """
+        # 1.
+        released = receipts.verify_entry(dispatch.released, checkpoint)
+        if released.time > now + MAX_CLOCK_SKEW:
+            raise Unavailable("bad_proof", "the release lies in our future: one of the two clocks is wrong", 60.0)
+        # 2.
+        message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
+        # 3.
+        if message.header.author != member.id:
+            raise Rejected("wrong_member", "the author is not the member whose node calls")
+        # 4.
+        receipts.check_released(released.entry, message, self._member)
+        if not _names_thread(released.entry.thread_name, message.header):
+            raise Rejected(
+                "malformed", "the release names the thread in another member's name, or a thread it does not open"
+            )
+        # 5.
+        self._registers.check_known(message.header.register_version)
+        refusal: Rejected | None = None
+        try:
+            self._judge(message, register, member, now)
+        except Rejected as error:
+            if error.reason == "cannot_open":
+                return Unavailable(error.reason, error.detail)
+            refusal = error
+        hashes = b"".join(dispatch.released.inclusion_hashes)
+        return _Taken(message, dispatch.message, released, hashes, refusal)
+
+    def _judge(self, message: VerifiedMessage, register: Register, member: Member, now: datetime) -> None:
+        header = message.header
+        # 6.
+        parts = [
+            wire.unseal(message, part.part_number, self._member, self._private_keys) for part in message.signed.parts
+        ]
+        # 7.
+        kind = kinds.get(header.kind, header.kind_version)
+        facts = MessageFacts(
+            kind=header.kind,
+            author=header.author,
+            urgency=header.urgency,
+            classification=max(
+                header.handling.classification, *(part.handling.classification for part in header.parts)
+            ),
+            ceiling=register.member(self._member).classification_ceiling,
+            sender_roles=kind.sender_roles,
+            has_annex=len(header.parts) > 1,
+        )
+        principal = Principal(member.id, suspended=member.status != "active", node=True)
+        self._registers.policy.check(principal, "deliver", facts)
+        if not kind.sender_roles.issuperset(signer.role for signer in header.required_signers):
+            raise Rejected("policy_denied", f"{header.kind} is not sent in the role its signer acts in")
+        # 8.
+        validation.check_message(header, parts[0], parts[1] if len(parts) > 1 else None, now)
+
+    def _take_all(self, pen: Pen, member: Member, checked: Sequence[_Checked]) -> list[_Outcome]:
+        """Write the batch: rows and RECEIVED or REFUSED entries; runs in the ledger's transaction."""
+        taken = [item for item in checked if isinstance(item, _Taken)]
+        answers = pen.tx.answers([item.message.digest for item in taken])
+        claimed = {
+            row.message_id: row.digest
+            for row in pen.tx.messages_by_id([(member.id, item.message.header.message_id) for item in taken]).values()
+        }
+        threads = pen.tx.thread_names({item.message.header.thread_id for item in taken})
+        outcomes: list[_Outcome] = []
+        messages: list[MessageRow] = []
+        proofs: list[ForeignProof] = []
+        fresh: list[tuple[bytes, int]] = []
+        for item in checked:
+            if not isinstance(item, _Taken):
+                outcomes.append(item)
+                continue
+            digest, header = item.message.digest, item.message.header
+            if digest in answers:  # a repeat gets the same entry at the same index
+                outcomes.append(answers[digest])
+                continue
+            conflict = claimed.get(header.message_id, digest) != digest
+            refusal = Rejected("conflict", "this message id was used for other content") if conflict else item.refusal
+            index = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
+            entry = StoredEntry(index, pen.entries[-1][1])
+            answers[digest] = entry
+            fresh.append((digest, index))
+            outcomes.append(entry)
+            proofs.append(self._proof(item, member))
+            if not conflict:
+                claimed[header.message_id] = digest
+                thread_name = item.released.entry.thread_name or threads.get(header.thread_id, "")
+                threads[header.thread_id] = thread_name
+                messages.append(self._row(pen, item, thread_name, refusal))
+        pen.tx.add_messages(messages)
+        pen.tx.add_answers(fresh)
+        pen.tx.add_proofs(proofs)
+        return outcomes
+
+    def _entry(self, item: _Taken, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
+        return log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_REFUSED if refusal else log_pb2.LOG_EVENT_RECEIVED,
+            actor=f"spiffe://{member.authority.member}.{member.authority.federation}/node",
+            counterpart=member.id,
+            message_digest=item.message.digest,
+            reason=refusal.reason if refusal else "",
+            evidence_sha256=receipts.evidence_digest(item.released.raw, item.released.checkpoint.note),
+        )
+
+    def _proof(self, item: _Taken, member: Member) -> ForeignProof:
+        return ForeignProof(
+            digest=item.message.digest,
+            member=member.id,
+            kind=ProofKind.RELEASED,
+            entry=item.released.raw,
+            index=item.released.index,
+            hashes=item.hashes,
+            checkpoint=item.released.checkpoint.note,
+            register_version=self._registers.version,
+        )
+
+    def _row(self, pen: Pen, item: _Taken, thread_name: str, refusal: Rejected | None) -> MessageRow:
+        header = item.message.header
+        return MessageRow(
+            seq=pen.next_message_seq(),
+            digest=item.message.digest,
+            author=header.author,
+            message_id=header.message_id,
+            thread_id=header.thread_id,
+            thread_name=thread_name,
+            kind=header.kind,
+            urgency=header.urgency,
+            state=MessageState.REFUSED if refusal else MessageState.RECEIVED,
+            header=item.message.signed.header,
+            stored_time=pen.now,
+            signed=None if refusal else item.raw,
+        )
+
+    def _mismatch(self, mismatch: GrowthMismatch, known_size: int) -> exchange_pb2.DeliverResponse:
+        growth = claim(
+            self._ledger, self._ledger.checkpoint, min(known_size, self._ledger.checkpoint.size), mismatch.known_size
+        )
+        return exchange_pb2.DeliverResponse(growth=growth, growth_mismatch=True)
+
+    def _answer(
+        self, outcomes: Sequence[_Outcome], checkpoint: VerifiedCheckpoint, caller_knows: int
+    ) -> exchange_pb2.DeliverResponse:
+        """Prove every answer to the checkpoint, and the checkpoint's growth from the size the caller knows."""
+        stored = [outcome for outcome in outcomes if isinstance(outcome, StoredEntry)]
+        proofs = dict(
+            zip(
+                (entry.index for entry in stored),
+                self._ledger.prove([entry.index for entry in stored], checkpoint.size),
+                strict=True,
+            )
+        )
+        # A caller that claims to know more of our log than there is gets no proof; it will find that we disagree.
+        from_size = caller_knows if caller_knows <= checkpoint.size else 0
+        return exchange_pb2.DeliverResponse(
+            growth=claim(self._ledger, checkpoint, from_size, 0),
+            results=[_result(outcome, proofs) for outcome in outcomes],
+        )
+
+
+def _names_thread(name: str, header: message_pb2.Header) -> bool:
+    """Say whether a release names its thread rightly: by its own member, and only where it opens one."""
+    if header.thread_id != header.message_id:
+        return not name
+    return _THREAD_NAME.fullmatch(name) is not None and name.startswith(f"{header.author.upper()}-")
+
+
+def _result(outcome: _Outcome, proofs: Mapping[int, list[bytes]]) -> exchange_pb2.DeliverResult:
+    if isinstance(outcome, Rejected):
+        return exchange_pb2.DeliverResult(rejection=rejection(outcome))
+    if isinstance(outcome, Unavailable):
+        return exchange_pb2.DeliverResult(retry=retry(outcome))
+    return exchange_pb2.DeliverResult(
+        answer=log_pb2.ProvenEntry(entry=outcome.entry, index=outcome.index, inclusion_hashes=proofs[outcome.index])
+    )

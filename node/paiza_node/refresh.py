@@ -1,0 +1,103 @@
+"""The register in force, and how a newer one comes into force.
+
+Reading it is synchronous (python-tuf) and done in a thread. A new version takes effect for everything at once; what was
+accepted under an older one stays provable by it, since every verified set is archived.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from paiza.v1 import log_pb2
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.policy import Policy
+from paiza_register import Register, RegisterReader
+from paiza_wire.errors import PaizaError, Unavailable
+
+REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node that can reach the register
+SETTING_VERSION: Final = "register_version"
+
+log = structlog.get_logger("paiza.refresh")
+
+
+class Registers:
+    """The register and the policy in force. Safe between threads: both are replaced, never changed."""
+
+    def __init__(self, reader: RegisterReader, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Fetch what is new; where nobody serves it, begin with what was verified last."""
+        self._reader = reader
+        self._clock = clock
+        self._register = reader.refresh(clock())
+        self._policy = Policy(self._register.agreements)
+
+    @property
+    def current(self) -> Register:
+        """Give the register in force; Unavailable("register_expired") once its grace is over."""
+        if self._clock() > self._register.expiry_time:
+            found = self._reader.current(self._clock())  # raises when the grace is over
+            if found is not None:
+                self._register = found
+        return self._register
+
+    @property
+    def version(self) -> bytes:
+        """Give the version of the register in force, expired or not."""
+        return self._register.version
+
+    @property
+    def expiry_time(self) -> datetime:
+        """Say when the register in force must have been renewed."""
+        return self._register.expiry_time
+
+    @property
+    def policy(self) -> Policy:
+        """Give the rules in force."""
+        return self._policy
+
+    def archived(self, version: bytes) -> Register:
+        """Give a register that was in force here; Unavailable("register_unknown") where it never was."""
+        return self._register if version == self._register.version else self._reader.archived(version)
+
+    def check_known(self, version: bytes) -> None:
+        """Refuse for now what was made under a register we do not have: ours is to be refreshed."""
+        if version != self._register.version:
+            self._reader.archived(version)
+
+    async def refresh(self, ledger: Ledger) -> None:
+        """Fetch what is new and log the change. A failure leaves the old one in force, within its grace."""
+        try:
+            register = await asyncio.to_thread(self._reader.refresh, self._clock())
+        except PaizaError as error:
+            log.warning("register_not_refreshed", reason=error.reason, detail=error.detail)
+            return
+        if register.version != self._register.version:
+            self._policy = Policy(register.agreements)
+            self._register = register
+            await ledger.commit(self.note)
+            log.info("register_updated", version=register.version.hex())
+        self._register = register
+
+    def note(self, pen: Pen) -> None:
+        """Log that the register in force is another than the one logged last; nothing where it is the same."""
+        if pen.tx.setting(SETTING_VERSION) == self._register.version:
+            return
+        pen.register_version = self._register.version
+        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_REGISTER_UPDATED, evidence_sha256=self._register.version))
+        pen.tx.put_setting(SETTING_VERSION, self._register.version)
+
+    async def keep_fresh(self, ledger: Ledger) -> None:
+        """Refresh for as long as the node runs."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await self.refresh(ledger)
+
+    def expired(self) -> Unavailable | None:
+        """Say why nobody can be believed now; None while the register holds."""
+        try:
+            _ = self.current
+        except Unavailable as error:
+            return error
+        return None

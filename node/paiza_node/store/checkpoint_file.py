@@ -1,0 +1,59 @@
+"""The last signed checkpoint, on disk outside the database, so that an old database put back is found out."""
+
+import os
+import struct
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from paiza_wire.errors import Unavailable
+
+SLOT_BYTES: Final = 4096  # one disk block; a note is about 300 bytes
+_HEAD: Final = struct.Struct(">QI")  # number of the save, length of the note
+_DIGEST_BYTES: Final = 32
+
+
+class CheckpointSlots:
+    """A file of two slots, written in turn with one fsync.
+
+    A crash while one slot is written leaves the other whole: `load` takes the newest slot whose digest holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, making it where there is none."""
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._file).st_size < 2 * SLOT_BYTES:
+            os.ftruncate(self._file, 2 * SLOT_BYTES)
+            os.fsync(self._file)
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)  # the file's name, too, must survive
+            os.close(folder)
+        self._number, self._note = max(self._slot(0), self._slot(1), key=lambda slot: slot[0])
+
+    def load(self) -> bytes | None:
+        """Give the note saved last; None where none ever was."""
+        return self._note or None
+
+    def save(self, note: bytes) -> None:
+        """Put a note on disk; Unavailable("checkpoint_unsaved") where the disk refuses."""
+        number = self._number + 1
+        body = _HEAD.pack(number, len(note)) + note
+        try:
+            os.pwrite(self._file, sha256(body).digest() + body, (number % 2) * SLOT_BYTES)
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise Unavailable("checkpoint_unsaved", f"{self._path} could not be written: {error.strerror}") from error
+        self._number, self._note = number, note
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _slot(self, slot: int) -> tuple[int, bytes]:
+        data = os.pread(self._file, SLOT_BYTES, slot * SLOT_BYTES)
+        number, length = _HEAD.unpack_from(data, _DIGEST_BYTES)
+        body = data[_DIGEST_BYTES : _DIGEST_BYTES + _HEAD.size + length]
+        if length > SLOT_BYTES or sha256(body).digest() != data[:_DIGEST_BYTES]:
+            return 0, b""
+        return number, body[_HEAD.size :]

@@ -1,0 +1,395 @@
+"""Questions to the database, and how its rows become the node's nouns."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, or_, select
+
+from paiza.v1 import message_pb2, officer_pb2
+from paiza_node.model import (
+    DeliveryRow,
+    ForeignProof,
+    Head,
+    KnownLog,
+    ListedMessage,
+    MessageQuery,
+    MessageRow,
+    MessageState,
+    Officer,
+    Outgoing,
+    ProofKind,
+    QueueSummary,
+    StoredEntry,
+)
+from paiza_node.store import schema as s
+from paiza_wire.errors import Unavailable
+from paiza_wire.merkle import EMPTY_ROOT
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
+DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
+URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
+
+
+def to_micros(time: datetime) -> int:
+    """Give a time as microseconds since 1970, exactly."""
+    return (time - EPOCH) // MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """Give microseconds since 1970 as a time in UTC."""
+    return EPOCH + micros * MICROSECOND
+
+
+class SqlReads:
+    """The questions of `paiza_node.ports.Reads`, asked over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Ask over this connection, within whatever transaction it is in."""
+        self._connection = connection
+
+    def scalar(self, statement: Select[Any]) -> Any:
+        """Give the one value a statement finds, or None."""
+        return self._connection.execute(statement).scalar_one_or_none()
+
+    def head(self) -> Head:
+        """Give the head of the log; of an empty one where nothing was ever committed."""
+        row = self._connection.execute(select(s.log_head)).one_or_none()
+        if row is None:
+            return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
+        return Head(row.size, row.root, row.messages, row.deliveries, from_micros(row.last_time), row.batch)
+
+    def tile(self, level: int, index: int) -> bytes:
+        """Give one tile of the log's tree; Unavailable("log_damaged") where it is missing."""
+        found = self._connection.execute(_TILE, {"level": level, "tile": index}).scalar_one_or_none()
+        if found is None:
+            raise Unavailable("log_damaged", f"tile {level}/{index} of the log is missing in the database")
+        return bytes(found)
+
+    def entries(self, first: int, limit: int) -> list[StoredEntry]:
+        """Give entries in order of index, from ``first`` on."""
+        e = s.log_entry.c
+        rows = self._connection.execute(select(e.index, e.entry).where(e.index >= first).order_by(e.index).limit(limit))
+        return [StoredEntry(row[0], row[1]) for row in rows]
+
+    def entries_of(self, digest: bytes) -> list[StoredEntry]:
+        """Give all entries that concern one message, oldest first."""
+        e = s.log_entry.c
+        rows = self._connection.execute(select(e.index, e.entry).where(e.digest == digest).order_by(e.index))
+        return [StoredEntry(row[0], row[1]) for row in rows]
+
+    def entries_at(self, indices: Collection[int]) -> list[StoredEntry]:
+        """Give the entries at these indices, in order of index."""
+        e = s.log_entry.c
+        found: list[StoredEntry] = []
+        for block in _blocks(sorted(indices)):
+            rows = self._connection.execute(select(e.index, e.entry).where(e.index.in_(block)).order_by(e.index))
+            found.extend(StoredEntry(row[0], row[1]) for row in rows)
+        return found
+
+    def messages_by_id(self, ids: Collection[tuple[str, bytes]]) -> dict[tuple[str, bytes], MessageRow]:
+        """Give the messages that have these (author, message id)."""
+        m = s.message.c
+        found: dict[tuple[str, bytes], MessageRow] = {}
+        by_author: dict[str, list[bytes]] = {}
+        for author, message_id in ids:
+            by_author.setdefault(author, []).append(message_id)
+        for author, message_ids in by_author.items():
+            for block in _blocks(message_ids):
+                rows = self._connection.execute(select(s.message).where(m.author == author, m.message_id.in_(block)))
+                found.update(((row.author, row.message_id), _message(row)) for row in rows)
+        return found
+
+    def message(self, digest: bytes) -> MessageRow | None:
+        """Give the message with this digest, without its body."""
+        row = self._connection.execute(select(s.message).where(s.message.c.digest == digest)).one_or_none()
+        return None if row is None else _message(row)
+
+    def messages_by_source_row(self, rows: Collection[bytes]) -> dict[bytes, bytes]:
+        """Give the digests of the messages that were made from these source rows."""
+        m = s.message.c
+        found: dict[bytes, bytes] = {}
+        for block in _blocks(list(rows)):
+            result = self._connection.execute(select(m.source_row, m.digest).where(m.source_row.in_(block)))
+            found.update((row[0], row[1]) for row in result)
+        return found
+
+    def thread_names(self, threads: Collection[bytes]) -> dict[bytes, str]:
+        """Give the short names of these threads, as their first messages gave them."""
+        m = s.message.c
+        found: dict[bytes, str] = {}
+        for block in _blocks(list(threads)):
+            result = self._connection.execute(
+                select(m.thread_id, m.thread_name).where(m.thread_id.in_(block), m.thread_name != "").distinct()
+            )
+            found.update((row[0], row[1]) for row in result)
+        return found
+
+    def answers(self, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:
+        """Give our own RECEIVED or REFUSED entry for each of these messages that was answered before."""
+        found: dict[bytes, StoredEntry] = {}
+        joined = s.answer.join(s.log_entry, s.log_entry.c.index == s.answer.c.log_index)
+        for block in _blocks(list(digests)):
+            rows = self._connection.execute(
+                select(s.answer.c.digest, s.log_entry.c.index, s.log_entry.c.entry)
+                .select_from(joined)
+                .where(s.answer.c.digest.in_(block))
+            )
+            found.update((row[0], StoredEntry(row[1], row[2])) for row in rows)
+        return found
+
+    def list_messages(self, query: MessageQuery, officer: str) -> list[ListedMessage]:
+        """Give messages that match, newest first, with what became of them."""
+        m = s.message.c
+        order = m.seq.asc() if query.oldest_first else m.seq.desc()
+        statement = select(s.message).where(*_conditions(query)).order_by(order).limit(query.limit)
+        return self._with_news([_message(row) for row in self._connection.execute(statement)], officer)
+
+    def listed(self, digests: Collection[bytes], officer: str) -> list[ListedMessage]:
+        """Give these messages as a list shows them, in order of arrival."""
+        found: list[MessageRow] = []
+        for block in _blocks(list(digests)):
+            rows = self._connection.execute(select(s.message).where(s.message.c.digest.in_(block)))
+            found.extend(_message(row) for row in rows)
+        return self._with_news(sorted(found, key=lambda row: row.seq), officer)
+
+    def deliveries_of(self, digest: bytes) -> list[DeliveryRow]:
+        """Give the deliveries of one message, in the order of its recipients."""
+        message = self.message(digest)
+        return [] if message is None else self._deliveries([message.seq]).get(message.seq, [])
+
+    def delivery(self, delivery_id: int) -> DeliveryRow | None:
+        """Give one delivery."""
+        row = self._connection.execute(_DELIVERIES.where(s.delivery.c.id == delivery_id)).one_or_none()
+        return None if row is None else _delivery(row)
+
+    def due(self, recipient: str, now: datetime, *, urgent: bool, limit: int) -> list[Outgoing]:
+        """Give deliveries to one member that may be tried now, FLASH first, then by age; with what to send."""
+        statement = _DUE_URGENT if urgent else _DUE_BULK
+        rows = self._connection.execute(statement, {"recipient": recipient, "now": to_micros(now), "wanted": limit})
+        return [Outgoing(*row) for row in rows]
+
+    def next_attempt(self, recipient: str, *, urgent: bool) -> datetime | None:
+        """Say when the next waiting delivery to one member may be tried; None where none waits."""
+        d = s.delivery.c
+        of_slot = d.urgency >= URGENT_FROM if urgent else d.urgency < URGENT_FROM
+        found = self._connection.execute(
+            select(func.min(d.next_attempt_time)).where(d.state == _WAITING, d.recipient == recipient, of_slot)
+        ).scalar_one()
+        return None if found is None else from_micros(found)
+
+    def expired(self, now: datetime, limit: int) -> list[DeliveryRow]:
+        """Give waiting deliveries whose life time is over."""
+        d = s.delivery.c
+        rows = self._connection.execute(
+            _DELIVERIES.where(d.state == _WAITING, d.expires_time <= to_micros(now))
+            .order_by(d.expires_time)
+            .limit(limit)
+        )
+        return [_delivery(row) for row in rows]
+
+    def queue(self, recipient: str, limit: int) -> list[DeliveryRow]:
+        """Give deliveries that wait or failed, oldest first."""
+        d = s.delivery.c
+        to_one = [d.recipient == recipient] if recipient else []
+        rows: list[DeliveryRow] = []
+        for state in (d.state == _WAITING, d.state > DELIVERED):
+            found = self._connection.execute(_DELIVERIES.where(state, *to_one).order_by(d.id).limit(limit))
+            rows.extend(_delivery(row) for row in found)
+        return sorted(rows, key=lambda row: row.id)[:limit]
+
+    def queue_summary(self) -> list[QueueSummary]:
+        """Count what waits for each member."""
+        d = s.delivery.c
+        rows = self._connection.execute(
+            select(d.recipient, func.count(), func.min(d.released_time))
+            .where(d.state == _WAITING)
+            .group_by(d.recipient)
+        )
+        return [QueueSummary(row[0], row[1], None if row[2] is None else from_micros(row[2])) for row in rows]
+
+    def proofs(self, digest: bytes, kind: ProofKind | None = None) -> list[ForeignProof]:
+        """Give the proofs from other members' logs kept for one message."""
+        p = s.proof.c
+        of_kind = [p.kind == int(kind)] if kind is not None else []
+        rows = self._connection.execute(
+            select(s.proof, s.note.c.note)
+            .join(s.note, s.note.c.digest == p.note_digest)
+            .where(p.digest == digest, *of_kind)
+            .order_by(p.kind, p.member)
+        )
+        return [
+            ForeignProof(
+                r.digest, r.member, ProofKind(r.kind), r.entry, r.log_index, r.hashes, r.note, r.register_version
+            )
+            for r in rows
+        ]
+
+    def known_logs(self) -> dict[str, KnownLog]:
+        """Give the largest accepted checkpoint of every other member."""
+        rows = self._connection.execute(select(s.known_log))
+        return {r.member: KnownLog(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows}
+
+    def officers(self) -> dict[str, Officer]:
+        """Give the officers of the own member, by id."""
+        rows = self._connection.execute(select(s.officer))
+        return {
+            r.id: Officer(r.id, frozenset(r.roles.split()), r.unit, r.certificate_sha256, r.suspended) for r in rows
+        }
+
+    def setting(self, name: str) -> bytes | None:
+        """Give a value the node remembers across restarts."""
+        return self._connection.execute(select(s.setting.c.value).where(s.setting.c.name == name)).scalar_one_or_none()
+
+    def texts(self, indices: Collection[int]) -> dict[int, str]:
+        """Give the free texts kept beside these entries."""
+        t = s.log_text.c
+        found: dict[int, str] = {}
+        for block in _blocks(sorted(indices)):
+            rows = self._connection.execute(select(t.index, t.text).where(t.index.in_(block)))
+            found.update((row[0], row[1]) for row in rows)
+        return found
+
+    def _deliveries(self, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
+        found: dict[int, list[DeliveryRow]] = {}
+        for block in _blocks(list(seqs)):
+            rows = self._connection.execute(
+                _DELIVERIES.where(s.delivery.c.message_seq.in_(block)).order_by(s.delivery.c.id)
+            )
+            for row in rows:
+                found.setdefault(row.message_seq, []).append(_delivery(row))
+        return found
+
+    def _with_news(self, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
+        sent = [row.seq for row in messages if row.state is MessageState.RELEASED]
+        deliveries = self._deliveries(sent)
+        o = s.opened.c
+        openers: dict[bytes, set[str]] = {}
+        for block in _blocks([row.digest for row in messages]):
+            rows = self._connection.execute(
+                select(o.digest, o.officer).where(o.digest.in_(block), o.part_number == 0).distinct()
+            )
+            for digest, name in rows:
+                openers.setdefault(digest, set()).add(name)
+        return [
+            ListedMessage(
+                row, officer in openers.get(row.digest, ()), row.digest in openers, deliveries.get(row.seq, [])
+            )
+            for row in messages
+        ]
+
+
+# A literal, so that the databases see that the partial indexes over what waits apply.
+_WAITING: Final[Any] = s.WAITING_LITERAL
+
+_TILE: Final = select(s.log_tile.c.hashes).where(
+    s.log_tile.c.level == bindparam("level"), s.log_tile.c.index == bindparam("tile")
+)
+_DELIVERIES: Final = select(s.delivery, s.message.c.kind).join(s.message, s.message.c.seq == s.delivery.c.message_seq)
+
+
+def _due(slot: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
+    d = s.delivery.c
+    return (
+        select(
+            d.id,
+            d.message_seq,
+            d.digest,
+            d.urgency,
+            d.attempts,
+            s.message_body.c.signed,
+            d.released_index,
+            s.log_entry.c.entry,
+            d.reason,
+        )
+        .join(s.message_body, s.message_body.c.seq == d.message_seq)
+        .join(s.log_entry, s.log_entry.c.index == d.released_index)
+        .where(
+            d.state == _WAITING, d.recipient == bindparam("recipient"), slot, d.next_attempt_time <= bindparam("now")
+        )
+        .order_by(*order, d.id)
+        .limit(bindparam("wanted"))
+    )
+
+
+_DUE_URGENT: Final = _due(s.delivery.c.urgency >= URGENT_FROM, s.delivery.c.urgency.desc())
+_DUE_BULK: Final = _due(s.delivery.c.urgency < URGENT_FROM)
+
+
+def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:
+    m = s.message.c
+    conditions: list[ColumnElement[bool]] = []
+    if query.received is not None:
+        conditions.append(m.received == query.received)
+        if query.received:
+            conditions.append(m.state == int(MessageState.RECEIVED))
+    if query.kind:
+        conditions.append(m.kind == query.kind)
+    if query.author:
+        conditions.append(m.author == query.author)
+    if query.since_time is not None:
+        conditions.append(m.stored_time >= to_micros(query.since_time))
+    if query.thread_id:
+        conditions.append(m.thread_id == query.thread_id)
+    if query.thread_name:
+        conditions.append(m.thread_name == query.thread_name)
+    if query.id_prefix:
+        conditions.append(or_(*(_begins(column, query.id_prefix) for column in (m.digest, m.message_id))))
+    if query.unread_by:
+        o = s.opened.c
+        conditions.append(~exists().where(and_(o.digest == m.digest, o.officer == query.unread_by, o.part_number == 0)))
+    if query.before_seq is not None:
+        conditions.append(m.seq < query.before_seq)
+    if query.after_seq:
+        conditions.append(m.seq > query.after_seq)
+    return conditions
+
+
+def _begins(column: Any, prefix: str) -> ColumnElement[bool]:
+    """Compare the beginning of bytes with hex digits, as a range that an index can serve."""
+    low = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
+    high = bytes.fromhex(prefix + "f" * (len(prefix) % 2)) + b"\xff" * 32
+    return and_(column >= low, column <= high)
+
+
+def _blocks(values: list[Any]) -> list[list[Any]]:
+    return [values[first : first + IN_LIMIT] for first in range(0, len(values), IN_LIMIT)]
+
+
+def _message(row: Row[Any]) -> MessageRow:
+    return MessageRow(
+        seq=row.seq,
+        digest=row.digest,
+        author=row.author,
+        message_id=row.message_id,
+        thread_id=row.thread_id,
+        thread_name=row.thread_name,
+        kind=row.kind,
+        urgency=row.urgency,
+        state=MessageState(row.state),
+        header=row.header,
+        stored_time=from_micros(row.stored_time),
+        source_row=row.source_row,
+    )
+
+
+def _delivery(row: Row[Any]) -> DeliveryRow:
+    return DeliveryRow(
+        id=row.id,
+        message_seq=row.message_seq,
+        digest=row.digest,
+        recipient=row.recipient,
+        urgency=row.urgency,
+        released_index=row.released_index,
+        released_time=from_micros(row.released_time),
+        expires_time=from_micros(row.expires_time),
+        next_attempt_time=from_micros(row.next_attempt_time),
+        state=row.state,
+        reason=row.reason,
+        detail=row.detail,
+        attempts=row.attempts,
+        settled_time=None if row.settled_time is None else from_micros(row.settled_time),
+        kind=row.kind,
+    )

@@ -1,0 +1,211 @@
+"""The tables. One schema for both databases; the Alembic revision beside it creates exactly these.
+
+Times are microseconds since 1970 in UTC, so that both databases compare and index them alike. Every update finds its
+row by
+primary key; every list is served by an index that ends where the list ends.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite gives rowid speed only to INTEGER primary keys.
+_Number = BigInteger().with_variant(Integer(), "sqlite")
+
+log_head = Table(
+    "log_head",
+    METADATA,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("deliveries", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("batch", LargeBinary, nullable=False),
+)
+
+log_entry = Table(
+    "log_entry",
+    METADATA,
+    Column("index", _Number, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=True),
+)
+Index("ix_log_entry_digest", log_entry.c.digest, log_entry.c.index)
+
+log_tile = Table(
+    "log_tile",
+    METADATA,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+log_text = Table(
+    "log_text",
+    METADATA,
+    Column("index", _Number, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+)
+
+message = Table(
+    "message",
+    METADATA,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("author", Text, nullable=False),
+    Column("message_id", LargeBinary, nullable=False),
+    Column("thread_id", LargeBinary, nullable=False),
+    Column("thread_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("received", Boolean, nullable=False),
+    Column("stored_time", BigInteger, nullable=False),
+    Column("source_row", LargeBinary, nullable=True, unique=True),
+    Column("header", LargeBinary, nullable=False),
+    UniqueConstraint("author", "message_id"),
+)
+Index("ix_message_thread_id_seq", message.c.thread_id, message.c.seq)
+Index("ix_message_thread_name", message.c.thread_name)
+Index("ix_message_received_seq", message.c.received, message.c.seq)
+Index("ix_message_kind_seq", message.c.kind, message.c.seq)
+Index("ix_message_author_seq", message.c.author, message.c.seq)
+
+# Apart from `message`, so that lists never read past ciphertexts and erasure is the deletion of a row.
+message_body = Table(
+    "message_body",
+    METADATA,
+    Column("seq", _Number, ForeignKey(message.c.seq), primary_key=True, autoincrement=False),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    METADATA,
+    Column("id", _Number, primary_key=True, autoincrement=False),
+    Column("message_seq", BigInteger, ForeignKey(message.c.seq), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("released_index", BigInteger, nullable=False),
+    Column("released_time", BigInteger, nullable=False),
+    Column("expires_time", BigInteger, nullable=False),
+    Column("next_attempt_time", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("settled_time", BigInteger, nullable=True),
+)
+# Only what waits stands in these, so that they stay small however many messages were ever sent.
+_WAITING: Final = text("state = 1")
+Index(
+    "ix_delivery_waiting",
+    delivery.c.recipient,
+    delivery.c.urgency,
+    delivery.c.id,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+Index("ix_delivery_expires", delivery.c.expires_time, sqlite_where=_WAITING, postgresql_where=_WAITING)
+# The same, for queries: a literal, so that the database sees that the partial index applies.
+WAITING_LITERAL: Final = literal_column("1", Integer())
+_FAILED: Final = text("state > 2")
+Index("ix_delivery_failed", delivery.c.id, sqlite_where=_FAILED, postgresql_where=_FAILED)
+
+answer = Table(
+    "answer",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("log_index", BigInteger, nullable=False),
+)
+
+proof = Table(
+    "proof",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("member", Text, primary_key=True),
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)
+
+# Checkpoint notes that proofs lead to; a batch of proofs shares one.
+note = Table(
+    "note",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("note", LargeBinary, nullable=False),
+)
+
+known_log = Table(
+    "known_log",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("accepted_time", BigInteger, nullable=False),
+)
+
+officer = Table(
+    "officer",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("certificate_sha256", LargeBinary, nullable=False),
+    Column("suspended", Boolean, nullable=False),
+)
+
+opened = Table(
+    "opened",
+    METADATA,
+    Column("log_index", _Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("part_number", Integer, nullable=False),
+    Column("officer", Text, nullable=False),
+)
+Index("ix_opened_digest_officer", opened.c.digest, opened.c.officer)
+
+setting = Table(
+    "setting",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+counter = Table(
+    "counter",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

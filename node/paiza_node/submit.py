@@ -1,0 +1,310 @@
+"""Submit: an officer hands over signed and sealed messages, and the node releases them.
+
+Every item of a batch is answered for itself: released, refused for good, or to be tried again. A message that was
+released before (same id, same digest, or same source row) is answered with the entries of then. Not done here:
+opening the message; its author's client validated the content and every recipient will.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
+from paiza_domain import kinds
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
+from paiza_node.news import News
+from paiza_node.policy import MessageFacts, Principal
+from paiza_node.refresh import Registers
+from paiza_register import Register
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+
+MAX_ITEMS = 256  # of one Submit; one commit, one checkpoint signature
+MAX_DENIALS = 16  # logged per Submit: an officer cannot fill the log with refusals
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An item that passed every check that needs no database."""
+
+    message: VerifiedMessage
+    raw: bytes
+    source_row: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Released:
+    digest: bytes
+    indices: list[int]
+    entries: list[bytes]
+    repeated: bool
+    thread_name: str
+
+
+_Outcome = _Released | Rejected | Unavailable
+
+
+class Submit:
+    """The verb of the sending side."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        registers: Registers,
+        ledger: Ledger,
+        news: News,
+        workers: Executor,
+        wake: Callable[[Iterable[str]], None],
+        delivery_life: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the verb needs; ``wake`` tells the deliverers which recipients have something waiting."""
+        self._member = member
+        self._registers = registers
+        self._ledger = ledger
+        self._news = news
+        self._workers = workers
+        self._wake = wake
+        self._life = delivery_life
+        self._clock = clock
+
+    async def __call__(self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]) -> officer_pb2.SubmitResponse:
+        """Release what may be released. Unavailable where nothing was decided for the whole batch."""
+        if len(items) > MAX_ITEMS:
+            raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
+        loop = asyncio.get_running_loop()
+        checked = await loop.run_in_executor(self._workers, self._check_all, officer, items)
+        committed = await self._ledger.commit(lambda pen: self._release_all(pen, officer, checked))
+        outcomes = committed.result
+        fresh = [o for o in outcomes if isinstance(o, _Released) and not o.repeated]
+        if fresh:
+            headers = [item.message.header for item in checked if isinstance(item, _Item)]
+            self._wake({recipient.member for header in headers for recipient in header.recipients})
+            self._news.publish(o.digest for o in fresh)
+        checkpoint = committed.checkpoint
+        results = await loop.run_in_executor(self._workers, self._answer_all, outcomes, checkpoint.size)
+        return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
+
+    def _check_all(
+        self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]
+    ) -> list[_Item | Rejected | Unavailable]:
+        checked: list[_Item | Rejected | Unavailable] = []
+        now = self._clock()
+        register = self._registers.current
+        for item in items:
+            try:
+                checked.append(self._check(officer, item, register, now))
+            except (Rejected, Unavailable) as error:
+                checked.append(error)
+        return checked
+
+    def _check(self, officer: Officer, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> _Item:
+        """Check one item.
+
+        1. The message verifies (`paiza_wire.message.verify`) with certificates valid now.
+        2. It is this member's own, and the caller is one of its signers.
+        3. Its register version is one we know.
+        4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
+        5. The rules let this officer send this kind in the role claimed, to these recipients.
+        """
+        # 1.
+        message = wire.verify(item.message, register.certificate_verifier(), at=now)
+        header = message.header
+        # 2.
+        if header.author != self._member:
+            raise Rejected("wrong_member", "a node releases only its own member's messages")
+        if officer.id not in {signer.id for signer in header.required_signers}:
+            raise Rejected("wrong_signers", "a message is submitted by one of its signers")
+        if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
+        # 3.
+        self._registers.check_known(header.register_version)
+        # 4.
+        recipients = [register.active_member(recipient.member) for recipient in header.recipients]
+        wrapped = {(wrap.part_number, wrap.recipient) for wrap in message.signed.wraps}
+        for number in range(len(header.parts)):
+            for reader in (*(recipient.id for recipient in recipients), self._member):
+                if (number, reader) not in wrapped:
+                    raise Rejected("cannot_open", f"the key of part {number} is not wrapped for {reader}")
+        # 5.
+        kind = kinds.get(header.kind, header.kind_version)
+        if kind.second_officer and len(message.signers) < 2:  # noqa: PLR2004 - four eyes are two officers
+            raise Rejected("second_officer_missing", f"{header.kind} needs two officers' signatures")
+        facts = MessageFacts(
+            kind=header.kind,
+            author=header.author,
+            urgency=header.urgency,
+            classification=max(
+                header.handling.classification, *(part.handling.classification for part in header.parts)
+            ),
+            ceiling=min(recipient.classification_ceiling for recipient in recipients),
+            sender_roles=kind.sender_roles,
+            has_annex=len(header.parts) > 1,
+        )
+        roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
+        self._registers.policy.check(principal_of(officer), "submit", facts, roles)
+        return _Item(message, item.message, item.source_row_sha256)
+
+    def _release_all(
+        self, pen: Pen, officer: Officer, checked: Sequence[_Item | Rejected | Unavailable]
+    ) -> list[_Outcome]:
+        """Write the batch: rows, RELEASED entries, deliveries; runs in the ledger's transaction."""
+        items = [item for item in checked if isinstance(item, _Item)]
+        known = pen.tx.messages_by_id([(self._member, item.message.header.message_id) for item in items])
+        rows = pen.tx.messages_by_source_row([item.source_row for item in items if item.source_row])
+        threads = pen.tx.thread_names({item.message.header.thread_id for item in items})
+        outcomes: list[_Outcome] = []
+        messages: list[MessageRow] = []
+        deliveries: list[DeliveryRow] = []
+        denials = 0
+        for item in checked:
+            if not isinstance(item, _Item):
+                outcomes.append(item)
+                if isinstance(item, Rejected) and item.reason == "policy_denied" and denials < MAX_DENIALS:
+                    denials += 1
+                    pen.append(
+                        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, reason=item.reason),
+                        text=item.detail,
+                    )
+                continue
+            header, digest = item.message.header, item.message.digest
+            row = known.get((self._member, header.message_id))
+            if row is not None:
+                outcomes.append(self._repeat(pen, row.digest) if row.digest == digest else _conflict())
+            elif item.source_row and item.source_row in rows:
+                outcomes.append(self._repeat(pen, rows[item.source_row]))
+            else:
+                outcome, row, queued = self._release(pen, item, officer, threads)
+                known[(self._member, header.message_id)] = row
+                if item.source_row:
+                    rows[item.source_row] = digest
+                outcomes.append(outcome)
+                messages.append(row)
+                deliveries.extend(queued)
+        pen.tx.add_messages(messages)
+        pen.tx.add_deliveries(deliveries)
+        return outcomes
+
+    def _release(
+        self, pen: Pen, item: _Item, officer: Officer, threads: dict[bytes, str]
+    ) -> tuple[_Released, MessageRow, list[DeliveryRow]]:
+        header, digest = item.message.header, item.message.digest
+        opens_thread = header.thread_id == header.message_id
+        if opens_thread:
+            threads[header.thread_id] = self._new_thread_name(pen)
+        thread_name = threads.get(header.thread_id, "")
+        signers = receipts.logged_signers(item.message)
+        seq = pen.next_message_seq()
+        indices: list[int] = []
+        entries: list[bytes] = []
+        deliveries: list[DeliveryRow] = []
+        for recipient in header.recipients:
+            index = pen.append(
+                log_pb2.LogEntry(
+                    event=log_pb2.LOG_EVENT_RELEASED,
+                    actor=officer.id,
+                    counterpart=recipient.member,
+                    message_digest=digest,
+                    signers=signers,
+                    thread_name=thread_name if opens_thread else "",
+                )
+            )
+            indices.append(index)
+            entries.append(pen.entries[-1][1])
+            deliveries.append(
+                DeliveryRow(
+                    id=pen.next_delivery_id(),
+                    message_seq=seq,
+                    digest=digest,
+                    recipient=recipient.member,
+                    urgency=header.urgency,
+                    released_index=index,
+                    released_time=pen.now,
+                    expires_time=pen.now + self._life,
+                    next_attempt_time=pen.now,
+                )
+            )
+        row = MessageRow(
+            seq=seq,
+            digest=digest,
+            author=header.author,
+            message_id=header.message_id,
+            thread_id=header.thread_id,
+            thread_name=thread_name,
+            kind=header.kind,
+            urgency=header.urgency,
+            state=MessageState.RELEASED,
+            header=item.message.signed.header,
+            stored_time=pen.now,
+            signed=item.raw,
+            source_row=item.source_row or None,
+        )
+        return _Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
+
+    def _repeat(self, pen: Pen, digest: bytes) -> _Released | Unavailable:
+        """Answer for a message released before; one that stands twice in this very batch is answered next time."""
+        row = pen.tx.message(digest)
+        if row is None:
+            return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
+        queued = pen.tx.deliveries_of(digest)
+        stored = pen.tx.entries_at([delivery.released_index for delivery in queued])
+        return _Released(
+            digest,
+            [entry.index for entry in stored],
+            [entry.entry for entry in stored],
+            repeated=True,
+            thread_name=row.thread_name,
+        )
+
+    def _new_thread_name(self, pen: Pen) -> str:
+        """Give a thread its short name: member, year and a number without gaps, as on a register of letters."""
+        prefix = f"{self._member.upper()}-{pen.now.year}"
+        return f"{prefix}-{pen.tx.next_number(f'thread {prefix}'):05d}"
+
+    def _answer_all(self, outcomes: Sequence[_Outcome], size: int) -> list[officer_pb2.SubmitResult]:
+        return [self._answer(outcome, size) for outcome in outcomes]
+
+    def _answer(self, outcome: _Outcome, size: int) -> officer_pb2.SubmitResult:
+        if isinstance(outcome, Rejected):
+            return officer_pb2.SubmitResult(rejection=rejection(outcome))
+        if isinstance(outcome, Unavailable):
+            return officer_pb2.SubmitResult(retry=retry(outcome))
+        proofs = self._ledger.prove(outcome.indices, size)
+        return officer_pb2.SubmitResult(
+            released=officer_pb2.Released(
+                message_digest=outcome.digest,
+                entries=[
+                    log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=proof)
+                    for index, entry, proof in zip(outcome.indices, outcome.entries, proofs, strict=True)
+                ],
+                repeated_submission=outcome.repeated,
+                thread_name=outcome.thread_name,
+            )
+        )
+
+
+def principal_of(officer: Officer) -> Principal:
+    """Give an officer as the rules see him."""
+    return Principal(officer.id, officer.roles, officer.unit, officer.suspended)
+
+
+def rejection(error: Rejected) -> exchange_pb2.Rejection:
+    """Write a final refusal down for the other side."""
+    return exchange_pb2.Rejection(reason=error.reason, detail=error.detail)
+
+
+def retry(error: Unavailable) -> exchange_pb2.Retry:
+    """Write down for the other side that nothing was decided."""
+    answer = exchange_pb2.Retry(reason=error.reason, detail=error.detail)
+    answer.retry_after.FromTimedelta(timedelta(seconds=error.retry_after_seconds or 1.0))
+    return answer
+
+
+def _conflict() -> Rejected:
+    return Rejected("conflict", "this message id was used before for other content")
