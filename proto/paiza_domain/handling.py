@@ -27,19 +27,26 @@ PAP: Final = ("RED", "AMBER", "GREEN", "CLEAR")  # strictest first
 MAX_CLASSIFICATION: Final = 4
 MAX_CODE_TEXT: Final = 500  # characters of the limit that H3 names
 MAX_PURPOSES: Final = 16  # more than the list has
-MAX_REMEMBERED: Final = 512  # combinations of marks judged once; each at most a few hundred bytes in practice
+MAX_REMEMBERED: Final = 512  # combinations of marks judged once
+MAX_REMEMBERED_SIZE: Final = 256  # bytes of a combination worth remembering
 
 _purpose = field_checks.code("purpose")
 
 
 def errors(handling: Handling, path: str = "handling") -> list[FieldError]:
     """Judge the marks of a message or of one part; handling code and TLP label are mandatory."""
-    return [FieldError(f"{path}.{name}", *problem) for name, problem in _problems(handling.SerializeToString())]
+    serialized = handling.SerializeToString()
+    judge = _remembered if len(serialized) <= MAX_REMEMBERED_SIZE else _problems
+    return [FieldError(f"{path}.{name}", *problem) for name, problem in judge(serialized)]
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
-def _problems(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
+def _remembered(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
     """Judge marks by their bytes: almost all messages carry one of a few combinations."""
+    return _problems(serialized)
+
+
+def _problems(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
     handling = Handling.FromString(serialized)
     found = _label_problems(handling)
     if len(handling.purposes) > MAX_PURPOSES:

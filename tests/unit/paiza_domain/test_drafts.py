@@ -83,7 +83,7 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
         ("kind: a\n---\nkind: b\n", 2, "", "yaml"),
         ("a: " + "[" * 20, 1, "", "yaml_depth"),
         ("kind: a\n\x01", 2, "", "yaml"),
-        ("a: 1\n" * (MAX_NODES // 2 + 1), MAX_NODES // 2 + 1, "", "too_many"),
+        ("a: 1\n" * (MAX_NODES // 2 + 1), MAX_NODES // 2, "", "too_many"),
         ("x" * (MAX_BYTES + 1), 1, "", "draft_too_large"),
     ],
 )
