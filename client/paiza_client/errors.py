@@ -59,6 +59,11 @@ class Misused(Refused):
     exit_code = ExitCode.USAGE
 
 
+def misused(where: str, what: str) -> Misused:
+    """Say, in the user's language, what is wrong with the command line."""
+    return Misused("usage", where, complaints=[Complaint(where, what, "usage")])
+
+
 class NotProven(Refused):
     """A signature, digest, certificate or log proof does not hold. What it should have proven is not shown."""
 

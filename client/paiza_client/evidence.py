@@ -200,7 +200,5 @@ def _line(proof: Proof) -> str:
 
 
 def versions_of(answer: audit_pb2.GetEvidenceResponse) -> Sequence[bytes]:
-    """Name the sets of the register the file needs: those the node names, and those the entries themselves name."""
-    return list(
-        dict.fromkeys([*answer.register_versions, *checks.versions_needed([*answer.released, *answer.answers])])
-    )
+    """Name the sets of the register the file needs: those the node names, and those of the releases."""
+    return list(dict.fromkeys([*answer.register_versions, *checks.versions_needed(answer.released)]))

@@ -55,6 +55,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "bad_proof": Remedy(N_("A log proof does not hold."), _TELL_AUDITOR),
         "bad_signature": Remedy(N_("A signature does not hold."), _TELL_AUDITOR),
+        "busy": Remedy(N_("The node has more work than it can take at once."), _TRY_LATER),
         "cannot_open": Remedy(
             N_("The key of the message does not open at the recipient."),
             N_("Wait: the sender's node is asked to wrap the key again."),
@@ -66,16 +67,36 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "certificate_revoked": Remedy(
             N_("A certificate was revoked by its member."), N_("Its holder must enrol again at the member's node.")
         ),
+        "checkpoint_unsaved": Remedy(
+            N_("The node cannot write its checkpoint to disk and answers nobody."), _ASK_OPERATOR
+        ),
         "conflict": Remedy(
             N_("The message id was used before for another content."), N_("Send the draft again; it gets a new id.")
         ),
+        "database_locked": Remedy(N_("Another process uses the node's database."), _ASK_OPERATOR),
+        "database_unavailable": Remedy(N_("The node's database cannot be read or written now."), _ASK_OPERATOR),
+        "delivery_dropped": Remedy(
+            N_("An operator of the sending node gave the delivery up."),
+            N_("Ask that operator why; send it again if it still matters."),
+        ),
+        "delivery_expired": Remedy(
+            N_("The message could not be delivered within its life time."), N_("Send it again if it still matters.")
+        ),
         "disk_full": Remedy(N_("The disk has no room left."), N_("Free some room and repeat the command.")),
+        "encryption_key_expired": Remedy(
+            N_("A member has no encryption key that is valid now."),
+            N_("That member must publish a new key; leave it out of the recipients if the message cannot wait."),
+        ),
         "file_unreadable": Remedy(
             N_("A file does not exist or cannot be read."), N_("Check the name and the permissions of the file.")
         ),
         "file_unwritable": Remedy(
             N_("A file cannot be written, or exists already."), N_("Name another file, or one in another folder.")
         ),
+        "folder_not_empty": Remedy(
+            N_("The folder already holds something."), N_("Name a folder that is empty or not there yet.")
+        ),
+        "forbidden": Remedy(N_("Your certificate does not admit to this service."), _ASK_OPERATOR),
         "growth_mismatch": Remedy(N_("Two nodes disagree on the size of a log."), _TRY_LATER),
         "growth_not_proven": Remedy(N_("A node did not prove that its log only grew."), _TELL_AUDITOR),
         "internal_error": Remedy(N_("The program met a defect of its own."), _REPORT),
@@ -83,13 +104,31 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The command was interrupted."),
             N_("Repeat it when you like: what was accepted stays, what was not waits in the outbox."),
         ),
+        "invalid_content": Remedy(
+            N_("The content does not satisfy its kind."), N_("Mend the field that is named and send it again.")
+        ),
         "invalid_draft": Remedy(N_("The draft is not complete or not correct."), N_("Mend the fields that are named.")),
+        "invalid_header": Remedy(
+            N_("The message lacks or contradicts what every message needs."),
+            N_("Mend the field that is named and send it again."),
+        ),
+        "invalid_parts": Remedy(
+            N_("The parts are not those that the kind of message has."),
+            N_("Mend the draft: content and annex must be as the kind says."),
+        ),
         "key_exposed": Remedy(
             N_("The key file can be read by other users of this machine."),
             N_("Run chmod 600 on the key file. If others may have copied it, revoke the certificate and enrol again."),
         ),
+        "log_damaged": Remedy(N_("The node's own log is damaged."), _ASK_OPERATOR),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
+        "log_rolled_back": Remedy(N_("The node's database is older than what it signed before."), _ASK_OPERATOR),
         "malformed": Remedy(N_("What was received is not well formed."), _TELL_AUDITOR),
+        "member_suspended": Remedy(
+            N_("A member is suspended from the federation."),
+            N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),
+        ),
+        "node_stopping": Remedy(N_("The node is being stopped."), _TRY_LATER),
         "node_unreachable": Remedy(
             N_("Your node does not answer."),
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
@@ -111,6 +150,15 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The private key is encrypted and no passphrase was given."),
             N_("Run the command on a terminal, or name a file with PAIZA_PASSPHRASE_FILE."),
         ),
+        "peer_unreachable": Remedy(
+            N_("The other member's node cannot be reached."),
+            N_("Nothing is needed: your node keeps the message and delivers it when the other is back."),
+        ),
+        "policy_denied": Remedy(
+            N_("The rules do not allow this to you or to that member."),
+            N_("See the rule in the detail; ask an officer whose role allows it, or your coordinator."),
+        ),
+        "policy_invalid": Remedy(N_("A policy of the node is not well formed."), _ASK_OPERATOR),
         "profile_ambiguous": Remedy(
             N_("There are several profiles and none was chosen."),
             N_("Choose one with --profile NAME or PAIZA_PROFILE; see: paiza profiles"),
@@ -119,12 +167,29 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "register_expired": Remedy(
             N_("The register was not renewed in time, so nobody can be trusted by it."), _ASK_OPERATOR
         ),
+        "register_invalid": Remedy(
+            N_("A file of the register is not signed by those who answer for it, or is not well formed."), _TELL_AUDITOR
+        ),
+        "register_rolled_back": Remedy(
+            N_("The register that was served is older than the one known here."), _TELL_AUDITOR
+        ),
+        "register_unavailable": Remedy(
+            N_("No register could be fetched, and none is known here."),
+            N_("Check the network and try again; if it lasts, ask the operator of your node."),
+        ),
         "register_unknown": Remedy(N_("The other side has no such version of the register yet."), _TRY_LATER),
         "role_missing": Remedy(
             N_("None of your roles may send this kind of message."),
             N_("Ask the operator of your node for the role, or an officer who holds it to send the message."),
         ),
+        "second_officer_missing": Remedy(
+            N_("This kind of message needs the signatures of two officers."), N_("Have a second officer sign it.")
+        ),
+        "standby": Remedy(N_("This process of the node only stands by."), _TRY_LATER),
         "too_large": Remedy(N_("Something is larger than its limit."), N_("Shorten or split it.")),
+        "unauthenticated": Remedy(
+            N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")
+        ),
         "unexpected_answer": Remedy(N_("The node answered what the protocol does not allow."), _ASK_OPERATOR),
         "unknown_field": Remedy(
             N_("The message holds a field unknown to this version."),
@@ -133,7 +198,15 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "unknown_id": Remedy(
             N_("No message matches this id."), N_("Check the id with: paiza inbox, or paiza inbox --sent")
         ),
+        "unknown_kind": Remedy(
+            N_("The message is of a kind this program does not know."),
+            N_("Install the kind, or use one that both sides know."),
+        ),
         "unknown_log": Remedy(N_("The log is not in the register for that member."), _TELL_AUDITOR),
+        "unknown_member": Remedy(
+            N_("This member is not in the register."), N_("Check the member id with: paiza contacts")
+        ),
+        "unknown_officer": Remedy(N_("Your node does not know you as its officer."), _ASK_OPERATOR),
         "unknown_profile": Remedy(N_("There is no such profile."), N_("See which there are with: paiza profiles")),
         "unknown_recipient": Remedy(
             N_("A recipient is not an active member of the federation."),

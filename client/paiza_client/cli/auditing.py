@@ -95,7 +95,7 @@ def trail(*, message: str) -> None:
 def evidence_(*, message: str, output: Path) -> None:
     """Write evidence."""
     if output.exists():
-        raise Refused("file_unwritable", str(output), "it exists")
+        raise Refused("file_unwritable", str(output), _("it exists"))
     desk = terminal()
 
     async def work() -> bytes:

@@ -12,7 +12,7 @@ from paiza.v1 import message_pb2
 from paiza_client.cli import messages
 from paiza_client.cli.terminal import lang
 from paiza_client.compose import Envelope, complain
-from paiza_client.errors import Complaint, Misused, Refused
+from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import _
 from paiza_client.model import MessageSummary
 from paiza_domain import drafts, kinds
@@ -57,7 +57,7 @@ def find_kind(wanted: str) -> Kind:
     if len(found) != 1:
         names = ", ".join(known)
         what = _("There is no kind “{wanted}”; there are: {names}").format(wanted=wanted, names=names)
-        raise Misused("usage", wanted, complaints=[Complaint(wanted, what, "kind_unknown")])
+        raise misused(wanted, what)
     return known[found[0]]
 
 

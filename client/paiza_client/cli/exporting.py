@@ -13,7 +13,7 @@ from paiza.v1 import message_pb2
 from paiza_client.cli import as_json, messages, reading
 from paiza_client.cli.options import Moment, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
-from paiza_client.errors import Misused, Refused
+from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.profiles import write_private
 
@@ -47,11 +47,11 @@ def export(
 ) -> None:
     """Export messages."""
     if not ids and since is None:
-        raise Misused("usage", "paiza export", "name messages, or --since")
+        raise misused("paiza export", _("name messages, or --since"))
     if annex and not reason.strip():
         raise Refused("opening_reason_missing", "--annex")
     if output is not None and output.exists():
-        raise Refused("file_unwritable", str(output), "it exists")
+        raise Refused("file_unwritable", str(output), _("it exists"))
     desk = terminal()
     filters = {"box": "both", "kind": kind, "author": author, "since": since}
     objects = run(_work(desk, ids, filters, reason.strip(), annex=annex))

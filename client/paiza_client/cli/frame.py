@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from paiza_client import language, remedies
+from paiza_client import language, profiles, remedies
 from paiza_client.cli import as_json
 from paiza_client.cli.terminal import WIDE, plain
-from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, exit_code
+from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, exit_code, misused
 from paiza_client.language import N_, _
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -103,7 +104,7 @@ def _is_saved(error: PaizaError) -> bool:
 def _misused(error: click.ClickException) -> Misused:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else "paiza"
-    return Misused("usage", where, complaints=[Complaint(where, error.format_message(), "usage")])
+    return misused(where, error.format_message())
 
 
 def _disk(error: OSError, arguments: Sequence[str]) -> int:
@@ -127,9 +128,9 @@ def _place(error: Exception) -> str:
 def localised(command: click.Command) -> click.Command:
     """Give the command, and all below it, with its help in the language in use."""
     twin = copy.copy(command)
-    twin.help = _(command.help or "")
-    twin.short_help = _(command.short_help or "")
-    twin.epilog = _(command.epilog or "")
+    twin.help = _(command.help) if command.help else None
+    twin.short_help = _(command.short_help) if command.short_help else None
+    twin.epilog = _(command.epilog) if command.epilog else None
     twin.params = [_localised(parameter) for parameter in command.params]
     if isinstance(command, click.Group) and isinstance(twin, click.Group):
         twin.commands = {name: localised(each) for name, each in command.commands.items()}
@@ -145,4 +146,14 @@ def _localised(parameter: click.Parameter) -> click.Parameter:
 
 def speak(arguments: Sequence[str]) -> None:
     """Choose the language for this run, before a command is built."""
-    language.use(language.choose(arguments, os.environ))
+    language.use(language.choose(arguments, os.environ, _profile_language(arguments)))
+
+
+def _profile_language(arguments: Sequence[str]) -> str | None:
+    """Give the language of the profile this run will use; whatever is wrong with it is told later, by the command."""
+    named = [value for option, value in pairwise(arguments) if option == "--profile"]
+    named += [argument.removeprefix("--profile=") for argument in arguments if argument.startswith("--profile=")]
+    try:
+        return profiles.find(named[-1] if named else None).lang
+    except PaizaError:
+        return None

@@ -12,7 +12,7 @@ from paiza.v1 import message_pb2
 from paiza_client import profiles
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, run, terminal
-from paiza_client.errors import Complaint, Misused, Refused, Unreachable
+from paiza_client.errors import Complaint, Refused, Unreachable, misused
 from paiza_client.imports.maps import ImportMap, load_map
 from paiza_client.language import N_, _
 from paiza_client.profiles import Profile
@@ -56,7 +56,7 @@ def seizures(
     acting = [profiles.find(name) for name in split(actors)] or [desk.profile()]
     members = [profile.member for profile in acting]
     if len(set(members)) != len(members):
-        raise Misused("usage", "--as", "two profiles of one member")
+        raise misused("--as", _("two profiles of one member"))
     chosen = load_map(layout)
     total = _lines(file)
     started = monotonic()

@@ -50,6 +50,7 @@ _EVENTS: Final = {
     "EXPIRED": N_("given up"),
     "DENIED": N_("denied"),
 }
+_UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {
     message_pb2.PART_KIND_MAIN: N_("main part"),
     message_pb2.PART_KIND_NOMINAL_ANNEX: N_("nominal annex"),
@@ -161,7 +162,7 @@ def event(proof: Proof) -> str:
 
 def part_name(header: message_pb2.Header, number: int) -> str:
     """Name a part for reading."""
-    return _(_PART_NAMES.get(header.parts[number].kind, N_("unknown part")))
+    return _(_PART_NAMES.get(header.parts[number].kind, _UNKNOWN_PART))
 
 
 def part_number(header: message_pb2.Header, wanted: str) -> int:

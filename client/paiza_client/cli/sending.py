@@ -13,7 +13,7 @@ from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.compose import Composer, Sealed
-from paiza_client.errors import Misused, Refused, Unreachable
+from paiza_client.errors import Refused, Unreachable, misused
 from paiza_client.language import N_, _
 from paiza_client.model import Outcome
 from paiza_client.outbox import Outbox
@@ -98,10 +98,11 @@ def _prepared(
     if path is not None:
         draft = drafting.read(path, now)
         if kind is not None and draft.kind.name != kind.name:
-            raise Misused("usage", path, f"the draft is of kind {draft.kind.name}, not {kind.name}")
+            what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=kind.name)
+            raise misused(path, what)
         return drafting.prepare(draft, path, wish, now), None
     if not ask or kind is None:
-        raise Misused("usage", "paiza send", "no draft: name a file, or use -i or --template")
+        raise misused("paiza send", _("no draft: name a file, or use -i or --template"))
     draft = interactive.fill(desk, kind, "short" if short else "long", now, wish.recipients)
     return drafting.prepare(draft, kind.name, wish, now), draft
 
