@@ -142,3 +142,5 @@ def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
         raise Rejected("bad_proof", "the answer is for a part, not for the whole message")
     if (entry.event == pb.LOG_EVENT_REFUSED) != bool(entry.reason):
         raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
+    if len(entry.register_version) != DIGEST_SIZE:
+        raise Rejected("malformed", "the answer names no register version")

@@ -190,7 +190,7 @@ def signed_message(
 def log_entry(event: "log_pb2.LogEvent.ValueType", **fields: object) -> log_pb2.LogEntry:
     """Write a valid log entry."""
     entry = log_pb2.LogEntry(salt=receipts.new_salt(), event=event, register_version=REGISTER_VERSION)
-    entry.entry_time.FromDatetime(NOW)
+    entry.entry_time.FromDatetime(NOW + timedelta(microseconds=1))
     for name, value in fields.items():
         if name == "signers":
             entry.signers.extend(value)  # type: ignore[arg-type]
