@@ -81,11 +81,11 @@ def _echo_server(federation: Path, port: int) -> Iterator[None]:
 
 
 class _Echo(grpc.GenericRpcHandler):
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         return grpc.unary_unary_rpc_method_handler(_answer) if details.method == METHOD else None
 
 
-async def _answer(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+async def _answer(request: bytes, _context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
     return request
 
 

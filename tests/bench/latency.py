@@ -97,7 +97,7 @@ async def _idle(run: Run) -> list[float]:
     return seconds
 
 
-async def _watch(stub: officer_pb2_grpc.OfficerServiceAsyncStub, delivered: asyncio.Queue[bytes]) -> None:
+async def _watch(stub: "officer_pb2_grpc.OfficerServiceAsyncStub", delivered: asyncio.Queue[bytes]) -> None:
     async for news in stub.Watch(officer_pb2.WatchRequest()):
         if any(each.state == officer_pb2.DELIVERY_STATE_DELIVERED for each in news.message.deliveries):
             delivered.put_nowait(news.message.message_digest)
@@ -106,7 +106,7 @@ async def _watch(stub: officer_pb2_grpc.OfficerServiceAsyncStub, delivered: asyn
 async def _one(
     run: Run,
     officer: Officer,
-    stub: officer_pb2_grpc.OfficerServiceAsyncStub,
+    stub: "officer_pb2_grpc.OfficerServiceAsyncStub",
     delivered: asyncio.Queue[bytes],
     *,
     wait: float,
@@ -121,7 +121,7 @@ async def _one(
     return time.perf_counter() - begun
 
 
-async def _submit(stub: officer_pb2_grpc.OfficerServiceAsyncStub, data: bytes) -> bytes:
+async def _submit(stub: "officer_pb2_grpc.OfficerServiceAsyncStub", data: bytes) -> bytes:
     request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=data)])
     answer = await stub.Submit(request, timeout=ANSWER_SECONDS)
     traffic.released([answer.SerializeToString()])
@@ -175,7 +175,7 @@ async def _ended(run: Run) -> float:
     return time.perf_counter()
 
 
-async def _flash(run: Run, officer: Officer, stub: officer_pb2_grpc.OfficerServiceAsyncStub) -> float:
+async def _flash(run: Run, officer: Officer, stub: "officer_pb2_grpc.OfficerServiceAsyncStub") -> float:
     data = officer.compose(
         [RECEIVER],
         text(run.sizes.content_bytes),
