@@ -147,11 +147,11 @@ class SeizureImport:
 
 
 def rejects_path(source: Path) -> Path:
-    """Name a rejects file beside the source that does not exist yet: one that was mended is never overwritten."""
+    """Name a rejects file in the current folder that does not exist yet: one that was mended is never overwritten."""
     number = 1
     while True:
         suffix = "rejects" if number == 1 else f"rejects-{number}"
-        path = source.with_name(f"{source.stem}.{suffix}{source.suffix}")
+        path = Path(f"{source.stem}.{suffix}{source.suffix}")
         if not path.exists():
             return path
         number += 1

@@ -42,7 +42,9 @@ def import_() -> None:
     metavar="PROFILE",
     help=N_("Profiles, one per reporting state; each sends its own state's rows to every other member."),
 )
-@click.option("--rejects", type=click.Path(path_type=Path), help=N_("Where rejected rows go; else beside FILE."))
+@click.option(
+    "--rejects", type=click.Path(path_type=Path), help=N_("Where rejected rows go; else into the current folder.")
+)
 @click.option(
     "--tlp", type=click.Choice(marks.TLP), default="AMBER", show_default=True, help=N_("Mark of the notices.")
 )

@@ -61,7 +61,7 @@ class Walk:
             if above != template:
                 continue
             here = f"{path}.{name}" if path else name
-            if field.type is FieldType.GROUP:
+            if field.value_type is FieldType.GROUP:
                 self._groups(field, here)
             else:
                 self._values(field, here)
@@ -120,7 +120,7 @@ class Walk:
             field = next(
                 (each for each in self._fields if each.path.removesuffix("[]") == template.removesuffix("[]")), None
             )
-            if field is not None and field.type is not FieldType.GROUP:
+            if field is not None and field.value_type is not FieldType.GROUP:
                 if answer := self._ask(field, required=field.mandatory):
                     self.answers[path] = answer
                 else:

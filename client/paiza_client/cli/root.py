@@ -1,14 +1,49 @@
-"""The command `paiza` with everything below it."""
+"""The command `paiza` with everything below it; a command's module is loaded when the command is called for."""
+
+from importlib import import_module
+from typing import Final
 
 import click
 
-from paiza_client.cli import auditing, exporting, importing, keeping, reading, sending
+from paiza_client.cli.frame import localised
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal
 from paiza_client.language import N_
 
+COMMANDS: Final = {
+    "audit": "auditing:audit",
+    "contacts": "reading:contacts",
+    "export": "exporting:export",
+    "import": "importing:import_",
+    "inbox": "reading:inbox",
+    "open": "reading:open_",
+    "outbox": "keeping:outbox",
+    "profiles": "keeping:profiles",
+    "reply": "sending:reply",
+    "send": "sending:send",
+    "thread": "reading:thread",
+    "watch": "reading:watch",
+}
+"""Where each command stands: module of this package, and name in it."""
+
+
+class _Root(click.Group):
+    """Loads commands when they are asked for: an inbox need not wait for the import's code lists."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command = getattr(import_module(f"paiza_client.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return localised(command)
+
 
 @click.group(
+    cls=_Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help=N_("Exchange sealed and signed messages with other members."),
     epilog=N_(
@@ -21,20 +56,3 @@ from paiza_client.language import N_
 def paiza(context: click.Context) -> None:
     """Exchange messages."""
     context.ensure_object(Terminal)
-
-
-for command in (
-    sending.send,
-    sending.reply,
-    reading.inbox,
-    reading.open_,
-    reading.thread,
-    reading.watch,
-    reading.contacts,
-    importing.import_,
-    exporting.export,
-    auditing.audit,
-    keeping.outbox,
-    keeping.profiles,
-):
-    paiza.add_command(command)
