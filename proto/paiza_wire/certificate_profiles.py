@@ -68,6 +68,9 @@ def load_certificate(der: bytes) -> x509.Certificate:
         serial_number = certificate.serial_number
         if certificate.public_bytes(Encoding.DER) != der:
             raise Rejected("bad_certificate", "the certificate is not in its only encoding")
+        # X.690 §8.6.2: the octet before the signature counts unused bits. The parser takes others than none.
+        if not der.endswith(b"\x00" + certificate.signature):
+            raise Rejected("bad_certificate", "the signature does not end with its last octet")
     except X509_ERRORS as error:
         raise Rejected("bad_certificate", "the certificate cannot be parsed") from error
     if version is not x509.Version.v3:
