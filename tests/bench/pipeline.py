@@ -79,7 +79,9 @@ def _passes(run: Run, servers: Mapping[str, PostgreSQL | None]) -> tuple[list[Pa
 async def _pass(run: Run) -> Passed:
     officer = Officer(run.federation.folder, f"{SENDER}-liaison")
     sender, receiver = run.federation.node(SENDER), run.federation.node(RECEIVER)
-    return await traffic.pass_through(officer, sender, receiver, list(run.corpus.requests(run.sizes.messages)))
+    passed = await traffic.pass_through(officer, sender, receiver, list(run.corpus.requests(run.sizes.messages)))
+    await traffic.check_delivered(officer, passed.messages)
+    return passed
 
 
 def _figure(run: Run, name: str, passes: list[Passed], beside: str, *, aims: bool) -> Figure:
