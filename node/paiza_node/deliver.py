@@ -119,21 +119,31 @@ class Courier:
         await self._peer.close()
 
     async def _slot(self, *, urgent: bool) -> None:
+        """Send batch after batch. While one is under way, what became of the one before is verified and committed."""
         failures = 0
+        settling: asyncio.Task[None] | None = None
+        last_id = 0  # deliveries up to here are being settled: not to be taken again before they are
         while True:
             self._wakers[urgent].clear()
             try:
-                sent = await self._send_due(urgent=urgent)
+                batch, response = await self._send_due(urgent=urgent, after_id=last_id)
+                if settling is not None:
+                    await settling
+                settling = asyncio.create_task(self._settle(batch, response)) if response is not None else None
+                last_id = batch[-1].id if settling is not None and not urgent else 0
+                if settling is not None and urgent:
+                    await settling
                 failures = 0
             except PaizaError as error:
                 failures += 1
-                sent = 0
                 self._failed(error, failures)
-                if self._assumed is not None and error.reason != "peer_unreachable":
-                    self._assumed = None  # begin anew with what the peer says it knows
-            if sent:
+                self._assumed = None  # begin anew with what the peer says it knows
+                await _ended(settling)
+                settling, last_id = None, 0
+                await self._pause(urgent=urgent, failures=failures)
                 continue
-            await self._pause(urgent=urgent, failures=failures)
+            if settling is None:
+                await self._pause(urgent=urgent, failures=0)
 
     async def _pause(self, *, urgent: bool, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
@@ -160,18 +170,26 @@ class Courier:
         if failures == 1 or failures % 20 == 0:
             log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
 
-    async def _send_due(self, *, urgent: bool) -> int:
-        """Send one batch and settle it; gives how many messages were sent."""
+    async def _send_due(
+        self, *, urgent: bool, after_id: int
+    ) -> tuple[list[Outgoing], exchange_pb2.DeliverResponse | None]:
+        """Send one batch of what is due; the answer is None where nothing is."""
+        context = self._context
+        context.registers.current.active_member(self.member)
+        loop = asyncio.get_running_loop()
+        batch = await loop.run_in_executor(context.workers, self._due, urgent, after_id)
+        if not batch:
+            return [], None
+        if self._assumed is None:
+            await self._agree()
+        return batch, await self._deliver(batch)
+
+    async def _settle(self, batch: Sequence[Outgoing], response: exchange_pb2.DeliverResponse) -> None:
+        """Verify what the peer answered and commit what became of the batch, with the proofs."""
         context = self._context
         register = context.registers.current
         peer = register.active_member(self.member)
         loop = asyncio.get_running_loop()
-        batch = await loop.run_in_executor(context.workers, self._due, urgent)
-        if not batch:
-            return 0
-        if self._assumed is None:
-            await self._agree()
-        response = await self._deliver(batch)
         checkpoint = await self._accept(response)
         verdicts = await loop.run_in_executor(
             context.workers, self._judge_all, batch, response.results, checkpoint, register.version
@@ -180,12 +198,11 @@ class Courier:
         await context.ledger.commit(lambda pen: _record(pen, self.member, verdicts, known))
         self.health = PeerHealth(reachable=True, last_seen=context.clock())
         context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
-        return len(batch)
 
-    def _due(self, urgent: bool) -> list[Outgoing]:  # noqa: FBT001 - called through an executor
+    def _due(self, urgent: bool, after_id: int) -> list[Outgoing]:  # noqa: FBT001 - called through an executor
         with self._context.store.reads() as reads:
             limit = URGENT_BATCH if urgent else BULK_BATCH
-            waiting = reads.due(self.member, self._context.clock(), urgent=urgent, limit=limit)
+            waiting = reads.due(self.member, self._context.clock(), urgent=urgent, limit=limit, after_id=after_id)
         size = 0
         batch: list[Outgoing] = []
         for outgoing in waiting:
@@ -454,6 +471,12 @@ def _record(pen: Pen, peer: str, verdicts: _Verdicts, known: KnownLog) -> None:
     pen.tx.postpone(verdicts.postponements)
     for digest, signed in verdicts.rewrapped:
         pen.tx.replace_signed(digest, signed)
+
+
+async def _ended(settling: "asyncio.Task[None] | None") -> None:
+    """Wait for a settling that is under way; that it failed as well changes nothing: its batch is sent again."""
+    if settling is not None:
+        await asyncio.gather(settling, return_exceptions=True)
 
 
 def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:

@@ -158,7 +158,7 @@ class Submit:
         items = [item for item in checked if isinstance(item, _Item)]
         known = pen.tx.messages_by_id([(self._member, item.message.header.message_id) for item in items])
         rows = pen.tx.messages_by_source_row([item.source_row for item in items if item.source_row])
-        threads = pen.tx.thread_names({item.message.header.thread_id for item in items})
+        threads = _ThreadNames(pen, self._member, {item.message.header.thread_id for item in items})
         outcomes: list[_Outcome] = []
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
@@ -189,16 +189,15 @@ class Submit:
                 deliveries.extend(queued)
         pen.tx.add_messages(messages)
         pen.tx.add_deliveries(deliveries)
+        threads.store()
         return outcomes
 
     def _release(
-        self, pen: Pen, item: _Item, officer: Officer, threads: dict[bytes, str]
+        self, pen: Pen, item: _Item, officer: Officer, threads: "_ThreadNames"
     ) -> tuple[_Released, MessageRow, list[DeliveryRow]]:
         header, digest = item.message.header, item.message.digest
         opens_thread = header.thread_id == header.message_id
-        if opens_thread:
-            threads[header.thread_id] = self._new_thread_name(pen)
-        thread_name = threads.get(header.thread_id, "")
+        thread_name = threads.name(header.thread_id, new=opens_thread)
         signers = receipts.logged_signers(item.message)
         seq = pen.next_message_seq()
         indices: list[int] = []
@@ -262,11 +261,6 @@ class Submit:
             thread_name=row.thread_name,
         )
 
-    def _new_thread_name(self, pen: Pen) -> str:
-        """Give a thread its short name: member, year and a number without gaps, as on a register of letters."""
-        prefix = f"{self._member.upper()}-{pen.now.year}"
-        return f"{prefix}-{pen.tx.next_number(f'thread {prefix}'):05d}"
-
     def _answer_all(self, outcomes: Sequence[_Outcome], size: int) -> list[officer_pb2.SubmitResult]:
         return [self._answer(outcome, size) for outcome in outcomes]
 
@@ -287,6 +281,28 @@ class Submit:
                 thread_name=outcome.thread_name,
             )
         )
+
+
+class _ThreadNames:
+    """Short names of threads: member, year and a number without gaps, as in a register of letters."""
+
+    def __init__(self, pen: Pen, member: str, threads: set[bytes]) -> None:
+        self._pen = pen
+        self._prefix = f"{member.upper()}-{pen.now.year}"
+        self._names = pen.tx.thread_names(threads)
+        self._first = self._last = pen.tx.counter(f"thread {self._prefix}")
+
+    def name(self, thread_id: bytes, *, new: bool) -> str:
+        """Give a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
+        if new:
+            self._last += 1
+            self._names[thread_id] = f"{self._prefix}-{self._last:05d}"
+        return self._names.get(thread_id, "")
+
+    def store(self) -> None:
+        """Remember how far the numbers have come."""
+        if self._last != self._first:
+            self._pen.tx.put_counter(f"thread {self._prefix}", self._last)
 
 
 def principal_of(officer: Officer) -> Principal:

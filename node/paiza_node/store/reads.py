@@ -165,18 +165,20 @@ class SqlReads:
         row = self._connection.execute(_DELIVERIES.where(s.delivery.c.id == delivery_id)).one_or_none()
         return None if row is None else _delivery(row)
 
-    def due(self, recipient: str, now: datetime, *, urgent: bool, limit: int) -> list[Outgoing]:
-        """Give deliveries to one member that may be tried now, FLASH first, then by age; with what to send."""
+    def due(self, recipient: str, now: datetime, *, urgent: bool, limit: int, after_id: int) -> list[Outgoing]:
+        """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``."""
         statement = _DUE_URGENT if urgent else _DUE_BULK
-        rows = self._connection.execute(statement, {"recipient": recipient, "now": to_micros(now), "wanted": limit})
+        asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
+        rows = self._connection.execute(statement, asked)
         return [Outgoing(*row) for row in rows]
 
     def next_attempt(self, recipient: str, *, urgent: bool) -> datetime | None:
         """Say when the next waiting delivery to one member may be tried; None where none waits."""
         d = s.delivery.c
-        of_slot = d.urgency >= URGENT_FROM if urgent else d.urgency < URGENT_FROM
         found = self._connection.execute(
-            select(func.min(d.next_attempt_time)).where(d.state == _WAITING, d.recipient == recipient, of_slot)
+            select(func.min(d.next_attempt_time)).where(
+                d.state == _WAITING, d.recipient == recipient, d.urgent == urgent
+            )
         ).scalar_one()
         return None if found is None else from_micros(found)
 
@@ -290,7 +292,7 @@ _TILE: Final = select(s.log_tile.c.hashes).where(
 _DELIVERIES: Final = select(s.delivery, s.message.c.kind).join(s.message, s.message.c.seq == s.delivery.c.message_seq)
 
 
-def _due(slot: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
+def _due(*order: ColumnElement[Any], urgent: bool) -> Select[Any]:
     d = s.delivery.c
     return (
         select(
@@ -307,15 +309,19 @@ def _due(slot: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
         .join(s.message_body, s.message_body.c.seq == d.message_seq)
         .join(s.log_entry, s.log_entry.c.index == d.released_index)
         .where(
-            d.state == _WAITING, d.recipient == bindparam("recipient"), slot, d.next_attempt_time <= bindparam("now")
+            d.state == _WAITING,
+            d.recipient == bindparam("recipient"),
+            d.urgent.is_(urgent),
+            d.id > bindparam("after"),
+            d.next_attempt_time <= bindparam("now"),
         )
         .order_by(*order, d.id)
         .limit(bindparam("wanted"))
     )
 
 
-_DUE_URGENT: Final = _due(s.delivery.c.urgency >= URGENT_FROM, s.delivery.c.urgency.desc())
-_DUE_BULK: Final = _due(s.delivery.c.urgency < URGENT_FROM)
+_DUE_URGENT: Final = _due(s.delivery.c.urgency.desc(), urgent=True)
+_DUE_BULK: Final = _due(urgent=False)
 
 
 def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:

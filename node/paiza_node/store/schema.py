@@ -112,6 +112,7 @@ delivery = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("recipient", Text, nullable=False),
     Column("urgency", SmallInteger, nullable=False),
+    Column("urgent", Boolean, nullable=False),  # which of a courier's two slots it waits for
     Column("released_index", BigInteger, nullable=False),
     Column("released_time", BigInteger, nullable=False),
     Column("expires_time", BigInteger, nullable=False),
@@ -127,7 +128,7 @@ _WAITING: Final = text("state = 1")
 Index(
     "ix_delivery_waiting",
     delivery.c.recipient,
-    delivery.c.urgency,
+    delivery.c.urgent,
     delivery.c.id,
     sqlite_where=_WAITING,
     postgresql_where=_WAITING,

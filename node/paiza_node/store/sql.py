@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -30,7 +30,7 @@ from paiza_node.model import (
 from paiza_node.store import schema as s
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
-from paiza_node.store.reads import SqlReads, to_micros
+from paiza_node.store.reads import URGENT_FROM, SqlReads, to_micros
 from paiza_wire.errors import Unavailable
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
@@ -111,6 +111,7 @@ class SqlTransaction(SqlReads):
                     "digest": d.digest,
                     "recipient": d.recipient,
                     "urgency": d.urgency,
+                    "urgent": d.urgency >= URGENT_FROM,
                     "released_index": d.released_index,
                     "released_time": to_micros(d.released_time),
                     "expires_time": to_micros(d.expires_time),
@@ -253,16 +254,14 @@ class SqlTransaction(SqlReads):
         """Remember a value across restarts."""
         self._upsert(s.setting, [{"name": name, "value": value}])
 
-    def next_number(self, counter: str) -> int:
-        """Count one up and give the number, beginning with 1; undone with the transaction."""
+    def counter(self, name: str) -> int:
+        """Give the last number that was given out under a name; 0 where none was."""
         c = s.counter.c
-        value = self._connection.execute(select(c.value).where(c.name == counter)).scalar_one_or_none() or 0
-        self._upsert(s.counter, [{"name": counter, "value": value + 1}])
-        return value + 1
+        return self._connection.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
 
-    def delete_known_log(self, member: str) -> None:
-        """Forget a member that left the federation."""
-        self._connection.execute(delete(s.known_log).where(s.known_log.c.member == member))
+    def put_counter(self, name: str, value: int) -> None:
+        """Remember the last number given out; undone with the transaction, so that numbers have no gaps."""
+        self._upsert(s.counter, [{"name": name, "value": value}])
 
     def _insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
         if rows:
