@@ -47,6 +47,7 @@ class NodeProcess:
         self.member = member
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
+        self.program: Sequence[str] = (sys.executable, "-m", "paiza_node")  # a test may put another in front
 
     @property
     def config(self) -> Path:
@@ -102,7 +103,7 @@ class NodeProcess:
     def start(self, *, wait: bool = True, environment: Mapping[str, str] | None = None) -> None:
         """Run the node and, unless told otherwise, return when it serves."""
         assert not self.running, f"{self.member} runs already"
-        command = [sys.executable, "-m", "paiza_node", "run", "--config", str(self.config)]
+        command = [*self.program, "run", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
