@@ -137,6 +137,15 @@ def fill(desk: Terminal, kind: Kind, form: Form, now: datetime, recipients: Sequ
     except (KeyboardInterrupt, EOFError, click.Abort):
         _keep_answers(desk, walk)
         raise
+    try:
+        return _enveloped(draft, recipients)
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        keep(desk, draft, now)
+        raise
+
+
+def _enveloped(draft: Draft, recipients: Sequence[str]) -> Draft:
+    """Ask for recipients and marks."""
     members = list(recipients) or _words(_("To which members (kaz, uzb …)"))
     tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default="AMBER", err=True)
     code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default="H2", err=True)

@@ -15,7 +15,7 @@ from typing import Final
 
 from paiza.v1 import register_pb2, register_pb2_grpc
 from paiza_client import register
-from paiza_client.errors import ProfileProblem, Refused, Unreachable, located
+from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
 from paiza_client.profiles import Credentials, Profile, open_credentials
 from paiza_client.session import channel
 from paiza_client.session.session import Session
@@ -99,7 +99,7 @@ async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> 
         return data[: limit + 1]
 
     def refresh() -> Register:
-        with _one_writer(profile.register_cache):
+        with _one_writer(profile.register_cache), located(profile.node, NotProven):
             return register.reader(profile, fetch).refresh(datetime.now(UTC))
 
     try:

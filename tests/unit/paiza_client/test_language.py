@@ -1,0 +1,112 @@
+"""Two languages: chosen before commands are built, and complete."""
+
+import io
+import re
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import click
+import pytest
+from babel.messages.extract import extract_from_dir, extract_from_file
+from babel.messages.pofile import read_po
+
+from paiza_client import language
+from paiza_client.__main__ import run
+from paiza_client.remedies import REMEDIES, UNKNOWN, remedy
+from paiza_wire.reasons import REASONS
+
+PACKAGE = Path(language.__file__).parent
+CATALOGUE = language.LOCALES / "ru" / "LC_MESSAGES" / "paiza_client.po"
+KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
+FIELD = re.compile(r"\{[^{}]*\}|%\([a-z]+\)s")
+
+
+def msgids() -> set[str]:
+    """Give every marked text of the package, and every text of click that it can show; of a counting one, the first."""
+    with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
+        found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS)}
+        for file in sorted(Path(click.__file__).parent.glob("*.py")):
+            found |= {each[1] for each in extract_from_file("python", str(file))}
+    return {each if isinstance(each, str) else each[0] for each in found}
+
+
+def test_every_text_has_its_russian() -> None:
+    """No text that can be shown lacks a translation, none is marked doubtful, and none is left that nobody shows."""
+    with CATALOGUE.open("rb") as lines:
+        catalogue = read_po(lines, locale="ru")
+    translated = {each.id if isinstance(each.id, str) else each.id[0]: each for each in catalogue if each.id}
+    assert msgids() - set(translated) == set()
+    forms = {name: [each.string] if isinstance(each.string, str) else each.string for name, each in translated.items()}
+    assert [name for name in translated if translated[name].fuzzy or not all(forms[name])] == []
+    assert set(translated) - msgids() == set()
+
+
+def test_translations_keep_the_places_to_fill() -> None:
+    """A Russian text has exactly the {places} of the English one."""
+    with CATALOGUE.open("rb") as lines:
+        for each in read_po(lines, locale="ru"):
+            if not each.id or isinstance(each.id, tuple):
+                continue
+            assert sorted(FIELD.findall(each.string)) == sorted(FIELD.findall(each.id)), each.id
+
+
+def test_every_reason_has_what_and_remedy() -> None:
+    """The table of remedies and the registry of reason codes name exactly the same codes."""
+    assert set(REMEDIES) == set(REASONS)
+    assert all(each.what.endswith(".") and each.remedy for each in REMEDIES.values())
+    assert remedy("a_code_of_tomorrow") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "profile", "expected"),
+    [
+        (["--lang", "ru"], {"LANG": "en_GB.UTF-8"}, None, "ru"),
+        (["inbox", "--lang=en"], {"LANG": "ru_RU.UTF-8"}, "ru", "en"),
+        ([], {"PAIZA_LANG": "ru", "LANG": "en_GB"}, "en", "ru"),
+        ([], {"LANG": "en_GB"}, "ru", "ru"),
+        ([], {"LANG": "ru_KZ.UTF-8"}, None, "ru"),
+        ([], {"LC_ALL": "C", "LANG": "ru_RU"}, None, "en"),
+        ([], {}, None, "en"),
+        (["--lang"], {}, None, "en"),
+        (["--lang", "fr"], {"LANG": "ru"}, None, "ru"),
+    ],
+)
+def test_the_language_is_chosen_in_order(
+    arguments: list[str], environ: dict[str, str], profile: str | None, expected: str
+) -> None:
+    """The command line counts most, then PAIZA_LANG, the profile, the system; unknown is English."""
+    assert language.choose(arguments, environ, profile) == expected
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("ru", ["Использование:", "Показать сообщения"]), ("en", ["Usage:", "List messages"])]
+)
+def test_help_is_in_the_language_asked_for(capsys: pytest.CaptureFixture[str], lang: str, words: list[str]) -> None:
+    """`--lang` turns the help texts too, those of click included."""
+    assert run(["--lang", lang, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in words)
+
+
+def test_every_command_has_help_in_both_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command and option explains itself, and in Russian with Russian letters."""
+    from paiza_client.cli.root import COMMANDS, paiza  # noqa: PLC0415 - after the language is chosen
+
+    context = click.Context(paiza)
+    for name in COMMANDS:
+        assert run(["--lang", "ru", name, "--help"]) == 0
+        assert re.search("[а-я]{4}", capsys.readouterr().out), name
+        command = paiza.get_command(context, name)
+        assert command is not None
+        commands = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
+        for each in commands:
+            assert each.help
+            assert all(option.help for option in each.params if isinstance(option, click.Option)), each.name
+
+
+def test_counting_follows_russian_grammar() -> None:
+    """One, two and five messages take three different endings."""
+    language.use("ru")
+    one, many = "{n} message from the outbox was sent.", "{n} messages from the outbox were sent."
+    endings = [language.ngettext(one, many, count).format(n=count).split()[2] for count in (1, 2, 5)]
+    assert endings == ["сообщение", "сообщения", "сообщений"]
