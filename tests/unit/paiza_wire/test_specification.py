@@ -1,0 +1,104 @@
+"""The worked example and the table of limits in proto/README.md, computed anew."""
+
+import importlib
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from paiza.v1 import log_pb2, message_pb2
+from paiza_wire import checkpoint, hpke, merkle, message, part_cipher, receipts
+from paiza_wire.checkpoint import Checkpoint
+from paiza_wire.notes import SignerKey
+
+SEED = bytes(range(32))
+MESSAGE_ID = bytes.fromhex("018cc251f4007000800000000000002a")
+
+
+@pytest.fixture(scope="module")
+def specification(root: Path) -> str:
+    """The text of proto/README.md."""
+    return (root / "proto" / "README.md").read_text()
+
+
+def example() -> tuple[dict[str, str], str]:
+    """Compute every value of the worked example, in its order, and the checkpoint's note."""
+    header = message_pb2.Header(suite=message_pb2.SUITE_1, message_id=MESSAGE_ID).SerializeToString(deterministic=True)
+    digest = message.message_digest(header)
+    public = hpke.private_key_from_seed(SEED).public_key
+    salt = SEED[:16]
+    entry = log_pb2.LogEntry(
+        salt=salt,
+        event=log_pb2.LOG_EVENT_RECEIVED,
+        actor="spiffe://tjk.federation.example/node",
+        counterpart="tjk",
+        message_digest=digest,
+        register_version=SEED,
+    )
+    entry.entry_time.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
+    entry_bytes = entry.SerializeToString(deterministic=True)
+    leaf = merkle.leaf_hash(entry_bytes)
+    signer = SignerKey.from_ed25519("kaz.federation.example/log/1", Ed25519PrivateKey.from_private_bytes(SEED))
+    one = checkpoint.sign(Checkpoint("kaz.federation.example/log/1", 1, leaf), signer)
+    values = {
+        "header": header.hex(),
+        "message digest": digest.hex(),
+        "PAE": message.pre_authentication_encoding(header).hex(),
+        "part context": part_cipher.part_context("tjk", MESSAGE_ID, 1).hex(),
+        "seed": SEED.hex(),
+        "key id": public.key_id.hex(),
+        "HPKE info": message._wrap_info(digest, 1, "kaz", public.key_id).hex(),
+        "log entry": entry_bytes.hex(),
+        "leaf hash": leaf.hex(),
+        "two leaves' root": merkle.node_hash(leaf, leaf).hex(),
+        "vkey": signer.verifier_key.to_vkey(),
+        "text digest": receipts.text_digest(salt, "нет полномочий").hex(),
+        "evidence digest": receipts.evidence_digest(entry_bytes, one).hex(),
+    }
+    return values, one.decode()
+
+
+def test_the_worked_example_is_what_this_software_computes(specification: str) -> None:
+    """Every value of the example in the specification, in its order, comes out of the code."""
+    section = specification.partition("\n## Worked example\n")[2].partition("\n## ")[0]
+    documented = re.findall(r"^ {4}(\S[^=]*?) = (\S+)$", section, re.MULTILINE)
+    assert documented == list(example()[0].items())
+
+
+def test_the_note_of_the_example_is_what_the_log_signs(specification: str) -> None:
+    """The checkpoint stands in the example as the signed text it is."""
+    _, note = example()
+    assert "\n".join(f"    {line}".rstrip() for line in note.splitlines()) in specification
+
+
+def test_the_limits_are_those_of_the_code(specification: str) -> None:
+    """Every limit in the table names a constant and gives its value."""
+    rows = re.findall(r"^\| `(\w+\.\w+)\.(\w+)` \| ([0-9,]+)([^|]*)\|", specification, re.MULTILINE)
+    assert len(rows) >= 20
+    for module, name, digits, _ in rows:
+        value = getattr(importlib.import_module(module), name)
+        value = int(value / timedelta(seconds=1)) if isinstance(value, timedelta) else value
+        assert value == int(digits.replace(",", "")), f"{module}.{name}"
+
+
+def test_every_limit_of_the_wire_is_in_the_table(specification: str, root: Path) -> None:
+    """No named limit of messages, receipts, certificates and notes is left out of the specification."""
+    named = {
+        f"paiza_wire.{path.stem}.{name}"
+        for path in (root / "proto" / "paiza_wire").glob("*.py")
+        for name in re.findall(r"^(MAX_(?:\w+))\s*(?::|=)", path.read_text(), re.MULTILINE)
+    }
+    assert {name for name in named if f"| `{name}` |" not in specification} == NOT_OF_THE_PROTOCOL
+
+
+# Limits of what stays within one program: files and names that never travel.
+NOT_OF_THE_PROTOCOL = {
+    "paiza_wire.keys.MAX_KEY_FILE_BYTES",
+    "paiza_wire.message.MAX_AUTHOR_TIME",
+    "paiza_wire.hpke.MAX_PLAINTEXT_BYTES",
+    "paiza_wire.part_cipher.MAX_AUTHOR_BYTES",
+    "paiza_wire.part_cipher.MAX_PART_NUMBER",
+    "paiza_wire.checkpoint.MAX_SIZE_DIGITS",
+}
