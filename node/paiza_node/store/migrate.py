@@ -1,11 +1,61 @@
-"""Bringing the schema up to date."""
+"""Bringing the schema up to date, at every start: by Alembic, in one transaction."""
 
-from sqlalchemy import Connection, Engine
+from pathlib import Path
+from typing import Final
 
-from paiza_node.store.schema import METADATA
+from sqlalchemy import Connection, inspect, text
+
+from paiza_node.errors import NodeStopped
+
+NEWEST: Final = "0001"
+"""The revision this program works with; the newest module in `migrations/versions`."""
+
+KNOWN: Final = ("0001",)
+"""Every revision this program can bring up to date, oldest first."""
+
+FOLDER: Final = Path(__file__).parent / "migrations"
+_VERSION_TABLE: Final = "alembic_version"
 
 
-def migrate(_engine: Engine, connection: Connection) -> None:
-    """Create what is missing."""
+def migrate(connection: Connection) -> None:
+    """Bring the database to `NEWEST`; NodeStopped where a newer program made it, or something else did.
+
+    A crash leaves the revision it had: everything happens in one transaction. Nothing is imported or written where
+    the database is up to date, which is so at nearly every start.
+    """
     with connection.begin():
-        METADATA.create_all(connection)
+        found = revision(connection)
+        if found == NEWEST:
+            return
+        if found is not None and found not in KNOWN:
+            raise NodeStopped(
+                "database_newer",
+                what=f"The database has revision {found}, and this program knows no newer one than {NEWEST}.",
+                where=connection.engine.url.render_as_string(hide_password=True),
+                remedy="Install the version of paiza that last ran on it, or a newer one.",
+            )
+        if found is None and (tables := inspect(connection).get_table_names()):
+            raise NodeStopped(
+                "database_foreign",
+                what=f"The database has tables but no revision: {', '.join(sorted(tables)[:5])}.",
+                where=connection.engine.url.render_as_string(hide_password=True),
+                remedy="Give the node an empty database of its own.",
+            )
+        _upgrade(connection)
+
+
+def revision(connection: Connection) -> str | None:
+    """Give the database's revision; None where no revision was ever run."""
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar_one_or_none()  # noqa: S608 - a constant
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - a tenth of a second that only the first start needs
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, NEWEST)

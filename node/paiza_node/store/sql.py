@@ -314,8 +314,12 @@ class SqlStore:
         if not read_only:
             self._lock = WriterLock(self._url)
             self._writer_engine = writer_engine(self._url)
-            self._reconnect()
-            migrate(self._writer_engine, self._connected())
+            try:
+                self._reconnect()
+                migrate(self._connected())
+            except BaseException:
+                self.close()
+                raise
 
     def _connected(self) -> Connection:
         if self._writer is None:

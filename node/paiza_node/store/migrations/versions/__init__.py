@@ -1,0 +1,1 @@
+"""One module per revision, in order; none is changed once it was released."""

@@ -1,0 +1,31 @@
+"""Databases for the node's tests: every test that asks for `database_url` runs on SQLite and on PostgreSQL."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for the whole run; skipped, with the reason, where there is none."""
+    try:
+        server = PostgreSQL.start()
+    except PostgreSQLMissingError as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'paiza.db'}"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.create_database(f"test{next(_numbers)}")
