@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paiza.v1 import message_pb2 as pb
@@ -23,6 +23,9 @@ from tests.unit.paiza_wire.minting import ATTACHMENT, MAIN, NOW, PARTS, Federati
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 
 ALL_KEYS = ("bbb", "ccc", "aaa")
+
+# How long an example takes says nothing on a shared machine.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture
@@ -444,6 +447,7 @@ def test_hostile_encodings_are_refused(data: bytes, verifier: CertificateVerifie
 
 
 @given(st.binary(max_size=400))
+@UNHURRIED
 def test_arbitrary_bytes_are_refused(verifier: CertificateVerifier, data: bytes) -> None:
     """Nothing but the refusal leaves verification and header."""
     with pytest.raises(Rejected):
@@ -453,7 +457,7 @@ def test_arbitrary_bytes_are_refused(verifier: CertificateVerifier, data: bytes)
 
 
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=150)
 def test_pieces_of_a_message_are_refused_or_unread(
     sent: bytes, federation: Federation, verifier: CertificateVerifier, data: st.DataObject
 ) -> None:
@@ -507,14 +511,14 @@ def refused_or(parse: Callable[[bytes], object], data: bytes) -> object:
 
 
 @given(messages_of(pb.Header.DESCRIPTOR))
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=150)
 def test_arbitrary_headers_are_refused_or_parsed(drawn: pb.Header) -> None:
     """Whatever stands in the fields of a header, it is refused or given back as it was."""
     assert refused_or(message.parse_header, drawn.SerializeToString(deterministic=True)) in (None, drawn)
 
 
 @given(drawn=messages_of(pb.SignedMessage.DESCRIPTOR), genuine=st.booleans())
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=150)
 def test_arbitrary_messages_are_refused(
     sent: bytes, verifier: CertificateVerifier, drawn: pb.SignedMessage, *, genuine: bool
 ) -> None:

@@ -343,7 +343,7 @@ def test_salts_and_digests_are_what_the_specification_says() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_arbitrary_bytes_are_an_entry_or_refused(data: bytes) -> None:
     """Nothing but the refusal leaves the parser of entries, and what it takes is encoded as it came."""
     for candidate in (data, b"\x0a\x10" + bytes(16) + data):
@@ -362,6 +362,7 @@ def test_arbitrary_bytes_are_an_entry_or_refused(data: bytes) -> None:
         inclusion_hashes=st.lists(st.binary(max_size=33), max_size=70),
     )
 )
+@settings(deadline=None)
 def test_arbitrary_proofs_are_refused(federation: Federation, proven: pb.ProvenEntry) -> None:
     """No invented proof holds, and nothing but the refusal comes of it."""
     signed = federation["aaa"].checkpoint(OTHERS)
