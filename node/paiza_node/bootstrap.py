@@ -26,7 +26,7 @@ from paiza_node.edge.gate import Gate
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
 from paiza_node.edge.server import admin_server, public_server
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
@@ -80,7 +80,7 @@ def _decryption_keys(folder: Path) -> dict[bytes, hpke.DecryptionKey]:
     """Read every encryption seed: the current one, and old ones that messages on their way may still be wrapped for."""
     found = [_parsed(path, _seed) for path in sorted(folder.glob("encryption*.seed"))]
     if not found:
-        raise _bad_key("There is no encryption seed.", folder / "encryption.seed")
+        raise _bad_key(N_("There is no encryption seed."), folder / "encryption.seed")
     return {key.public_key.key_id: key for key in found}
 
 
@@ -92,7 +92,7 @@ def _parsed(path: Path, parse: Callable[[bytes], Any]) -> Any:
     try:
         return parse(_key_file(path))
     except (PaizaError, ValueError) as error:
-        raise _bad_key(f"The key cannot be read: {error}", path) from error
+        raise _bad_key(N_("The key cannot be read: {error}."), path, error=error) from error
 
 
 def _key_file(path: Path, *, secret: bool = True) -> bytes:
@@ -100,19 +100,21 @@ def _key_file(path: Path, *, secret: bool = True) -> bytes:
         mode = path.stat().st_mode
         data = path.read_bytes()
     except OSError as error:
-        raise _bad_key(f"The file cannot be read: {error.strerror}.", path) from error
+        raise _bad_key(N_("The file cannot be read: {error}."), path, error=error.strerror) from error
     if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise NodeStopped(
             "key_exposed",
-            what="Others than the node's own user may read this key.",
-            where=str(path),
-            remedy=f"chmod 600 {path}; if others could read it for long, make a new key.",
+            what=N_("Others than the node's own user may read this key."),
+            where="{path}",
+            remedy=N_("chmod 600 {path}; if others could read it for long, make a new key."),
+            path=path,
         )
     return data
 
 
-def _bad_key(what: str, where: Path) -> NodeStopped:
-    return NodeStopped("bad_key", what=what, where=str(where), remedy="Put the key back, or run `paiza-node init`.")
+def _bad_key(what: str, path: Path, **values: object) -> NodeStopped:
+    remedy = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
+    return NodeStopped("bad_key", what=what, where="{path}", remedy=remedy, path=path, **values)
 
 
 def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer]:
@@ -132,18 +134,23 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
     except (OSError, KeyError, TypeError, ValueError, PaizaError) as error:
         raise NodeStopped(
             "bad_configuration",
-            what=f"The list of officers cannot be read: {error!s}",
-            where=str(path),
-            remedy="Mend the file: each [[officer]] has id, roles, unit and certificate_sha256.",
+            what=N_("The list of officers cannot be read: {error}."),
+            where="{path}",
+            remedy=N_("Mend the file: each [[officer]] has id, roles, unit and certificate_sha256."),
+            error=error,
+            path=path,
         ) from error
     for officer in officers:
         identity = SpiffeId.parse(officer.id)
         if (identity.member, identity.federation, identity.role) != (member, federation, "officer"):
             raise NodeStopped(
                 "bad_configuration",
-                what=f"{officer.id} is not an officer of {member}.",
-                where=str(path),
-                remedy="Remove the entry; every member knows only its own officers.",
+                what=N_("{officer} is not an officer of {member}."),
+                where="{path}",
+                remedy=N_("Remove the entry; every member knows only its own officers."),
+                officer=officer.id,
+                member=member,
+                path=path,
             )
     return {officer.id: officer for officer in officers}
 
@@ -194,9 +201,11 @@ def prepare_data(config: Config) -> None:
     except OSError as error:
         raise NodeStopped(
             "file_unwritable",
-            what=f"The data folder cannot be made: {error.strerror}.",
-            where=str(config.data),
-            remedy="Choose a folder the node's user may write to.",
+            what=N_("The data folder cannot be made: {error}."),
+            where="{path}",
+            remedy=N_("Choose a folder the node's user may write to."),
+            error=error.strerror,
+            path=config.data,
         ) from error
 
 
@@ -207,9 +216,11 @@ def open_reader(config: Config, fetch: Callable[[str, int], bytes]) -> RegisterR
     except OSError as error:
         raise NodeStopped(
             "bad_configuration",
-            what=f"The bootstrap root cannot be read: {error.strerror}.",
-            where=str(config.bootstrap_root),
-            remedy="Get the root file from the federation, by a way you trust, and name it as bootstrap_root.",
+            what=N_("The bootstrap root cannot be read: {error}."),
+            where="{path}",
+            remedy=N_("Get the root file from the federation, by a way you trust, and name it as bootstrap_root."),
+            error=error.strerror,
+            path=config.bootstrap_root,
         ) from error
     return RegisterReader(config.data / "register", root, fetch)
 
@@ -242,10 +253,12 @@ def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
     """Refuse to start with keys the register does not name: nobody could verify or reach us."""
     member = registers.current.member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
-        raise _bad_key("The register names another log key for this member.", config.keys / "log.key")
+        raise _bad_key(N_("The register names another log key for this member."), config.keys / "log.key")
     published = {key.key_id for key in member.encryption_keys}
     if not published & set(node_keys.decryption):
-        raise _bad_key("The register names another encryption key for this member.", config.keys / "encryption.seed")
+        raise _bad_key(
+            N_("The register names another encryption key for this member."), config.keys / "encryption.seed"
+        )
 
 
 async def _serve(

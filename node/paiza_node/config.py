@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
 MAX_FILE_BYTES: Final = 64 * 1024
@@ -61,14 +61,23 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _bad(f"The file cannot be read: {error.strerror}.", str(path), "Name it with --config.") from error
+        raise _bad(
+            N_("The file cannot be read: {error}."), path, N_("Name it with --config."), error=error.strerror
+        ) from error
     if len(data) > MAX_FILE_BYTES:
-        raise _bad(f"The file has over {MAX_FILE_BYTES} bytes.", str(path), "This is not a node.toml; name another.")
+        raise _bad(
+            N_("The file has over {most} bytes."),
+            path,
+            N_("This is not a node.toml; name another."),
+            most=MAX_FILE_BYTES,
+        )
     try:
         text = data.decode()
         values = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _bad(f"The file is not TOML: {error}.", str(path), "Mend the line that is named.") from error
+        raise _bad(
+            N_("The file is not TOML: {error}."), path, N_("Mend the line that is named."), error=error
+        ) from error
     return _Reader(path.resolve(), text, values, environment).config()
 
 
@@ -84,12 +93,12 @@ class _Reader:
     def config(self) -> Config:
         for name in self._values:
             if name not in REQUIRED and name not in DEFAULTS:
-                raise self._bad(name, "There is no such setting.", "Remove the line, or mend its name.")
+                raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or mend its name."))
         data = self._file("data")
         return Config(
             path=self._path,
-            member=self._matching("member", MEMBER_ID, "a member id such as kaz"),
-            federation=self._matching("federation", FEDERATION_NAME, "a name such as paiza.example"),
+            member=self._matching("member", MEMBER_ID, N_("Write a member id such as kaz.")),
+            federation=self._matching("federation", FEDERATION_NAME, N_("Write a name such as paiza.example.")),
             listen=self._address("listen"),
             register=None if self._text("register") == "peers" else self._file("register"),
             bootstrap_root=self._file("bootstrap_root"),
@@ -112,37 +121,46 @@ class _Reader:
             return self._values[name]
         if name in DEFAULTS:
             return DEFAULTS[name]
-        raise _bad(f"The setting {name} is missing.", str(self._path), f'Add a line: {name} = "…".')
+        raise _bad(
+            N_("The setting {setting} is missing."), self._path, N_('Add a line: {setting} = "…".'), setting=name
+        )
 
     def _text(self, name: str) -> str:
         value = self._value(name)
         if not isinstance(value, str):
-            raise self._bad(name, "It is not a text.", "Write it in quotation marks.")
+            raise self._bad(name, N_("It is not a text."), N_("Write it in quotation marks."))
         return value
 
-    def _matching(self, name: str, pattern: re.Pattern[str], what: str) -> str:
+    def _matching(self, name: str, pattern: re.Pattern[str], remedy: str) -> str:
         value = self._text(name)
         if not pattern.fullmatch(value):
-            raise self._bad(name, f"{value!r} is not {what}.", f"Write {what}.")
+            raise self._bad(name, N_("{value!r} is not well formed."), remedy, value=value)
         return value
 
     def _address(self, name: str) -> str:
         value = self._text(name)
         match = _ADDRESS.fullmatch(value)
         if match is None or not 0 < int(match[2]) <= _MAX_PORT:
-            raise self._bad(name, f"{value!r} is not host:port.", 'Write it like "127.0.0.1:7401".')
+            raise self._bad(name, N_("{value!r} is not host:port."), N_('Write it like "127.0.0.1:7401".'), value=value)
         return value
 
     def _file(self, name: str) -> Path:
         value = self._text(name)
         if not value or "\0" in value:
-            raise self._bad(name, "It is not a path.", "Write a path; a relative one begins at this file's folder.")
+            raise self._bad(
+                name, N_("It is not a path."), N_("Write a path; a relative one begins at this file's folder.")
+            )
         return (self._path.parent / value).resolve()
 
     def _socket(self) -> Path:
         path = self._file("admin_socket")
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-            raise self._bad("admin_socket", f"The path is over {MAX_SOCKET_PATH} bytes long.", "Choose a shorter one.")
+            raise self._bad(
+                "admin_socket",
+                N_("The path is over {most} bytes long."),
+                N_("Choose a shorter one."),
+                most=MAX_SOCKET_PATH,
+            )
         return path
 
     def _number(self, name: str, least: int, most: int) -> int:
@@ -150,7 +168,14 @@ class _Reader:
         if isinstance(value, str) and value.isdecimal():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self._bad(name, f"{value!r} is not a whole number from {least} to {most}.", "Write such a number.")
+            raise self._bad(
+                name,
+                N_("{value!r} is not a whole number from {least} to {most}."),
+                N_("Write such a number."),
+                value=value,
+                least=least,
+                most=most,
+            )
         return value
 
     def _switch(self, name: str) -> bool:
@@ -158,24 +183,34 @@ class _Reader:
         if isinstance(value, str):
             value = {"true": True, "false": False}.get(value)
         if not isinstance(value, bool):
-            raise self._bad(name, "It is neither true nor false.", "Write true or false, without quotation marks.")
+            raise self._bad(
+                name, N_("It is neither true nor false."), N_("Write true or false, without quotation marks.")
+            )
         return value
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
         value = self._text(name)
         if value not in choices:
-            raise self._bad(name, f"{value!r} is not one of {', '.join(choices)}.", "Write one of them.")
+            raise self._bad(
+                name,
+                N_("{value!r} is not one of {choices}."),
+                N_("Write one of them."),
+                value=value,
+                choices=", ".join(choices),
+            )
         return value
 
-    def _bad(self, name: str, what: str, remedy: str) -> NodeStopped:
+    def _bad(self, name: str, what: str, remedy: str, **values: object) -> NodeStopped:
         variable = f"PAIZA_{name.upper()}"
         if variable in self._environment:
-            return _bad(f"{name}: {what}", f"the environment variable {variable}", remedy)
+            where, values["variable"] = N_("the environment variable {variable}"), variable
+            return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy, **values)
         begins = re.compile(rf"\s*\"?{re.escape(name)}\"?\s*=|\s*\[+{re.escape(name)}\b")
         numbers = [number for number, line in enumerate(self._lines, 1) if begins.match(line)]
-        where = f"{self._path}, line {numbers[0]}" if numbers else str(self._path)
-        return _bad(f"{name}: {what}", where, remedy)
+        values |= {"path": self._path, "setting": name, "line": numbers[0] if numbers else 0}
+        where = N_("{path}, line {line}: {setting}") if numbers else "{path}: {setting}"
+        return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy, **values)
 
 
-def _bad(what: str, where: str, remedy: str) -> NodeStopped:
-    return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy)
+def _bad(what: str, path: Path, remedy: str, **values: object) -> NodeStopped:
+    return NodeStopped("bad_configuration", what=what, where="{path}", remedy=remedy, path=path, **values)

@@ -26,7 +26,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import structlog
 
 from paiza.v1 import log_pb2
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_node.model import Head
 from paiza_node.ports import Store, Transaction
 from paiza_wire import checkpoint as checkpoints
@@ -278,7 +278,7 @@ class Ledger:
 
     def _check_start(self) -> None:
         if self._tree.root() != self._head.root:
-            raise _damaged("the tiles of the log do not give the root in its head")
+            raise _damaged(N_("The log is damaged: its tiles do not give the root in its head."))
         note = self._file.load()
         if note is None:
             return
@@ -286,12 +286,18 @@ class Ledger:
         if last.size > self._head.size:
             raise NodeStopped(
                 "log_rolled_back",
-                what=f"The database ends at entry {self._head.size}, but a checkpoint of {last.size} was signed.",
-                where=self.origin,
-                remedy="An old copy of the database was put back. Put back the newest; keep the checkpoint file.",
+                what=N_("The database ends at entry {size}, but a checkpoint of {signed} was signed."),
+                where="{origin}",
+                remedy=N_("An old copy of the database was put back. Put back the newest; keep the checkpoint file."),
+                size=self._head.size,
+                signed=last.size,
+                origin=self.origin,
             )
         if self._tree.root(last.size) != last.root:
-            raise _damaged(f"the log does not lead to the checkpoint of size {last.size} that was signed")
+            raise _damaged(
+                N_("The log is damaged: it does not lead to the checkpoint of size {signed} that was signed."),
+                signed=last.size,
+            )
 
     def _read_tile(self, level: int, index: int) -> bytes:
         with self._store.reads() as reads:
@@ -316,16 +322,19 @@ def _do(item: _Waiting, pen: Pen) -> None:
 def _moved(expected: Head, found: Head) -> NodeStopped:
     return NodeStopped(
         "log_damaged",
-        what=f"The log has {found.size} entries in the database where this process left it at {expected.size}.",
+        what=N_("The log has {found} entries in the database where this process left it at {expected}."),
         where="log_head",
-        remedy="Another process wrote to it. Stop all node processes, run `paiza-node verify`, then start one.",
+        remedy=N_("Another process wrote to it. Stop all node processes, run `paiza-node verify`, then start one."),
+        found=found.size,
+        expected=expected.size,
     )
 
 
-def _damaged(what: str) -> NodeStopped:
+def _damaged(what: str, **values: object) -> NodeStopped:
     return NodeStopped(
         "log_damaged",
-        what=f"The log is damaged: {what}.",
-        where="the database",
-        remedy="Run `paiza-node verify` for the first entry that does not hold, and restore the newest backup.",
+        what=what,
+        where=N_("the database"),
+        remedy=N_("Run `paiza-node verify` for the first entry that does not hold, and restore the newest backup."),
+        **values,
     )

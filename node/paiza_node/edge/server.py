@@ -19,7 +19,7 @@ from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, officer_pb2, register_p
 from paiza_node.edge.gate import Caller, Gate
 from paiza_node.edge.metrics import CALLS, SECONDS
 from paiza_node.edge.status import refuse
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_register import Register
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -114,9 +114,10 @@ def public_server(
     if not bound:
         raise NodeStopped(
             "bad_configuration",
-            what=f"The address {listen} cannot be listened on.",
-            where="listen in node.toml",
-            remedy="Stop what listens there, or choose another port (and publish it in the register).",
+            what=N_("The address {address} cannot be listened on."),
+            where=N_("listen in node.toml"),
+            remedy=N_("Stop what listens there, or choose another port (and publish it in the register)."),
+            address=listen,
         )
     return server, Health(health_servicer)
 

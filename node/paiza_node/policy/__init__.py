@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import cedarpy
 
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_wire.errors import Rejected
 
 REMEMBERED: Final = 4096  # decisions; they depend on nothing but what they are asked about
@@ -56,9 +56,11 @@ class Policy:
             if not result.validation_passed:
                 raise NodeStopped(
                     "policy_invalid",
-                    what="; ".join(str(error) for error in result.errors)[:1000],
-                    where=name,
-                    remedy="Mend the policy; agreements come from the register and are mended by its holders.",
+                    what="{errors}",
+                    where="{name}",
+                    remedy=N_("Mend the policy; agreements come from the register and are mended by its holders."),
+                    errors="; ".join(str(error) for error in result.errors)[:1000],
+                    name=name,
                 )
         self._policies = cedarpy.PolicySet.from_str("\n".join(text for _, text in texts))
         self._schema = cedarpy.Schema.from_str(schema)

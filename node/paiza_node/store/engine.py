@@ -9,7 +9,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import QueuePool
 
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 
 READ_CONNECTIONS: Final = 4  # reads are short and the machine has few cores
 SQLITE_CACHE_KIB: Final = 32 * 1024  # page cache of the writer; the memory aim under load is 250 MB
@@ -108,9 +108,10 @@ class WriterLock:
             self._file = None
             raise NodeStopped(
                 "database_locked",
-                what="Another process writes to this database.",
-                where=str(path),
-                remedy="Stop the other node process, or point this one to its own data folder.",
+                what=N_("Another process writes to this database."),
+                where="{path}",
+                remedy=N_("Stop the other node process, or point this one to its own data folder."),
+                path=path,
             ) from error
 
     def release(self) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 
 NEWEST: Final = "0001"
 """The revision this program works with; the newest module in `migrations/versions`."""
@@ -30,18 +30,27 @@ def migrate(connection: Connection) -> None:
         if found is not None and found not in KNOWN:
             raise NodeStopped(
                 "database_newer",
-                what=f"The database has revision {found}, and this program knows no newer one than {NEWEST}.",
-                where=connection.engine.url.render_as_string(hide_password=True),
-                remedy="Install the version of paiza that last ran on it, or a newer one.",
+                what=N_("The database has revision {found}, and this program knows no newer one than {newest}."),
+                where="{url}",
+                remedy=N_("Install the version of paiza that last ran on it, or a newer one."),
+                found=found,
+                newest=NEWEST,
+                url=_url(connection),
             )
         if found is None and (tables := inspect(connection).get_table_names()):
             raise NodeStopped(
                 "database_foreign",
-                what=f"The database has tables but no revision: {', '.join(sorted(tables)[:5])}.",
-                where=connection.engine.url.render_as_string(hide_password=True),
-                remedy="Give the node an empty database of its own.",
+                what=N_("The database has tables that are not of a node: {tables}."),
+                where="{url}",
+                remedy=N_("Give the node an empty database of its own."),
+                tables=", ".join(sorted(tables)[:5]),
+                url=_url(connection),
             )
         _upgrade(connection)
+
+
+def _url(connection: Connection) -> str:
+    return connection.engine.url.render_as_string(hide_password=True)
 
 
 def revision(connection: Connection) -> str | None:
