@@ -195,6 +195,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The message holds a field unknown to this version."),
             N_("Install the version of the program that the other side uses."),
         ),
+        "unknown_file": Remedy(N_("The register has no such file."), _ASK_OPERATOR),
         "unknown_id": Remedy(
             N_("No message matches this id."), N_("Check the id with: paiza inbox, or paiza inbox --sent")
         ),

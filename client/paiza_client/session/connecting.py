@@ -16,7 +16,7 @@ from typing import Final
 from paiza.v1 import register_pb2, register_pb2_grpc
 from paiza_client import register
 from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
-from paiza_client.profiles import Credentials, Profile, open_credentials
+from paiza_client.profiles import Credentials, Profile, open_credentials, remembered_roles
 from paiza_client.session import channel
 from paiza_client.session.session import Session
 from paiza_register import FetchMissing, Register
@@ -37,7 +37,11 @@ async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = Non
     current, roots = await _believed_register(profile, credentials)
     connection = channel.open_channel(profile, credentials, roots)
     try:
-        yield Session(profile, credentials, connection, current)
+        session = Session(profile, credentials, connection, current)
+        if not remembered_roles(profile):
+            # Without its roles, an officer's message could not be made while the node is away.
+            await session.whoami()
+        yield session
     finally:
         await connection.close()
 

@@ -75,7 +75,7 @@ def test_a_crash_while_writing_leaves_no_half_message(
     if step == "rename":
         monkeypatch.setattr(Path, "rename", cut)
     else:
-        monkeypatch.setattr(module.os, "fsync" if step == "fsync" else "fdopen", cut)
+        monkeypatch.setattr(os, "fsync" if step == "fsync" else "fdopen", cut)
     with pytest.raises(PowerCutError):
         outbox.put([item(2)])
     monkeypatch.undo()
@@ -105,7 +105,7 @@ def test_a_full_disk_is_said_before_anything_is_sent(tmp_path: Path, monkeypatch
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Unreachable, match="disk_full"):
         Outbox(tmp_path).put([item(1)])
     monkeypatch.undo()

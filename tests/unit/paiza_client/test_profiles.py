@@ -1,5 +1,6 @@
 """Profiles: found, read, and refused with the file and setting that is wrong."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,9 @@ PASSPHRASE = b"correct horse battery staple"
 OFFICER = SpiffeId("kaz", "paiza.example", "officer", "liaison")
 
 
-def make(home: Path, name: str = "kaz-liaison", *, passphrase: bytes | None = None, **settings: str) -> Path:
+def make(
+    home: Path, name: str = "kaz-liaison", *, passphrase: bytes | None = None, settings: Mapping[str, str] | None = None
+) -> Path:
     """Write a profile with a fresh key and certificate; settings replace, an empty one leaves out."""
     folder = home / name
     folder.mkdir(parents=True)
@@ -37,7 +40,7 @@ def make(home: Path, name: str = "kaz-liaison", *, passphrase: bytes | None = No
         "key": "officer.key",
         "certificate": "officer.crt",
         "root": "root.json",
-        **settings,
+        **(settings or {}),
     }
     text = "".join(f'{key} = "{value}"\n' for key, value in values.items() if value)
     (folder / "profile.toml").write_text(text)
@@ -101,7 +104,7 @@ def test_a_profile_that_is_not_there_is_unknown(home: Path, name: str) -> None:
 )
 def test_a_wrong_setting_is_named(home: Path, settings: dict[str, str], where: str) -> None:
     """Every wrong setting is told with its file and name, and exits with the code for profiles."""
-    folder = make(home, **settings)
+    folder = make(home, settings=settings)
     with pytest.raises(ProfileProblem) as caught:
         profiles.load(folder)
     assert caught.value.where.endswith(f"profile.toml: {where}")

@@ -1,0 +1,180 @@
+"""The commands of an officer against real nodes: sent, received, opened, answered, exported, proven."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from paiza_client import profiles
+from paiza_client.session import connect
+from tests.federation import Federation
+from tests.integration.client.conftest import DRAFT, Paiza
+
+ANNEX = """\
+kind: information-request
+to: [tjk]
+urgency: urgent
+urgency_reason: consignment-moving
+handling: {tlp: AMBER, code: H2, classification: 1}
+review: 3 years
+content:
+  reference: EX-1
+  subject: Exercise
+  purposes: [investigate]
+  facts: An invented lorry.
+  questions:
+    - number: 1
+      text: Did it cross?
+  why_addressee: The invented road leads there.
+"""
+
+
+async def arrives(federation: Federation, profile: str, message_id: str) -> None:
+    """Wait until a message is at a node, by its own news or because it is there already."""
+    async with connect(profiles.load(federation.home / profile)) as session:
+        if not (await session.list_messages(id_prefix=message_id)).messages:
+            async for news in session.watch():
+                if news.id == message_id:
+                    return
+                if (await session.list_messages(id_prefix=message_id)).messages:
+                    return
+
+
+def send(paiza: Paiza, federation: Federation, draft: Path, kind: str = "free-message") -> str:
+    """Send a draft from kaz, wait until it is at tjk, and give its id."""
+    message_id = str(paiza("kaz-liaison", "send", kind, draft, "--json").json["id"])
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
+    return message_id
+
+
+def test_a_message_is_sent_received_and_opened_with_its_proofs(
+    paiza: Paiza, federation: Federation, draft: Path
+) -> None:
+    """What was written stands at the other officer, with signature, release, receipt and opening proven."""
+    message_id = send(paiza, federation, draft)
+    opened = paiza("tjk-liaison", "open", message_id, "--json").json
+    assert opened["content"] == {"subject": "Exercise", "text": "Nothing of this is real."}
+    verified = opened["verified"]
+    assert [each["id"] for each in verified["signers"]] == ["spiffe://kaz.paiza.example/officer/liaison"]
+    assert [(each["member"], each["counterpart"]) for each in verified["released"]] == [("kaz", "tjk")]
+    assert [(each["event"], each["member"]) for each in verified["answers"]] == [("RECEIVED", "tjk")]
+    assert verified["opened"]["actor"] == "spiffe://tjk.paiza.example/officer/liaison"
+    listed = paiza("tjk-liaison", "inbox", "--json").json
+    assert [each["unread"] for each in listed if each["id"] == message_id] == [False]
+    unread = paiza("tjk-liaison", "inbox", "--unread", "--json").json
+    assert message_id not in [each["id"] for each in unread]
+
+
+def test_what_is_printed_is_in_the_language_asked_for(paiza: Paiza, federation: Federation, draft: Path) -> None:
+    """The same message reads in Russian and in English."""
+    message_id = send(paiza, federation, draft)
+    assert "Доказано:" in paiza("tjk-liaison", "open", message_id, "--lang", "ru").out
+    assert "Proven:" in paiza("tjk-liaison", "open", message_id, "--lang", "en").out
+
+
+def test_the_author_reads_what_it_sent(paiza: Paiza, federation: Federation, draft: Path) -> None:
+    """The sender's officers open their own message, with a release proven for every recipient."""
+    message_id = send(paiza, federation, draft)
+    opened = paiza("kaz-duty", "open", message_id, "--json").json
+    assert opened["content"]["subject"] == "Exercise"
+
+
+def test_an_answer_stands_in_the_thread_and_goes_to_the_author(
+    paiza: Paiza, federation: Federation, draft: Path, tmp_path: Path
+) -> None:
+    """A reply without recipients goes to the author, in the same thread, naming the message it follows."""
+    message_id = send(paiza, federation, draft)
+    answer = tmp_path / "answer.yaml"
+    answer.write_text(DRAFT.replace("to: [tjk]", "to: []"))
+    sent = paiza("tjk-liaison", "reply", message_id[:20], answer, "--json").json
+    thread = paiza("tjk-liaison", "thread", message_id, "--json").json
+    assert [each["id"] for each in thread] == [message_id, sent["id"]]
+    assert thread[1]["parents"] == [thread[0]["digest"]]
+    assert [each["member"] for each in thread[1]["recipients"]] == ["kaz"]
+    assert paiza("tjk-liaison", "thread", thread[0]["thread"], "--json").json == thread
+
+
+def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: Federation, tmp_path: Path) -> None:
+    """Options win over the draft, and urgency travels in the header."""
+    request = tmp_path / "request.yaml"
+    request.write_text(ANNEX)
+    sent = paiza(
+        "kaz-liaison", "send", "information-request", request, "--urgency", "flash",
+        "--reason-code", "danger-to-life", "--json",
+    ).json  # fmt: skip
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
+    (listed,) = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json
+    assert (listed["urgency"], listed["urgency_reason"]) == ("FLASH", "danger-to-life")
+
+
+def test_a_template_filled_in_is_a_valid_draft(paiza: Paiza, tmp_path: Path) -> None:
+    """What `--template` prints needs only its open fields filled in, in either language."""
+    for lang in ("ru", "en"):
+        text = paiza("kaz-liaison", "send", "free", "--template", "--lang", lang).out
+        text = (
+            text.replace("\nto: []", "\nto: [tjk]")
+            .replace("  subject:", "  subject: X", 1)
+            .replace("  text:", "  text: Y", 1)
+        )
+        draft = tmp_path / f"{lang}.yaml"
+        draft.write_text(text)
+        assert paiza("kaz-liaison", "send", "free", draft, "--dry-run", "--json").json["state"] == "checked"
+
+
+def test_a_dry_run_sends_nothing(paiza: Paiza, draft: Path) -> None:
+    """After a dry run the list of what was sent is what it was."""
+    before = paiza("kaz-liaison", "inbox", "--sent", "--json").json
+    assert paiza("kaz-liaison", "send", "free", draft, "--dry-run").code == 0
+    assert paiza("kaz-liaison", "inbox", "--sent", "--json").json == before
+
+
+def test_export_gives_content_in_both_formats(
+    paiza: Paiza, federation: Federation, draft: Path, tmp_path: Path
+) -> None:
+    """JSON and YAML hold the same messages, and a file that exists is not overwritten."""
+    message_id = send(paiza, federation, draft)
+    file = tmp_path / "out.yaml"
+    assert paiza("tjk-liaison", "export", message_id, "--format", "yaml", "-o", file).code == 0
+    as_yaml = YAML(typ="safe").load(file.read_text())
+    as_json = json.loads(paiza("tjk-liaison", "export", message_id).out)
+    assert as_yaml[0]["content"] == as_json[0]["content"] == {"subject": "Exercise", "text": "Nothing of this is real."}
+    assert paiza("tjk-liaison", "export", message_id, "-o", file).code == 3
+    opened = [each["event"] for each in paiza("tjk-liaison", "audit", "trail", message_id, "--json").json["own"]]
+    assert opened.count("OPENED") == 2
+
+
+def test_evidence_holds_without_node_profile_or_network(
+    paiza: Paiza, federation: Federation, draft: Path, tmp_path: Path
+) -> None:
+    """The file of either side verifies with nothing but the bootstrap root, and says what it does not hold."""
+    message_id = send(paiza, federation, draft)
+    for profile, answers in (("tjk-coordinator", ["tjk"]), ("kaz-coordinator", ["tjk"])):
+        file = tmp_path / f"{profile}.zip"
+        made = paiza(profile, "audit", "evidence", message_id, "-o", file, "--json").json
+        assert made["verified"]
+        found = paiza("nobody", "audit", "verify", file, "--root", federation.folder / "root.json", "--json").json
+        assert [each["member"] for each in found["answers"]] == answers
+        assert found["unproven_answers"] == []
+        assert [each["member"] for each in found["released"]] == ["kaz"]
+
+
+def test_the_trail_names_every_entry(paiza: Paiza, federation: Federation, draft: Path) -> None:
+    """The sender's trail holds its release and, proven by the other's log, the receipt."""
+    message_id = send(paiza, federation, draft)
+    trail = paiza("kaz-liaison", "audit", "trail", message_id, "--json").json
+    assert "RELEASED" in [each["event"] for each in trail["own"]]
+    assert all(each["member"] == "kaz" for each in trail["own"])
+
+
+def test_the_logs_are_shown_with_verified_checkpoints(paiza: Paiza, federation: Federation, draft: Path) -> None:
+    """The own log comes first, and the peer's is known once something was exchanged."""
+    send(paiza, federation, draft)
+    logs = paiza("tjk-coordinator", "audit", "status", "--json").json
+    assert (logs[0]["member"], logs[0]["own"]) == ("tjk", True)
+    assert "kaz" in [each["member"] for each in logs]
+
+
+def test_contacts_are_the_register(paiza: Paiza) -> None:
+    """Every member of the register is listed, running or not."""
+    assert [each["member"] for each in paiza("kaz-auditor", "contacts", "--json").json] == ["kaz", "tjk", "uzb"]
