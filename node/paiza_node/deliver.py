@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, ForeignProof, KnownLog, Outgoing, Postponement, ProofKind, Settlement
@@ -59,6 +59,15 @@ class PeerHealth:
     reachable: bool = False
     last_error: str = ""
     last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A batch that was sent, what the peer answered, and its checkpoint that the answers are proven to."""
+
+    batch: list[Outgoing]
+    results: Sequence[exchange_pb2.DeliverResult]
+    checkpoint: VerifiedCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +135,11 @@ class Courier:
         while True:
             self._wakers[urgent].clear()
             try:
-                batch, response = await self._send_due(urgent=urgent, after_id=last_id)
+                sent = await self._send_due(urgent=urgent, after_id=last_id)
                 if settling is not None:
                     await settling
-                settling = asyncio.create_task(self._settle(batch, response)) if response is not None else None
-                last_id = batch[-1].id if settling is not None and not urgent else 0
+                settling = asyncio.create_task(self._settle(sent)) if sent is not None else None
+                last_id = sent.batch[-1].id if sent is not None and not urgent else 0
                 if settling is not None and urgent:
                     await settling
                 failures = 0
@@ -170,31 +179,29 @@ class Courier:
         if failures == 1 or failures % 20 == 0:
             log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
 
-    async def _send_due(
-        self, *, urgent: bool, after_id: int
-    ) -> tuple[list[Outgoing], exchange_pb2.DeliverResponse | None]:
-        """Send one batch of what is due; the answer is None where nothing is."""
+    async def _send_due(self, *, urgent: bool, after_id: int) -> _Sent | None:
+        """Send one batch of what is due and check that the peer's log grew honestly; None where nothing is due."""
         context = self._context
         context.registers.current.active_member(self.member)
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(context.workers, self._due, urgent, after_id)
         if not batch:
-            return [], None
+            return None
         if self._assumed is None:
             await self._agree()
-        return batch, await self._deliver(batch)
+        response = await self._deliver(batch)
+        return _Sent(batch, response.results, await self._accept(response))
 
-    async def _settle(self, batch: Sequence[Outgoing], response: exchange_pb2.DeliverResponse) -> None:
+    async def _settle(self, sent: _Sent) -> None:
         """Verify what the peer answered and commit what became of the batch, with the proofs."""
         context = self._context
         register = context.registers.current
         peer = register.active_member(self.member)
         loop = asyncio.get_running_loop()
-        checkpoint = await self._accept(response)
         verdicts = await loop.run_in_executor(
-            context.workers, self._judge_all, batch, response.results, checkpoint, register.version
+            context.workers, self._judge_all, sent.batch, sent.results, sent.checkpoint, register.version
         )
-        known = context.logs.to_store(peer.id, checkpoint)
+        known = context.logs.to_store(peer.id, sent.checkpoint)
         await context.ledger.commit(lambda pen: _record(pen, self.member, verdicts, known))
         self.health = PeerHealth(reachable=True, last_seen=context.clock())
         context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
@@ -235,9 +242,13 @@ class Courier:
             log.critical("log_rolled_back", peer=self.member, known_size=known.size, own_size=ledger.checkpoint.size)
             raise NodeStopped(
                 "log_rolled_back",
-                what=f"{self.member} holds our checkpoint of size {known.size}; we have {ledger.checkpoint.size}.",
-                where=ledger.origin,
-                remedy="An old copy of the database was put back. Stop this node and put the newest copy back.",
+                what=N_("{peer} holds our checkpoint of size {known}; we have {size}."),
+                where="{origin}",
+                remedy=N_("An old copy of the database was put back. Stop this node and put the newest copy back."),
+                peer=self.member,
+                known=known.size,
+                size=ledger.checkpoint.size,
+                origin=ledger.origin,
             )
 
     async def _deliver(self, batch: Sequence[Outgoing]) -> exchange_pb2.DeliverResponse:
@@ -473,7 +484,7 @@ def _record(pen: Pen, peer: str, verdicts: _Verdicts, known: KnownLog) -> None:
         pen.tx.replace_signed(digest, signed)
 
 
-async def _ended(settling: "asyncio.Task[None] | None") -> None:
+async def _ended(settling: asyncio.Task[None] | None) -> None:
     """Wait for a settling that is under way; that it failed as well changes nothing: its batch is sent again."""
     if settling is not None:
         await asyncio.gather(settling, return_exceptions=True)

@@ -11,11 +11,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.sql.dml import UpdateBase
 
-from paiza_node.errors import NodeStopped
+from paiza_node.errors import N_, NodeStopped
 from paiza_node.model import (
     DeliveryRow,
     ForeignProof,
@@ -31,6 +32,7 @@ from paiza_node.store import schema as s
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
 from paiza_node.store.reads import URGENT_FROM, SqlReads, to_micros
+from paiza_node.store.statements import Statement, insertion
 from paiza_wire.errors import Unavailable
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
@@ -67,9 +69,7 @@ class SqlTransaction(SqlReads):
 
     def add_entries(self, entries: Sequence[tuple[int, bytes, bytes]]) -> None:
         """Append entries to the log: (index, entry, digest of the message concerned or empty)."""
-        self._insert(
-            s.log_entry, [{"index": i, "entry": entry, "digest": digest or None} for i, entry, digest in entries]
-        )
+        _ADD_ENTRY.run(self._connection, [(index, entry, digest or None) for index, entry, digest in entries])
 
     def add_texts(self, texts: Mapping[int, str]) -> None:
         """Keep free texts beside entries."""
@@ -77,54 +77,50 @@ class SqlTransaction(SqlReads):
 
     def add_messages(self, messages: Sequence[MessageRow]) -> None:
         """Store messages with their bodies."""
-        self._insert(
-            s.message,
-            [
-                {
-                    "seq": m.seq,
-                    "digest": m.digest,
-                    "author": m.author,
-                    "message_id": m.message_id,
-                    "thread_id": m.thread_id,
-                    "thread_name": m.thread_name,
-                    "kind": m.kind,
-                    "urgency": m.urgency,
-                    "state": int(m.state),
-                    "received": m.received,
-                    "stored_time": to_micros(m.stored_time),
-                    "source_row": m.source_row,
-                    "header": m.header,
-                }
-                for m in messages
-            ],
-        )
-        self._insert(s.message_body, [{"seq": m.seq, "signed": m.signed} for m in messages if m.signed is not None])
+        rows = [
+            (
+                m.seq,
+                m.digest,
+                m.author,
+                m.message_id,
+                m.thread_id,
+                m.thread_name,
+                m.kind,
+                m.urgency,
+                int(m.state),
+                m.received,
+                to_micros(m.stored_time),
+                m.source_row,
+                m.header,
+            )
+            for m in messages
+        ]
+        _ADD_MESSAGE.run(self._connection, rows)
+        _ADD_BODY.run(self._connection, [(m.seq, m.signed) for m in messages if m.signed is not None])
 
     def add_deliveries(self, deliveries: Sequence[DeliveryRow]) -> None:
         """Queue deliveries."""
-        self._insert(
-            s.delivery,
-            [
-                {
-                    "id": d.id,
-                    "message_seq": d.message_seq,
-                    "digest": d.digest,
-                    "recipient": d.recipient,
-                    "urgency": d.urgency,
-                    "urgent": d.urgency >= URGENT_FROM,
-                    "released_index": d.released_index,
-                    "released_time": to_micros(d.released_time),
-                    "expires_time": to_micros(d.expires_time),
-                    "next_attempt_time": to_micros(d.next_attempt_time),
-                    "state": d.state,
-                    "attempts": d.attempts,
-                    "reason": d.reason,
-                    "detail": d.detail,
-                    "settled_time": None,
-                }
-                for d in deliveries
-            ],
-        )
+        rows = [
+            (
+                d.id,
+                d.message_seq,
+                d.digest,
+                d.recipient,
+                d.urgency,
+                d.urgency >= URGENT_FROM,
+                d.released_index,
+                to_micros(d.released_time),
+                to_micros(d.expires_time),
+                to_micros(d.next_attempt_time),
+                d.state,
+                d.attempts,
+                d.reason,
+                d.detail,
+                None,
+            )
+            for d in deliveries
+        ]
+        _ADD_DELIVERY.run(self._connection, rows)
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[int]:
         """End deliveries that still wait; gives their ids. Those settled before are left as they are."""
@@ -137,37 +133,14 @@ class SqlTransaction(SqlReads):
             )
             waiting.update(row[0] for row in rows)
         ended = [settlement for settlement in settlements if settlement.id in waiting]
-        if ended:
-            self._connection.execute(
-                _SETTLE,
-                [
-                    {
-                        "row": e.id,
-                        "state": e.state,
-                        "reason": e.reason,
-                        "detail": e.detail[:MAX_DETAIL],
-                        "settled": to_micros(now),
-                    }
-                    for e in ended
-                ],
-            )
+        micros = to_micros(now)
+        _SETTLE.run(self._connection, [(e.state, e.reason, e.detail[:MAX_DETAIL], micros, e.id) for e in ended])
         return [settlement.id for settlement in ended]
 
     def postpone(self, postponements: Sequence[Postponement]) -> None:
         """Plan another attempt for deliveries that wait."""
-        if postponements:
-            self._connection.execute(
-                _POSTPONE,
-                [
-                    {
-                        "row": p.id,
-                        "next": to_micros(p.next_attempt_time),
-                        "reason": p.reason,
-                        "detail": p.detail[:MAX_DETAIL],
-                    }
-                    for p in postponements
-                ],
-            )
+        rows = [(to_micros(p.next_attempt_time), p.reason, p.detail[:MAX_DETAIL], p.id) for p in postponements]
+        _POSTPONE.run(self._connection, rows)
 
     def replace_signed(self, digest: bytes, signed: bytes) -> None:
         """Replace the body of a message, whose wraps were made anew."""
@@ -178,28 +151,17 @@ class SqlTransaction(SqlReads):
 
     def add_proofs(self, proofs: Sequence[ForeignProof]) -> None:
         """Keep proofs from other members' logs; one that is there already stays as it is."""
-        notes = {sha256(proof.checkpoint).digest(): proof.checkpoint for proof in proofs}
-        self._upsert(s.note, [{"digest": digest, "note": note} for digest, note in notes.items()])
-        digests = {note: digest for digest, note in notes.items()}
+        notes = {proof.checkpoint: sha256(proof.checkpoint).digest() for proof in proofs}
+        _ADD_NOTE.run(self._connection, [(digest, note) for note, digest in notes.items()])
         rows = [
-            {
-                "digest": p.digest,
-                "member": p.member,
-                "kind": int(p.kind),
-                "entry": p.entry,
-                "log_index": p.index,
-                "hashes": p.hashes,
-                "note_digest": digests[p.checkpoint],
-                "register_version": p.register_version,
-            }
+            (p.digest, p.member, int(p.kind), p.entry, p.index, p.hashes, notes[p.checkpoint], p.register_version)
             for p in proofs
         ]
-        if rows:
-            self._connection.execute(self._dialect_insert(s.proof).on_conflict_do_nothing(), rows)
+        _ADD_PROOF.run(self._connection, rows)
 
     def add_answers(self, answers: Sequence[tuple[bytes, int]]) -> None:
         """Remember which entry answered which message."""
-        self._insert(s.answer, [{"digest": digest, "log_index": index} for digest, index in answers])
+        _ADD_ANSWER.run(self._connection, answers)
 
     def put_known_log(self, known: KnownLog) -> None:
         """Store the largest accepted checkpoint of another member; a smaller one changes nothing."""
@@ -279,27 +241,27 @@ class SqlTransaction(SqlReads):
         return postgresql.insert(table) if self._connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-_SETTLE: Final = (
-    update(s.delivery)
-    .where(s.delivery.c.id == bindparam("row"))
-    .values(
-        state=bindparam("state"),
-        reason=bindparam("reason"),
-        detail=bindparam("detail"),
-        attempts=s.delivery.c.attempts + 1,
-        settled_time=bindparam("settled"),
-    )
+_ADD_ENTRY: Final = insertion(s.log_entry)
+_ADD_MESSAGE: Final = insertion(s.message)
+_ADD_BODY: Final = insertion(s.message_body)
+_ADD_DELIVERY: Final = insertion(s.delivery)
+_ADD_NOTE: Final = insertion(s.note, ignore_known=True)
+_ADD_PROOF: Final = insertion(s.proof, ignore_known=True)
+_ADD_ANSWER: Final = insertion(s.answer)
+
+
+def _attempted(**changes: ColumnElement[Any]) -> UpdateBase:
+    d = s.delivery.c
+    changed = {d[name]: value for name, value in changes.items()}
+    counted = {d.reason: bindparam("why"), d.detail: bindparam("what"), d.attempts: d.attempts + literal_column("1")}
+    return update(s.delivery).where(d.id == bindparam("row")).values({**changed, **counted})
+
+
+_SETTLE: Final = Statement(
+    lambda _: _attempted(state=bindparam("new_state"), settled_time=bindparam("settled")),
+    ("new_state", "why", "what", "settled", "row"),
 )
-_POSTPONE: Final = (
-    update(s.delivery)
-    .where(s.delivery.c.id == bindparam("row"))
-    .values(
-        next_attempt_time=bindparam("next"),
-        reason=bindparam("reason"),
-        detail=bindparam("detail"),
-        attempts=s.delivery.c.attempts + 1,
-    )
-)
+_POSTPONE: Final = Statement(lambda _: _attempted(next_attempt_time=bindparam("next")), ("next", "why", "what", "row"))
 
 
 class SqlStore:
@@ -402,9 +364,11 @@ def open_store(url: str, *, read_only: bool = False) -> SqlStore:
     except OperationalError as error:
         raise NodeStopped(
             "database_unavailable",
-            what=f"The database cannot be opened: {_said(error)}",
-            where=parse_url(url).render_as_string(hide_password=True),
-            remedy="Check that the folder is writable, or that PostgreSQL runs and admits this user.",
+            what=N_("The database cannot be opened: {error}."),
+            where="{url}",
+            remedy=N_("Check that the folder is writable, or that PostgreSQL runs and admits this user."),
+            error=_said(error),
+            url=parse_url(url).render_as_string(hide_password=True),
         ) from error
 
 

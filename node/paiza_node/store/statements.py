@@ -1,0 +1,56 @@
+"""Statements of the hot path: written with SQLAlchemy, compiled once per database, run by the driver with plain tuples.
+
+SQLAlchemy's own execution converts every parameter of every row, which costs more than the database does. Nothing is
+lost by leaving it out: the columns written here are integers, texts, bytes and booleans, which both drivers take as
+they are.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.dml import UpdateBase
+
+_DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
+    "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
+    "postgresql": lambda: postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+
+
+class Statement:
+    """A statement with named parameters; rows are tuples in the order of ``parameters``."""
+
+    def __init__(self, build: Callable[[str], UpdateBase], parameters: Sequence[str]) -> None:
+        """Take how to build the statement for a database, and the names of its parameters."""
+        self._compiled = cache(lambda name: _compile(build(name), _DIALECTS[name](), parameters))
+
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for every row; nothing where there are none."""
+        if not rows:
+            return
+        sql, arrange = self._compiled(connection.dialect.name)
+        connection.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
+
+
+def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
+    """Give the insertion of whole rows, in the order of the table's columns; known keys may be passed over."""
+    names = [column.name for column in table.columns]
+
+    def build(database: str) -> UpdateBase:
+        insert = postgresql.insert if database == "postgresql" else sqlite.insert
+        statement = insert(table).values({name: bindparam(name) for name in names})
+        return statement.on_conflict_do_nothing() if ignore_known else statement
+
+    return Statement(build, names)
+
+
+def _compile(
+    statement: UpdateBase, dialect: Dialect, parameters: Sequence[str]
+) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]] | None]:
+    compiled: Any = statement.compile(dialect=dialect)
+    order = [list(parameters).index(name) for name in compiled.positiontup]
+    return str(compiled), None if order == list(range(len(parameters))) else itemgetter(*order)
