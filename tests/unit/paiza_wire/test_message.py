@@ -272,6 +272,22 @@ def test_the_signers_are_exactly_the_required_ones(
         message.verify(signed_by(sealed, federation["aaa"], *names), verifier, at=NOW)
 
 
+@pytest.mark.parametrize("names", [(), ("liaison", "liaison")])
+def test_a_header_cannot_ask_for_no_signer_or_for_one_twice(
+    names: Sequence[str], federation: Federation, verifier: CertificateVerifier
+) -> None:
+    """A message that requires nobody, or one officer in two places, is refused though it is signed as it asks."""
+    author = federation["aaa"]
+    written = header(author, ["bbb"])
+    del written.required_signers[:]
+    written.required_signers.extend(
+        author.officers[name].required(role) for name, role in zip(names, ("liaison", "authoriser"), strict=False)
+    )
+    unsigned = message.seal(written, PARTS[:1], [federation["bbb"].recipient, author.recipient])
+    with pytest.raises(Rejected, match="wrong_signers"):
+        message.verify(signed_by(unsigned, author, *names), verifier, at=NOW)
+
+
 @pytest.mark.parametrize(
     ("signer", "reason"),
     [
