@@ -40,16 +40,18 @@ from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.submit import Submit
 from paiza_register import RegisterReader, folder_fetch
 from paiza_wire import hpke, keys
-from paiza_wire.errors import PaizaError
+from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity import SpiffeId
 from paiza_wire.notes import SignerKey
 
 VERSION: Final = version("paiza")
-WORKERS: Final = (
-    4  # threads that verify; the interpreter runs one at a time, but an urgent batch need not wait for a bulk one
-)
+# Threads that verify. The interpreter runs one at a time and shares its time among them, so that an urgent batch of one
+# member need not wait for the bulk of all others.
+WORKERS: Final = 16
 DRAIN_SECONDS: Final = 10.0  # calls under way may take this long after a stop was asked for
 METRICS_SECONDS: Final = 5.0
+STANDBY_SECONDS: Final = 1.0  # a standby looks this often whether the writer is gone
+STANDBY_TOLD: Final = 60  # and says once in so many looks that it still waits
 SETTING_CONFIG: Final = "config"
 SETTING_LOG_KEY: Final = "log_key"
 
@@ -226,9 +228,41 @@ def open_reader(config: Config, fetch: Callable[[str, int], bytes]) -> RegisterR
 
 
 async def run(config: Config) -> None:
-    """Run the node until it is asked to stop (SIGTERM, SIGINT)."""
+    """Run the node until it is asked to stop (SIGTERM, SIGINT).
+
+    Nothing is believed, signed or listened on before this process is the writer of the database: a standby takes over
+    with the register of that moment.
+    """
     os.umask(0o077)
     prepare_data(config)
+    store = await _become_writer(config.database)
+    try:
+        await _run_with(config, store)
+    finally:
+        store.close()
+    log.info("stopped")
+
+
+async def _become_writer(database: str) -> SqlStore:
+    """Open the database; where another process is its writer, wait until that one is gone."""
+    waited = 0
+    while True:
+        try:
+            store = await asyncio.to_thread(open_store, database)
+        except Unavailable as error:
+            if error.reason != "standby":
+                raise
+            if waited % STANDBY_TOLD == 0:
+                log.info("standby", detail=error.detail)
+        else:
+            if waited:
+                log.warning("took_over", database=store.describe())
+            return store
+        waited += 1
+        await asyncio.sleep(STANDBY_SECONDS)
+
+
+async def _run_with(config: Config, store: SqlStore) -> None:
     loop = asyncio.get_running_loop()
     peers_fetch = PeersFetch(config.member, loop) if config.register is None else None
     fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
@@ -237,16 +271,15 @@ async def run(config: Config) -> None:
     own = registers.current.member(config.member)
     node_keys = load_keys(config, own.log_keys[-1].origin)
     _check_keys(config, node_keys, registers)
-    store = await asyncio.to_thread(open_store, config.database)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
-    ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: registers.version)
     try:
-        await _serve(config, reader, registers, node_keys, store, ledger, peers_fetch)
+        ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: registers.version)
+        try:
+            await _serve(config, reader, registers, node_keys, store, ledger, peers_fetch)
+        finally:
+            await asyncio.to_thread(ledger.close)
     finally:
-        await asyncio.to_thread(ledger.close)
         checkpoint_file.close()
-        store.close()
-    log.info("stopped")
 
 
 def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
@@ -280,6 +313,7 @@ async def _serve(
     news = News()
     context = Context(
         member=config.member,
+        node_id=str(SpiffeId(config.member, config.federation, "node")),
         registers=registers,
         ledger=ledger,
         store=store,
@@ -332,7 +366,8 @@ async def _serve(
     await health.serve()
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
-        await _until_stopped([deliver.run(), registers.keep_fresh(ledger), _keep_metrics(operate, ledger, registers)])
+        duties = [deliver.run(), registers.keep_fresh(ledger), _keep_metrics(operate, ledger, registers)]
+        await _until_stopped([*duties, asyncio.wrap_future(ledger.stopped)])
     finally:
         log.info("stopping")
         await health.stop()
@@ -357,6 +392,7 @@ def _behaviours(config: Config, reader: RegisterReader, context: Context, delive
     )
     receive = Receive(
         member=config.member,
+        node_id=context.node_id,
         registers=context.registers,
         ledger=context.ledger,
         logs=context.logs,

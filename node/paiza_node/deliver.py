@@ -85,6 +85,7 @@ class Context:
     """What all couriers share."""
 
     member: str
+    node_id: str
     registers: Registers
     ledger: Ledger
     store: Store
@@ -119,9 +120,13 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
-        async with asyncio.TaskGroup() as slots:
-            slots.create_task(self._slot(urgent=True))
-            slots.create_task(self._slot(urgent=False))
+        slots = [asyncio.create_task(self._slot(urgent=urgent)) for urgent in (True, False)]
+        try:
+            await asyncio.gather(*slots)
+        finally:
+            for slot in slots:
+                slot.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
 
     async def close(self) -> None:
         """Close the channel."""
@@ -202,7 +207,7 @@ class Courier:
             context.workers, self._judge_all, sent.batch, sent.results, sent.checkpoint, register.version
         )
         known = context.logs.to_store(peer.id, sent.checkpoint)
-        await context.ledger.commit(lambda pen: _record(pen, self.member, verdicts, known))
+        await context.ledger.commit(lambda pen: _record(pen, context.node_id, self.member, verdicts, known))
         self.health = PeerHealth(reachable=True, last_seen=context.clock())
         context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
 
@@ -399,16 +404,19 @@ class Deliver:
         """Keep couriers for the members of the register and give up what expired, for as long as the node runs."""
         try:
             while True:
-                await self._follow_register()
+                self._follow_register()
                 await self._give_up_expired()
-                await asyncio.sleep(EXPIRY_SECONDS)
+                # A courier ends only by a failure that must stop the node: at once, not at the next round.
+                waiting = [asyncio.ensure_future(asyncio.sleep(EXPIRY_SECONDS)), *self._tasks.values()]
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                waiting[0].cancel()
         finally:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             await asyncio.gather(*(courier.close() for courier in self.couriers.values()), return_exceptions=True)
 
-    async def _follow_register(self) -> None:
+    def _follow_register(self) -> None:
         try:
             members = {member.id for member in self._context.registers.current.active_members()}
         except Unavailable as error:
@@ -418,11 +426,12 @@ class Deliver:
             courier = Courier(self._context, self._connect(member))
             self.couriers[member] = courier
             self._tasks[member] = asyncio.create_task(courier.run(), name=f"courier {member}")
-        for member, task in self._tasks.items():
-            if task.done() and not task.cancelled():
-                task.result()  # a courier ends only by a failure that must stop the node
+        for member, task in list(self._tasks.items()):
+            if task.done():
+                task.result()
             if member not in members:
                 task.cancel()
+                del self._tasks[member], self.couriers[member]
 
     async def _give_up_expired(self) -> None:
         context = self._context
@@ -441,7 +450,7 @@ class Deliver:
                     pen.append(
                         log_pb2.LogEntry(
                             event=log_pb2.LOG_EVENT_EXPIRED,
-                            actor=node_id(context),
+                            actor=context.node_id,
                             counterpart=delivery.recipient,
                             message_digest=delivery.digest,
                             reason="delivery_expired",
@@ -458,12 +467,7 @@ class Deliver:
             return reads.expired(self._context.clock(), EXPIRY_BATCH)
 
 
-def node_id(context: Context) -> str:
-    """Give the node's own SPIFFE ID, the actor of what it does by itself."""
-    return f"spiffe://{context.member}.{context.registers.current.federation}/node"
-
-
-def _record(pen: Pen, peer: str, verdicts: _Verdicts, known: KnownLog) -> None:
+def _record(pen: Pen, actor: str, peer: str, verdicts: _Verdicts, known: KnownLog) -> None:
     """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
     pen.tx.put_known_log(known)
     ended = set(pen.tx.settle([settlement for settlement, _, _, _ in verdicts.settlements], pen.now))
@@ -472,6 +476,7 @@ def _record(pen: Pen, peer: str, verdicts: _Verdicts, known: KnownLog) -> None:
             pen.append(
                 log_pb2.LogEntry(
                     event=event,
+                    actor=actor,
                     counterpart=peer,
                     message_digest=outgoing.digest,
                     reason=settlement.reason,

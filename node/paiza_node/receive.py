@@ -61,6 +61,7 @@ class Receive:
         self,
         *,
         member: str,
+        node_id: str,
         registers: Registers,
         ledger: Ledger,
         logs: KnownLogs,
@@ -71,6 +72,7 @@ class Receive:
     ) -> None:
         """Take what the verb needs; ``private_keys`` are this member's decryption keys by key id."""
         self._member = member
+        self._node_id = node_id
         self._registers = registers
         self._ledger = ledger
         self._logs = logs
@@ -261,7 +263,7 @@ class Receive:
     def _entry(self, item: _Taken, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
         return log_pb2.LogEntry(
             event=log_pb2.LOG_EVENT_REFUSED if refusal else log_pb2.LOG_EVENT_RECEIVED,
-            actor=f"spiffe://{member.authority.member}.{member.authority.federation}/node",
+            actor=self._node_id,
             counterpart=member.id,
             message_digest=item.message.digest,
             reason=refusal.reason if refusal else "",

@@ -6,6 +6,7 @@ accepted under an older one stays provable by it, since every verified set is ar
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,6 +18,7 @@ from paiza_node.policy import Policy
 from paiza_register import Register, RegisterReader
 from paiza_wire.errors import PaizaError, Unavailable
 
+LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, however many messages name a version we do not have
 REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node that can reach the register
 SETTING_VERSION: Final = "register_version"
 
@@ -30,6 +32,8 @@ class Registers:
         """Fetch what is new; where nobody serves it, begin with what was verified last."""
         self._reader = reader
         self._clock = clock
+        self._asked = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._register = reader.refresh(clock())
         self._policy = Policy(self._register.agreements)
 
@@ -62,9 +66,15 @@ class Registers:
         return self._register if version == self._register.version else self._reader.archived(version)
 
     def check_known(self, version: bytes) -> None:
-        """Refuse for now what was made under a register we do not have: ours is to be refreshed."""
-        if version != self._register.version:
+        """Refuse for now what was made under a register we do not have, and have ours refreshed. From any thread."""
+        if version == self._register.version:
+            return
+        try:
             self._reader.archived(version)
+        except Unavailable:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._asked.set)
+            raise
 
     async def refresh(self, ledger: Ledger) -> None:
         """Fetch what is new and log the change. A failure leaves the old one in force, within its grace."""
@@ -90,9 +100,13 @@ class Registers:
 
     async def keep_fresh(self, ledger: Ledger) -> None:
         """Refresh for as long as the node runs."""
+        self._loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), REFRESH_SECONDS)
             await self.refresh(ledger)
+            self._asked.clear()
+            await asyncio.sleep(LEAST_REFRESH_SECONDS)
 
     def expired(self) -> Unavailable | None:
         """Say why nobody can be believed now; None while the register holds."""
