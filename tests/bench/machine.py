@@ -55,6 +55,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def busy_seconds() -> float:
+    """Give the processor time that all processes of the machine together have used since it started."""
+    user, nice, system, _idle, _iowait, interrupts, soft_interrupts, steal = (
+        int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + interrupts + soft_interrupts + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_bytes(pid: int) -> tuple[int, int]:
     """Give the resident memory of a process now, and the most it ever had."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)

@@ -4,6 +4,7 @@ Each pass begins with empty stores under the same keys, so that all passes carry
 """
 
 import asyncio
+import os
 import statistics
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -121,4 +122,10 @@ def _cpu_note(passes: list[Passed]) -> str:
     wall = statistics.median(one.seconds / one.messages * 1e6 for one in passes)
     submit = statistics.median(one.messages / one.submit_seconds for one in passes)
     used = ", ".join(f"{name} {microseconds:.0f}" for name, microseconds in each.items())
-    return f"µs of processor time per message: {used}; {wall:.0f} µs on the clock; all submitted at {submit:,.0f}/s"
+    foreign = statistics.median(one.foreign_cores for one in passes)
+    cores = os.cpu_count() or 1
+    return (
+        f"µs of processor time per message: {used}; {wall:.0f} µs on the clock; all submitted at {submit:,.0f}/s; "
+        f"others used {foreign:.1f} of {cores} cores meanwhile; "
+        f"two cores kept wholly busy would carry {2e6 / sum(each.values()):,.0f}/s"
+    )

@@ -44,6 +44,7 @@ class Passed:
     submit_seconds: float
     seconds: float
     cpu_seconds: dict[str, float]
+    foreign_cores: float  # of the machine's cores, used by others meanwhile (a database server among them)
 
     @property
     def rate(self) -> float:
@@ -72,18 +73,21 @@ async def pass_through(officer: Officer, sender: NodeProcess, receiver: NodeProc
     """Submit all and wait until the sender holds every receipt. The caller then owes `check_delivered`."""
     pids = {sender.member: sender.pid, receiver.member: receiver.pid, "driver": os.getpid()}
     before = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
+    busy = machine.busy_seconds()
     begun = time.perf_counter()
     answers = await submit(officer, iter(requests))
     submitted = time.perf_counter()
     await drained(sender)
     ended = time.perf_counter()
-    after = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
+    used = {name: machine.cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+    foreign = machine.busy_seconds() - busy - sum(used.values())
     count = released(answers)
     return Passed(
         messages=count,
         submit_seconds=submitted - begun,
         seconds=ended - begun,
-        cpu_seconds={name: after[name] - before[name] for name in pids},
+        cpu_seconds=used,
+        foreign_cores=max(0.0, foreign / (ended - begun)),
     )
 
 
