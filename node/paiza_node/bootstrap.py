@@ -449,7 +449,12 @@ async def _until_stopped(duties: list[Any]) -> None:
 
 async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) -> None:
     while True:
-        status = await operate.status(admin_pb2.GetStatusRequest())
+        try:
+            status = await operate.status(admin_pb2.GetStatusRequest())
+        except Unavailable as error:
+            log.warning("no_metrics", reason=error.reason, detail=error.detail)
+            await asyncio.sleep(METRICS_SECONDS)
+            continue
         metrics.LOG_SIZE.set(ledger.checkpoint.size)
         metrics.REGISTER_EXPIRY.set(registers.expiry_time.timestamp())
         for peer in status.peers:

@@ -175,8 +175,11 @@ class Courier:
             return
 
     def _next_attempt(self, urgent: bool) -> datetime | None:  # noqa: FBT001 - called through to_thread
-        with self._context.store.reads() as reads:
-            return reads.next_attempt(self.member, urgent=urgent)
+        try:
+            with self._context.store.reads() as reads:
+                return reads.next_attempt(self.member, urgent=urgent)
+        except Unavailable:
+            return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
 
     def _failed(self, error: PaizaError, failures: int) -> None:
         self.health.reachable = False
@@ -405,7 +408,10 @@ class Deliver:
         try:
             while True:
                 self._follow_register()
-                await self._give_up_expired()
+                try:
+                    await self._give_up_expired()
+                except Unavailable as error:
+                    log.warning("expired_not_given_up", reason=error.reason, detail=error.detail)
                 # A courier ends only by a failure that must stop the node: at once, not at the next round.
                 waiting = [asyncio.ensure_future(asyncio.sleep(EXPIRY_SECONDS)), *self._tasks.values()]
                 await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

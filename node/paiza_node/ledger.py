@@ -11,6 +11,9 @@ What a crash leaves:
 - after the COMMIT, before the checkpoint is on disk: the batch happened and nobody was answered; the next start signs
   the committed head, and whoever repeats gets the same entries;
 - after that: the answer may be lost; repeats get the same entries.
+
+Where the database is lost during a COMMIT and cannot be asked, the callers hear "try again"; the next commit finds out
+by the batch's id whether it took place, and if so takes it over before anything else.
 """
 
 import asyncio
@@ -118,6 +121,14 @@ class Pen:
 Work = Callable[[Pen], T]
 
 
+@dataclass(frozen=True, slots=True)
+class _Uncertain:
+    """A batch of which it is not known whether its COMMIT took place: the head it would have made."""
+
+    head: Head
+    tiles: tiles.TileBatch | None
+
+
 @dataclass(slots=True)
 class _Waiting:
     work: Work[Any]
@@ -149,6 +160,9 @@ class Ledger:
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
         self._check_start()
         self._checkpoint = self._sign()
+        self._uncertain: _Uncertain | None = None
+        self.stopped: Future[None] = Future()
+        """Fails with NodeStopped when this process must not write any more."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
@@ -209,7 +223,10 @@ class Ledger:
         group: list[_Waiting] = []
         item = self._waiting.get()
         while item is not None:
-            group.append(item)
+            # From here on the caller can no longer cancel; whoever did before is passed over, nothing was begun for
+            # him.
+            if item.future.set_running_or_notify_cancel():
+                group.append(item)
             if len(group) == MAX_GROUP:
                 return group, False
             try:
@@ -224,48 +241,73 @@ class Ledger:
         except BaseException as error:
             if not isinstance(error, Unavailable):
                 log.exception("commit_failed")
+            if isinstance(error, NodeStopped) and not self.stopped.done():
+                self.stopped.set_exception(error)
             for item in group:
                 if not item.future.done():
                     item.future.set_exception(error)
 
     def _commit_group(self, group: list[_Waiting]) -> None:
         batch = secrets.token_bytes(BATCH_ID_BYTES)
-        tile_batch: tiles.TileBatch | None = None
-        head = self._head
+        attempt: _Uncertain | None = None
         try:
             with self._store.transaction() as tx:
                 # Re-read under the database's lock: another writer, or a restored database, is found here.
-                if tx.head() != self._head:
-                    raise _moved(self._head, tx.head())
+                self._meet(tx.head())
                 pen = Pen(tx, self._head, max(self._clock(), self._head.last_time), self._register_version())
                 for item in group:
                     _do(item, pen)
+                tile_batch: tiles.TileBatch | None = None
                 if pen.entries:
                     with self._lock:
                         tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
                     tx.add_entries(pen.entries)
                     tx.put_tiles(tile_batch.tiles)
-                head = pen.head(tile_batch.root if tile_batch else self._head.root, batch)
-                tx.set_head(head)
-        except Unavailable:
+                attempt = _Uncertain(pen.head(tile_batch.root if tile_batch else self._head.root, batch), tile_batch)
+                tx.set_head(attempt.head)
+        except Unavailable as error:
             # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
-            if not self._took_place(batch):
+            self._uncertain = attempt or self._uncertain
+            self._look_up(error)
+            if self._head.batch != batch:
                 raise
-        self._head = head
-        if tile_batch is not None:
-            with self._lock:
-                self._tree.commit(tile_batch)
+        else:
+            self._take_over(attempt)
+        if self._checkpoint.size != self._head.size:
             self._checkpoint = self._sign()
         for item in group:
             if not item.future.done():
                 item.future.set_result(Committed(item.outcome, self._checkpoint))
 
-    def _took_place(self, batch: bytes) -> bool:
+    def _look_up(self, error: Unavailable) -> None:
+        """Ask the database how the last batch ended. Where it cannot be asked, the next commit begins with that."""
         try:
-            with self._store.transaction() as tx:
-                return tx.head().batch == batch
+            if error.reason == "standby":
+                with self._store.reads() as reads:
+                    self._meet(reads.head())
+            else:
+                with self._store.transaction() as tx:
+                    self._meet(tx.head())
         except Unavailable:
-            return False
+            return
+
+    def _meet(self, found: Head) -> None:
+        """Compare the head in the database with ours; take over the batch whose COMMIT was uncertain if it is there."""
+        if found == self._head:
+            return
+        if self._uncertain is None or found != self._uncertain.head:
+            raise _moved(self._head, found)
+        self._take_over(self._uncertain)
+
+    def _take_over(self, done: _Uncertain | None) -> None:
+        """Make a committed batch the state of this process. Its entries are answered for only after `_sign`."""
+        self._uncertain = None
+        if done is None:
+            return
+        self._head = done.head
+        if done.tiles is not None:
+            with self._lock:
+                self._tree.commit(done.tiles)
 
     def _sign(self) -> VerifiedCheckpoint:
         """Sign the committed head. Nobody may be answered with it before it is on disk outside the database.
@@ -324,7 +366,7 @@ def _moved(expected: Head, found: Head) -> NodeStopped:
         "log_damaged",
         what=N_("The log has {found} entries in the database where this process left it at {expected}."),
         where="log_head",
-        remedy=N_("Another process wrote to it. Stop all node processes, run `paiza-node verify`, then start one."),
+        remedy=N_("Another process wrote to it, or took over. Run `paiza-node verify`, then start this one again."),
         found=found.size,
         expected=expected.size,
     )

@@ -104,7 +104,11 @@ class Registers:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), REFRESH_SECONDS)
-            await self.refresh(ledger)
+            try:
+                await self.refresh(ledger)
+                await ledger.commit(self.note)  # does nothing, unless a change found earlier could not be logged
+            except Unavailable as error:
+                log.warning("register_not_logged", reason=error.reason, detail=error.detail)
             self._asked.clear()
             await asyncio.sleep(LEAST_REFRESH_SECONDS)
 
