@@ -215,6 +215,7 @@ class Courier:
         context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
 
     def _due(self, urgent: bool, after_id: int) -> list[Outgoing]:  # noqa: FBT001 - called through an executor
+        provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
             limit = URGENT_BATCH if urgent else BULK_BATCH
             waiting = reads.due(self.member, self._context.clock(), urgent=urgent, limit=limit, after_id=after_id)
@@ -222,7 +223,8 @@ class Courier:
         batch: list[Outgoing] = []
         for outgoing in waiting:
             size += len(outgoing.signed)
-            if batch and size > MAX_BATCH_BYTES:
+            # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
+            if outgoing.released_index >= provable or (batch and size > MAX_BATCH_BYTES):
                 break
             batch.append(outgoing)
         return batch
