@@ -4,10 +4,12 @@ The exit code follows from the class, so that a script can branch on it; the tex
 (`paiza_client.remedies`), so that it exists in every language. Anything that is not a `PaizaError` is a defect of ours.
 """
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -86,6 +88,16 @@ class Unreachable(Unavailable):
         self.where = where
         self.saved = saved
         """True when a message that was to be sent waits in the outbox."""
+
+
+def disk_problem(error: OSError, where: str) -> Refused | Unreachable:
+    """Tell a failure of the own disk: no room (which may pass), not to be written, or not to be read."""
+    detail = error.strerror or ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Unreachable("disk_full", where, detail)
+    if error.errno in {errno.EROFS, errno.EEXIST, errno.EIO} or (error.errno == errno.EACCES and Path(where).exists()):
+        return Refused("file_unwritable", where, detail)
+    return Refused("file_unreadable", where, detail)
 
 
 def exit_code(error: PaizaError) -> ExitCode:

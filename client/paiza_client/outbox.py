@@ -12,7 +12,6 @@ answers a repeated message with the releases of the first time, so whatever is s
 """
 
 import contextlib
-import errno
 import os
 import re
 import secrets
@@ -25,7 +24,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from paiza.v1 import message_pb2, officer_pb2
-from paiza_client.errors import Refused, Unreachable
+from paiza_client.errors import Refused, disk_problem
 from paiza_wire.reasons import REASONS
 
 MAX_BATCH_ITEMS: Final = 256  # what one Submit takes
@@ -137,8 +136,7 @@ class Outbox:
             # The rename itself must survive a power cut before anyone is told that the message is safe.
             _sync_folder(self._folder)
         except OSError as error:
-            reason = "disk_full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "file_unwritable"
-            raise Unreachable(reason, str(self._folder), error.strerror or "") from error
+            raise disk_problem(error, str(self._folder)) from error
         return path
 
 

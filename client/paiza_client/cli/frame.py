@@ -6,7 +6,6 @@ worked on.
 """
 
 import copy
-import errno
 import json
 import os
 import sys
@@ -23,7 +22,7 @@ from rich.text import Text
 from paiza_client import language, profiles, remedies
 from paiza_client.cli import as_json
 from paiza_client.cli.terminal import WIDE, plain
-from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, exit_code, misused
+from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_client.language import N_, _
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -50,7 +49,8 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: P
     except PaizaError as error:
         return _tell(error, exit_code(error), arguments)
     except OSError as error:
-        return _disk(error, arguments)
+        problem = disk_problem(error, str(error.filename or ""))
+        return _tell(problem, exit_code(problem), arguments)
     except Exception as error:  # noqa: BLE001 - the last resort, told as a defect of ours
         return _tell(Rejected("internal_error", _place(error)), ExitCode.DEFECT, arguments)
     return result if isinstance(result, int) else ExitCode.OK
@@ -105,17 +105,6 @@ def _misused(error: click.ClickException) -> Misused:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else "paiza"
     return misused(where, error.format_message())
-
-
-def _disk(error: OSError, arguments: Sequence[str]) -> int:
-    where = str(error.filename or "")
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        problem: PaizaError = Unreachable("disk_full", where, error.strerror or "")
-    elif error.errno in {errno.EROFS, errno.EEXIST} or (error.errno == errno.EACCES and not os.access(where, os.W_OK)):
-        problem = Refused("file_unwritable", where, error.strerror or "")
-    else:
-        problem = Refused("file_unreadable", where, error.strerror or "")
-    return _tell(problem, exit_code(problem), arguments)
 
 
 def _place(error: Exception) -> str:

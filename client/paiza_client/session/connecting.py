@@ -15,7 +15,7 @@ from typing import Final
 
 from paiza.v1 import register_pb2, register_pb2_grpc
 from paiza_client import register
-from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
+from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
 from paiza_client.profiles import Credentials, Profile, open_credentials, remembered_roles
 from paiza_client.session import channel
 from paiza_client.session.session import Session
@@ -104,7 +104,10 @@ async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> 
 
     def refresh() -> Register:
         with _one_writer(profile.register_cache), located(profile.node, NotProven):
-            return register.reader(profile, fetch).refresh(datetime.now(UTC))
+            try:
+                return register.reader(profile, fetch).refresh(datetime.now(UTC))
+            except OSError as error:
+                raise disk_problem(error, str(profile.register_cache)) from error
 
     try:
         refreshed = await asyncio.to_thread(refresh)
