@@ -49,8 +49,8 @@ class Officer:
         certificate = ssl.PEM_cert_to_DER_cert(self.certificate_pem.decode())
         self.signer = message.OfficerSigner(self.id, certificate, lambda data: keys.sign(key, data))
 
-    def channel(self) -> grpc.aio.Channel:
-        """Dial the officer's own node, believing nothing but its member's node CA."""
+    def channel(self, *options: tuple[str, int]) -> grpc.aio.Channel:
+        """Dial the officer's own node, believing nothing but its member's node CA; ``options`` as gRPC names them."""
         node_ca = ssl.DER_cert_to_PEM_cert(self.register.member(self.member).authority.node_ca).encode()
         return grpc.aio.secure_channel(
             self.node,
@@ -59,6 +59,7 @@ class Officer:
                 ("grpc.ssl_target_name_override", node_dns_name(self.member, self.register.federation)),
                 ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
                 ("grpc.enable_http_proxy", 0),
+                *options,
             ],
         )
 
@@ -69,9 +70,23 @@ class Officer:
         *,
         urgency: pb.Urgency.ValueType = pb.URGENCY_ROUTINE,
         urgency_reason: str = "",
+        role: str = ROLE,
         now: datetime | None = None,
     ) -> bytes:
         """Seal and sign a free message that opens a thread; gives a serialized SignedMessage."""
+        header = self.header(recipients, urgency=urgency, urgency_reason=urgency_reason, role=role, now=now)
+        return self.seal(header, FreeMessage(subject=SUBJECT, text=text).SerializeToString())
+
+    def header(
+        self,
+        recipients: Sequence[str],
+        *,
+        urgency: pb.Urgency.ValueType = pb.URGENCY_ROUTINE,
+        urgency_reason: str = "",
+        role: str = ROLE,
+        now: datetime | None = None,
+    ) -> pb.Header:
+        """Write the header of a free message that opens a thread; a test may change it before it is sealed."""
         moment = now or datetime.now(UTC)
         message_id = message.new_message_id(moment)
         header = pb.Header(
@@ -81,7 +96,7 @@ class Officer:
             kind=KIND,
             kind_version=1,
             author=self.member,
-            required_signers=[pb.RequiredSigner(id=self.id, role=ROLE)],
+            required_signers=[pb.RequiredSigner(id=self.id, role=role)],
             recipients=[pb.Recipient(member=member) for member in recipients],
             urgency=urgency,
             urgency_reason=urgency_reason,
@@ -91,8 +106,13 @@ class Officer:
         )
         header.author_time.FromDatetime(moment)
         header.review_time.FromDatetime(moment + REVIEW)
-        content = FreeMessage(subject=SUBJECT, text=text).SerializeToString()
-        keys_of = [self.recipient_key(member, moment) for member in (*recipients, self.member)]
+        return header
+
+    def seal(self, header: pb.Header, content: bytes) -> bytes:
+        """Seal a content under a header for its recipients and the author, and sign it."""
+        moment = header.author_time.ToDatetime(tzinfo=UTC)
+        members = [*(recipient.member for recipient in header.recipients), self.member]
+        keys_of = [self.recipient_key(member, moment) for member in members]
         sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
         return message.sign(sealed, [self.signer])
 
