@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -51,11 +52,13 @@ def main() -> int:
         )
         for name, fact in facts.items():
             print(f"{name:14} {fact}")
-        run = Run(Path(folder), RESULTS, options.sizes, _say, rows, median)
+        run = Run(Path(folder), RESULTS, options.sizes, _say, rows)
         try:
             for row in rows:
                 _say(f"{row} ...")
+                others = machine.Others()
                 run.figures += ROWS[row](run)
+                run.others[row] = others.cores()
         finally:
             run.close()
     conclude(run, facts, time.monotonic() - begun)
@@ -64,7 +67,11 @@ def main() -> int:
 
 def conclude(run: Run, facts: Mapping[str, str], seconds: float) -> None:
     """Print the table and what is to be said about it, and write it all as JSON."""
-    print(*figures.lines(run.figures), "", *figures.remarks(run.figures), f"{seconds:.0f} s in all", sep="\n")
+    print(*figures.lines(run.figures), "", *figures.remarks(run.figures), sep="\n")
+    if run.others:
+        used = ", ".join(f"{row} {cores:.1f}" for row, cores in run.others.items())
+        print(f"cores that others kept busy meanwhile, of {os.cpu_count()}: {used}")
+    print(f"{seconds:.0f} s in all")
     path = _write(run, facts, seconds)
     print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
@@ -97,6 +104,7 @@ def _write(run: Run, facts: Mapping[str, str], seconds: float) -> Path:
         "facts": facts,
         "sizes": vars(run.sizes),
         "seconds": round(seconds, 1),
+        "cores_used_by_others": run.others,
         "figures": [each.as_json() for each in run.figures if isinstance(each, Figure)],
         "missing": {each.name: each.why for each in run.figures if isinstance(each, Missing)},
     }

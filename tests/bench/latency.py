@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from paiza.v1 import message_pb2 as pb
 from paiza.v1 import officer_pb2, officer_pb2_grpc
-from tests.bench import traffic
+from tests.bench import machine, traffic
 from tests.bench.corpus import text
 from tests.bench.figures import Figure, Missing, at_least, at_most, percentile
 from tests.bench.pipeline import SQLITE
@@ -45,8 +45,9 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
     federation.stop()
     federation.forget()
     federation.start()
+    fsync, _longest = machine.fsync_seconds(run.folder)
     idle = asyncio.run(_idle(run))
-    beside = f"{FSYNCS} fsyncs on the way take {FSYNCS * run.fsync_seconds * MILLISECONDS:.1f} ms"
+    beside = f"{FSYNCS} fsyncs on the way take {FSYNCS * fsync * MILLISECONDS:.1f} ms"
     yield _percentile("latency, idle: p50", idle, 0.50, MOST_P50_MS, beside)
     yield _percentile("latency, idle: p99", idle, 0.99, MOST_P99_MS, "")
     flash, rate = asyncio.run(_behind_bulk(run))

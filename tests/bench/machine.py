@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import sqlite3
 import statistics
 import sys
@@ -61,6 +62,28 @@ def busy_seconds() -> float:
         int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     )
     return (user + nice + system + interrupts + soft_interrupts + steal) / os.sysconf("SC_CLK_TCK")
+
+
+class Others:
+    """How much of the machine others use from now on, so that a disturbed figure can be told from a slow program.
+
+    Counts as ours: this process, and what it started once it has ended.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._busy = busy_seconds()
+        self._ours = _own_seconds()
+
+    def cores(self) -> float:
+        """Give the cores that others kept busy since."""
+        foreign = busy_seconds() - self._busy - (_own_seconds() - self._ours)
+        return max(0.0, foreign / (time.perf_counter() - self._begun))
+
+
+def _own_seconds() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def resident_bytes(pid: int) -> tuple[int, int]:

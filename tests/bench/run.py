@@ -32,8 +32,8 @@ class Run:
     sizes: Sizes
     say: Callable[[str], None]
     rows: Sequence[str] = ()
-    fsync_seconds: float = 0.0
     figures: list[Figure | Missing] = field(default_factory=list)
+    others: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def federation(self) -> Federation:
