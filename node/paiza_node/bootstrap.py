@@ -5,8 +5,7 @@ import os
 import signal
 import stat
 import tomllib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,6 +27,7 @@ from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours
 from paiza_node.edge.server import admin_server, public_server
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import KnownLogs
+from paiza_node.lanes import Lane, quick_threads
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
@@ -45,9 +45,6 @@ from paiza_wire.identity import SpiffeId
 from paiza_wire.notes import SignerKey
 
 VERSION: Final = version("paiza")
-# Threads that verify. The interpreter runs one at a time and shares its time among them, so that an urgent batch of one
-# member need not wait for the bulk of all others.
-WORKERS: Final = 16
 DRAIN_SECONDS: Final = 10.0  # calls under way may take this long after a stop was asked for
 METRICS_SECONDS: Final = 5.0
 STANDBY_SECONDS: Final = 1.0  # a standby looks this often whether the writer is gone
@@ -303,7 +300,8 @@ async def _serve(
     ledger: Ledger,
     peers_fetch: PeersFetch | None,
 ) -> None:
-    workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="verify")
+    quick = quick_threads()
+    lanes = {verb: Lane(verb, quick) for verb in ("submit", "receive", "deliver")}
     officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(registers.note)
     await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
@@ -319,7 +317,7 @@ async def _serve(
         store=store,
         logs=logs,
         news=news,
-        workers=workers,
+        lane=lanes["deliver"],
         private_keys=node_keys.decryption,
         clock=_now,
     )
@@ -340,7 +338,7 @@ async def _serve(
     server, health = public_server(
         listen=config.listen,
         gate=gate,
-        behaviours=_behaviours(config, reader, context, deliver),
+        behaviours=_behaviours(config, reader, context, deliver, lanes),
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
@@ -375,17 +373,21 @@ async def _serve(
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
         config.admin_socket.unlink(missing_ok=True)
-        workers.shutdown()
+        for lane in lanes.values():
+            lane.close()
+        quick.shutdown()
 
 
-def _behaviours(config: Config, reader: RegisterReader, context: Context, deliver: Deliver) -> dict[str, Any]:
+def _behaviours(
+    config: Config, reader: RegisterReader, context: Context, deliver: Deliver, lanes: Mapping[str, Lane]
+) -> dict[str, Any]:
     """Build the verbs and give what each RPC does."""
     submit = Submit(
         member=config.member,
         registers=context.registers,
         ledger=context.ledger,
         news=context.news,
-        workers=context.workers,
+        lane=lanes["submit"],
         wake=deliver.wake,
         delivery_life=config.delivery_life,
         clock=_now,
@@ -397,7 +399,7 @@ def _behaviours(config: Config, reader: RegisterReader, context: Context, delive
         ledger=context.ledger,
         logs=context.logs,
         news=context.news,
-        workers=context.workers,
+        lane=lanes["receive"],
         private_keys=context.private_keys,
         clock=_now,
     )

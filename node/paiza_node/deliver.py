@@ -14,9 +14,9 @@ up, which is logged and told to its officers.
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -24,6 +24,7 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim
+from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, ForeignProof, KnownLog, Outgoing, Postponement, ProofKind, Settlement
 from paiza_node.news import News
@@ -91,7 +92,7 @@ class Context:
     store: Store
     logs: KnownLogs
     news: News
-    workers: Executor
+    lane: Lane
     private_keys: Mapping[bytes, hpke.DecryptionKey]
     clock: Callable[[], datetime]
 
@@ -191,8 +192,8 @@ class Courier:
         """Send one batch of what is due and check that the peer's log grew honestly; None where nothing is due."""
         context = self._context
         context.registers.current.active_member(self.member)
-        loop = asyncio.get_running_loop()
-        batch = await loop.run_in_executor(context.workers, self._due, urgent, after_id)
+        wanted = URGENT_BATCH if urgent else BULK_BATCH
+        batch = await context.lane.run(wanted, lambda: self._due(wanted, urgent=urgent, after_id=after_id))
         if not batch:
             return None
         if self._assumed is None:
@@ -205,19 +206,15 @@ class Courier:
         context = self._context
         register = context.registers.current
         peer = register.active_member(self.member)
-        loop = asyncio.get_running_loop()
-        verdicts = await loop.run_in_executor(
-            context.workers, self._judge_all, sent.batch, sent.results, sent.checkpoint, register.version
-        )
+        verdicts = await context.lane.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
         known = context.logs.to_store(peer.id, sent.checkpoint)
         await context.ledger.commit(lambda pen: _record(pen, context.node_id, self.member, verdicts, known))
         self.health = PeerHealth(reachable=True, last_seen=context.clock())
         context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
 
-    def _due(self, urgent: bool, after_id: int) -> list[Outgoing]:  # noqa: FBT001 - called through an executor
+    def _due(self, limit: int, *, urgent: bool, after_id: int) -> list[Outgoing]:
         provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
-            limit = URGENT_BATCH if urgent else BULK_BATCH
             waiting = reads.due(self.member, self._context.clock(), urgent=urgent, limit=limit, after_id=after_id)
         size = 0
         batch: list[Outgoing] = []
@@ -263,11 +260,10 @@ class Courier:
 
     async def _deliver(self, batch: Sequence[Outgoing]) -> exchange_pb2.DeliverResponse:
         """Send a batch; where the peer knows another size of our log, once more from that size."""
-        loop = asyncio.get_running_loop()
         for _ in range(3):
             assumed = self._assumed or 0
             own = self._context.ledger.checkpoint
-            request = await loop.run_in_executor(self._context.workers, self._request, batch, own, assumed)
+            request = await self._context.lane.run(len(batch), partial(self._request, batch, own, assumed))
             self._assumed = max(assumed, own.size)  # calls of the other slot arrive after this one
             response = await self._peer.deliver(request)
             if not response.growth_mismatch:
@@ -307,19 +303,13 @@ class Courier:
             )
             return self._context.logs.accept_between(peer, checkpoint, proof)
 
-    def _judge_all(
-        self,
-        batch: Sequence[Outgoing],
-        results: Sequence[exchange_pb2.DeliverResult],
-        checkpoint: VerifiedCheckpoint,
-        register_version: bytes,
-    ) -> _Verdicts:
-        if len(results) != len(batch):
+    def _judge_all(self, sent: _Sent, register_version: bytes) -> _Verdicts:
+        if len(sent.results) != len(sent.batch):
             raise Unavailable("unexpected_answer", "the peer did not answer for every message")
         verdicts = _Verdicts([], [], [], [])
-        for outgoing, result in zip(batch, results, strict=True):
+        for outgoing, result in zip(sent.batch, sent.results, strict=True):
             try:
-                self._judge(verdicts, outgoing, result, checkpoint, register_version)
+                self._judge(verdicts, outgoing, result, sent.checkpoint, register_version)
             except Rejected as error:
                 # The peer's answer does not hold. It is not believed, and asked for again later.
                 log.warning("answer_refused", peer=self.member, reason=error.reason, detail=error.detail)

@@ -6,10 +6,8 @@ be ascribed to its author is answered and counted but never logged under its id,
 is not his.
 """
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +15,7 @@ from typing import Final
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim
+from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
 from paiza_node.news import News
@@ -66,7 +65,7 @@ class Receive:
         ledger: Ledger,
         logs: KnownLogs,
         news: News,
-        workers: Executor,
+        lane: Lane,
         private_keys: Mapping[bytes, hpke.DecryptionKey],
         clock: Callable[[], datetime],
     ) -> None:
@@ -77,7 +76,7 @@ class Receive:
         self._ledger = ledger
         self._logs = logs
         self._news = news
-        self._workers = workers
+        self._lane = lane
         self._private_keys = private_keys
         self._clock = clock
 
@@ -118,8 +117,8 @@ class Receive:
             checkpoint = self._logs.accept(member, request.growth)
         except GrowthMismatch as mismatch:
             return self._mismatch(mismatch, request.growth.known_size)
-        loop = asyncio.get_running_loop()
-        checked = await loop.run_in_executor(self._workers, self._check_all, member, request.dispatches, checkpoint)
+        size = len(request.dispatches)
+        checked = await self._lane.run(size, lambda: self._check_all(member, request.dispatches, checkpoint))
         known = self._logs.to_store(member.id, checkpoint)
 
         def work(pen: Pen) -> list[_Outcome]:
@@ -132,8 +131,8 @@ class Receive:
             for item, outcome in zip(checked, committed.result, strict=True)
             if isinstance(item, _Taken) and isinstance(outcome, StoredEntry) and item.refusal is None
         )
-        return await loop.run_in_executor(
-            self._workers, self._answer, committed.result, committed.checkpoint, request.growth.known_size
+        return await self._lane.run(
+            size, lambda: self._answer(committed.result, committed.checkpoint, request.growth.known_size)
         )
 
     def _check_all(

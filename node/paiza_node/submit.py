@@ -5,14 +5,13 @@ released before (same id, same digest, or same source row) is answered with the 
 opening the message; its author's client validated the content and every recipient will.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_domain import kinds
+from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.news import News
@@ -59,7 +58,7 @@ class Submit:
         registers: Registers,
         ledger: Ledger,
         news: News,
-        workers: Executor,
+        lane: Lane,
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
         clock: Callable[[], datetime],
@@ -69,7 +68,7 @@ class Submit:
         self._registers = registers
         self._ledger = ledger
         self._news = news
-        self._workers = workers
+        self._lane = lane
         self._wake = wake
         self._life = delivery_life
         self._clock = clock
@@ -78,8 +77,7 @@ class Submit:
         """Release what may be released. Unavailable where nothing was decided for the whole batch."""
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
-        loop = asyncio.get_running_loop()
-        checked = await loop.run_in_executor(self._workers, self._check_all, officer, items)
+        checked = await self._lane.run(len(items), lambda: self._check_all(officer, items))
         committed = await self._ledger.commit(lambda pen: self._release_all(pen, officer, checked))
         outcomes = committed.result
         fresh = [o for o in outcomes if isinstance(o, _Released) and not o.repeated]
@@ -88,7 +86,7 @@ class Submit:
             self._wake({recipient.member for header in headers for recipient in header.recipients})
             self._news.publish(o.digest for o in fresh)
         checkpoint = committed.checkpoint
-        results = await loop.run_in_executor(self._workers, self._answer_all, outcomes, checkpoint.size)
+        results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
 
     def _check_all(
