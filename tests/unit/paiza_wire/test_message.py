@@ -17,7 +17,17 @@ from paiza_wire import hpke, message, part_cipher
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier
 from paiza_wire.message import PlainPart, RecipientKey, UnsignedMessage
-from tests.unit.paiza_wire.minting import ATTACHMENT, MAIN, NOW, PARTS, Federation, Member, header, signed_message
+from tests.unit.paiza_wire.minting import (
+    ANNEX,
+    ATTACHMENT,
+    MAIN,
+    NOW,
+    PARTS,
+    Federation,
+    Member,
+    header,
+    signed_message,
+)
 
 # A library's warning about a serial number, which it gives before we refuse the certificate.
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
@@ -212,7 +222,7 @@ def test_a_wrapped_key_of_another_length_does_not_open(
         wrap = message.wrap_key(bytes(length), message.message_digest(sealed.header), 0, reader.recipient)
         data = signed_by(replace(sealed, wraps=(wrap,)), federation["aaa"], "liaison", "authoriser")
         with pytest.raises(Rejected, match="cannot_open"):
-            message.unseal(message.verify(data, verifier, at=NOW), 0, "bbb", reader.private_keys)
+            message.unwrap_key(message.verify(data, verifier, at=NOW), 0, "bbb", reader.private_keys)
 
 
 def test_a_message_is_wrapped_again_for_a_new_key_without_new_signatures(
@@ -392,6 +402,30 @@ def test_the_largest_message_opens_and_a_larger_one_is_refused(
             message.verify(data.ljust(size, b"\x00"), verifier, at=NOW)
     with pytest.raises(Rejected, match="too_large"):
         message.parse_header(bytes(message.MAX_HEADER_BYTES + 1))
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (ANNEX,),
+        (ATTACHMENT,),
+        (MAIN, MAIN),
+        (MAIN, ANNEX, ANNEX),
+        (MAIN, ATTACHMENT, ANNEX),
+        (MAIN, 0),
+        (MAIN, 99),
+        (MAIN, -1),
+    ],
+)
+def test_the_parts_of_a_message_are_one_content_one_annex_and_attachments(
+    kinds: Sequence["pb.PartKind.ValueType"], federation: Federation
+) -> None:
+    """Part 0 and no other is the content, part 1 may be the annex, and a kind this version does not know is refused."""
+    written = header(federation["aaa"], ["bbb"])
+    for kind in kinds:
+        written.parts.add(kind=kind, ciphertext_sha256=bytes(32), ciphertext_size=100)
+    with pytest.raises(Rejected, match="malformed"):
+        message.parse_header(written.SerializeToString(deterministic=True))
 
 
 def test_the_limits_of_a_header_are_those_that_are_named(federation: Federation) -> None:
