@@ -55,7 +55,10 @@ class Evidence:
 
 def pack(answer: audit_pb2.GetEvidenceResponse, sets: Mapping[bytes, Mapping[str, bytes]], root: bytes) -> bytes:
     """Make the file, and verify it as any reader will; what does not hold is not written."""
-    members = {MESSAGE: answer.message}
+    # Wraps are no evidence: nobody signed them, and whoever is handed the file has no business with keys.
+    signed = _signed(answer.message)
+    del signed.wraps[:]
+    members = {MESSAGE: signed.SerializeToString(deterministic=True)}
     for name, proofs in (("released", answer.released), ("answers", answer.answers)):
         for number, proof in enumerate(proofs):
             members[f"{name}/{number:03}.bin"] = proof.SerializeToString(deterministic=True)
@@ -92,8 +95,11 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
     registers, versions = _registers(members, root)
     logs = checks.LogReader(registers)
     with located(MESSAGE, NotProven):
-        header_bytes = _header_bytes(members[MESSAGE])
+        signed = _signed(members[MESSAGE])
+        header_bytes = signed.header
         header = parse_header(header_bytes)
+    if signed.wraps:
+        raise NotProven("bad_evidence", MESSAGE, "wrapped keys are unsigned and have no place in evidence")
     digest = message_digest(header_bytes)
     # 3.
     released = checks.releases(_proofs(members, "released"), header, digest, logs)
@@ -187,9 +193,9 @@ def _proofs(members: Mapping[str, bytes], folder: str) -> list[log_pb2.LogProof]
     return proofs
 
 
-def _header_bytes(message: bytes) -> bytes:
+def _signed(message: bytes) -> message_pb2.SignedMessage:
     try:
-        return message_pb2.SignedMessage.FromString(message).header
+        return message_pb2.SignedMessage.FromString(message)
     except DecodeError as error:
         raise NotProven("malformed", MESSAGE, "not a signed message") from error
 

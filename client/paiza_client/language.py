@@ -9,7 +9,7 @@ import gettext
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 Language = Literal["ru", "en"]
 
@@ -34,7 +34,7 @@ def choose(arguments: Sequence[str], environ: Mapping[str, str], profile: str | 
         else:
             continue
         if wanted in LANGUAGES:
-            return cast("Language", wanted)
+            return wanted
     system = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     for wanted in (environ.get("PAIZA_LANG", ""), profile or "", system):
         if wanted:

@@ -1,0 +1,164 @@
+"""Evidence of a real message: whatever is changed in the file, verification fails and says where."""
+
+import asyncio
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from paiza.v1 import log_pb2, message_pb2
+from paiza_client import container, evidence, profiles
+from paiza_client.errors import NotProven
+from paiza_client.session import connect
+from paiza_trust import dev
+from tests.federation import Federation
+from tests.integration.client.conftest import DRAFT, Paiza
+
+REASONS = {
+    "message.bin": {"malformed", "unknown_field", "bad_signature", "bad_certificate", "wrong_signers", "bad_proof",
+                    "bad_evidence", "part_digest_mismatch", "part_missing", "not_addressed", "wrong_member", "unsupported_suite"},
+    "released": {"malformed", "unknown_field", "bad_proof", "bad_checkpoint", "unknown_log"},
+    "answers": {"malformed", "unknown_field", "bad_proof", "bad_checkpoint", "unknown_log"},
+    "register": {"register_invalid", "register_unknown", "register_rolled_back"},
+}  # fmt: skip
+"""What a change of a member of the file may be refused for."""
+
+
+@pytest.fixture(scope="module")
+def root(federation: Federation) -> bytes:
+    """The bootstrap root: all that the reader of evidence trusts."""
+    return (federation.folder / "root.json").read_bytes()
+
+
+@pytest.fixture
+def file(paiza: Paiza, federation: Federation, tmp_path: Path) -> bytes:
+    """The evidence of a message from kaz that tjk has received."""
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(DRAFT)
+    sent = paiza("kaz-liaison", "send", "free-message", draft, "--json").json
+
+    async def receipt() -> None:
+        async with connect(profiles.load(federation.home / "kaz-liaison")) as session:
+            async for news in session.watch(1):
+                if news.id == sent["id"] and [each.state for each in news.deliveries] == ["delivered"]:
+                    return
+
+    asyncio.run(asyncio.wait_for(receipt(), 20))
+    path = tmp_path / "evidence.zip"
+    assert paiza("kaz-liaison", "audit", "evidence", sent["id"], "-o", path).code == 0
+    return path.read_bytes()
+
+
+def refused(data: bytes, root: bytes) -> str:
+    """Verify; give the reason it was refused for, and "" where it held."""
+    try:
+        evidence.verify_file(data, root)
+    except NotProven as error:
+        return error.reason
+    return ""
+
+
+def test_any_changed_byte_of_the_file_is_noticed(file: bytes, root: bytes) -> None:
+    """At a byte in every 97, all over the file, a flipped bit is refused."""
+    assert refused(file, root) == ""
+    for place in range(0, len(file), 97):
+        changed = file[:place] + bytes([file[place] ^ 0x10]) + file[place + 1 :]
+        assert refused(changed, root) == "bad_evidence", place
+
+
+def test_every_member_is_needed_even_with_a_new_manifest(file: bytes, root: bytes) -> None:
+    """A forger who changes or removes a member and writes the manifest anew is found out by what the member proves."""
+    members = container.unpack(file)
+    assert refused(container.pack(members, {}), root) == ""
+    for name, data in members.items():
+        if name == evidence.SUMMARY:
+            continue  # for a reader without this program; it proves nothing and nothing relies on it
+        for place in {0, len(data) // 3, len(data) // 2, len(data) - 1}:
+            changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            reason = refused(container.pack({**members, name: changed}, {}), root)
+            assert reason in REASONS[name.split("/")[0]], (name, place)
+
+
+def test_what_is_taken_away_is_not_proven(file: bytes, root: bytes) -> None:
+    """Without message, release or register nothing holds; without the receipt it is said to be missing."""
+    members = container.unpack(file)
+    for gone in ("message.bin", "released/", "register/"):
+        kept = {name: data for name, data in members.items() if not name.startswith(gone)}
+        assert refused(container.pack(kept, {}), root) != ""
+    kept = {name: data for name, data in members.items() if not name.startswith("answers/")}
+    assert evidence.verify_file(container.pack(kept, {}), root).unproven_answers == ("tjk",)
+
+
+def test_proofs_of_one_message_do_not_serve_another(file: bytes, root: bytes, tmp_path: Path) -> None:
+    """A release presented as a receipt, and the other way round, is refused."""
+    del tmp_path
+    members = container.unpack(file)
+    swapped = {
+        **members,
+        "released/000.bin": members["answers/000.bin"],
+        "answers/000.bin": members["released/000.bin"],
+    }
+    assert refused(container.pack(swapped, {}), root) == "bad_proof"
+
+
+def test_another_federation_does_not_vouch(file: bytes, tmp_path: Path) -> None:
+    """Evidence holds under its own federation's root only."""
+    dev.create(tmp_path / "other", ["kaz", "tjk", "uzb"])
+    assert refused(file, (tmp_path / "other/root.json").read_bytes()) in REASONS["register"]
+
+
+def test_the_message_must_be_the_one_released(file: bytes, root: bytes) -> None:
+    """Another header under the same signature does not fit the release."""
+    members = container.unpack(file)
+    signed = message_pb2.SignedMessage.FromString(members["message.bin"])
+    header = message_pb2.Header.FromString(signed.header)
+    header.urgency = message_pb2.URGENCY_FLASH
+    signed.header = header.SerializeToString(deterministic=True)
+    changed = {**members, "message.bin": signed.SerializeToString()}
+    assert refused(container.pack(changed, {}), root) == "bad_proof"
+
+
+def test_a_receipt_of_another_log_is_refused(file: bytes, root: bytes) -> None:
+    """A receipt whose entry was rewritten does not stand in the log that signed the checkpoint."""
+    members = container.unpack(file)
+    proof = log_pb2.LogProof.FromString(members["answers/000.bin"])
+    entry = log_pb2.LogEntry.FromString(proof.proven.entry)
+    entry.entry_time.seconds -= 3600
+    proof.proven.entry = entry.SerializeToString()
+    changed = {**members, "answers/000.bin": proof.SerializeToString()}
+    assert refused(container.pack(changed, {}), root) == "bad_proof"
+
+
+def _compressed(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", bytes(10_000_000))
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def _outside(members: dict[str, bytes]) -> bytes:
+    return container.pack({**members, "../outside": b""}, {})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _compressed,
+        _outside,
+        lambda members: container.pack({**members, "extra.bin": b""}, {}),
+        lambda members: container.pack(members, {}) + b"\0",
+        lambda members: b"\0" + container.pack(members, {}),
+        lambda _: b"",
+        lambda _: b"PK\x05\x06" + bytes(18),
+    ],
+    ids=["compressed", "outside", "extra", "behind", "before", "empty", "empty zip"],
+)
+def test_what_is_no_container_of_ours_is_refused(
+    file: bytes, root: bytes, make: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    """A compressed bomb, a name that leads outside, and anything added are refused before a proof is looked at."""
+    assert refused(make(container.unpack(file)), root) == "bad_evidence"
