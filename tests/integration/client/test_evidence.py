@@ -18,7 +18,8 @@ from tests.integration.client.conftest import DRAFT, Paiza
 
 REASONS = {
     "message.bin": {"malformed", "unknown_field", "bad_signature", "bad_certificate", "wrong_signers", "bad_proof",
-                    "bad_evidence", "part_digest_mismatch", "part_missing", "not_addressed", "wrong_member", "unsupported_suite"},
+                    "bad_evidence",
+                    "part_digest_mismatch", "part_missing", "not_addressed", "wrong_member", "unsupported_suite"},
     "released": {"malformed", "unknown_field", "bad_proof", "bad_checkpoint", "unknown_log"},
     "answers": {"malformed", "unknown_field", "bad_proof", "bad_checkpoint", "unknown_log"},
     "register": {"register_invalid", "register_unknown", "register_rolled_back"},
@@ -73,8 +74,9 @@ def test_every_member_is_needed_even_with_a_new_manifest(file: bytes, root: byte
     members = container.unpack(file)
     assert refused(container.pack(members, {}), root) == ""
     for name, data in members.items():
-        if name == evidence.SUMMARY:
-            continue  # for a reader without this program; it proves nothing and nothing relies on it
+        # The summary is for a reader without this program; the first root is the one the reader trusts already, his own.
+        if name == evidence.SUMMARY or name.endswith("/metadata/1.root.json"):
+            continue
         for place in {0, len(data) // 3, len(data) // 2, len(data) - 1}:
             changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
             reason = refused(container.pack({**members, name: changed}, {}), root)
