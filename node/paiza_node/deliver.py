@@ -138,27 +138,28 @@ class Courier:
         failures = 0
         settling: asyncio.Task[None] | None = None
         last_id = 0  # deliveries up to here are being settled: not to be taken again before they are
-        while True:
-            self._wakers[urgent].clear()
-            try:
-                sent = await self._send_due(urgent=urgent, after_id=last_id)
-                if settling is not None:
-                    await settling
-                settling = asyncio.create_task(self._settle(sent)) if sent is not None else None
-                last_id = sent.batch[-1].id if sent is not None and not urgent else 0
-                if settling is not None and urgent:
-                    await settling
-                failures = 0
-            except PaizaError as error:
-                failures += 1
-                self._failed(error, failures)
-                self._assumed = None  # begin anew with what the peer says it knows
-                await _ended(settling)
-                settling, last_id = None, 0
-                await self._pause(urgent=urgent, failures=failures)
-                continue
-            if settling is None:
-                await self._pause(urgent=urgent, failures=0)
+        try:
+            while True:
+                self._wakers[urgent].clear()
+                try:
+                    sent = await self._send_due(urgent=urgent, after_id=last_id)
+                    if settling is not None:
+                        await settling
+                    settling = asyncio.create_task(self._settle(sent)) if sent is not None else None
+                    last_id = sent.batch[-1].id if sent is not None and not urgent else 0
+                    if settling is not None and urgent:
+                        await settling
+                    failures = 0
+                except PaizaError as error:
+                    failures += 1
+                    self._failed(error, failures)
+                    self._assumed = None  # begin anew with what the peer says it knows
+                    await _ended(settling)
+                    settling, last_id = None, 0
+                if settling is None:
+                    await self._pause(urgent=urgent, failures=failures)
+        finally:
+            await _ended(settling)  # the node stops: what the peer answered is still committed
 
     async def _pause(self, *, urgent: bool, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""

@@ -98,17 +98,9 @@ class Disclose:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
         if annex and not request.reason_text.strip():
             raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
-        facts = MessageFacts(
-            kind=header.kind,
-            author=header.author,
-            urgency=header.urgency,
-            classification=max(
-                header.handling.classification, *(part.handling.classification for part in header.parts)
-            ),
-            ceiling=self._registers.current.member(self._member).classification_ceiling,
-            sender_roles=kinds.get(header.kind, header.kind_version).sender_roles,
-            has_annex=len(header.parts) > 1,
-        )
+        ceiling = self._registers.current.member(self._member).classification_ceiling
+        roles = kinds.get(header.kind, header.kind_version).sender_roles
+        facts = MessageFacts.of(header, roles, ceiling)
         try:
             self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
         except Rejected as denied:

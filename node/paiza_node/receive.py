@@ -16,7 +16,7 @@ from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim
 from paiza_node.lanes import Lane
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Committed, Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
 from paiza_node.news import News
 from paiza_node.policy import MessageFacts, Principal
@@ -131,9 +131,7 @@ class Receive:
             for item, outcome in zip(checked, committed.result, strict=True)
             if isinstance(item, _Taken) and isinstance(outcome, StoredEntry) and item.refusal is None
         )
-        return await self._lane.run(
-            size, lambda: self._answer(committed.result, committed.checkpoint, request.growth.known_size)
-        )
+        return await self._lane.run(size, lambda: self._answer(member, committed, request.growth.known_size))
 
     def _check_all(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
@@ -202,17 +200,8 @@ class Receive:
         ]
         # 7.
         kind = kinds.get(header.kind, header.kind_version)
-        facts = MessageFacts(
-            kind=header.kind,
-            author=header.author,
-            urgency=header.urgency,
-            classification=max(
-                header.handling.classification, *(part.handling.classification for part in header.parts)
-            ),
-            ceiling=register.member(self._member).classification_ceiling,
-            sender_roles=kind.sender_roles,
-            has_annex=len(header.parts) > 1,
-        )
+        ceiling = register.member(self._member).classification_ceiling
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling)
         principal = Principal(member.id, suspended=member.status != "active", node=True)
         self._registers.policy.check(principal, "deliver", facts)
         if not kind.sender_roles.issuperset(signer.role for signer in header.required_signers):
@@ -305,9 +294,10 @@ class Receive:
         return exchange_pb2.DeliverResponse(growth=growth, growth_mismatch=True)
 
     def _answer(
-        self, outcomes: Sequence[_Outcome], checkpoint: VerifiedCheckpoint, caller_knows: int
+        self, member: Member, committed: Committed[list[_Outcome]], caller_knows: int
     ) -> exchange_pb2.DeliverResponse:
         """Prove every answer to the checkpoint, and the checkpoint's growth from the size the caller knows."""
+        outcomes, checkpoint = committed.result, committed.checkpoint
         stored = [outcome for outcome in outcomes if isinstance(outcome, StoredEntry)]
         proofs = dict(
             zip(
@@ -319,7 +309,7 @@ class Receive:
         # A caller that claims to know more of our log than there is gets no proof; it will find that we disagree.
         from_size = caller_knows if caller_knows <= checkpoint.size else 0
         return exchange_pb2.DeliverResponse(
-            growth=claim(self._ledger, checkpoint, from_size, 0),
+            growth=claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
             results=[_result(outcome, proofs) for outcome in outcomes],
         )
 

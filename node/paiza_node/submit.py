@@ -134,17 +134,8 @@ class Submit:
         kind = kinds.get(header.kind, header.kind_version)
         if kind.second_officer and len(message.signers) < 2:  # noqa: PLR2004 - four eyes are two officers
             raise Rejected("second_officer_missing", f"{header.kind} needs two officers' signatures")
-        facts = MessageFacts(
-            kind=header.kind,
-            author=header.author,
-            urgency=header.urgency,
-            classification=max(
-                header.handling.classification, *(part.handling.classification for part in header.parts)
-            ),
-            ceiling=min(recipient.classification_ceiling for recipient in recipients),
-            sender_roles=kind.sender_roles,
-            has_annex=len(header.parts) > 1,
-        )
+        ceiling = min(recipient.classification_ceiling for recipient in recipients)
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling)
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
         self._registers.policy.check(principal_of(officer), "submit", facts, roles)
         return _Item(message, item.message, item.source_row_sha256)

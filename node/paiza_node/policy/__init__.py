@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import cedarpy
 
+from paiza.v1 import message_pb2
 from paiza_node.errors import N_, NodeStopped
 from paiza_wire.errors import Rejected
 
@@ -41,6 +42,20 @@ class MessageFacts:
     ceiling: int
     sender_roles: frozenset[str]
     has_annex: bool
+
+    @classmethod
+    def of(cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int) -> "MessageFacts":
+        """Take the facts from a header; the classification is that of its most classified part."""
+        marks = (header.handling, *(part.handling for part in header.parts))
+        return cls(
+            kind=header.kind,
+            author=header.author,
+            urgency=header.urgency,
+            classification=max(handling.classification for handling in marks),
+            ceiling=ceiling,
+            sender_roles=sender_roles,
+            has_annex=any(part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in header.parts),
+        )
 
 
 class Policy:
