@@ -1,5 +1,6 @@
 """Rows "start" and "verify": a node with many messages stored comes up, and re-hashes its whole log."""
 
+import statistics
 import subprocess
 import sys
 import time
@@ -31,15 +32,7 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
     begun = time.perf_counter()
     filled = fill(node, officers[0], officers[1], run.sizes.stored, run.say)
     run.say(f"{filled.messages:,} messages, {filled.entries:,} entries in {time.perf_counter() - begun:.0f} s")
-    times = starts(node)
-    yield Figure(
-        name=f"start, {filled.messages:,} messages stored",
-        samples=times,
-        unit="s",
-        beside=f"{sorted(empty)[len(empty) // 2]:.2f} s with an empty store",
-        aims=(at_most(sorted(times)[len(times) // 2], MOST_START_SECONDS, f"≤ {MOST_START_SECONDS:g}"),),
-        notes=_fewer(run, "messages"),
-    )
+    yield start_figure(run, starts(node), empty, filled.messages)
     yield from verify(run, node, filled.entries)
 
 
@@ -54,6 +47,18 @@ def starts(node: NodeProcess) -> tuple[float, ...]:
     return tuple(times)
 
 
+def start_figure(run: Run, times: tuple[float, ...], empty: tuple[float, ...], messages: int) -> Figure:
+    """Give the figure of the starts of a store with this many messages, beside those of an empty one."""
+    return Figure(
+        name=f"start, {messages:,} messages stored",
+        samples=times,
+        unit="s",
+        beside=f"{statistics.median(empty):.2f} s with an empty store",
+        aims=(at_most(statistics.median(times), MOST_START_SECONDS, f"≤ {MOST_START_SECONDS:g}"),),
+        notes=_fewer(run, "messages"),
+    )
+
+
 def verify(run: Run, node: NodeProcess, entries: int) -> Iterator[Figure | Missing]:
     """Run `paiza-node verify` on the stopped node's store, some times."""
     name = f"verify, log of {entries:,} entries"
@@ -66,7 +71,7 @@ def verify(run: Run, node: NodeProcess, entries: int) -> Iterator[Figure | Missi
         if done.returncode:
             yield Missing(name, f"verify ended with {done.returncode}: {(done.stderr + done.stdout).strip()[-300:]}")
             return
-    per_million = sorted(times)[len(times) // 2] * MILLION / entries
+    per_million = statistics.median(times) * MILLION / entries
     yield Figure(
         name=name,
         samples=tuple(times),
