@@ -1,5 +1,6 @@
 """The gRPC servers: one over mutual TLS for peers and officers, one on a Unix socket for the operator."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -11,12 +12,12 @@ import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, officer_pb2, register_pb2
+from paiza_node.edge import health
 from paiza_node.edge.gate import Caller, Gate
+from paiza_node.edge.health import Health
 from paiza_node.edge.metrics import CALLS, SECONDS
 from paiza_node.edge.status import refuse
 from paiza_node.errors import N_, NodeStopped
@@ -25,6 +26,7 @@ from paiza_wire.errors import PaizaError, Rejected
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 MAX_CALLS: Final = 256  # under way at once, all callers together
+REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
 SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -40,28 +42,12 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
+    health.SERVICE,
 )
 
 Unary = Callable[[Caller, Any], Awaitable[Message]]
 Stream = Callable[[Caller, Any], AsyncIterator[Message]]
 Behaviours = Mapping[str, Unary | Stream]
-
-
-class Health:
-    """What the standard health service answers: serving, or no longer."""
-
-    def __init__(self, servicer: health_aio.HealthServicer) -> None:
-        """Take the servicer of a server."""
-        self._servicer = servicer
-
-    async def serve(self) -> None:
-        """Say that the node serves, as a whole and each service by its name."""
-        for name in ("", *(service.full_name for service in SERVICES)):
-            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-
-    async def stop(self) -> None:
-        """Say that the node is being stopped: callers go elsewhere or wait."""
-        await self._servicer.enter_graceful_shutdown()
 
 
 def public_server(
@@ -81,14 +67,19 @@ def public_server(
     not start.
     """
     server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    own_health = Health([service.full_name for service in SERVICES])
+    behaviours = {
+        **behaviours,
+        health.PREFIX + "Check": own_health.check,
+        health.PREFIX + "List": own_health.check_all,
+        health.PREFIX + "Watch": own_health.watch,
+    }
     for service in SERVICES:
         handlers = {method.name: _guarded(gate, method, behaviours) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
-    health_servicer = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if with_reflection:
         reflection.enable_server_reflection(
-            (*(service.full_name for service in SERVICES), health.SERVICE_NAME, reflection.SERVICE_NAME), server
+            (*(service.full_name for service in SERVICES), reflection.SERVICE_NAME), server
         )
     served: list[bytes] = []
 
@@ -119,7 +110,7 @@ def public_server(
             remedy=N_("Stop what listens there, or choose another port (and publish it in the register)."),
             address=listen,
         )
-    return server, Health(health_servicer)
+    return server, own_health
 
 
 def admin_server(path: Path, behaviours: Mapping[str, Callable[[Any], Awaitable[Message]]]) -> grpc.aio.Server:
@@ -151,12 +142,12 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
     behaviour: Any = behaviours[name]
     request_type = message_factory.GetMessageClass(method.input_type)
 
-    async def unary(data: bytes, context: Any) -> bytes | None:
+    async def unary(requests: AsyncIterator[bytes], context: Any) -> bytes | None:
         began = perf_counter()
         reason = "ok"
         try:
             async with gate.admit(name, context) as caller:
-                response: Message = await behaviour(caller, _parse(request_type, data))
+                response: Message = await behaviour(caller, _parse(request_type, await _arrival(requests)))
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
@@ -166,11 +157,11 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
             CALLS.labels(name, reason).inc()
             SECONDS.labels(name).observe(perf_counter() - began)
 
-    async def stream(data: bytes, context: Any) -> AsyncIterator[bytes]:
+    async def stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         reason = "ok"
         try:
             async with gate.admit(name, context) as caller:
-                async for response in behaviour(caller, _parse(request_type, data)):
+                async for response in behaviour(caller, _parse(request_type, await _arrival(requests))):
                     yield response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - as above
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
@@ -178,10 +169,23 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
         finally:
             CALLS.labels(name, reason).inc()
 
-    # Bytes in, bytes out: what does not parse is refused by us, with a reason, not by the library.
+    # Bytes in, bytes out: what does not parse is refused by us, with a reason, not by the library. And a stream of
+    # requests, though there is one: so the gate counts a call before its request has come, and nobody can take up all
+    # places with calls that never send anything.
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(stream)
-    return grpc.unary_unary_rpc_method_handler(unary)
+        return grpc.stream_stream_rpc_method_handler(stream)
+    return grpc.stream_unary_rpc_method_handler(unary)
+
+
+async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
+    """Wait for the one request of a call; Rejected("malformed") where it does not come."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            return await anext(requests)
+    except StopAsyncIteration:
+        raise Rejected("malformed", "the call holds no request") from None
+    except TimeoutError:
+        raise Rejected("malformed", f"the request did not arrive within {REQUEST_SECONDS:.0f} s") from None
 
 
 def _plain(
