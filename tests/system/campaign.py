@@ -19,7 +19,6 @@ from typing import Final
 
 import psycopg
 
-from paiza_node.__main__ import cli
 from tests.federation import Federation, NodeProcess
 from tests.officer import Officer, read_register
 from tests.postgresql import PostgreSQL
@@ -211,9 +210,9 @@ def kill_backends(server: PostgreSQL) -> None:
 
 
 def check_by_program(node: NodeProcess) -> None:
-    """Have `paiza-node verify` hash everything again, where the program has it."""
-    if "verify" not in cli.commands:
-        return
+    """Have `paiza-node verify` hash everything again."""
     command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 2 and "No such command" in done.stderr:
+        return
     assert done.returncode == 0, f"{node.member}: verify failed:\n{done.stdout}{done.stderr}"

@@ -134,15 +134,13 @@ def check_own(holding: Holding, register: Register) -> None:
     assert set(holding.messages.values()) <= {state.value for state in MessageState}
     whole = {digest for digest, state in holding.messages.items() if state != MessageState.REFUSED}
     assert whole == holding.bodies, f"{member}: messages without body, or bodies without message"
-    sizes = {len(holding.entries)}
-    if holding.signed_note is not None:
-        signed = _checkpoint(holding.signed_note, member, register)
-        assert signed.size <= len(holding.entries), f"{member}: a checkpoint of more than the log holds was signed"
-        sizes.add(signed.size)
-    roots = roots_at(holding.entries, sizes)
-    assert roots[len(holding.entries)] == holding.head.root, f"{member}: the log does not hash to its head"
-    if holding.signed_note is not None:
-        assert roots[signed.size] == signed.root, f"{member}: the log does not hash to the checkpoint that was signed"
+    end = len(holding.entries)
+    notes = [] if holding.signed_note is None else [_checkpoint(holding.signed_note, member, register)]
+    roots = roots_at(holding.entries, {end, *(note.size for note in notes)})
+    assert roots[end] == holding.head.root, f"{member}: the log does not hash to its head"
+    for note in notes:
+        assert note.size <= end, f"{member}: a checkpoint of more than the log holds was signed"
+        assert roots[note.size] == note.root, f"{member}: the log does not hash to the checkpoint that was signed"
 
 
 def check_exchange(sender: Holding, receiver: Holding, register: Register) -> None:

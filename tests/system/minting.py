@@ -1,0 +1,115 @@
+"""Certificates for strangers, impostors and honest callers, from the keys of a development federation's CAs."""
+
+import ssl
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from paiza_register import Register
+from paiza_wire import certificates, keys
+from paiza_wire.identity import Role, SpiffeId, load_certificate, node_dns_name
+from paiza_wire.message import OfficerSigner
+
+LIFE: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A key and what it shows to a node; without certificate it shows none."""
+
+    key_pem: bytes
+    certificate: bytes = b""
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate as TLS libraries read it."""
+        return ssl.DER_cert_to_PEM_cert(self.certificate).encode()
+
+    @property
+    def certificate_sha256(self) -> str:
+        """What officers.toml says of it."""
+        return sha256(self.certificate).hexdigest()
+
+    def signer(self, officer_id: str) -> OfficerSigner:
+        """What signs messages with it."""
+        key = keys.private_key_from_pem(self.key_pem)
+        return OfficerSigner(officer_id, self.certificate, lambda data: keys.sign(key, data))
+
+    def channel(self, address: str, member: str, register: Register) -> grpc.aio.Channel:
+        """Dial a member's node as an honest program would, showing this identity."""
+        node_ca = ssl.DER_cert_to_PEM_cert(register.member(member).authority.node_ca).encode()
+        shown = (self.key_pem, self.certificate_pem) if self.certificate else (None, None)
+        return grpc.aio.secure_channel(
+            address,
+            grpc.ssl_channel_credentials(node_ca, *shown),
+            options=[
+                ("grpc.ssl_target_name_override", node_dns_name(member, register.federation)),
+                ("grpc.use_local_subchannel_pool", 1),
+                ("grpc.enable_http_proxy", 0),
+                ("grpc.enable_retries", 0),
+                ("grpc.max_send_message_length", 64 * 1024 * 1024),
+                ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+            ],
+        )
+
+
+class Mint:
+    """Holds every CA key of a development federation, as only a test may."""
+
+    def __init__(self, folder: Path, register: Register) -> None:
+        self.folder = folder
+        self.register = register
+
+    def nobody(self) -> Identity:
+        """Show no certificate at all."""
+        return Identity(b"")
+
+    def node(self, member: str) -> Identity:
+        """Give the identity of a member's real node."""
+        return self._file(self.folder / "nodes" / member / "keys", "tls.key", "tls.crt")
+
+    def officer(self, profile: str) -> Identity:
+        """Give the identity of an officer that the federation was made with, such as "kaz-duty"."""
+        return self._file(self.folder / "home" / profile, "officer.key", "officer.crt")
+
+    def issue(
+        self, authority: str, kind: Role, claimed: SpiffeId, *, begins: datetime | None = None, life: timedelta = LIFE
+    ) -> Identity:
+        """Have a member's CA of this kind certify whatever is claimed, without asking whether it may."""
+        member = self.register.member(authority).authority
+        ca = load_certificate(member.node_ca if kind == "node" else member.officer_ca)
+        ca_key = keys.private_key_from_pem((self.folder / f"nodes/{authority}/keys/{kind}-ca.key").read_bytes())
+        key = keys.generate_p256()
+        first = begins or datetime.now(UTC) - timedelta(minutes=5)
+        issued = certificates.issue(key.public_key(), ca, ca_key, claimed, first, first + life)  # type: ignore[arg-type]
+        return Identity(keys.private_key_to_pem(key), issued)
+
+    def stranger(self, claimed: SpiffeId) -> Identity:
+        """Certify a claim by a CA that calls itself the member's but that no register names."""
+        first = datetime.now(UTC) - timedelta(minutes=5)
+        ca_key, key = keys.generate_p256(), keys.generate_p256()
+        ca = certificates.issue_ca(
+            claimed.member, claimed.federation, claimed.role, ca_key, not_before=first, not_after=first + LIFE
+        )
+        issued = certificates.issue(key.public_key(), load_certificate(ca), ca_key, claimed, first, first + LIFE)
+        return Identity(keys.private_key_to_pem(key), issued)
+
+    def admit(self, member: str, name: str, identity: Identity, *, suspended: bool = False) -> None:
+        """Put an officer on a node's list, as its operator would before a start."""
+        path = self.folder / "nodes" / member / "officers.toml"
+        officer_id = SpiffeId(member, self.register.federation, "officer", name)
+        entry = (
+            f'\n[[officer]]\nname = "{name}"\nid = "{officer_id}"\nroles = ["liaison"]\nunit = "exercise"\n'
+            f'certificate_sha256 = "{identity.certificate_sha256}"\nsuspended = {str(suspended).lower()}\n'
+        )
+        path.write_text(path.read_text() + entry)
+        tomllib.loads(path.read_text())
+
+    def _file(self, folder: Path, key: str, certificate: str) -> Identity:
+        pem = (folder / certificate).read_text()
+        return Identity((folder / key).read_bytes(), ssl.PEM_cert_to_DER_cert(pem))

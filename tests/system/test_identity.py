@@ -1,0 +1,218 @@
+"""Who may call what: every RPC of every service against every identity, in one table.
+
+A node serves; each identity calls each RPC with an empty request. What gets through the gate may still be refused by
+the verb, for a reason that has nothing to do with who called; what does not is refused with the reason in the table.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import grpc
+import pytest
+
+from paiza_node.edge.server import SERVICES
+from paiza_wire.identity import SpiffeId
+from tests.federation import Federation
+from tests.officer import read_register
+from tests.system.minting import Identity, Mint
+
+ANSWER_SECONDS: Final = 10.0
+STREAM_SECONDS: Final = 0.4  # a stream that is silent for so long was let in
+REASON_KEY: Final = "paiza-reason"
+
+TLS: Final = "(no handshake)"
+IN: Final = "(let in)"
+# What a verb may say to an empty request of a caller who was let in.
+VERBS_SAY: Final = frozenset(
+    {"ok", "malformed", "unsupported_version", "unknown_id", "unknown_file", "register_unknown", "silent"}
+)
+
+# Who is let in. Peer: the node of another active member. The rest: officers of the own member, by role.
+TABLE: Final = """
+                                              peer  liaison  duty  authoriser  coordinator  auditor
+/paiza.v1.ExchangeService/Handshake           in    .        .     .           .            .
+/paiza.v1.ExchangeService/Deliver             in    .        .     .           .            .
+/paiza.v1.ExchangeService/ProveGrowth         in    .        .     .           .            .
+/paiza.v1.OfficerService/GetSession           .     in       in    in          in           in
+/paiza.v1.OfficerService/Submit               .     in       in    in          in           in
+/paiza.v1.OfficerService/ListMessages         .     in       in    in          in           in
+/paiza.v1.OfficerService/OpenMessage          .     in       in    in          in           in
+/paiza.v1.OfficerService/Watch                .     in       in    in          in           denied
+/paiza.v1.OfficerService/FindSourceRows       .     in       in    in          in           in
+/paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
+/paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
+/paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in
+/paiza.v1.AuditService/GetLogStatus           .     in       in    in          in           in
+/paiza.v1.RegisterService/GetFile             in    in       in    in          in           in
+/paiza.v1.RegisterService/GetArchivedSet      in    in       in    in          in           in
+/grpc.health.v1.Health/Check                  in    in       in    in          in           in
+/grpc.health.v1.Health/List                   in    in       in    in          in           in
+/grpc.health.v1.Health/Watch                  in    in       in    in          in           in
+"""
+WORDS: Final = {"in": IN, ".": "forbidden", "denied": "policy_denied"}
+
+# Who is never let in, whatever he calls: his kind, the reason where the call is for his kind, and where it is not.
+# TLS refuses some before the gate sees them; then no reason can be given.
+NEVER: Final[Mapping[str, tuple[str, str, str]]] = {
+    "no certificate": ("node", TLS, TLS),
+    "node of an unknown CA": ("node", TLS, TLS),
+    "officer of an unknown CA": ("officer", TLS, TLS),
+    "expired node": ("node", TLS, TLS),
+    "expired officer": ("officer", TLS, TLS),
+    "node not valid yet": ("node", TLS, TLS),
+    "another member's CA for our node": ("node", TLS, TLS),
+    "another member's CA for a third member's node": ("node", TLS, TLS),
+    "another member's CA for our officer": ("officer", TLS, TLS),
+    "another member's officer": ("officer", TLS, TLS),
+    "another member's node CA for its officer": ("officer", "bad_certificate", "forbidden"),
+    "our officer CA for our node": ("node", "bad_certificate", "forbidden"),
+    "our officer CA for another member's node": ("node", TLS, TLS),
+    "our own node": ("node", "wrong_member", "forbidden"),
+    "our suspended officer": ("officer", "policy_denied", "forbidden"),
+    "our officer whom the node does not know": ("officer", "unknown_officer", "forbidden"),
+    "our officer with another certificate than on record": ("officer", "unknown_officer", "forbidden"),
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A node that serves, and everybody who may knock."""
+
+    address: str
+    federation: Federation
+    mint: Mint
+    identities: Mapping[str, Identity]
+
+    def channel(self, who: str) -> grpc.aio.Channel:
+        """Knock as somebody."""
+        return self.identities[who].channel(self.address, "kaz", self.mint.register)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Make a federation and mint everybody before the node starts."""
+    federation = Federation.create(tmp_path_factory.mktemp("identity") / "federation", ["kaz", "tjk", "uzb"])
+    register = read_register(federation.folder)
+    mint = Mint(federation.folder, register)
+
+    def named(member: str, name: str = "") -> SpiffeId:
+        return SpiffeId(member, register.federation, "officer" if name else "node", name)
+
+    long_ago, tomorrow = datetime.now(UTC) - timedelta(minutes=30), datetime.now(UTC) + timedelta(days=1)
+    ten_minutes = timedelta(minutes=10)
+    suspended = mint.issue("kaz", "officer", named("kaz", "suspended"))
+    renewed = mint.issue("kaz", "officer", named("kaz", "renewed"))
+    expired = mint.issue("kaz", "officer", named("kaz", "expired"), begins=long_ago, life=ten_minutes)
+    mint.admit("kaz", "suspended", suspended, suspended=True)
+    mint.admit("kaz", "renewed", renewed)
+    mint.admit("kaz", "expired", expired)
+    identities = {
+        "no certificate": mint.nobody(),
+        "node of an unknown CA": mint.stranger(named("tjk")),
+        "officer of an unknown CA": mint.stranger(named("kaz", "liaison")),
+        "expired node": mint.issue("tjk", "node", named("tjk"), begins=long_ago, life=ten_minutes),
+        "expired officer": expired,
+        "node not valid yet": mint.issue("tjk", "node", named("tjk"), begins=tomorrow),
+        "another member's CA for our node": mint.issue("tjk", "node", named("kaz")),
+        "another member's CA for a third member's node": mint.issue("tjk", "node", named("uzb")),
+        "another member's CA for our officer": mint.issue("tjk", "node", named("kaz", "liaison")),
+        "another member's officer": mint.officer("tjk-liaison"),
+        "another member's node CA for its officer": mint.issue("tjk", "node", named("tjk", "liaison")),
+        "our officer CA for our node": mint.issue("kaz", "officer", named("kaz")),
+        "our officer CA for another member's node": mint.issue("kaz", "officer", named("tjk")),
+        "our own node": mint.node("kaz"),
+        "our suspended officer": suspended,
+        "our officer whom the node does not know": mint.issue("kaz", "officer", named("kaz", "nameless")),
+        "our officer with another certificate than on record": mint.issue("kaz", "officer", named("kaz", "renewed")),
+        "peer": mint.node("tjk"),
+        **{role: mint.officer(f"kaz-{role}") for role in _header()[1:]},
+    }
+    with federation:
+        federation.start("kaz")
+        yield Scene(federation.node("kaz").address, federation, mint, identities)
+
+
+def test_the_table_has_a_row_for_every_rpc() -> None:
+    """A new RPC without a row in the table fails here."""
+    assert sorted(_rows()) == sorted(_methods())
+
+
+def test_every_identity_is_minted(scene: Scene) -> None:
+    """The columns of both tables are exactly the identities that knock."""
+    assert {*scene.identities} == {*NEVER, *_header()}
+
+
+@pytest.mark.parametrize("who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor"])
+async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
+    """Every RPC lets in whom the table says and refuses everybody else with the reason the table says."""
+    expected = {method: _expected(who, method) for method in _methods()}
+    async with scene.channel(who) as channel:
+        if set(expected.values()) == {TLS}:
+            # One connection attempt tells for all: without a handshake no RPC can be named.
+            found = dict.fromkeys(expected, await _knock(channel, "/grpc.health.v1.Health/Check", stream=False))
+        else:
+            found = {method: await _knock(channel, method, stream=stream) for method, stream in _methods().items()}
+    said = {method: IN if reason in VERBS_SAY else reason for method, reason in found.items()}
+    assert said == expected
+
+
+async def test_node_is_unharmed(scene: Scene) -> None:
+    """After all of that the node serves whom it should."""
+    async with scene.channel("liaison") as channel:
+        assert await _knock(channel, "/paiza.v1.OfficerService/GetSession", stream=False) == "ok"
+
+
+async def _knock(channel: grpc.aio.Channel, method: str, *, stream: bool) -> str:
+    """Call with an empty request; gives the reason of the answer."""
+    try:
+        if stream:
+            return await _listen(channel.unary_stream(method))
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+        await call(b"", timeout=ANSWER_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        reason = dict(error.trailing_metadata() or ()).get(REASON_KEY)
+        if reason is not None:
+            return str(reason)
+        return TLS if error.code() is grpc.StatusCode.UNAVAILABLE else f"{error.code().name} without a reason"
+    return "ok"
+
+
+async def _listen(method: "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]") -> str:
+    call = method(b"", timeout=ANSWER_SECONDS)
+    try:
+        async with asyncio.timeout(STREAM_SECONDS):
+            await call.read()
+    except TimeoutError:
+        return "silent"
+    finally:
+        call.cancel()
+    return "ok"
+
+
+def _methods() -> dict[str, bool]:
+    """Give every RPC the node serves to others, and whether it streams."""
+    return {
+        f"/{service.full_name}/{method.name}": method.server_streaming
+        for service in SERVICES
+        for method in service.methods
+    }
+
+
+def _header() -> list[str]:
+    return TABLE.strip().splitlines()[0].split()
+
+
+def _rows() -> dict[str, dict[str, str]]:
+    rows = (line.split() for line in TABLE.strip().splitlines()[1:])
+    return {row[0]: {who: WORDS[word] for who, word in zip(_header(), row[1:], strict=True)} for row in rows}
+
+
+def _expected(who: str, method: str) -> str:
+    row = _rows()[method]
+    if who not in NEVER:
+        return row[who]
+    kind, own_calls, other_calls = NEVER[who]
+    return other_calls if row["peer" if kind == "node" else "liaison"] == "forbidden" else own_calls
