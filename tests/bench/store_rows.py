@@ -62,7 +62,7 @@ def start_figure(run: Run, times: tuple[float, ...], empty: tuple[float, ...], m
 def verify(run: Run, node: NodeProcess, entries: int) -> Iterator[Figure | Missing]:
     """Run `paiza-node verify` on the stopped node's store, some times."""
     name = f"verify, log of {entries:,} entries"
-    command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
+    command = [sys.executable, "-m", "paiza_node", "verify", "--log-only", "--config", str(node.config)]
     times = []
     for _ in range(REPEATS):
         begun = time.perf_counter()

@@ -3,31 +3,63 @@
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
+import click
 import structlog
 
 from paiza_node.bootstrap import run as run_node
+from paiza_node.cli.options import settings, shared
 from paiza_node.config import Config
+from paiza_node.errors import N_, NodeStopped
+from paiza_wire.errors import PaizaError
+
+
+@click.command(
+    "run",
+    help=N_(
+        "Serve until asked to stop (SIGTERM or Ctrl-C). Where another process already serves from the same PostgreSQL "
+        "database, wait as its standby and take over when it ends."
+    ),
+)
+@shared
+def command(config_path: Path, log_level: str | None) -> None:
+    """Serve."""
+    run(settings(config_path, log_level))
 
 
 def run(config: Config) -> None:
     """Set up logs (for a person on a terminal, JSON elsewhere) and run the node."""
     set_up_logs(config.log_level)
-    asyncio.run(run_node(config))
+    try:
+        asyncio.run(run_node(config))
+    except (NodeStopped, PaizaError):
+        raise
+    except Exception:
+        # The operator is told in one line; what happened stands in the log for whoever looks closer.
+        structlog.get_logger("paiza.node").critical("ended", exc_info=True)
+        raise
 
 
 def set_up_logs(level: str) -> None:
-    """Write structured logs to standard error: message ids and codes, never content."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    """Write structured logs to standard error: message ids and codes, never content.
+
+    Tracebacks name places and never show variables, which may hold keys and plaintext.
+    """
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if sys.stderr.isatty()
+        else [
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ]
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),

@@ -11,6 +11,7 @@ from paiza_wire.errors import Unavailable
 SLOT_BYTES: Final = 4096  # one disk block; a note is about 300 bytes
 _HEAD: Final = struct.Struct(">QI")  # number of the save, length of the note
 _DIGEST_BYTES: Final = 32
+MAX_NOTE_BYTES: Final = SLOT_BYTES - _DIGEST_BYTES - _HEAD.size
 
 
 class CheckpointSlots:
@@ -29,7 +30,7 @@ class CheckpointSlots:
             folder = os.open(path.parent, os.O_RDONLY)
             os.fsync(folder)  # the file's name, too, must survive
             os.close(folder)
-        self._number, self._note = max(self._slot(0), self._slot(1), key=lambda slot: slot[0])
+        self._number, self._note = _newest(self._file)
 
     def load(self) -> bytes | None:
         """Give the note saved last; None where none ever was."""
@@ -37,6 +38,7 @@ class CheckpointSlots:
 
     def save(self, note: bytes) -> None:
         """Put a note on disk; Unavailable("checkpoint_unsaved") where the disk refuses."""
+        assert len(note) <= MAX_NOTE_BYTES, "a longer note would reach into the other slot"
         number = self._number + 1
         body = _HEAD.pack(number, len(note)) + note
         try:
@@ -50,10 +52,29 @@ class CheckpointSlots:
         """Close the file."""
         os.close(self._file)
 
-    def _slot(self, slot: int) -> tuple[int, bytes]:
-        data = os.pread(self._file, SLOT_BYTES, slot * SLOT_BYTES)
-        number, length = _HEAD.unpack_from(data, _DIGEST_BYTES)
-        body = data[_DIGEST_BYTES : _DIGEST_BYTES + _HEAD.size + length]
-        if length > SLOT_BYTES or sha256(body).digest() != data[:_DIGEST_BYTES]:
-            return 0, b""
-        return number, body[_HEAD.size :]
+
+def read_checkpoint(path: Path) -> bytes | None:
+    """Give the note saved last without writing anything, while the node may run; None where there is none."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return _newest(file)[1] or None
+    finally:
+        os.close(file)
+
+
+def _newest(file: int) -> tuple[int, bytes]:
+    return max(_slot(file, 0), _slot(file, 1), key=lambda slot: slot[0])
+
+
+def _slot(file: int, slot: int) -> tuple[int, bytes]:
+    data = os.pread(file, SLOT_BYTES, slot * SLOT_BYTES)
+    if len(data) < _DIGEST_BYTES + _HEAD.size:
+        return 0, b""
+    number, length = _HEAD.unpack_from(data, _DIGEST_BYTES)
+    body = data[_DIGEST_BYTES : _DIGEST_BYTES + _HEAD.size + length]
+    if length > MAX_NOTE_BYTES or sha256(body).digest() != data[:_DIGEST_BYTES]:
+        return 0, b""
+    return number, body[_HEAD.size :]

@@ -38,13 +38,14 @@ def writer_engine(url: URL) -> Engine:
 
 
 def reader_engine(url: URL) -> Engine:
-    """Open the small pool that reads."""
+    """Open the small pool that reads; what one transaction reads is of one moment in both databases."""
     engine = create_engine(
         url,
         poolclass=QueuePool,
         pool_size=READ_CONNECTIONS,
         max_overflow=0,
         pool_pre_ping=url.get_backend_name() != "sqlite",
+        **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}),
     )
     if url.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, SQLITE_READ_CACHE_KIB, read_only=True)

@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from paiza_node.cli.language import LANGUAGES
+from paiza_node.config import Config, load
+from paiza_node.errors import N_
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def shared(command: _F) -> _F:
+    """Add --config, --lang and --log-level."""
+    for option in (
+        click.option(
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            help=N_("How much is told of the work; debug also shows where a defect happened."),
+        ),
+        click.option(
+            "--lang",
+            type=click.Choice(LANGUAGES),
+            expose_value=False,
+            help=N_("Language: ru or en. Else PAIZA_LANG, or the system's."),
+        ),
+        click.option(
+            "--config",
+            "config_path",
+            type=click.Path(path_type=Path),
+            default=Path("node.toml"),
+            show_default=True,
+            help=N_("The node's configuration file."),
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def json_option(command: _F) -> _F:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help=N_("Print one JSON object."))(command)
+
+
+def settings(config_path: Path, log_level: str | None) -> Config:
+    """Read the configuration; `--log-level` overrides what it says."""
+    return load(config_path, {**os.environ, **({"PAIZA_LOG_LEVEL": log_level} if log_level else {})})

@@ -1,0 +1,143 @@
+"""`paiza-node queue`: deliveries that wait or failed; trying one again, giving one up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from paiza.v1 import admin_pb2, officer_pb2
+from paiza_node.cli.language import _
+from paiza_node.cli.offline import read_only
+from paiza_node.cli.options import json_option, settings, shared
+from paiza_node.cli.terminal import iso, print_json, print_table, shown_time, time_of
+from paiza_node.config import Config
+from paiza_node.edge.admin_client import AdminClient
+from paiza_node.errors import N_, NodeStopped
+from paiza_node.operate import DEFAULT_QUEUE, MAX_QUEUE, queued
+from paiza_wire.errors import Rejected, Unavailable
+
+STATES: Final = {
+    officer_pb2.DELIVERY_STATE_WAITING: N_("waiting"),
+    officer_pb2.DELIVERY_STATE_DELIVERED: N_("delivered"),
+    officer_pb2.DELIVERY_STATE_REFUSED: N_("refused"),
+    officer_pb2.DELIVERY_STATE_REJECTED: N_("rejected"),
+    officer_pb2.DELIVERY_STATE_EXPIRED: N_("expired"),
+    officer_pb2.DELIVERY_STATE_DROPPED: N_("dropped"),
+}
+
+
+@click.group("queue", help=N_("Show and change what waits to be delivered."))
+def command() -> None:
+    """Look after the queue."""
+
+
+@command.command("show", help=N_("Show deliveries that wait or failed, oldest first."))
+@shared
+@json_option
+@click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("Only those to this member."))
+@click.option("--limit", type=click.IntRange(1, MAX_QUEUE), default=DEFAULT_QUEUE, show_default=True)
+def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *, as_json: bool) -> None:
+    """Show the queue."""
+    found, runs = _found(settings(config_path, log_level), recipient, limit)
+    if as_json:
+        print_json({"runs": runs, "deliveries": [_as_object(each) for each in found]})
+        return
+    if not runs:
+        click.echo(_("The node does not run; this is what its database says."), err=True)
+    head = (_("number"), _("to"), _("kind"), _("state"), _("attempts"), _("next attempt"), _("reason"), _("message"))
+    print_table(head, [_row(each) for each in found])
+
+
+@command.command("retry", help=N_("Try a delivery again now. The node must run."))
+@shared
+@json_option
+@click.argument("number", type=click.IntRange(1))
+def retry(config_path: Path, log_level: str | None, number: int, *, as_json: bool) -> None:
+    """Try again."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _known(number):
+        client.retry(number)
+    _done(_("Delivery {number} is tried again now.").format(number=number), number, as_json=as_json)
+
+
+@command.command(
+    "drop",
+    help=N_("Give a delivery up. Your system user name and the reason stand in the log; its officers are told."),
+)
+@shared
+@json_option
+@click.argument("number", type=click.IntRange(1))
+@click.option("--reason", required=True, help=N_("Why, in your own words."))
+def drop(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
+    """Give up."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _known(number):
+        client.drop(number, reason)
+    _done(_("Delivery {number} was given up.").format(number=number), number, as_json=as_json)
+
+
+@contextmanager
+def _known(number: int) -> Iterator[None]:
+    """Say in the operator's terms that there is no such delivery, or that it ended in the meantime."""
+    try:
+        yield
+    except Rejected as error:
+        if error.reason != "unknown_id":
+            raise
+        raise NodeStopped(
+            error.reason,
+            what=N_("No delivery {number} waits."),
+            where="",
+            remedy=N_("See what waits with `paiza-node queue show`."),
+            number=number,
+        ) from error
+
+
+def _found(config: Config, recipient: str, limit: int) -> tuple[list[admin_pb2.QueuedDelivery], bool]:
+    try:
+        with AdminClient(config.admin_socket) as client:
+            return list(client.queue(recipient, limit).deliveries), True
+    except Unavailable as error:
+        if error.reason != "node_unreachable":
+            raise
+    with read_only(config) as store, store.reads() as reads:
+        return [queued(row) for row in reads.queue(recipient, limit)], False
+
+
+def _row(each: admin_pb2.QueuedDelivery) -> tuple[str, ...]:
+    delivery = each.delivery
+    waits = delivery.state == officer_pb2.DELIVERY_STATE_WAITING
+    return (
+        str(each.delivery_id),
+        delivery.recipient,
+        each.kind,
+        _(STATES.get(delivery.state, str(delivery.state))),
+        str(delivery.attempts),
+        shown_time(time_of(each.next_attempt_time)) if waits else "-",
+        f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason or "-",
+        each.message_digest.hex()[:16],
+    )
+
+
+def _as_object(each: admin_pb2.QueuedDelivery) -> dict[str, Any]:
+    delivery = each.delivery
+    return {
+        "number": each.delivery_id,
+        "message_digest": each.message_digest.hex(),
+        "kind": each.kind,
+        "recipient": delivery.recipient,
+        "state": officer_pb2.DeliveryState.Name(delivery.state).removeprefix("DELIVERY_STATE_").lower(),
+        "reason": delivery.reason,
+        "detail": delivery.detail,
+        "attempts": delivery.attempts,
+        "released_time": iso(time_of(each.released_time)),
+        "next_attempt_time": iso(time_of(each.next_attempt_time)),
+        "settled_time": iso(time_of(delivery.settled_time)),
+    }
+
+
+def _done(text: str, number: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"number": number, "done": True})
+    else:
+        click.echo(text)

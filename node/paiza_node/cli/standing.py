@@ -1,0 +1,54 @@
+"""How the node stands: asked of its process where it runs, else read from its database."""
+
+from paiza.v1 import admin_pb2
+from paiza_node.bootstrap import VERSION
+from paiza_node.cli.offline import known_register, read_only
+from paiza_node.config import Config
+from paiza_node.edge.admin_client import AdminClient
+from paiza_node.store.checkpoint_file import read_checkpoint
+from paiza_wire.errors import PaizaError, Unavailable
+
+
+def standing(config: Config) -> tuple[admin_pb2.GetStatusResponse, bool]:
+    """Give the status and whether the node runs."""
+    try:
+        with AdminClient(config.admin_socket) as client:
+            return client.status(), True
+    except Unavailable as error:
+        if error.reason != "node_unreachable":
+            raise
+    return _stored(config), False
+
+
+def _stored(config: Config) -> admin_pb2.GetStatusResponse:
+    with read_only(config) as store, store.reads() as reads:
+        head = reads.head()
+        queue = {summary.recipient: summary for summary in reads.queue_summary()}
+        known = reads.known_logs()
+        database = store.describe()
+    response = admin_pb2.GetStatusResponse(
+        member=config.member,
+        version=VERSION,
+        checkpoint=read_checkpoint(config.data / "checkpoint") or b"",
+        messages=head.messages,
+        waiting=sum(summary.waiting for summary in queue.values()),
+        database=database,
+    )
+    members = set(queue) | set(known)
+    try:
+        _reader, register = known_register(config)
+    except PaizaError:
+        pass  # the register's own state is `doctor`'s to tell
+    else:
+        response.register_version = register.version
+        response.register_expiry_time.FromDatetime(register.expiry_time)
+        members |= {member.id for member in register.active_members()} - {config.member}
+    for member in sorted(members):
+        peer = response.peers.add(member=member)
+        if member in known:
+            peer.known_log_size = known[member].size
+        if member in queue:
+            peer.waiting = queue[member].waiting
+            if (oldest := queue[member].oldest_time) is not None:
+                peer.oldest_waiting_time.FromDatetime(oldest)
+    return response

@@ -1,0 +1,232 @@
+"""Verifying what stands beside the log: that every row has its entry, every body its digest, every proof its log."""
+
+from collections import OrderedDict
+from hashlib import sha256
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza_node.cli.findings import Part, Step, Tally
+from paiza_node.cli.verified_log import Said
+from paiza_node.errors import N_
+from paiza_node.model import MessageState, ProofKind
+from paiza_node.store import schema as s
+from paiza_node.store.scan import Scan
+from paiza_register import Member, RegisterReader
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.notes import VerifierKey, parse_note
+
+CHECKPOINTS: Final = 65_536  # verified ones that are remembered; a batch of proofs shares one
+
+_ENDS: Final = {
+    officer_pb2.DELIVERY_STATE_DELIVERED: log_pb2.LOG_EVENT_DELIVERED,
+    officer_pb2.DELIVERY_STATE_REFUSED: log_pb2.LOG_EVENT_REFUSED,
+    officer_pb2.DELIVERY_STATE_REJECTED: log_pb2.LOG_EVENT_REFUSED,
+    officer_pb2.DELIVERY_STATE_EXPIRED: log_pb2.LOG_EVENT_EXPIRED,
+    officer_pb2.DELIVERY_STATE_DROPPED: log_pb2.LOG_EVENT_EXPIRED,
+}
+_TAKEN: Final = {
+    int(MessageState.RECEIVED): log_pb2.LOG_EVENT_RECEIVED,
+    int(MessageState.REFUSED): log_pb2.LOG_EVENT_REFUSED,
+}
+
+
+def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
+    """Check that deliveries, answers and openings are exactly those the log tells of."""
+    released, ended, answered, opened = Tally(), Tally(), Tally(), Tally()
+    for rows in scan.rows(s.delivery):
+        for row in rows:
+            recipient = row.recipient.encode()
+            released.add(b"%d" % row.released_index, row.digest, recipient)
+            if row.state in _ENDS:
+                ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
+        step(len(rows))
+    for rows in scan.rows(s.answer):
+        for row in rows:
+            answered.add(row.digest, b"%d" % row.log_index)
+        step(len(rows))
+    for rows in scan.rows(s.opened):
+        for row in rows:
+            opened.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, row.officer.encode())
+        step(len(rows))
+    head = scan.head()
+    part.counts = {"deliveries": released.count, "answers": answered.count, "openings": opened.count}
+    for what, in_log, in_rows in (
+        ("RELEASED / delivery", said.released, released),
+        ("DELIVERED, REFUSED, EXPIRED / delivery", said.ended, ended),
+        ("RECEIVED, REFUSED / answer", said.answered, answered),
+        ("OPENED / opened", said.opened, opened),
+    ):
+        _same(part, what, in_log, in_rows)
+    for table, expected in ((s.message, head.messages), (s.delivery, head.deliveries)):
+        if (count := scan.count(table)) != expected:
+            part.find(
+                "log_damaged",
+                N_("There are {count} rows where the head counts {expected}."),
+                "{table}",
+                count=count,
+                expected=expected,
+                table=table.name,
+            )
+
+
+def verify_messages(scan: Scan, said: Said, part: Part, step: Step) -> None:
+    """Check that every message is what its digest says, with every part, and that the log tells of it."""
+    taken = Tally()
+    bodies = 0
+    for rows in scan.messages():
+        for row in rows:
+            if row.state in _TAKEN:
+                taken.add(row.digest, b"%d" % _TAKEN[row.state])
+            if wire.message_digest(row.header) != row.digest:
+                _message(part, N_("The header does not have the digest of the message."), row.digest)
+            elif row.signed is not None:
+                bodies += 1
+                _check_body(part, row)
+            elif row.state != MessageState.REFUSED:
+                _message(part, N_("The body of the message is missing."), row.digest)
+        step(len(rows))
+    part.counts = {"messages": scan.count(s.message), "bodies": bodies}
+    _same(part, "RECEIVED, REFUSED / message", said.taken, taken)
+
+
+def _check_body(part: Part, row: Any) -> None:
+    try:
+        signed = message_pb2.SignedMessage.FromString(row.signed)
+        header = wire.parse_header(row.header)
+    except (DecodeError, Rejected):
+        _message(part, N_("The body or header of the message cannot be parsed."), row.digest)
+        return
+    if signed.header != row.header:
+        _message(part, N_("The body carries another header."), row.digest)
+        return
+    ciphertexts = {each.part_number: each.ciphertext for each in signed.parts}
+    for number, described in enumerate(header.parts):
+        if described.kind == message_pb2.PART_KIND_ATTACHMENT:
+            continue
+        ciphertext = ciphertexts.get(number)
+        if ciphertext is None or sha256(ciphertext).digest() != described.ciphertext_sha256:
+            _message(part, N_("A part is missing or not the one that was signed."), row.digest)
+
+
+def _message(part: Part, what: str, digest: bytes) -> None:
+    part.find("part_altered", what, N_("message {digest}"), digest=digest.hex())
+
+
+class Proofs:
+    """Verifies what other members' logs proved to us, each by the register of its own time."""
+
+    def __init__(self, scan: Scan, reader: RegisterReader, own: str) -> None:
+        """Take the database, the archive of registers, and our own member id."""
+        self._scan = scan
+        self._reader = reader
+        self._own = own
+        self._members: dict[tuple[str, bytes], Member] = {}
+        self._checkpoints: OrderedDict[tuple[bytes, str, bytes], VerifiedCheckpoint] = OrderedDict()
+
+    def verify(self, said: Said, part: Part, step: Step) -> None:
+        """Check every proof, and that whatever the log relied on is there.
+
+        1. The checkpoint is signed by that member's log key, in the register that was in force.
+        2. The entry is proven to stand in it, and says what it is kept for: our release, or the answer to us.
+        3. The log relied on exactly these proofs; a receipt that came after a delivery was given up is no more.
+        4. Every delivery settled as delivered has its receipt.
+        """
+        relied, receipted, answers = Tally(), Tally(), Tally()
+        late = self._late()
+        for rows in self._scan.rows(s.proof):
+            for row in rows:
+                try:
+                    note = self._check(row)
+                except PaizaError as error:
+                    _proof(part, row, "{reason}: {detail}", reason=error.reason, detail=error.detail)
+                    continue
+                evidence = receipts.evidence_digest(row.entry, note)
+                if row.kind == ProofKind.RELEASED:
+                    relied.add(row.digest, row.member.encode(), evidence)
+                elif (row.digest, row.member) not in late:
+                    receipted.add(row.digest, row.member.encode(), evidence)
+                    answers.add(row.digest, row.member.encode())
+            step(len(rows))
+        settled = Tally()
+        answered = (officer_pb2.DELIVERY_STATE_DELIVERED, officer_pb2.DELIVERY_STATE_REFUSED)
+        for rows in self._scan.rows(s.delivery):
+            for row in rows:
+                if row.state in answered:
+                    settled.add(row.digest, row.recipient.encode())
+        part.counts = {"proofs": relied.count + receipted.count + len(late), "checkpoints": len(self._checkpoints)}
+        _same(part, "RECEIVED, REFUSED / proof", said.relied, relied)
+        _same(part, "DELIVERED, REFUSED / proof", said.receipted, receipted)
+        _same(part, "delivery / proof", settled, answers)
+
+    def _check(self, row: Any) -> bytes:
+        # 1.
+        checkpoint = self._checkpoint(row)
+        # 2.
+        hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
+        proven = log_pb2.ProvenEntry(entry=row.entry, index=row.log_index, inclusion_hashes=hashes)
+        entry = receipts.verify_entry(proven, checkpoint).entry
+        if row.kind == ProofKind.ANSWER:
+            receipts.check_answer(entry, row.digest, self._own)
+        elif (entry.event, entry.message_digest, entry.counterpart) != (
+            log_pb2.LOG_EVENT_RELEASED,
+            row.digest,
+            self._own,
+        ):
+            raise Rejected("bad_proof", "the entry is not the release of this message to us")
+        return checkpoint.note
+
+    def _checkpoint(self, row: Any) -> VerifiedCheckpoint:
+        key = (row.note_digest, row.member, row.register_version)
+        known = self._checkpoints.get(key)
+        if known is not None:
+            return known
+        note = self._scan.note(row.note_digest)
+        if note is None or sha256(note).digest() != row.note_digest:
+            raise Rejected("proof_missing", "the checkpoint the proof leads to is missing or another")
+        member = self._members.get((row.member, row.register_version))
+        if member is None:
+            member = self._reader.archived(row.register_version).member(row.member)
+            self._members[row.member, row.register_version] = member
+        origin = parse_note(note).text.split(b"\n", 1)[0].decode("utf-8", "replace")
+        checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
+        self._checkpoints[key] = checkpoint
+        if len(self._checkpoints) > CHECKPOINTS:
+            self._checkpoints.popitem(last=False)
+        return checkpoint
+
+    def _late(self) -> set[tuple[bytes, str]]:
+        """Give the receipts of deliveries that had been given up before they came."""
+        return {(row.digest, row.recipient) for row in self._scan.late_receipts()}
+
+
+def _proof(part: Part, row: Any, what: str, **values: Any) -> None:
+    kind = ProofKind(row.kind).name
+    part.find(
+        "bad_proof",
+        what,
+        N_("{kind} of {member} for message {digest}"),
+        kind=kind,
+        member=row.member,
+        digest=row.digest.hex(),
+        **values,
+    )
+
+
+def _same(part: Part, what: str, one: Tally, other: Tally) -> None:
+    if one.same(other):
+        return
+    part.find(
+        "log_damaged",
+        N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
+        "{pair}",
+        one=one.count,
+        other=other.count,
+        pair=what,
+    )
