@@ -7,6 +7,7 @@ row, which the node keeps in the same commit as the message, and what was not ye
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,7 +87,8 @@ class SeizureImport:
         """Read, plan and send the whole file; what is rejected goes to the rejects file, made only if needed."""
         members = [member.id for member in self._register.active_members()]
         writer: RejectsWriter | None = None
-        with _open(path) as file:
+        with ExitStack() as stack:
+            file = stack.enter_context(_open(path))
             reader = RowReader(file, layout)
             for planned in plan_import(reader, layout, list(self._sessions), members, self._already_sent):
                 self.result.report.add(planned)
@@ -95,7 +97,7 @@ class SeizureImport:
                 if planned.rejection is not None and not self._dry_run:
                     if self.result.rejects is None:
                         self.result.rejects = rejects
-                        writer = RejectsWriter(rejects.open("xb"), reader)
+                        writer = RejectsWriter(stack.enter_context(rejects.open("xb")), reader)
                     assert writer is not None
                     writer.add(planned)
                 self._step(planned.row.number)
@@ -110,11 +112,9 @@ class SeizureImport:
     def _already_sent(self, digests: Sequence[bytes]) -> set[bytes]:
         """Ask every node of this run; blocks the worker thread, not the connection."""
         sent: set[bytes] = set()
+        # What is sealed and not yet answered is not at a node, but the plan itself remembers the rows of this file.
         for session in self._sessions.values():
-            found = asyncio.run_coroutine_threadsafe(session.find_source_rows(digests), self._loop).result()
-            sent.update(found)
-        # What is sealed and not yet answered is not at the node, but must not be sent twice either: the plan itself
-        # remembers the rows of this file.
+            sent.update(asyncio.run_coroutine_threadsafe(session.find_source_rows(digests), self._loop).result())
         return sent
 
     def _queue(self, planned: Planned) -> None:

@@ -1,9 +1,15 @@
 """The commands of an officer against real nodes: sent, received, opened, answered, exported, proven."""
 
 import asyncio
+import io
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 from paiza_client import profiles
@@ -92,7 +98,8 @@ def test_an_answer_stands_in_the_thread_and_goes_to_the_author(
     assert [each["id"] for each in thread] == [message_id, sent["id"]]
     assert thread[1]["parents"] == [thread[0]["digest"]]
     assert [each["member"] for each in thread[1]["recipients"]] == ["kaz"]
-    assert paiza("tjk-liaison", "thread", thread[0]["thread"], "--json").json == thread
+    by_name = paiza("tjk-liaison", "thread", thread[0]["thread"], "--json").json
+    assert [each["id"] for each in by_name] == [message_id, sent["id"]]
 
 
 def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: Federation, tmp_path: Path) -> None:
@@ -178,3 +185,42 @@ def test_the_logs_are_shown_with_verified_checkpoints(paiza: Paiza, federation: 
 def test_contacts_are_the_register(paiza: Paiza) -> None:
     """Every member of the register is listed, running or not."""
     assert [each["member"] for each in paiza("kaz-auditor", "contacts", "--json").json] == ["kaz", "tjk", "uzb"]
+
+
+def test_a_message_is_filled_in_at_prompts(
+    paiza: Paiza, federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With -i every field is asked for in turn; what comes out is sent like any other draft."""
+    answers = "Asked for\nLine by line.\ntjk\nGREEN\nH0\n0\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
+    sent = paiza("kaz-liaison", "send", "free-message", "-i", "--json").json
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
+    opened = paiza("tjk-liaison", "open", sent["id"], "--json").json
+    assert opened["content"] == {"subject": "Asked for", "text": "Line by line."}
+    assert opened["handling"]["tlp"] == "GREEN"
+
+
+def test_answers_are_kept_when_the_walk_is_broken_off(
+    paiza: Paiza, federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaking off in the middle keeps what was answered, readable by the owner alone."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Half a subject\n"))
+    assert paiza("kaz-duty", "send", "free-message", "-i").code == 130
+    kept = federation.home / "kaz-duty/drafts/unfinished.txt"
+    assert "Half a subject" in kept.read_text()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_the_example_of_the_guide_runs(federation: Federation, root: Path) -> None:
+    """The program printed in client/README.md runs as it stands."""
+    guide = (root / "client/README.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PAIZA_HOME": str(federation.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("('liaison',)")

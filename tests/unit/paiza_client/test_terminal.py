@@ -1,0 +1,121 @@
+"""What is printed: other people's text is harmless, ids and times are read as an officer writes them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from paiza.v1 import message_pb2
+from paiza_client.cli import as_json, drafting
+from paiza_client.cli.frame import as_object
+from paiza_client.cli.options import Moment, split
+from paiza_client.cli.terminal import plain
+from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, located
+from paiza_wire.errors import Rejected, Unavailable
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\x1b[2J", "\x9b31m", "a\rb", "\u202eeverted", "\u2066x", "\x07", "\x00", "\ud800"],
+)
+def test_no_text_can_steer_the_terminal(text: str) -> None:
+    """Escape sequences, carriage returns, bells and marks that turn the direction of writing are not printed."""
+    shown = plain(text)
+    assert "\N{REPLACEMENT CHARACTER}" in shown
+    assert all(character.isprintable() or character in "\n\t" for character in shown)
+
+
+def test_ordinary_text_is_printed_as_it_is() -> None:
+    """Russian, English, line ends and tabs stay."""
+    assert plain("Изъято 12,5 кг\n\tnear the border — “X”") == "Изъято 12,5 кг\n\tnear the border — “X”"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-23T14:30+05:00", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+        ("2026-11-23T14:30:00Z", datetime(2026, 11, 23, 14, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read(text: str, expected: datetime) -> None:
+    """A time with its zone is that moment."""
+    assert Moment().convert(text, None, None) == expected
+
+
+def test_a_time_ago_is_read() -> None:
+    """3d is three days before now."""
+    assert abs(datetime.now(UTC) - timedelta(days=3) - Moment().convert("3d", None, None)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("text", ["soon", "3 days", "0d", "2026-13-01", "99999d", ""])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    """Anything else is an error of usage."""
+    with pytest.raises(click.BadParameter):
+        Moment().convert(text, None, None)
+
+
+def test_lists_are_read_with_commas_and_repeated() -> None:
+    """--to kaz,uzb --to tjk names three."""
+    assert split(("kaz, uzb", "tjk", ",")) == ["kaz", "uzb", "tjk"]
+
+
+def test_a_kind_is_found_by_a_unique_beginning() -> None:
+    """`seizure` is the seizure notice; `information` could be two kinds, and is refused."""
+    assert drafting.find_kind("seizure").name == "seizure-notice"
+    with pytest.raises(Misused):
+        drafting.find_kind("information")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Rejected("malformed"), ExitCode.REFUSED),
+        (Unavailable("busy"), ExitCode.UNAVAILABLE),
+        (Misused("usage"), ExitCode.USAGE),
+        (Unreachable("node_unreachable"), ExitCode.UNAVAILABLE),
+    ],
+)
+def test_the_exit_code_follows_from_the_family(error: Rejected | Unavailable, code: ExitCode) -> None:
+    """A bare error of the wire is refused or unavailable; ours carry their own code."""
+    assert exit_code(error) == code
+
+
+def test_a_place_is_added_once() -> None:
+    """What is raised inside gets the place of the innermost block that knows one, and keeps its family."""
+    with pytest.raises(Refused) as refused, located("outer"), located("inner"):
+        raise Rejected("malformed", "x")
+    assert (refused.value.where, refused.value.reason, refused.value.detail) == ("inner", "malformed", "x")
+    with pytest.raises(Unreachable) as away, located("node"):
+        raise Unavailable("busy")
+    assert away.value.where == "node"
+
+
+def test_an_error_is_one_object() -> None:
+    """{reason, what, where, remedy}, and every complaint, can be read by a program."""
+    error = Refused("invalid_draft", "d.yaml", "x", [Complaint("d.yaml:3:1 text", "Too long.", "text_too_long")])
+    shown = json.loads(json.dumps(as_object(error, ExitCode.REFUSED)))
+    assert {"reason", "what", "where", "remedy"} <= set(shown)
+    assert shown["complaints"] == [{"where": "d.yaml:3:1 text", "what": "Too long.", "code": "text_too_long"}]
+
+
+def test_a_saved_message_says_so() -> None:
+    """When a message waits in the outbox, the remedy names the outbox, not the network."""
+    saved = as_object(Unreachable("node_unreachable", saved=True), ExitCode.UNAVAILABLE)
+    assert "outbox" in str(saved["remedy"])
+    assert "outbox" not in str(as_object(Unreachable("node_unreachable"), ExitCode.UNAVAILABLE)["remedy"])
+
+
+def test_disk_failures_are_told_apart() -> None:
+    """No room may pass; a file system that cannot be written will not by itself."""
+    assert disk_problem(OSError(28, "No space left on device"), "x").reason == "disk_full"
+    assert disk_problem(OSError(30, "Read-only file system"), "x").reason == "file_unwritable"
+    assert disk_problem(FileNotFoundError(2, "No such file"), "x").reason == "file_unreadable"
+
+
+def test_json_has_hex_and_utc() -> None:
+    """Bytes are hexadecimal, times are UTC with milliseconds, urgencies are words."""
+    assert as_json.value(b"\x01\xff") == "01ff"
+    assert as_json.value(datetime(2026, 11, 23, 12, 0, 0, 5000, tzinfo=UTC)) == "2026-11-23T12:00:00.005Z"
+    header = message_pb2.Header(urgency=message_pb2.URGENCY_FLASH, message_id=bytes(16))
+    assert as_json.header(header)["urgency"] == "FLASH"
