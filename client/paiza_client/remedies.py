@@ -70,6 +70,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "checkpoint_unsaved": Remedy(
             N_("The node cannot write its checkpoint to disk and answers nobody."), _ASK_OPERATOR
         ),
+        "clock_skew": Remedy(
+            N_("The clocks of the two nodes differ too much."),
+            N_("Wait: it is tried again; the operators of both nodes must compare their clocks."),
+        ),
         "conflict": Remedy(
             N_("The message id was used before for another content."), N_("Send the draft again; it gets a new id.")
         ),

@@ -159,7 +159,7 @@ class Receive:
         1. The caller's log holds the entry it shows, and its time is not in our future.
         2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release.
         3. Its author is the member whose node calls.
-        4. The entry is the release of this message to us, by its signers, in their roles.
+        4. It is addressed to us, and the entry is its release to us, by its signers, in their roles.
         5. Its register version is one we know; else it is tried again after a refresh.
         6. Its key opens; else the author is asked to wrap it again.
         7. The rules let us take this kind with these marks from that member.
@@ -168,13 +168,15 @@ class Receive:
         # 1.
         released = receipts.verify_entry(dispatch.released, checkpoint)
         if released.time > now + MAX_CLOCK_SKEW:
-            raise Unavailable("bad_proof", "the release lies in our future: one of the two clocks is wrong", 60.0)
+            raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
         # 2.
         message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
         # 3.
         if message.header.author != member.id:
             raise Rejected("wrong_member", "the author is not the member whose node calls")
         # 4.
+        if self._member not in {recipient.member for recipient in message.header.recipients}:
+            raise Rejected("not_addressed", "the message does not name us among its recipients")
         receipts.check_released(released.entry, message, self._member)
         if not _names_thread(released.entry.thread_name, message.header):
             raise Rejected(

@@ -28,6 +28,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "certificate_expired": "A certificate was not valid at the time that counts; the holder must renew it and sign again.",
     "certificate_revoked": "A certificate or its key was revoked by its member; the holder must enrol again.",
     "checkpoint_unsaved": "The node could not put its checkpoint on disk and answers nobody; the operator must look at the disk.",
+    "clock_skew": "The release lies further in the future than clocks may differ; the operators of both nodes must compare their clocks.",
     "conflict": "The same message id was used before for other content; the author must send it under a new id.",
     "database_locked": "Another process writes to this database; stop it, or use another data folder.",
     "database_unavailable": "The node's database cannot be read or written now; try again, the operator must look at it.",
