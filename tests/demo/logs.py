@@ -1,0 +1,83 @@
+"""The logs on the stopped nodes' disks, hashed anew and held against all that others keep of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from paiza.v1 import log_pb2
+from paiza_client import container
+from paiza_client.model import LogState
+from paiza_register import Register
+from paiza_wire import checkpoint
+from paiza_wire.notes import VerifierKey
+from tests.demo.desk import DemoFailedError
+from tests.federation import Federation
+from tests.officer import read_register
+from tests.system import ledgers
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How much was compared, and agreed."""
+
+    entries: int
+    proofs: int
+    checkpoints: int
+
+
+def compare(federation: Federation, files: Iterable[bytes], known: Iterable[LogState]) -> Agreement:
+    """Compare; DemoFailedError names the first thing that does not agree.
+
+    1. Each log hashes to its node's head, and to the last checkpoint its node signed.
+    2. Each proof in an evidence file leads to a checkpoint that the log's owner signed; the log on disk has that root
+    at that size, and the proven entry at just that index.
+    3. Each checkpoint that a node accepted of another is a root that the other's log had at that size.
+    """
+    register = read_register(federation.folder)
+    # 1.
+    logs = {member: _own(federation, member, register) for member in federation.nodes}
+    # 2.
+    proofs = [_parsed(name, data) for file in files for name, data in _proofs(file)]
+    roots: dict[tuple[str, int], bytes] = {}
+    for proof in proofs:
+        member, signed = _verified(proof.checkpoint, register)
+        roots[member, signed.size] = signed.root
+        at = proof.proven.index
+        if at >= len(logs[member]) or logs[member][at] != proof.proven.entry:
+            raise DemoFailedError(f"{member}: entry {at} on disk is not the one that was proven")
+    # 3.
+    accepted = [state for state in known if not state.own]
+    roots_accepted = {(state.member, state.size): state.root for state in accepted}
+    for (member, size), root in [*roots.items(), *roots_accepted.items()]:
+        if size > len(logs[member]) or ledgers.roots_at(logs[member], {size})[size] != root:
+            raise DemoFailedError(f"{member}: a checkpoint of size {size} is known whose root its log does not have")
+    return Agreement(sum(map(len, logs.values())), len(proofs), len(roots) + len(accepted))
+
+
+def _own(federation: Federation, member: str, register: Register) -> Sequence[bytes]:
+    try:
+        holding = ledgers.read(federation.node(member))
+        ledgers.check_own(holding, register)
+    except AssertionError as error:
+        raise DemoFailedError(f"the log of {member}: {error}") from error
+    return holding.entries
+
+
+def _proofs(file: bytes) -> Iterable[tuple[str, bytes]]:
+    members: Mapping[str, bytes] = container.unpack(file)
+    return [(name, data) for name, data in members.items() if name.startswith(("released/", "answers/"))]
+
+
+def _parsed(name: str, data: bytes) -> log_pb2.LogProof:
+    proof = log_pb2.LogProof.FromString(data)
+    if not proof.checkpoint:
+        raise DemoFailedError(f"{name} holds no checkpoint")
+    return proof
+
+
+def _verified(note: bytes, register: Register) -> tuple[str, checkpoint.VerifiedCheckpoint]:
+    origin = note.split(b"\n", 1)[0].decode()
+    for member in register.members.values():
+        for key in member.log_keys:
+            if key.origin == origin:
+                return member.id, checkpoint.verify(note, [VerifierKey.from_vkey(key.vkey)], origin)
+    raise DemoFailedError(f"no member has the log {origin}")

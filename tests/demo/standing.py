@@ -1,0 +1,134 @@
+"""A federation that is left running (`make up`), and the end of exactly its processes (`make down`)."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from paiza_trust.errors import TrustError
+from tests.demo.day import MEMBERS
+from tests.demo.desk import DemoFailedError, Desk
+from tests.demo.words import Voice
+from tests.federation import STOP_SECONDS, Federation, NodeProcess
+
+POLL_SECONDS: Final = 0.05
+VERIFY_SECONDS: Final = 120.0
+
+
+def up(folder: Path, voice: Voice) -> None:
+    """Make the federation unless it is there, start the nodes that do not run, and say how to use it."""
+    try:
+        if (folder / "root.json").exists():
+            federation = Federation(folder, MEMBERS)
+        else:
+            federation = Federation.create(folder, MEMBERS)
+    except TrustError as error:
+        raise DemoFailedError(f"{error.what}: {error.where}. {error.remedy}") from error
+    started = [node for node in federation.nodes.values() if _running(node) is None]
+    try:
+        for node in started:
+            _start(node)
+        for node in started:
+            node.wait_until_serving()
+    except BaseException:
+        for node in started:
+            node.kill()
+            _pid_file(node).unlink(missing_ok=True)
+        raise
+    for node in federation.nodes.values():
+        state = voice("started", "запущен") if node in started else voice("was running", "уже работал")
+        print(f"  {node.member:7} {node.address:16} {state}")
+    print(
+        voice(
+            "\nThe profiles are <member>-<officer>: liaison, duty, authoriser, coordinator, auditor. Now:\n",
+            "\nПрофили: <участник>-<сотрудник>: liaison, duty, authoriser, coordinator, auditor. Теперь:\n",
+        )
+    )
+    print(f"  export PATH={Path(sys.executable).parent}:$PATH PAIZA_HOME={folder.absolute() / 'home'}")
+    print("  paiza --profile kaz-liaison inbox")
+    print("  paiza --profile kaz-liaison send free-message tests/demo/drafts/thanks.yaml --to tjk")
+    print(voice("  make down     stops it", "  make down     остановить"))
+
+
+def down(folder: Path, voice: Voice) -> None:
+    """Stop the nodes that `up` started and no other process; waits until they have ended."""
+    stopping: dict[NodeProcess, int] = {}
+    for node in Federation(folder, MEMBERS).nodes.values():
+        running = _running(node)
+        if running is None:
+            _pid_file(node).unlink(missing_ok=True)
+        else:
+            os.kill(running, signal.SIGTERM)
+            stopping[node] = running
+    deadline = time.monotonic() + STOP_SECONDS
+    for node, pid in stopping.items():
+        while _running(node) == pid:
+            if time.monotonic() > deadline:
+                raise DemoFailedError(f"{node.member} (process {pid}) does not stop; its log is {node.log}")
+            time.sleep(POLL_SECONDS)
+        _pid_file(node).unlink(missing_ok=True)
+    names = ", ".join(node.member for node in stopping)
+    print(
+        voice(f"Stopped: {names}.", f"Остановлены: {names}.")
+        if names
+        else voice("Nothing runs.", "Ничего не работает.")
+    )
+
+
+def verify_node(node: NodeProcess, desk: Desk) -> None:
+    """Run `paiza-node verify` on one node; DemoFailedError unless it finds everything in order."""
+    print(f"   $ paiza-node verify --config nodes/{node.member}/node.toml", flush=True)
+    ran = subprocess.run(
+        [*node.program, "verify", "--config", str(node.config)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=VERIFY_SECONDS,
+        check=False,
+    )
+    if ran.returncode != 0:
+        raise DemoFailedError(
+            f"paiza-node verify of {node.member}: exit code {ran.returncode}\n{ran.stdout}{ran.stderr}"
+        )
+    last = ran.stdout.strip().splitlines()[-1:] or [""]
+    desk.tell(last[0], last[0])
+
+
+def _start(node: NodeProcess) -> None:
+    """Start a node that outlives this program and the terminal; what it prints goes to its log."""
+    with node.log.open("ab") as log:
+        node.process = subprocess.Popen(
+            [*node.program, "run", "--config", str(node.config.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _pid_file(node).write_text(f"{node.process.pid}\n")
+
+
+def _pid_file(node: NodeProcess) -> Path:
+    return node.folder / "node.pid"
+
+
+def _running(node: NodeProcess) -> int | None:
+    """Give the process in the pid file if it is this node; a number that now belongs to another program is none."""
+    try:
+        pid = int(_pid_file(node).read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if str(node.config.absolute()) in _command_line(pid) else None
+
+
+def _command_line(pid: int) -> list[str]:
+    """Give the words of a process's command line, none where there is no such process or it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        if Path("/proc/self/cmdline").exists():
+            return []
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.split()
