@@ -136,7 +136,7 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
     """
     head = scan.head()
     tiles = _Tiles(scan, part)
-    last_micros = 0
+    last_time = (0, 0)
     leaves: list[bytes] = []
     index = 0
     # 1. and 2.
@@ -149,10 +149,10 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
                 return
             entry = _parse(part, index, raw)
             if entry is not None:
-                micros = entry.entry_time.ToMicroseconds()
-                if micros < last_micros:
+                time = (entry.entry_time.seconds, entry.entry_time.nanos)
+                if time < last_time:
                     part.find("log_damaged", N_("The time runs backwards."), N_("entry {entry}"), entry=index)
-                last_micros = micros
+                last_time = time
                 if entry.message_digest != (digest or b""):
                     part.find(
                         "log_damaged",

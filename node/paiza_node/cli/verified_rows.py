@@ -145,7 +145,7 @@ class Proofs:
                 try:
                     note = self._check(row)
                 except PaizaError as error:
-                    _proof(part, row, "{reason}: {detail}", reason=error.reason, detail=error.detail)
+                    _proof(part, row, "{code}: {detail}", code=error.reason, detail=error.detail)
                     continue
                 evidence = receipts.evidence_digest(row.entry, note)
                 if row.kind == ProofKind.RELEASED:

@@ -38,7 +38,11 @@ class Scan(SqlReads):
         for start in range(first, size, BLOCK):
             end = min(start + BLOCK, size)
             columns = select(e.index, e.entry, e.digest)
-            yield self._all(columns.where(e.index >= start, e.index < end).order_by(e.index))
+            found = self._scanned.execute(columns.where(e.index >= start, e.index < end).order_by(e.index))
+            # The driver's own tuples: a fifth of the time of a long log went into wrapping them.
+            assert found.cursor is not None
+            yield found.cursor.fetchall()
+            found.close()
 
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes]:
         """Give the tiles of one level from index ``first`` to ``last``."""
