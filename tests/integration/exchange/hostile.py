@@ -1,0 +1,188 @@
+"""Another member's node as an attacker would run it: its real keys and certificate, and no scruples.
+
+It keeps a log of its own in memory and can state, prove and deliver whatever a test wants, one lie at a time; what a
+test does not change is as an honest node would have it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import grpc
+
+from paiza.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2, message_pb2
+from paiza_register import Register
+from paiza_wire import checkpoint, keys, receipts
+from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.merkle import leaf_hash, node_hash
+from paiza_wire.message import message_digest
+from paiza_wire.notes import SignerKey, VerifierKey
+from paiza_wire.receipts import VerifiedEntry
+from tests.federation import NodeProcess
+from tests.system.minting import Mint
+
+
+class RefusedError(Exception):
+    """The whole call was refused: the gRPC code and the reason."""
+
+    def __init__(self, error: grpc.aio.AioRpcError) -> None:
+        self.code = error.code()
+        metadata = dict(error.trailing_metadata() or ())
+        self.reason = str(metadata.get("paiza-reason", ""))
+        self.retry_after_ms = metadata.get("paiza-retry-after-ms")
+        super().__init__(f"{self.code.name} {self.reason}: {error.details()}")
+
+
+class Log:
+    """A Merkle log by the recursions of RFC 9162 §2.1, for logs of a few hundred entries."""
+
+    def __init__(self) -> None:
+        self.entries: list[bytes] = []
+
+    def root(self, first: int = 0, end: int | None = None) -> bytes:
+        """Give MTH of a range."""
+        last = len(self.entries) if end is None else end
+        if first == last:
+            return sha256(b"").digest()
+        if last - first == 1:
+            return leaf_hash(self.entries[first])
+        middle = first + _split(last - first)
+        return node_hash(self.root(first, middle), self.root(middle, last))
+
+    def inclusion(self, index: int, size: int, first: int = 0) -> list[bytes]:
+        """Give PATH."""
+        if size - first == 1:
+            return []
+        middle = first + _split(size - first)
+        if index < middle:
+            return [*self.inclusion(index, middle, first), self.root(middle, size)]
+        return [*self.inclusion(index, size, middle), self.root(first, middle)]
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Give PROOF; empty from 0."""
+        return self._subproof(old, 0, new, whole=True) if old else []
+
+    def _subproof(self, old: int, first: int, last: int, *, whole: bool) -> list[bytes]:
+        if old == last:
+            return [] if whole else [self.root(first, last)]
+        middle = first + _split(last - first)
+        if old <= middle:
+            return [*self._subproof(old, first, middle, whole=whole), self.root(middle, last)]
+        return [*self._subproof(old, middle, last, whole=False), self.root(first, middle)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a batch was answered with: the response, and its checkpoint once verified."""
+
+    response: exchange_pb2.DeliverResponse
+    checkpoint: VerifiedCheckpoint
+
+    def entry(self, at: int = 0) -> VerifiedEntry:
+        """Give the entry that answers a dispatch, proven."""
+        result = self.response.results[at]
+        assert result.WhichOneof("result") == "answer", result
+        return receipts.verify_entry(result.answer, self.checkpoint)
+
+    def reason(self, at: int = 0) -> tuple[str, str]:
+        """Say how a dispatch was answered and why: ("retry", reason) for example."""
+        result = self.response.results[at]
+        which = result.WhichOneof("result") or "nothing"
+        if which == "answer":
+            entry = self.entry(at).entry
+            return log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_").lower(), entry.reason
+        return which, str(getattr(result, which).reason)
+
+
+class HostilePeer:
+    """The node of ``member``, calling the node under test."""
+
+    def __init__(self, folder: Path, member: str, target: NodeProcess, register: Register) -> None:
+        self.member = member
+        self.target = target
+        self.register = register
+        self.log = Log()
+        self.known = 0  # the size of our log that the target knows
+        private = keys.private_key_from_pem((folder / f"nodes/{member}/keys/log.key").read_bytes())
+        self.key = SignerKey.from_ed25519(f"{member}.{register.federation}/log/1", private)  # type: ignore[arg-type]
+        self.channel = Mint(folder, register).node(member).channel(target.address, target.member, register)
+
+    def release(self, signed: bytes, **changes: object) -> int:
+        """Log the release of a message as an honest node would, but for ``changes`` of the entry; gives its index."""
+        message = message_pb2.SignedMessage.FromString(signed)
+        header = message_pb2.Header.FromString(message.header)
+        roles = {required.id: required.role for required in header.required_signers}
+        entry = log_pb2.LogEntry(
+            salt=receipts.new_salt(),
+            event=log_pb2.LOG_EVENT_RELEASED,
+            actor=header.required_signers[0].id,
+            counterpart=self.target.member,
+            message_digest=message_digest(message.header),
+            register_version=self.register.version,
+            signers=[
+                log_pb2.LoggedSigner(
+                    id=one.signer_id, role=roles[one.signer_id], certificate_sha256=sha256(one.certificate).digest()
+                )
+                for one in message.signatures
+            ],
+            thread_name=f"{self.member.upper()}-2026-00001" if header.thread_id == header.message_id else "",
+        )
+        entry.entry_time.FromDatetime(datetime.now(UTC))
+        for name, value in changes.items():
+            if isinstance(value, datetime):
+                getattr(entry, name).FromDatetime(value)
+            else:
+                setattr(entry, name, value)
+        self.log.entries.append(entry.SerializeToString(deterministic=True))
+        return len(self.log.entries) - 1
+
+    def dispatch(self, signed: bytes, index: int | None = None, size: int | None = None) -> exchange_pb2.Dispatch:
+        """Pack a message with the proof of a release; of its own, logged just now, unless told otherwise."""
+        at = self.release(signed) if index is None else index
+        end = size or len(self.log.entries)
+        proven = log_pb2.ProvenEntry(entry=self.log.entries[at], index=at, inclusion_hashes=self.log.inclusion(at, end))
+        return exchange_pb2.Dispatch(message=signed, released=proven)
+
+    def dispatch_all(self, messages: Sequence[bytes]) -> list[exchange_pb2.Dispatch]:
+        """Pack several messages, all proven to one size."""
+        indices = [self.release(signed) for signed in messages]
+        return [self.dispatch(signed, at) for signed, at in zip(messages, indices, strict=True)]
+
+    def note(self, size: int | None = None, *, root: bytes | None = None, key: SignerKey | None = None) -> bytes:
+        """Sign a checkpoint of the log, or of what is claimed to be it."""
+        end = len(self.log.entries) if size is None else size
+        signer = key or self.key
+        return checkpoint.sign(Checkpoint(signer.verifier_key.name, end, root or self.log.root(0, end)), signer)
+
+    def growth(self, size: int | None = None) -> log_pb2.Growth:
+        """State the log's growth from what the target knows."""
+        end = len(self.log.entries) if size is None else size
+        small, large = sorted((self.known, end))
+        return log_pb2.Growth(
+            checkpoint=self.note(end), from_size=self.known, consistency_hashes=self.log.consistency(small, large)
+        )
+
+    async def deliver(
+        self, *dispatches: exchange_pb2.Dispatch, growth: log_pb2.Growth | None = None, register_version: bytes = b""
+    ) -> Answer:
+        """Deliver, and verify that the answer's checkpoint is the target's. RefusedError where all was refused."""
+        request = exchange_pb2.DeliverRequest(
+            growth=growth or self.growth(),
+            register_version=register_version or self.register.version,
+            dispatches=dispatches,
+        )
+        try:
+            response = await exchange_pb2_grpc.ExchangeServiceStub(self.channel).Deliver(request, timeout=30)
+        except grpc.aio.AioRpcError as error:
+            raise RefusedError(error) from error
+        key = self.register.member(self.target.member).log_keys[-1]
+        verified = checkpoint.verify(response.growth.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
+        if not response.growth_mismatch and growth is None:
+            self.known = max(self.known, len(self.log.entries))
+        return Answer(response, verified)
+
+
+def _split(size: int) -> int:
+    return 1 << (size - 1).bit_length() - 1

@@ -1,0 +1,57 @@
+"""Bytes that are no request, to every RPC there is."""
+
+import random
+from typing import Final
+
+import grpc
+import pytest
+
+from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza_node.edge.gate import ACCESS
+from paiza_register import Register
+from tests.federation import Federation
+from tests.system.minting import Mint
+
+SECONDS: Final = 10
+STREAMS: Final = frozenset({"/paiza.v1.OfficerService/Watch", "/grpc.health.v1.Health/Watch"})
+GARBAGE: Final = (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 64, random.Random(1).randbytes(4096))
+
+
+@pytest.mark.parametrize("method", ACCESS)
+async def test_garbage_is_malformed(federation: Federation, register: Register, method: str) -> None:
+    """Every RPC answers bytes that do not parse with malformed, whoever sends them, and the node goes on."""
+    mint = Mint(federation.folder, register)
+    caller = mint.node("tjk") if ACCESS[method].who == "node" else mint.officer("kaz-coordinator")
+    node = federation.node("kaz")
+    async with caller.channel(node.address, "kaz", register) as channel:
+        for data in GARBAGE:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await _call(channel, method, data)
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert ("paiza-reason", "malformed") in list(refused.value.trailing_metadata() or ())
+    async with mint.officer("kaz-liaison").channel(node.address, "kaz", register) as channel:
+        session = await officer_pb2_grpc.OfficerServiceStub(channel).GetSession(
+            officer_pb2.GetSessionRequest(), timeout=SECONDS
+        )
+        assert session.officer_id.endswith("/officer/liaison")
+    assert "internal_error" not in node.log.read_text()
+
+
+async def test_unknown_rpc_is_unimplemented(federation: Federation, register: Register) -> None:
+    """What is not in the list of RPCs is not there."""
+    node = federation.node("kaz")
+    async with (
+        Mint(federation.folder, register).officer("kaz-liaison").channel(node.address, "kaz", register) as channel
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await _call(channel, "/paiza.v1.AdminService/GetStatus", b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def _call(channel: grpc.aio.Channel, method: str, data: bytes) -> None:
+    if method in STREAMS:
+        stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
+        await stream(data, timeout=SECONDS).read()
+    else:
+        unary: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+        await unary(data, timeout=SECONDS)

@@ -1,0 +1,299 @@
+"""What a hostile node with valid keys can make of us: nothing but proven refusals and retries."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+
+from paiza.v1 import message_pb2 as pb
+from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_register import Register
+from paiza_wire import hpke, keys, message
+from paiza_wire.notes import SignerKey
+from tests.federation import Federation
+from tests.integration.exchange.hostile import HostilePeer, RefusedError
+from tests.officer import Officer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
+SKEW: Final = timedelta(hours=1)
+
+
+async def test_honest_message_is_received(peer: HostilePeer, author: Officer) -> None:
+    """The fake is accepted where it does not lie, so that its lies are what is refused below."""
+    answer = await peer.deliver(peer.dispatch(author.compose(["kaz"])))
+    assert answer.reason() == ("received", "")
+    assert answer.entry().entry.counterpart == "tjk"
+
+
+async def test_repeat_gets_the_same_entry(peer: HostilePeer, author: Officer) -> None:
+    """A replayed batch, and a message twice in one batch, get the same entry at the same index."""
+    signed = author.compose(["kaz"])
+    first = await peer.deliver(peer.dispatch(signed))
+    other = peer.dispatch(author.compose(["kaz"]))
+    again = await peer.deliver(
+        peer.dispatch(signed, len(peer.log.entries) - 2), other, peer.dispatch(signed, 0 + len(peer.log.entries) - 2)
+    )
+    assert [again.entry(at).raw for at in (0, 2)] == [first.entry().raw] * 2
+    assert again.entry(0).index == again.entry(2).index == first.entry().index
+    assert again.checkpoint.size > first.checkpoint.size
+
+
+async def test_same_id_with_other_content_is_a_conflict(peer: HostilePeer, author: Officer) -> None:
+    """A second content under one message id is refused, logged, and refused with the same entry when repeated."""
+    header = author.header(["kaz"])
+    await peer.deliver(peer.dispatch(author.seal(header, CONTENT)))
+    other = author.seal(header, FreeMessage(subject="Exercise", text="Other.").SerializeToString())
+    refused = await peer.deliver(peer.dispatch(other))
+    assert refused.reason() == ("refused", "conflict")
+    assert (await peer.deliver(peer.dispatch(other))).entry().raw == refused.entry().raw
+
+
+async def test_another_members_message_is_not_taken(peer: HostilePeer, folder: Path, register: Register) -> None:
+    """A node that forwards another member's authentic message as its own is told so, and nothing is logged."""
+    foreign = Officer(folder, "uzb-liaison", register).compose(["kaz"])
+    assert (await peer.deliver(peer.dispatch(foreign))).reason() == ("rejection", "wrong_member")
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({"counterpart": "uzb"}, ("rejection", "bad_proof")),
+        ({"message_digest": bytes(32)}, ("rejection", "bad_proof")),
+        ({"event": 5}, ("rejection", "bad_proof")),
+        ({"part_number": 0}, ("rejection", "bad_proof")),
+        ({"thread_name": "KAZ-2026-00001"}, ("rejection", "malformed")),
+        ({"thread_name": ""}, ("rejection", "malformed")),
+        ({"register_version": b""}, ("rejection", "malformed")),
+        ({"salt": b"short"}, ("rejection", "malformed")),
+        ({"entry_time": datetime.now(UTC) + SKEW}, ("retry", "clock_skew")),
+        ({"entry_time": datetime(2001, 1, 1, tzinfo=UTC)}, ("rejection", "certificate_expired")),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+async def test_wrong_release_is_not_believed(
+    peer: HostilePeer, author: Officer, change: dict[str, object], outcome: tuple[str, str]
+) -> None:
+    """A release of something else, to somebody else, or at an impossible time releases nothing."""
+    signed = author.compose(["kaz"])
+    at = peer.release(signed, **change)
+    assert (await peer.deliver(peer.dispatch(signed, at))).reason() == outcome
+    if outcome[0] == "retry":
+        # Nothing was decided: with a right release the same message is received.
+        assert (await peer.deliver(peer.dispatch(signed))).reason() == ("received", "")
+
+
+async def test_release_of_another_message_proves_nothing(peer: HostilePeer, author: Officer) -> None:
+    """The proven release of one message does not carry another; nor does a proof that leads elsewhere."""
+    one, other = author.compose(["kaz"]), author.compose(["kaz"])
+    at = peer.release(one)
+    assert (await peer.deliver(peer.dispatch(other, at))).reason() == ("rejection", "bad_proof")
+    bent = peer.dispatch(one, at)
+    bent.released.inclusion_hashes[0] = bytes(32)
+    assert (await peer.deliver(bent)).reason() == ("rejection", "bad_proof")
+    unlogged = peer.dispatch(one, at)
+    unlogged.released.index += 1
+    assert (await peer.deliver(unlogged)).reason() == ("rejection", "bad_proof")
+
+
+@pytest.mark.parametrize(
+    ("change", "content", "outcome"),
+    [
+        (lambda _: None, b"\xff\xff", ("refused", "invalid_content")),
+        (lambda _: None, FreeMessage(subject="", text="x").SerializeToString(), ("refused", "invalid_content")),
+        (lambda h: setattr(h, "kind", "no-such-kind"), CONTENT, ("refused", "unknown_kind")),
+        (lambda h: setattr(h, "kind_version", 99), CONTENT, ("refused", "unsupported_version")),
+        (lambda h: setattr(h.handling, "classification", 3), CONTENT, ("refused", "policy_denied")),
+        (lambda h: setattr(h.required_signers[0], "role", "auditor"), CONTENT, ("refused", "policy_denied")),
+        (lambda h: setattr(h, "register_version", bytes(32)), CONTENT, ("retry", "register_unknown")),
+        (lambda h: setattr(h, "urgency", pb.URGENCY_FLASH), CONTENT, ("refused", "invalid_header")),
+        (lambda h: h.author_time.FromDatetime(datetime.now(UTC) + 48 * SKEW), CONTENT, ("refused", "invalid_header")),
+    ],
+    ids=["garbage", "empty-subject", "kind", "version", "classification", "role", "register", "urgency", "author-time"],
+)
+async def test_message_against_the_rules_is_refused_with_proof(
+    peer: HostilePeer,
+    author: Officer,
+    change: Callable[[pb.Header], object],
+    content: bytes,
+    outcome: tuple[str, str],
+) -> None:
+    """An authentic message that breaks a rule gets a REFUSED entry with the reason, again and again the same."""
+    header = author.header(["kaz"])
+    change(header)
+    signed = author.seal(header, content)
+    answer = await peer.deliver(peer.dispatch(signed))
+    assert answer.reason() == outcome
+    if outcome[0] == "refused":
+        assert (await peer.deliver(peer.dispatch(signed))).entry().raw == answer.entry().raw
+
+
+async def test_message_to_others_is_not_taken(peer: HostilePeer, author: Officer) -> None:
+    """A message that does not name us among its recipients is not taken, whatever the release says."""
+    signed = author.compose(["uzb"])
+    assert (await peer.deliver(peer.dispatch(signed))).reason() == ("rejection", "not_addressed")
+
+
+@pytest.mark.parametrize(
+    ("bend", "outcome"),
+    [
+        (lambda m: setattr(m.signatures[0], "signature", m.signatures[0].signature[:-1] + b"\0"), "bad_signature"),
+        (lambda m: m.signatures.add().CopyFrom(m.signatures[0]), "wrong_signers"),
+        (lambda m: m.ClearField("signatures"), "wrong_signers"),
+        (lambda m: setattr(m.parts[0], "ciphertext", m.parts[0].ciphertext[:-1] + b"\0"), "part_digest_mismatch"),
+        (lambda m: m.ClearField("parts"), "part_missing"),
+        (lambda m: setattr(m, "header", b"\xff"), "malformed"),
+    ],
+    ids=["signature", "twice", "unsigned", "ciphertext", "no-part", "header"],
+)
+async def test_altered_message_is_not_taken(
+    peer: HostilePeer, author: Officer, bend: Callable[[pb.SignedMessage], object], outcome: str
+) -> None:
+    """A message changed on the way is not ascribed to its author, and claims nothing: the original is received."""
+    signed = author.compose(["kaz"])
+    at = peer.release(signed)
+    altered = pb.SignedMessage.FromString(signed)
+    bend(altered)
+    dispatch = peer.dispatch(signed, at)
+    dispatch.message = altered.SerializeToString(deterministic=True)
+    assert (await peer.deliver(dispatch)).reason() == ("rejection", outcome)
+    assert (await peer.deliver(peer.dispatch(signed, at))).reason() == ("received", "")
+
+
+async def test_key_that_does_not_open_is_asked_for_again(peer: HostilePeer, author: Officer) -> None:
+    """A message wrapped for a key we do not have is retried, not refused; wrapped rightly it is received."""
+    signed = author.compose(["kaz"])
+    at = peer.release(signed)
+    wrong = pb.SignedMessage.FromString(signed)
+    stranger = hpke.private_key_from_seed(hpke.generate_seed()).public_key
+    for wrap in wrong.wraps:
+        if wrap.recipient == "kaz":
+            digest = message.message_digest(wrong.header)
+            wrap.CopyFrom(message.wrap_key(bytes(32), digest, 0, message.RecipientKey("kaz", stranger)))
+    dispatch = peer.dispatch(signed, at)
+    dispatch.message = wrong.SerializeToString(deterministic=True)
+    assert (await peer.deliver(dispatch)).reason() == ("retry", "cannot_open")
+    assert (await peer.deliver(peer.dispatch(signed, at))).reason() == ("received", "")
+
+
+async def test_bad_message_does_not_spoil_its_batch(peer: HostilePeer, author: Officer) -> None:
+    """Among bad messages the good ones are received, each answered in its place."""
+    good, unknown = author.compose(["kaz"]), author.header(["kaz"])
+    unknown.kind = "no-such-kind"
+    batch = peer.dispatch_all([good, author.seal(unknown, CONTENT), author.compose(["kaz"])])
+    batch[2].message = b"garbage"
+    answer = await peer.deliver(*batch)
+    assert [answer.reason(at)[0] for at in range(3)] == ["received", "refused", "rejection"]
+
+
+async def test_checkpoint_of_another_key_fails_the_call(peer: HostilePeer, author: Officer) -> None:
+    """A checkpoint that the log's key did not sign fails the whole call as retry, and nothing is taken."""
+    signed = author.compose(["kaz"])
+    dispatch = peer.dispatch(signed)
+    growth = peer.growth()
+    stranger = SignerKey.from_ed25519(peer.key.verifier_key.name, keys.generate_ed25519())
+    growth.checkpoint = peer.note(key=stranger)
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(dispatch, growth=growth)
+    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAVAILABLE, "bad_checkpoint")
+    assert (await peer.deliver(dispatch)).reason() == ("received", "")
+
+
+async def test_growth_that_is_not_proven_fails_the_call(peer: HostilePeer, author: Officer) -> None:
+    """A log that does not prove that it only grew is not followed."""
+    dispatch = peer.dispatch(author.compose(["kaz"]))
+    growth = peer.growth()
+    assert growth.from_size
+    growth.consistency_hashes[0] = bytes(32)
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(dispatch, growth=growth)
+    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAVAILABLE, "growth_not_proven")
+    assert (await peer.deliver(dispatch)).reason() == ("received", "")
+
+
+async def test_two_roots_of_one_size_are_a_fork(peer: HostilePeer, author: Officer) -> None:
+    """One size signed with two roots is called a fork, and the forged history is not followed."""
+    await peer.deliver(peer.dispatch(author.compose(["kaz"])))
+    growth = peer.growth()
+    growth.checkpoint = peer.note(root=bytes(range(32)))
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(growth=growth)
+    assert refused.value.reason == "log_forked"
+    assert (await peer.deliver(peer.dispatch(author.compose(["kaz"])))).reason() == ("received", "")
+
+
+async def test_smaller_checkpoint_with_proof_is_accepted(peer: HostilePeer, author: Officer) -> None:
+    """A batch that was overtaken is taken where its smaller checkpoint is proven to the known one, and only there."""
+    signed = author.compose(["kaz"])
+    at = peer.release(signed)
+    size = len(peer.log.entries)
+    await peer.deliver(peer.dispatch(author.compose(["kaz"])))
+    late = peer.dispatch(signed, at, size)
+    growth = peer.growth(size)
+    assert peer.known > size
+    unproven = peer.growth(size)
+    del unproven.consistency_hashes[:]
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(late, growth=unproven)
+    assert refused.value.reason == "growth_not_proven"
+    assert (await peer.deliver(late, growth=growth)).reason() == ("received", "")
+
+
+@pytest.mark.parametrize("offset", [-1, 1, 2**40])
+async def test_wrong_assumed_size_is_answered_with_the_known_one(
+    peer: HostilePeer, author: Officer, offset: int
+) -> None:
+    """Who assumes a wrong known size is told the right one, and nothing else happens."""
+    await peer.deliver(peer.dispatch(author.compose(["kaz"])))
+    dispatch = peer.dispatch(author.compose(["kaz"]))
+    growth = peer.growth()
+    growth.from_size = peer.known + offset
+    answer = await peer.deliver(dispatch, growth=growth)
+    assert answer.response.growth_mismatch
+    assert answer.response.growth.known_size == peer.known
+    assert not answer.response.results
+    assert (await peer.deliver(dispatch)).reason() == ("received", "")
+
+
+async def test_claim_to_know_more_of_our_log_than_there_is(peer: HostilePeer, author: Officer) -> None:
+    """Who claims to know more of our log than it holds is answered all the same."""
+    dispatch = peer.dispatch(author.compose(["kaz"]))
+    growth = peer.growth()
+    growth.known_size = 2**63
+    assert (await peer.deliver(dispatch, growth=growth)).reason() == ("received", "")
+    peer.known = len(peer.log.entries)
+
+
+async def test_oversized_and_empty_batches(peer: HostilePeer, author: Officer) -> None:
+    """257 messages are refused, 9 MB are not even read, and an empty batch only shows growth."""
+    dispatch = peer.dispatch(author.compose(["kaz"]))
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(*[dispatch] * 257)
+    assert refused.value.reason == "too_large"
+    with pytest.raises(RefusedError) as unread:
+        await peer.deliver(dispatch, register_version=bytes(9 * 1024 * 1024))
+    assert unread.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    answer = await peer.deliver()
+    assert not answer.response.results
+    assert not answer.response.growth_mismatch
+
+
+async def test_register_nobody_knows_is_tried_again(peer: HostilePeer, author: Officer) -> None:
+    """A register version of the wrong length is malformed; what a message names and we do not know is a retry above."""
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(peer.dispatch(author.compose(["kaz"])), register_version=b"short")
+    assert refused.value.reason == "malformed"
+
+
+async def test_node_is_unharmed(peer: HostilePeer, author: Officer, federation: Federation) -> None:
+    """After all of that the node serves, and has logged no defect of its own."""
+    assert (await peer.deliver(peer.dispatch(author.compose(["kaz"])))).reason() == ("received", "")
+    node = federation.node("kaz")
+    assert node.running
+    log = node.log.read_text()
+    assert "internal_error" not in log
+    assert "Traceback" not in log
