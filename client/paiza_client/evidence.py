@@ -13,7 +13,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from paiza.v1 import audit_pb2, log_pb2, message_pb2
-from paiza_client import checks, container
+from paiza_client import checks, container, logs
 from paiza_client.errors import NotProven, located
 from paiza_client.model import Proof
 from paiza_register import Register, load_set
@@ -93,7 +93,7 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         raise NotProven("bad_evidence", MESSAGE, "the message is missing")
     # 2.
     registers, versions = _registers(members, root)
-    logs = checks.LogReader(registers)
+    reader = logs.LogReader(registers)
     with located(MESSAGE, NotProven):
         signed = _signed(members[MESSAGE])
         header_bytes = signed.header
@@ -102,7 +102,7 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         raise NotProven("bad_evidence", MESSAGE, "wrapped keys are unsigned and have no place in evidence")
     digest = message_digest(header_bytes)
     # 3.
-    released = checks.releases(_proofs(members, "released"), header, digest, logs)
+    released = checks.releases(_proofs(members, "released"), header, digest, reader)
     if not released:
         raise NotProven("proof_missing", "released", "there is no release by the author's log")
     first = min((proof for proof, _ in released.values()), key=lambda proof: proof.time)
@@ -119,7 +119,7 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         with located(where, NotProven):
             receipts.check_released(entry.entry, message, recipient)
     # 6.
-    answers = checks.answers(_proofs(members, "answers"), header, digest, logs)
+    answers = checks.answers(_proofs(members, "answers"), header, digest, reader)
     answered = {proof.member for proof in answers}
     signers = zip(header.required_signers, message.signers, strict=True)
     return Evidence(
@@ -159,7 +159,7 @@ def summary(evidence: Evidence) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _registers(members: Mapping[str, bytes], root: bytes) -> tuple[checks.Registers, list[bytes]]:
+def _registers(members: Mapping[str, bytes], root: bytes) -> tuple[logs.Registers, list[bytes]]:
     sets: dict[str, dict[str, bytes]] = {}
     for name, data in members.items():
         if name.startswith("register/"):
@@ -179,7 +179,7 @@ def _registers(members: Mapping[str, bytes], root: bytes) -> tuple[checks.Regist
             )
         loaded[register.version] = register
     current = max(loaded.values(), key=lambda register: register.expiry_time)
-    return checks.Registers(current, loaded), list(loaded)
+    return logs.Registers(current, loaded), list(loaded)
 
 
 def _proofs(members: Mapping[str, bytes], folder: str) -> list[log_pb2.LogProof]:

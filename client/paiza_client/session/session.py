@@ -29,6 +29,7 @@ from paiza.v1 import (
 from paiza_client import checks, evidence, register
 from paiza_client.compose import Composer, Sealed
 from paiza_client.errors import NotProven, ProfileProblem, Unreachable, located
+from paiza_client.logs import Registers
 from paiza_client.model import Box, LogState, MessageSummary, OpenedPart, Outcome, Page, Trail, Whoami
 from paiza_client.outbox import Batch, Outbox
 from paiza_client.profiles import Credentials, Profile, remember_roles
@@ -60,7 +61,7 @@ class Session:
         self.profile = profile
         self.outbox = Outbox(profile.outbox)
         self._credentials = credentials
-        self._registers = checks.Registers(current)
+        self._registers = Registers(current)
         self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
         self._audit = audit_pb2_grpc.AuditServiceStub(connection)
         self._register = register_pb2_grpc.RegisterServiceStub(connection)

@@ -9,9 +9,9 @@ import pytest
 
 from paiza.v1 import log_pb2, officer_pb2
 from paiza_client import checks, profiles
-from paiza_client.checks import Registers
 from paiza_client.cli import drafting
 from paiza_client.errors import NotProven
+from paiza_client.logs import Registers
 from paiza_client.model import OpenedPart
 from paiza_client.session import connect
 from paiza_domain import drafts

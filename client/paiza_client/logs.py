@@ -1,0 +1,101 @@
+"""Reads members' logs: checkpoints by the keys in the register, and entries by their proofs. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from paiza.v1 import log_pb2
+from paiza_client.errors import NotProven, located
+from paiza_client.model import Proof
+from paiza_register import Member, Register
+from paiza_wire import checkpoint, receipts
+from paiza_wire.notes import VerifierKey
+
+_EVENT_PREFIX: Final = "LOG_EVENT_"
+
+
+class Registers:
+    """The register in force and the older sets that were fetched for this check, by version."""
+
+    def __init__(self, current: Register, archived: Mapping[bytes, Register] | None = None) -> None:
+        self.current = current
+        self._archived = dict(archived or {})
+
+    def at(self, version: bytes) -> Register:
+        """Give the set of this version; NotProven if it was not to be had."""
+        if version == self.current.version:
+            return self.current
+        register = self._archived.get(version)
+        if register is None:
+            raise NotProven("register_unknown", version.hex()[:16], "no archived set of this version")
+        return register
+
+    def has(self, version: bytes) -> bool:
+        """Say whether the set of this version is at hand."""
+        return version == self.current.version or version in self._archived
+
+    def add(self, register: Register) -> None:
+        """Keep a verified older set."""
+        self._archived[register.version] = register
+
+    def owner(self, origin: str) -> Member:
+        """Give the member whose log this is. Log keys are only ever added, so the set in force knows them all."""
+        for register in (self.current, *self._archived.values()):
+            for member in register.members.values():
+                if any(key.origin == origin for key in member.log_keys):
+                    return member
+        raise NotProven("unknown_log", origin, "no member of the register has this log")
+
+
+class LogReader:
+    """Verifies entries against the log keys of the register; each checkpoint's signature once."""
+
+    def __init__(self, registers: Registers) -> None:
+        self._registers = registers
+        self._verified: dict[bytes, tuple[Member, checkpoint.VerifiedCheckpoint]] = {}
+
+    def checkpoint(self, note: bytes) -> tuple[Member, checkpoint.VerifiedCheckpoint]:
+        """Verify a checkpoint note by the key of the log it names; give whose log that is."""
+        if note not in self._verified:
+            origin = note.split(b"\n", 1)[0].decode(errors="replace")
+            owner = self._registers.owner(origin)
+            with located(origin, NotProven):
+                key = VerifierKey.from_vkey(owner.log_key(origin).vkey)
+                self._verified[note] = owner, checkpoint.verify(note, [key], origin)
+        return self._verified[note]
+
+    def entry(self, proven: log_pb2.ProvenEntry, note: bytes) -> tuple[Proof, receipts.VerifiedEntry]:
+        """Verify that an entry stands in the log that signed the note."""
+        owner, verified = self.checkpoint(note)
+        with located(f"{verified.origin} #{proven.index}", NotProven):
+            entry = receipts.verify_entry(proven, verified)
+        return _proof(owner.id, entry), entry
+
+    def proof(self, proof: log_pb2.LogProof) -> tuple[Proof, receipts.VerifiedEntry]:
+        """Verify an entry that carries its own checkpoint."""
+        return self.entry(proof.proven, proof.checkpoint)
+
+
+def _proof(member: str, entry: receipts.VerifiedEntry) -> Proof:
+    parsed = entry.entry
+    return Proof(
+        event=event_name(parsed.event),
+        member=member,
+        counterpart=parsed.counterpart,
+        time=entry.time,
+        actor=parsed.actor,
+        reason=parsed.reason,
+        origin=entry.checkpoint.origin,
+        index=entry.index,
+        tree_size=entry.checkpoint.size,
+        digest=parsed.message_digest,
+        part_number=parsed.part_number if parsed.HasField("part_number") else None,
+        register_version=parsed.register_version,
+    )
+
+
+def event_name(event: int) -> str:
+    """Give the name of a log event without its prefix; its number where this version does not know it."""
+    try:
+        return log_pb2.LogEvent.Name(event).removeprefix(_EVENT_PREFIX)  # type: ignore[arg-type]  # a number from outside
+    except ValueError:
+        return str(event)
