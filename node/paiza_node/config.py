@@ -18,7 +18,7 @@ from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
 MAX_FILE_BYTES: Final = 64 * 1024
 MAX_SOCKET_PATH: Final = 107  # bytes; the operating system's limit for Unix sockets
-_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _MAX_PORT: Final = 65535
 
 REQUIRED: Final = ("member", "federation", "listen", "register", "bootstrap_root")
@@ -139,7 +139,7 @@ class _Reader:
 
     def _address(self, name: str) -> str:
         value = self._text(name)
-        match = _ADDRESS.fullmatch(value)
+        match = ADDRESS.fullmatch(value)
         if match is None or not 0 < int(match[2]) <= _MAX_PORT:
             raise self._bad(name, N_("{value!r} is not host:port."), N_('Write it like "127.0.0.1:7401".'), value=value)
         return value

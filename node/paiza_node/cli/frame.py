@@ -72,7 +72,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
 
 def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, NodeStopped):
-        return _tell(error, ExitCode.REFUSED, arguments)
+        return _tell(error, ExitCode.USAGE if error.reason == "usage" else ExitCode.REFUSED, arguments)
     if isinstance(error, PaizaError):
         unavailable = isinstance(error, Unavailable)
         return _tell(explained(error), ExitCode.UNAVAILABLE if unavailable else ExitCode.REFUSED, arguments)

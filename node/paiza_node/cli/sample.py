@@ -1,0 +1,66 @@
+"""The configuration that `init` writes: every setting, its default and its danger. Comments stay English."""
+
+import json
+from typing import Final
+
+TEMPLATE: Final = """# The node of {member} in {federation}.
+# Relative paths begin at this file's folder. PAIZA_<SETTING> in the environment overrides a setting.
+# The table of all settings is in node/README.md.
+
+# Who this node is, as the register names it. Changing either makes it another node: its certificate no longer fits.
+member = {member_text}
+federation = {federation_text}
+
+# Where peers and officers reach it. Every other member and every officer must get through to this port; nothing else
+# needs to be open.
+listen = {listen}
+
+# Where the register comes from: a folder, or "peers" for the other members' nodes. Whatever it is, only what is signed
+# is believed; a source that stays behind ends in "register_expired".
+register = {register}
+
+# The root of all trust. Whoever can replace this file decides whom the node believes.
+bootstrap_root = "root.json"
+
+# Database, last signed checkpoint, register. Never put back an old copy of it while the node is in a federation: it has
+# signed more than the copy knows ("log_rolled_back").
+# data = "data"
+
+# Database URL; default: SQLite in the data folder. postgresql://user@/database?host=/run/postgresql for PostgreSQL.
+# A password does not belong here but in ~/.pgpass.
+# database = ""
+
+# Folder of tls.key, tls.crt, log.key, encryption*.seed. Only the node's own user may read it; keep a sealed copy apart.
+# keys = "keys"
+
+# The officers this node knows. Whoever can write it decides who speaks for this member.
+# officers = "officers.toml"
+
+# The operator's socket. Whoever can open it is the operator.
+admin_socket = {admin_socket}
+
+# host:port for Prometheus, without encryption or password: loopback or a management network. Default: none.
+# metrics_listen = ""
+
+# Lets foreign clients discover the services. Tells callers with a certificate what there is; nothing more.
+# reflection = false
+
+# A message that could not be delivered for so long is given up, and its officers are told. 1 to 8760.
+# delivery_life_hours = 336
+
+# debug, info, warning or error. No level writes content or keys.
+# log_level = "info"
+"""
+
+
+def node_toml(member: str, federation: str, listen: str, register: str, admin_socket: str) -> str:
+    """Give the text of node.toml. JSON's strings are TOML's basic strings."""
+    return TEMPLATE.format(
+        member=member,
+        federation=federation,
+        member_text=json.dumps(member),
+        federation_text=json.dumps(federation),
+        listen=json.dumps(listen),
+        register=json.dumps(register, ensure_ascii=False),
+        admin_socket=json.dumps(admin_socket, ensure_ascii=False),
+    )
