@@ -137,7 +137,8 @@ def proofs_of(
             own = reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(row.digest)])
         else:
             own = list(reads.answers([row.digest]).values())
-    ours = [own_proof(ledger, entry, size, note) for entry in own]
+    # What was committed a moment ago may still wait for the checkpoint that proves it.
+    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
     if row.state is MessageState.RELEASED:
         return ours, _foreign(foreign, ProofKind.ANSWER)
     return _foreign(foreign, ProofKind.RELEASED), ours
