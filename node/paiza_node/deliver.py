@@ -31,6 +31,7 @@ from paiza_node.news import News
 from paiza_node.ports import Peer, Store
 from paiza_node.refresh import Registers
 from paiza_node.rewrap import rewrap
+from paiza_node.submit import LOGGED_DIGITS
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import hpke, receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -211,7 +212,9 @@ class Courier:
         known = context.logs.to_store(peer.id, sent.checkpoint)
         await context.ledger.commit(lambda pen: _record(pen, context.node_id, self.member, verdicts, known))
         self.health = PeerHealth(reachable=True, last_seen=context.clock())
-        context.news.publish({outgoing.digest for _, outgoing, _, _ in verdicts.settlements})
+        settled = [outgoing.digest for _, outgoing, _, _ in verdicts.settlements]
+        context.news.publish(settled)
+        log.info("answered", peer=self.member, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
     def _due(self, limit: int, *, urgent: bool, after_id: int) -> list[Outgoing]:
         provable = self._context.ledger.checkpoint.size

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim
@@ -21,7 +23,7 @@ from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, 
 from paiza_node.news import News
 from paiza_node.policy import MessageFacts, Principal
 from paiza_node.refresh import Registers
-from paiza_node.submit import rejection, retry
+from paiza_node.submit import LOGGED_DIGITS, rejection, retry
 from paiza_register import Member, Register
 from paiza_wire import hpke, receipts
 from paiza_wire import message as wire
@@ -36,6 +38,9 @@ MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in o
 PROTOCOL_VERSION: Final = 1
 
 _THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
+
+
+log = structlog.get_logger("paiza.receive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +131,16 @@ class Receive:
             return self._take_all(pen, member, checked)
 
         committed = await self._ledger.commit(work)
-        self._news.publish(
+        arrived = [
             item.message.digest
             for item, outcome in zip(checked, committed.result, strict=True)
             if isinstance(item, _Taken) and isinstance(outcome, StoredEntry) and item.refusal is None
-        )
+        ]
+        self._news.publish(arrived)
+        log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
+        for item in checked:
+            if refused := item.refusal if isinstance(item, _Taken) else item:
+                log.warning("not_received", peer=member.id, reason=refused.reason, detail=refused.detail)
         return await self._lane.run(size, lambda: self._answer(member, committed, request.growth.known_size))
 
     def _check_all(

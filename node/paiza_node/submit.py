@@ -8,6 +8,9 @@ opening the message; its author's client validated the content and every recipie
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_domain import kinds
@@ -23,8 +26,12 @@ from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
-MAX_ITEMS = 256  # of one Submit; one commit, one checkpoint signature
-MAX_DENIALS = 16  # logged per Submit: an officer cannot fill the log with refusals
+MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
+LOGGED_DIGITS: Final = 16  # hex digits of a digest in the node's log: enough to find the message
+MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
+
+
+log = structlog.get_logger("paiza.submit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class Submit:
             headers = [item.message.header for item in checked if isinstance(item, _Item)]
             self._wake({recipient.member for header in headers for recipient in header.recipients})
             self._news.publish(o.digest for o in fresh)
+            log.info("released", officer=officer.id, messages=[o.digest.hex()[:LOGGED_DIGITS] for o in fresh])
         checkpoint = committed.checkpoint
         results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
