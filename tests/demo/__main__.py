@@ -40,6 +40,10 @@ def main() -> int:
     except (DemoFailedError, NodeFailedError, PaizaError) as error:
         print(f"\n{voice('It did not hold', 'Не выполнено')}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read this has gone; what Python still holds for him must not fail a second time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(f"\n{voice('Interrupted; everything was ended.', 'Прервано; всё остановлено.')}", file=sys.stderr)
         return 130
