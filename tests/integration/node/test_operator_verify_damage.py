@@ -1,0 +1,124 @@
+"""That `verify` finds whatever is changed in a node's database, and says where."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.federation import Federation
+from tests.integration.node.conftest import Command, delivered, send
+from tests.officer import Officer
+
+ENTRY = (
+    "UPDATE log_entry SET entry = CAST(substr(entry, 1, 30) || x'00' || substr(entry, 32) AS BLOB) WHERE \"index\" = 9"
+)
+
+DAMAGE = {
+    "an entry changed": (ENTRY, "log", "tile 0/0"),
+    "an entry lost": ('DELETE FROM log_entry WHERE "index" = 9', "log", "entry 9"),
+    "the last entry lost": (
+        'DELETE FROM log_entry WHERE "index" = (SELECT max("index") FROM log_entry)',
+        "log",
+        "entry",
+    ),
+    "an entry filed under another message": (
+        'UPDATE log_entry SET digest = zeroblob(32) WHERE "index" = 9',
+        "log",
+        "entry 9",
+    ),
+    "a tile changed": (
+        "UPDATE log_tile SET hashes = CAST(x'00' || substr(hashes, 2) AS BLOB) WHERE level = 0",
+        "log",
+        "tile 0/0",
+    ),
+    "a tile too many": ('INSERT INTO log_tile (level, "index", hashes) VALUES (3, 7, zeroblob(32))', "log", "log_tile"),
+    "the head's root changed": ("UPDATE log_head SET root = zeroblob(32)", "log", "log_head"),
+    "a text changed": ("UPDATE log_text SET text = text || '.'", "log", "entry"),
+    "a delivery lost": ("DELETE FROM delivery WHERE id = 1", "rows", "RELEASED / delivery"),
+    "a delivery to another recipient": ("UPDATE delivery SET recipient = 'uzb' WHERE id = 1", "rows", "delivery"),
+    "a delivery that never arrived": ("UPDATE delivery SET state = 1 WHERE id = 1", "rows", "DELIVERED"),
+    "a header changed": (
+        "UPDATE message SET header = CAST(header || x'00' AS BLOB) WHERE seq = 1",
+        "messages",
+        "message",
+    ),
+    "a body lost": ("DELETE FROM message_body WHERE seq = 1", "messages", "message"),
+    "a ciphertext changed": (
+        "UPDATE message_body SET signed = CAST(substr(signed, 1, length(signed) - 1) || x'00' AS BLOB) WHERE seq = 1",
+        "messages",
+        "message",
+    ),
+    "a receipt lost": (
+        "DELETE FROM proof WHERE digest = (SELECT min(digest) FROM proof)",
+        "proofs",
+        "delivery / proof",
+    ),
+    "a receipt changed": ("UPDATE proof SET entry = CAST(entry || x'00' AS BLOB)", "proofs", "ANSWER of tjk"),
+    "a receipt of another place": ("UPDATE proof SET log_index = log_index + 1", "proofs", "ANSWER of tjk"),
+    "a checkpoint of a peer changed": ("UPDATE note SET note = CAST(note || x'0a' AS BLOB)", "proofs", "ANSWER of tjk"),
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a stopped node that sent three messages."""
+    folder = tmp_path_factory.mktemp("damage")
+    with Federation.create(folder / "f", ["kaz", "tjk"]) as federation:
+        federation.start()
+        officer = Officer(federation.folder, "kaz-liaison")
+        asyncio.run(delivered(officer, asyncio.run(send(officer, ["tjk"], 3))))
+        federation.stop()
+        yield federation.node("kaz").folder
+
+
+@pytest.fixture
+def copy(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of the node's folder that a test may damage."""
+    target = tmp_path / "kaz"
+    shutil.copytree(stopped, target, ignore=shutil.ignore_patterns("admin.sock", "node.log"))
+    config = target / "node.toml"
+    config.write_text(config.read_text().replace("../../", f"{stopped.parents[1]}/"))
+    return target
+
+
+def damage(folder: Path, statement: str) -> None:
+    """Change the database behind the node's back."""
+    database = sqlite3.connect(folder / "data" / "paiza.db")
+    with database:
+        assert database.execute(statement).rowcount != 0
+    database.close()
+
+
+def test_copy_itself_holds(copy: Path, command: Command) -> None:
+    """What is not damaged verifies: the findings below come from the damage."""
+    assert command("verify", "--config", str(copy / "node.toml"))[0] == 0
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_found(kind: str, copy: Path, command: Command) -> None:
+    """The part that was damaged does not hold, the place is named, and the exit code says so."""
+    statement, part, where = DAMAGE[kind]
+    damage(copy, statement)
+    code, told = command("verify", "--config", str(copy / "node.toml"))
+    assert code == 5
+    found = {each["part"]: each for each in told["parts"]}[part]
+    assert not found["holds"]
+    assert any(where in finding["where"] for finding in found["findings"]), found
+
+
+def test_shorter_log_than_signed_is_found(copy: Path, command: Command) -> None:
+    """A database that ends before the signed checkpoint is a rollback."""
+    damage(copy, "UPDATE log_head SET size = size - 1")
+    code, told = command("verify", "--log-only", "--config", str(copy / "node.toml"))
+    assert code == 5
+    assert "log_rolled_back" in {finding["reason"] for finding in told["parts"][0]["findings"]}
+
+
+def test_missing_checkpoint_file_is_found(copy: Path, command: Command) -> None:
+    """Without the signed checkpoint nobody could tell an old database from the newest."""
+    (copy / "data" / "checkpoint").unlink()
+    code, told = command("verify", "--log-only", "--config", str(copy / "node.toml"))
+    assert (code, told["holds"]) == (5, False)
