@@ -76,7 +76,10 @@ class ImportReport:
             )
 
     def to_json(self) -> dict[str, object]:
-        """Give the report as an object of JSON types; its keys are stable."""
+        """Give the report as an object of JSON types; its keys are stable.
+
+        Each outcome's key holds a count of rows; the lists and objects that explain them follow under other keys.
+        """
         return {
             "rows": self.rows,
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
@@ -94,7 +97,7 @@ class ImportReport:
                 for each in self.rejected
             ],
             "other_members": dict(self.other_members),
-            "outside": dict(self.outside),
+            "outside_states": dict(self.outside),
         }
 
     def text(self, translate: Callable[[str], str] = _) -> str:
@@ -112,7 +115,10 @@ class ImportReport:
         for column, counted in self.unmapped.items():
             yield "\n" + say(N_("No certain code in {column}; the text is kept:")).format(column=column)
             for text, count in counted.most_common():
-                why = say(self.reasons.get(f"{column}: {text}") or N_("the map does not know this text"))
+                unknown = (
+                    N_("further texts, counted together") if text == REST else N_("the map does not know this text")
+                )
+                why = say(self.reasons.get(f"{column}: {text}") or unknown)
                 yield f"{count:>9}  {text}: {why}"
         for title, states in (
             (N_("Of other members:"), self.other_members),
