@@ -103,6 +103,7 @@ def main() -> int:
 def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterator[Figure | Missing]:
     officers = {member: Officer(federation.folder, f"{member}-liaison") for member in federation.nodes}
     empty = store_rows.starts(federation.node(AT_LARGE))
+    fixed = store_rows.verify_seconds(federation.node(AT_LARGE))
     federation.start(AT_SMALL)
     federation.stop()
     filled = {
@@ -114,7 +115,7 @@ def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterat
     federation.stop()
     node, large = federation.node(AT_LARGE), filled[AT_LARGE]
     yield store_rows.start_figure(run, store_rows.starts(node), empty, large.messages)
-    yield from store_rows.verify(run, node, large.entries)
+    yield from store_rows.verify(run, node, large.entries, fixed)
 
 
 async def _compare(run: Run, federation: Federation, filled: dict[str, Filled]) -> list[Figure]:
