@@ -25,6 +25,9 @@ from tests.postgresql import PostgreSQL
 from tests.system import ledgers, load
 from tests.system.ledgers import Holding
 
+KILLS: Final = ("sender", "receiver", "both")
+STOPS: Final = ("sender stopped", "receiver stopped")
+STOP_SECONDS: Final = 15.0  # a graceful stop gives calls under way 10 s
 LEAST_MILLISECONDS, MOST_MILLISECONDS = 50, 1500  # of load before a kill
 SETTLE_SECONDS: Final = 90.0  # until nothing waits any more, after the last restart
 POLL_SECONDS: Final = 0.1
@@ -64,8 +67,11 @@ class Books:
 class Campaign:
     """Two nodes under load that are killed over and over."""
 
-    def __init__(self, federation: Federation, seed: int, server: PostgreSQL | None = None) -> None:
+    def __init__(
+        self, federation: Federation, seed: int, server: PostgreSQL | None = None, ways: Sequence[str] = KILLS
+    ) -> None:
         self.federation = federation
+        self.ways = [*ways, *(["database"] if server is not None else [])]
         self.random = random.Random(seed)
         self.server = server
         self.register = read_register(federation.folder)
@@ -108,7 +114,7 @@ class Campaign:
         working = asyncio.create_task(load.run_all(self.submitters, stop, hurry))
         try:
             await asyncio.sleep(self.random.randint(LEAST_MILLISECONDS, MOST_MILLISECONDS) / 1000)
-            killed = self._kill()
+            killed = await asyncio.to_thread(self._kill)
             hurry.clear()
             books = await asyncio.to_thread(self._read)
             # The books lie as the kill left them; they are checked while the nodes start again.
@@ -122,8 +128,14 @@ class Campaign:
 
     def _kill(self) -> list[NodeProcess]:
         """Kill something; gives the nodes that must be started again."""
-        what = self.random.choice(["sender", "receiver", "both"] + ["database"] * (self.server is not None))
+        what = self.random.choice(self.ways)
         self.figures.kills[what] += 1
+        if what in STOPS:
+            stopped = self.one if what == "sender stopped" else self.other
+            began = time.monotonic()
+            assert stopped.stop() == 0, f"{stopped.member} did not stop in order:\n{stopped.log_tail()}"
+            assert time.monotonic() - began < STOP_SECONDS, f"{stopped.member} took too long to stop"
+            return [stopped]
         nodes = {"sender": [self.one], "receiver": [self.other], "both": [self.one, self.other]}.get(what, [])
         for node in nodes:  # all at once: the second must not see the first one gone
             assert node.running, f"{node.member} ended by itself:\n{node.log_tail()}"

@@ -1,0 +1,162 @@
+"""One caller who floods the node is told to wait; everybody else is served meanwhile."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+
+from paiza.v1 import exchange_pb2, exchange_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza_register import Register
+from tests.federation import Federation
+from tests.integration.exchange.hostile import HostilePeer
+from tests.officer import Officer, read_register
+from tests.system import ledgers
+from tests.system.minting import Identity, Mint
+
+CALLS: Final = 400
+CONNECTIONS: Final = 8
+FLOOD_SECONDS: Final = 60
+SERVED_SECONDS: Final = 10.0  # an officer's Submit while others flood; a limit on shared machines, not a measure
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Run the node that is flooded."""
+    with Federation.create(tmp_path_factory.mktemp("floods") / "federation", ["kaz", "tjk"]) as made:
+        made.start("kaz")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folder(federation: Federation) -> Path:
+    """Give the federation's folder."""
+    return federation.folder
+
+
+@pytest.fixture(scope="module")
+def register(folder: Path) -> Register:
+    """Give the federation's register."""
+    return read_register(folder)
+
+
+@pytest.fixture(autouse=True)
+def unharmed(federation: Federation, register: Register) -> Iterator[None]:
+    """After every flood the node runs, has met no defect of its own, and its books hold."""
+    yield
+    node = federation.node("kaz")
+    assert node.running
+    assert "internal_error" not in node.log.read_text()
+    ledgers.check_own(ledgers.read(node), register)
+
+
+async def test_officer_who_floods_is_told_to_wait(federation: Federation, folder: Path, register: Register) -> None:
+    """Of hundreds of Submits at once by one officer some are taken, the others get a delay; his colleague is served."""
+    liaison = Officer(folder, "kaz-liaison", register)
+    request = officer_pb2.SubmitRequest(
+        items=[officer_pb2.SubmitItem(message=liaison.compose(["tjk"])) for _ in range(64)]
+    )
+    async with _connections(federation, register, Mint(folder, register).officer("kaz-liaison")) as channels:
+        stubs = [officer_pb2_grpc.OfficerServiceStub(channel) for channel in channels]
+        flood = [stubs[at % len(stubs)].Submit(request, timeout=FLOOD_SECONDS) for at in range(CALLS)]
+        said = await _served_meanwhile(folder, register, flood)
+    assert said["released"] > 0
+    assert said["busy"] > 0
+    assert said["released"] + said["busy"] == CALLS, said
+
+
+async def test_peer_that_floods_is_told_to_wait(federation: Federation, folder: Path, register: Register) -> None:
+    """Of hundreds of batches at once from one member some are taken, the others get a delay; officers are served."""
+    peer = HostilePeer(folder, "tjk", federation.node("kaz"), register)
+    author = Officer(folder, "tjk-liaison", register)
+    batch = peer.dispatch_all([author.compose(["kaz"]) for _ in range(64)])
+    async with peer.channel:
+        await peer.deliver(*batch)
+    request = exchange_pb2.DeliverRequest(growth=peer.growth(), register_version=register.version, dispatches=batch)
+    async with _connections(federation, register, Mint(folder, register).node("tjk")) as channels:
+        stubs = [exchange_pb2_grpc.ExchangeServiceStub(channel) for channel in channels]
+        flood = [stubs[at % len(stubs)].Deliver(request, timeout=FLOOD_SECONDS) for at in range(CALLS)]
+        said = await _served_meanwhile(folder, register, flood)
+    assert said["answered"] > 0
+    assert said["busy"] > 0
+    assert said["answered"] + said["busy"] == CALLS, said
+
+
+@pytest.mark.parametrize("method", ["/paiza.v1.ExchangeService/Deliver", "/grpc.health.v1.Health/Watch"])
+async def test_calls_that_are_held_open_take_up_only_their_callers_share(
+    federation: Federation, folder: Path, register: Register, method: str
+) -> None:
+    """Hundreds of calls that never send a request, or never end, do not keep others out."""
+    async with _connections(federation, register, Mint(folder, register).node("tjk")) as channels:
+        held = []
+        for at in range(CALLS):
+            opened: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channels[at % len(channels)].stream_stream(
+                method
+            )
+            call = opened(timeout=FLOOD_SECONDS)
+            if method.endswith("Watch"):
+                await call.write(b"")
+            held.append(call)
+        try:
+            await asyncio.gather(*(channel.channel_ready() for channel in channels))
+            await _served_meanwhile(folder, register, [])
+        finally:
+            for call in held:
+                call.cancel()
+
+
+async def test_connections_that_say_nothing_keep_nobody_out(
+    federation: Federation, folder: Path, register: Register
+) -> None:
+    """Hundreds of connections that are silent, or stop in the middle of a handshake, do not keep others out."""
+    host, _, port = federation.node("kaz").address.rpartition(":")
+    with ExitStack() as connections:
+        for at in range(CALLS):
+            silent = connections.enter_context(socket.create_connection((host, int(port))))
+            if at % 2:
+                silent.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello that never ends
+        await _served_meanwhile(folder, register, [])
+
+
+@asynccontextmanager
+async def _connections(
+    federation: Federation, register: Register, identity: Identity
+) -> AsyncIterator[list[grpc.aio.Channel]]:
+    """Open several connections of one caller."""
+    async with AsyncExitStack() as stack:
+        node = federation.node("kaz")
+        yield [
+            await stack.enter_async_context(identity.channel(node.address, "kaz", register)) for _ in range(CONNECTIONS)
+        ]
+
+
+async def _served_meanwhile(folder: Path, register: Register, flood: Sequence[Awaitable[object]]) -> Counter[str]:
+    """Have a duty officer submit while the flood is on; says how the flood was answered."""
+    duty = Officer(folder, "kaz-duty", register)
+    waiting = [asyncio.ensure_future(_told(call)) for call in flood]
+    async with duty.channel(("grpc.use_local_subchannel_pool", 1)) as channel:
+        stub = officer_pb2_grpc.OfficerServiceStub(channel)
+        for _ in range(5):
+            item = officer_pb2.SubmitItem(message=duty.compose(["tjk"], role="duty"))
+            began = time.monotonic()
+            response = await stub.Submit(officer_pb2.SubmitRequest(items=[item]), timeout=SERVED_SECONDS)
+            assert response.results[0].WhichOneof("result") == "released"
+            assert time.monotonic() - began < SERVED_SECONDS
+    return Counter(await asyncio.gather(*waiting))
+
+
+async def _told(call: Awaitable[object]) -> str:
+    try:
+        response = await call
+    except grpc.aio.AioRpcError as error:
+        metadata = dict(error.trailing_metadata() or ())
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and int(metadata.get("paiza-retry-after-ms", 0)) > 0:
+            return str(metadata["paiza-reason"])
+        return f"{error.code().name}: {error.details()}"
+    return "released" if isinstance(response, officer_pb2.SubmitResponse) else "answered"

@@ -1,0 +1,46 @@
+"""A graceful stop under load: drained in time, ended with 0, nothing lost."""
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+
+from paiza.v1 import officer_pb2, officer_pb2_grpc
+from tests.federation import Federation
+from tests.officer import Officer
+from tests.system.campaign import STOPS, Campaign
+
+ROUNDS: Final = 4
+STOP_SECONDS: Final = 5.0  # with nothing but watchers there is nothing to wait for
+
+
+@pytest.mark.timeout(240)
+async def test_stop_under_load_loses_nothing(tmp_path: Path) -> None:
+    """SIGTERM while officers submit and nodes deliver ends each node with 0 in time; all that was accepted arrives."""
+    federation = Federation.create(tmp_path / "federation", ["kaz", "tjk"])
+    with federation:
+        figures = await Campaign(federation, random.randrange(10**6), ways=STOPS).run(ROUNDS)
+    assert figures.messages
+
+
+async def test_stop_ends_watching(tmp_path: Path) -> None:
+    """Officers who watch are told that the node stops, and do not hold it up."""
+    with Federation.create(tmp_path / "federation", ["kaz", "tjk"]) as federation:
+        node = federation.node("kaz")
+        federation.start("kaz")
+        async with Officer(federation.folder, "kaz-liaison").channel() as channel:
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            watches = [stub.Watch(officer_pb2.WatchRequest()) for _ in range(5)]
+            readers = [asyncio.ensure_future(watch.read()) for watch in watches]
+            await stub.GetSession(officer_pb2.GetSessionRequest(), timeout=10)
+            began = time.monotonic()
+            assert await asyncio.to_thread(node.stop) == 0
+            assert time.monotonic() - began < STOP_SECONDS
+            ended = await asyncio.gather(*readers, return_exceptions=True)
+    assert {error.code() for error in ended if isinstance(error, grpc.aio.AioRpcError)} == {
+        grpc.StatusCode.RESOURCE_EXHAUSTED
+    }
