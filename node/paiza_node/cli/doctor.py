@@ -113,7 +113,7 @@ def _sentences(check: Check) -> tuple[str, str]:
 def _print(check: Check) -> None:
     what, remedy = _sentences(check)
     line = f"{_(WORDS[check.level]):<5} {_(check.name)}: {plain(what)}"
-    click.echo(f"{line} {_('Remedy')}: {plain(remedy)}" if remedy else line)
+    click.echo(" ".join((line, _("Remedy:"), plain(remedy))) if remedy else line)
 
 
 def _as_object(check: Check) -> dict[str, str]:

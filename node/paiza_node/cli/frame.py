@@ -113,10 +113,10 @@ def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int
     if "--json" in arguments:
         click.echo(json.dumps({**shown, "exit_code": int(code)}, ensure_ascii=False), err=True)
         return code
-    click.echo(f"{_('Error')}: {plain(shown['what'])} [{stopped.reason}]", err=True)
-    if shown["where"]:
-        click.echo(f"  {_('where')}: {plain(shown['where'])}", err=True)
-    click.echo(f"  {_('what to do')}: {plain(shown['remedy'])}", err=True)
+    lines = [(_("Error"), f"{shown['what']} [{stopped.reason}]")]
+    lines += [(_("where"), shown["where"])] if shown["where"] else []
+    lines += [(_("what to do"), shown["remedy"])]
+    click.echo("\n  ".join(f"{label}: {plain(text)}" for label, text in lines), err=True)
     return code
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 from paiza_node.cli.language import _
-from paiza_node.cli.options import json_option
+from paiza_node.cli.options import json_option, language_option
 from paiza_node.cli.sample import node_toml
 from paiza_node.cli.terminal import print_json
 from paiza_node.config import ADDRESS, MAX_SOCKET_PATH
@@ -59,6 +59,7 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
     "--endpoint", help=N_("host:port under which others reach it; default: this machine's name and the port.")
 )
 @click.option("--federation", help=N_("Name of the federation; default: as the register says."))
+@language_option
 @json_option
 def command(
     member: str,

@@ -22,12 +22,7 @@ def shared(command: _F) -> _F:
             type=click.Choice(["debug", "info", "warning", "error"]),
             help=N_("How much is told of the work; debug also shows where a defect happened."),
         ),
-        click.option(
-            "--lang",
-            type=click.Choice(LANGUAGES),
-            expose_value=False,
-            help=N_("Language: ru or en. Else PAIZA_LANG, or the system's."),
-        ),
+        language_option,
         click.option(
             "--config",
             "config_path",
@@ -39,6 +34,12 @@ def shared(command: _F) -> _F:
     ):
         command = option(command)
     return command
+
+
+def language_option(command: _F) -> _F:
+    """Add --lang; its value is taken before the commands are built."""
+    explained = N_("Language: ru or en. Else PAIZA_LANG, or the system's.")
+    return click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=explained)(command)
 
 
 def json_option(command: _F) -> _F:

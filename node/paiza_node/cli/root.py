@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from paiza_node.cli.frame import localised
-from paiza_node.cli.language import LANGUAGES
+from paiza_node.cli.options import language_option
 from paiza_node.errors import N_
 
 COMMANDS: Final = ("init", "run", "status", "queue", "peers", "verify", "doctor")
@@ -36,11 +36,6 @@ class _Root(click.Group):
     ),
 )
 @click.version_option(package_name="paiza", prog_name="paiza-node")
-@click.option(
-    "--lang",
-    type=click.Choice(LANGUAGES),
-    expose_value=False,
-    help=N_("Language: ru or en. Else PAIZA_LANG, or the system's."),
-)
+@language_option
 def paiza_node() -> None:
     """Run and look after the node of one member."""

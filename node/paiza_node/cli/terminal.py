@@ -56,7 +56,7 @@ def shown_span(span: timedelta) -> str:
     for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
         if abs(seconds) >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.1f} {_('s')}"
+    return f"{seconds:.1f} " + _("s")
 
 
 def shown_bytes(count: float) -> str:

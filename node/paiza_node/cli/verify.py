@@ -105,7 +105,8 @@ def _part(name: str, total: int, *, quiet: bool) -> Iterator[tuple[Part, Step]]:
 def _print(part: Part) -> None:
     counts = ", ".join(f"{count:,} {_(COUNTED[what])}" for what, count in part.counts.items())
     verdict = _("holds") if part.holds else _("DOES NOT HOLD")
-    click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {part.seconds:.1f} {_('s')})")
+    seconds = f"{part.seconds:.1f} " + _("s")
+    click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {seconds})")
     for finding in part.findings:
         what, where, _remedy = finding.told(_)
         click.echo(f"  {plain(where)}: {plain(what)} [{finding.reason}]")
