@@ -36,6 +36,8 @@ _TEMPORARY: Final = frozenset(
         grpc.StatusCode.INTERNAL,
     }
 )
+# A server that stops answers CANCELLED to calls that reached it but no longer its program (seen with grpcio 1.85).
+_NOT_TAKEN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
 def open_channel(profile: Profile, credentials: Credentials, roots_pem: bytes) -> grpc.aio.Channel:
@@ -97,14 +99,14 @@ def translated(error: grpc.aio.AioRpcError, address: str) -> PaizaError:
         detail, reason = f"{reason}: {detail}", "unexpected_answer"
     if reason:
         return Unreachable(reason, address, detail) if code in _TEMPORARY else Refused(reason, address, detail)
-    if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+    if code in {*_NOT_TAKEN, grpc.StatusCode.DEADLINE_EXCEEDED}:
         return Unreachable("node_unreachable", address, code.name.lower())
     return Unreachable("unexpected_answer", address, f"{code.name.lower()}: {detail}")
 
 
 def _worth_repeating(error: grpc.aio.AioRpcError) -> bool:
     # A call that ran into its deadline had its time; a refusal for want of resources asks for fewer calls, not more.
-    return error.code() is grpc.StatusCode.UNAVAILABLE
+    return error.code() in _NOT_TAKEN
 
 
 def _text(value: str | bytes) -> str:
