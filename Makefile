@@ -4,12 +4,15 @@
 #   VENV         where the virtual environment is (default: .venv)
 #   BENCH        the rows `make bench` measures (for example BENCH=pipeline,latency; default: all)
 #   DEMO_ARGS    what `make demo`, `up` and `down` hand on (for example DEMO_ARGS="--lang ru")
+#   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn)
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
 VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH ?=
+ROUNDS ?= 100
+SEED ?=
 DEMO_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
@@ -22,10 +25,10 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint proto stubs lock demo up down bench bench-profile bench-growth clean
+.PHONY: help setup test kill lint proto stubs lock demo up down bench bench-profile bench-growth clean
 
 help:
-	@echo "make setup | test | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | kill | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -58,6 +61,10 @@ $(READY): $(LOCKED) pyproject.toml hatch_build.py $(CATALOGUES)
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# kill -9 under load, over and over, on both databases: ten minutes and more.
+kill: setup
+	PAIZA_KILL_ROUNDS=$(ROUNDS) $(if $(SEED),PAIZA_KILL_SEED=$(SEED)) $(BIN)/python -m pytest tests/system/test_kill.py
 
 lint: setup
 	$(BIN)/ruff check .

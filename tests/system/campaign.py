@@ -94,6 +94,12 @@ class Campaign:
         await asyncio.to_thread(self.federation.start)
         for _ in range(rounds):
             await self._round()
+        await self.finish()
+        self.figures.seconds = time.monotonic() - began
+        return self.figures
+
+    async def finish(self) -> Figures:
+        """Let everything arrive, stop both nodes and balance the books."""
         for submitter in self.submitters:
             await asyncio.wait_for(submitter.finish(), SETTLE_SECONDS)
         await self._until_settled()
@@ -105,7 +111,6 @@ class Campaign:
             check_by_program(node)
         self.figures.messages = sum(len(submitter.receipts) for submitter in self.submitters)
         self.figures.repeated = sum(submitter.repeated for submitter in self.submitters)
-        self.figures.seconds = time.monotonic() - began
         return self.figures
 
     async def _round(self) -> None:

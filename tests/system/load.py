@@ -30,7 +30,12 @@ CHANNEL_OPTIONS: Final = (
 )
 # What a node that is being killed or stopped may answer; anything else is a defect.
 PASSING: Final = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,  # of calls that reached a server which stops, but no longer its program
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
 )
 
 
