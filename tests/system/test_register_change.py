@@ -1,0 +1,146 @@
+"""What the register takes away or changes, between real nodes: a revoked officer, a suspended member, a new key.
+
+The register is signed anew by the federation's own holders and read by the nodes at their next start; a node that
+runs looks for it every ten minutes.
+"""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+
+from paiza.v1 import exchange_pb2, exchange_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza_wire import hpke
+from paiza_wire.identity import load_certificate
+from paiza_wire.keys import fingerprint
+from tests.federation import Federation, NodeProcess
+from tests.officer import Officer, read_register
+from tests.system import ledgers
+from tests.system.minting import Mint
+from tests.unit.paiza_register.conftest import MEMBERS, Holder
+
+SECONDS: Final = 10
+SETTLE_SECONDS: Final = 60
+POLL_SECONDS: Final = 0.1
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    """Make a federation of the members whose register a Holder can sign anew."""
+    with Federation.create(tmp_path / "federation", MEMBERS) as made:
+        yield made
+
+
+def publish(federation: Federation, holder: Holder) -> None:
+    """Sign the register's next version and put it where the nodes read it."""
+    for path, data in holder.advance().files().items():
+        file = federation.folder / "register" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Federation) -> None:
+    """After the node has read the new register neither a revoked certificate nor a suspended member's node gets in."""
+    folder, node = federation.folder, federation.node("kaz")
+    mint = Mint(folder, read_register(folder))
+    duty, peer = mint.officer("kaz-duty"), mint.node("tjk")
+    federation.start("kaz")
+    async with duty.channel(node.address, "kaz", mint.register) as channel:
+        await officer_pb2_grpc.OfficerServiceStub(channel).GetSession(officer_pb2.GetSessionRequest(), timeout=SECONDS)
+    async with peer.channel(node.address, "kaz", mint.register) as channel:
+        await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveGrowth(
+            exchange_pb2.ProveGrowthRequest(), timeout=SECONDS
+        )
+    node.stop()
+    holder = Holder(folder)
+    revoked = {
+        "certificate_sha256": duty.certificate_sha256,
+        "key_sha256": fingerprint(_public_key(duty.certificate)).hex(),
+        "reason": "exercise",
+    }
+    holder.edit("members/kaz/revoked.json", lambda document: document["certificates"].append(revoked))
+    holder.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
+    publish(federation, holder)
+    federation.start("kaz")
+    async with duty.channel(node.address, "kaz", mint.register) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await officer_pb2_grpc.OfficerServiceStub(channel).GetSession(
+                officer_pb2.GetSessionRequest(), timeout=SECONDS
+            )
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert ("paiza-reason", "certificate_revoked") in list(refused.value.trailing_metadata() or ())
+    async with peer.channel(node.address, "kaz", mint.register) as channel:
+        # A suspended member's CA is not even among the roots of the handshake.
+        with pytest.raises(grpc.aio.AioRpcError) as shut_out:
+            await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveGrowth(
+                exchange_pb2.ProveGrowthRequest(), timeout=SECONDS
+            )
+    assert shut_out.value.code() is grpc.StatusCode.UNAVAILABLE
+    async with mint.officer("kaz-liaison").channel(node.address, "kaz", mint.register) as channel:
+        await officer_pb2_grpc.OfficerServiceStub(channel).GetSession(officer_pb2.GetSessionRequest(), timeout=SECONDS)
+
+
+async def test_message_for_a_replaced_key_is_wrapped_again_and_delivered(federation: Federation) -> None:
+    """A message sealed for a key the recipient no longer has is asked for, wrapped anew by its author, and received."""
+    folder = federation.folder
+    register = read_register(folder)
+    kaz, tjk = federation.node("kaz"), federation.node("tjk")
+    author = Officer(folder, "kaz-liaison", register)
+    federation.start("kaz", "tjk")
+    tjk.kill()  # it has seen the register that the message will name
+    async with author.channel() as channel:
+        item = officer_pb2.SubmitItem(message=author.compose(["tjk"]))
+        response = await officer_pb2_grpc.OfficerServiceStub(channel).Submit(
+            officer_pb2.SubmitRequest(items=[item]), timeout=SECONDS
+        )
+    digest = response.results[0].released.message_digest
+    kaz.stop()
+    seed = hpke.generate_seed()
+    (folder / "nodes/tjk/keys/encryption.seed").write_bytes(seed)
+    holder = Holder(folder)
+    holder.edit("members/tjk/member.json", lambda document: _replace_key(document, seed))
+    publish(federation, holder)
+    await asyncio.to_thread(federation.start, "kaz", "tjk")
+    await settled(kaz)
+    federation.stop()
+    sent, received = ledgers.read(kaz), ledgers.read(tjk)
+    assert sent.delivered_to("tjk") == {digest}
+    assert set(received.events(ledgers.RECEIVED, "kaz")) == {digest}
+    renewed = read_register(folder)
+    ledgers.check_own(received, renewed)
+    ledgers.check_exchange(sent, received, renewed)
+
+
+async def settled(node: NodeProcess) -> None:
+    """Return when nothing waits at a node any more."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (await asyncio.to_thread(node.status)).waiting:
+        assert time.monotonic() < deadline, node.log_tail()
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _replace_key(document: dict[str, Any], seed: bytes) -> None:
+    key = hpke.private_key_from_seed(seed).public_key
+    now = datetime.now(UTC)
+    document["encryption_keys"] = [
+        {
+            "key_id": key.key_id.hex(),
+            "public_key": b64encode(key.public_key_bytes).decode(),
+            "not_before": _time(now - timedelta(hours=1)),
+            "not_after": _time(now + timedelta(days=30)),
+        }
+    ]
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _public_key(certificate: bytes) -> Any:
+    return load_certificate(certificate).public_key()
