@@ -1,0 +1,165 @@
+"""A message that cannot be delivered within its life time is given up, and its officers are told.
+
+`delivery_life_hours` is an hour at least, so the clock of `Deliver` is the test's; store, ledger and log are real.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+
+from paiza.v1 import log_pb2, officer_pb2
+from paiza_node.deliver import Context, Deliver
+from paiza_node.growth import KnownLogs
+from paiza_node.lanes import Lane
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import DeliveryRow, MessageRow, MessageState
+from paiza_node.news import News
+from paiza_node.store import SqlStore, open_store
+from paiza_node.store.checkpoint_file import CheckpointSlots
+from paiza_wire import keys
+from paiza_wire.errors import Unavailable
+from paiza_wire.notes import SignerKey
+
+BEGIN: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LIFE: Final = timedelta(hours=1)
+DIGEST: Final = bytes(range(32))
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def __call__(self) -> datetime:
+        """Give the time."""
+        return self.now
+
+
+class AwayPeer:
+    """A member's node that is never there."""
+
+    member = "tjk"
+
+    async def close(self) -> None:
+        """Close nothing."""
+
+    def __getattr__(self, _name: str) -> Any:
+        raise Unavailable("peer_unreachable", "nobody is there")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that stands at the beginning."""
+    return Clock()
+
+
+@pytest.fixture
+def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlStore, News]]:
+    """Put the deliverer on a real store and ledger."""
+    store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
+    file = CheckpointSlots(tmp_path / "checkpoint")
+    signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
+    ledger = Ledger(store, signer, file, lambda: bytes(32), clock)
+    member = SimpleNamespace(id="tjk")
+    register: Any = SimpleNamespace(
+        federation="paiza.example",
+        version=bytes(32),
+        active_members=lambda: (member,),
+        active_member=lambda _id: member,
+    )
+    news = News()
+    with ThreadPoolExecutor(2) as threads:
+        lane = Lane("deliver", threads)
+        context = Context(
+            member="kaz",
+            node_id="spiffe://kaz.paiza.example/node",
+            registers=SimpleNamespace(current=register, version=bytes(32)),  # type: ignore[arg-type]
+            ledger=ledger,
+            store=store,
+            logs=KnownLogs({}, clock),
+            news=news,
+            lane=lane,
+            private_keys={},
+            clock=clock,
+        )
+        yield Deliver(context, lambda _member: AwayPeer()), ledger, store, news
+        ledger.close()
+        lane.close()
+    file.close()
+    store.close()
+
+
+def _release(clock: Clock) -> Callable[[Pen], None]:
+    def work(pen: Pen) -> None:
+        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, counterpart="tjk", message_digest=DIGEST)
+        index = pen.append(entry)
+        seq = pen.next_message_seq()
+        pen.tx.add_messages(
+            [
+                MessageRow(
+                    seq=seq,
+                    digest=DIGEST,
+                    author="kaz",
+                    message_id=bytes(16),
+                    thread_id=bytes(16),
+                    thread_name="KAZ-2026-00001",
+                    kind="free-message",
+                    urgency=2,
+                    state=MessageState.RELEASED,
+                    header=b"header",
+                    stored_time=clock.now,
+                    signed=b"signed",
+                )
+            ]
+        )
+        pen.tx.add_deliveries(
+            [
+                DeliveryRow(
+                    id=pen.next_delivery_id(),
+                    message_seq=seq,
+                    digest=DIGEST,
+                    recipient="tjk",
+                    urgency=2,
+                    released_index=index,
+                    released_time=clock.now,
+                    expires_time=clock.now + LIFE,
+                    next_attempt_time=clock.now,
+                )
+            ]
+        )
+
+    return work
+
+
+async def test_undeliverable_message_expires_with_notice(
+    node: tuple[Deliver, Ledger, SqlStore, News], clock: Clock
+) -> None:
+    """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
+    deliver, ledger, store, news = node
+    await ledger.commit(_release(clock))
+    watcher = news.subscribe()
+    clock.now += LIFE - timedelta(seconds=1)
+    await deliver._give_up_expired()
+    with store.reads() as reads:
+        (waiting,) = reads.deliveries_of(DIGEST)
+    assert waiting.state == officer_pb2.DELIVERY_STATE_WAITING
+    clock.now += timedelta(seconds=2)
+    await deliver._give_up_expired()
+    await deliver._give_up_expired()
+    assert await asyncio.wait_for(watcher.get(), 5) == DIGEST
+    with store.reads() as reads:
+        (expired,) = reads.deliveries_of(DIGEST)
+        events = [log_pb2.LogEntry.FromString(entry.entry) for entry in reads.entries_of(DIGEST)]
+        due = reads.next_attempt("tjk", urgent=False)
+    assert (expired.state, expired.reason) == (officer_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
+    assert expired.settled_time == clock.now
+    assert [entry.event for entry in events] == [log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_EXPIRED]
+    assert (events[1].reason, events[1].counterpart) == ("delivery_expired", "tjk")
+    assert due is None
