@@ -24,11 +24,12 @@ LEAST_OF_ECHO: Final = 0.7
 LEAST_OF_AS2: Final = 40.0
 MOST_IDLE_MIB: Final = 120.0
 MOST_LOADED_MIB: Final = 250.0
+MOST_POSTGRESQL_PASSES: Final = 2  # so that a whole run stays under five minutes
 
 
 def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
     """Run the passes on SQLite, the embedded default; the memory rows come from the same passes."""
-    passes, idle, loaded = _passes(run, {SENDER: None, RECEIVER: None})
+    passes, idle, loaded = _passes(run, {SENDER: None, RECEIVER: None}, run.sizes.repeats)
     yield _figure(run, SQLITE, passes, "SQLite, WAL, synchronous=FULL", aims=True)
     yield Figure(
         "memory, idle node",
@@ -48,7 +49,8 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
     """Run the passes with both nodes on one PostgreSQL server, a database each."""
     try:
         with PostgreSQL.start(run.folder.parent) as server:
-            passes, _idle, _loaded = _passes(run, {SENDER: server, RECEIVER: server})
+            repeats = min(run.sizes.repeats, MOST_POSTGRESQL_PASSES)
+            passes, _idle, _loaded = _passes(run, {SENDER: server, RECEIVER: server}, repeats)
             version = server.version
     except PostgreSQLMissingError as error:
         yield Missing(POSTGRESQL, str(error))
@@ -59,10 +61,12 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
     yield _figure(run, POSTGRESQL, passes, f"PostgreSQL {version.split()[0]} on the same machine", aims=False)
 
 
-def _passes(run: Run, servers: Mapping[str, PostgreSQL | None]) -> tuple[list[Passed], list[float], list[float]]:
+def _passes(
+    run: Run, servers: Mapping[str, PostgreSQL | None], repeats: int
+) -> tuple[list[Passed], list[float], list[float]]:
     """Give the passes, and the resident MiB of the nodes idle and at their peak."""
     passes, idle, loaded = [], [], []
-    for _ in range(run.sizes.repeats):
+    for _ in range(repeats):
         run.federation.stop()
         run.federation.forget()
         for member, server in servers.items():
