@@ -25,7 +25,7 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test kill lint proto stubs lock demo up down bench bench-profile bench-growth clean
+.PHONY: help setup test kill lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
 	@echo "make setup | test | kill | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"

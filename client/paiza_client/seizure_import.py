@@ -110,12 +110,14 @@ class SeizureImport:
         return self.result
 
     def _already_sent(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Ask every node of this run; blocks the worker thread, not the connection."""
-        sent: set[bytes] = set()
+        """Ask every node of this run, all at once; blocks the worker thread, not the connections."""
+
+        async def ask() -> set[bytes]:
+            answers = await asyncio.gather(*(each.find_source_rows(digests) for each in self._sessions.values()))
+            return set().union(*answers)
+
         # What is sealed and not yet answered is not at a node, but the plan itself remembers the rows of this file.
-        for session in self._sessions.values():
-            sent.update(asyncio.run_coroutine_threadsafe(session.find_source_rows(digests), self._loop).result())
-        return sent
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result()
 
     def _queue(self, planned: Planned) -> None:
         member = planned.state

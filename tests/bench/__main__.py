@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tests.bench import against_as2, bare_grpc, figures, floor, latency, machine, pipeline, store_rows
+from tests.bench import against_as2, bare_grpc, figures, floor, imports, latency, machine, pipeline, store_rows
 from tests.bench.figures import Figure, Missing
 from tests.bench.run import Run, Sizes
 
@@ -26,6 +26,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "postgresql": pipeline.measure_postgresql,
     "latency": latency.measure,
     "store": store_rows.measure,
+    "import": imports.measure,
 }
 """In the order they run: what others are compared with comes first."""
 

@@ -21,6 +21,7 @@ class Sizes:
     bulk: int = 50_000  # messages that a FLASH message overtakes
     stored: int = 100_000  # messages in the store that is started and verified
     content_bytes: int = 1024
+    imported: int = 4_000  # rows of one imported table
 
 
 @dataclass
