@@ -167,7 +167,8 @@ class Receive:
         """Check one message. What fails before step 5 is not ascribed to the author, and claims nothing.
 
         1. The caller's log holds the entry it shows, and its time is not in our future.
-        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release.
+        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release. What
+           does not, and names a register we do not know, is tried again after a refresh.
         3. Its author is the member whose node calls.
         4. It is addressed to us, and the entry is its release to us, by its signers, in their roles.
         5. Its register version is one we know; else it is tried again after a refresh.
@@ -180,7 +181,12 @@ class Receive:
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
         # 2.
-        message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
+        try:
+            message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
+        except Rejected:
+            # By the register it was made under it may hold: a new officer CA, for example. That one is to be had first.
+            self._registers.check_known(_named_register(dispatch.message, otherwise=register.version))
+            raise
         # 3.
         if message.header.author != member.id:
             raise Rejected("wrong_member", "the author is not the member whose node calls")
@@ -324,6 +330,16 @@ class Receive:
             growth=claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
             results=[_result(outcome, proofs) for outcome in outcomes],
         )
+
+
+def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
+    """Say which register a message names that did not verify; ``otherwise`` where it cannot be read."""
+    try:
+        return wire.parse_header(
+            wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
+        ).register_version
+    except Rejected:
+        return otherwise
 
 
 def _names_thread(name: str, header: message_pb2.Header) -> bool:

@@ -13,9 +13,11 @@ from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_register import Register
 from paiza_wire import hpke, keys, message
 from paiza_wire.notes import SignerKey
+from paiza_wire.spiffe import SpiffeId
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer, RefusedError
 from tests.officer import Officer
+from tests.system.minting import Mint
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -130,6 +132,21 @@ async def test_message_against_the_rules_is_refused_with_proof(
     assert answer.reason() == outcome
     if outcome[0] == "refused":
         assert (await peer.deliver(peer.dispatch(signed))).entry().raw == answer.entry().raw
+
+
+@pytest.mark.parametrize(
+    ("version", "outcome"), [(bytes(32), ("retry", "register_unknown")), (b"", ("rejection", "bad_certificate"))]
+)
+async def test_signer_whom_only_a_newer_register_may_know(
+    peer: HostilePeer, folder: Path, register: Register, author: Officer, version: bytes, outcome: tuple[str, str]
+) -> None:
+    """A signer of an unknown CA is final under a register we know, and a matter of time under one we do not."""
+    certified = Mint(folder, register).stranger(SpiffeId.parse(author.id))
+    newcomer = Officer(folder, "tjk-liaison", register)
+    newcomer.signer = certified.signer(author.id)
+    header = newcomer.header(["kaz"])
+    header.register_version = version or register.version
+    assert (await peer.deliver(peer.dispatch(newcomer.seal(header, CONTENT)))).reason() == outcome
 
 
 async def test_message_to_others_is_not_taken(peer: HostilePeer, author: Officer) -> None:
