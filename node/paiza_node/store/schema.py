@@ -88,7 +88,7 @@ message = Table(
     Column("stored_time", BigInteger, nullable=False),
     Column("source_row", LargeBinary, nullable=True, unique=True),
     Column("header", LargeBinary, nullable=False),
-    UniqueConstraint("author", "message_id"),
+    UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
 Index("ix_message_thread_id_seq", message.c.thread_id, message.c.seq)
 Index("ix_message_thread_name", message.c.thread_name)

@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import UpdateBase
@@ -272,6 +272,7 @@ class SqlStore:
         self._url = parse_url(url)
         self._readers = reader_engine(self._url)
         self._lock: WriterLock | None = None
+        self._writer_engine: Engine | None = None
         self._writer: Connection | None = None
         if not read_only:
             self._lock = WriterLock(self._url)
@@ -291,12 +292,15 @@ class SqlStore:
 
     def _reconnect(self) -> None:
         """Open the writing connection and take the database's lock; Unavailable where another process holds it."""
+        assert self._writer_engine is not None, "a store that is only read has no writer"
         try:
             connection = self._writer_engine.connect()
+            taken = take_advisory_lock(connection)
         except DBAPIError as error:
             raise Unavailable("database_unavailable", f"the database cannot be opened: {_said(error)}") from error
-        if not take_advisory_lock(connection):
+        if not taken:
             connection.close()
+            self._writer_engine.dispose()  # a session that waits holds no connection
             raise Unavailable("standby", "another node process is the writer of this database")
         self._writer = connection
 
@@ -351,6 +355,7 @@ class SqlStore:
         """Close every connection and give the writer's lock back."""
         if self._writer is not None:
             self._writer.close()
+        if self._writer_engine is not None:
             self._writer_engine.dispose()
         self._readers.dispose()
         if self._lock is not None:

@@ -79,7 +79,7 @@ def _create_messages() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_message"),
         sa.UniqueConstraint("digest", name="uq_message_digest"),
         sa.UniqueConstraint("source_row", name="uq_message_source_row"),
-        sa.UniqueConstraint("author", "message_id", name="uq_message_author_message_id"),
+        sa.UniqueConstraint("message_id", "author", name="uq_message_message_id_author"),
     )
     op.create_index("ix_message_thread_id_seq", "message", ["thread_id", "seq"])
     op.create_index("ix_message_thread_name", "message", ["thread_name"])
