@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("run"), help="where `up` keeps its federation")
     options = parser.parse_args()
     voice = words.choose(options.lang, os.environ)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _stop)
     try:
         if options.what == "up":

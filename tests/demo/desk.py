@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -90,14 +89,14 @@ class Desk:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # at its end it says that it was interrupted
+            stderr=subprocess.DEVNULL,
             text=True,
         ) as process:
             assert process.stdout is not None
             try:
                 yield (json.loads(line) for line in process.stdout)
             finally:
-                process.send_signal(signal.SIGINT)
+                process.terminate()  # not SIGINT, which a job in the background is deaf to
                 try:
                     process.wait(COMMAND_SECONDS)
                 except subprocess.TimeoutExpired:
