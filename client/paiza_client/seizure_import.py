@@ -78,6 +78,10 @@ class SeizureImport:
         self._dry_run = dry_run
         self._step = step
         self._register = next(iter(sessions.values())).register()
+        self._recipients = {
+            member: tuple(message_pb2.Recipient(member=each) for each in recipients_of(self._register, member))
+            for member in sessions
+        }
         self._kind = kinds.all_kinds()[KIND]
         self._pending: dict[str, list[Sealed]] = {member: [] for member in sessions}
         self._flying: dict[str, list[tuple[list[Sealed], Future[list[Outcome]]]]] = {member: [] for member in sessions}
@@ -123,7 +127,7 @@ class SeizureImport:
         member = planned.state
         now = datetime.now(UTC)
         envelope = Envelope(
-            recipients=tuple(message_pb2.Recipient(member=each) for each in recipients_of(self._register, member)),
+            recipients=self._recipients[member],
             urgency=message_pb2.URGENCY_INFORMATION,
             handling=self._handling,
             review_time=now + REVIEW,

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from paiza_client.language import N_
@@ -72,8 +73,7 @@ def amount(text: str, decimal: str, thousands: str) -> Fraction:
         raise BadValue("amount_missing")
     if len(text) > MAX_NUMBER_LENGTH:
         raise BadValue("amount_malformed")
-    whole = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
-    found = re.fullmatch(rf"([+-]?)({whole})(?:{re.escape(decimal)}(\d+))?(?:[eE]([+-]?\d{{1,2}}))?", text, re.ASCII)
+    found = _number(decimal, thousands).fullmatch(text)
     if not found:
         raise BadValue("amount_malformed")
     sign, digits, fraction, exponent = found.groups()
@@ -82,6 +82,12 @@ def amount(text: str, decimal: str, thousands: str) -> Fraction:
     if sign == "-" or value == 0:
         raise BadValue("amount_not_positive")
     return value
+
+
+@lru_cache(maxsize=8)  # a map has one pair of marks
+def _number(decimal: str, thousands: str) -> re.Pattern[str]:
+    whole = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
+    return re.compile(rf"([+-]?)({whole})(?:{re.escape(decimal)}(\d+))?(?:[eE]([+-]?\d{{1,2}}))?", re.ASCII)
 
 
 def in_millionths(value: Fraction, unit: str) -> tuple[int, str, tuple[str, ...]]:
