@@ -1,14 +1,16 @@
 """What `--json` prints: our records as plain objects. Field names are a contract, like the names of the commands."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from paiza.v1 import message_pb2
-from paiza_client.compose import Sealed
 from paiza_client.model import Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
+
+if TYPE_CHECKING:
+    from paiza_client.compose import Sealed  # brings the register and TUF, which not every command needs
 
 URGENCIES: Final = {number: name.removeprefix("URGENCY_") for name, number in message_pb2.Urgency.items()}
 PARTS: Final = {
@@ -121,7 +123,7 @@ def opened(part: OpenedPart) -> dict[str, Any]:
     }
 
 
-def outcome(sealed: Sealed, result: Outcome) -> dict[str, Any]:
+def outcome(sealed: "Sealed", result: Outcome) -> dict[str, Any]:
     """Describe what became of a message that was sent."""
     return {
         "id": sealed.id,
