@@ -83,6 +83,7 @@ def verify_node(node: NodeProcess, desk: Desk) -> None:
     print(f"   $ paiza-node verify --config nodes/{node.member}/node.toml", flush=True)
     ran = subprocess.run(
         [*node.program, "verify", "--config", str(node.config)],
+        env={**os.environ, "PAIZA_LANG": desk.voice.language},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -93,8 +94,8 @@ def verify_node(node: NodeProcess, desk: Desk) -> None:
         raise DemoFailedError(
             f"paiza-node verify of {node.member}: exit code {ran.returncode}\n{ran.stdout}{ran.stderr}"
         )
-    last = ran.stdout.strip().splitlines()[-1:] or [""]
-    desk.tell(last[0], last[0])
+    for line in ran.stdout.splitlines():
+        desk.tell(line, line)
 
 
 def _start(node: NodeProcess) -> None:
