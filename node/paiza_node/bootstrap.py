@@ -32,7 +32,7 @@ from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.operate import Operate, operator
-from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch
+from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
 from paiza_node.store import SqlStore, open_store
@@ -364,7 +364,8 @@ async def _serve(
     await health.serve()
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
-        duties = [deliver.run(), registers.keep_fresh(ledger), _keep_metrics(operate, ledger, registers)]
+        fetch_set = PeersSets(config.member, channel_keys, lambda: registers.current)
+        duties = [deliver.run(), registers.keep_fresh(ledger, fetch_set), _keep_metrics(operate, ledger, registers)]
         await _until_stopped([*duties, asyncio.wrap_future(ledger.stopped)])
     finally:
         log.info("stopping")

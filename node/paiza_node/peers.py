@@ -14,7 +14,7 @@ import grpc
 
 from paiza.v1 import exchange_pb2, exchange_pb2_grpc, register_pb2, register_pb2_grpc
 from paiza_register import FetchMissing, Register
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import node_dns_name
 from paiza_wire.reasons import REASONS
 
@@ -89,6 +89,15 @@ class GrpcPeer:
             raise _unavailable(error, self.member) from error
         return bytes(response.data)
 
+    async def get_archived_set(self, version: bytes) -> dict[str, bytes]:
+        """Fetch a whole set of the register by its version; Unavailable where the peer has none."""
+        stub = register_pb2_grpc.RegisterServiceStub(await self._open())
+        request = register_pb2.GetArchivedSetRequest(register_version=version)
+        response: register_pb2.GetArchivedSetResponse = await _call(
+            stub.GetArchivedSet(request, timeout=SHORT_SECONDS), self.member
+        )
+        return {file.path: bytes(file.data) for file in response.files}
+
     async def close(self) -> None:
         """Close the channel."""
         if self._channel is not None:
@@ -119,9 +128,12 @@ class GrpcPeer:
 
 async def _call(call: Any, member: str) -> Any:
     try:
-        return await call
+        answer = await call
     except grpc.aio.AioRpcError as error:
         raise _unavailable(error, member) from error
+    if answer is None:  # what gRPC gives for bytes that do not parse
+        raise Unavailable("unexpected_answer", f"{member}: the answer is not of the protocol")
+    return answer
 
 
 def _unavailable(error: grpc.aio.AioRpcError, member: str) -> Rejected | Unavailable:
@@ -166,4 +178,29 @@ class PeersFetch:
                 return asyncio.run_coroutine_threadsafe(peer.get_file(path), self._loop).result(2 * SHORT_SECONDS)
             except (FetchMissing, Unavailable, TimeoutError) as error:
                 failure = error
+        raise failure
+
+
+class PeersSets:
+    """Fetches sets of the register that are no longer in force from the other members' nodes."""
+
+    def __init__(self, member: str, keys: ChannelKeys, register: Callable[[], Register]) -> None:
+        """Take our own member id and how to reach the others."""
+        self._member = member
+        self._keys = keys
+        self._register = register
+
+    async def __call__(self, version: bytes) -> dict[str, bytes]:
+        """Fetch one set from whoever has it; the last failure where nobody does. It is verified by who asks."""
+        failure: PaizaError = Unavailable("register_unknown", "the register names no other active member")
+        for member in self._register().active_members():
+            if member.id == self._member:
+                continue
+            peer = GrpcPeer(member.id, self._keys, self._register)
+            try:
+                return await peer.get_archived_set(version)
+            except PaizaError as error:
+                failure = error
+            finally:
+                await peer.close()
         raise failure

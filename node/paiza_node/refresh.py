@@ -5,7 +5,7 @@ accepted under an older one stays provable by it, since every verified set is ar
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -20,7 +20,10 @@ from paiza_wire.errors import PaizaError, Unavailable
 
 LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, however many messages name a version we do not have
 REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node that can reach the register
+MAX_WANTED: Final = 16  # versions asked for at a time; messages of two weeks name about as many
 SETTING_VERSION: Final = "register_version"
+
+FetchSet = Callable[[bytes], Awaitable[Mapping[str, bytes]]]
 
 log = structlog.get_logger("paiza.refresh")
 
@@ -33,6 +36,7 @@ class Registers:
         self._reader = reader
         self._clock = clock
         self._asked = asyncio.Event()
+        self._wanted: set[bytes] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._register = reader.refresh(clock())
         self._policy = Policy(self._register.agreements)
@@ -73,8 +77,13 @@ class Registers:
             self._reader.archived(version)
         except Unavailable:
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._asked.set)
+                self._loop.call_soon_threadsafe(self._want, version)
             raise
+
+    def _want(self, version: bytes) -> None:
+        if len(self._wanted) < MAX_WANTED:
+            self._wanted.add(version)
+        self._asked.set()
 
     async def refresh(self, ledger: Ledger) -> None:
         """Fetch what is new and log the change. A failure leaves the old one in force, within its grace."""
@@ -98,8 +107,8 @@ class Registers:
         pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_REGISTER_UPDATED, evidence_sha256=self._register.version))
         pen.tx.put_setting(SETTING_VERSION, self._register.version)
 
-    async def keep_fresh(self, ledger: Ledger) -> None:
-        """Refresh for as long as the node runs."""
+    async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:
+        """Refresh for as long as the node runs, and ask the peers for older versions that messages name."""
         self._loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
@@ -110,7 +119,20 @@ class Registers:
             except Unavailable as error:
                 log.warning("register_not_logged", reason=error.reason, detail=error.detail)
             self._asked.clear()
+            while self._wanted:
+                await self._learn(self._wanted.pop(), fetch_set)
             await asyncio.sleep(LEAST_REFRESH_SECONDS)
+
+    async def _learn(self, version: bytes, fetch_set: FetchSet) -> None:
+        """Archive a version that came and went while this node was away; it is verified, but never in force."""
+        try:
+            await asyncio.to_thread(self.archived, version)
+        except Unavailable:
+            try:
+                await asyncio.to_thread(self._reader.learn, version, await fetch_set(version))
+                log.info("register_learnt", version=version.hex())
+            except PaizaError as error:
+                log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)
 
     def expired(self) -> Unavailable | None:
         """Say why nobody can be believed now; None while the register holds."""

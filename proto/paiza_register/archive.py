@@ -32,9 +32,9 @@ class Archive:
         return bytes.fromhex(text) if _VERSION.fullmatch(text) else None
 
     def files(self, version: bytes) -> Mapping[str, bytes] | None:
-        """Give a set's files by their published paths; None if there is no such set."""
+        """Give a set's files by their published paths; None if there is no such set, or a crash left it unfinished."""
         folder = self._sets / version.hex()
-        if not folder.is_dir():
+        if not (folder / _TIMESTAMP).is_file():  # written last
             return None
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
@@ -49,12 +49,16 @@ class Archive:
         stand already are left, but for the timestamp, which is renewed for an unchanged snapshot; it is written after
         the roots that may have become necessary for it.
         """
+        self.keep(version, files)
+        write_durably(self._current, version.hex().encode() + b"\n")
+
+    def keep(self, version: bytes, files: Mapping[str, bytes]) -> None:
+        """Store a verified set beside the current one."""
         folder = self._sets / version.hex()
         for path, data in sorted(files.items(), key=lambda item: item[0] == _TIMESTAMP):
             target = folder / path
             if path == _TIMESTAMP or not target.exists():
                 write_durably(target, data)
-        write_durably(self._current, version.hex().encode() + b"\n")
 
 
 def write_durably(path: Path, data: bytes) -> None:

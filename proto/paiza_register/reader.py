@@ -128,6 +128,17 @@ class RegisterReader:
         with self._lock:
             return self._archived_files(version)
 
+    def learn(self, version: bytes, files: Mapping[str, bytes]) -> None:
+        """Archive a set that was never in force here, as somebody hands it over; what is believed stays as it is.
+
+        ``Rejected`` where it does not verify at its own time, or is another version.
+        """
+        with self._lock:
+            if load_set(files, self._bootstrap_root, None).version != version:
+                raise Rejected("register_invalid", "the set handed over is not of the version asked for")
+            if self._archive.files(version) is None:
+                self._archive.keep(version, files)
+
     def file(self, path: str) -> bytes:
         """Give a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
         believed = self._believed

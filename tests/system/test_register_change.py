@@ -117,6 +117,25 @@ async def test_message_for_a_replaced_key_is_wrapped_again_and_delivered(federat
     ledgers.check_exchange(sent, received, renewed)
 
 
+async def test_message_under_a_register_the_recipient_never_had_is_delivered(federation: Federation) -> None:
+    """A node that was away for the whole life of a register version still receives what was made under it."""
+    folder = federation.folder
+    register = read_register(folder)
+    kaz = federation.node("kaz")
+    author = Officer(folder, "kaz-liaison", register)
+    federation.start("kaz")
+    async with author.channel() as channel:
+        item = officer_pb2.SubmitItem(message=author.compose(["tjk"]))
+        await officer_pb2_grpc.OfficerServiceStub(channel).Submit(
+            officer_pb2.SubmitRequest(items=[item]), timeout=SECONDS
+        )
+    publish(federation, Holder(folder))
+    federation.start("tjk")
+    await settled(kaz)
+    federation.stop()
+    assert len(ledgers.read(kaz).delivered_to("tjk")) == 1
+
+
 async def settled(node: NodeProcess) -> None:
     """Return when nothing waits at a node any more."""
     deadline = time.monotonic() + SETTLE_SECONDS

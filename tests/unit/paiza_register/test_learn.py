@@ -1,0 +1,56 @@
+"""Sets that were never in force here, handed over by a peer: archived when they verify, and never believed."""
+
+from pathlib import Path
+
+import pytest
+
+from paiza_register import RegisterReader, load_set
+from paiza_wire.errors import Rejected, Unavailable
+from tests.unit.paiza_register.conftest import NOW, Holder, Source
+
+
+@pytest.fixture
+def reader(holder: Holder, tmp_path: Path) -> RegisterReader:
+    """Give a reader that only knows the second version."""
+    return RegisterReader(tmp_path / "reader", holder.bootstrap, Source(holder.copy().advance().files()))
+
+
+def test_older_set_is_archived_and_not_believed(holder: Holder, reader: RegisterReader) -> None:
+    """What came and went unseen is found by its version from then on; the set in force stays in force."""
+    files = holder.files()
+    old = load_set(files, holder.bootstrap, NOW)
+    believed = reader.refresh(NOW)
+    assert believed.version != old.version
+    with pytest.raises(Unavailable, match="register_unknown"):
+        reader.archived(old.version)
+    reader.learn(old.version, files)
+    assert reader.archived(old.version).version == old.version
+    assert reader.refresh(NOW).version == believed.version
+    current = reader.current(NOW)
+    assert current is not None
+    assert current.version == believed.version
+
+
+def test_another_set_is_refused(holder: Holder, reader: RegisterReader) -> None:
+    """A set of another version than asked for, or one that does not verify, is not archived."""
+    files = holder.files()
+    old = load_set(files, holder.bootstrap, NOW)
+    with pytest.raises(Rejected, match="register_invalid"):
+        reader.learn(bytes(32), files)
+    broken = {**files, "metadata/timestamp.json": b"{}"}
+    with pytest.raises(Rejected):
+        reader.learn(old.version, broken)
+    with pytest.raises(Unavailable, match="register_unknown"):
+        reader.archived(old.version)
+
+
+def test_set_that_a_crash_left_unfinished_is_unknown(holder: Holder, reader: RegisterReader, tmp_path: Path) -> None:
+    """Without its timestamp, which is written last, a set in the archive is not there; learning it mends it."""
+    files = holder.files()
+    old = load_set(files, holder.bootstrap, NOW)
+    reader.learn(old.version, files)
+    (tmp_path / "reader/archive" / old.version.hex() / "metadata/timestamp.json").unlink()
+    with pytest.raises(Unavailable, match="register_unknown"):
+        reader.archived(old.version)
+    reader.learn(old.version, files)
+    assert reader.archived(old.version).version == old.version
