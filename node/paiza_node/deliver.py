@@ -50,6 +50,7 @@ EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for
 EXPIRY_BATCH: Final = 256
 FIRST_RETRY_SECONDS: Final = 2.0  # of one message that the peer asks to have again
 LONGEST_RETRY_SECONDS: Final = 3600.0
+MAX_DETAIL: Final = 500  # characters of what a peer says beside its reason
 
 log = structlog.get_logger("paiza.deliver")
 
@@ -151,7 +152,9 @@ class Courier:
                     if settling is not None and urgent:
                         await settling
                     failures = 0
-                except PaizaError as error:
+                except NodeStopped:
+                    raise
+                except Exception as error:  # noqa: BLE001 - no answer of one peer may end the node, or another's courier
                     failures += 1
                     self._failed(error, failures)
                     self._assumed = None  # begin anew with what the peer says it knows
@@ -184,8 +187,12 @@ class Courier:
         except Unavailable:
             return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
 
-    def _failed(self, error: PaizaError, failures: int) -> None:
+    def _failed(self, error: Exception, failures: int) -> None:
         self.health.reachable = False
+        if not isinstance(error, PaizaError):
+            log.error("courier_failed", peer=self.member, failures=failures, exc_info=error)
+            self.health.last_error = "internal_error"
+            return
         self.health.last_error = f"{error.reason}: {error.detail}"
         if failures == 1 or failures % 20 == 0:
             log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
@@ -351,15 +358,15 @@ class Courier:
                 )
             )
         elif which == "rejection":
-            reason, detail = _bounded(result.rejection.reason), result.rejection.detail
+            reason, detail = _bounded(result.rejection.reason), _printable(result.rejection.detail)
             settlement = Settlement(outgoing.id, officer_pb2.DELIVERY_STATE_REJECTED, reason, detail)
             verdicts.settlements.append((settlement, outgoing, log_pb2.LOG_EVENT_REFUSED, b""))
         elif which == "retry":
             reason = _bounded(result.retry.reason)
             if reason == "cannot_open":
                 verdicts.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
-            seconds = result.retry.retry_after.ToTimedelta().total_seconds()
-            verdicts.postponements.append(self._again(outgoing, reason, result.retry.detail, seconds))
+            detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
+            verdicts.postponements.append(self._again(outgoing, reason, detail, seconds))
         else:
             raise Rejected("malformed", "the answer holds no result")
 
@@ -508,3 +515,8 @@ def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoin
 def _bounded(reason: str) -> str:
     """Take a reason code from the other side: one we know, or none."""
     return reason if reason in REASONS else "unexpected_answer"
+
+
+def _printable(detail: str) -> str:
+    """Take a detail from the other side: bounded, and without what steers a terminal or no database stores."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in detail[:MAX_DETAIL])
