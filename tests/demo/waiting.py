@@ -10,7 +10,7 @@ from paiza_client.model import LogState, MessageSummary
 from paiza_client.session import connect
 from tests.demo.desk import DemoFailedError
 
-DELIVERY_SECONDS: Final = 60.0
+DELIVERY_SECONDS: Final = 120.0
 """Milliseconds are usual; after a peer's absence the next attempt may be half a minute away."""
 
 POLL_SECONDS: Final = 0.05
