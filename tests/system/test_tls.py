@@ -132,4 +132,6 @@ def _s_client(
         "-key",
         str(key),
     ]
-    return subprocess.run(command, input="Q\n", capture_output=True, text=True, check=False, timeout=OPENSSL_SECONDS)
+    return subprocess.run(
+        command, input="Q\n", capture_output=True, text=True, errors="replace", check=False, timeout=OPENSSL_SECONDS
+    )
