@@ -5,7 +5,7 @@ member's node CA for that member's DNS name is that member's node, and no other 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ssl import DER_cert_to_PEM_cert
 from typing import Any, Final
@@ -190,17 +190,19 @@ class PeersSets:
         self._keys = keys
         self._register = register
 
-    async def __call__(self, version: bytes) -> dict[str, bytes]:
-        """Fetch one set from whoever has it; the last failure where nobody does. It is verified by who asks."""
+    async def __call__(self, version: bytes, learn: Callable[[Mapping[str, bytes]], None]) -> None:
+        """Fetch one set from whoever has one that ``learn`` takes; the last failure where nobody has."""
         failure: PaizaError = Unavailable("register_unknown", "the register names no other active member")
         for member in self._register().active_members():
             if member.id == self._member:
                 continue
             peer = GrpcPeer(member.id, self._keys, self._register)
             try:
-                return await peer.get_archived_set(version)
+                await asyncio.to_thread(learn, await peer.get_archived_set(version))
             except PaizaError as error:
                 failure = error
+            else:
+                return
             finally:
                 await peer.close()
         raise failure

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,7 +24,10 @@ REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node th
 MAX_WANTED: Final = 16  # versions asked for at a time; messages of two weeks name about as many
 SETTING_VERSION: Final = "register_version"
 
-FetchSet = Callable[[bytes], Awaitable[Mapping[str, bytes]]]
+Learn = Callable[[Mapping[str, bytes]], None]
+"""Verifies and archives a set; Rejected where it does not hold."""
+
+FetchSet = Callable[[bytes, Learn], Awaitable[None]]
 
 log = structlog.get_logger("paiza.refresh")
 
@@ -129,7 +133,7 @@ class Registers:
             await asyncio.to_thread(self.archived, version)
         except Unavailable:
             try:
-                await asyncio.to_thread(self._reader.learn, version, await fetch_set(version))
+                await fetch_set(version, partial(self._reader.learn, version))
                 log.info("register_learnt", version=version.hex())
             except PaizaError as error:
                 log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)

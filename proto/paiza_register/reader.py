@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -133,11 +133,12 @@ class RegisterReader:
 
         ``Rejected`` where it does not verify at its own time, or is another version.
         """
+        read = _Read(files)
         with self._lock:
-            if load_set(files, self._bootstrap_root, None).version != version:
+            if load_set(read, self._bootstrap_root, None).version != version:
                 raise Rejected("register_invalid", "the set handed over is not of the version asked for")
             if self._archive.files(version) is None:
-                self._archive.keep(version, files)
+                self._archive.keep(version, read.read)
 
     def file(self, path: str) -> bytes:
         """Give a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
@@ -264,6 +265,24 @@ def folder_fetch(folder: Path) -> Fetch:
             raise Unavailable("register_unavailable", f"cannot read {file}: {error.strerror}") from error
 
     return fetch
+
+
+class _Read(dict[str, bytes]):
+    """Files that remember which of them were read: what a set vouches for, without what may have come beside it.
+
+    Names that nobody signed must not become names of files.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        super().__init__(files)
+        self.read: dict[str, bytes] = {}
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """Give a file, and remember that it was asked for."""
+        found = super().get(path, default)
+        if found is not None:
+            self.read[path] = found
+        return found
 
 
 class _Fetcher(FetcherInterface):

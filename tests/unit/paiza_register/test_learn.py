@@ -54,3 +54,15 @@ def test_set_that_a_crash_left_unfinished_is_unknown(holder: Holder, reader: Reg
         reader.archived(old.version)
     reader.learn(old.version, files)
     assert reader.archived(old.version).version == old.version
+
+
+@pytest.mark.parametrize("name", ["../../../outside", "/outside", "targets/" + "n" * 300, "metadata/timestamp.json/x"])
+def test_file_that_nobody_signed_is_not_written(
+    holder: Holder, reader: RegisterReader, tmp_path: Path, name: str
+) -> None:
+    """What a peer puts beside a set that verifies is left out, wherever its name would lead."""
+    files = holder.files()
+    old = load_set(files, holder.bootstrap, NOW)
+    reader.learn(old.version, {**files, name: b"Exercise"})
+    assert set(reader.archived_files(old.version)) <= set(files)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"Exercise"]
