@@ -13,11 +13,12 @@ up, which is logged and told to its officers.
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -40,6 +41,7 @@ from paiza_wire.notes import VerifierKey
 from paiza_wire.reasons import REASONS
 
 BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
+BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second while it commits the first
 URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
 MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
@@ -136,34 +138,46 @@ class Courier:
         await self._peer.close()
 
     async def _slot(self, *, urgent: bool) -> None:
-        """Send batch after batch. While one is under way, what became of the one before is verified and committed."""
-        failures = 0
+        """Send batch after batch: while one is under way the next is sent as well, and the one before is settled."""
+        flights: deque[asyncio.Task[_Sent]] = deque()
         settling: asyncio.Task[None] | None = None
-        last_id = 0  # deliveries up to here are being settled: not to be taken again before they are
+        last_id = 0  # deliveries up to here are under way or being settled: not to be taken again before they are
+        failures = 0
         try:
             while True:
                 self._wakers[urgent].clear()
                 try:
-                    sent = await self._send_due(urgent=urgent, after_id=last_id)
-                    if settling is not None:
-                        await settling
-                    settling = asyncio.create_task(self._settle(sent)) if sent is not None else None
-                    last_id = sent.batch[-1].id if sent is not None and not urgent else 0
-                    if settling is not None and urgent:
-                        await settling
-                    failures = 0
+                    while len(flights) < (1 if urgent else BULK_FLIGHTS):
+                        batch = await self._take(urgent=urgent, after_id=last_id)
+                        if not batch:
+                            break
+                        last_id = 0 if urgent else batch[-1].id  # what is urgent is not taken in the order of ids
+                        flights.append(asyncio.create_task(self._send(batch)))
+                    if flights:
+                        sent = await flights.popleft()
+                        await _done(settling)
+                        settling = asyncio.create_task(self._settle(sent))
+                        failures = 0
+                    if urgent or not flights:
+                        await _done(settling)
+                        settling = None
+                    if flights or settling is not None or last_id:
+                        last_id = last_id if flights else 0  # look again from the beginning before pausing
+                        continue
                 except NodeStopped:
                     raise
-                except Exception as error:  # noqa: BLE001 - no answer of one peer may end the node, or another's courier
+                except Exception as error:  # noqa: BLE001 - no answer of one peer may end the node
                     failures += 1
                     self._failed(error, failures)
-                    self._assumed = None  # begin anew with what the peer says it knows
-                    await _ended(settling)
+                    await _ended(settling, *flights)
+                    flights.clear()
                     settling, last_id = None, 0
-                if settling is None:
-                    await self._pause(urgent=urgent, failures=failures)
+                    self._assumed = None  # begin anew with what the peer says it knows
+                await self._pause(urgent=urgent, failures=failures)
         finally:
-            await _ended(settling)  # the node stops: what the peer answered is still committed
+            for flight in flights:
+                flight.cancel()
+            await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
 
     async def _pause(self, *, urgent: bool, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
@@ -197,14 +211,14 @@ class Courier:
         if failures == 1 or failures % 20 == 0:
             log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
 
-    async def _send_due(self, *, urgent: bool, after_id: int) -> _Sent | None:
-        """Send one batch of what is due and check that the peer's log grew honestly; None where nothing is due."""
-        context = self._context
-        context.registers.current.active_member(self.member)
+    async def _take(self, *, urgent: bool, after_id: int) -> list[Outgoing]:
+        """Give the next batch of what is due."""
+        self._context.registers.current.active_member(self.member)
         wanted = URGENT_BATCH if urgent else BULK_BATCH
-        batch = await context.lane.run(wanted, lambda: self._due(wanted, urgent=urgent, after_id=after_id))
-        if not batch:
-            return None
+        return await self._context.lane.run(wanted, lambda: self._due(wanted, urgent=urgent, after_id=after_id))
+
+    async def _send(self, batch: list[Outgoing]) -> _Sent:
+        """Send a batch and check that the peer's log grew honestly."""
         if self._assumed is None:
             await self._agree()
         response = await self._deliver(batch)
@@ -271,24 +285,27 @@ class Courier:
 
     async def _deliver(self, batch: Sequence[Outgoing]) -> exchange_pb2.DeliverResponse:
         """Send a batch; where the peer knows another size of our log, once more from that size."""
+        context = self._context
         for _ in range(3):
+            own = context.ledger.checkpoint
+            request = await context.lane.run(len(batch), partial(self._request, batch, own))
+            # From here to the call nothing waits: claims go out in the order in which they build on each other.
             assumed = self._assumed or 0
-            own = self._context.ledger.checkpoint
-            request = await self._context.lane.run(len(batch), partial(self._request, batch, own, assumed))
-            self._assumed = max(assumed, own.size)  # calls of the other slot arrive after this one
+            request.growth.CopyFrom(claim(context.ledger, own, assumed, context.logs.size(self.member)))
+            self._assumed = max(assumed, own.size)
             response = await self._peer.deliver(request)
             if not response.growth_mismatch:
                 return response
-            if response.growth.known_size > self._context.ledger.checkpoint.size:
+            if response.growth.known_size > context.ledger.checkpoint.size:
                 raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
             self._assumed = response.growth.known_size
         raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
 
-    def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint, assumed: int) -> exchange_pb2.DeliverRequest:
+    def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
+        """Build the request but for what it claims of growth."""
         context = self._context
         proofs = context.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
         return exchange_pb2.DeliverRequest(
-            growth=claim(context.ledger, own, assumed, context.logs.size(self.member)),
             register_version=context.registers.version,
             dispatches=[
                 exchange_pb2.Dispatch(
@@ -498,10 +515,15 @@ def _record(pen: Pen, actor: str, peer: str, verdicts: _Verdicts, known: KnownLo
         pen.tx.replace_signed(digest, signed)
 
 
-async def _ended(settling: asyncio.Task[None] | None) -> None:
-    """Wait for a settling that is under way; that it failed as well changes nothing: its batch is sent again."""
-    if settling is not None:
-        await asyncio.gather(settling, return_exceptions=True)
+async def _done(task: asyncio.Task[None] | None) -> None:
+    """Wait for a task, if there is one, and raise what it raised."""
+    if task is not None:
+        await task
+
+
+async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
+    """Wait for tasks that are under way; that they fail as well changes nothing: their batches are sent again."""
+    await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
 
 
 def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:

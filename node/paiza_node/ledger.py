@@ -261,7 +261,6 @@ class Ledger:
                 if pen.entries:
                     with self._lock:
                         tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
-                    tx.add_entries(pen.entries)
                     tx.put_tiles(tile_batch.tiles)
                 attempt = _Uncertain(pen.head(tile_batch.root if tile_batch else self._head.root, batch), tile_batch)
                 tx.set_head(attempt.head)
@@ -352,6 +351,8 @@ def _do(item: _Waiting, pen: Pen) -> None:
     try:
         with pen.tx.savepoint():
             item.outcome = item.work(pen)
+            # Now, not with the batch: the next piece of work may ask for these entries, to answer a repeat.
+            pen.tx.add_entries(pen.entries[mark[0] :])
     except Exception as error:
         if isinstance(error, Unavailable) and error.reason == "database_unavailable":
             raise

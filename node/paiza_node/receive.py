@@ -84,6 +84,7 @@ class Receive:
         self._lane = lane
         self._private_keys = private_keys
         self._clock = clock
+        self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
     async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
         """Say which protocol version to use and what we know of the caller's log."""
@@ -324,8 +325,11 @@ class Receive:
                 strict=True,
             )
         )
-        # A caller that claims to know more of our log than there is gets no proof; it will find that we disagree.
-        from_size = caller_knows if caller_knows <= checkpoint.size else 0
+        # Where two of its calls overlap, the caller knows by now what we answered to the one before; if that answer was
+        # lost it asks (ProveGrowth). One that claims to know more than there is finds that we disagree.
+        from_size = max(caller_knows, self._answered.get(member.id, 0))
+        from_size = from_size if from_size <= checkpoint.size else 0
+        self._answered[member.id] = checkpoint.size
         return exchange_pb2.DeliverResponse(
             growth=claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
             results=[_result(outcome, proofs) for outcome in outcomes],
