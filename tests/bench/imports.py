@@ -115,7 +115,7 @@ def write(path: Path, rows: int, *, seed: int) -> Path:
                 "COUNTRY": COUNTRY,
                 "PLACE": f"Exercise {seed}-{at}",
                 "SEIZURE_DATE": day.isoformat(),
-                "AMOUNT": f"{drawn.uniform(0.001, 500):.{drawn.randrange(1, 9)}f}",
+                "AMOUNT": f"{drawn.uniform(0.1, 500):.{drawn.randrange(1, 9)}f}",
             }
             writer.writerow(row)
     return path
