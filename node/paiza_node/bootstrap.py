@@ -264,7 +264,8 @@ async def _run_with(config: Config, store: SqlStore) -> None:
     peers_fetch = PeersFetch(config.member, loop) if config.register is None else None
     fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
     reader = await asyncio.to_thread(open_reader, config, fetch)
-    registers = await asyncio.to_thread(Registers, reader)
+    turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
+    registers = await asyncio.to_thread(Registers, reader, _now, turn)
     own = registers.current.member(config.member)
     node_keys = load_keys(config, own.log_keys[-1].origin)
     _check_keys(config, node_keys, registers)
@@ -356,7 +357,7 @@ async def _serve(
         },
     )
     if peers_fetch is not None:
-        peers_fetch.connect(lambda: registers.current, channel_keys)
+        peers_fetch.connect(lambda: registers.last, channel_keys)
     if config.metrics_listen:
         metrics.serve(config.metrics_listen)
     await server.start()

@@ -147,9 +147,11 @@ def _unavailable(error: grpc.aio.AioRpcError, member: str) -> Rejected | Unavail
 
 
 class PeersFetch:
-    """Fetches the register's files from the other members' nodes, one after the other; for use in plain threads.
+    """Fetches the register's files from the other members' nodes; for use in plain threads.
 
-    Before `connect` (at the start of the process) there is nobody to ask: the last verified set is used.
+    All files of one refresh come from one peer, and the next refresh asks the next (`turn`): whoever answers with what
+    is old or does not verify keeps nothing from us. Before `connect` (at the start of the process) there is nobody to
+    ask: the last verified set is used.
     """
 
     def __init__(self, member: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -157,6 +159,12 @@ class PeersFetch:
         self._member = member
         self._loop = loop
         self._peers: Callable[[], list[GrpcPeer]] | None = None
+        self._turn = 0
+
+    def turn(self) -> int:
+        """Turn to the next peer; gives how many can be asked in turn, at least 1."""
+        self._turn += 1
+        return 1 if self._peers is None else max(1, len(self._peers()))
 
     def connect(self, register: Callable[[], Register], keys: ChannelKeys) -> None:
         """Say who can be asked: every other active member of the register in force."""
@@ -169,16 +177,17 @@ class PeersFetch:
         self._peers = peers
 
     def __call__(self, path: str, _max_bytes: int) -> bytes:
-        """Fetch one file from whoever answers; the last failure where nobody does."""
+        """Fetch one file from the peer whose turn it is."""
         if self._peers is None:
             raise Unavailable("register_unavailable", "no peer can be asked yet")
-        failure: Exception = Unavailable("register_unavailable", "the register names no other active member")
-        for peer in self._peers():
-            try:
-                return asyncio.run_coroutine_threadsafe(peer.get_file(path), self._loop).result(2 * SHORT_SECONDS)
-            except (FetchMissing, Unavailable, TimeoutError) as error:
-                failure = error
-        raise failure
+        peers = self._peers()
+        if not peers:
+            raise Unavailable("register_unavailable", "the register names no other active member")
+        peer = peers[self._turn % len(peers)]
+        try:
+            return asyncio.run_coroutine_threadsafe(peer.get_file(path), self._loop).result(2 * SHORT_SECONDS)
+        except TimeoutError as error:
+            raise Unavailable("register_unavailable", f"{peer.member} did not answer in time") from error
 
 
 class PeersSets:

@@ -22,6 +22,7 @@ from paiza_wire.errors import PaizaError, Unavailable
 LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, however many messages name a version we do not have
 REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node that can reach the register
 MAX_WANTED: Final = 16  # versions asked for at a time; messages of two weeks name about as many
+SOURCES_ASKED: Final = 3  # peers asked at each refresh, others at the next: one of them may keep what is new from us
 SETTING_VERSION: Final = "register_version"
 
 Learn = Callable[[Mapping[str, bytes]], None]
@@ -35,9 +36,18 @@ log = structlog.get_logger("paiza.refresh")
 class Registers:
     """The register and the policy in force. Safe between threads: both are replaced, never changed."""
 
-    def __init__(self, reader: RegisterReader, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Fetch what is new; where nobody serves it, begin with what was verified last."""
+    def __init__(
+        self,
+        reader: RegisterReader,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        turn: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """Fetch what is new; where nobody serves it, begin with what was verified last.
+
+        ``turn`` makes the reader ask the next source, and gives how many there are.
+        """
         self._reader = reader
+        self._turn = turn
         self._clock = clock
         self._asked = asyncio.Event()
         self._wanted: set[bytes] = set()
@@ -52,6 +62,11 @@ class Registers:
             found = self._reader.current(self._clock())  # raises when the grace is over
             if found is not None:
                 self._register = found
+        return self._register
+
+    @property
+    def last(self) -> Register:
+        """Give the register verified last, expired or not: only to find who can be asked for a newer one."""
         return self._register
 
     @property
@@ -90,12 +105,22 @@ class Registers:
         self._asked.set()
 
     async def refresh(self, ledger: Ledger) -> None:
-        """Fetch what is new and log the change. A failure leaves the old one in force, within its grace."""
-        try:
-            register = await asyncio.to_thread(self._reader.refresh, self._clock())
-        except PaizaError as error:
-            log.warning("register_not_refreshed", reason=error.reason, detail=error.detail)
-            return
+        """Fetch what is new from several sources in turn. A failure leaves the old one in force, within its grace."""
+        failures: list[PaizaError] = []
+        for asked in range(1, SOURCES_ASKED + 1):
+            sources = self._turn()
+            try:
+                await self._refresh(ledger)
+            except PaizaError as error:
+                failures.append(error)
+            if asked >= sources:
+                break
+        # A source that is merely behind the others is refused as well: no reason to warn while another one answers.
+        if len(failures) == asked:
+            log.warning("register_not_refreshed", reason=failures[-1].reason, detail=failures[-1].detail)
+
+    async def _refresh(self, ledger: Ledger) -> None:
+        register = await asyncio.to_thread(self._reader.refresh, self._clock())
         if register.version != self._register.version:
             self._policy = Policy(register.agreements)
             self._register = register

@@ -70,7 +70,8 @@ class RegisterReader:
         self._cache = folder / "updater"
         self._cache.mkdir(parents=True, exist_ok=True)
         self._archive = Archive(folder)
-        self._lock = threading.Lock()
+        self._refreshing = threading.Lock()  # held while fetching, which takes as long as others take to answer
+        self._lock = threading.Lock()  # held for a moment, whoever fetches meanwhile
         self._believed: tuple[Register, Mapping[str, bytes]] | None = None
         self._archived: OrderedDict[bytes, Register] = OrderedDict()
         self.last_error: PaizaError | None = None
@@ -83,14 +84,15 @@ class RegisterReader:
         (see `current`); `last_error` then says why. What does not verify, or is older than what is known, is
         Rejected: another source may be asked, and `current` still gives the last set.
         """
-        with self._lock:
+        with self._refreshing:
             try:
                 files = self._update(now)
                 register = load_set(files, self._bootstrap_root, now)
-                self._believe(register, files)
+                with self._lock:
+                    self._believe(register, files)
             except Unavailable as error:
                 self.last_error = error
-                last = self._current(now)
+                last = self.current(now)
                 if last is None:
                     raise
                 return last
@@ -246,8 +248,9 @@ class RegisterReader:
             info = updater.get_targetinfo(path)
             if info is None or info.length > MAX_TARGET_BYTES:
                 raise Rejected("register_invalid", f"{path} is not that role's to list, or too large")
+            published = target_path(info)
             cached = updater.find_cached_target(info) or updater.download_target(info)
-            yield target_path(info), Path(cached).read_bytes()
+            yield published, Path(cached).read_bytes()
 
 
 def folder_fetch(folder: Path) -> Fetch:

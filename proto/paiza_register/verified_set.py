@@ -24,6 +24,7 @@ that the set is not older than one it has believed before (`refuse_rollback`), a
 right one.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,9 @@ MAX_TARGET_BYTES: Final = 4 << 20
 """Bytes of one file that the metadata vouches for; the largest is a long list of revocations."""
 
 FEDERATION: Final = "federation.json"
+
+# Names become names of files at every reader: what one member publishes must not make another's disk refuse it.
+_TARGET: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _Signed = TypeVar("_Signed", bound=Signed)
 
@@ -247,6 +251,8 @@ def root_path(version: int) -> str:
 
 def target_path(info: TargetFile) -> str:
     """Give the path a file is published at: its SHA-256 stands before its name."""
+    if not _TARGET.fullmatch(info.path):
+        raise Rejected("register_invalid", "a file's name is too long, or holds other than letters, digits and ._-")
     if set(info.hashes) != {"sha256"}:
         raise Rejected("register_invalid", f"{info.path} is not named by its SHA-256 alone")
     folder, slash, name = info.path.rpartition("/")

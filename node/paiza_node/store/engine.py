@@ -29,7 +29,7 @@ def parse_url(text: str) -> URL:
 
 def writer_engine(url: URL) -> Engine:
     """Open the one connection that writes."""
-    engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0)
+    engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, hide_parameters=True)
     if url.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, SQLITE_CACHE_KIB, read_only=False)
     else:
@@ -44,6 +44,7 @@ def reader_engine(url: URL) -> Engine:
         poolclass=QueuePool,
         pool_size=READ_CONNECTIONS,
         max_overflow=0,
+        hide_parameters=True,  # an error of a statement must not bring headers and reasons into the node's log
         pool_pre_ping=url.get_backend_name() != "sqlite",
         **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}),
     )
