@@ -35,9 +35,9 @@ WHOLE: Final = bool(os.environ.get("PAIZA_IMPORT_ALL"))
 MEMBERS: Final = (*STATES.values(), "centre")
 OFFICERS: Final = [f"{member}-liaison" for member in STATES.values()]
 WHOLE_STATES: Final = ("Tajikistan", "Turkmenistan", "Kyrgyzstan")  # all their rows are in the slice
-FIRST_ROWS: Final = 30  # of each other state
+FIRST_ROWS: Final = 20  # of each other state
 REPEATED_ROWS: Final = 10  # of the slice, once more at its end
-ALTERED_ROWS: Final = 700  # of the import that is killed: more batches than are on their way at once
+ALTERED_ROWS: Final = 600  # of the import that is killed: more batches than are on their way at once
 MOST_CLIENT_BYTES: Final = 200 * 1024 * 1024
 
 pytestmark = [pytest.mark.realdata, pytest.mark.timeout(1800 if WHOLE else 300)]
