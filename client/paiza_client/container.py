@@ -80,6 +80,8 @@ def _unzip(data: bytes) -> dict[str, bytes]:
             listed = archive.infolist()
             if len(listed) > MAX_MEMBERS:
                 raise _bad("", f"over {MAX_MEMBERS} members")
+            if sum(info.file_size for info in listed) > len(data):
+                raise _bad("", "its members overlap")  # a few megabytes would be read as many gigabytes
             for info in listed:
                 # Nothing is ever expanded: a stored member is no larger than the file it stands in.
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
