@@ -108,6 +108,10 @@ class Gate:
             if not self._under_way[caller.id]:
                 del self._under_way[caller.id]
 
+    def check_again(self, method: str, context: Any) -> None:
+        """Refuse the rest of a stream whose caller would no longer be admitted: revoked, suspended, expired."""
+        self._identify(ACCESS[method], context)
+
     def _identify(self, access: Access, context: Any) -> Caller:
         # 2.
         register = self._registers.current

@@ -162,6 +162,7 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
         try:
             async with gate.admit(name, context) as caller:
                 async for response in behaviour(caller, _parse(request_type, await _arrival(requests))):
+                    gate.check_again(name, context)
                     yield response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - as above
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
