@@ -17,9 +17,10 @@ from paiza_wire.errors import Rejected
 MAX_CONTENT: Final = 1 << 20  # bytes of a content message; more belongs in an attachment
 MAX_ANNEX: Final = 1 << 20  # bytes of a nominal annex
 MAX_RECIPIENTS: Final = 64  # members and observers there are, with room
-MAX_PARENTS: Final = 64  # messages one message follows from
+FOUR_EYES: Final = 2  # officers
+MAX_PARENTS: Final = 32  # messages one message follows from; the wire refuses more
 MAX_LEGAL_BASES: Final = 16  # codes; the register says which exist
-MAX_PARTS: Final = 64  # content, annex and attachments of one message
+MAX_PARTS: Final = 66  # content, annex and attachments of one message
 MAX_ATTENTION: Final = 100  # characters of a unit or an officer's name
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)  # the author's clock may be this much ahead of ours
 MAX_RETENTION: Final = timedelta(days=366 * 75)  # a review date beyond a working life is a slip of the pen
@@ -42,6 +43,7 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
     kind = kinds.get(header.kind, header.kind_version)
     # Step 2.
     _refuse("invalid_header", header_errors(header, kind, now))
+    check_four_eyes(header, kind)
     # Step 3.
     _check_parts(header, kind, annex_bytes)
     # Step 4.
@@ -56,6 +58,12 @@ def needs_second_officer(header: Header, kind: Kind) -> bool:
     nominal = any(part.kind == PartKind.PART_KIND_NOMINAL_ANNEX for part in header.parts)
     others = {recipient.member for recipient in header.recipients} - {header.author}
     return kind.second_officer or (nominal and len(others) > 1)
+
+
+def check_four_eyes(header: Header, kind: Kind) -> None:
+    """Refuse with ``second_officer_missing`` what one officer signed although two must (domain, "Four eyes")."""
+    if needs_second_officer(header, kind) and len(header.required_signers) < FOUR_EYES:
+        raise Rejected("second_officer_missing", f"{kind.name} to these recipients needs two officers' signatures")
 
 
 def header_errors(header: Header, kind: Kind, now: datetime) -> list[FieldError]:

@@ -21,6 +21,7 @@ from paiza.v1.message_pb2 import (
 )
 from paiza.v1.seizure_notice_pb2 import NominalAnnex, SeizureNotice
 from paiza_domain import kinds, validation
+from paiza_wire import message as wire_message
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_domain.conftest import NOW
 
@@ -80,7 +81,7 @@ def test_a_valid_message_passes(header: Header) -> None:
         (lambda h: h.parts.add(kind=PART_KIND_MAIN), "invalid_parts"),
         (lambda h: h.parts.add(kind=PART_KIND_NOMINAL_ANNEX), "invalid_parts"),
         (lambda h: h.parts.add(kind=9), "invalid_parts"),
-        (lambda h: [h.parts.add(kind=PART_KIND_ATTACHMENT) for _ in range(64)], "invalid_parts: 65 parts"),
+        (lambda h: [h.parts.add(kind=PART_KIND_ATTACHMENT) for _ in range(66)], "invalid_parts: 67 parts"),
         (lambda h: h.parts.add(kind=PART_KIND_ATTACHMENT, handling=Handling(tlp="RED")), "invalid_header: parts[1]"),
     ],
 )
@@ -180,3 +181,11 @@ def test_no_header_raises_anything_but_rejected(data: bytes) -> None:
     except DecodeError:  # what does not parse never comes here
         return
     refused(header, CONTENT)
+
+
+def test_limits_are_those_of_the_wire() -> None:
+    """What the domain lets pass, the wire can carry, and the other way round."""
+    assert validation.MAX_PARENTS == wire_message.MAX_PARENTS
+    assert validation.MAX_PARTS == wire_message.MAX_PARTS
+    assert validation.MAX_RECIPIENTS == wire_message.MAX_RECIPIENTS
+    assert validation.MAX_LEGAL_BASES == wire_message.MAX_CODES
