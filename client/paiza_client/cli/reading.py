@@ -109,10 +109,10 @@ def thread(*, message: str) -> None:
     help=N_("Show messages as they arrive, and news of those sent; FLASH and URGENT ring. Ends with Ctrl-C.")
 )
 @click.option(
-    "--after", type=click.IntRange(min=0), default=0, metavar="N", help=N_("Begin after this sequence number.")
+    "--after", type=click.IntRange(min=0), default=None, metavar="N", help=N_("Begin after this sequence number.")
 )
 @shared
-def watch(*, after: int) -> None:
+def watch(*, after: int | None) -> None:
     """Watch."""
     run(_watch(terminal(), after))
 
@@ -207,7 +207,7 @@ def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> Non
             )
 
 
-async def _watch(desk: Terminal, after: int) -> None:
+async def _watch(desk: Terminal, after: int | None) -> None:
     """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
     first, longest = RECONNECT_SECONDS
     pause = first
@@ -218,6 +218,9 @@ async def _watch(desk: Terminal, after: int) -> None:
                 if not connected:
                     desk.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
                 connected = True
+                if after is None:  # a place to come back to, even if the stream breaks before anything arrives
+                    newest = (await session.list_messages(box="both", page_size=1)).messages
+                    after = newest[0].sequence if newest else 0
                 async for message in session.watch(after):
                     pause = first
                     after = max(after, message.sequence)

@@ -123,6 +123,8 @@ def _finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_ru
     if sealed is None or outcome is None:
         _tell_checked(desk, prepared)
     else:
+        if written is not None and outcome.state == "refused":
+            interactive.keep(desk, written, now)
         _tell_sent(desk, sealed, outcome)
 
 

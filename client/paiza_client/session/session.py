@@ -145,8 +145,11 @@ class Session:
             answer, digest=digest, part_number=part, officer=self.profile.id, registers=self._registers
         )
 
-    async def watch(self, after: int = 0) -> AsyncIterator[MessageSummary]:
-        """Yield messages as they arrive and news of those sent; Unreachable when the node ends the stream."""
+    async def watch(self, after: int | None = None) -> AsyncIterator[MessageSummary]:
+        """Yield messages as they arrive and news of those sent; Unreachable when the node ends the stream.
+
+        ``after``: first every message of a greater sequence, so that a broken watch misses nothing.
+        """
         stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
         try:
             async for answer in stream:

@@ -109,13 +109,13 @@ class OfficerService:
         officer = _officer(caller)
         news = self._news.subscribe()  # before the backlog is read, so that nothing falls between
         try:
-            after = request.after_sequence
-            while after:
+            after: int | None = request.after_sequence if request.HasField("after_sequence") else None
+            while after is not None:
                 query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
                 page = await asyncio.to_thread(self._list, query, officer)
                 for listed in page:
                     yield officer_pb2.WatchResponse(message=message_info(listed))
-                after = page[-1].row.seq if len(page) == BACKLOG_PAGE else 0
+                after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
             while (digest := await news.get()) is not None:
                 for listed in await asyncio.to_thread(self._listed, digest, officer):
                     yield officer_pb2.WatchResponse(message=message_info(listed))
