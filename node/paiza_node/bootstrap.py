@@ -339,7 +339,7 @@ async def _serve(
     server, health = public_server(
         listen=config.listen,
         gate=gate,
-        behaviours=_behaviours(config, reader, context, deliver, lanes),
+        behaviours=_behaviours(config, reader, context, deliver, lanes, lambda: officers),
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
@@ -381,7 +381,12 @@ async def _serve(
 
 
 def _behaviours(
-    config: Config, reader: RegisterReader, context: Context, deliver: Deliver, lanes: Mapping[str, Lane]
+    config: Config,
+    reader: RegisterReader,
+    context: Context,
+    deliver: Deliver,
+    lanes: Mapping[str, Lane],
+    officers: Callable[[], dict[str, Officer]],
 ) -> dict[str, Any]:
     """Build the verbs and give what each RPC does."""
     submit = Submit(
@@ -390,6 +395,7 @@ def _behaviours(
         ledger=context.ledger,
         news=context.news,
         lane=lanes["submit"],
+        officers=officers,
         wake=deliver.wake,
         delivery_life=config.delivery_life,
         clock=_now,
@@ -403,6 +409,7 @@ def _behaviours(
         news=context.news,
         lane=lanes["receive"],
         private_keys=context.private_keys,
+        suspect=deliver.ask,
         clock=_now,
     )
     disclose = Disclose(

@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.growth import GrowthMismatch, KnownLogs, claim
+from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, ForeignProof, KnownLog, Outgoing, Postponement, ProofKind, Settlement
@@ -47,6 +48,7 @@ MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the r
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
 URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
+LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
 IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for
 EXPIRY_BATCH: Final = 256
@@ -110,6 +112,7 @@ class Courier:
         self._peer = peer
         self._wakers = {True: asyncio.Event(), False: asyncio.Event()}
         self._handshake = asyncio.Lock()
+        self._asked = asyncio.Event()
         self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
         self.health = PeerHealth()
 
@@ -123,9 +126,29 @@ class Courier:
         for event in self._wakers.values():
             event.set()
 
+    def ask(self) -> None:
+        """Have the peer asked what it holds of our log, before anything else is sent to it."""
+        self._assumed = None
+        self._asked.set()
+
+    async def _keep_asking(self) -> None:
+        """Compare logs with the peer at the start and whenever there is doubt: a rolled-back node must find out."""
+        failures = 0
+        while True:
+            self._asked.clear()
+            try:
+                await self._agree()
+                failures = 0
+                await self._asked.wait()
+            except PaizaError as error:
+                failures += 1
+                self._failed(error, failures)
+                await asyncio.sleep(_pause_seconds(failures, LONGEST_PAUSE_SECONDS))
+
     async def run(self) -> None:
         """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
-        slots = [asyncio.create_task(self._slot(urgent=urgent)) for urgent in (True, False)]
+        duties = (self._slot(urgent=True), self._slot(urgent=False), self._keep_asking())
+        slots = [asyncio.create_task(duty) for duty in duties]
         try:
             await asyncio.gather(*slots)
         finally:
@@ -182,13 +205,15 @@ class Courier:
     async def _pause(self, *, urgent: bool, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
         if failures:
-            longest = URGENT_PAUSE_SECONDS if urgent else LONGEST_PAUSE_SECONDS
-            pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(_pause_seconds(failures, URGENT_PAUSE_SECONDS if urgent else LONGEST_PAUSE_SECONDS))
             return
         context = self._context
         due = await asyncio.to_thread(self._next_attempt, urgent)
-        seconds = IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, (due - context.clock()).total_seconds()))
+        seconds = (
+            IDLE_SECONDS
+            if due is None
+            else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - context.clock()).total_seconds()))
+        )
         try:
             await asyncio.wait_for(self._wakers[urgent].wait(), seconds)
         except TimeoutError:
@@ -240,16 +265,16 @@ class Courier:
     def _due(self, limit: int, *, urgent: bool, after_id: int) -> list[Outgoing]:
         provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
-            waiting = reads.due(self.member, self._context.clock(), urgent=urgent, limit=limit, after_id=after_id)
-        size = 0
-        batch: list[Outgoing] = []
-        for outgoing in waiting:
-            size += len(outgoing.signed)
-            # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
-            if outgoing.released_index >= provable or (batch and size > MAX_BATCH_BYTES):
-                break
-            batch.append(outgoing)
-        return batch
+            batch = reads.due(
+                self.member,
+                self._context.clock(),
+                urgent=urgent,
+                limit=limit,
+                max_bytes=MAX_BATCH_BYTES,
+                after_id=after_id,
+            )
+        # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
+        return list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
 
     async def _agree(self) -> None:
         """Ask the peer what it knows of our log; more than there is means that we were rolled back."""
@@ -267,6 +292,8 @@ class Courier:
                 self._assumed = known.size
             else:
                 self._assumed = 0
+            self.health = PeerHealth(reachable=True, last_seen=context.clock())
+            context.registers.heard_of(response.register_version)
 
     def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
         ledger = self._context.ledger
@@ -323,6 +350,9 @@ class Courier:
         peer = self._context.registers.current.active_member(self.member)
         try:
             return self._context.logs.accept(peer, response.growth)
+        except Rejected:
+            await record_fork(self._context.ledger, self._context.logs)
+            raise
         except GrowthMismatch:
             # The other slot's answer overtook this one, so this proof begins behind what is known now.
             checkpoint = self._context.logs.verify(peer, response.growth.checkpoint)
@@ -338,7 +368,7 @@ class Courier:
         for outgoing, result in zip(sent.batch, sent.results, strict=True):
             try:
                 self._judge(verdicts, outgoing, result, sent.checkpoint, register_version)
-            except Rejected as error:
+            except PaizaError as error:
                 # The peer's answer does not hold. It is not believed, and asked for again later.
                 log.warning("answer_refused", peer=self.member, reason=error.reason, detail=error.detail)
                 verdicts.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
@@ -415,6 +445,12 @@ class Deliver:
         self._connect = connect
         self.couriers: dict[str, Courier] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def ask(self, member: str) -> None:
+        """Have a member asked what it holds of our log."""
+        if member in self.couriers:
+            self.couriers[member].ask()
 
     def wake(self, recipients: Iterable[str]) -> None:
         """Say that something may be waiting for these members."""
@@ -456,14 +492,17 @@ class Deliver:
             if task.done():
                 task.result()
             if member not in members:
-                task.cancel()
-                del self._tasks[member], self.couriers[member]
+                del self._tasks[member]
+                self._ending.add(asyncio.create_task(_end(task, self.couriers.pop(member))))
+        self._ending = {task for task in self._ending if not task.done()}
 
     async def _give_up_expired(self) -> None:
+        """Give up what was not delivered in its life time, batch by batch."""
+        while expired := await asyncio.to_thread(self._expired):
+            await self._give_up(expired)
+
+    async def _give_up(self, expired: Sequence[DeliveryRow]) -> None:
         context = self._context
-        expired = await asyncio.to_thread(self._expired)
-        if not expired:
-            return
 
         def work(pen: Pen) -> None:
             settlements = [
@@ -513,6 +552,18 @@ def _record(pen: Pen, actor: str, peer: str, verdicts: _Verdicts, known: KnownLo
     pen.tx.postpone(verdicts.postponements)
     for digest, signed in verdicts.rewrapped:
         pen.tx.replace_signed(digest, signed)
+
+
+async def _end(task: asyncio.Task[None], courier: Courier) -> None:
+    """Let a courier finish what is being settled, and close its channel: its member has left."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await courier.close()
+
+
+def _pause_seconds(failures: int, longest: float) -> float:
+    """Give how long to wait after so many failures in a row: doubling, and scattered."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 async def _done(task: asyncio.Task[None] | None) -> None:

@@ -4,6 +4,7 @@ The officer's client opens and checks the part itself; the node gives the cipher
 crash after the commit and before the answer leaves an OPENED entry for something that was not shown: the safe side.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -52,9 +53,7 @@ class Disclose:
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
         """Hand over one part. Rejected: unknown_id, part_missing, opening_reason_missing, policy_denied (logged)."""
-        with self._store.reads() as reads:
-            row = reads.message(request.message_digest)
-        signed = self._store.signed(request.message_digest)
+        row, signed = await asyncio.to_thread(self._read, request.message_digest)
         if row is None or signed is None:
             raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
         message = message_pb2.SignedMessage.FromString(signed)
@@ -68,8 +67,8 @@ class Disclose:
         committed = await self._ledger.commit(lambda pen: _log_opened(pen, officer, row, number, request.reason_text))
         index, entry = committed.result
         self._news.publish([row.digest])
-        released, answers = proofs_of(
-            self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
+        released, answers = await asyncio.to_thread(
+            proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
         )
         return officer_pb2.OpenMessageResponse(
             message=message_pb2.SignedMessage(
@@ -85,6 +84,11 @@ class Disclose:
             answers=answers,
             thread_name=row.thread_name,
         )
+
+    def _read(self, digest: bytes) -> tuple[MessageRow | None, bytes | None]:
+        with self._store.reads() as reads:
+            row = reads.message(digest)
+        return row, self._store.signed(digest)
 
     async def _allow(
         self,

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
-from paiza_node.ledger import Ledger
+from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import KnownLog
 from paiza_register.model import Member
 from paiza_wire import checkpoint as checkpoints
@@ -52,6 +53,9 @@ class KnownLogs:
         self._links = {member: _Link(known.size, known.root, known.note) for member, known in stored.items()}
         self._clock = clock
         self._lock = threading.Lock()
+        self._forks: dict[str, tuple[bytes, bytes]] = {}
+        self.unrecorded_forks: list[str] = []
+        """Members whose fork was found and does not yet stand in our own log."""
 
     def size(self, member: str) -> int:
         """Give the size known of a member's log; 0 where none is."""
@@ -66,31 +70,31 @@ class KnownLogs:
     def accept(self, member: Member, growth: log_pb2.Growth) -> VerifiedCheckpoint:
         """Check the checkpoint and the proof of growth in a claim, and chain it on.
 
-        1. The checkpoint is signed by a key of that member's log in the register.
+        0. That log has not shown two histories since this node started.
+        1. The checkpoint is signed by a key of that member's log in the register; its size has not another root.
         2. The claim begins at the size we know; GrowthMismatch says which that is.
         3. A smaller or equal checkpoint than the known one is proven to be on its way to it.
         4. A larger one is proven to contain the known one.
 
-        Rejected("log_forked") where one size has two signed roots; both notes are in the alarm.
+        Rejected("log_forked") where one size has two signed roots: both notes are kept, see `write_forks`.
         """
+        # 0.
+        if member.id in self._forks:
+            raise Rejected("log_forked", f"{member.id} signed two roots for one size")
         # 1.
         checkpoint = _verify(member, growth.checkpoint)
         with self._lock:
             known = self._links.get(member.id) or _Link(0, merkle.EMPTY_ROOT, b"")
+            if checkpoint.size == known.size and checkpoint.root != known.root:
+                self._forks[member.id] = (known.note, checkpoint.note)
+                self.unrecorded_forks.append(member.id)
+                log.critical("log_forked", member=member.id, size=known.size)
+                raise Rejected("log_forked", f"{member.id} signed two roots for size {known.size}")
             # 2.
             if growth.from_size != known.size:
                 raise GrowthMismatch(known.size)
             if len(growth.consistency_hashes) > MAX_GROWTH_HASHES:
                 raise Unavailable("growth_not_proven", f"the proof of growth has over {MAX_GROWTH_HASHES} hashes")
-            if checkpoint.size == known.size and checkpoint.root != known.root:
-                log.critical(
-                    "log_forked",
-                    member=member.id,
-                    size=known.size,
-                    known_note=known.note.decode(),
-                    other_note=checkpoint.note.decode(),
-                )
-                raise Rejected("log_forked", f"{member.id} signed two roots for size {known.size}")
             smaller, larger = sorted((_Link(checkpoint.size, checkpoint.root, checkpoint.note), known), key=_size)
             try:
                 merkle.verify_consistency(
@@ -135,6 +139,25 @@ class KnownLogs:
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> KnownLog:
         """Give what is to be stored in the commit of what the checkpoint carried."""
         return KnownLog(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
+
+    def write_forks(self, pen: Pen) -> None:
+        """Log every fork found since the last time, with both signed notes: the proof needs no more than them."""
+        while self.unrecorded_forks:
+            member = self.unrecorded_forks.pop()
+            notes = self._forks[member]
+            entry = log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_FORK_FOUND,
+                counterpart=member,
+                reason="log_forked",
+                evidence_sha256=sha256(b"".join(notes)).digest(),
+            )
+            pen.append(entry, text="\n".join(note.decode() for note in notes))
+
+
+async def record_fork(ledger: Ledger, logs: KnownLogs) -> None:
+    """Have what `KnownLogs.accept` found committed to our own log; nothing where it found nothing."""
+    if logs.unrecorded_forks:
+        await ledger.commit(logs.write_forks)
 
 
 def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.Growth:

@@ -96,14 +96,11 @@ class Outgoing:
     """A waiting delivery with what must be sent for it."""
 
     id: int
-    message_seq: int
     digest: bytes
-    urgency: int
     attempts: int
     signed: bytes
     released_index: int
     released_entry: bytes
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

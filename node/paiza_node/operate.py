@@ -1,15 +1,18 @@
 """Operate: what an operator does to the queue, and how the node stands. Every act is logged with his name."""
 
+import asyncio
 import getpass
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from paiza.v1 import admin_pb2, log_pb2, officer_pb2
 from paiza_node.deliver import Deliver
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, Postponement, Settlement
+from paiza_node.model import DeliveryRow, Head, Postponement, QueueSummary, Settlement
 from paiza_node.news import News
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
@@ -18,6 +21,9 @@ from paiza_wire.errors import Rejected
 DEFAULT_QUEUE: Final = 100
 MAX_QUEUE: Final = 1000
 MAX_REASON: Final = 1000  # characters of why a delivery is dropped
+
+
+log = structlog.get_logger("paiza.operate")
 
 
 class Operate:
@@ -50,9 +56,7 @@ class Operate:
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """Say how the node stands."""
-        with self._store.reads() as reads:
-            head = reads.head()
-            queue = {summary.recipient: summary for summary in reads.queue_summary()}
+        head, queue = await asyncio.to_thread(self._standing)
         response = admin_pb2.GetStatusResponse(
             member=self._member,
             version=self._version,
@@ -80,6 +84,10 @@ class Operate:
                     peer.oldest_waiting_time.FromDatetime(oldest)
         return response
 
+    def _standing(self) -> tuple[Head, dict[str, QueueSummary]]:
+        with self._store.reads() as reads:
+            return reads.head(), {summary.recipient: summary for summary in reads.queue_summary()}
+
     async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
         """List deliveries that wait or failed, oldest first."""
         with self._store.reads() as reads:
@@ -94,6 +102,7 @@ class Operate:
             pen.tx.postpone([Postponement(row.id, pen.now, row.reason, row.detail)])
 
         await self._ledger.commit(work)
+        log.info("delivery_retried", operator=operator(), delivery=row.id)
         self._deliver.wake([row.recipient])
         return admin_pb2.RetryDeliveryResponse()
 

@@ -16,7 +16,7 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
-from paiza_node.growth import GrowthMismatch, KnownLogs, claim
+from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Committed, Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
@@ -72,9 +72,13 @@ class Receive:
         news: News,
         lane: Lane,
         private_keys: Mapping[bytes, hpke.DecryptionKey],
+        suspect: Callable[[str], None],
         clock: Callable[[], datetime],
     ) -> None:
-        """Take what the verb needs; ``private_keys`` are this member's decryption keys by key id."""
+        """Take what the verb needs.
+
+        ``suspect`` has a member asked what it holds of our log; ``private_keys`` are our decryption keys by key id.
+        """
         self._member = member
         self._node_id = node_id
         self._registers = registers
@@ -83,6 +87,7 @@ class Receive:
         self._news = news
         self._lane = lane
         self._private_keys = private_keys
+        self._suspect = suspect
         self._clock = clock
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
@@ -119,10 +124,18 @@ class Receive:
         self._registers.policy.check(Principal(member.id, suspended=member.status != "active", node=True), "exchange")
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
+        self._registers.heard_of(request.register_version)
+        if request.growth.known_size > self._ledger.checkpoint.size:
+            # It may be wrong, or we were rolled back: the courier's handshake finds out. Nothing is signed until then.
+            self._suspect(member.id)
+            raise Unavailable("growth_mismatch", "the caller claims to know more of our log than there is")
         try:
             checkpoint = self._logs.accept(member, request.growth)
         except GrowthMismatch as mismatch:
             return self._mismatch(mismatch, request.growth.known_size)
+        except Rejected:
+            await record_fork(self._ledger, self._logs)
+            raise
         size = len(request.dispatches)
         checked = await self._lane.run(size, lambda: self._check_all(member, request.dispatches, checkpoint))
         known = self._logs.to_store(member.id, checkpoint)
@@ -326,9 +339,8 @@ class Receive:
             )
         )
         # Where two of its calls overlap, the caller knows by now what we answered to the one before; if that answer was
-        # lost it asks (ProveGrowth). One that claims to know more than there is finds that we disagree.
+        # lost it asks (ProveGrowth).
         from_size = max(caller_knows, self._answered.get(member.id, 0))
-        from_size = from_size if from_size <= checkpoint.size else 0
         self._answered[member.id] = checkpoint.size
         return exchange_pb2.DeliverResponse(
             growth=claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import log_pb2
+from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.policy import Policy
 from paiza_register import Register, RegisterReader
@@ -99,6 +100,11 @@ class Registers:
                 self._loop.call_soon_threadsafe(self._want, version)
             raise
 
+    def heard_of(self, version: bytes) -> None:
+        """Take note that a peer has another register than ours: ours is refreshed. On the event loop."""
+        if version != self._register.version:
+            self._asked.set()
+
     def _want(self, version: bytes) -> None:
         if len(self._wanted) < MAX_WANTED:
             self._wanted.add(version)
@@ -113,6 +119,10 @@ class Registers:
                 await self._refresh(ledger)
             except PaizaError as error:
                 failures.append(error)
+            except OSError as error:  # our own disk: what is in force stays in force
+                failures.append(Unavailable("disk_full", f"the register could not be stored: {error.strerror}"))
+            except NodeStopped as error:  # an agreement that does not fit the schema: the rules in force stay in force
+                failures.append(Unavailable("policy_invalid", str(error)))
             if asked >= sources:
                 break
         # A source that is merely behind the others is refused as well: no reason to warn while another one answers.
@@ -122,8 +132,7 @@ class Registers:
     async def _refresh(self, ledger: Ledger) -> None:
         register = await asyncio.to_thread(self._reader.refresh, self._clock())
         if register.version != self._register.version:
-            self._policy = Policy(register.agreements)
-            self._register = register
+            self._policy, self._register = Policy(register.agreements), register
             await ledger.commit(self.note)
             log.info("register_updated", version=register.version.hex())
         self._register = register
@@ -148,8 +157,9 @@ class Registers:
             except Unavailable as error:
                 log.warning("register_not_logged", reason=error.reason, detail=error.detail)
             self._asked.clear()
-            while self._wanted:
-                await self._learn(self._wanted.pop(), fetch_set)
+            wanted, self._wanted = self._wanted, set()  # what is asked for meanwhile waits for the next round
+            for version in wanted:
+                await self._learn(version, fetch_set)
             await asyncio.sleep(LEAST_REFRESH_SECONDS)
 
     async def _learn(self, version: bytes, fetch_set: FetchSet) -> None:
@@ -162,11 +172,3 @@ class Registers:
                 log.info("register_learnt", version=version.hex())
             except PaizaError as error:
                 log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)
-
-    def expired(self) -> Unavailable | None:
-        """Say why nobody can be believed now; None while the register holds."""
-        try:
-            _ = self.current
-        except Unavailable as error:
-            return error
-        return None

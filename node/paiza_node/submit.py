@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
-from paiza_domain import kinds
+from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
+from paiza_domain import kinds, validation
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
@@ -66,6 +66,7 @@ class Submit:
         ledger: Ledger,
         news: News,
         lane: Lane,
+        officers: Callable[[], dict[str, Officer]],
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
         clock: Callable[[], datetime],
@@ -76,6 +77,7 @@ class Submit:
         self._ledger = ledger
         self._news = news
         self._lane = lane
+        self._officers = officers
         self._wake = wake
         self._life = delivery_life
         self._clock = clock
@@ -140,13 +142,22 @@ class Submit:
                     raise Rejected("cannot_open", f"the key of part {number} is not wrapped for {reader}")
         # 5.
         kind = kinds.get(header.kind, header.kind_version)
-        if kind.second_officer and len(message.signers) < 2:  # noqa: PLR2004 - four eyes are two officers
-            raise Rejected("second_officer_missing", f"{header.kind} needs two officers' signatures")
+        validation.check_four_eyes(header, kind)
+        for signer in header.required_signers:
+            self._check_signer(signer)
         ceiling = min(recipient.classification_ceiling for recipient in recipients)
         facts = MessageFacts.of(header, kind.sender_roles, ceiling)
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
         self._registers.policy.check(principal_of(officer), "submit", facts, roles)
         return _Item(message, item.message, item.source_row_sha256)
+
+    def _check_signer(self, required: message_pb2.RequiredSigner) -> None:
+        """Check that a signer is an officer on our record who holds the role: RELEASED attests it to the others."""
+        signer = self._officers().get(required.id)
+        if signer is None or signer.suspended:
+            raise Rejected("unknown_officer", "a signer is not known to the node, or suspended")
+        if required.role not in signer.roles:
+            raise Rejected("policy_denied", "a signer does not hold the role claimed")
 
     def _release_all(
         self, pen: Pen, officer: Officer, checked: Sequence[_Item | Rejected | Unavailable]

@@ -165,12 +165,24 @@ class SqlReads:
         row = self._connection.execute(_DELIVERIES.where(s.delivery.c.id == delivery_id)).one_or_none()
         return None if row is None else _delivery(row)
 
-    def due(self, recipient: str, now: datetime, *, urgent: bool, limit: int, after_id: int) -> list[Outgoing]:
-        """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``."""
-        statement = _DUE_URGENT if urgent else _DUE_BULK
+    def due(
+        self, recipient: str, now: datetime, *, urgent: bool, limit: int, max_bytes: int, after_id: int
+    ) -> list[Outgoing]:
+        """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
+
+        At least one, else as many as fit into ``max_bytes``: no more bodies are read than are sent.
+        """
         asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
-        rows = self._connection.execute(statement, asked)
-        return [Outgoing(*row) for row in rows]
+        ids: list[int] = []
+        size = 0
+        for delivery_id, length in self._connection.execute(_DUE_URGENT if urgent else _DUE_BULK, asked):
+            size += length
+            if ids and size > max_bytes:
+                break
+            ids.append(delivery_id)
+        rows = self._connection.execute(_OUTGOING.where(s.delivery.c.id.in_(ids))) if ids else ()
+        found = {row[0]: Outgoing(*row) for row in rows}
+        return [found[delivery_id] for delivery_id in ids]
 
     def next_attempt(self, recipient: str, *, urgent: bool) -> datetime | None:
         """Say when the next waiting delivery to one member may be tried; None where none waits."""
@@ -295,31 +307,33 @@ _DELIVERIES: Final = select(s.delivery, s.message.c.kind).join(s.message, s.mess
 def _due(*order: ColumnElement[Any], urgent: bool) -> Select[Any]:
     d = s.delivery.c
     return (
-        select(
-            d.id,
-            d.message_seq,
-            d.digest,
-            d.urgency,
-            d.attempts,
-            s.message_body.c.signed,
-            d.released_index,
-            s.log_entry.c.entry,
-            d.reason,
-        )
+        select(d.id, func.length(s.message_body.c.signed))
         .join(s.message_body, s.message_body.c.seq == d.message_seq)
-        .join(s.log_entry, s.log_entry.c.index == d.released_index)
         .where(
             d.state == _WAITING,
             d.recipient == bindparam("recipient"),
             d.urgent.is_(urgent),
             d.id > bindparam("after"),
             d.next_attempt_time <= bindparam("now"),
+            d.expires_time > bindparam("now"),
         )
         .order_by(*order, d.id)
         .limit(bindparam("wanted"))
     )
 
 
+_OUTGOING: Final = (
+    select(
+        s.delivery.c.id,
+        s.delivery.c.digest,
+        s.delivery.c.attempts,
+        s.message_body.c.signed,
+        s.delivery.c.released_index,
+        s.log_entry.c.entry,
+    )
+    .join(s.message_body, s.message_body.c.seq == s.delivery.c.message_seq)
+    .join(s.log_entry, s.log_entry.c.index == s.delivery.c.released_index)
+)
 _DUE_URGENT: Final = _due(s.delivery.c.urgency.desc(), urgent=True)
 _DUE_BULK: Final = _due(urgent=False)
 

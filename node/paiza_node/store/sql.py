@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import UpdateBase
 
 from paiza_node.errors import N_, NodeStopped
@@ -335,6 +336,8 @@ class SqlStore:
                 yield SqlReads(connection)
         except OperationalError as error:
             raise Unavailable("database_unavailable", f"the database failed: {_said(error)}") from error
+        except PoolTimeout as error:
+            raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
 
     def signed(self, digest: bytes) -> bytes | None:
         """Give the serialized SignedMessage with this digest; None where there is none or it was erased."""

@@ -8,8 +8,10 @@ from typing import Final
 import grpc
 import pytest
 
+from paiza.v1 import log_pb2
 from paiza.v1 import message_pb2 as pb
 from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_node.store import SqlStore
 from paiza_register import Register
 from paiza_wire import hpke, keys, message
 from paiza_wire.notes import SignerKey
@@ -232,17 +234,6 @@ async def test_growth_that_is_not_proven_fails_the_call(peer: HostilePeer, autho
     assert (await peer.deliver(dispatch)).reason() == ("received", "")
 
 
-async def test_two_roots_of_one_size_are_a_fork(peer: HostilePeer, author: Officer) -> None:
-    """One size signed with two roots is called a fork, and the forged history is not followed."""
-    await peer.deliver(peer.dispatch(author.compose(["kaz"])))
-    growth = peer.growth()
-    growth.checkpoint = peer.note(root=bytes(range(32)))
-    with pytest.raises(RefusedError) as refused:
-        await peer.deliver(growth=growth)
-    assert refused.value.reason == "log_forked"
-    assert (await peer.deliver(peer.dispatch(author.compose(["kaz"])))).reason() == ("received", "")
-
-
 async def test_smaller_checkpoint_with_proof_is_accepted(peer: HostilePeer, author: Officer) -> None:
     """A batch that was overtaken is taken where its smaller checkpoint is proven to the known one, and only there."""
     signed = author.compose(["kaz"])
@@ -277,12 +268,14 @@ async def test_wrong_assumed_size_is_answered_with_the_known_one(
 
 
 async def test_claim_to_know_more_of_our_log_than_there_is(peer: HostilePeer, author: Officer) -> None:
-    """Who claims to know more of our log than it holds is answered all the same."""
+    """Who claims to know more of our log than there is gets nothing signed: we may have been rolled back."""
     dispatch = peer.dispatch(author.compose(["kaz"]))
     growth = peer.growth()
     growth.known_size = 2**63
-    assert (await peer.deliver(dispatch, growth=growth)).reason() == ("received", "")
-    peer.known = len(peer.log.entries)
+    with pytest.raises(RefusedError) as refused:
+        await peer.deliver(dispatch, growth=growth)
+    assert refused.value.reason == "growth_mismatch"
+    assert (await peer.deliver(dispatch)).reason() == ("received", "")
 
 
 async def test_oversized_and_empty_batches(peer: HostilePeer, author: Officer) -> None:
@@ -314,3 +307,22 @@ async def test_node_is_unharmed(peer: HostilePeer, author: Officer, federation: 
     log = node.log.read_text()
     assert "internal_error" not in log
     assert "Traceback" not in log
+
+
+async def test_two_roots_of_one_size_are_a_fork(federation: Federation, register: Register) -> None:
+    """One size with two signed roots is a fork, wherever it claims to grow from: logged, and not trusted again."""
+    forked = HostilePeer(federation.folder, "uzb", federation.node("kaz"), register)
+    author = Officer(federation.folder, "uzb-liaison", register)
+    async with forked.channel:
+        await forked.deliver(forked.dispatch(author.compose(["kaz"])))
+        growth = forked.growth()
+        growth.checkpoint = forked.note(root=bytes(range(32)))
+        growth.from_size = 0
+        for claim in (growth, None):
+            with pytest.raises(RefusedError) as refused:
+                await forked.deliver(growth=claim)
+            assert refused.value.reason == "log_forked"
+    with SqlStore(f"sqlite:///{federation.node('kaz').data / 'paiza.db'}", read_only=True).reads() as reads:
+        entries = [log_pb2.LogEntry.FromString(stored.entry) for stored in reads.entries(0, 10_000)]
+    found = [entry.counterpart for entry in entries if entry.event == log_pb2.LOG_EVENT_FORK_FOUND]
+    assert found == ["uzb"]
