@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.v1 import log_pb2
 from paiza_node.errors import N_, NodeStopped
@@ -72,6 +73,8 @@ class Pen:
         self.tx = tx
         self.now = now
         self.register_version = register_version
+        self._stamp = Timestamp()
+        self._stamp.FromDatetime(now)
         self._size = head.size
         self._messages = head.messages
         self._deliveries = head.deliveries
@@ -86,7 +89,7 @@ class Pen:
         """Append an entry, adding salt, time, register version and the digest of ``text``; gives its index."""
         index = self.size
         entry.salt = receipts.new_salt()
-        entry.entry_time.FromDatetime(self.now)
+        entry.entry_time.CopyFrom(self._stamp)
         entry.register_version = self.register_version
         if text:
             entry.text_sha256 = receipts.text_digest(entry.salt, text)

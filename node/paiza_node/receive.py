@@ -245,11 +245,9 @@ class Receive:
         """Write the batch: rows and RECEIVED or REFUSED entries; runs in the ledger's transaction."""
         taken = [item for item in checked if isinstance(item, _Taken)]
         answers = pen.tx.answers([item.message.digest for item in taken])
-        claimed = {
-            row.message_id: row.digest
-            for row in pen.tx.messages_by_id([(member.id, item.message.header.message_id) for item in taken]).values()
-        }
-        threads = pen.tx.thread_names({item.message.header.thread_id for item in taken})
+        claimed = pen.tx.claimed(member.id, [item.message.header.message_id for item in taken])
+        followed = [item.message.header for item in taken if item.message.header.parent_digests]
+        threads = pen.tx.thread_names({header.thread_id for header in followed})
         outcomes: list[_Outcome] = []
         messages: list[MessageRow] = []
         proofs: list[ForeignProof] = []

@@ -164,9 +164,10 @@ class Submit:
     ) -> list[_Outcome]:
         """Write the batch: rows, RELEASED entries, deliveries; runs in the ledger's transaction."""
         items = [item for item in checked if isinstance(item, _Item)]
-        known = pen.tx.messages_by_id([(self._member, item.message.header.message_id) for item in items])
+        known = pen.tx.claimed(self._member, [item.message.header.message_id for item in items])
         rows = pen.tx.messages_by_source_row([item.source_row for item in items if item.source_row])
-        threads = _ThreadNames(pen, self._member, {item.message.header.thread_id for item in items})
+        followed = [item.message.header for item in items if item.message.header.parent_digests]
+        threads = _ThreadNames(pen, self._member, {header.thread_id for header in followed})
         outcomes: list[_Outcome] = []
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
@@ -182,14 +183,14 @@ class Submit:
                     )
                 continue
             header, digest = item.message.header, item.message.digest
-            row = known.get((self._member, header.message_id))
-            if row is not None:
-                outcomes.append(self._repeat(pen, row.digest) if row.digest == digest else _conflict())
+            earlier = known.get(header.message_id)
+            if earlier is not None:
+                outcomes.append(self._repeat(pen, digest) if earlier == digest else _conflict())
             elif item.source_row and item.source_row in rows:
                 outcomes.append(self._repeat(pen, rows[item.source_row]))
             else:
                 outcome, row, queued = self._release(pen, item, officer, threads)
-                known[(self._member, header.message_id)] = row
+                known[header.message_id] = digest
                 if item.source_row:
                     rows[item.source_row] = digest
                 outcomes.append(outcome)

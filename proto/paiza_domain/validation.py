@@ -55,9 +55,10 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
 
 def needs_second_officer(header: Header, kind: Kind) -> bool:
     """Say whether two officers must sign: by the kind, or because nominal data goes to more than one other member."""
-    nominal = any(part.kind == PartKind.PART_KIND_NOMINAL_ANNEX for part in header.parts)
+    if kind.second_officer or len(header.recipients) < 2:  # noqa: PLR2004 - more than one other member
+        return kind.second_officer
     others = {recipient.member for recipient in header.recipients} - {header.author}
-    return kind.second_officer or (nominal and len(others) > 1)
+    return len(others) > 1 and any(part.kind == PartKind.PART_KIND_NOMINAL_ANNEX for part in header.parts)
 
 
 def check_four_eyes(header: Header, kind: Kind) -> None:

@@ -46,15 +46,20 @@ class MessageFacts:
     @classmethod
     def of(cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int) -> "MessageFacts":
         """Take the facts from a header; the classification is that of its most classified part."""
-        marks = (header.handling, *(part.handling for part in header.parts))
+        classification = header.handling.classification
+        annex = False
+        for part in header.parts:
+            if part.HasField("handling"):
+                classification = max(classification, part.handling.classification)
+            annex = annex or part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX
         return cls(
             kind=header.kind,
             author=header.author,
             urgency=header.urgency,
-            classification=max(handling.classification for handling in marks),
+            classification=classification,
             ceiling=ceiling,
             sender_roles=sender_roles,
-            has_annex=any(part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in header.parts),
+            has_annex=annex,
         )
 
 

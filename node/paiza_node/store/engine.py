@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 from paiza_node.errors import N_, NodeStopped
 
 READ_CONNECTIONS: Final = 4  # reads are short and the machine has few cores
-SQLITE_CACHE_KIB: Final = 32 * 1024  # page cache of the writer; the memory aim under load is 250 MB
+SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory aim under load is 250 MB
 SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
 SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB
 BUSY_SECONDS: Final = 30  # a reader of another process (status, verify) may hold the file for a moment

@@ -2,9 +2,22 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from paiza.v1 import message_pb2, officer_pb2
 from paiza_node.model import (
@@ -23,6 +36,7 @@ from paiza_node.model import (
     StoredEntry,
 )
 from paiza_node.store import schema as s
+from paiza_node.store.statements import Lookup
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import EMPTY_ROOT
 
@@ -89,18 +103,10 @@ class SqlReads:
             found.extend(StoredEntry(row[0], row[1]) for row in rows)
         return found
 
-    def messages_by_id(self, ids: Collection[tuple[str, bytes]]) -> dict[tuple[str, bytes], MessageRow]:
-        """Give the messages that have these (author, message id)."""
-        m = s.message.c
-        found: dict[tuple[str, bytes], MessageRow] = {}
-        by_author: dict[str, list[bytes]] = {}
-        for author, message_id in ids:
-            by_author.setdefault(author, []).append(message_id)
-        for author, message_ids in by_author.items():
-            for block in _blocks(message_ids):
-                rows = self._connection.execute(select(s.message).where(m.author == author, m.message_id.in_(block)))
-                found.update(((row.author, row.message_id), _message(row)) for row in rows)
-        return found
+    def claimed(self, author: str, message_ids: Collection[bytes]) -> dict[bytes, bytes]:
+        """Give the digests of the messages for which an author has used these message ids."""
+        rows = _CLAIMED.run(self._connection, message_ids)
+        return {message_id: digest for message_id, by, digest in rows if by == author}
 
     def message(self, digest: bytes) -> MessageRow | None:
         """Give the message with this digest, without its body."""
@@ -117,28 +123,17 @@ class SqlReads:
         return found
 
     def thread_names(self, threads: Collection[bytes]) -> dict[bytes, str]:
-        """Give the short names of these threads, as their first messages gave them."""
-        m = s.message.c
-        found: dict[bytes, str] = {}
-        for block in _blocks(list(threads)):
-            result = self._connection.execute(
-                select(m.thread_id, m.thread_name).where(m.thread_id.in_(block), m.thread_name != "").distinct()
-            )
-            found.update((row[0], row[1]) for row in result)
-        return found
+        """Give the short names of these threads, as the first message known of each gave it."""
+        rows = sorted(_THREAD_NAMES.run(self._connection, threads), key=itemgetter(0), reverse=True)
+        return {thread_id: name for _, thread_id, name in rows}
 
     def answers(self, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:
         """Give our own RECEIVED or REFUSED entry for each of these messages that was answered before."""
-        found: dict[bytes, StoredEntry] = {}
-        joined = s.answer.join(s.log_entry, s.log_entry.c.index == s.answer.c.log_index)
-        for block in _blocks(list(digests)):
-            rows = self._connection.execute(
-                select(s.answer.c.digest, s.log_entry.c.index, s.log_entry.c.entry)
-                .select_from(joined)
-                .where(s.answer.c.digest.in_(block))
-            )
-            found.update((row[0], StoredEntry(row[1], row[2])) for row in rows)
-        return found
+        return {row[0]: StoredEntry(row[1], row[2]) for row in _ANSWERS.run(self._connection, digests)}
+
+    def waiting(self, ids: Collection[int]) -> set[int]:
+        """Give those of these deliveries that still wait."""
+        return {row[0] for row in _STILL_WAITING.run(self._connection, ids)}
 
     def list_messages(self, query: MessageQuery, officer: str) -> list[ListedMessage]:
         """Give messages that match, newest first, with what became of them."""
@@ -298,6 +293,20 @@ class SqlReads:
 # A literal, so that the databases see that the partial indexes over what waits apply.
 _WAITING: Final[Any] = s.WAITING_LITERAL
 
+_CLAIMED: Final = Lookup(select(s.message.c.message_id, s.message.c.author, s.message.c.digest), s.message.c.message_id)
+_THREAD_NAMES: Final = Lookup(
+    select(s.message.c.seq, s.message.c.thread_id, s.message.c.thread_name).where(
+        s.message.c.thread_name != literal_column("''")
+    ),
+    s.message.c.thread_id,
+)
+_ANSWERS: Final = Lookup(
+    select(s.answer.c.digest, s.log_entry.c.index, s.log_entry.c.entry).join_from(
+        s.answer, s.log_entry, s.log_entry.c.index == s.answer.c.log_index
+    ),
+    s.answer.c.digest,
+)
+_STILL_WAITING: Final = Lookup(select(s.delivery.c.id).where(s.delivery.c.state == _WAITING), s.delivery.c.id)
 _TILE: Final = select(s.log_tile.c.hashes).where(
     s.log_tile.c.level == bindparam("level"), s.log_tile.c.index == bindparam("tile")
 )

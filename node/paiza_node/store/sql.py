@@ -12,7 +12,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, insert, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import UpdateBase
@@ -33,7 +32,7 @@ from paiza_node.store import schema as s
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
 from paiza_node.store.reads import URGENT_FROM, SqlReads, to_micros
-from paiza_node.store.statements import Statement, insertion
+from paiza_node.store.statements import Statement, insertion, replacement
 from paiza_wire.errors import Unavailable
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
@@ -66,7 +65,7 @@ class SqlTransaction(SqlReads):
 
     def put_tiles(self, tiles: Sequence[tuple[int, int, bytes]]) -> None:
         """Store tiles; a longer one replaces a shorter."""
-        self._upsert(s.log_tile, [{"level": level, "index": index, "hashes": hashes} for level, index, hashes in tiles])
+        _PUT_TILE.run(self._connection, tiles)
 
     def add_entries(self, entries: Sequence[tuple[int, bytes, bytes]]) -> None:
         """Append entries to the log: (index, entry, digest of the message concerned or empty)."""
@@ -125,14 +124,7 @@ class SqlTransaction(SqlReads):
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[int]:
         """End deliveries that still wait; gives their ids. Those settled before are left as they are."""
-        ids = [settlement.id for settlement in settlements]
-        d = s.delivery.c
-        waiting: set[int] = set()
-        for first in range(0, len(ids), 500):
-            rows = self._connection.execute(
-                select(d.id).where(d.id.in_(ids[first : first + 500]), d.state == s.WAITING_LITERAL)
-            )
-            waiting.update(row[0] for row in rows)
+        waiting = self.waiting([settlement.id for settlement in settlements])
         ended = [settlement for settlement in settlements if settlement.id in waiting]
         micros = to_micros(now)
         _SETTLE.run(self._connection, [(e.state, e.reason, e.detail[:MAX_DETAIL], micros, e.id) for e in ended])
@@ -166,38 +158,19 @@ class SqlTransaction(SqlReads):
 
     def put_known_log(self, known: KnownLog) -> None:
         """Store the largest accepted checkpoint of another member; a smaller one changes nothing."""
-        row = self._connection.execute(
+        size = self._connection.execute(
             select(s.known_log.c.size).where(s.known_log.c.member == known.member)
         ).scalar_one_or_none()
-        if row is not None and row > known.size:
+        if size is not None and size > known.size:
             return
-        self._upsert(
-            s.known_log,
-            [
-                {
-                    "member": known.member,
-                    "size": known.size,
-                    "root": known.root,
-                    "note": known.note,
-                    "accepted_time": to_micros(known.accepted_time),
-                }
-            ],
-        )
+        row = (known.member, known.size, known.root, known.note, to_micros(known.accepted_time))
+        _PUT_KNOWN_LOG.run(self._connection, [row])
 
     def put_officer(self, officer: Officer) -> None:
         """Store an officer of the own member."""
-        self._upsert(
-            s.officer,
-            [
-                {
-                    "id": officer.id,
-                    "roles": " ".join(sorted(officer.roles)),
-                    "unit": officer.unit,
-                    "certificate_sha256": officer.certificate_sha256,
-                    "suspended": officer.suspended,
-                }
-            ],
-        )
+        roles = " ".join(sorted(officer.roles))
+        row = (officer.id, roles, officer.unit, officer.certificate_sha256, officer.suspended)
+        _PUT_OFFICER.run(self._connection, [row])
 
     def add_opened(self, opened: Opened) -> None:
         """Remember that a part was handed to an officer."""
@@ -215,7 +188,7 @@ class SqlTransaction(SqlReads):
 
     def put_setting(self, name: str, value: bytes) -> None:
         """Remember a value across restarts."""
-        self._upsert(s.setting, [{"name": name, "value": value}])
+        _PUT_SETTING.run(self._connection, [(name, value)])
 
     def counter(self, name: str) -> int:
         """Give the last number that was given out under a name; 0 where none was."""
@@ -224,22 +197,11 @@ class SqlTransaction(SqlReads):
 
     def put_counter(self, name: str, value: int) -> None:
         """Remember the last number given out; undone with the transaction, so that numbers have no gaps."""
-        self._upsert(s.counter, [{"name": name, "value": value}])
+        _PUT_COUNTER.run(self._connection, [(name, value)])
 
     def _insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
         if rows:
             self._connection.execute(insert(table), rows)
-
-    def _upsert(self, table: Table, rows: list[dict[str, Any]]) -> None:
-        if not rows:
-            return
-        statement = self._dialect_insert(table)
-        keys = [column.name for column in table.primary_key]
-        changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
-
-    def _dialect_insert(self, table: Table) -> Any:
-        return postgresql.insert(table) if self._connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 _ADD_ENTRY: Final = insertion(s.log_entry)
@@ -249,6 +211,11 @@ _ADD_DELIVERY: Final = insertion(s.delivery)
 _ADD_NOTE: Final = insertion(s.note, ignore_known=True)
 _ADD_PROOF: Final = insertion(s.proof, ignore_known=True)
 _ADD_ANSWER: Final = insertion(s.answer)
+_PUT_TILE: Final = replacement(s.log_tile)
+_PUT_KNOWN_LOG: Final = replacement(s.known_log)
+_PUT_OFFICER: Final = replacement(s.officer)
+_PUT_SETTING: Final = replacement(s.setting)
+_PUT_COUNTER: Final = replacement(s.counter)
 
 
 def _attempted(**changes: ColumnElement[Any]) -> UpdateBase:

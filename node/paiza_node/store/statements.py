@@ -5,16 +5,18 @@ lost by leaving it out: the columns written here are integers, texts, bytes and 
 they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import UpdateBase
 
+LOOKED_UP_AT_ONCE: Final = 500  # values of one question; both databases allow far more
+_VALUES: Final = "(:values:)"  # where the values are put; a mark that stands in no statement
 _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
     "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
     "postgresql": lambda: postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
@@ -46,6 +48,38 @@ def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
         return statement.on_conflict_do_nothing() if ignore_known else statement
 
     return Statement(build, names)
+
+
+def replacement(table: Table) -> Statement:
+    """Give the insertion of whole rows that replaces those of the same key, in the order of the table's columns."""
+    names = [column.name for column in table.columns]
+    keys = [column.name for column in table.primary_key]
+
+    def build(database: str) -> UpdateBase:
+        insert = postgresql.insert if database == "postgresql" else sqlite.insert
+        statement = insert(table).values({name: bindparam(name) for name in names})
+        changed = {name: statement.excluded[name] for name in names if name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    return Statement(build, names)
+
+
+class Lookup:
+    """A question for the rows in which one column has any of many values; answered with plain tuples."""
+
+    def __init__(self, question: Select[Any], column: ColumnElement[Any]) -> None:
+        """Take the question, without parameters of its own, and the column that is looked up."""
+        narrowed = question.where(column.op("IN")(literal_column(_VALUES)))
+        self._compiled = cache(lambda name: str(narrowed.compile(dialect=_DIALECTS[name]())))
+
+    def run(self, connection: Connection, values: Collection[Any]) -> Iterator[Any]:
+        """Give the rows, in no particular order of the values."""
+        sql = self._compiled(connection.dialect.name)
+        mark = "%s" if connection.dialect.name == "postgresql" else "?"
+        wanted = list(values)
+        for first in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+            block = tuple(wanted[first : first + LOOKED_UP_AT_ONCE])
+            yield from connection.exec_driver_sql(sql.replace(_VALUES, f"({', '.join([mark] * len(block))})"), block)
 
 
 def _compile(
