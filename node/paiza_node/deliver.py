@@ -347,19 +347,20 @@ class Courier:
 
     async def _accept(self, response: exchange_pb2.DeliverResponse) -> VerifiedCheckpoint:
         """Check that the peer's log grew honestly to the checkpoint it answers with."""
+        logs = self._context.logs
         peer = self._context.registers.current.active_member(self.member)
         try:
-            return self._context.logs.accept(peer, response.growth)
+            try:
+                return logs.accept(peer, response.growth)
+            except GrowthMismatch:
+                # The other slot's answer overtook this one, so this proof begins behind what is known now.
+                checkpoint = logs.verify(peer, response.growth.checkpoint)
+                sizes = [logs.size(peer.id), checkpoint.size]
+                proof = await self._peer.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
+                return logs.accept_between(peer, checkpoint, proof)
         except Rejected:
-            await record_fork(self._context.ledger, self._context.logs)
+            await record_fork(self._context.ledger, logs)
             raise
-        except GrowthMismatch:
-            # The other slot's answer overtook this one, so this proof begins behind what is known now.
-            checkpoint = self._context.logs.verify(peer, response.growth.checkpoint)
-            proof = await self._peer.prove_growth(
-                exchange_pb2.ProveGrowthRequest(sizes=[self._context.logs.size(peer.id), checkpoint.size])
-            )
-            return self._context.logs.accept_between(peer, checkpoint, proof)
 
     def _judge_all(self, sent: _Sent, register_version: bytes) -> _Verdicts:
         if len(sent.results) != len(sent.batch):

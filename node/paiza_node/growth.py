@@ -6,7 +6,7 @@ in the same commit as what it carried; after a crash the stored one is an earlie
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -85,11 +85,7 @@ class KnownLogs:
         checkpoint = _verify(member, growth.checkpoint)
         with self._lock:
             known = self._links.get(member.id) or _Link(0, merkle.EMPTY_ROOT, b"")
-            if checkpoint.size == known.size and checkpoint.root != known.root:
-                self._forks[member.id] = (known.note, checkpoint.note)
-                self.unrecorded_forks.append(member.id)
-                log.critical("log_forked", member=member.id, size=known.size)
-                raise Rejected("log_forked", f"{member.id} signed two roots for size {known.size}")
+            self._refuse_fork(member.id, known, checkpoint)
             # 2.
             if growth.from_size != known.size:
                 raise GrowthMismatch(known.size)
@@ -109,6 +105,13 @@ class KnownLogs:
                 self._links[member.id] = _Link(checkpoint.size, checkpoint.root, checkpoint.note)
         return checkpoint
 
+    def _refuse_fork(self, member: str, known: _Link, checkpoint: VerifiedCheckpoint) -> None:
+        if checkpoint.size == known.size and checkpoint.root != known.root:
+            self._forks[member] = (known.note, checkpoint.note)
+            self.unrecorded_forks.append(member)
+            log.critical("log_forked", member=member, size=known.size)
+            raise Rejected("log_forked", f"{member} signed two roots for size {known.size}")
+
     def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
         """Check that a checkpoint was signed by that member's log, and nothing else."""
         return _verify(member, note)
@@ -123,7 +126,11 @@ class KnownLogs:
         newest = _verify(member, proof.checkpoint)
         with self._lock:
             known = self._links.get(member.id) or _Link(0, merkle.EMPTY_ROOT, b"")
+            self._refuse_fork(member.id, known, checkpoint)
+            self._refuse_fork(member.id, known, newest)
             proofs = {growth.from_size: growth.hashes for growth in proof.proofs}
+            if any(len(hashes) > MAX_GROWTH_HASHES for hashes in proofs.values()):
+                raise Unavailable("growth_not_proven", f"a proof of growth has over {MAX_GROWTH_HASHES} hashes")
             try:
                 for size, root in ((known.size, known.root), (checkpoint.size, checkpoint.root)):
                     if size not in proofs:
@@ -140,10 +147,9 @@ class KnownLogs:
         """Give what is to be stored in the commit of what the checkpoint carried."""
         return KnownLog(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
 
-    def write_forks(self, pen: Pen) -> None:
-        """Log every fork found since the last time, with both signed notes: the proof needs no more than them."""
-        while self.unrecorded_forks:
-            member = self.unrecorded_forks.pop()
+    def write_forks(self, pen: Pen, members: Collection[str]) -> None:
+        """Log the forks of these members, each with both signed notes: the proof needs no more than them."""
+        for member in members:
             notes = self._forks[member]
             entry = log_pb2.LogEntry(
                 event=log_pb2.LOG_EVENT_FORK_FOUND,
@@ -156,8 +162,9 @@ class KnownLogs:
 
 async def record_fork(ledger: Ledger, logs: KnownLogs) -> None:
     """Have what `KnownLogs.accept` found committed to our own log; nothing where it found nothing."""
-    if logs.unrecorded_forks:
-        await ledger.commit(logs.write_forks)
+    if found := list(logs.unrecorded_forks):
+        await ledger.commit(lambda pen: logs.write_forks(pen, found))
+        logs.unrecorded_forks = [member for member in logs.unrecorded_forks if member not in found]
 
 
 def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.Growth:

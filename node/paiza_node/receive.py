@@ -168,6 +168,9 @@ class Receive:
                 checked.append(self._check(member, dispatch, checkpoint, register, now))
             except (Rejected, Unavailable) as error:
                 checked.append(error)
+            except Exception:
+                log.exception("check_failed")  # a defect of ours: it must not hold up the rest of the batch
+                checked.append(Unavailable("internal_error", "the node failed on this message"))
         return checked
 
     def _check(

@@ -61,8 +61,10 @@ class Registers:
         """Give the register in force; Unavailable("register_expired") once its grace is over."""
         if self._clock() > self._register.expiry_time:
             found = self._reader.current(self._clock())  # raises when the grace is over
-            if found is not None:
-                self._register = found
+            if found is not None and found.version == self._register.version:
+                self._register = found  # the same, marked late
+            elif found is not None:
+                self._policy, self._register = _policy(found), found
         return self._register
 
     @property
@@ -121,8 +123,6 @@ class Registers:
                 failures.append(error)
             except OSError as error:  # our own disk: what is in force stays in force
                 failures.append(Unavailable("disk_full", f"the register could not be stored: {error.strerror}"))
-            except NodeStopped as error:  # an agreement that does not fit the schema: the rules in force stay in force
-                failures.append(Unavailable("policy_invalid", str(error)))
             if asked >= sources:
                 break
         # A source that is merely behind the others is refused as well: no reason to warn while another one answers.
@@ -132,7 +132,7 @@ class Registers:
     async def _refresh(self, ledger: Ledger) -> None:
         register = await asyncio.to_thread(self._reader.refresh, self._clock())
         if register.version != self._register.version:
-            self._policy, self._register = Policy(register.agreements), register
+            self._policy, self._register = _policy(register), register
             await ledger.commit(self.note)
             log.info("register_updated", version=register.version.hex())
         self._register = register
@@ -172,3 +172,11 @@ class Registers:
                 log.info("register_learnt", version=version.hex())
             except PaizaError as error:
                 log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)
+
+
+def _policy(register: Register) -> Policy:
+    """Build the rules of a register; one whose agreement does not fit the schema does not come into force."""
+    try:
+        return Policy(register.agreements)
+    except NodeStopped as error:
+        raise Unavailable("policy_invalid", str(error)) from error

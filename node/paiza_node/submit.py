@@ -110,6 +110,9 @@ class Submit:
                 checked.append(self._check(officer, item, register, now))
             except (Rejected, Unavailable) as error:
                 checked.append(error)
+            except Exception:
+                log.exception("check_failed")  # a defect of ours: it must not hold up the rest of the batch
+                checked.append(Unavailable("internal_error", "the node failed on this message"))
         return checked
 
     def _check(self, officer: Officer, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> _Item:

@@ -1,6 +1,7 @@
 """What officers ask of their own node."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +23,9 @@ DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
 MAX_SOURCE_ROWS: Final = 10_000
 MAX_FILTER: Final = 128  # characters of a filter
+LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
+MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
+_PAGE_TOKEN: Final = re.compile(r"[0-9]{1,18}")
 BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins behind
 
 
@@ -110,6 +114,8 @@ class OfficerService:
         news = self._news.subscribe()  # before the backlog is read, so that nothing falls between
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
+            if after is not None and after > MAX_SEQUENCE:
+                raise Rejected("malformed", "after_sequence is not one this node gave")
             while after is not None:
                 query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
                 page = await asyncio.to_thread(self._list, query, officer)
@@ -122,6 +128,10 @@ class OfficerService:
         finally:
             self._news.unsubscribe(news)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher fell too far behind", 1.0)
+
+    def _source_rows(self, rows: set[bytes]) -> dict[bytes, bytes]:
+        with self._store.reads() as reads:
+            return reads.messages_by_source_row(rows)
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
@@ -137,8 +147,7 @@ class OfficerService:
         """Say which source rows were sent already."""
         if len(request.source_row_sha256) > MAX_SOURCE_ROWS:
             raise Rejected("too_large", f"at most {MAX_SOURCE_ROWS} rows are looked up at once")
-        with self._store.reads() as reads:
-            found = reads.messages_by_source_row(set(request.source_row_sha256))
+        found = await asyncio.to_thread(self._source_rows, set(request.source_row_sha256))
         return officer_pb2.FindSourceRowsResponse(
             rows=[officer_pb2.SourceRow(source_row_sha256=row, message_digest=digest) for row, digest in found.items()]
         )
@@ -181,8 +190,10 @@ def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: in
             raise Rejected("malformed", f"a filter has at most {MAX_FILTER} characters")
     prefix = request.id_prefix.replace("-", "").lower()
     is_hex = bool(prefix) and not prefix.strip("0123456789abcdef")
-    if request.page_token and not request.page_token.isdecimal():
+    if request.page_token and not _PAGE_TOKEN.fullmatch(request.page_token):
         raise Rejected("malformed", "page_token is not one this node gave")
+    if request.HasField("since_time") and not 0 <= request.since_time.seconds < LATEST_SECONDS:
+        raise Rejected("malformed", "since_time is not a time between 1970 and 9000")
     received = {officer_pb2.BOX_INBOX: True, officer_pb2.BOX_SENT: False}.get(request.box)
     return MessageQuery(
         received=received,
