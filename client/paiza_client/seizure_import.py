@@ -7,7 +7,7 @@ row, which the node keeps in the same commit as the message, and what was not ye
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,7 +94,8 @@ class SeizureImport:
         with ExitStack() as stack:
             file = stack.enter_context(_open(path))
             reader = RowReader(file, layout)
-            for planned in plan_import(reader, layout, list(self._sessions), members, self._already_sent):
+            plan = plan_import(reader, layout, list(self._sessions), members, self._already_sent)
+            for planned in stack.enter_context(closing(plan)):
                 self.result.report.add(planned)
                 if planned.notice is not None and not self._dry_run:
                     self._queue(planned)

@@ -5,7 +5,7 @@ sent before.
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ def plan_import(
     already_sent: AlreadySent,
     *,
     now: datetime | None = None,
-) -> Iterator[Planned]:
+) -> Generator[Planned, None, None]:
     """Give every row's outcome, in order, in blocks of `BLOCK` rows.
 
     A block's digests are asked of `already_sent` when the first row of the block is wanted, so the caller may send each
