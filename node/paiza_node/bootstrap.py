@@ -19,7 +19,7 @@ import structlog
 from paiza.v1 import admin_pb2, log_pb2
 from paiza_node.audit import Audit
 from paiza_node.config import Config
-from paiza_node.deliver import Context, Deliver
+from paiza_node.deliver import Deliver
 from paiza_node.disclose import Disclose
 from paiza_node.edge import metrics
 from paiza_node.edge.gate import Gate
@@ -36,6 +36,7 @@ from paiza_node.operate import Operate, operator
 from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
+from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.submit import Submit

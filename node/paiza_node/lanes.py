@@ -6,14 +6,19 @@ own.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 QUICK_ITEMS: Final = 32  # messages; a batch of up to so many takes some ten milliseconds
 QUICK_THREADS: Final = 4
 
 T = TypeVar("T")
+log = structlog.get_logger("paiza.lanes")
 
 
 class Lane:
@@ -32,6 +37,25 @@ class Lane:
     def close(self) -> None:
         """Wait for what is under way, and end the thread."""
         self._bulk.shutdown()
+
+
+def each(items: Iterable[Any], step: Callable[..., object], *context: object) -> list[Any]:
+    """Take every message of a batch through one step; one refused at a step before is passed on as its refusal.
+
+    Step by step instead of message by message, because what a step needs then stays in the processor's caches: a sixth
+    of the throughput. A defect of ours is logged and holds up that one message, not the batch.
+    """
+    return [item if isinstance(item, PaizaError) else _attempt(item, step, context) for item in items]
+
+
+def _attempt(item: object, step: Callable[..., object], context: tuple[object, ...]) -> object:
+    try:
+        return step(item, *context)
+    except (Rejected, Unavailable) as error:
+        return error
+    except Exception:
+        log.exception("check_failed")
+        return Unavailable("internal_error", "the node failed on this message")
 
 
 def quick_threads() -> ThreadPoolExecutor:

@@ -17,7 +17,7 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
-from paiza_node.lanes import Lane
+from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Committed, Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
 from paiza_node.news import News
@@ -44,14 +44,26 @@ log = structlog.get_logger("paiza.receive")
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """A message that is its author's, released to us; ``refusal`` where it is to be refused all the same."""
+class _Ascribed:
+    """A message that is its author's and was released to us."""
 
     message: VerifiedMessage
     raw: bytes
     released: VerifiedEntry
     hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is answered with an entry: a receipt, or the refusal that is given."""
+
+    item: _Ascribed
     refusal: Rejected | None
+
+    @property
+    def message(self) -> VerifiedMessage:
+        """Give the message."""
+        return self.item.message
 
 
 _Checked = _Taken | Rejected | Unavailable
@@ -160,28 +172,9 @@ class Receive:
     def _check_all(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
     ) -> list[_Checked]:
-        checked: list[_Checked] = []
-        now = self._clock()
-        register = self._registers.current
-        for dispatch in dispatches:
-            try:
-                checked.append(self._check(member, dispatch, checkpoint, register, now))
-            except (Rejected, Unavailable) as error:
-                checked.append(error)
-            except Exception:
-                log.exception("check_failed")  # a defect of ours: it must not hold up the rest of the batch
-                checked.append(Unavailable("internal_error", "the node failed on this message"))
-        return checked
+        """Check a batch.
 
-    def _check(
-        self,
-        member: Member,
-        dispatch: exchange_pb2.Dispatch,
-        checkpoint: VerifiedCheckpoint,
-        register: Register,
-        now: datetime,
-    ) -> _Taken | Unavailable:
-        """Check one message. What fails before step 5 is not ascribed to the author, and claims nothing.
+        What fails before step 5 is not ascribed to the author, and claims nothing.
 
         1. The caller's log holds the entry it shows, and its time is not in our future.
         2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release. What
@@ -193,10 +186,25 @@ class Receive:
         7. The rules let us take this kind with these marks from that member.
         8. Its content is valid for its kind.
         """
+        register, now = self._registers.current, self._clock()
+        released = each(dispatches, self._prove, checkpoint, now)
+        ascribed = each(released, self._ascribe, member, register)
+        opened = each(ascribed, self._open)
+        return each(opened, self._judge, register, member, now)
+
+    def _prove(
+        self, dispatch: exchange_pb2.Dispatch, checkpoint: VerifiedCheckpoint, now: datetime
+    ) -> tuple[exchange_pb2.Dispatch, VerifiedEntry]:
         # 1.
         released = receipts.verify_entry(dispatch.released, checkpoint)
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
+        return dispatch, released
+
+    def _ascribe(
+        self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
+    ) -> _Ascribed:
+        dispatch, released = proven
         # 2.
         try:
             message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
@@ -217,22 +225,36 @@ class Receive:
             )
         # 5.
         self._registers.check_known(message.header.register_version)
-        refusal: Rejected | None = None
+        return _Ascribed(message, dispatch.message, released, b"".join(dispatch.released.inclusion_hashes))
+
+    def _open(self, item: _Ascribed) -> tuple[_Ascribed, list[bytes] | Rejected]:
+        # 6.
+        message = item.message
         try:
-            self._judge(message, register, member, now)
+            return item, [
+                wire.unseal(message, part.part_number, self._member, self._private_keys)
+                for part in message.signed.parts
+            ]
         except Rejected as error:
             if error.reason == "cannot_open":
-                return Unavailable(error.reason, error.detail)
-            refusal = error
-        hashes = b"".join(dispatch.released.inclusion_hashes)
-        return _Taken(message, dispatch.message, released, hashes, refusal)
+                raise Unavailable(error.reason, error.detail) from error
+            return item, error
 
-    def _judge(self, message: VerifiedMessage, register: Register, member: Member, now: datetime) -> None:
-        header = message.header
-        # 6.
-        parts = [
-            wire.unseal(message, part.part_number, self._member, self._private_keys) for part in message.signed.parts
-        ]
+    def _judge(
+        self, opened: tuple[_Ascribed, list[bytes] | Rejected], register: Register, member: Member, now: datetime
+    ) -> _Taken:
+        item, parts = opened
+        if isinstance(parts, Rejected):
+            return _Taken(item, parts)
+        try:
+            self._check_content(item.message.header, parts, register, member, now)
+        except Rejected as error:
+            return _Taken(item, error)
+        return _Taken(item, None)
+
+    def _check_content(
+        self, header: message_pb2.Header, parts: Sequence[bytes], register: Register, member: Member, now: datetime
+    ) -> None:
         # 7.
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = register.member(self._member).classification_ceiling
@@ -273,7 +295,7 @@ class Receive:
             proofs.append(self._proof(item, member))
             if not conflict:
                 claimed[header.message_id] = digest
-                thread_name = item.released.entry.thread_name or threads.get(header.thread_id, "")
+                thread_name = item.item.released.entry.thread_name or threads.get(header.thread_id, "")
                 threads[header.thread_id] = thread_name
                 messages.append(self._row(pen, item, thread_name, refusal))
         pen.tx.add_messages(messages)
@@ -288,7 +310,7 @@ class Receive:
             counterpart=member.id,
             message_digest=item.message.digest,
             reason=refusal.reason if refusal else "",
-            evidence_sha256=receipts.evidence_digest(item.released.raw, item.released.checkpoint.note),
+            evidence_sha256=receipts.evidence_digest(item.item.released.raw, item.item.released.checkpoint.note),
         )
 
     def _proof(self, item: _Taken, member: Member) -> ForeignProof:
@@ -296,10 +318,10 @@ class Receive:
             digest=item.message.digest,
             member=member.id,
             kind=ProofKind.RELEASED,
-            entry=item.released.raw,
-            index=item.released.index,
-            hashes=item.hashes,
-            checkpoint=item.released.checkpoint.note,
+            entry=item.item.released.raw,
+            index=item.item.released.index,
+            hashes=item.item.hashes,
+            checkpoint=item.item.released.checkpoint.note,
             register_version=self._registers.version,
         )
 
@@ -317,7 +339,7 @@ class Receive:
             state=MessageState.REFUSED if refusal else MessageState.RECEIVED,
             header=item.message.signed.header,
             stored_time=pen.now,
-            signed=None if refusal else item.raw,
+            signed=None if refusal else item.item.raw,
         )
 
     def _mismatch(self, mismatch: GrowthMismatch, known_size: int) -> exchange_pb2.DeliverResponse:

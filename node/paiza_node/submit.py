@@ -14,7 +14,7 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds, validation
-from paiza_node.lanes import Lane
+from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.news import News
@@ -102,38 +102,33 @@ class Submit:
     def _check_all(
         self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]
     ) -> list[_Item | Rejected | Unavailable]:
-        checked: list[_Item | Rejected | Unavailable] = []
-        now = self._clock()
-        register = self._registers.current
-        for item in items:
-            try:
-                checked.append(self._check(officer, item, register, now))
-            except (Rejected, Unavailable) as error:
-                checked.append(error)
-            except Exception:
-                log.exception("check_failed")  # a defect of ours: it must not hold up the rest of the batch
-                checked.append(Unavailable("internal_error", "the node failed on this message"))
-        return checked
-
-    def _check(self, officer: Officer, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> _Item:
-        """Check one item.
+        """Check a batch.
 
         1. The message verifies (`paiza_wire.message.verify`) with certificates valid now.
         2. It is this member's own, and the caller is one of its signers.
         3. Its register version is one we know.
         4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
-        5. The rules let this officer send this kind in the role claimed, to these recipients.
+        5. Its signers are known officers of ours, as many as its kind needs, who hold the roles they claim; and the
+           rules let the caller send this kind in his role, to these recipients.
         """
+        register, now = self._registers.current, self._clock()
+        verified = each(items, self._verify, register, now)
+        return each(verified, self._allow, officer, register)
+
+    def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> _Item:
         # 1.
         message = wire.verify(item.message, register.certificate_verifier(), at=now)
-        header = message.header
+        if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
+        return _Item(message, item.message, item.source_row_sha256)
+
+    def _allow(self, item: _Item, officer: Officer, register: Register) -> _Item:
+        message, header = item.message, item.message.header
         # 2.
         if header.author != self._member:
             raise Rejected("wrong_member", "a node releases only its own member's messages")
         if officer.id not in {signer.id for signer in header.required_signers}:
             raise Rejected("wrong_signers", "a message is submitted by one of its signers")
-        if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
-            raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
         # 3.
         self._registers.check_known(header.register_version)
         # 4.
@@ -152,7 +147,7 @@ class Submit:
         facts = MessageFacts.of(header, kind.sender_roles, ceiling)
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
         self._registers.policy.check(principal_of(officer), "submit", facts, roles)
-        return _Item(message, item.message, item.source_row_sha256)
+        return item
 
     def _check_signer(self, required: message_pb2.RequiredSigner) -> None:
         """Check that a signer is an officer on our record who holds the role: RELEASED attests it to the others."""

@@ -14,12 +14,13 @@ from typing import Any, Final
 import pytest
 
 from paiza.v1 import log_pb2, officer_pb2
-from paiza_node.deliver import Context, Deliver
+from paiza_node.deliver import Deliver
 from paiza_node.growth import KnownLogs
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState
 from paiza_node.news import News
+from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_wire import keys

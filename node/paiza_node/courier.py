@@ -1,0 +1,331 @@
+"""A courier: delivers to one peer, for as long as the node runs.
+
+It has two slots: one for bulk, and one for what is URGENT or FLASH, so that a moving consignment never waits behind
+statistics. A slot takes what waits in the store, oldest first, builds a batch with the proof of each release and
+sends it. Of bulk two batches are under way, so that the peer checks one while it commits the other. Nothing is kept
+in memory that the store does not hold: after a crash between sending and settling, the batch is sent again and the
+peer answers with the same entries.
+
+A peer that cannot be reached is tried again with growing, jittered pauses.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import takewhile
+from typing import Any, Final
+
+import structlog
+
+from paiza.v1 import exchange_pb2, log_pb2
+from paiza_node.errors import N_, NodeStopped
+from paiza_node.growth import GrowthMismatch, claim, record_fork
+from paiza_node.ledger import Ledger
+from paiza_node.model import Outgoing
+from paiza_node.ports import Peer
+from paiza_node.settle import FIRST_RETRY_SECONDS, Context, Sent, Settle
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.notes import VerifierKey
+
+BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
+BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second while it commits the first
+URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
+MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
+FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
+URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
+LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
+IDLE_SECONDS: Final = 30.0  # look into the store at least this often
+
+log = structlog.get_logger("paiza.deliver")
+
+
+@dataclass(slots=True)
+class PeerHealth:
+    """What is known of reaching one peer, for status and metrics."""
+
+    reachable: bool = False
+    last_error: str = ""
+    last_seen: datetime | None = None
+
+
+class Courier:
+    """Delivers to one peer. Belongs to one event loop."""
+
+    def __init__(self, context: Context, peer: Peer) -> None:
+        """Take the peer; `run` begins."""
+        self._context = context
+        self._peer = peer
+        self._wakers = {True: asyncio.Event(), False: asyncio.Event()}
+        self._handshake = asyncio.Lock()
+        self._asked = asyncio.Event()
+        self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
+        self._settle = Settle(context, peer.member)
+        self.health = PeerHealth()
+
+    @property
+    def member(self) -> str:
+        """Give the peer's member id."""
+        return self._peer.member
+
+    def wake(self) -> None:
+        """Say that something may be waiting."""
+        for event in self._wakers.values():
+            event.set()
+
+    def ask(self) -> None:
+        """Have the peer asked what it holds of our log, before anything else is sent to it."""
+        self._assumed = None
+        self._asked.set()
+
+    async def _keep_asking(self) -> None:
+        """Compare logs with the peer at the start and whenever there is doubt: a rolled-back node must find out."""
+        failures = 0
+        while True:
+            self._asked.clear()
+            try:
+                await self._agree()
+                failures = 0
+                await self._asked.wait()
+            except PaizaError as error:
+                failures += 1
+                self._failed(error, failures)
+                await asyncio.sleep(_pause_seconds(failures, LONGEST_PAUSE_SECONDS))
+
+    async def run(self) -> None:
+        """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
+        duties = (self._slot(urgent=True), self._slot(urgent=False), self._keep_asking())
+        slots = [asyncio.create_task(duty) for duty in duties]
+        try:
+            await asyncio.gather(*slots)
+        finally:
+            for slot in slots:
+                slot.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._peer.close()
+
+    async def _slot(self, *, urgent: bool) -> None:
+        """Send batch after batch: while one is under way the next is sent as well, and the one before is settled."""
+        flights: deque[asyncio.Task[Sent]] = deque()
+        settling: asyncio.Task[None] | None = None
+        last_id = 0  # deliveries up to here are under way or being settled: not to be taken again before they are
+        failures = 0
+        try:
+            while True:
+                self._wakers[urgent].clear()
+                try:
+                    while len(flights) < (1 if urgent else BULK_FLIGHTS):
+                        batch = await self._take(urgent=urgent, after_id=last_id)
+                        if not batch:
+                            break
+                        last_id = 0 if urgent else batch[-1].id  # what is urgent is not taken in the order of ids
+                        flights.append(asyncio.create_task(self._send(batch)))
+                    if flights:
+                        sent = await flights.popleft()
+                        await _done(settling)
+                        settling = asyncio.create_task(self._settled(sent))
+                        failures = 0
+                    if urgent or not flights:
+                        await _done(settling)
+                        settling = None
+                    if flights or settling is not None or last_id:
+                        last_id = last_id if flights else 0  # look again from the beginning before pausing
+                        continue
+                except NodeStopped:
+                    raise
+                except Exception as error:  # noqa: BLE001 - no answer of one peer may end the node
+                    failures += 1
+                    self._failed(error, failures)
+                    await _ended(settling, *flights)
+                    flights.clear()
+                    settling, last_id = None, 0
+                    self._assumed = None  # begin anew with what the peer says it knows
+                await self._pause(urgent=urgent, failures=failures)
+        finally:
+            for flight in flights:
+                flight.cancel()
+            await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
+
+    async def _pause(self, *, urgent: bool, failures: int) -> None:
+        """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
+        if failures:
+            await asyncio.sleep(_pause_seconds(failures, URGENT_PAUSE_SECONDS if urgent else LONGEST_PAUSE_SECONDS))
+            return
+        context = self._context
+        due = await asyncio.to_thread(self._next_attempt, urgent)
+        seconds = (
+            IDLE_SECONDS
+            if due is None
+            else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - context.clock()).total_seconds()))
+        )
+        try:
+            await asyncio.wait_for(self._wakers[urgent].wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _next_attempt(self, urgent: bool) -> datetime | None:  # noqa: FBT001 - called through to_thread
+        try:
+            with self._context.store.reads() as reads:
+                return reads.next_attempt(self.member, urgent=urgent)
+        except Unavailable:
+            return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
+
+    def _failed(self, error: Exception, failures: int) -> None:
+        self.health.reachable = False
+        if not isinstance(error, PaizaError):
+            log.error("courier_failed", peer=self.member, failures=failures, exc_info=error)
+            self.health.last_error = "internal_error"
+            return
+        self.health.last_error = f"{error.reason}: {error.detail}"
+        if failures == 1 or failures % 20 == 0:
+            log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
+
+    async def _take(self, *, urgent: bool, after_id: int) -> list[Outgoing]:
+        """Give the next batch of what is due."""
+        self._context.registers.current.active_member(self.member)
+        wanted = URGENT_BATCH if urgent else BULK_BATCH
+        return await self._context.lane.run(wanted, lambda: self._due(wanted, urgent=urgent, after_id=after_id))
+
+    async def _send(self, batch: list[Outgoing]) -> Sent:
+        """Send a batch and check that the peer's log grew honestly."""
+        if self._assumed is None:
+            await self._agree()
+        response = await self._deliver(batch)
+        return Sent(batch, response.results, await self._accept(response))
+
+    async def _settled(self, sent: Sent) -> None:
+        await self._settle(sent)
+        self.health = PeerHealth(reachable=True, last_seen=self._context.clock())
+
+    def _due(self, limit: int, *, urgent: bool, after_id: int) -> list[Outgoing]:
+        provable = self._context.ledger.checkpoint.size
+        with self._context.store.reads() as reads:
+            batch = reads.due(
+                self.member,
+                self._context.clock(),
+                urgent=urgent,
+                limit=limit,
+                max_bytes=MAX_BATCH_BYTES,
+                after_id=after_id,
+            )
+        # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
+        return list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
+
+    async def _agree(self) -> None:
+        """Ask the peer what it knows of our log; more than there is means that we were rolled back."""
+        async with self._handshake:
+            if self._assumed is not None:
+                return
+            context = self._context
+            response = await self._peer.handshake(
+                exchange_pb2.HandshakeRequest(protocol_version=1, register_version=context.registers.version)
+            )
+            own = context.registers.current.active_member(context.member)
+            if response.known_checkpoint:
+                known = _own_checkpoint(context.ledger, own.log_keys[-1].vkey, response.known_checkpoint)
+                self._check_not_rolled_back(known)
+                self._assumed = known.size
+            else:
+                self._assumed = 0
+            self.health = PeerHealth(reachable=True, last_seen=context.clock())
+            context.registers.heard_of(response.register_version)
+
+    def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
+        ledger = self._context.ledger
+        if known.size > ledger.checkpoint.size:
+            log.critical("log_rolled_back", peer=self.member, known_size=known.size, own_size=ledger.checkpoint.size)
+            raise NodeStopped(
+                "log_rolled_back",
+                what=N_("{peer} holds our checkpoint of size {known}; we have {size}."),
+                where="{origin}",
+                remedy=N_("An old copy of the database was put back. Stop this node and put the newest copy back."),
+                peer=self.member,
+                known=known.size,
+                size=ledger.checkpoint.size,
+                origin=ledger.origin,
+            )
+
+    async def _deliver(self, batch: Sequence[Outgoing]) -> exchange_pb2.DeliverResponse:
+        """Send a batch; where the peer knows another size of our log, once more from that size."""
+        context = self._context
+        for _ in range(3):
+            own = context.ledger.checkpoint
+            request = await context.lane.run(len(batch), partial(self._request, batch, own))
+            # From here to the call nothing waits: claims go out in the order in which they build on each other.
+            assumed = self._assumed or 0
+            request.growth.CopyFrom(claim(context.ledger, own, assumed, context.logs.size(self.member)))
+            self._assumed = max(assumed, own.size)
+            response = await self._peer.deliver(request)
+            if not response.growth_mismatch:
+                return response
+            if response.growth.known_size > context.ledger.checkpoint.size:
+                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
+            self._assumed = response.growth.known_size
+        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
+        """Build the request but for what it claims of growth."""
+        context = self._context
+        proofs = context.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
+        return exchange_pb2.DeliverRequest(
+            register_version=context.registers.version,
+            dispatches=[
+                exchange_pb2.Dispatch(
+                    message=outgoing.signed,
+                    released=log_pb2.ProvenEntry(
+                        entry=outgoing.released_entry, index=outgoing.released_index, inclusion_hashes=proof
+                    ),
+                )
+                for outgoing, proof in zip(batch, proofs, strict=True)
+            ],
+        )
+
+    async def _accept(self, response: exchange_pb2.DeliverResponse) -> VerifiedCheckpoint:
+        """Check that the peer's log grew honestly to the checkpoint it answers with."""
+        logs = self._context.logs
+        peer = self._context.registers.current.active_member(self.member)
+        try:
+            try:
+                return logs.accept(peer, response.growth)
+            except GrowthMismatch:
+                # The other slot's answer overtook this one, so this proof begins behind what is known now.
+                checkpoint = logs.verify(peer, response.growth.checkpoint)
+                sizes = [logs.size(peer.id), checkpoint.size]
+                proof = await self._peer.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
+                return logs.accept_between(peer, checkpoint, proof)
+        except Rejected:
+            await record_fork(self._context.ledger, logs)
+            raise
+
+
+def _pause_seconds(failures: int, longest: float) -> float:
+    """Give how long to wait after so many failures in a row: doubling, and scattered."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+async def _done(task: asyncio.Task[None] | None) -> None:
+    """Wait for a task, if there is one, and raise what it raised."""
+    if task is not None:
+        await task
+
+
+async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
+    """Wait for tasks that are under way; that they fail as well changes nothing: their batches are sent again."""
+    await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+
+
+def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:
+    """Check that what a peer shows as our checkpoint was signed by us."""
+    try:
+        return checkpoints.verify(note, [VerifierKey.from_vkey(vkey)], ledger.origin)
+    except Rejected as error:
+        raise Unavailable("bad_checkpoint", f"what the peer shows as our checkpoint is not: {error.detail}") from error
