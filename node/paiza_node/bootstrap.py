@@ -47,7 +47,7 @@ from paiza_wire.identity import SpiffeId
 from paiza_wire.notes import SignerKey
 
 VERSION: Final = version("paiza")
-COLLECT_AFTER: Final = 50_000  # objects made and kept before cycles are looked for
+COLLECT_AFTER: Final = 10_000  # objects made and kept before cycles are looked for
 DRAIN_SECONDS: Final = 10.0  # calls under way may take this long after a stop was asked for
 METRICS_SECONDS: Final = 5.0
 STANDBY_SECONDS: Final = 1.0  # a standby looks this often whether the writer is gone
