@@ -48,7 +48,7 @@ def run(config: Config) -> None:
 
 
 def share_memory() -> None:
-    """Have all threads allocate from two pools: glibc gives each its own, and each keeps what its largest batch took."""
+    """Have all threads allocate from two pools: glibc gives each its own, which keeps what its largest batch took."""
     with suppress(AttributeError):  # another C library, which has no such pools
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
