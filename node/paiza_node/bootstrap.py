@@ -4,14 +4,10 @@ import asyncio
 import gc
 import os
 import signal
-import stat
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -28,6 +24,7 @@ from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours
 from paiza_node.edge.server import admin_server, public_server
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import KnownLogs
+from paiza_node.keyring import Keys, bad_key, load_keys
 from paiza_node.lanes import Lane, quick_threads
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
@@ -36,13 +33,13 @@ from paiza_node.operate import Operate, operator
 from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
+from paiza_node.roster import load_officers, note_officers
 from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.submit import Submit
 from paiza_register import RegisterReader, folder_fetch
-from paiza_wire import hpke, keys
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
 from paiza_wire.notes import SignerKey
 
@@ -58,105 +55,6 @@ SETTING_LOG_KEY: Final = "log_key"
 log = structlog.get_logger("paiza.node")
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The node's own keys, as read from its key folder."""
-
-    certificate: bytes
-    private_key: bytes
-    log: SignerKey
-    decryption: dict[bytes, hpke.DecryptionKey]
-
-
-def load_keys(config: Config, origin: str) -> Keys:
-    """Read the key files; NodeStopped where one is missing, damaged or open to others."""
-    return Keys(
-        certificate=_key_file(config.keys / "tls.crt", secret=False),
-        private_key=_key_file(config.keys / "tls.key"),
-        log=SignerKey.from_ed25519(origin, _parsed(config.keys / "log.key", keys.private_key_from_pem)),
-        decryption=_decryption_keys(config.keys),
-    )
-
-
-def _decryption_keys(folder: Path) -> dict[bytes, hpke.DecryptionKey]:
-    """Read every encryption seed: the current one, and old ones that messages on their way may still be wrapped for."""
-    found = [_parsed(path, _seed) for path in sorted(folder.glob("encryption*.seed"))]
-    if not found:
-        raise _bad_key(N_("There is no encryption seed."), folder / "encryption.seed")
-    return {key.public_key.key_id: key for key in found}
-
-
-def _seed(data: bytes) -> hpke.DecryptionKey:
-    return hpke.private_key_from_seed(data if len(data) == hpke.SEED_BYTES else bytes.fromhex(data.decode().strip()))
-
-
-def _parsed(path: Path, parse: Callable[[bytes], Any]) -> Any:
-    try:
-        return parse(_key_file(path))
-    except (PaizaError, ValueError) as error:
-        raise _bad_key(N_("The key cannot be read: {error}."), path, error=error) from error
-
-
-def _key_file(path: Path, *, secret: bool = True) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        data = path.read_bytes()
-    except OSError as error:
-        raise _bad_key(N_("The file cannot be read: {error}."), path, error=error.strerror) from error
-    if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise NodeStopped(
-            "key_exposed",
-            what=N_("Others than the node's own user may read this key."),
-            where="{path}",
-            remedy=N_("chmod 600 {path}; if others could read it for long, make a new key."),
-            path=path,
-        )
-    return data
-
-
-def _bad_key(what: str, path: Path, **values: object) -> NodeStopped:
-    remedy = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
-    return NodeStopped("bad_key", what=what, where="{path}", remedy=remedy, path=path, **values)
-
-
-def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer]:
-    """Read officers.toml: the officers this node knows, with roles, unit and certificate."""
-    try:
-        rows = tomllib.loads(path.read_text()).get("officer", [])
-        officers = [
-            Officer(
-                id=str(SpiffeId.parse(row["id"])),
-                roles=frozenset(str(role) for role in row["roles"]),
-                unit=str(row.get("unit", "")),
-                certificate_sha256=bytes.fromhex(row["certificate_sha256"]),
-                suspended=bool(row.get("suspended", False)),
-            )
-            for row in rows
-        ]
-    except (OSError, KeyError, TypeError, ValueError, PaizaError) as error:
-        raise NodeStopped(
-            "bad_configuration",
-            what=N_("The list of officers cannot be read: {error}."),
-            where="{path}",
-            remedy=N_("Mend the file: each [[officer]] has id, roles, unit and certificate_sha256."),
-            error=error,
-            path=path,
-        ) from error
-    for officer in officers:
-        identity = SpiffeId.parse(officer.id)
-        if (identity.member, identity.federation, identity.role) != (member, federation, "officer"):
-            raise NodeStopped(
-                "bad_configuration",
-                what=N_("{officer} is not an officer of {member}."),
-                where="{path}",
-                remedy=N_("Remove the entry; every member knows only its own officers."),
-                officer=officer.id,
-                member=member,
-                path=path,
-            )
-    return {officer.id: officer for officer in officers}
-
-
 def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
     """Log what is new at a start: the log's key, the configuration, officers. Nothing where nothing changed."""
     vkey = log_key.verifier_key.to_vkey().encode()
@@ -169,30 +67,7 @@ def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str,
     if pen.tx.setting(SETTING_CONFIG) != settings:
         pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_CONFIG_CHANGED, actor=operator(), evidence_sha256=settings))
         pen.tx.put_setting(SETTING_CONFIG, settings)
-    known = pen.tx.officers()
-    for officer in officers.values():
-        before = known.get(officer.id)
-        if before == officer:
-            continue
-        pen.append(
-            log_pb2.LogEntry(
-                event=_officer_event(before, officer), actor=operator(), evidence_sha256=officer.certificate_sha256
-            ),
-            text=f"{officer.id} {' '.join(sorted(officer.roles))} {officer.unit}",
-        )
-        pen.tx.put_officer(officer)
-    for gone in set(known) - set(officers):
-        if not known[gone].suspended:
-            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OFFICER_SUSPENDED, actor=operator()), text=gone)
-            pen.tx.put_officer(
-                Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True)
-            )
-
-
-def _officer_event(before: Officer | None, officer: Officer) -> log_pb2.LogEvent.ValueType:
-    if before is None or before.certificate_sha256 != officer.certificate_sha256:
-        return log_pb2.LOG_EVENT_OFFICER_CERTIFIED
-    return log_pb2.LOG_EVENT_OFFICER_SUSPENDED if officer.suspended else log_pb2.LOG_EVENT_OFFICER_CHANGED
+    note_officers(pen, officers)
 
 
 def prepare_data(config: Config) -> None:
@@ -270,7 +145,7 @@ async def _run_with(config: Config, store: SqlStore) -> None:
     turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
     registers = await asyncio.to_thread(Registers, reader, _now, turn)
     own = registers.current.member(config.member)
-    node_keys = load_keys(config, own.log_keys[-1].origin)
+    node_keys = load_keys(config.keys, own.log_keys[-1].origin)
     _check_keys(config, node_keys, registers)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
     try:
@@ -287,12 +162,10 @@ def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
     """Refuse to start with keys the register does not name: nobody could verify or reach us."""
     member = registers.current.member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
-        raise _bad_key(N_("The register names another log key for this member."), config.keys / "log.key")
+        raise bad_key(N_("The register names another log key for this member."), config.keys / "log.key")
     published = {key.key_id for key in member.encryption_keys}
     if not published & set(node_keys.decryption):
-        raise _bad_key(
-            N_("The register names another encryption key for this member."), config.keys / "encryption.seed"
-        )
+        raise bad_key(N_("The register names another encryption key for this member."), config.keys / "encryption.seed")
 
 
 async def _serve(

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from paiza.v1 import log_pb2, message_pb2, officer_pb2
-from paiza_node import bootstrap, config
+from paiza_node import config, keyring
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.store import open_store
@@ -47,7 +47,7 @@ def fill(node: NodeProcess, officer: Officer, other: Officer, messages: int, say
     origin = officer.register.member(officer.member).log_keys[-1].origin
     store = open_store(settings.database)
     slots = CheckpointSlots(settings.data / "checkpoint")
-    ledger = Ledger(store, bootstrap.load_keys(settings, origin).log, slots, lambda: officer.register.version)
+    ledger = Ledger(store, keyring.load_keys(settings.keys, origin).log, slots, lambda: officer.register.version)
     writer = _Writer(officer, other, officer.register)
     try:
         for first in range(0, messages, BATCH):

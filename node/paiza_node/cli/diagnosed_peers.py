@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final
 
 from paiza.v1 import exchange_pb2
-from paiza_node.bootstrap import Keys
 from paiza_node.cli.diagnosis import Check, fail, ok, warn
 from paiza_node.cli.terminal import shown_span
 from paiza_node.config import Config
 from paiza_node.errors import N_
+from paiza_node.keyring import Keys
 from paiza_node.peers import ChannelKeys, GrpcPeer
 from paiza_node.receive import MAX_CLOCK_SKEW, PROTOCOL_VERSION
 from paiza_node.store.scan import open_scan

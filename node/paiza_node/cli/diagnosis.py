@@ -12,7 +12,6 @@ from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
 from paiza.v1 import log_pb2
-from paiza_node.bootstrap import load_keys, load_officers
 from paiza_node.cli.findings import Part
 from paiza_node.cli.language import _
 from paiza_node.cli.offline import check_database
@@ -20,6 +19,8 @@ from paiza_node.cli.terminal import shown_bytes, shown_span, shown_time
 from paiza_node.cli.verified_log import check_head
 from paiza_node.config import Config
 from paiza_node.errors import N_
+from paiza_node.keyring import load_keys
+from paiza_node.roster import load_officers
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_node.store.facts import database_facts
 from paiza_node.store.scan import Scan, open_scan
@@ -74,7 +75,7 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
     """Look at key files, officers, certificate and encryption key."""
     name = N_("keys")
     own = register.member(config.member)
-    keys = load_keys(config, own.log_keys[-1].origin)  # refuses what others can read
+    keys = load_keys(config.keys, own.log_keys[-1].origin)  # refuses what others can read
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
         yield warn(name, N_("Others may look into the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)

@@ -7,7 +7,6 @@ from typing import Final
 
 import click
 
-from paiza_node.bootstrap import load_keys
 from paiza_node.cli import diagnosis
 from paiza_node.cli.diagnosed_peers import check_clocks, check_peers
 from paiza_node.cli.diagnosis import Check, Level, Look, fail, ok, warn
@@ -20,6 +19,7 @@ from paiza_node.cli.terminal import print_json
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
 from paiza_node.errors import N_, NodeStopped
+from paiza_node.keyring import load_keys
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
@@ -82,7 +82,7 @@ def _running(config: Config) -> Iterator[Check]:
 
 
 def _peers(config: Config, register: Register) -> Iterator[Check]:
-    keys = load_keys(config, register.member(config.member).log_keys[-1].origin)
+    keys = load_keys(config.keys, register.member(config.member).log_keys[-1].origin)
     # The running node may sign more at any moment: a peer can only know what was signed before it is asked.
     yield from check_peers(config, register, keys, lambda: log_size(read_checkpoint(config.data / "checkpoint") or b""))
 

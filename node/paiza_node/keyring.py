@@ -1,0 +1,74 @@
+"""The node's own keys, as they lie in its key folder: readable by its own user alone, or the node does not start."""
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paiza_node.errors import N_, NodeStopped
+from paiza_wire import hpke, keys
+from paiza_wire.errors import PaizaError
+from paiza_wire.notes import SignerKey
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The node's own keys, as read from its key folder."""
+
+    certificate: bytes
+    private_key: bytes
+    log: SignerKey
+    decryption: dict[bytes, hpke.DecryptionKey]
+
+
+def load_keys(folder: Path, origin: str) -> Keys:
+    """Read the key files; NodeStopped where one is missing, damaged or open to others."""
+    return Keys(
+        certificate=_key_file(folder / "tls.crt", secret=False),
+        private_key=_key_file(folder / "tls.key"),
+        log=SignerKey.from_ed25519(origin, _parsed(folder / "log.key", keys.private_key_from_pem)),
+        decryption=_decryption_keys(folder),
+    )
+
+
+def _decryption_keys(folder: Path) -> dict[bytes, hpke.DecryptionKey]:
+    """Read every encryption seed: the current one, and old ones that messages on their way may still be wrapped for."""
+    found = [_parsed(path, _seed) for path in sorted(folder.glob("encryption*.seed"))]
+    if not found:
+        raise bad_key(N_("There is no encryption seed."), folder / "encryption.seed")
+    return {key.public_key.key_id: key for key in found}
+
+
+def _seed(data: bytes) -> hpke.DecryptionKey:
+    return hpke.private_key_from_seed(data if len(data) == hpke.SEED_BYTES else bytes.fromhex(data.decode().strip()))
+
+
+def _parsed(path: Path, parse: Callable[[bytes], Any]) -> Any:
+    try:
+        return parse(_key_file(path))
+    except (PaizaError, ValueError) as error:
+        raise bad_key(N_("The key cannot be read: {error}."), path, error=error) from error
+
+
+def _key_file(path: Path, *, secret: bool = True) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        data = path.read_bytes()
+    except OSError as error:
+        raise bad_key(N_("The file cannot be read: {error}."), path, error=error.strerror) from error
+    if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NodeStopped(
+            "key_exposed",
+            what=N_("Others than the node's own user may read this key."),
+            where="{path}",
+            remedy=N_("chmod 600 {path}; if others could read it for long, make a new key."),
+            path=path,
+        )
+    return data
+
+
+def bad_key(what: str, path: Path, **values: object) -> NodeStopped:
+    """Say what is wrong with a key file."""
+    remedy = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
+    return NodeStopped("bad_key", what=what, where="{path}", remedy=remedy, path=path, **values)

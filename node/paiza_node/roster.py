@@ -1,0 +1,78 @@
+"""The officers of the own member: read from officers.toml, kept in the store, every change logged."""
+
+import tomllib
+from pathlib import Path
+
+from paiza.v1 import log_pb2
+from paiza_node.errors import N_, NodeStopped
+from paiza_node.ledger import Pen
+from paiza_node.model import Officer
+from paiza_node.operate import operator
+from paiza_wire.errors import PaizaError
+from paiza_wire.identity import SpiffeId
+
+
+def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer]:
+    """Read officers.toml: the officers this node knows, with roles, unit and certificate."""
+    try:
+        rows = tomllib.loads(path.read_text()).get("officer", [])
+        officers = [
+            Officer(
+                id=str(SpiffeId.parse(row["id"])),
+                roles=frozenset(str(role) for role in row["roles"]),
+                unit=str(row.get("unit", "")),
+                certificate_sha256=bytes.fromhex(row["certificate_sha256"]),
+                suspended=bool(row.get("suspended", False)),
+            )
+            for row in rows
+        ]
+    except (OSError, KeyError, TypeError, ValueError, PaizaError) as error:
+        raise NodeStopped(
+            "bad_configuration",
+            what=N_("The list of officers cannot be read: {error}."),
+            where="{path}",
+            remedy=N_("Mend the file: each [[officer]] has id, roles, unit and certificate_sha256."),
+            error=error,
+            path=path,
+        ) from error
+    for officer in officers:
+        identity = SpiffeId.parse(officer.id)
+        if (identity.member, identity.federation, identity.role) != (member, federation, "officer"):
+            raise NodeStopped(
+                "bad_configuration",
+                what=N_("{officer} is not an officer of {member}."),
+                where="{path}",
+                remedy=N_("Remove the entry; every member knows only its own officers."),
+                officer=officer.id,
+                member=member,
+                path=path,
+            )
+    return {officer.id: officer for officer in officers}
+
+
+def note_officers(pen: Pen, officers: dict[str, Officer]) -> None:
+    """Log which officers are new, changed or gone since the last start, and store them so."""
+    known = pen.tx.officers()
+    for officer in officers.values():
+        before = known.get(officer.id)
+        if before == officer:
+            continue
+        pen.append(
+            log_pb2.LogEntry(
+                event=_officer_event(before, officer), actor=operator(), evidence_sha256=officer.certificate_sha256
+            ),
+            text=f"{officer.id} {' '.join(sorted(officer.roles))} {officer.unit}",
+        )
+        pen.tx.put_officer(officer)
+    for gone in set(known) - set(officers):
+        if not known[gone].suspended:
+            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OFFICER_SUSPENDED, actor=operator()), text=gone)
+            pen.tx.put_officer(
+                Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True)
+            )
+
+
+def _officer_event(before: Officer | None, officer: Officer) -> log_pb2.LogEvent.ValueType:
+    if before is None or before.certificate_sha256 != officer.certificate_sha256:
+        return log_pb2.LOG_EVENT_OFFICER_CERTIFIED
+    return log_pb2.LOG_EVENT_OFFICER_SUSPENDED if officer.suspended else log_pb2.LOG_EVENT_OFFICER_CHANGED
