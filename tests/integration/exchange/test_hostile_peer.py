@@ -1,6 +1,7 @@
 """What a hostile node with valid keys can make of us: nothing but proven refusals and retries."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -322,7 +323,8 @@ async def test_two_roots_of_one_size_are_a_fork(federation: Federation, register
             with pytest.raises(RefusedError) as refused:
                 await forked.deliver(growth=claim)
             assert refused.value.reason == "log_forked"
-    with SqlStore(f"sqlite:///{federation.node('kaz').data / 'paiza.db'}", read_only=True).reads() as reads:
+    database = f"sqlite:///{federation.node('kaz').data / 'paiza.db'}"
+    with closing(SqlStore(database, read_only=True)) as store, store.reads() as reads:
         entries = [log_pb2.LogEntry.FromString(stored.entry) for stored in reads.entries(0, 10_000)]
     found = [entry.counterpart for entry in entries if entry.event == log_pb2.LOG_EVENT_FORK_FOUND]
     assert found == ["uzb"]
