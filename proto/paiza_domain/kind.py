@@ -39,6 +39,9 @@ class Kind:
 
     `check` judges what holds beyond the shapes, `derive` fills in what is computed from a new content,
     `remark` says what a reader should be told that no field says. `needs_parent`: follows from another message.
+    `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
+    workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `answered_by` names the kinds that
+    answer it, the customary one first.
     """
 
     name: str
@@ -49,6 +52,10 @@ class Kind:
     sender_roles: frozenset[str]
     annex_shape: Shape | None = None
     second_officer: bool = False
+    second_role: str = ""
+    workflow: str = ""
+    overtakes: bool = False
+    answered_by: tuple[str, ...] = ()
     answer_deadline: timedelta | None = None
     needs_parent: bool = False
     check: ContentCheck = _no_check

@@ -65,6 +65,8 @@ def check_four_eyes(header: Header, kind: Kind) -> None:
     """Refuse with ``second_officer_missing`` what one officer signed although two must (domain, "Four eyes")."""
     if needs_second_officer(header, kind) and len(header.required_signers) < FOUR_EYES:
         raise Rejected("second_officer_missing", f"{kind.name} to these recipients needs two officers' signatures")
+    if kind.second_role and kind.second_role not in {signer.role for signer in header.required_signers}:
+        raise Rejected("second_officer_missing", f"{kind.name} needs the signature of an officer as {kind.second_role}")
 
 
 def header_errors(header: Header, kind: Kind, now: datetime) -> list[FieldError]:

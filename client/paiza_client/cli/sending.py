@@ -18,6 +18,7 @@ from paiza_client.language import N_, _
 from paiza_client.model import Outcome
 from paiza_client.outbox import Outbox
 from paiza_client.profiles import open_credentials, remembered_roles
+from paiza_domain import kinds
 from paiza_domain.drafts import Draft
 from paiza_domain.kind import Kind
 
@@ -70,13 +71,14 @@ def reply(
     """Answer a message."""
     desk = terminal()
 
-    async def work() -> str:
+    async def customary() -> str:
         async with desk.session() as session:
-            return (await messages.one(session, message)).header.kind
+            answered = kinds.all_kinds().get((await messages.one(session, message)).header.kind)
+            return answered.answered_by[0] if answered is not None and answered.answered_by else "free-message"
 
     chosen = drafting.find_kind(kind) if kind else None
     if chosen is None and draft is None:
-        chosen = drafting.find_kind("information-answer" if run(work()) == "information-request" else "free-message")
+        chosen = drafting.find_kind(run(customary()))
     if template and chosen is not None:
         text = chosen.template(lang(), "short" if short else "long")
         click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)

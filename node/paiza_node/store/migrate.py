@@ -7,10 +7,10 @@ from sqlalchemy import Connection, inspect, text
 
 from paiza_node.errors import N_, NodeStopped
 
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 """The revision this program works with; the newest module in `migrations/versions`."""
 
-KNOWN: Final = ("0001",)
+KNOWN: Final = ("0001", "0002")
 """Every revision this program can bring up to date, oldest first."""
 
 FOLDER: Final = Path(__file__).parent / "migrations"

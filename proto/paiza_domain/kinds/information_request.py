@@ -76,5 +76,6 @@ KIND: Final = Kind(
     summarise=_summary,
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     answer_deadline=_ANSWER_DEADLINE,
+    answered_by=("information-answer",),
     check=_check,
 )
