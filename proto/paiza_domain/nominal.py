@@ -20,6 +20,18 @@ def _one_name(person: Any) -> Iterator[tuple[str, Problem]]:
         yield "surname", ("missing", {})
 
 
+def _names(person: Any) -> Iterator[tuple[str, str]]:
+    """Give each name by which a person may be found: surname with given names, surname alone, other names."""
+    if person.surname:
+        yield "person", person.surname
+        if person.given_names:
+            yield "person", f"{person.surname} {person.given_names}"
+    elif person.given_names:
+        yield "person", person.given_names
+    for alias in person.aliases:
+        yield "person", alias
+
+
 PERSON: Final = Shape(
     Person,
     (
@@ -32,19 +44,20 @@ PERSON: Final = Shape(
         Field("birth_date", N_("Date of birth"), FieldType.DATE),
         Field("birth_place", N_("Place of birth")),
         Field("citizenships", N_("Citizenship"), FieldType.CODE, codes="country", most=MAX_FEW),
-        Field("document", N_("Identity document")),
-        Field("personal_number", N_("Personal identification number")),
+        Field("document", N_("Identity document"), term="document"),
+        Field("personal_number", N_("Personal identification number"), term="personal-number"),
         Field("address", N_("Address")),
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
     ),
     related=_one_name,
+    terms=_names,
 )
 COMPANY: Final = Shape(
     Company,
     (
-        Field("name", N_("Name"), required=True),
+        Field("name", N_("Name"), required=True, term="company"),
         Field("role", N_("Role"), FieldType.CODE, codes="person_role"),
-        Field("registration_number", N_("Registration number")),
+        Field("registration_number", N_("Registration number"), term="registration"),
         Field("country", N_("Country"), FieldType.CODE, codes="country"),
         Field("address", N_("Address")),
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
@@ -53,8 +66,8 @@ COMPANY: Final = Shape(
 TELEPHONE: Final = Shape(
     Telephone,
     (
-        Field("number", N_("Number"), required=True, check=telephone_problem),
-        Field("imei", N_("IMEI"), check=imei_problem),
+        Field("number", N_("Number"), required=True, check=telephone_problem, term="phone"),
+        Field("imei", N_("IMEI"), check=imei_problem, term="imei"),
         Field("holder", N_("Holder")),
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
     ),
@@ -62,7 +75,7 @@ TELEPHONE: Final = Shape(
 ACCOUNT: Final = Shape(
     Account,
     (
-        Field("number", N_("Number"), required=True),
+        Field("number", N_("Number"), required=True, term="account"),
         Field("institution", N_("Bank or platform")),
         Field("country", N_("Country"), FieldType.CODE, codes="country"),
         Field("holder", N_("Holder")),

@@ -42,6 +42,7 @@ class Field:
     `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
     0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
     `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked.
+    `term` says as what it is searched and compared (`paiza_domain.folding.FOLDS`).
     """
 
     name: str
@@ -61,6 +62,7 @@ class Field:
     check: Callable[[Any], Problem | None] | None = None
     shape: "Shape | None" = None
     hint: str = ""
+    term: str = ""
 
     def __post_init__(self) -> None:
         """Fill in the key."""
@@ -108,6 +110,9 @@ class Field:
 # What is wrong between the fields of one message: (path within the message, problem).
 Related = Callable[[Any], Iterable[tuple[str, Problem]]]
 
+# Terms that are made of several fields: (field of the term, text).
+Terms = Callable[[Any], Iterable[tuple[str, str]]]
+
 _Compiled = tuple[str, bool, int, Callable[[Any], Problem | None] | None, "Shape | None"]
 
 
@@ -118,6 +123,7 @@ class Shape:
     message: type[Message]
     fields: tuple[Field, ...] = field(repr=False)
     related: Related | None = field(default=None, repr=False)
+    terms: Terms | None = field(default=None, repr=False)
     _rules: dict[int, _Compiled] = field(init=False, repr=False, compare=False)
     _required: dict[int, str] = field(init=False, repr=False, compare=False)
 
@@ -139,6 +145,11 @@ class Shape:
     def by_key(self) -> Mapping[str, Field]:
         """Give the fields by key, in order."""
         return {each.key: each for each in self.fields}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Field]:
+        """Give the fields by the name they have in the message."""
+        return {each.name: each for each in self.fields}
 
     def errors(self, message: Message) -> list[FieldError]:
         """Judge `message` and everything below it; an empty list means valid."""

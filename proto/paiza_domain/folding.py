@@ -1,0 +1,121 @@
+"""One spelling for what is the same: identifiers and names written in Cyrillic or Latin, with or without blanks.
+
+A folded text is for comparing and searching, never for showing. Names fold coarsely on purpose (Хусейн, Khuseyn and
+Hussein are one): what is found so is a hint to look, not a finding.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+# Letters that look alike; number plates are made of those that both alphabets have.
+_ALIKE: Final = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
+
+# Cyrillic of the region's languages: Russian, Kazakh, Kyrgyz, Tajik, Uzbek, Azerbaijani, Turkmen, Ukrainian.
+_LETTERS: Final = MappingProxyType({
+    "А": "A", "Б": "B", "В": "V", "Г": "G", "Д": "D", "Е": "E", "Ё": "E", "Ж": "ZH", "З": "Z", "И": "I", "Й": "I",
+    "К": "K", "Л": "L", "М": "M", "Н": "N", "О": "O", "П": "P", "Р": "R", "С": "S", "Т": "T", "У": "U", "Ф": "F",
+    "Х": "KH", "Ц": "TS", "Ч": "CH", "Ш": "SH", "Щ": "SH", "Ъ": "", "Ы": "I", "Ь": "", "Э": "E", "Ю": "YU",
+    "Я": "YA", "І": "I", "Ї": "I", "Є": "E", "Ґ": "G", "Ә": "A", "Ғ": "GH", "Қ": "Q", "Ң": "NG", "Ө": "O", "Ұ": "U",
+    "Ү": "U", "Һ": "H", "Ӣ": "I", "Ӯ": "U", "Ҳ": "KH", "Ҷ": "J", "Ў": "O", "Җ": "J", "Ҹ": "J", "Ҝ": "G", "Ј": "Y",
+})  # fmt: skip
+# Latin letters that no decomposition brings to a base letter.
+_LATIN: Final = MappingProxyType({
+    "Ə": "A", "Æ": "AE", "Ø": "O", "ẞ": "SS", "ß": "SS", "Đ": "D", "Ł": "L", "Ş": "SH", "Ș": "SH", "Ç": "CH", "Ğ": "GH",
+    "Š": "SH", "Č": "CH", "Ž": "ZH", "Ň": "NG", "İ": "I", "ʻ": "", "ʼ": "", "’": "", "‘": "", "'": "", "`": "",
+})  # fmt: skip
+_TRANSLATION: Final = str.maketrans({**_LETTERS, **_LATIN})
+_NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Z0-9]+")
+_NOT_DIGIT: Final = re.compile(r"\D+", re.ASCII)
+
+# Spellings of one sound in the transliterations in use, brought to one letter; of several that fit, the first counts.
+_SPELLINGS: Final = (
+    ("SHCH|SCH|SH", "W"),  # no sound is left as W or X, so these stand for what Latin has no letter for
+    ("TCH|CH", "X"),
+    ("DZH|ZH|DJ|J", "J"),
+    ("TS|TZ|Z", "Z"),
+    ("C(?=[EIY])|SS|S", "S"),
+    ("KH|X|H", "H"),
+    ("GH|G", "G"),
+    ("Q|K|C", "K"),
+    ("PH|F", "F"),
+    ("V|W", "V"),
+    ("YA|IA|A", "A"),
+    ("YU|IU|YO|IO|O|U", "U"),
+    ("YE|IE|E|Y|I", "I"),
+)
+_SOUND: Final = re.compile("|".join(f"({spellings})" for spellings, _ in _SPELLINGS))
+_REPEATED: Final = re.compile(r"(.)\1+")
+_ENDINGS: Final = re.compile(r"(?<=..)I+$")  # Юрий, Yuri, Yuriy
+_RUSSIAN_TRUNK: Final = re.compile(r"8(?=\d{10}$)")  # 8 701 … is +7 701 … in Kazakhstan and Russia
+
+MAX_FOLDED: Final = 200  # characters; what is longer is no identifier
+
+
+def latin(text: str) -> str:
+    """Write a text in Latin capitals A-Z, digits and single blanks; what is none of these becomes a blank."""
+    translated = unicodedata.normalize("NFC", text).upper().translate(_TRANSLATION)
+    plain = unicodedata.normalize("NFKD", translated).upper().translate(_TRANSLATION)
+    bare = "".join(each for each in plain if not unicodedata.combining(each))
+    return _NOT_ALPHANUMERIC.sub(" ", bare).strip()
+
+
+def marks(text: str) -> str:
+    """Fold plates, documents, containers, VINs: letters by their look, no blanks, dashes or dots."""
+    return latin(text.upper().translate(_ALIKE)).replace(" ", "")
+
+
+def telephone(text: str) -> str:
+    """Fold a telephone number to its digits with the country code; 00 and the Russian trunk prefix 8 are undone."""
+    digits = _NOT_DIGIT.sub("", text)
+    return _RUSSIAN_TRUNK.sub("7", digits.removeprefix("00"))
+
+
+def word(text: str) -> str:
+    """Fold one word of a name to how it sounds, coarsely."""
+    folded = _SOUND.sub(lambda found: _SPELLINGS[(found.lastindex or 1) - 1][1], latin(text).replace(" ", ""))
+    return _ENDINGS.sub("", _REPEATED.sub(r"\1", folded))
+
+
+def name(text: str) -> str:
+    """Fold a name of several words, in any order, each to how it sounds."""
+    return " ".join(sorted(filter(None, (word(each) for each in latin(text).split()))))
+
+
+def plain(text: str) -> str:
+    """Fold a code or a name of no particular form: Latin capitals and digits, single blanks."""
+    return latin(text)
+
+
+FOLDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType({
+    "plate": marks,
+    "vin": marks,
+    "container": marks,
+    "vessel": marks,
+    "flight": marks,
+    "waybill": marks,
+    "carnet": marks,
+    "seal": marks,
+    "document": marks,
+    "personal-number": marks,
+    "account": marks,
+    "registration": marks,
+    "reference": marks,
+    "logo": plain,
+    "phone": telephone,
+    "imei": telephone,
+    "person": name,
+    "company": name,
+    "place": name,
+    "country": plain,
+    "substance": plain,
+    "drug-group": plain,
+})  # fmt: skip
+"""How each kind of term is folded. What is not here is not a term."""
+
+
+def fold(field: str, text: str) -> str:
+    """Fold a text as the terms of that field are; empty where nothing is left to compare."""
+    return FOLDS[field](text[:MAX_FOLDED])
