@@ -129,6 +129,16 @@ class Receive:
             ],
         )
 
+    async def give(
+        self, member: Member, request: exchange_pb2.FetchMessagesRequest
+    ) -> exchange_pb2.FetchMessagesResponse:
+        """Give nothing yet but our growth."""
+        checkpoint = self._ledger.checkpoint
+        if request.known_size > checkpoint.size:
+            raise Rejected("growth_mismatch", "the size is larger than our log")
+        growth = claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id))
+        return exchange_pb2.FetchMessagesResponse(growth=growth)
+
     async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
         """Take a batch from the node of ``member``, whose certificate the edge has verified."""
         if len(request.dispatches) > MAX_DISPATCHES:

@@ -46,6 +46,7 @@ ACCESS: Final = {
     "/paiza.v1.ExchangeService/Handshake": Access("node", "exchange"),
     "/paiza.v1.ExchangeService/Deliver": Access("node", "exchange"),
     "/paiza.v1.ExchangeService/ProveGrowth": Access("node", "exchange"),
+    "/paiza.v1.ExchangeService/FetchMessages": Access("node", "exchange"),
     "/paiza.v1.OfficerService/GetSession": Access("officer", "session"),
     "/paiza.v1.OfficerService/Submit": Access("officer"),
     "/paiza.v1.OfficerService/ListMessages": Access("officer", "list"),

@@ -28,8 +28,16 @@ def exchange_behaviours(receive: Receive) -> Behaviours:
     ) -> exchange_pb2.ProveGrowthResponse:
         return await receive.prove_growth(request)
 
+    async def fetch(caller: Caller, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
+        return await receive.give(_member(caller), request)
+
     prefix = "/paiza.v1.ExchangeService/"
-    return {prefix + "Handshake": handshake, prefix + "Deliver": deliver, prefix + "ProveGrowth": prove_growth}
+    return {
+        prefix + "Handshake": handshake,
+        prefix + "Deliver": deliver,
+        prefix + "ProveGrowth": prove_growth,
+        prefix + "FetchMessages": fetch,
+    }
 
 
 def audit_behaviours(audit: Audit) -> Behaviours:

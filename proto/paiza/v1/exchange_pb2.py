@@ -26,35 +26,39 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/exchange.proto\x12\x08paiza.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x12paiza/v1/log.proto\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"P\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12%\n\x06proofs\x18\x02 \x03(\x0b\x32\x15.paiza.v1.GrowthProof\"0\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"t\n\x0e\x44\x65liverRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12&\n\ndispatches\x18\x03 \x03(\x0b\x32\x12.paiza.v1.Dispatch\"D\n\x08\x44ispatch\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\'\n\x08released\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\"v\n\x0f\x44\x65liverResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12(\n\x07results\x18\x02 \x03(\x0b\x32\x17.paiza.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x8e\x01\n\rDeliverResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntryH\x00\x12 \n\x05retry\x18\x02 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12(\n\trejection\x18\x03 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x42\x08\n\x06result\"W\n\x05Retry\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xe3\x01\n\x0f\x45xchangeService\x12\x44\n\tHandshake\x12\x1a.paiza.v1.HandshakeRequest\x1a\x1b.paiza.v1.HandshakeResponse\x12>\n\x07\x44\x65liver\x12\x18.paiza.v1.DeliverRequest\x1a\x19.paiza.v1.DeliverResponse\x12J\n\x0bProveGrowth\x12\x1c.paiza.v1.ProveGrowthRequest\x1a\x1d.paiza.v1.ProveGrowthResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/exchange.proto\x12\x08paiza.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x12paiza/v1/log.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"|\n\x15\x46\x65tchMessagesResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12&\n\ndispatches\x18\x02 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"P\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12%\n\x06proofs\x18\x02 \x03(\x0b\x32\x15.paiza.v1.GrowthProof\"0\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"t\n\x0e\x44\x65liverRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12&\n\ndispatches\x18\x03 \x03(\x0b\x32\x12.paiza.v1.Dispatch\"D\n\x08\x44ispatch\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\'\n\x08released\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\"v\n\x0f\x44\x65liverResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12(\n\x07results\x18\x02 \x03(\x0b\x32\x17.paiza.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x8e\x01\n\rDeliverResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntryH\x00\x12 \n\x05retry\x18\x02 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12(\n\trejection\x18\x03 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x42\x08\n\x06result\"W\n\x05Retry\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xb5\x02\n\x0f\x45xchangeService\x12\x44\n\tHandshake\x12\x1a.paiza.v1.HandshakeRequest\x1a\x1b.paiza.v1.HandshakeResponse\x12>\n\x07\x44\x65liver\x12\x18.paiza.v1.DeliverRequest\x1a\x19.paiza.v1.DeliverResponse\x12J\n\x0bProveGrowth\x12\x1c.paiza.v1.ProveGrowthRequest\x1a\x1d.paiza.v1.ProveGrowthResponse\x12P\n\rFetchMessages\x12\x1e.paiza.v1.FetchMessagesRequest\x1a\x1f.paiza.v1.FetchMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.exchange_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROVEGROWTHREQUEST']._serialized_start=89
-  _globals['_PROVEGROWTHREQUEST']._serialized_end=124
-  _globals['_PROVEGROWTHRESPONSE']._serialized_start=126
-  _globals['_PROVEGROWTHRESPONSE']._serialized_end=206
-  _globals['_GROWTHPROOF']._serialized_start=208
-  _globals['_GROWTHPROOF']._serialized_end=256
-  _globals['_HANDSHAKEREQUEST']._serialized_start=258
-  _globals['_HANDSHAKEREQUEST']._serialized_end=328
-  _globals['_HANDSHAKERESPONSE']._serialized_start=330
-  _globals['_HANDSHAKERESPONSE']._serialized_end=451
-  _globals['_DELIVERREQUEST']._serialized_start=453
-  _globals['_DELIVERREQUEST']._serialized_end=569
-  _globals['_DISPATCH']._serialized_start=571
-  _globals['_DISPATCH']._serialized_end=639
-  _globals['_DELIVERRESPONSE']._serialized_start=641
-  _globals['_DELIVERRESPONSE']._serialized_end=759
-  _globals['_DELIVERRESULT']._serialized_start=762
-  _globals['_DELIVERRESULT']._serialized_end=904
-  _globals['_RETRY']._serialized_start=906
-  _globals['_RETRY']._serialized_end=993
-  _globals['_REJECTION']._serialized_start=995
-  _globals['_REJECTION']._serialized_end=1038
-  _globals['_EXCHANGESERVICE']._serialized_start=1041
-  _globals['_EXCHANGESERVICE']._serialized_end=1268
+  _globals['_FETCHMESSAGESREQUEST']._serialized_start=89
+  _globals['_FETCHMESSAGESREQUEST']._serialized_end=182
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_start=184
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=308
+  _globals['_PROVEGROWTHREQUEST']._serialized_start=310
+  _globals['_PROVEGROWTHREQUEST']._serialized_end=345
+  _globals['_PROVEGROWTHRESPONSE']._serialized_start=347
+  _globals['_PROVEGROWTHRESPONSE']._serialized_end=427
+  _globals['_GROWTHPROOF']._serialized_start=429
+  _globals['_GROWTHPROOF']._serialized_end=477
+  _globals['_HANDSHAKEREQUEST']._serialized_start=479
+  _globals['_HANDSHAKEREQUEST']._serialized_end=549
+  _globals['_HANDSHAKERESPONSE']._serialized_start=551
+  _globals['_HANDSHAKERESPONSE']._serialized_end=672
+  _globals['_DELIVERREQUEST']._serialized_start=674
+  _globals['_DELIVERREQUEST']._serialized_end=790
+  _globals['_DISPATCH']._serialized_start=792
+  _globals['_DISPATCH']._serialized_end=860
+  _globals['_DELIVERRESPONSE']._serialized_start=862
+  _globals['_DELIVERRESPONSE']._serialized_end=980
+  _globals['_DELIVERRESULT']._serialized_start=983
+  _globals['_DELIVERRESULT']._serialized_end=1125
+  _globals['_RETRY']._serialized_start=1127
+  _globals['_RETRY']._serialized_end=1214
+  _globals['_REJECTION']._serialized_start=1216
+  _globals['_REJECTION']._serialized_end=1259
+  _globals['_EXCHANGESERVICE']._serialized_start=1262
+  _globals['_EXCHANGESERVICE']._serialized_end=1571
 # @@protoc_insertion_point(module_scope)

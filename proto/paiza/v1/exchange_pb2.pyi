@@ -21,6 +21,74 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class FetchMessagesRequest(_message.Message):
+    """Asks for messages by their digests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_SIZE_FIELD_NUMBER: _builtins.int
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
+    known_size: _builtins.int
+    """The size of the called node's log that the caller knows; its growth is proven from there."""
+    register_version: _builtins.bytes
+    """SHA-256 of the caller's register snapshot."""
+    @_builtins.property
+    def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Digests of the messages, 32 bytes each; at most 64."""
+
+    def __init__(
+        self,
+        *,
+        known_size: _builtins.int = ...,
+        register_version: _builtins.bytes = ...,
+        message_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_size", b"known_size", "message_digests", b"message_digests", "register_version", b"register_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchMessagesRequest: _TypeAlias = FetchMessagesRequest  # noqa: Y015
+
+@_typing.final
+class FetchMessagesResponse(_message.Message):
+    """The messages that may be had."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROWTH_FIELD_NUMBER: _builtins.int
+    DISPATCHES_FIELD_NUMBER: _builtins.int
+    PASSED_ON_DIGESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def growth(self) -> _log_pb2.Growth:
+        """The answerer's log: checkpoint, and proof of growth from the size the caller knows."""
+
+    @_builtins.property
+    def dispatches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dispatch]:
+        """Messages of the answerer that are addressed to the caller, as many as fit."""
+
+    @_builtins.property
+    def passed_on_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Digests of messages that the answerer passes on to the caller by Deliver."""
+
+    def __init__(
+        self,
+        *,
+        growth: _log_pb2.Growth | None = ...,
+        dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
+        passed_on_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispatches", b"dispatches", "growth", b"growth", "passed_on_digests", b"passed_on_digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchMessagesResponse: _TypeAlias = FetchMessagesResponse  # noqa: Y015
+
+@_typing.final
 class ProveGrowthRequest(_message.Message):
     """Asks for proofs of growth."""
 

@@ -50,6 +50,11 @@ class ExchangeServiceStub:
                 request_serializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
                 _registered_method=True)
+        self.FetchMessages = channel.unary_unary(
+                '/paiza.v1.ExchangeService/FetchMessages',
+                request_serializer=paiza_dot_v1_dot_exchange__pb2.FetchMessagesRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_exchange__pb2.FetchMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class ExchangeServiceServicer:
@@ -79,6 +84,15 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchMessages(self, request, context):
+        """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+        node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
+        are passed on by Deliver.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExchangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +110,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.ProveGrowth,
                     request_deserializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.SerializeToString,
+            ),
+            'FetchMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchMessages,
+                    request_deserializer=paiza_dot_v1_dot_exchange__pb2.FetchMessagesRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_exchange__pb2.FetchMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +199,33 @@ class ExchangeService:
             '/paiza.v1.ExchangeService/ProveGrowth',
             paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
             paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.ExchangeService/FetchMessages',
+            paiza_dot_v1_dot_exchange__pb2.FetchMessagesRequest.SerializeToString,
+            paiza_dot_v1_dot_exchange__pb2.FetchMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

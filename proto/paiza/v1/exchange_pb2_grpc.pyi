@@ -43,6 +43,11 @@ class ExchangeServiceStub:
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
     """
+    FetchMessages: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.FetchMessagesRequest, _exchange_pb2.FetchMessagesResponse]
+    """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+    node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
+    are passed on by Deliver.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -58,6 +63,11 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     ProveGrowth: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveGrowthRequest, _exchange_pb2.ProveGrowthResponse]  # type: ignore[assignment]
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+    """
+    FetchMessages: _aio.UnaryUnaryMultiCallable[_exchange_pb2.FetchMessagesRequest, _exchange_pb2.FetchMessagesResponse]  # type: ignore[assignment]
+    """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+    node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
+    are passed on by Deliver.
     """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +99,17 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_exchange_pb2.ProveGrowthResponse, _abc.Awaitable[_exchange_pb2.ProveGrowthResponse]]:
         """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
         two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+        """
+
+    @_abc_1.abstractmethod
+    def FetchMessages(
+        self,
+        request: _exchange_pb2.FetchMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.FetchMessagesResponse, _abc.Awaitable[_exchange_pb2.FetchMessagesResponse]]:
+        """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+        node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
+        are passed on by Deliver.
         """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paiza.v1 import exchange_pb2 as _exchange_pb2
 from paiza.v1 import log_pb2 as _log_pb2
 from paiza.v1 import message_pb2 as _message_pb2
+from paiza.v1 import notice_pb2 as _notice_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -607,20 +608,28 @@ class WatchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> Global___MessageInfo:
         """A message that arrived, was released, or whose deliveries changed."""
+
+    @_builtins.property
+    def notice(self) -> _notice_pb2.Notice:
+        """What falls due, or concerns the reader otherwise."""
 
     def __init__(
         self,
         *,
         message: Global___MessageInfo | None = ...,
+        notice: _notice_pb2.Notice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "news", b"news", "notice", b"notice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "news", b"news", "notice", b"notice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_news: _TypeAlias = _typing.Literal["message", "notice"]  # noqa: Y015
+    _WhichOneofArgType_news: _TypeAlias = _typing.Literal["news", b"news"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_news) -> _WhichOneofReturnType_news | None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
 
