@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from paiza_domain.field_errors import Problem
+from paiza_wire.spiffe import MEMBER_ID
 
 _CONTAINER: Final = re.compile(r"[A-Z]{3}[UJZ]\d{7}", re.ASCII)
 _IMO: Final = re.compile(r"[1-9]\d{6}", re.ASCII)
@@ -64,3 +65,8 @@ def telephone_problem(text: str) -> Problem | None:
 def currency_problem(text: str) -> Problem | None:
     """Judge the form of an ISO 4217 code."""
     return None if _CURRENCY.fullmatch(text) else ("code_malformed", {"expected": "KZT, TJS, USD"})
+
+
+def member_problem(text: str) -> Problem | None:
+    """Judge the form of a member id such as kaz; whether there is such a member, the register says."""
+    return None if MEMBER_ID.fullmatch(text) else ("member_malformed", {})

@@ -14,13 +14,14 @@ _LATEST = datetime(2026, 11, 20, tzinfo=UTC)
 _letters = st.characters(codec="utf-8", categories=("L", "N", "P", "S"))
 _line = st.text(st.one_of(_letters, st.just(" ")), min_size=1, max_size=30).map(str.strip).filter(bool)
 _lines = st.lists(_line, min_size=1, max_size=3).map("\n".join)
-_CHECKED = {
+CHECKED = {
     "vin": "1M8GDM9AXKP042788",
     "imo_number": "9074729",
     "container_number": "CSQU3054383",
     "imei": "490154203237518",
     "number": "+77270000000",
     "currency": "KZT",
+    "recipients": "kaz",
 }
 
 
@@ -78,7 +79,7 @@ def _moment(draw: st.DrawFn, target: Any) -> None:
 
 def _plain(draw: st.DrawFn, field: Field) -> Any:  # noqa: PLR0911 - one return a type of field
     if field.check is not None:
-        return _CHECKED[field.name]
+        return CHECKED[field.name]
     match field.value_type:
         case FieldType.CODE:
             return draw(st.sampled_from(list(codes.load(field.codes))))

@@ -16,7 +16,7 @@ from paiza_domain.drafts import Draft, DraftError
 from paiza_domain.shapes import FieldType, Shape
 from paiza_domain.yaml_tree import MAX_BYTES, MAX_NODES, parse
 from tests.unit.paiza_domain.conftest import NOW
-from tests.unit.paiza_domain.strategies import messages
+from tests.unit.paiza_domain.strategies import CHECKED, messages
 
 FREE = "kind: free-message\ncontent:\n  subject: Тема\n  text: Текст\n"
 
@@ -121,12 +121,16 @@ def filled(shape: Shape, template: str) -> str:
         FieldType.MOMENT: "2026-11-20",
         FieldType.DIGEST: "ab" * 32,
         FieldType.INTEGER: "1",
+        FieldType.DECIMAL: "1",
+        FieldType.TIME: "2026-12-24T10:00Z",
+        FieldType.DATE: "2026-11-20",
     }
     for field in shape.fields:
         if field.shape is not None:
             template = filled(field.shape, template) if field.stands_open else template
         elif field.stands_open and not field.default:
-            value = next(iter(codes.load(field.codes))) if field.codes else values[field.value_type]
+            value = CHECKED[field.name] if field.check else values.get(field.value_type, "")
+            value = next(iter(codes.load(field.codes))) if field.codes else value
             value = f"[{value}]" if field.most else value
             lines = template.split("\n")
             key = field.key
