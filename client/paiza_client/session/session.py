@@ -153,7 +153,8 @@ class Session:
         stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
         try:
             async for answer in stream:
-                yield summary(answer.message)
+                if answer.HasField("message"):
+                    yield summary(answer.message)
         except grpc.aio.AioRpcError as error:
             raise channel.translated(error, self.profile.node) from error
         finally:
