@@ -37,6 +37,7 @@ TABLE: Final = """
 /paiza.v1.ExchangeService/Deliver             in    .        .     .           .            .
 /paiza.v1.ExchangeService/ProveGrowth         in    .        .     .           .            .
 /paiza.v1.ExchangeService/FetchMessages       in    .        .     .           .            .
+/paiza.v1.ExchangeService/FetchAttachment     in    .        .     .           .            .
 /paiza.v1.OfficerService/GetSession           .     in       in    in          in           in
 /paiza.v1.OfficerService/Submit               .     in       in    in          in           in
 /paiza.v1.OfficerService/ListMessages         .     in       in    in          in           in

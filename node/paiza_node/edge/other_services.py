@@ -1,6 +1,7 @@
 """What peers, auditors and readers of the register ask."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from paiza.v1 import audit_pb2, exchange_pb2, register_pb2
@@ -31,8 +32,15 @@ def exchange_behaviours(receive: Receive) -> Behaviours:
     async def fetch(caller: Caller, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
         return await receive.give(_member(caller), request)
 
+    async def fetch_attachment(
+        _caller: Caller, _request: exchange_pb2.FetchAttachmentRequest
+    ) -> AsyncIterator[exchange_pb2.FetchAttachmentResponse]:
+        raise Rejected("unknown_id", "this node hands out no attachments yet")
+        yield exchange_pb2.FetchAttachmentResponse()
+
     prefix = "/paiza.v1.ExchangeService/"
     return {
+        prefix + "FetchAttachment": fetch_attachment,
         prefix + "Handshake": handshake,
         prefix + "Deliver": deliver,
         prefix + "ProveGrowth": prove_growth,

@@ -23,36 +23,39 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paiza.v1 import attachment_pb2 as paiza_dot_v1_dot_attachment__pb2
 from paiza.v1 import officer_pb2 as paiza_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/admin.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16paiza/v1/officer.proto\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12#\n\x05peers\x18\t \x03(\x0b\x32\x14.paiza.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\"\xd9\x01\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\"4\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"A\n\x11ListQueueResponse\x12,\n\ndeliveries\x18\x01 \x03(\x0b\x32\x18.paiza.v1.QueuedDelivery\"\xdb\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x12.paiza.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse2\xbb\x02\n\x0c\x41\x64minService\x12\x44\n\tGetStatus\x12\x1a.paiza.v1.GetStatusRequest\x1a\x1b.paiza.v1.GetStatusResponse\x12\x44\n\tListQueue\x12\x1a.paiza.v1.ListQueueRequest\x1a\x1b.paiza.v1.ListQueueResponse\x12P\n\rRetryDelivery\x12\x1e.paiza.v1.RetryDeliveryRequest\x1a\x1f.paiza.v1.RetryDeliveryResponse\x12M\n\x0c\x44ropDelivery\x12\x1d.paiza.v1.DropDeliveryRequest\x1a\x1e.paiza.v1.DropDeliveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/admin.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x16paiza/v1/officer.proto\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12#\n\x05peers\x18\t \x03(\x0b\x32\x14.paiza.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\"\xd9\x01\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\"4\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"r\n\x11ListQueueResponse\x12,\n\ndeliveries\x18\x01 \x03(\x0b\x32\x18.paiza.v1.QueuedDelivery\x12/\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x1a.paiza.v1.QueuedAttachment\"\xc3\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xdb\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x12.paiza.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse2\xbb\x02\n\x0c\x41\x64minService\x12\x44\n\tGetStatus\x12\x1a.paiza.v1.GetStatusRequest\x1a\x1b.paiza.v1.GetStatusResponse\x12\x44\n\tListQueue\x12\x1a.paiza.v1.ListQueueRequest\x1a\x1b.paiza.v1.ListQueueResponse\x12P\n\rRetryDelivery\x12\x1e.paiza.v1.RetryDeliveryRequest\x1a\x1f.paiza.v1.RetryDeliveryResponse\x12M\n\x0c\x44ropDelivery\x12\x1d.paiza.v1.DropDeliveryRequest\x1a\x1e.paiza.v1.DropDeliveryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATUSREQUEST']._serialized_start=91
-  _globals['_GETSTATUSREQUEST']._serialized_end=109
-  _globals['_GETSTATUSRESPONSE']._serialized_start=112
-  _globals['_GETSTATUSRESPONSE']._serialized_end=408
-  _globals['_PEERSTATUS']._serialized_start=411
-  _globals['_PEERSTATUS']._serialized_end=628
-  _globals['_LISTQUEUEREQUEST']._serialized_start=630
-  _globals['_LISTQUEUEREQUEST']._serialized_end=682
-  _globals['_LISTQUEUERESPONSE']._serialized_start=684
-  _globals['_LISTQUEUERESPONSE']._serialized_end=749
-  _globals['_QUEUEDDELIVERY']._serialized_start=752
-  _globals['_QUEUEDDELIVERY']._serialized_end=971
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=973
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1016
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1018
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1041
-  _globals['_DROPDELIVERYREQUEST']._serialized_start=1043
-  _globals['_DROPDELIVERYREQUEST']._serialized_end=1106
-  _globals['_DROPDELIVERYRESPONSE']._serialized_start=1108
-  _globals['_DROPDELIVERYRESPONSE']._serialized_end=1130
-  _globals['_ADMINSERVICE']._serialized_start=1133
-  _globals['_ADMINSERVICE']._serialized_end=1448
+  _globals['_GETSTATUSREQUEST']._serialized_start=118
+  _globals['_GETSTATUSREQUEST']._serialized_end=136
+  _globals['_GETSTATUSRESPONSE']._serialized_start=139
+  _globals['_GETSTATUSRESPONSE']._serialized_end=435
+  _globals['_PEERSTATUS']._serialized_start=438
+  _globals['_PEERSTATUS']._serialized_end=655
+  _globals['_LISTQUEUEREQUEST']._serialized_start=657
+  _globals['_LISTQUEUEREQUEST']._serialized_end=709
+  _globals['_LISTQUEUERESPONSE']._serialized_start=711
+  _globals['_LISTQUEUERESPONSE']._serialized_end=825
+  _globals['_QUEUEDATTACHMENT']._serialized_start=828
+  _globals['_QUEUEDATTACHMENT']._serialized_end=1023
+  _globals['_QUEUEDDELIVERY']._serialized_start=1026
+  _globals['_QUEUEDDELIVERY']._serialized_end=1245
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1247
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1290
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1292
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1315
+  _globals['_DROPDELIVERYREQUEST']._serialized_start=1317
+  _globals['_DROPDELIVERYREQUEST']._serialized_end=1380
+  _globals['_DROPDELIVERYRESPONSE']._serialized_start=1382
+  _globals['_DROPDELIVERYRESPONSE']._serialized_end=1404
+  _globals['_ADMINSERVICE']._serialized_start=1407
+  _globals['_ADMINSERVICE']._serialized_end=1722
 # @@protoc_insertion_point(module_scope)

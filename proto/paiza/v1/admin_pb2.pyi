@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from paiza.v1 import attachment_pb2 as _attachment_pb2
 from paiza.v1 import officer_pb2 as _officer_pb2
 import builtins as _builtins
 import sys
@@ -184,22 +185,74 @@ class ListQueueResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DELIVERIES_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueuedDelivery]:
         """Waiting and failed deliveries, oldest first."""
+
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueuedAttachment]:
+        """Attachments that are awaited or failed, here or at a recipient, oldest first."""
 
     def __init__(
         self,
         *,
         deliveries: _abc.Iterable[Global___QueuedDelivery] | None = ...,
+        attachments: _abc.Iterable[Global___QueuedAttachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "deliveries", b"deliveries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListQueueResponse: _TypeAlias = ListQueueResponse  # noqa: Y015
+
+@_typing.final
+class QueuedAttachment(_message.Message):
+    """One attachment in the queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """Digest of the message."""
+    source: _builtins.str
+    """Member whose node is to hand it over to us; empty where we are the one who hands over."""
+    attempts: _builtins.int
+    """Attempts made."""
+    detail: _builtins.str
+    """Detail to the reason."""
+    @_builtins.property
+    def standing(self) -> _attachment_pb2.AttachmentStanding:
+        """Where the attachment stands."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried next."""
+
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+        standing: _attachment_pb2.AttachmentStanding | None = ...,
+        source: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time", "standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "detail", b"detail", "message_digest", b"message_digest", "next_attempt_time", b"next_attempt_time", "source", b"source", "standing", b"standing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueuedAttachment: _TypeAlias = QueuedAttachment  # noqa: Y015
 
 @_typing.final
 class QueuedDelivery(_message.Message):

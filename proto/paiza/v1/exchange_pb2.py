@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/exchange.proto\x12\x08paiza.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x12paiza/v1/log.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"|\n\x15\x46\x65tchMessagesResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12&\n\ndispatches\x18\x02 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"P\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12%\n\x06proofs\x18\x02 \x03(\x0b\x32\x15.paiza.v1.GrowthProof\"0\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"t\n\x0e\x44\x65liverRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12&\n\ndispatches\x18\x03 \x03(\x0b\x32\x12.paiza.v1.Dispatch\"D\n\x08\x44ispatch\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\'\n\x08released\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\"v\n\x0f\x44\x65liverResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12(\n\x07results\x18\x02 \x03(\x0b\x32\x17.paiza.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x8e\x01\n\rDeliverResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntryH\x00\x12 \n\x05retry\x18\x02 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12(\n\trejection\x18\x03 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x42\x08\n\x06result\"W\n\x05Retry\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xb5\x02\n\x0f\x45xchangeService\x12\x44\n\tHandshake\x12\x1a.paiza.v1.HandshakeRequest\x1a\x1b.paiza.v1.HandshakeResponse\x12>\n\x07\x44\x65liver\x12\x18.paiza.v1.DeliverRequest\x1a\x19.paiza.v1.DeliverResponse\x12J\n\x0bProveGrowth\x12\x1c.paiza.v1.ProveGrowthRequest\x1a\x1d.paiza.v1.ProveGrowthResponse\x12P\n\rFetchMessages\x12\x1e.paiza.v1.FetchMessagesRequest\x1a\x1f.paiza.v1.FetchMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/exchange.proto\x12\x08paiza.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x12paiza/v1/log.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"|\n\x15\x46\x65tchMessagesResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12&\n\ndispatches\x18\x02 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"P\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12%\n\x06proofs\x18\x02 \x03(\x0b\x32\x15.paiza.v1.GrowthProof\"0\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\xa7\x01\n\x0e\x44\x65liverRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12&\n\ndispatches\x18\x03 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x31\n\x12\x61ttachment_answers\x18\x08 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"D\n\x08\x44ispatch\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\'\n\x08released\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\"v\n\x0f\x44\x65liverResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12(\n\x07results\x18\x02 \x03(\x0b\x32\x17.paiza.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x8e\x01\n\rDeliverResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntryH\x00\x12 \n\x05retry\x18\x02 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12(\n\trejection\x18\x03 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x42\x08\n\x06result\"W\n\x05Retry\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\x8f\x03\n\x0f\x45xchangeService\x12\x44\n\tHandshake\x12\x1a.paiza.v1.HandshakeRequest\x1a\x1b.paiza.v1.HandshakeResponse\x12>\n\x07\x44\x65liver\x12\x18.paiza.v1.DeliverRequest\x1a\x19.paiza.v1.DeliverResponse\x12J\n\x0bProveGrowth\x12\x1c.paiza.v1.ProveGrowthRequest\x1a\x1d.paiza.v1.ProveGrowthResponse\x12X\n\x0f\x46\x65tchAttachment\x12 .paiza.v1.FetchAttachmentRequest\x1a!.paiza.v1.FetchAttachmentResponse0\x01\x12P\n\rFetchMessages\x12\x1e.paiza.v1.FetchMessagesRequest\x1a\x1f.paiza.v1.FetchMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,18 +47,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HANDSHAKEREQUEST']._serialized_end=549
   _globals['_HANDSHAKERESPONSE']._serialized_start=551
   _globals['_HANDSHAKERESPONSE']._serialized_end=672
-  _globals['_DELIVERREQUEST']._serialized_start=674
-  _globals['_DELIVERREQUEST']._serialized_end=790
-  _globals['_DISPATCH']._serialized_start=792
-  _globals['_DISPATCH']._serialized_end=860
-  _globals['_DELIVERRESPONSE']._serialized_start=862
-  _globals['_DELIVERRESPONSE']._serialized_end=980
-  _globals['_DELIVERRESULT']._serialized_start=983
-  _globals['_DELIVERRESULT']._serialized_end=1125
-  _globals['_RETRY']._serialized_start=1127
-  _globals['_RETRY']._serialized_end=1214
-  _globals['_REJECTION']._serialized_start=1216
-  _globals['_REJECTION']._serialized_end=1259
-  _globals['_EXCHANGESERVICE']._serialized_start=1262
-  _globals['_EXCHANGESERVICE']._serialized_end=1571
+  _globals['_DELIVERREQUEST']._serialized_start=675
+  _globals['_DELIVERREQUEST']._serialized_end=842
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=844
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=929
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=931
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=970
+  _globals['_DISPATCH']._serialized_start=972
+  _globals['_DISPATCH']._serialized_end=1040
+  _globals['_DELIVERRESPONSE']._serialized_start=1042
+  _globals['_DELIVERRESPONSE']._serialized_end=1160
+  _globals['_DELIVERRESULT']._serialized_start=1163
+  _globals['_DELIVERRESULT']._serialized_end=1305
+  _globals['_RETRY']._serialized_start=1307
+  _globals['_RETRY']._serialized_end=1394
+  _globals['_REJECTION']._serialized_start=1396
+  _globals['_REJECTION']._serialized_end=1439
+  _globals['_EXCHANGESERVICE']._serialized_start=1442
+  _globals['_EXCHANGESERVICE']._serialized_end=1841
 # @@protoc_insertion_point(module_scope)

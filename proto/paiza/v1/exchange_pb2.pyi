@@ -237,6 +237,7 @@ class DeliverRequest(_message.Message):
     GROWTH_FIELD_NUMBER: _builtins.int
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     DISPATCHES_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_ANSWERS_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     @_builtins.property
@@ -247,20 +248,79 @@ class DeliverRequest(_message.Message):
     def dispatches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dispatch]:
         """The messages, each with the proof that the caller's log holds its release to this recipient."""
 
+    @_builtins.property
+    def attachment_answers(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.ProvenEntry]:
+        """RECEIVED or REFUSED entries of the caller's log about attachments it took from the called node, proven to the
+        checkpoint of the request; at most 256. Each names its message and part.
+        """
+
     def __init__(
         self,
         *,
         growth: _log_pb2.Growth | None = ...,
         register_version: _builtins.bytes = ...,
         dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
+        attachment_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispatches", b"dispatches", "growth", b"growth", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "dispatches", b"dispatches", "growth", b"growth", "register_version", b"register_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliverRequest: _TypeAlias = DeliverRequest  # noqa: Y015
+
+@_typing.final
+class FetchAttachmentRequest(_message.Message):
+    """Asks for the ciphertext of one attachment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the message's header."""
+    part_number: _builtins.int
+    """Number of the part."""
+    offset: _builtins.int
+    """Where to begin."""
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+        part_number: _builtins.int = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "offset", b"offset", "part_number", b"part_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchAttachmentRequest: _TypeAlias = FetchAttachmentRequest  # noqa: Y015
+
+@_typing.final
+class FetchAttachmentResponse(_message.Message):
+    """The next bytes of the ciphertext."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """The bytes."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchAttachmentResponse: _TypeAlias = FetchAttachmentResponse  # noqa: Y015
 
 @_typing.final
 class Dispatch(_message.Message):

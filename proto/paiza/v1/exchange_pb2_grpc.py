@@ -50,6 +50,11 @@ class ExchangeServiceStub:
                 request_serializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
                 _registered_method=True)
+        self.FetchAttachment = channel.unary_stream(
+                '/paiza.v1.ExchangeService/FetchAttachment',
+                request_serializer=paiza_dot_v1_dot_exchange__pb2.FetchAttachmentRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_exchange__pb2.FetchAttachmentResponse.FromString,
+                _registered_method=True)
         self.FetchMessages = channel.unary_unary(
                 '/paiza.v1.ExchangeService/FetchMessages',
                 request_serializer=paiza_dot_v1_dot_exchange__pb2.FetchMessagesRequest.SerializeToString,
@@ -84,6 +89,14 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchAttachment(self, request, context):
+        """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
+        or passed on. The caller's receipt for it comes with its next Deliver.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FetchMessages(self, request, context):
         """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
         node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
@@ -110,6 +123,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.ProveGrowth,
                     request_deserializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.SerializeToString,
+            ),
+            'FetchAttachment': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchAttachment,
+                    request_deserializer=paiza_dot_v1_dot_exchange__pb2.FetchAttachmentRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_exchange__pb2.FetchAttachmentResponse.SerializeToString,
             ),
             'FetchMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.FetchMessages,
@@ -199,6 +217,33 @@ class ExchangeService:
             '/paiza.v1.ExchangeService/ProveGrowth',
             paiza_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
             paiza_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchAttachment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paiza.v1.ExchangeService/FetchAttachment',
+            paiza_dot_v1_dot_exchange__pb2.FetchAttachmentRequest.SerializeToString,
+            paiza_dot_v1_dot_exchange__pb2.FetchAttachmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class ExchangeServiceStub:
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
     """
+    FetchAttachment: _grpc.UnaryStreamMultiCallable[_exchange_pb2.FetchAttachmentRequest, _exchange_pb2.FetchAttachmentResponse]
+    """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
+    or passed on. The caller's receipt for it comes with its next Deliver.
+    """
     FetchMessages: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.FetchMessagesRequest, _exchange_pb2.FetchMessagesResponse]
     """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
     node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
@@ -63,6 +67,10 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     ProveGrowth: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveGrowthRequest, _exchange_pb2.ProveGrowthResponse]  # type: ignore[assignment]
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+    """
+    FetchAttachment: _aio.UnaryStreamMultiCallable[_exchange_pb2.FetchAttachmentRequest, _exchange_pb2.FetchAttachmentResponse]  # type: ignore[assignment]
+    """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
+    or passed on. The caller's receipt for it comes with its next Deliver.
     """
     FetchMessages: _aio.UnaryUnaryMultiCallable[_exchange_pb2.FetchMessagesRequest, _exchange_pb2.FetchMessagesResponse]  # type: ignore[assignment]
     """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
@@ -99,6 +107,16 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_exchange_pb2.ProveGrowthResponse, _abc.Awaitable[_exchange_pb2.ProveGrowthResponse]]:
         """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
         two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
+        """
+
+    @_abc_1.abstractmethod
+    def FetchAttachment(
+        self,
+        request: _exchange_pb2.FetchAttachmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.FetchAttachmentResponse], _abc.AsyncIterator[_exchange_pb2.FetchAttachmentResponse]]:
+        """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
+        or passed on. The caller's receipt for it comes with its next Deliver.
         """
 
     @_abc_1.abstractmethod

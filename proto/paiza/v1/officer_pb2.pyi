@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paiza.v1 import attachment_pb2 as _attachment_pb2
 from paiza.v1 import exchange_pb2 as _exchange_pb2
 from paiza.v1 import log_pb2 as _log_pb2
 from paiza.v1 import message_pb2 as _message_pb2
@@ -410,6 +411,7 @@ class MessageInfo(_message.Message):
     DELIVERIES_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     header: _builtins.bytes
@@ -432,6 +434,10 @@ class MessageInfo(_message.Message):
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
         """For a message sent: what became of it at each recipient."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_attachment_pb2.AttachmentStanding]:
+        """Where each of its attachments stands: here for a message received, at each recipient for one sent."""
+
     def __init__(
         self,
         *,
@@ -444,10 +450,11 @@ class MessageInfo(_message.Message):
         deliveries: _abc.Iterable[Global___Delivery] | None = ...,
         sequence: _builtins.int = ...,
         received: _builtins.bool = ...,
+        attachments: _abc.Iterable[_attachment_pb2.AttachmentStanding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stored_time", b"stored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "header", b"header", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "received", b"received", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "deliveries", b"deliveries", "header", b"header", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "received", b"received", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
