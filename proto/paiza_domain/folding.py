@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 # Letters that look alike; number plates are made of those that both alphabets have.
-_ALIKE: Final = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
+ALIKE: Final = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
 
 # Cyrillic of the region's languages: Russian, Kazakh, Kyrgyz, Tajik, Uzbek, Azerbaijani, Turkmen, Ukrainian.
 _LETTERS: Final = MappingProxyType({
@@ -64,7 +64,7 @@ def latin(text: str) -> str:
 
 def marks(text: str) -> str:
     """Fold plates, documents, containers, VINs: letters by their look, no blanks, dashes or dots."""
-    return latin(text.upper().translate(_ALIKE)).replace(" ", "")
+    return latin(text.upper().translate(ALIKE)).replace(" ", "")
 
 
 def telephone(text: str) -> str:
@@ -108,8 +108,11 @@ FOLDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType({
     "imei": telephone,
     "person": name,
     "company": name,
+    "name": name,
     "place": name,
+    "subject": name,
     "country": plain,
+    "route": plain,
     "substance": plain,
     "drug-group": plain,
 })  # fmt: skip

@@ -21,15 +21,15 @@ def _one_name(person: Any) -> Iterator[tuple[str, Problem]]:
 
 
 def _names(person: Any) -> Iterator[tuple[str, str]]:
-    """Give each name by which a person may be found: surname with given names, surname alone, other names."""
-    if person.surname:
-        yield "person", person.surname
-        if person.given_names:
-            yield "person", f"{person.surname} {person.given_names}"
-    elif person.given_names:
-        yield "person", person.given_names
-    for alias in person.aliases:
-        yield "person", alias
+    """Give the names that tell a person: surname with given names, or the one name known; and all words of them."""
+    for full in (" ".join(filter(None, (person.surname, person.given_names))), *person.aliases):
+        yield "person", full
+        yield "name", full
+    yield "name", person.patronymic
+
+
+def _company_name(company: Any) -> Iterator[tuple[str, str]]:
+    yield "name", company.name
 
 
 PERSON: Final = Shape(
@@ -62,6 +62,7 @@ COMPANY: Final = Shape(
         Field("address", N_("Address")),
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
     ),
+    terms=_company_name,
 )
 TELEPHONE: Final = Shape(
     Telephone,

@@ -4,21 +4,25 @@ Which fields are terms stands in the shapes (`Field.term`, `Shape.terms`). Terms
 leave that place only as keyed blind tokens.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from paiza_domain.extraction import found_in_text
 from paiza_domain.folding import fold
 from paiza_domain.kind import Kind
-from paiza_domain.shapes import Shape
+from paiza_domain.shapes import Field, FieldType, Shape
 
 IDENTIFIERS: Final = frozenset({
     "plate", "vin", "container", "vessel", "flight", "waybill", "carnet", "seal", "document", "personal-number",
     "account", "registration", "phone", "imei", "person", "company", "logo",
 })  # fmt: skip
 """Terms that link: messages that share one may speak of the same persons or the same consignment."""
+
+WORDWISE: Final = frozenset({"name", "place", "subject", "substance"})
+"""Terms that are searched by their words: each word is a term of its own, beside the whole."""
 
 MAX_TERMS: Final = 2_000  # of one message; an annex of 200 persons has fewer
 
@@ -54,19 +58,30 @@ def _walk(shape: Shape, message: Message) -> Iterator[Term]:
     for descriptor, value in message.ListFields():
         field = shape.by_name[descriptor.name]
         for each in value if field.most else [value]:
-            if field.term and (found := term(field.term, _text(each))):
-                yield found
             if field.shape is not None:
                 yield from _walk(field.shape, each)
+            else:
+                yield from _of_value(field, each)
     if shape.terms is not None:
-        yield from _folded(shape.terms(message))
+        for name, text in shape.terms(message):
+            yield from folded(name, text)
 
 
-def _folded(pairs: Iterable[tuple[str, str]]) -> Iterator[Term]:
-    for field, text in pairs:
-        if found := term(field, text):
-            yield found
+def _of_value(field: Field, value: Any) -> Iterator[Term]:
+    if field.term:
+        yield from folded(field.term, str(value))
+    elif field.value_type in {FieldType.TEXT, FieldType.LINES}:
+        for name, text in found_in_text(value):
+            yield from folded(name, text)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+def folded(field: str, text: str) -> Iterator[Term]:
+    """Give the terms of one text: the whole, and its words where the field is searched by words."""
+    whole = term(field, text)
+    if whole is None:
+        return
+    yield whole
+    if field in WORDWISE:
+        words = whole.text.split()
+        if len(words) > 1:
+            yield from (Term(field, word) for word in words)

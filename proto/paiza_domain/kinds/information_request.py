@@ -43,8 +43,8 @@ def _numbered(request: InformationRequest) -> Iterator[tuple[str, Problem]]:
 SHAPE: Final = Shape(
     InformationRequest,
     (
-        Field("reference", N_("Own reference"), required=True),
-        Field("subject", N_("Subject"), required=True),
+        Field("reference", N_("Own reference"), required=True, term="reference"),
+        Field("subject", N_("Subject"), required=True, term="subject"),
         Field("purposes", N_("Purposes"), FieldType.CODE, required=True, codes="purpose", most=MAX_PURPOSES),
         Field("facts", N_("Facts"), FieldType.LINES, required=True),
         Field("questions", N_("Questions"), FieldType.GROUP, required=True, most=MAX_QUESTIONS, shape=QUESTION),

@@ -114,6 +114,12 @@ SUBSTANCE: Final = Shape(
     ),
     related=_substance_rules,
 )
+
+
+def _leg_terms(leg: pb.RouteLeg) -> Iterator[tuple[str, str]]:
+    yield "route", f"{leg.role} {leg.country}"
+
+
 ROUTE_LEG: Final = Shape(
     pb.RouteLeg,
     (
@@ -124,6 +130,7 @@ ROUTE_LEG: Final = Shape(
         Field("confidence", N_("Confidence"), FieldType.CODE, codes="route_confidence"),
         _as_reported(),
     ),
+    terms=_leg_terms,
 )
 PACKAGING: Final = Shape(
     pb.Packaging,

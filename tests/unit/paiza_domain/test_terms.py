@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from paiza.v1 import seizure_notice_pb2 as pb
 from paiza_domain import kinds
+from paiza_domain.extraction import found_in_text
 from paiza_domain.folding import FOLDS, MAX_FOLDED, fold, marks, name, telephone
+from paiza_domain.searching import clauses
 from paiza_domain.shapes import Shape
 from paiza_domain.terms import IDENTIFIERS, MAX_TERMS, Term, term, terms
 
@@ -73,9 +75,12 @@ def test_terms_come_from_content_and_annex() -> None:
         Term("plate", "A123BC"),
         Term("seal", "771"),
         Term("country", "KZ"),
-        Term("person", name("Vymyshlev")),
         Term("person", name("Obrazets Vymyshlev")),
         Term("person", name("Шаблон")),
+        Term("name", name("Obrazets Vymyshlev")),
+        Term("name", name("Vymyshlev")),
+        Term("name", name("Obrazets")),
+        Term("name", name("Шаблон")),
         Term("phone", "77011234567"),
     }
     assert found == expected
@@ -106,3 +111,44 @@ def test_every_term_named_in_a_shape_can_be_folded() -> None:
         named |= fields(kind.shape) | (fields(kind.annex_shape) if kind.annex_shape else set())
     assert named <= set(FOLDS)
     assert set(FOLDS) >= IDENTIFIERS
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Фура А 123 ВС 77 прошла Жана Жол", {("plate", "A 123 BC 77")}),
+        (
+            "seen with 123 ABC 02, called +7 (701) 123-45-67.",
+            {("plate", "123 ABC 02"), ("phone", "+7 (701) 123-45-67")},
+        ),
+        ("container CSQU 305438-3 and CSQU3054384", {("container", "CSQU3054383")}),
+        ("IMEI 490154203237518, not 490154203237519", {("imei", "490154203237518")}),
+        ("VIN 1M8GDM9AXKP042788", {("vin", "1M8GDM9AXKP042788")}),
+        ("2026 year, 15 kg, 100 tablets of 5 mg, room 12", set()),
+    ],
+)
+def test_identifiers_in_sentences_are_found(text: str, found: set[tuple[str, str]]) -> None:
+    """Plates, telephones, containers, VINs and IMEIs count where they stand in a text; wrong check digits do not."""
+    assert set(found_in_text(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("substance", "героин", Term("substance", "HEROIN")),
+        ("substance", "Heroin", Term("substance", "HEROIN")),
+        ("country", "Казахстан", Term("country", "KAZ")),
+        ("country", "kz", Term("country", "KAZ")),
+        ("route", "transit Казахстан", Term("route", "TRANSIT KAZ")),
+        ("place", "Dushanbe", Term("place", name("Душанбе"))),
+    ],
+)
+def test_a_search_in_either_language_means_the_same(field: str, text: str, expected: Term) -> None:
+    """A substance, a country or a place is found by its code, its Russian and its English name."""
+    assert any(expected in clause for clause in clauses(field, text))
+
+
+def test_every_word_of_a_name_must_be_there() -> None:
+    """Two words are two conditions; punctuation alone is none."""
+    assert len(clauses("name", "Вымышлев Образец")) == 2
+    assert clauses("name", "…") == []
