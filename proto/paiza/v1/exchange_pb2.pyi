@@ -330,17 +330,60 @@ class Dispatch(_message.Message):
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    GRANTS_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
-    """A serialized SignedMessage."""
+    """A serialized SignedMessage; empty where the author is told that its message was passed on."""
     @_builtins.property
     def released(self) -> _log_pb2.ProvenEntry:
-        """The RELEASED entry for this recipient, proven to the checkpoint of the request."""
+        """The caller's entry for this dispatch, proven to the checkpoint of the request: the author's RELEASED for this
+        recipient; FORWARDED for this recipient where the message is passed on; FORWARDED for another where the author is
+        told.
+        """
+
+    @_builtins.property
+    def origin(self) -> _log_pb2.LogProof:
+        """Set where the message is passed on: a RELEASED entry of the author's log, for whomever."""
+
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassingGrant]:
+        """The originator's consent that the passing on relies on; none where the marks allow it. At most one."""
 
     def __init__(
         self,
         *,
         message: _builtins.bytes = ...,
         released: _log_pb2.ProvenEntry | None = ...,
+        origin: _log_pb2.LogProof | None = ...,
+        grants: _abc.Iterable[Global___PassingGrant] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "released", b"released"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "message", b"message", "origin", b"origin", "released", b"released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dispatch: _TypeAlias = Dispatch  # noqa: Y015
+
+@_typing.final
+class PassingGrant(_message.Message):
+    """The originator's consent, shown to the member to whom a message is passed on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
+    message: _builtins.bytes
+    """The grant: a serialized SignedMessage of the kind "release-grant", wrapped for the member it is shown to."""
+    @_builtins.property
+    def released(self) -> _log_pb2.LogProof:
+        """A RELEASED entry of its author's log, for whomever."""
+
+    def __init__(
+        self,
+        *,
+        message: _builtins.bytes = ...,
+        released: _log_pb2.LogProof | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -348,7 +391,7 @@ class Dispatch(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Dispatch: _TypeAlias = Dispatch  # noqa: Y015
+Global___PassingGrant: _TypeAlias = PassingGrant  # noqa: Y015
 
 @_typing.final
 class DeliverResponse(_message.Message):

@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12paiza/v1/log.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x02\n\x08LogEntry\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12!\n\x05\x65vent\x18\x02 \x01(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x13\n\x0b\x63ounterpart\x18\x05 \x01(\t\x12\x16\n\x0emessage_digest\x18\x06 \x01(\x0c\x12\x18\n\x0bpart_number\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x13\n\x0btext_sha256\x18\t \x01(\x0c\x12\x18\n\x10register_version\x18\n \x01(\x0c\x12\'\n\x07signers\x18\x0b \x03(\x0b\x32\x16.paiza.v1.LoggedSigner\x12\x17\n\x0f\x65vidence_sha256\x18\x0c \x01(\x0c\x12\x13\n\x0bthread_name\x18\r \x01(\tB\x0e\n\x0c_part_number\"D\n\x0cLoggedSigner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\"E\n\x0bProvenEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x18\n\x10inclusion_hashes\x18\x03 \x03(\x0c\"E\n\x08LogProof\x12%\n\x06proven\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\"_\n\x06Growth\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x11\n\tfrom_size\x18\x02 \x01(\x04\x12\x1a\n\x12\x63onsistency_hashes\x18\x03 \x03(\x0c\x12\x12\n\nknown_size\x18\x04 \x01(\x04*\xde\x04\n\x08LogEvent\x12\x19\n\x15LOG_EVENT_UNSPECIFIED\x10\x00\x12\x17\n\x13LOG_EVENT_SUBMITTED\x10\x01\x12\x16\n\x12LOG_EVENT_APPROVED\x10\x02\x12\x16\n\x12LOG_EVENT_RELEASED\x10\x03\x12\x16\n\x12LOG_EVENT_RECEIVED\x10\x04\x12\x17\n\x13LOG_EVENT_DELIVERED\x10\x05\x12\x15\n\x11LOG_EVENT_REFUSED\x10\x06\x12\x14\n\x10LOG_EVENT_OPENED\x10\x07\x12\x16\n\x12LOG_EVENT_EXPORTED\x10\x08\x12\x17\n\x13LOG_EVENT_FORWARDED\x10\t\x12\x16\n\x12LOG_EVENT_RECALLED\x10\n\x12\x14\n\x10LOG_EVENT_ERASED\x10\x0b\x12\x14\n\x10LOG_EVENT_DENIED\x10\x0c\x12\x1f\n\x1bLOG_EVENT_OFFICER_CERTIFIED\x10\r\x12\x1d\n\x19LOG_EVENT_OFFICER_CHANGED\x10\x0e\x12\x1f\n\x1bLOG_EVENT_OFFICER_SUSPENDED\x10\x0f\x12\x17\n\x13LOG_EVENT_KEY_ADDED\x10\x10\x12\x19\n\x15LOG_EVENT_KEY_RETIRED\x10\x11\x12\x1e\n\x1aLOG_EVENT_REGISTER_UPDATED\x10\x12\x12\x1c\n\x18LOG_EVENT_CONFIG_CHANGED\x10\x13\x12\x18\n\x14LOG_EVENT_FORK_FOUND\x10\x14\x12\x17\n\x13LOG_EVENT_HEARTBEAT\x10\x15\x12\x15\n\x11LOG_EVENT_EXPIRED\x10\x16\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12paiza/v1/log.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\x08LogEntry\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12!\n\x05\x65vent\x18\x02 \x01(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x13\n\x0b\x63ounterpart\x18\x05 \x01(\t\x12\x16\n\x0emessage_digest\x18\x06 \x01(\x0c\x12\x18\n\x0bpart_number\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x13\n\x0btext_sha256\x18\t \x01(\x0c\x12\x18\n\x10register_version\x18\n \x01(\x0c\x12\'\n\x07signers\x18\x0b \x03(\x0b\x32\x16.paiza.v1.LoggedSigner\x12\x17\n\x0f\x65vidence_sha256\x18\x0c \x01(\x0c\x12\x13\n\x0bthread_name\x18\r \x01(\t\x12\x0f\n\x07purpose\x18\x0e \x01(\tB\x0e\n\x0c_part_number\"D\n\x0cLoggedSigner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\"E\n\x0bProvenEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x18\n\x10inclusion_hashes\x18\x03 \x03(\x0c\"E\n\x08LogProof\x12%\n\x06proven\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\"_\n\x06Growth\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x11\n\tfrom_size\x18\x02 \x01(\x04\x12\x1a\n\x12\x63onsistency_hashes\x18\x03 \x03(\x0c\x12\x12\n\nknown_size\x18\x04 \x01(\x04*\xde\x04\n\x08LogEvent\x12\x19\n\x15LOG_EVENT_UNSPECIFIED\x10\x00\x12\x17\n\x13LOG_EVENT_SUBMITTED\x10\x01\x12\x16\n\x12LOG_EVENT_APPROVED\x10\x02\x12\x16\n\x12LOG_EVENT_RELEASED\x10\x03\x12\x16\n\x12LOG_EVENT_RECEIVED\x10\x04\x12\x17\n\x13LOG_EVENT_DELIVERED\x10\x05\x12\x15\n\x11LOG_EVENT_REFUSED\x10\x06\x12\x14\n\x10LOG_EVENT_OPENED\x10\x07\x12\x16\n\x12LOG_EVENT_EXPORTED\x10\x08\x12\x17\n\x13LOG_EVENT_FORWARDED\x10\t\x12\x16\n\x12LOG_EVENT_RECALLED\x10\n\x12\x14\n\x10LOG_EVENT_ERASED\x10\x0b\x12\x14\n\x10LOG_EVENT_DENIED\x10\x0c\x12\x1f\n\x1bLOG_EVENT_OFFICER_CERTIFIED\x10\r\x12\x1d\n\x19LOG_EVENT_OFFICER_CHANGED\x10\x0e\x12\x1f\n\x1bLOG_EVENT_OFFICER_SUSPENDED\x10\x0f\x12\x17\n\x13LOG_EVENT_KEY_ADDED\x10\x10\x12\x19\n\x15LOG_EVENT_KEY_RETIRED\x10\x11\x12\x1e\n\x1aLOG_EVENT_REGISTER_UPDATED\x10\x12\x12\x1c\n\x18LOG_EVENT_CONFIG_CHANGED\x10\x13\x12\x18\n\x14LOG_EVENT_FORK_FOUND\x10\x14\x12\x17\n\x13LOG_EVENT_HEARTBEAT\x10\x15\x12\x15\n\x11LOG_EVENT_EXPIRED\x10\x16\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.log_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGEVENT']._serialized_start=737
-  _globals['_LOGEVENT']._serialized_end=1343
+  _globals['_LOGEVENT']._serialized_start=754
+  _globals['_LOGEVENT']._serialized_end=1360
   _globals['_LOGENTRY']._serialized_start=66
-  _globals['_LOGENTRY']._serialized_end=425
-  _globals['_LOGGEDSIGNER']._serialized_start=427
-  _globals['_LOGGEDSIGNER']._serialized_end=495
-  _globals['_PROVENENTRY']._serialized_start=497
-  _globals['_PROVENENTRY']._serialized_end=566
-  _globals['_LOGPROOF']._serialized_start=568
-  _globals['_LOGPROOF']._serialized_end=637
-  _globals['_GROWTH']._serialized_start=639
-  _globals['_GROWTH']._serialized_end=734
+  _globals['_LOGENTRY']._serialized_end=442
+  _globals['_LOGGEDSIGNER']._serialized_start=444
+  _globals['_LOGGEDSIGNER']._serialized_end=512
+  _globals['_PROVENENTRY']._serialized_start=514
+  _globals['_PROVENENTRY']._serialized_end=583
+  _globals['_LOGPROOF']._serialized_start=585
+  _globals['_LOGPROOF']._serialized_end=654
+  _globals['_GROWTH']._serialized_start=656
+  _globals['_GROWTH']._serialized_end=751
 # @@protoc_insertion_point(module_scope)

@@ -45,7 +45,7 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_EXPORTED: _LogEvent.ValueType  # 8
     """Content left the system as a file."""
     LOG_EVENT_FORWARDED: _LogEvent.ValueType  # 9
-    """A message was passed on."""
+    """A message was passed on to one member (counterpart); one entry per member."""
     LOG_EVENT_RECALLED: _LogEvent.ValueType  # 10
     """A message was recalled by its author."""
     LOG_EVENT_ERASED: _LogEvent.ValueType  # 11
@@ -95,7 +95,7 @@ LOG_EVENT_OPENED: LogEvent.ValueType  # 7
 LOG_EVENT_EXPORTED: LogEvent.ValueType  # 8
 """Content left the system as a file."""
 LOG_EVENT_FORWARDED: LogEvent.ValueType  # 9
-"""A message was passed on."""
+"""A message was passed on to one member (counterpart); one entry per member."""
 LOG_EVENT_RECALLED: LogEvent.ValueType  # 10
 """A message was recalled by its author."""
 LOG_EVENT_ERASED: LogEvent.ValueType  # 11
@@ -143,6 +143,7 @@ class LogEntry(_message.Message):
     SIGNERS_FIELD_NUMBER: _builtins.int
     EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
     THREAD_NAME_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
@@ -154,7 +155,9 @@ class LogEntry(_message.Message):
     message_digest: _builtins.bytes
     """Digest of the message concerned, 32 bytes; empty when none is."""
     part_number: _builtins.int
-    """Part concerned (OPENED, and attachments); unset when the whole message is."""
+    """Part concerned (OPENED, and attachments); unset when the whole message is. FORWARDED and EXPORTED: 0 where the
+    nominal annex was left out.
+    """
     reason: _builtins.str
     """Reason code from the registry; empty when none applies."""
     text_sha256: _builtins.bytes
@@ -162,9 +165,13 @@ class LogEntry(_message.Message):
     register_version: _builtins.bytes
     """SHA-256 of the register snapshot in force."""
     evidence_sha256: _builtins.bytes
-    """SHA-256 of what was relied on; for RECEIVED and DELIVERED the other side's entry ‖ checkpoint note."""
+    """SHA-256 of what was relied on; for RECEIVED and DELIVERED the other side's entry ‖ checkpoint note; for FORWARDED
+    and EXPORTED the digest of the originator's grant, empty where none was needed.
+    """
     thread_name: _builtins.str
     """RELEASED of a message that opens a thread: the thread's short name, for example "TJK-2026-00123"."""
+    purpose: _builtins.str
+    """FORWARDED and EXPORTED: code of the purpose it was done for."""
     @_builtins.property
     def entry_time(self) -> _timestamp_pb2.Timestamp:
         """When, by the node's clock; never earlier than the entry before."""
@@ -189,10 +196,11 @@ class LogEntry(_message.Message):
         signers: _abc.Iterable[Global___LoggedSigner] | None = ...,
         evidence_sha256: _builtins.bytes = ...,
         thread_name: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "entry_time", b"entry_time", "part_number", b"part_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "actor", b"actor", "counterpart", b"counterpart", "entry_time", b"entry_time", "event", b"event", "evidence_sha256", b"evidence_sha256", "message_digest", b"message_digest", "part_number", b"part_number", "reason", b"reason", "register_version", b"register_version", "salt", b"salt", "signers", b"signers", "text_sha256", b"text_sha256", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "actor", b"actor", "counterpart", b"counterpart", "entry_time", b"entry_time", "event", b"event", "evidence_sha256", b"evidence_sha256", "message_digest", b"message_digest", "part_number", b"part_number", "purpose", b"purpose", "reason", b"reason", "register_version", b"register_version", "salt", b"salt", "signers", b"signers", "text_sha256", b"text_sha256", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__part_number: _TypeAlias = _typing.Literal["part_number"]  # noqa: Y015
     _WhichOneofArgType__part_number: _TypeAlias = _typing.Literal["_part_number", b"_part_number"]  # noqa: Y015
