@@ -20,6 +20,27 @@ class ProofKind(IntEnum):
 
     RELEASED = 1
     ANSWER = 2
+    ORIGIN = 3
+    """The author's release to somebody else, of a message that was passed on to us."""
+
+
+class Passing(IntEnum):
+    """What a delivery is part of. Stored as the number: never renumber."""
+
+    OWN = 0
+    """Of a message of our own, to one of its recipients."""
+    PASSED_ON = 1
+    """Of a message to a member it was not addressed to."""
+    NOTICE = 2
+    """Of the notice to the author that its message was passed on."""
+
+
+class Slot(IntEnum):
+    """Which of a courier's slots a delivery waits for."""
+
+    BULK = 0
+    URGENT = 1
+    FIRST = 2
 
 
 DeliveryState = officer_pb2.DeliveryState
@@ -28,7 +49,10 @@ LogEvent = log_pb2.LogEvent
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A message as stored. ``signed`` is the serialized SignedMessage; None for one refused."""
+    """A message as stored. ``signed`` is the serialized SignedMessage; None for one refused.
+
+    ``parents`` is given when a row is written; a row that was read has none, and its header says them.
+    """
 
     seq: int
     digest: bytes
@@ -43,6 +67,7 @@ class MessageRow:
     stored_time: datetime
     signed: bytes | None = None
     source_row: bytes | None = None
+    parents: tuple[bytes, ...] = ()
 
     @property
     def received(self) -> bool:
@@ -69,6 +94,7 @@ class DeliveryRow:
     attempts: int = 0
     settled_time: datetime | None = None
     kind: str = ""
+    passing: int = Passing.OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +127,28 @@ class Outgoing:
     signed: bytes
     released_index: int
     released_entry: bytes
+    passing: int = Passing.OWN
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """That a member passed a message on, by its own log: to us, or (told to us as the author) to another.
+
+    ``log_index`` is our entry that answers it, ``denied`` says that this entry is a denial, ``held`` that the message
+    row rests on it. Named by ``forwarder`` and ``index``, the entry's place in its log.
+    """
+
+    forwarder: str
+    index: int
+    digest: bytes
+    holder: str
+    entry: bytes
+    hashes: bytes
+    checkpoint: bytes
+    register_version: bytes
+    log_index: int
+    denied: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

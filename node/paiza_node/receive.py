@@ -350,6 +350,7 @@ class Receive:
             header=item.message.signed.header,
             stored_time=pen.now,
             signed=None if refusal else item.item.raw,
+            parents=tuple(header.parent_digests),
         )
 
     def _mismatch(self, mismatch: GrowthMismatch, known_size: int) -> exchange_pb2.DeliverResponse:

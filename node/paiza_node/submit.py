@@ -250,6 +250,7 @@ class Submit:
             stored_time=pen.now,
             signed=item.raw,
             source_row=item.source_row or None,
+            parents=tuple(header.parent_digests),
         )
         return _Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
     and_,
@@ -33,9 +34,11 @@ from paiza_node.model import (
     Outgoing,
     ProofKind,
     QueueSummary,
+    Slot,
     StoredEntry,
 )
 from paiza_node.store import schema as s
+from paiza_node.store.parents import ParentReads
 from paiza_node.store.statements import Lookup
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import EMPTY_ROOT
@@ -57,7 +60,7 @@ def from_micros(micros: int) -> datetime:
     return EPOCH + micros * MICROSECOND
 
 
-class SqlReads:
+class SqlReads(ParentReads):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -161,7 +164,7 @@ class SqlReads:
         return None if row is None else _delivery(row)
 
     def due(
-        self, recipient: str, now: datetime, *, urgent: bool, limit: int, max_bytes: int, after_id: int
+        self, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
     ) -> list[Outgoing]:
         """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
 
@@ -170,7 +173,7 @@ class SqlReads:
         asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
         ids: list[int] = []
         size = 0
-        for delivery_id, length in self._connection.execute(_DUE_URGENT if urgent else _DUE_BULK, asked):
+        for delivery_id, length in self._connection.execute(_DUE[slot], asked):
             size += length
             if ids and size > max_bytes:
                 break
@@ -179,12 +182,12 @@ class SqlReads:
         found = {row[0]: Outgoing(*row) for row in rows}
         return [found[delivery_id] for delivery_id in ids]
 
-    def next_attempt(self, recipient: str, *, urgent: bool) -> datetime | None:
+    def next_attempt(self, recipient: str, *, slot: Slot) -> datetime | None:
         """Say when the next waiting delivery to one member may be tried; None where none waits."""
         d = s.delivery.c
         found = self._connection.execute(
             select(func.min(d.next_attempt_time)).where(
-                d.state == _WAITING, d.recipient == recipient, d.urgent == urgent
+                d.state == _WAITING, d.recipient == recipient, *_WAITS_FOR[slot]
             )
         ).scalar_one()
         return None if found is None else from_micros(found)
@@ -313,7 +316,16 @@ _TILE: Final = select(s.log_tile.c.hashes).where(
 _DELIVERIES: Final = select(s.delivery, s.message.c.kind).join(s.message, s.message.c.seq == s.delivery.c.message_seq)
 
 
-def _due(*order: ColumnElement[Any], urgent: bool) -> Select[Any]:
+# Literals, so that the databases see that the partial index over what overtakes applies.
+_FLASH: Final[Any] = literal_column(str(int(message_pb2.URGENCY_FLASH)), Integer())
+_WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
+    Slot.BULK: (s.delivery.c.urgent.is_(False),),
+    Slot.URGENT: (s.delivery.c.urgent.is_(True), s.delivery.c.urgency <= _FLASH),
+    Slot.FIRST: (s.delivery.c.urgency > _FLASH,),
+}
+
+
+def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[Any]:
     d = s.delivery.c
     return (
         select(d.id, func.length(s.message_body.c.signed))
@@ -321,7 +333,7 @@ def _due(*order: ColumnElement[Any], urgent: bool) -> Select[Any]:
         .where(
             d.state == _WAITING,
             d.recipient == bindparam("recipient"),
-            d.urgent.is_(urgent),
+            *_WAITS_FOR[slot],
             d.id > bindparam("after"),
             d.next_attempt_time <= bindparam("now"),
             d.expires_time > bindparam("now"),
@@ -343,8 +355,11 @@ _OUTGOING: Final = (
     .join(s.message_body, s.message_body.c.seq == s.delivery.c.message_seq)
     .join(s.log_entry, s.log_entry.c.index == s.delivery.c.released_index)
 )
-_DUE_URGENT: Final = _due(s.delivery.c.urgency.desc(), urgent=True)
-_DUE_BULK: Final = _due(urgent=False)
+_DUE: Final = {
+    Slot.BULK: _due(Slot.BULK),
+    Slot.URGENT: _due(Slot.URGENT, s.delivery.c.urgency.desc()),
+    Slot.FIRST: _due(Slot.FIRST),
+}
 
 
 def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:

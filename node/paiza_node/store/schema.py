@@ -96,6 +96,15 @@ Index("ix_message_received_seq", message.c.received, message.c.seq)
 Index("ix_message_kind_seq", message.c.kind, message.c.seq)
 Index("ix_message_author_seq", message.c.author, message.c.seq)
 
+# Which messages follow from which. A parent is named by its digest: it may come later, or never.
+message_parent = Table(
+    "message_parent",
+    METADATA,
+    Column("parent", LargeBinary, primary_key=True),
+    Column("kind", Text, primary_key=True),  # of the message that follows: an operation has thousands, of many kinds
+    Column("seq", _Number, ForeignKey(message.c.seq), primary_key=True, autoincrement=False),
+)
+
 # Apart from `message`, so that lists never read past ciphertexts and erasure is the deletion of a row.
 message_body = Table(
     "message_body",
@@ -122,6 +131,7 @@ delivery = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("settled_time", BigInteger, nullable=True),
+    Column("passing", SmallInteger, nullable=False, server_default="0"),  # `paiza_node.model.Passing`
 )
 # Only what waits stands in these, so that they stay small however many messages were ever sent.
 _WAITING: Final = text("state = 1")
@@ -132,6 +142,13 @@ Index(
     delivery.c.id,
     sqlite_where=_WAITING,
     postgresql_where=_WAITING,
+)
+Index(
+    "ix_delivery_first",
+    delivery.c.recipient,
+    delivery.c.id,
+    sqlite_where=text("state = 1 AND urgency > 5"),
+    postgresql_where=text("state = 1 AND urgency > 5"),
 )
 Index("ix_delivery_expires", delivery.c.expires_time, sqlite_where=_WAITING, postgresql_where=_WAITING)
 # The same, for queries: a literal, so that the database sees that the partial index applies.
@@ -158,6 +175,24 @@ proof = Table(
     Column("note_digest", LargeBinary, nullable=False),
     Column("register_version", LargeBinary, nullable=False),
 )
+
+# Entries of other members' logs that say they passed a message on, to us or (of our own messages) to others.
+passed_on = Table(
+    "passed_on",
+    METADATA,
+    Column("forwarder", Text, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("denied", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False),
+)
+Index("ix_passed_on_digest", passed_on.c.digest)
 
 # Checkpoint notes that proofs lead to; a batch of proofs shares one.
 note = Table(

@@ -23,6 +23,7 @@ from paiza_node.model import (
     Head,
     KnownLog,
     MessageRow,
+    MessageState,
     Officer,
     Opened,
     Postponement,
@@ -31,6 +32,7 @@ from paiza_node.model import (
 from paiza_node.store import schema as s
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
+from paiza_node.store.parents import ParentWrites
 from paiza_node.store.reads import URGENT_FROM, SqlReads, to_micros
 from paiza_node.store.statements import Statement, insertion, replacement
 from paiza_wire.errors import Unavailable
@@ -38,7 +40,7 @@ from paiza_wire.errors import Unavailable
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
 
-class SqlTransaction(SqlReads):
+class SqlTransaction(ParentWrites, SqlReads):
     """The writes of `paiza_node.ports.Transaction`, in the one transaction of one connection."""
 
     @contextmanager
@@ -97,6 +99,7 @@ class SqlTransaction(SqlReads):
         ]
         _ADD_MESSAGE.run(self._connection, rows)
         _ADD_BODY.run(self._connection, [(m.seq, m.signed) for m in messages if m.signed is not None])
+        self.add_parents([m for m in messages if m.state is not MessageState.REFUSED])
 
     def add_deliveries(self, deliveries: Sequence[DeliveryRow]) -> None:
         """Queue deliveries."""

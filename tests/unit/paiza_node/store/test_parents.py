@@ -1,0 +1,62 @@
+"""Which messages follow from which, asked from the parent's side."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from paiza.v1.message_pb2 import Header
+from paiza_node.model import MessageState
+from paiza_node.store import SqlStore, open_store
+from paiza_node.store import migrate as migration
+from paiza_node.store.engine import parse_url
+from tests.unit.paiza_node.store.test_sql import row
+
+PARENT = sha256(b"parent").digest()
+INSERT_0001 = (
+    "INSERT INTO message (seq, digest, author, message_id, thread_id, thread_name, kind, urgency, state, received,"
+    " stored_time, header) VALUES (1, :digest, 'kaz', :id, :id, '', 'recall', 2, 2, :false, 0, :header)"
+)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    """An empty store."""
+    store = open_store(database_url)
+    yield store
+    store.close()
+
+
+def test_children_are_found_by_kind_in_order_of_arrival(store: SqlStore) -> None:
+    """A parent that is not here finds those who follow from it; other kinds and what was refused are left out."""
+    rows = [
+        replace(row(1), kind="recall", parents=(PARENT, PARENT)),
+        replace(row(2), kind="feedback", parents=(PARENT,)),
+        replace(row(3), kind="recall", parents=(PARENT,), state=MessageState.REFUSED, signed=None),
+        replace(row(4), kind="correction", parents=(row(1).digest, PARENT)),
+    ]
+    with store.transaction() as tx:
+        tx.add_messages(rows)
+        assert tx.children([PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+    with store.reads() as reads:
+        found = reads.children([PARENT, row(1).digest, row(2).digest], ("recall", "correction"))
+    assert found == {PARENT: [row(1).digest, row(4).digest], row(1).digest: [row(4).digest]}
+
+
+def test_parents_of_messages_stored_before_are_read_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of the revision before learns the parents of what it holds."""
+    header = Header(parent_digests=[PARENT]).SerializeToString()
+    engine = create_engine(parse_url(database_url))
+    with monkeypatch.context() as patched, engine.connect() as connection:
+        patched.setattr(migration, "NEWEST", "0001")
+        migration.migrate(connection)
+    values = {"header": header, "digest": row(1).digest, "id": row(1).message_id, "false": False}
+    with engine.begin() as connection:
+        connection.execute(text(INSERT_0001), values)
+    engine.dispose()
+    store = open_store(database_url)
+    with store.reads() as reads:
+        assert reads.children([PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+    store.close()
