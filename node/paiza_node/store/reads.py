@@ -1,7 +1,7 @@
 """Questions to the database, and how its rows become the node's nouns."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Row,
     Select,
     and_,
     bindparam,
@@ -39,28 +38,19 @@ from paiza_node.model import (
 )
 from paiza_node.store import schema as s
 from paiza_node.store.parents import ParentReads
+from paiza_node.store.passing import PassingReads
+from paiza_node.store.rows import EPOCH, delivery_row, from_micros, message_row, to_micros
+from paiza_node.store.search import SearchReads
 from paiza_node.store.statements import Lookup
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import EMPTY_ROOT
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
 IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
 DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
 
 
-def to_micros(time: datetime) -> int:
-    """Give a time as microseconds since 1970, exactly."""
-    return (time - EPOCH) // MICROSECOND
-
-
-def from_micros(micros: int) -> datetime:
-    """Give microseconds since 1970 as a time in UTC."""
-    return EPOCH + micros * MICROSECOND
-
-
-class SqlReads(ParentReads):
+class SqlReads(SearchReads, ParentReads, PassingReads):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -114,7 +104,7 @@ class SqlReads(ParentReads):
     def message(self, digest: bytes) -> MessageRow | None:
         """Give the message with this digest, without its body."""
         row = self._connection.execute(select(s.message).where(s.message.c.digest == digest)).one_or_none()
-        return None if row is None else _message(row)
+        return None if row is None else message_row(row)
 
     def messages_by_source_row(self, rows: Collection[bytes]) -> dict[bytes, bytes]:
         """Give the digests of the messages that were made from these source rows."""
@@ -143,25 +133,25 @@ class SqlReads(ParentReads):
         m = s.message.c
         order = m.seq.asc() if query.oldest_first else m.seq.desc()
         statement = select(s.message).where(*_conditions(query)).order_by(order).limit(query.limit)
-        return self._with_news([_message(row) for row in self._connection.execute(statement)], officer)
+        return self._with_news([message_row(row) for row in self._connection.execute(statement)], officer)
 
     def listed(self, digests: Collection[bytes], officer: str) -> list[ListedMessage]:
         """Give these messages as a list shows them, in order of arrival."""
         found: list[MessageRow] = []
         for block in _blocks(list(digests)):
             rows = self._connection.execute(select(s.message).where(s.message.c.digest.in_(block)))
-            found.extend(_message(row) for row in rows)
+            found.extend(message_row(row) for row in rows)
         return self._with_news(sorted(found, key=lambda row: row.seq), officer)
 
     def deliveries_of(self, digest: bytes) -> list[DeliveryRow]:
-        """Give the deliveries of one message, in the order of its recipients."""
+        """Give the deliveries of one message to those it is addressed to, in the order of its recipients."""
         message = self.message(digest)
         return [] if message is None else self._deliveries([message.seq]).get(message.seq, [])
 
     def delivery(self, delivery_id: int) -> DeliveryRow | None:
         """Give one delivery."""
         row = self._connection.execute(_DELIVERIES.where(s.delivery.c.id == delivery_id)).one_or_none()
-        return None if row is None else _delivery(row)
+        return None if row is None else delivery_row(row)
 
     def due(
         self, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
@@ -200,7 +190,7 @@ class SqlReads(ParentReads):
             .order_by(d.expires_time)
             .limit(limit)
         )
-        return [_delivery(row) for row in rows]
+        return [delivery_row(row) for row in rows]
 
     def queue(self, recipient: str, limit: int) -> list[DeliveryRow]:
         """Give deliveries that wait or failed, oldest first."""
@@ -209,7 +199,7 @@ class SqlReads(ParentReads):
         rows: list[DeliveryRow] = []
         for state in (d.state == _WAITING, d.state > DELIVERED):
             found = self._connection.execute(_DELIVERIES.where(state, *to_one).order_by(d.id).limit(limit))
-            rows.extend(_delivery(row) for row in found)
+            rows.extend(delivery_row(row) for row in found)
         return sorted(rows, key=lambda row: row.id)[:limit]
 
     def queue_summary(self) -> list[QueueSummary]:
@@ -268,10 +258,12 @@ class SqlReads(ParentReads):
         found: dict[int, list[DeliveryRow]] = {}
         for block in _blocks(list(seqs)):
             rows = self._connection.execute(
-                _DELIVERIES.where(s.delivery.c.message_seq.in_(block)).order_by(s.delivery.c.id)
+                _DELIVERIES.where(
+                    s.delivery.c.message_seq.in_(block), s.delivery.c.passing == literal_column("0")
+                ).order_by(s.delivery.c.id)
             )
             for row in rows:
-                found.setdefault(row.message_seq, []).append(_delivery(row))
+                found.setdefault(row.message_seq, []).append(delivery_row(row))
         return found
 
     def _with_news(self, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
@@ -351,6 +343,7 @@ _OUTGOING: Final = (
         s.message_body.c.signed,
         s.delivery.c.released_index,
         s.log_entry.c.entry,
+        s.delivery.c.passing,
     )
     .join(s.message_body, s.message_body.c.seq == s.delivery.c.message_seq)
     .join(s.log_entry, s.log_entry.c.index == s.delivery.c.released_index)
@@ -400,40 +393,3 @@ def _begins(column: Any, prefix: str) -> ColumnElement[bool]:
 
 def _blocks(values: list[Any]) -> list[list[Any]]:
     return [values[first : first + IN_LIMIT] for first in range(0, len(values), IN_LIMIT)]
-
-
-def _message(row: Row[Any]) -> MessageRow:
-    return MessageRow(
-        seq=row.seq,
-        digest=row.digest,
-        author=row.author,
-        message_id=row.message_id,
-        thread_id=row.thread_id,
-        thread_name=row.thread_name,
-        kind=row.kind,
-        urgency=row.urgency,
-        state=MessageState(row.state),
-        header=row.header,
-        stored_time=from_micros(row.stored_time),
-        source_row=row.source_row,
-    )
-
-
-def _delivery(row: Row[Any]) -> DeliveryRow:
-    return DeliveryRow(
-        id=row.id,
-        message_seq=row.message_seq,
-        digest=row.digest,
-        recipient=row.recipient,
-        urgency=row.urgency,
-        released_index=row.released_index,
-        released_time=from_micros(row.released_time),
-        expires_time=from_micros(row.expires_time),
-        next_attempt_time=from_micros(row.next_attempt_time),
-        state=row.state,
-        reason=row.reason,
-        detail=row.detail,
-        attempts=row.attempts,
-        settled_time=None if row.settled_time is None else from_micros(row.settled_time),
-        kind=row.kind,
-    )

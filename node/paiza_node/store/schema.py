@@ -245,3 +245,23 @@ counter = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
+
+# What messages speak of: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
+term_token = Table(
+    "term_token",
+    METADATA,
+    Column("token", LargeBinary, primary_key=True),
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("field", Text, nullable=False),
+    Column("annex", Boolean, nullable=False),  # stands in the nominal annex alone
+    sqlite_with_rowid=False,
+)
+Index("ix_term_token_seq", term_token.c.seq)
+
+indexed_message = Table(
+    "indexed_message",
+    METADATA,
+    Column("seq", _Number, ForeignKey(message.c.seq), primary_key=True, autoincrement=False),
+    Column("event_time", BigInteger, nullable=True),
+    Column("linked", Boolean, nullable=False),
+)

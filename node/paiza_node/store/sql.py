@@ -33,14 +33,17 @@ from paiza_node.store import schema as s
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
 from paiza_node.store.parents import ParentWrites
-from paiza_node.store.reads import URGENT_FROM, SqlReads, to_micros
+from paiza_node.store.passing import PassingWrites
+from paiza_node.store.reads import URGENT_FROM, SqlReads
+from paiza_node.store.rows import to_micros
+from paiza_node.store.search import SearchWrites
 from paiza_node.store.statements import Statement, insertion, replacement
 from paiza_wire.errors import Unavailable
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
 
-class SqlTransaction(ParentWrites, SqlReads):
+class SqlTransaction(SearchWrites, ParentWrites, PassingWrites, SqlReads):
     """The writes of `paiza_node.ports.Transaction`, in the one transaction of one connection."""
 
     @contextmanager
@@ -120,6 +123,7 @@ class SqlTransaction(ParentWrites, SqlReads):
                 d.reason,
                 d.detail,
                 None,
+                int(d.passing),
             )
             for d in deliveries
         ]

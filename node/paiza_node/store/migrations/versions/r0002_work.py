@@ -55,6 +55,23 @@ def _create_desks() -> None:
 
 def _create_passing() -> None:
     """To whom messages were passed on."""
+    op.add_column("delivery", sa.Column("passing", sa.SmallInteger, nullable=False, server_default="0"))
+    op.create_table(
+        "passed_on",
+        sa.Column("forwarder", sa.Text, nullable=False),
+        sa.Column("entry_index", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("entry", sa.LargeBinary, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.Column("note_digest", sa.LargeBinary, nullable=False),
+        sa.Column("register_version", sa.LargeBinary, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("denied", sa.Boolean, nullable=False),
+        sa.Column("held", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("forwarder", "entry_index", name="pk_passed_on"),
+    )
+    op.create_index("ix_passed_on_digest", "passed_on", ["digest"])
 
 
 def _create_attachments() -> None:
@@ -63,6 +80,24 @@ def _create_attachments() -> None:
 
 def _create_search() -> None:
     """Keyed blind tokens of what messages speak of."""
+    op.create_table(
+        "term_token",
+        sa.Column("token", sa.LargeBinary, nullable=False),
+        sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("field", sa.Text, nullable=False),
+        sa.Column("annex", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("token", "seq", name="pk_term_token"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_term_token_seq", "term_token", ["seq"])
+    op.create_table(
+        "indexed_message",
+        sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_time", sa.BigInteger, nullable=True),
+        sa.Column("linked", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_indexed_message"),
+        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_indexed_message_seq_message"),
+    )
 
 
 def _create_precedence() -> None:
