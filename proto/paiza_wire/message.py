@@ -31,6 +31,8 @@ MAX_HEADER_BYTES: Final = 64 * 1024  # bytes; a header is names, digests and cod
 MAX_RECIPIENTS: Final = 64  # the region with all its observers is about 25
 MAX_SIGNERS: Final = 4  # author, second officer, and room for two more
 MAX_PARTS: Final = 66  # main part, annex and 64 attachments
+MAX_CIPHERTEXT_BYTES: Final = 4 * 1024**3 + 8 * 1024**2  # bytes of an attachment: 4 GiB, its tags and its description
+MIN_CIPHERTEXT_BYTES: Final = 24 + 32 + 16  # bytes of an attachment: salt, commitment and one tag
 MAX_PARENTS: Final = 32  # concurrent ends of a thread
 MAX_TEXT: Final = 256  # characters of any one text in a header
 MAX_CODES: Final = 16  # legal bases or purposes of one message
@@ -60,6 +62,15 @@ class PlainPart:
     kind: pb.PartKind.ValueType
     plaintext: bytes
     handling: pb.Handling | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """What a message is to say of an attachment that was sealed before it, and the key of its part."""
+
+    part_key: bytes
+    ciphertext_sha256: bytes
+    ciphertext_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +146,16 @@ def parse_strictly(message_type: type[_M], data: bytes, what: str) -> _M:
     return parsed
 
 
-def seal(header: pb.Header, parts: Sequence[PlainPart], recipients: Sequence[RecipientKey]) -> UnsignedMessage:
+def seal(
+    header: pb.Header,
+    parts: Sequence[PlainPart],
+    recipients: Sequence[RecipientKey],
+    attachments: Sequence[SealedFile] = (),
+) -> UnsignedMessage:
     """Encrypt every part under a key of its own, describe the parts in the header, wrap the keys for all recipients.
 
-    ``header`` comes without parts and is not changed. ``recipients`` holds one key per addressed member and the
+    ``header`` comes without parts and is not changed. ``attachments`` were sealed before, for this author and message
+    id, as the parts that follow ``parts``. ``recipients`` holds one key per addressed member and the
     author's own, so that the author's node can show its officers what they sent; Rejected("not_addressed") names
     one that is missing.
     """
@@ -160,6 +177,13 @@ def seal(header: pb.Header, parts: Sequence[PlainPart], recipients: Sequence[Rec
             handling=part.handling,
         )
         sealed.append(pb.SealedPart(part_number=number, ciphertext=ciphertext))
+    for attached in attachments:
+        part_keys.append(attached.part_key)
+        complete.parts.add(
+            kind=pb.PART_KIND_ATTACHMENT,
+            ciphertext_sha256=attached.ciphertext_sha256,
+            ciphertext_size=attached.ciphertext_size,
+        )
     header_bytes = complete.SerializeToString(deterministic=True)
     digest = message_digest(header_bytes)
     wraps = tuple(
@@ -188,6 +212,7 @@ def verify(
     *,
     at: datetime,
     parts: Collection[int] | None = None,
+    passed_to: str = "",
 ) -> VerifiedMessage:
     """Check a message against the register's certificates; Rejected names the first thing that does not hold.
 
@@ -197,7 +222,8 @@ def verify(
     4. Each signer's certificate is the one its id names, from that member's officer CA, valid at ``at``, not revoked.
     5. Each signature holds over the header as it travelled.
     6. The parts are all there (or just those of ``parts``), each once, in order, of the size and digest in the header.
-    7. Every wrap is for a part of the message and for a member who may read it, and none stands twice.
+    7. Every wrap is for a part of the message and for a member who may read it (author, recipients, and ``passed_to``
+       where it was passed on), and none stands twice.
 
     The caller owes: that it is addressed to us, that the author's log holds its release (`paiza_wire.receipts`), that
     ``at`` is a time the logs prove, policy, that the key opens (`unseal`) and that the content is valid for its kind.
@@ -227,7 +253,7 @@ def verify(
     for part in signed.parts:
         _check_part(header, part.part_number, part.ciphertext)
     # 7.
-    _check_wraps(header, signed)
+    _check_wraps(header, signed, passed_to)
     return VerifiedMessage(message_digest(signed.header), header, signed, signers)
 
 
@@ -381,6 +407,8 @@ def _check_descriptions(header: pb.Header) -> None:
             raise Rejected("malformed", "the nominal annex is part 1")
         if len(part.ciphertext_sha256) != DIGEST_SIZE:
             raise Rejected("malformed", f"the digest of part {number} is not 32 bytes long")
+        if kind == pb.PART_KIND_ATTACHMENT and not MIN_CIPHERTEXT_BYTES <= part.ciphertext_size <= MAX_CIPHERTEXT_BYTES:
+            raise Rejected("too_large", f"attachment {number} is of a size that none has")
         if part.HasField("handling"):
             _check_handling(part.handling)
 
@@ -413,9 +441,11 @@ def _check_part(header: pb.Header, part_number: int, ciphertext: bytes) -> None:
         raise Rejected("part_digest_mismatch", f"part {part_number} is not the one the header names")
 
 
-def _check_wraps(header: pb.Header, signed: pb.SignedMessage) -> None:
+def _check_wraps(header: pb.Header, signed: pb.SignedMessage, passed_to: str) -> None:
     readers = {recipient.member for recipient in header.recipients}
     readers.add(header.author)
+    if passed_to:
+        readers.add(passed_to)
     part_count = len(header.parts)
     wraps = [(wrap.part_number, wrap.recipient, wrap.key_id) for wrap in signed.wraps]
     for part_number, recipient, key_id in wraps:

@@ -1,7 +1,7 @@
 """Dispatch proofs and receipts: log entries, and what an entry must say to count as one.
 
 A *dispatch proof* is the author's RELEASED entry for one recipient, a *receipt* the recipient's RECEIVED entry, a
-*refusal* its REFUSED entry; each proven by inclusion to a checkpoint signed by that member's log key. Formats: "Log" in
+*refusal* its REFUSED entry, and a FORWARDED entry says that somebody passed it on; each proven by inclusion to a checkpoint signed by that member's log key. Formats: "Log" in
 proto/README.md.
 """
 
@@ -16,6 +16,7 @@ from typing import Final
 from paiza.v1 import log_pb2 as pb
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
+from paiza_wire.identity import MEMBER_ID, SpiffeId
 from paiza_wire.merkle import leaf_hash, verify_inclusion
 from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, MAX_TEXT, VerifiedMessage, parse_strictly
 
@@ -83,7 +84,7 @@ def parse_entry(data: bytes) -> pb.LogEntry:
     if not 0 < entry.entry_time.seconds < ENTRY_TIME_END or not 0 <= entry.entry_time.nanos < 10**9:
         raise Rejected("malformed", "the log entry's time is not set or out of range")
     # These texts are shown to people in other states: no control characters, no escapes for their terminals.
-    texts = entry.actor + entry.counterpart + entry.thread_name
+    texts = entry.actor + entry.counterpart + entry.thread_name + entry.purpose
     if len(texts) > MAX_TEXT:
         raise Rejected("too_large", f"the texts of the log entry are over {MAX_TEXT} characters")
     if not texts.isprintable():
@@ -120,6 +121,26 @@ def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str)
         )
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the RELEASED entry names no register version")
+
+
+def check_forwarded(entry: pb.LogEntry, digest: bytes, forwarder: str) -> None:
+    """Check that an entry of the forwarder's log says that one of its people passed this message on to somebody.
+
+    To whom is its ``counterpart``. The caller owes: that the log whose checkpoint proves the entry is the forwarder's,
+    that the counterpart is who it should be, and what permits it.
+    """
+    if entry.event != pb.LOG_EVENT_FORWARDED:
+        raise Rejected("bad_proof", "the entry is not a FORWARDED entry")
+    if entry.message_digest != digest:
+        raise Rejected("bad_proof", "the FORWARDED entry is of another message")
+    if SpiffeId.parse(entry.actor).member != forwarder:
+        raise Rejected("wrong_member", "the FORWARDED entry names an actor of another member")
+    if not MEMBER_ID.fullmatch(entry.counterpart) or entry.counterpart == forwarder:
+        raise Rejected("bad_proof", "the FORWARDED entry does not say to which other member")
+    if entry.HasField("part_number") and entry.part_number != 0:
+        raise Rejected("bad_proof", "the FORWARDED entry is of a part other than the main one")
+    if len(entry.register_version) != DIGEST_SIZE:
+        raise Rejected("malformed", "the FORWARDED entry names no register version")
 
 
 def same_signers(one: Sequence[pb.LoggedSigner], other: Sequence[pb.LoggedSigner]) -> bool:

@@ -42,6 +42,7 @@ signers.role               changed:wrong_signers/-/- truncated:wrong_signers/-/-
 signers.certificate_sha256 changed:wrong_signers/-/- truncated:wrong_signers/-/- lengthened:wrong_signers/-/- cleared:wrong_signers/-/-
 evidence_sha256            changed:holds truncated:malformed lengthened:malformed cleared:holds
 thread_name                changed:holds truncated:holds/-/- lengthened:too_large cleared:holds/-/-
+purpose                    changed:holds truncated:- lengthened:too_large cleared:-
 """
 
 
