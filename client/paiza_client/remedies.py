@@ -30,6 +30,21 @@ UNKNOWN: Final = Remedy(N_("The request was refused for a reason this program do
 REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
     {
         "ambiguous_id": Remedy(N_("More than one message matches this id."), N_("Give more digits of the id.")),
+        "attachment_changed": Remedy(
+            N_("The file was changed while it was being sealed."),
+            N_("Send it again when no program writes to it."),
+        ),
+        "attachment_incomplete": Remedy(
+            N_("An attachment is not there whole yet."),
+            N_("Wait until it has come; what you send goes on by itself with: paiza outbox flush"),
+        ),
+        "attachment_type_refused": Remedy(
+            N_("This kind of file is not exchanged, or its name says another kind than its content."),
+            N_(
+                "Give the file the ending that fits its content, or send it as PDF, picture, film, table or text. "
+                "Programs are never sent."
+            ),
+        ),
         "bad_certificate": Remedy(
             N_("A certificate does not come from the authority of the member it names."), _TELL_AUDITOR
         ),
@@ -124,6 +139,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The key file can be read by other users of this machine."),
             N_("Run chmod 600 on the key file. If others may have copied it, revoke the certificate and enrol again."),
         ),
+        "location_unremovable": Remedy(
+            N_("It is not certain that the place could be taken out of this file."),
+            N_("Remove it with another program, or send the file as it is, without --strip-location."),
+        ),
         "log_damaged": Remedy(N_("The node's own log is damaged."), _ASK_OPERATOR),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
         "log_rolled_back": Remedy(N_("The node's database is older than what it signed before."), _ASK_OPERATOR),
@@ -168,6 +187,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Choose one with --profile NAME or PAIZA_PROFILE; see: paiza profiles"),
         ),
         "proof_missing": Remedy(N_("A claim comes without the log proof it needs."), _TELL_AUDITOR),
+        "quota_exceeded": Remedy(
+            N_("Your node holds as many attachments that wait as it may."),
+            N_("Send the messages they belong to, or try again later."),
+        ),
         "register_expired": Remedy(
             N_("The register was not renewed in time, so nobody can be trusted by it."), _ASK_OPERATOR
         ),

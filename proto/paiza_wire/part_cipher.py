@@ -2,7 +2,8 @@
 
 The cipher commits to the key: two recipients cannot be shown two plaintexts of one ciphertext. The context
 binds the ciphertext to its author, message and part: nobody without the key can send another's ciphertext as
-his own. Parts are held in memory whole; their size is limited where messages are read.
+his own. Parts that travel with their message are held in memory whole; their size is limited where messages are read.
+Attachments go through `PartEncryptor` and `PartDecryptor` piece by piece.
 """
 
 import struct
@@ -46,6 +47,47 @@ def part_context(author: str, message_id: bytes, part_number: int) -> bytes:
         raise Rejected("malformed", "the part number is not a 32-bit number")
     fields = (author_bytes, message_id, struct.pack(">I", part_number))
     return b"".join(struct.pack(">H", len(content)) + content for content in fields)
+
+
+class PartEncryptor:
+    """Encrypts a part that does not fit in memory, under a fresh key from `generate_part_key`."""
+
+    def __init__(self, key: bytes, context: bytes) -> None:
+        """Begin a ciphertext."""
+        assert len(key) == KEY_BYTES
+        self._cipher = Cobblestone256Encryptor(key, context)
+
+    def update(self, plaintext: bytes) -> bytes:
+        """Encrypt the next bytes."""
+        return self._cipher.update(plaintext)
+
+    def finalize(self) -> bytes:
+        """Give the end of the ciphertext."""
+        return self._cipher.finalize()
+
+
+class PartDecryptor:
+    """Decrypts a part that does not fit in memory: nothing it gives may be used before `finalize` has returned."""
+
+    def __init__(self, key: bytes, context: bytes) -> None:
+        """Begin; Rejected("cannot_open") where the key is of a wrong length."""
+        if len(key) != KEY_BYTES:
+            raise Rejected("cannot_open", "the part key is not 32 bytes long")
+        self._cipher = Cobblestone256Decryptor(key, context)
+
+    def update(self, ciphertext: bytes) -> bytes:
+        """Decrypt the next bytes; Rejected("part_altered") as soon as that shows."""
+        try:
+            return self._cipher.update(ciphertext)
+        except (InvalidTag, ValueError):
+            raise Rejected("part_altered", "the part does not decrypt with this key and context") from None
+
+    def finalize(self) -> bytes:
+        """Verify the end of the part; Rejected("part_altered") where it is not its end."""
+        try:
+            return self._cipher.finalize()
+        except (InvalidTag, ValueError):
+            raise Rejected("part_altered", "the part does not decrypt with this key and context") from None
 
 
 def encrypt_part(key: bytes, context: bytes, plaintext: bytes) -> bytes:

@@ -13,6 +13,9 @@ from typing import Final
 # fmt: off
 REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "ambiguous_id": "More than one message matches this id; give more of its digits.",
+    "attachment_changed": "A file was changed while it was being sealed; send it again when nobody writes to it.",
+    "attachment_incomplete": "An attachment is not here whole yet; wait until it has come, or upload the rest of it.",
+    "attachment_type_refused": "A file is of a kind that is not exchanged, or its name says another kind than its content; see which kinds are.",
     "bad_certificate": "A certificate is not of the required profile or does not chain to that member's authority; obtain one from the member's own authority.",
     "bad_checkpoint": "A log checkpoint is not well formed or not signed by that log's key; ask the other node for its current checkpoint.",
     "bad_configuration": "A configuration file is missing, unreadable or wrong; mend the setting that is named.",
@@ -49,6 +52,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "invalid_header": "The header lacks or contradicts what every message needs; the author must mend the field that is named and send a new message.",
     "invalid_parts": "The parts are not those that the kind of message has; the author must send content and annex as the kind says.",
     "key_exposed": "The key file can be read by others than its owner; restrict its permissions, and replace the key if others had access.",
+    "location_unremovable": "It is not certain that the place where a picture was taken could be taken out of the file; remove it with another program, or send it as it is.",
     "log_damaged": "This node's own log store lost or shortened a part of its tree; run verify and restore it from a backup.",
     "log_forked": "That log has shown two contradicting histories and is not trusted; a person must decide before traffic resumes.",
     "log_rolled_back": "The node's database is older than what it signed or a peer saw; put the newest copy back before it serves.",
@@ -67,6 +71,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "policy_invalid": "A policy does not fit its schema; its author must mend it.",
     "profile_ambiguous": "There are several profiles and none was chosen; name one.",
     "proof_missing": "A claim comes without the log proof it needs; ask the own node, or the maker of the evidence, for it.",
+    "quota_exceeded": "More attachments are held for one officer or peer than the node allows; send what was uploaded, or wait.",
     "register_expired": "The register was not renewed in time, so nobody can be trusted by it; the register's holders must publish a new version.",
     "register_invalid": "A file of the register is not signed by those who answer for it, or is not well formed; ask another peer, and tell the register's holders.",
     "register_rolled_back": "The register served is older than the one known, or takes back what was published; ask another peer.",

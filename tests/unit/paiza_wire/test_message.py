@@ -442,7 +442,7 @@ def test_the_limits_of_a_header_are_those_that_are_named(federation: Federation)
     greatest.urgency_reason = greatest.handling.code_text = "x" * message.MAX_TEXT
     for number in range(message.MAX_PARTS):
         kind = (pb.PART_KIND_MAIN, pb.PART_KIND_NOMINAL_ANNEX)[number] if number < 2 else ATTACHMENT
-        greatest.parts.add(kind=kind, ciphertext_sha256=bytes(32), ciphertext_size=2**64 - 1)
+        greatest.parts.add(kind=kind, ciphertext_sha256=bytes(32), ciphertext_size=message.MAX_CIPHERTEXT_BYTES)
     assert message.parse_header(greatest.SerializeToString(deterministic=True)) == greatest
 
 
