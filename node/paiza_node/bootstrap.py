@@ -25,7 +25,7 @@ from paiza_node.edge.server import admin_server, public_server
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import KnownLogs
 from paiza_node.keyring import Keys, bad_key, load_keys
-from paiza_node.lanes import Lane, quick_threads
+from paiza_node.lanes import Lane, SharedThreads
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
@@ -177,8 +177,8 @@ async def _serve(
     ledger: Ledger,
     peers_fetch: PeersFetch | None,
 ) -> None:
-    quick = quick_threads()
-    lanes = {verb: Lane(verb, quick) for verb in ("submit", "receive", "deliver")}
+    shared = SharedThreads()
+    lanes = {verb: Lane(verb, shared) for verb in ("submit", "receive", "deliver")}
     officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(registers.note)
     await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
@@ -257,7 +257,7 @@ async def _serve(
         config.admin_socket.unlink(missing_ok=True)
         for lane in lanes.values():
             lane.close()
-        quick.shutdown()
+        shared.close()
 
 
 def _behaviours(

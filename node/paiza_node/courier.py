@@ -1,10 +1,10 @@
 """A courier: delivers to one peer, for as long as the node runs.
 
-It has two slots: one for bulk, and one for what is URGENT or FLASH, so that a moving consignment never waits behind
-statistics. A slot takes what waits in the store, oldest first, builds a batch with the proof of each release and
-sends it. Of bulk two batches are under way, so that the peer checks one while it commits the other. Nothing is kept
-in memory that the store does not hold: after a crash between sending and settling, the batch is sent again and the
-peer answers with the same entries.
+It has three slots: one for bulk, one for what is URGENT or FLASH, so that a moving consignment never waits behind
+statistics, and one for a stop, which waits behind nothing. A slot takes what waits in the store, oldest first, builds a
+batch with the proof of each release and sends it. Of bulk two batches are under way, so that the peer checks one while
+it commits the other. Nothing is kept in memory that the store does not hold: after a crash between sending and
+settling, the batch is sent again and the peer answers with the same entries.
 
 A peer that cannot be reached is tried again with growing, jittered pauses.
 """
@@ -25,8 +25,9 @@ from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.ledger import Ledger
-from paiza_node.model import Outgoing
+from paiza_node.model import Outgoing, Slot
 from paiza_node.ports import Peer
+from paiza_node.precedence import MAX_FIRST
 from paiza_node.settle import FIRST_RETRY_SECONDS, Context, Sent, Settle
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -36,6 +37,7 @@ from paiza_wire.notes import VerifierKey
 BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
 BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second while it commits the first
 URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
+BATCHES: Final = {Slot.BULK: BULK_BATCH, Slot.URGENT: URGENT_BATCH, Slot.FIRST: MAX_FIRST}  # messages, by slot
 MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
@@ -62,7 +64,7 @@ class Courier:
         """Take the peer; `run` begins."""
         self._context = context
         self._peer = peer
-        self._wakers = {True: asyncio.Event(), False: asyncio.Event()}
+        self._wakers = {slot: asyncio.Event() for slot in Slot}
         self._handshake = asyncio.Lock()
         self._asked = asyncio.Event()
         self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
@@ -100,7 +102,7 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
-        duties = (self._slot(urgent=True), self._slot(urgent=False), self._keep_asking())
+        duties = (*map(self._serve, Slot), self._keep_asking())
         slots = [asyncio.create_task(duty) for duty in duties]
         try:
             await asyncio.gather(*slots)
@@ -113,7 +115,7 @@ class Courier:
         """Close the channel."""
         await self._peer.close()
 
-    async def _slot(self, *, urgent: bool) -> None:
+    async def _serve(self, slot: Slot) -> None:
         """Send batch after batch: while one is under way the next is sent as well, and the one before is settled."""
         flights: deque[asyncio.Task[Sent]] = deque()
         settling: asyncio.Task[None] | None = None
@@ -121,20 +123,21 @@ class Courier:
         failures = 0
         try:
             while True:
-                self._wakers[urgent].clear()
+                self._wakers[slot].clear()
                 try:
-                    while len(flights) < (1 if urgent else BULK_FLIGHTS):
-                        batch = await self._take(urgent=urgent, after_id=last_id)
+                    while len(flights) < (BULK_FLIGHTS if slot is Slot.BULK else 1):
+                        batch = await self._take(slot, after_id=last_id)
                         if not batch:
                             break
-                        last_id = 0 if urgent else batch[-1].id  # what is urgent is not taken in the order of ids
+                        # What is urgent is not taken in the order of ids.
+                        last_id = batch[-1].id if slot is Slot.BULK else 0
                         flights.append(asyncio.create_task(self._send(batch)))
                     if flights:
                         sent = await flights.popleft()
                         await _done(settling)
                         settling = asyncio.create_task(self._settled(sent))
                         failures = 0
-                    if urgent or not flights:
+                    if slot is not Slot.BULK or not flights:
                         await _done(settling)
                         settling = None
                     if flights or settling is not None or last_id:
@@ -149,33 +152,34 @@ class Courier:
                     flights.clear()
                     settling, last_id = None, 0
                     self._assumed = None  # begin anew with what the peer says it knows
-                await self._pause(urgent=urgent, failures=failures)
+                await self._pause(slot, failures)
         finally:
             for flight in flights:
                 flight.cancel()
             await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
 
-    async def _pause(self, *, urgent: bool, failures: int) -> None:
+    async def _pause(self, slot: Slot, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
         if failures:
-            await asyncio.sleep(_pause_seconds(failures, URGENT_PAUSE_SECONDS if urgent else LONGEST_PAUSE_SECONDS))
+            longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
+            await asyncio.sleep(_pause_seconds(failures, longest))
             return
         context = self._context
-        due = await asyncio.to_thread(self._next_attempt, urgent)
+        due = await asyncio.to_thread(self._next_attempt, slot)
         seconds = (
             IDLE_SECONDS
             if due is None
             else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - context.clock()).total_seconds()))
         )
         try:
-            await asyncio.wait_for(self._wakers[urgent].wait(), seconds)
+            await asyncio.wait_for(self._wakers[slot].wait(), seconds)
         except TimeoutError:
             return
 
-    def _next_attempt(self, urgent: bool) -> datetime | None:  # noqa: FBT001 - called through to_thread
+    def _next_attempt(self, slot: Slot) -> datetime | None:
         try:
             with self._context.store.reads() as reads:
-                return reads.next_attempt(self.member, urgent=urgent)
+                return reads.next_attempt(self.member, slot=slot)
         except Unavailable:
             return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
 
@@ -189,11 +193,12 @@ class Courier:
         if failures == 1 or failures % 20 == 0:
             log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
 
-    async def _take(self, *, urgent: bool, after_id: int) -> list[Outgoing]:
+    async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         """Give the next batch of what is due."""
         self._context.registers.current.active_member(self.member)
-        wanted = URGENT_BATCH if urgent else BULK_BATCH
-        return await self._context.lane.run(wanted, lambda: self._due(wanted, urgent=urgent, after_id=after_id))
+        return await self._context.lane.run(
+            BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
+        )
 
     async def _send(self, batch: list[Outgoing]) -> Sent:
         """Send a batch and check that the peer's log grew honestly."""
@@ -206,14 +211,14 @@ class Courier:
         await self._settle(sent)
         self.health = PeerHealth(reachable=True, last_seen=self._context.clock())
 
-    def _due(self, limit: int, *, urgent: bool, after_id: int) -> list[Outgoing]:
+    def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
             batch = reads.due(
                 self.member,
                 self._context.clock(),
-                urgent=urgent,
-                limit=limit,
+                slot=slot,
+                limit=BATCHES[slot],
                 max_bytes=MAX_BATCH_BYTES,
                 after_id=after_id,
             )

@@ -16,22 +16,38 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 QUICK_ITEMS: Final = 32  # messages; a batch of up to so many takes some ten milliseconds
 QUICK_THREADS: Final = 4
+FIRST_THREADS: Final = 1  # for what goes ahead of everything, and is rare
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.lanes")
 
 
-class Lane:
-    """The lane of one verb: its own thread for bulk, the shared ones for what is small."""
+class SharedThreads:
+    """The threads that all lanes share: for what is small, and one for what goes ahead of everything."""
 
-    def __init__(self, name: str, quick: ThreadPoolExecutor) -> None:
+    def __init__(self) -> None:
+        """Begin the threads."""
+        self.quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
+        self.first = ThreadPoolExecutor(FIRST_THREADS, thread_name_prefix="first")
+
+    def close(self) -> None:
+        """Wait for what is under way, and end the threads."""
+        self.quick.shutdown()
+        self.first.shutdown()
+
+
+class Lane:
+    """The lane of one verb: its own thread for bulk, the shared ones for what is small or goes first."""
+
+    def __init__(self, name: str, shared: SharedThreads) -> None:
         """Take the threads shared with the other verbs."""
-        self._quick = quick
+        self._shared = shared
         self._bulk = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-bulk")
 
-    async def run(self, items: int, work: Callable[[], T]) -> T:
-        """Have work on so many messages done in a thread."""
-        executor = self._quick if items <= QUICK_ITEMS else self._bulk
+    async def run(self, items: int, work: Callable[[], T], *, first: bool = False) -> T:
+        """Have work on so many messages done in a thread; ``first`` ahead of all other work."""
+        small = self._shared.first if first else self._shared.quick
+        executor = small if items <= QUICK_ITEMS else self._bulk
         return await asyncio.get_running_loop().run_in_executor(executor, work)
 
     def close(self) -> None:
@@ -56,8 +72,3 @@ def _attempt(item: object, step: Callable[..., object], context: tuple[object, .
     except Exception:
         log.exception("check_failed")
         return Unavailable("internal_error", "the node failed on this message")
-
-
-def quick_threads() -> ThreadPoolExecutor:
-    """Give the threads that all lanes share."""
-    return ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")

@@ -17,6 +17,7 @@ by the batch's id whether it took place, and if so takes it over before anything
 """
 
 import asyncio
+import itertools
 import queue
 import secrets
 import threading
@@ -42,6 +43,7 @@ from paiza_wire.notes import SignerKey
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
 MAX_WAITING: Final = 1024  # pieces of work that may wait; more is answered "busy"
 BATCH_ID_BYTES: Final = 16
+FIRST, IN_TURN, LAST = range(3)  # ranks of what waits: ahead of all, as it came, and the end of the thread
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.ledger")
@@ -157,7 +159,8 @@ class Ledger:
         self._register_version = register_version
         self._clock = clock
         self._lock = threading.Lock()  # the tree is read by provers while the thread appends
-        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(MAX_WAITING)
+        self._waiting: queue.PriorityQueue[tuple[int, int, _Waiting | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         with store.reads() as reads:
             self._head = reads.head()
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
@@ -179,16 +182,16 @@ class Ledger:
         """Give the last checkpoint that is on disk."""
         return self._checkpoint
 
-    async def commit(self, work: Work[T]) -> Committed[T]:
+    async def commit(self, work: Work[T], *, first: bool = False) -> Committed[T]:
         """Have work done in the next commit. What the work or the commit raises is raised here; then nothing happened.
 
-        Unavailable("busy") where too much waits already.
+        ``first``: ahead of all that waits. Unavailable("busy") where too much waits already.
         """
-        return await asyncio.wrap_future(self._enqueue(work))
+        return await asyncio.wrap_future(self._enqueue(work, FIRST if first else IN_TURN))
 
     def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
         """Do the same from a plain thread."""
-        return self._enqueue(work).result(timeout_seconds)
+        return self._enqueue(work, IN_TURN).result(timeout_seconds)
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
         """Give inclusion proofs of these entries in the tree of ``size``."""
@@ -202,15 +205,14 @@ class Ledger:
 
     def close(self) -> None:
         """Finish what waits, then end the thread."""
-        self._waiting.put(None)
+        self._waiting.put((LAST, next(self._numbers), None))
         self._thread.join()
 
-    def _enqueue(self, work: Work[T]) -> "Future[Committed[T]]":
+    def _enqueue(self, work: Work[T], rank: int) -> "Future[Committed[T]]":
         waiting = _Waiting(work)
-        try:
-            self._waiting.put_nowait(waiting)
-        except queue.Full:
-            raise Unavailable("busy", "too many changes wait to be committed", 1.0) from None
+        if rank != FIRST and self._waiting.qsize() >= MAX_WAITING:
+            raise Unavailable("busy", "too many changes wait to be committed", 1.0)
+        self._waiting.put((rank, next(self._numbers), waiting))
         return waiting.future
 
     def _run(self) -> None:
@@ -224,7 +226,7 @@ class Ledger:
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """Wait for work, then take all that waits."""
         group: list[_Waiting] = []
-        item = self._waiting.get()
+        _, _, item = self._waiting.get()
         while item is not None:
             # From here on the caller can no longer cancel; whoever did before is passed over, nothing was begun for
             # him.
@@ -233,7 +235,7 @@ class Ledger:
             if len(group) == MAX_GROUP:
                 return group, False
             try:
-                item = self._waiting.get_nowait()
+                _, _, item = self._waiting.get_nowait()
             except queue.Empty:
                 return group, False
         return group, True

@@ -1,42 +1,89 @@
 """Telling officers who watch what arrived and what became of what they sent. Holds nothing on disk."""
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection, Iterable
 from typing import Final
 
-MAX_PENDING: Final = 1024  # digests a watcher may lag behind; then it is told to list anew
+from paiza.v1 import notice_pb2
+
+MAX_PENDING: Final = 1024  # items a watcher may lag behind; then it is told to list anew
+
+Item = bytes | notice_pb2.Notice
+"""The digest of a message that changed, or a notice."""
+
+
+class Watch:
+    """What one watcher is told: what goes ahead first, the rest in order. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to tell."""
+        self._ahead: deque[Item] = deque()
+        self._rest: deque[Item] = deque()
+        self._came = asyncio.Event()
+        self._over = False
+
+    def put(self, item: Item, *, first: bool) -> bool:
+        """Tell something; False where the watcher lags too far behind, and the watch is over."""
+        waiting = self._ahead if first else self._rest
+        if len(waiting) >= MAX_PENDING:
+            self.end()
+            return False
+        waiting.append(item)
+        self._came.set()
+        return True
+
+    def end(self) -> None:
+        """End the watch: what was told before is still given."""
+        self._over = True
+        self._came.set()
+
+    async def get(self) -> Item | None:
+        """Wait for the next item; None when the watch is over."""
+        while not (self._ahead or self._rest or self._over):
+            self._came.clear()
+            await self._came.wait()
+        if self._ahead:
+            return self._ahead.popleft()
+        return self._rest.popleft() if self._rest else None
+
+    def get_ahead(self) -> Item | None:
+        """Give the next item that goes ahead, if there is one, without waiting."""
+        return self._ahead.popleft() if self._ahead else None
 
 
 class News:
-    """Fans digests of changed messages out to whoever watches. Belongs to one event loop."""
+    """Fans digests of changed messages, and notices, out to whoever watches. Belongs to one event loop."""
 
     def __init__(self) -> None:
         """Begin with nobody watching."""
-        self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self._watches: set[Watch] = set()
 
-    def publish(self, digests: Iterable[bytes]) -> None:
-        """Tell every watcher; one that lags too far behind is cut off and must begin anew."""
-        fresh = list(digests)
-        for waiting in list(self._queues):
-            for digest in fresh:
-                if waiting.qsize() >= MAX_PENDING:
-                    self._queues.discard(waiting)
-                    waiting.put_nowait(None)
-                    break
-                waiting.put_nowait(digest)
+    def publish(self, digests: Iterable[bytes], ahead: Collection[bytes] = ()) -> None:
+        """Tell every watcher of messages; of those in ``ahead`` before all that waits to be told."""
+        fresh = sorted(digests, key=lambda digest: digest not in ahead)  # a watch that ends here hears of these
+        for watch in list(self._watches):
+            if not all(watch.put(digest, first=digest in ahead) for digest in fresh):
+                self._watches.discard(watch)
 
-    def subscribe(self) -> "asyncio.Queue[bytes | None]":
-        """Begin to watch: digests come in the queue, and None when the watch is over. End it with `unsubscribe`."""
-        waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._queues.add(waiting)
-        return waiting
+    def tell(self, notice: notice_pb2.Notice, *, first: bool = False) -> None:
+        """Tell every watcher a notice."""
+        for watch in list(self._watches):
+            if not watch.put(notice, first=first):
+                self._watches.discard(watch)
 
-    def unsubscribe(self, waiting: "asyncio.Queue[bytes | None]") -> None:
+    def subscribe(self) -> Watch:
+        """Begin to watch. End it with `unsubscribe`."""
+        watch = Watch()
+        self._watches.add(watch)
+        return watch
+
+    def unsubscribe(self, watch: Watch) -> None:
         """End a watch."""
-        self._queues.discard(waiting)
+        self._watches.discard(watch)
 
     def close(self) -> None:
         """End every watch."""
-        for waiting in self._queues:
-            waiting.put_nowait(None)
-        self._queues.clear()
+        for watch in self._watches:
+            watch.end()
+        self._watches.clear()

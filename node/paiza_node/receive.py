@@ -16,6 +16,7 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
+from paiza_node import precedence
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Committed, Ledger, Pen
@@ -64,6 +65,11 @@ class _Taken:
     def message(self) -> VerifiedMessage:
         """Give the message."""
         return self.item.message
+
+    @property
+    def goes_first(self) -> bool:
+        """Say whether the message goes ahead of everything."""
+        return precedence.overtakes(self.message.header.kind)
 
 
 _Checked = _Taken | Rejected | Unavailable
@@ -159,25 +165,31 @@ class Receive:
             await record_fork(self._ledger, self._logs)
             raise
         size = len(request.dispatches)
-        checked = await self._lane.run(size, lambda: self._check_all(member, request.dispatches, checkpoint))
+        first = precedence.claims_first([dispatch.message for dispatch in request.dispatches])
+        checked = await self._lane.run(
+            size, lambda: self._check_all(member, request.dispatches, checkpoint), first=first
+        )
         known = self._logs.to_store(member.id, checkpoint)
 
         def work(pen: Pen) -> list[_Outcome]:
             pen.tx.put_known_log(known)
             return self._take_all(pen, member, checked)
 
-        committed = await self._ledger.commit(work)
+        ahead = {item.message.digest for item in checked if isinstance(item, _Taken) and item.goes_first}
+        committed = await self._ledger.commit(work, first=bool(ahead))
         arrived = [
             item.message.digest
             for item, outcome in zip(checked, committed.result, strict=True)
             if isinstance(item, _Taken) and isinstance(outcome, StoredEntry) and item.refusal is None
         ]
-        self._news.publish(arrived)
+        self._news.publish(arrived, ahead)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
         for item in checked:
             if refused := item.refusal if isinstance(item, _Taken) else item:
                 log.warning("not_received", peer=member.id, reason=refused.reason, detail=refused.detail)
-        return await self._lane.run(size, lambda: self._answer(member, committed, request.growth.known_size))
+        return await self._lane.run(
+            size, lambda: self._answer(member, committed, request.growth.known_size), first=first
+        )
 
     def _check_all(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint

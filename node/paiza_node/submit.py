@@ -14,6 +14,7 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds, validation
+from paiza_node import precedence
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
@@ -41,6 +42,11 @@ class _Item:
     message: VerifiedMessage
     raw: bytes
     source_row: bytes
+
+    @property
+    def goes_first(self) -> bool:
+        """Say whether the message goes ahead of everything."""
+        return precedence.overtakes(self.message.header.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +93,14 @@ class Submit:
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         checked = await self._lane.run(len(items), lambda: self._check_all(officer, items))
-        committed = await self._ledger.commit(lambda pen: self._release_all(pen, officer, checked))
+        ahead = {item.message.digest for item in checked if isinstance(item, _Item) and item.goes_first}
+        committed = await self._ledger.commit(lambda pen: self._release_all(pen, officer, checked), first=bool(ahead))
         outcomes = committed.result
         fresh = [o for o in outcomes if isinstance(o, _Released) and not o.repeated]
         if fresh:
             headers = [item.message.header for item in checked if isinstance(item, _Item)]
             self._wake({recipient.member for header in headers for recipient in header.recipients})
-            self._news.publish(o.digest for o in fresh)
+            self._news.publish((o.digest for o in fresh), ahead)
             log.info("released", officer=officer.id, messages=[o.digest.hex()[:LOGGED_DIGITS] for o in fresh])
         checkpoint = committed.checkpoint
         results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
@@ -229,7 +236,7 @@ class Submit:
                     message_seq=seq,
                     digest=digest,
                     recipient=recipient.member,
-                    urgency=header.urgency,
+                    urgency=precedence.urgency_of(header),
                     released_index=index,
                     released_time=pen.now,
                     expires_time=pen.now + self._life,

@@ -12,7 +12,7 @@ from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.ledger import Ledger
 from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
-from paiza_node.news import News
+from paiza_node.news import Item, News
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
 from paiza_node.submit import Submit
@@ -121,13 +121,23 @@ class OfficerService:
                 page = await asyncio.to_thread(self._list, query, officer)
                 for listed in page:
                     yield officer_pb2.WatchResponse(message=message_info(listed))
+                while (item := news.get_ahead()) is not None:  # a stop waits for no backlog
+                    for response in await self._told(item, officer):
+                        yield response
                 after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
-            while (digest := await news.get()) is not None:
-                for listed in await asyncio.to_thread(self._listed, digest, officer):
-                    yield officer_pb2.WatchResponse(message=message_info(listed))
+            while (item := await news.get()) is not None:
+                for response in await self._told(item, officer):
+                    yield response
         finally:
             self._news.unsubscribe(news)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher fell too far behind", 1.0)
+
+    async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
+        """Give what a watching officer is told of one item of the news."""
+        if isinstance(item, bytes):
+            listed = await asyncio.to_thread(self._listed, item, officer)
+            return [officer_pb2.WatchResponse(message=message_info(each)) for each in listed]
+        return [officer_pb2.WatchResponse(notice=item)]
 
     def _source_rows(self, rows: set[bytes]) -> dict[bytes, bytes]:
         with self._store.reads() as reads:

@@ -5,7 +5,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +16,9 @@ import pytest
 from paiza.v1 import log_pb2, officer_pb2
 from paiza_node.deliver import Deliver
 from paiza_node.growth import KnownLogs
-from paiza_node.lanes import Lane
+from paiza_node.lanes import Lane, SharedThreads
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, MessageRow, MessageState
+from paiza_node.model import DeliveryRow, MessageRow, MessageState, Slot
 from paiza_node.news import News
 from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
@@ -76,7 +76,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlSto
         active_member=lambda _id: member,
     )
     news = News()
-    with ThreadPoolExecutor(2) as threads:
+    with closing(SharedThreads()) as threads:
         lane = Lane("deliver", threads)
         context = Context(
             member="kaz",
@@ -158,7 +158,7 @@ async def test_undeliverable_message_expires_with_notice(
     with store.reads() as reads:
         (expired,) = reads.deliveries_of(DIGEST)
         events = [log_pb2.LogEntry.FromString(entry.entry) for entry in reads.entries_of(DIGEST)]
-        due = reads.next_attempt("tjk", urgent=False)
+        due = reads.next_attempt("tjk", slot=Slot.BULK)
     assert (expired.state, expired.reason) == (officer_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
     assert expired.settled_time == clock.now
     assert [entry.event for entry in events] == [log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_EXPIRED]

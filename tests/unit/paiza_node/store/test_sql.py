@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -10,7 +11,8 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, MessageQuery, MessageRow, MessageState, Settlement
+from paiza_node.model import DeliveryRow, MessageQuery, MessageRow, MessageState, Settlement, Slot
+from paiza_node.precedence import AHEAD_OF_FLASH
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.engine import parse_url
 from paiza_wire import keys
@@ -118,12 +120,27 @@ def _plan(engine: Engine, statement: str, values: object) -> str:
         return "\n".join(str(each[0]) for each in rows)
 
 
+def test_what_overtakes_is_found_by_its_own_index(store: SqlStore, plans: list[str]) -> None:
+    """However much waits, what goes ahead is found alone, without reading the rest; the other slots leave it out."""
+    number = MESSAGES + 1
+    with store.transaction() as tx:
+        tx.add_messages([row(number)])
+        tx.add_deliveries([replace(delivery(number), urgency=AHEAD_OF_FLASH, released_index=number - 2)])
+    with store.reads() as reads:
+        found = {slot: reads.due("tjk", NOW, slot=slot, limit=1000, max_bytes=1 << 30, after_id=0) for slot in Slot}
+        assert reads.next_attempt("tjk", slot=Slot.FIRST) == NOW
+        assert reads.next_attempt("uzb", slot=Slot.FIRST) is None
+    assert [outgoing.id for outgoing in found[Slot.FIRST]] == [number]
+    assert number not in {outgoing.id for slot in (Slot.URGENT, Slot.BULK) for outgoing in found[slot]}
+    assert any("ix_delivery_first" in plan for plan in plans)
+
+
 def test_courier_reads_by_the_index_of_what_waits(store: SqlStore, plans: list[str]) -> None:
     """Finding what is due, when the next attempt is, and what expired reads no more than what waits."""
     with store.reads() as reads:
-        for urgent in (True, False):
-            assert reads.due("tjk", NOW, urgent=urgent, limit=10, max_bytes=1, after_id=0)
-            assert reads.next_attempt("tjk", urgent=urgent) == NOW
+        for slot in (Slot.URGENT, Slot.BULK):
+            assert reads.due("tjk", NOW, slot=slot, limit=10, max_bytes=1, after_id=0)
+            assert reads.next_attempt("tjk", slot=slot) == NOW
         assert len(reads.expired(NOW + timedelta(days=2), 10)) == 10
         assert reads.queue_summary()[0].waiting == 100
     assert len(plans) == 8
