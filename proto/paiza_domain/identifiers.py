@@ -1,4 +1,4 @@
-"""Numbers with a form of their own, some with a check digit: containers, vessels, vehicles, telephones, currencies."""
+"""Numbers with a form of their own, some with a check digit: containers, vessels, vehicles, telephones, chemicals."""
 
 import re
 from typing import Final
@@ -11,6 +11,9 @@ _IMO: Final = re.compile(r"[1-9]\d{6}", re.ASCII)
 _VIN: Final = re.compile(r"[A-HJ-NPR-Z0-9]{17}", re.ASCII)
 _TELEPHONE: Final = re.compile(r"\+?\d{3,18}", re.ASCII)
 _IMEI: Final = re.compile(r"\d{15}", re.ASCII)
+_CAS: Final = re.compile(r"[1-9]\d{1,6}-\d\d-\d", re.ASCII)
+_HS: Final = re.compile(r"\d{6}(?:\d\d){0,2}", re.ASCII)
+_INCHI_KEY: Final = re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]", re.ASCII)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 
 # ISO 6346: letters count from 10 upwards, leaving out the multiples of 11.
@@ -60,6 +63,29 @@ def vin_problem(text: str) -> Problem | None:
 def telephone_problem(text: str) -> Problem | None:
     """Judge the form of a telephone number: digits, with or without a plus."""
     return None if _TELEPHONE.fullmatch(text) else ("code_malformed", {"expected": "+77270000000"})
+
+
+def cas_problem(text: str) -> Problem | None:
+    """Judge a CAS registry number such as 108-24-7 by its form and check digit."""
+    if not _CAS.fullmatch(text):
+        return "code_malformed", {"expected": "108-24-7"}
+    return None if cas_check_digit(text[:-2]) == int(text[-1]) else ("check_digit", {})
+
+
+def cas_check_digit(first_parts: str) -> int:
+    """Give the check digit of a CAS registry number, for example "108-24" -> 7."""
+    digits = (int(each) for each in reversed(first_parts) if each != "-")
+    return sum(place * digit for place, digit in enumerate(digits, start=1)) % 10
+
+
+def hs_problem(text: str) -> Problem | None:
+    """Judge the form of an HS code: the six digits of the Harmonised System, or a national code of 8 or 10."""
+    return None if _HS.fullmatch(text) else ("code_malformed", {"expected": "291524"})
+
+
+def inchi_key_problem(text: str) -> Problem | None:
+    """Judge the form of an InChIKey."""
+    return None if _INCHI_KEY.fullmatch(text) else ("code_malformed", {"expected": "WFXAZNNJSKVHJT-UHFFFAOYSA-N"})
 
 
 def currency_problem(text: str) -> Problem | None:

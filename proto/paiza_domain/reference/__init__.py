@@ -1,0 +1,44 @@
+"""Reference data: substances and their control, country profiles, legal bases, border crossing points.
+
+The data live in the register, never in code; here they are read (`read`) and asked. Nothing here judges a message: data
+differ between members and versions, so what they say is shown to people and refuses nothing.
+"""
+
+from paiza_domain.reference.consistency import Consistency, Difference, Finding, consistency
+from paiza_domain.reference.documents import is_reference, read
+from paiza_domain.reference.law import SharedBasis, crossings, shared_bases, subjects
+from paiza_domain.reference.model import (
+    BorderPoint,
+    LegalBasis,
+    LiaisonOfficer,
+    Profile,
+    Reference,
+    Substance,
+)
+from paiza_domain.reference.names import Found, NameIndex
+from paiza_domain.reference.standing import Standing, Status, international, status
+
+__all__ = [
+    "BorderPoint",
+    "Consistency",
+    "Difference",
+    "Finding",
+    "Found",
+    "LegalBasis",
+    "LiaisonOfficer",
+    "NameIndex",
+    "Profile",
+    "Reference",
+    "SharedBasis",
+    "Standing",
+    "Status",
+    "Substance",
+    "consistency",
+    "crossings",
+    "international",
+    "is_reference",
+    "read",
+    "shared_bases",
+    "status",
+    "subjects",
+]

@@ -1,0 +1,97 @@
+"""Where international and national lists differ: what a liaison officer should know before he asks a neighbour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from paiza_domain.i18n import N_, translate
+from paiza_domain.reference.model import Reference, Regime
+from paiza_domain.reference.standing import Standing, Status, holds, is_complete, status
+
+
+class Difference(StrEnum):
+    """What differs."""
+
+    NOT_IN_STATE = "not-in-state"
+    """Controlled internationally, and the state's complete lists do not have it."""
+    NOT_RECORDED = "not-recorded"
+    """Controlled internationally, and nothing is recorded about it for the state, whose lists are not complete."""
+    NATIONAL_ONLY = "national-only"
+    """In a national list and in no international schedule."""
+    DIFFERENT_REGIME = "different-regime"
+    """Under different regimes in the states asked about."""
+
+    def text(self, lang: str) -> str:
+        """Name it."""
+        return translate(_TEXTS[self], lang)
+
+
+_TEXTS: Final = {
+    Difference.NOT_IN_STATE: N_("controlled internationally, not listed in the state"),
+    Difference.NOT_RECORDED: N_("controlled internationally, nothing recorded for the state"),
+    Difference.NATIONAL_ONLY: N_("listed in the state, not controlled internationally"),
+    Difference.DIFFERENT_REGIME: N_("listed under different regimes"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference: which substance, which states, in which schedules it stands, and each state's regimes."""
+
+    difference: Difference
+    substance: str
+    states: tuple[str, ...]
+    schedules: tuple[str, ...]
+    regimes: tuple[tuple[str, tuple[Regime, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """The report; ``incomplete`` names the states of whose lists only a part is recorded."""
+
+    on: date
+    known_at: date | None
+    states: tuple[str, ...]
+    incomplete: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def consistency(reference: Reference, states: Sequence[str], on: date, known_at: date | None = None) -> Consistency:
+    """Compare the schedules with the lists of some states, and those with each other."""
+    schedules: dict[str, list[str]] = {}
+    for each in reference.international:
+        if holds(each, on, known_at):
+            schedules.setdefault(each.substance, []).append(each.schedule)
+    findings: list[Finding] = []
+    for substance in reference.substances:
+        found = [status(reference, substance, state, on, known_at) for state in states]
+        findings += _compare(substance, tuple(schedules.get(substance, ())), found)
+    incomplete = tuple(state for state in states if not is_complete(reference, state, on))
+    return Consistency(on, known_at, tuple(states), incomplete, tuple(findings))
+
+
+def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[Status]) -> list[Finding]:
+    regimes = tuple((each.state, _regimes(each)) for each in found if each.controls)
+
+    def finding(difference: Difference, states: Sequence[str]) -> list[Finding]:
+        return [Finding(difference, substance, tuple(states), schedules, regimes)] if states else []
+
+    findings: list[Finding] = []
+    if schedules:
+        standing = {each.state: each.standing for each in found}
+        missing = [state for state, each in standing.items() if each is Standing.NOT_LISTED]
+        unknown = [state for state, each in standing.items() if each is Standing.NOT_RECORDED]
+        findings += finding(Difference.NOT_IN_STATE, missing) + finding(Difference.NOT_RECORDED, unknown)
+    else:
+        findings += finding(Difference.NATIONAL_ONLY, [state for state, _ in regimes])
+    if len({each for _, each in regimes}) > 1:
+        findings += finding(Difference.DIFFERENT_REGIME, [state for state, _ in regimes])
+    return findings
+
+
+def _regimes(found: Status) -> tuple[Regime, ...]:
+    """Give the regimes of a state's lists, the strictest first."""
+    order = list(Regime)
+    return tuple(sorted({listed.regime for _, listed in found.controls}, key=order.index))

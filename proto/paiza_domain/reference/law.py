@@ -1,0 +1,41 @@
+"""Which legal bases two states share, what each requires, and where one crosses between them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from paiza_domain.reference.model import BorderPoint, LegalBasis, Provision, Reference
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBasis:
+    """A legal basis in force between states, with what it says about the subject asked for."""
+
+    basis: LegalBasis
+    provisions: tuple[Provision, ...]
+
+
+def shared_bases(reference: Reference, states: tuple[str, ...], subject: str, on: date) -> tuple[SharedBasis, ...]:
+    """Give the bases that bind all the states on a day and say something about the subject ("": about anything)."""
+    return tuple(_shared(reference, states, subject, on))
+
+
+def _shared(reference: Reference, states: tuple[str, ...], subject: str, on: date) -> Iterator[SharedBasis]:
+    for basis in reference.legal_bases:
+        spans = [basis.parties.get(state) for state in states]
+        if not basis.valid.covers(on) or not all(span is not None and span.covers(on) for span in spans):
+            continue
+        provisions = basis.about(subject)
+        if provisions:
+            yield SharedBasis(basis, provisions)
+
+
+def subjects(reference: Reference) -> tuple[str, ...]:
+    """Name every subject that some legal basis says something about."""
+    return tuple(sorted({each.subject for basis in reference.legal_bases for each in basis.provisions}))
+
+
+def crossings(reference: Reference, first: str, second: str = "") -> tuple[BorderPoint, ...]:
+    """Give the border crossing points of a state, or those between two."""
+    wanted = {first, second} - {""}
+    return tuple(each for each in reference.border_points if wanted <= set(each.countries))

@@ -1,0 +1,87 @@
+"""Finds a substance by whatever an officer calls it: any name or synonym in either alphabet, CAS number, street name.
+
+Words are compared in three steps: as they are written (in Latin letters, without blanks and dashes), as they sound, and
+at last by their likeness. Only the first two find a substance; a likeness is offered as a suggestion, never taken.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from paiza_domain import folding
+from paiza_domain.reference.model import Reference, Substance
+
+MAX_QUERY: Final = 200
+"""Characters of a name that is looked up; the longest chemical name in the schedules has fewer."""
+
+MAX_SUGGESTIONS: Final = 5
+_LIKENESS: Final = 0.72  # of `difflib`: three letters of ten may be wrong
+
+_GREEK: Final = str.maketrans(
+    {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "Α": "alpha", "Β": "beta", "ω": "omega"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name means: ``substances`` (several where a street name is used for several), else what it may mean."""
+
+    substances: tuple[Substance, ...] = ()
+    suggestions: tuple[str, ...] = ()
+
+
+class NameIndex:
+    """The names of all substances of one reference, folded once."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._substances = reference.substances
+        self._written: dict[str, dict[str, None]] = {}
+        self._sounding: dict[str, dict[str, None]] = {}
+        self._shown: dict[str, str] = {}
+        for substance in reference.substances.values():
+            for word in _words(substance):
+                self._written.setdefault(written(word), {})[substance.id] = None
+                self._sounding.setdefault(sounding(word), {})[substance.id] = None
+                self._shown.setdefault(written(word), word)
+
+    def find(self, text: str) -> Found:
+        """Look a name up; nothing is found for an empty or endless one."""
+        query = text.strip()
+        if not query or len(query) > MAX_QUERY or not written(query):
+            return Found()
+        if exact := self._substances.get(query):
+            return Found((exact,))
+        for index, key in ((self._written, written(query)), (self._sounding, sounding(query))):
+            if key in index:
+                return Found(tuple(self._substances[each] for each in index[key]))
+        return Found(suggestions=self._like(query))
+
+    def _like(self, query: str) -> tuple[str, ...]:
+        # A few more than are shown: one substance is offered once, by the likest of its names.
+        near = get_close_matches(written(query), self._written, n=4 * MAX_SUGGESTIONS, cutoff=_LIKENESS)
+        offered: dict[str, str] = {}
+        for key in near:
+            for each in self._written[key]:
+                offered.setdefault(each, self._shown[key])
+        return tuple(dict.fromkeys(offered.values()))[:MAX_SUGGESTIONS]
+
+
+def written(text: str) -> str:
+    """Fold a name to the Latin letters and digits it is written with."""
+    return folding.latin(text.translate(_GREEK)).replace(" ", "")
+
+
+def sounding(text: str) -> str:
+    """Fold a name to how it sounds, numbers kept apart: metamfetamin, methamphetamine and метамфетамин are one."""
+    latin = folding.latin(text.translate(_GREEK)).replace("TH", "T").replace("AE", "E").replace("OE", "E")
+    return folding.word(latin)
+
+
+def _words(substance: Substance) -> Iterator[str]:
+    yield from (word for word in (*substance.all_names(), *substance.cas) if written(word))
+
+
+def by_cas(substances: Mapping[str, Substance]) -> Mapping[str, str]:
+    """Give the id of the substance that each CAS number belongs to."""
+    return {number: each.id for each in substances.values() for number in each.cas}

@@ -1,0 +1,221 @@
+"""Reads records of a reference file one by one: a record that is wrong is left out and named, the others count.
+
+Reference data are read by people at work, and come from many hands. A wrong record must not take the others with it,
+and no record can stop a node: nodes never read these files.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from paiza_domain import field_checks
+from paiza_domain.field_errors import FieldError, Problem
+from paiza_domain.reference.model import Evidence, Span, Texts
+from paiza_domain.texts import MAX_LINE, line_problem
+
+FORMAT: Final = 1
+"""The version of all reference files."""
+
+MAX_FILE_BYTES: Final = 4 << 20
+"""Bytes of one file; the substances of all schedules take about 0.3 MB."""
+
+MAX_RECORDS: Final = 20_000
+"""Records of one list of one file: all substances in ten states."""
+
+MAX_WORDS: Final = 40
+"""Synonyms, street names or numbers of one substance."""
+
+MAX_NOTE: Final = 1_000
+"""Characters of a note or of what a provision requires."""
+
+MAX_PROBLEMS: Final = 200
+"""Problems named; of a file in which everything is wrong, the first ones tell enough."""
+
+SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+){0,15}", re.ASCII)
+STATE: Final = re.compile(r"[a-z]{3}", re.ASCII)
+MEMBER: Final = re.compile(r"[a-z][a-z0-9-]{1,15}", re.ASCII)
+
+_SLUG_LENGTH: Final = 64
+_LANGUAGES: Final = ("ru", "en")
+_Parsed = TypeVar("_Parsed")
+
+
+class WrongRecord(Exception):  # noqa: N818 - it is caught where the record is left out, never shown
+    """One field of a record is wrong."""
+
+    def __init__(self, path: str, problem: Problem) -> None:
+        super().__init__(path)
+        self.error = FieldError(path, *problem)
+
+
+class Record:
+    """One JSON object; every reader names the field that is wrong by raising `WrongRecord`."""
+
+    def __init__(self, where: str, values: object) -> None:
+        if not isinstance(values, dict):
+            raise WrongRecord(where, ("expected_group", {}))
+        self.where = where
+        self._values: dict[str, Any] = values
+
+    def wrong(self, name: str, code: str, **values: object) -> WrongRecord:
+        """Make the error of one field."""
+        return WrongRecord(f"{self.where}.{name}", (code, values))
+
+    def text(self, name: str, most: int = MAX_LINE, *, needed: bool = True) -> str:
+        """Read a line of text; empty where it may be missing."""
+        value = self._values.get(name, "")
+        if not isinstance(value, str):
+            raise self.wrong(name, "expected_value")
+        if not value and needed:
+            raise self.wrong(name, "missing")
+        if problem := line_problem(value, most):
+            raise WrongRecord(f"{self.where}.{name}", problem)
+        return value
+
+    def word(self, name: str, pattern: re.Pattern[str] = SLUG, *, needed: bool = True) -> str:
+        """Read an id."""
+        value = self.text(name, _SLUG_LENGTH, needed=needed)
+        if value and not pattern.fullmatch(value):
+            raise self.wrong(name, "code_malformed", expected="acetic-anhydride, kaz")
+        return value
+
+    def one_of(self, name: str, allowed: tuple[str, ...], *, default: str = "") -> str:
+        """Read one of a few words."""
+        value = self.text(name, needed=not default) or default
+        if value not in allowed:
+            raise self.wrong(name, "code_malformed", expected=", ".join(allowed))
+        return value
+
+    def code(self, name: str, codes: str, *, needed: bool = True) -> str:
+        """Read a code of a code list."""
+        value = self.text(name, needed=needed)
+        if value and (problem := field_checks.code(codes)(value)):
+            raise WrongRecord(f"{self.where}.{name}", problem)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Read true or false; false where it is missing."""
+        value = self._values.get(name, False)
+        if not isinstance(value, bool):
+            raise self.wrong(name, "flag_malformed")
+        return value
+
+    def number(self, name: str, least: int, most: int, default: int = 0) -> int:
+        """Read a whole number."""
+        value = self._values.get(name, default)
+        if type(value) is not int:
+            raise self.wrong(name, "not_integer")
+        if not least <= value <= most:
+            raise self.wrong(name, "out_of_range", least=least, most=most)
+        return value
+
+    def texts(self, name: str, most: int = MAX_LINE, *, needed: tuple[str, ...] = _LANGUAGES) -> Texts:
+        """Read a text in every language; those not needed may be missing."""
+        inner = Record(f"{self.where}.{name}", self._values.get(name, {}))
+        found = {lang: inner.text(lang, most, needed=lang in needed) for lang in _LANGUAGES}
+        return MappingProxyType({lang: text for lang, text in found.items() if text})
+
+    def words(self, name: str, check: Callable[[str], Problem | None] | None = None) -> tuple[str, ...]:
+        """Read a list of lines, each once."""
+        values = self._values.get(name, [])
+        if not isinstance(values, list):
+            raise self.wrong(name, "expected_list")
+        if len(values) > MAX_WORDS:
+            raise self.wrong(name, "too_many", most=MAX_WORDS)
+        for value in values:
+            if not isinstance(value, str) or not value:
+                raise self.wrong(name, "expected_value")
+            if problem := line_problem(value, MAX_LINE) or (check(value) if check else None):
+                raise WrongRecord(f"{self.where}.{name}", problem)
+        return tuple(dict.fromkeys(values))
+
+    def span(self, begin: str, end: str) -> Span:
+        """Read two days, or months, or years."""
+        for name in (begin, end):
+            value = self.text(name, needed=False)
+            if value and (problem := field_checks.date(value)):
+                raise WrongRecord(f"{self.where}.{name}", problem)
+        found = Span(self.text(begin, needed=False), self.text(end, needed=False))
+        if found.is_turned:
+            raise self.wrong(end, "span_turned")
+        return found
+
+    def evidence(self) -> Evidence:
+        """Read where the record comes from."""
+        return Evidence(self.text("source", MAX_NOTE), self.flag("verified"))
+
+    def inner(self, name: str) -> "Record":
+        """Read an object in this one."""
+        return Record(f"{self.where}.{name}", self._values.get(name, {}))
+
+    def inner_each(self, name: str, most: int) -> tuple["Record", ...]:
+        """Read a list of objects."""
+        values = self._values.get(name, [])
+        if not isinstance(values, list):
+            raise self.wrong(name, "expected_list")
+        if len(values) > most:
+            raise self.wrong(name, "too_many", most=most)
+        return tuple(Record(f"{self.where}.{name}[{at}]", value) for at, value in enumerate(values))
+
+    def pairs(self, name: str, key: re.Pattern[str], most: int) -> Mapping[str, str]:
+        """Read an object of lines by key."""
+        values = self._values.get(name, {})
+        if not isinstance(values, dict) or len(values) > most:
+            raise self.wrong(name, "too_many", most=most)
+        inner = Record(f"{self.where}.{name}", values)
+        for each in values:
+            if not key.fullmatch(each):
+                raise self.wrong(name, "code_malformed", expected="kaz, telephone")
+        return MappingProxyType({each: inner.text(each, needed=False) for each in values})
+
+
+class File:
+    """One reference file; what is wrong in it is gathered in ``problems``."""
+
+    def __init__(self, path: str, data: bytes | None, problems: list[FieldError]) -> None:
+        self._path = path
+        self._problems = problems
+        self._values: Mapping[str, Any] = {} if data is None else self._load(data)
+
+    def records(self, name: str, parse: Callable[[Record], _Parsed]) -> tuple[_Parsed, ...]:
+        """Read a list of records, without those that are wrong."""
+        values = self._values.get(name, [])
+        if not isinstance(values, list) or len(values) > MAX_RECORDS:
+            self._complain(FieldError(f"{self._path}: {name}", "too_many", {"most": MAX_RECORDS}))
+            return ()
+        found: list[_Parsed] = []
+        for at, value in enumerate(values):
+            try:
+                found.append(parse(Record(f"{self._path}: {name}[{at}]", value)))
+            except WrongRecord as wrong:
+                self._complain(wrong.error)
+        return tuple(found)
+
+    def whole(self, parse: Callable[[Record], _Parsed]) -> _Parsed | None:
+        """Read a file that is one record; None where it is missing or wrong."""
+        if not self._values:
+            return None
+        try:
+            return parse(Record(self._path, dict(self._values)))
+        except WrongRecord as wrong:
+            self._complain(wrong.error)
+            return None
+
+    def _load(self, data: bytes) -> Mapping[str, Any]:
+        if len(data) > MAX_FILE_BYTES:
+            self._complain(FieldError(self._path, "file_unusable", {"value": FORMAT}))
+            return {}
+        try:
+            values = json.loads(data)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            self._complain(FieldError(self._path, "file_unusable", {"value": FORMAT}))
+            return {}
+        return values
+
+    def _complain(self, error: FieldError) -> None:
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.append(error)

@@ -1,0 +1,108 @@
+"""What the law of a state says about a substance on a day, as it was known on a day.
+
+No record is not the same as no control: only where every entry of every list of a state is recorded does absence mean
+that the substance is not listed there.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final, Protocol
+
+from paiza_domain.i18n import N_, translate
+from paiza_domain.reference.model import (
+    InternationalControl,
+    NationalControl,
+    NationalList,
+    Reference,
+    Span,
+)
+
+
+class Standing(StrEnum):
+    """The answer in one word."""
+
+    LISTED = "listed"
+    NOT_LISTED = "not-listed"
+    NOT_RECORDED = "not-recorded"
+
+    def text(self, lang: str) -> str:
+        """Say it."""
+        return translate(_TEXTS[self], lang)
+
+
+_TEXTS: Final = {
+    Standing.LISTED: N_("controlled"),
+    Standing.NOT_LISTED: N_("not in the national lists"),
+    Standing.NOT_RECORDED: N_("no record: ask the state"),
+}
+_UNVERIFIED: Final = N_("not verified")
+_CONCENTRATION: Final = N_("from {n} %")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A substance in a state on a day; ``controls`` are the records that say so, with their lists."""
+
+    substance: str
+    state: str
+    on: date
+    known_at: date | None
+    standing: Standing
+    controls: tuple[tuple[NationalControl, NationalList], ...]
+
+    def text(self, lang: str) -> str:
+        """Say it in one line."""
+        if not self.controls:
+            return self.standing.text(lang)
+        return "; ".join(_control_text(control, listed, lang) for control, listed in self.controls)
+
+
+class _Dated(Protocol):
+    @property
+    def valid(self) -> Span: ...
+
+    @property
+    def recorded(self) -> Span: ...
+
+
+def holds(record: _Dated, on: date, known_at: date | None) -> bool:
+    """Say whether a record holds on a day, as known on a day; None is as known now."""
+    known = record.recorded.is_open if known_at is None else record.recorded.covers(known_at)
+    return known and record.valid.covers(on)
+
+
+def international(
+    reference: Reference, substance: str, on: date, known_at: date | None = None
+) -> tuple[InternationalControl, ...]:
+    """Give the schedules and tables a substance stands in."""
+    return tuple(each for each in reference.international if each.substance == substance and holds(each, on, known_at))
+
+
+def status(reference: Reference, substance: str, state: str, on: date, known_at: date | None = None) -> Status:
+    """Say how a substance stands in a state on a day, as known on a day (None: as known now)."""
+    controls = tuple(
+        (each, reference.lists[each.list])
+        for each in reference.national
+        if each.substance == substance and each.state == state and holds(each, on, known_at)
+    )
+    if controls:
+        standing = Standing.LISTED
+    else:
+        standing = Standing.NOT_LISTED if is_complete(reference, state, on) else Standing.NOT_RECORDED
+    return Status(substance, state, on, known_at, standing, controls)
+
+
+def is_complete(reference: Reference, state: str, on: date) -> bool:
+    """Say whether every list of a state in force on a day is recorded whole."""
+    lists = [each for each in reference.lists.values() if each.state == state and each.valid.covers(on)]
+    return bool(lists) and all(each.complete for each in lists)
+
+
+def _control_text(control: NationalControl, listed: NationalList, lang: str) -> str:
+    parts = [listed.titles[lang], listed.regime.text(lang)]
+    if control.concentration_percent:
+        parts.append(translate(_CONCENTRATION, lang).format(n=control.concentration_percent))
+    if not control.evidence.verified:
+        parts.append(translate(_UNVERIFIED, lang))
+    return ", ".join(parts)
