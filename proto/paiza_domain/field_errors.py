@@ -58,7 +58,6 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "review_before_author": N_("The review date must be later than the message itself."),
     "route_contradiction": N_("The route is marked unknown, but legs are given."),
     "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
-    "span_turned": N_("This ends before it begins."),
     "substance_unnamed": N_("Name the substance, or give its reference id."),
     "text_character": N_("The character {character} is not allowed here."),
     "text_edges": N_("The text begins or ends with a space or an empty line."),

@@ -22,6 +22,8 @@ CHECKED = {
     "number": "+77270000000",
     "currency": "KZT",
     "recipients": "kaz",
+    "member": "tjk",
+    "coordinator": "centre",
 }
 
 
