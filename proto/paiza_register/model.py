@@ -66,7 +66,8 @@ class Register:
 
     ``version`` is SHA-256 of snapshot.json and commits to every other file but the roots and the timestamp.
     ``expiry_time`` is the earliest expiry of anything in it. ``late`` says that this time has passed and the grace
-    runs.
+    runs. ``reference`` holds the files of reference data, by target path, as their publishers signed them: what they
+    mean is read by those who need it (`paiza_domain.reference.read`), so that no wrong list can stop an exchange.
     """
 
     version: bytes
@@ -76,6 +77,7 @@ class Register:
     expiry_time: datetime
     legal_bases: Mapping[str, Mapping[str, str]]
     agreements: tuple[tuple[str, str], ...]
+    reference: Mapping[str, bytes] = field(repr=False)
     late: bool
     role_versions: Mapping[str, int] = field(repr=False)
     _verifier: CertificateVerifier = field(repr=False, compare=False)

@@ -15,7 +15,8 @@ order, and not before:
    keys, lists nothing outside its folder and delegates no further.
 7. Every file named is there, and is the one named.
 8. federation.json, member.json and revoked.json are well formed, and the federation's members are exactly the
-   delegations.
+   delegations. Reference data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide
+   nothing about who may speak, and a wrong record in them must not stop the members from speaking.
 9. At the time asked for, nothing in the set has expired longer ago than the grace. Without a time asked for, the set
    is taken at its own time: evidence is judged as it was.
 
@@ -57,6 +58,9 @@ FEDERATION: Final = "federation.json"
 
 # Names become names of files at every reader: what one member publishes must not make another's disk refuse it.
 _TARGET: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+# What people read and no node does: it is vouched for, and what it says is judged by its readers.
+_REFERENCE: Final = re.compile(r"reference-[a-z0-9-]{1,40}\.json|members/[a-z0-9-]{2,16}/(?:profile|liaison)\.json")
 
 _Signed = TypeVar("_Signed", bound=Signed)
 
@@ -284,6 +288,9 @@ def _read(verified: _Verified) -> Register:
         expiry_time=verified.expiry_time,
         legal_bases=federation.legal_bases,
         agreements=tuple(_agreements(verified)),
+        reference=MappingProxyType(
+            {path: data for path, data in verified.targets.items() if _REFERENCE.fullmatch(path)}
+        ),
         late=False,
         role_versions=verified.role_versions,
         _verifier=CertificateVerifier({member_id: member.authority for member_id, member in members.items()}),

@@ -139,7 +139,7 @@ class Record:
                 raise WrongRecord(f"{self.where}.{name}", problem)
         found = Span(self.text(begin, needed=False), self.text(end, needed=False))
         if found.is_turned:
-            raise self.wrong(end, "span_turned")
+            raise self.wrong(end, "period_reversed")
         return found
 
     def evidence(self) -> Evidence:
