@@ -41,7 +41,7 @@ def _of_substance(substance: Substance) -> SubstanceResult:
         drug_group=substance.drug_group,
         drug_type=substance.drug_type,
     )
-    if substance.HasField("kg_equivalent"):
+    if substance.kg_equivalent.kilograms.millionths:
         line.quantity.millionths, line.quantity.unit = substance.kg_equivalent.kilograms.millionths, "kg"
     else:
         line.quantity.CopyFrom(substance.quantity)
@@ -88,11 +88,8 @@ def _millionths(line: SubstanceResult) -> int:
 def figures_line(results: OperationResults, lang: str) -> str:
     """Say the figures in one line; empty where there are none."""
     said = [f"{_name(line, lang)} {_amount(line, lang)}" for line in results.substances]
-    said += [
-        f"{translate(label, lang).lower()} {getattr(results, name)}"
-        for name, label in COUNTS.items()
-        if getattr(results, name)
-    ]
+    counts = ((label, getattr(results, name)) for name, label in COUNTS.items())
+    said += [f"{translate(label, lang).lower()} {count}" for label, count in counts if count]
     return "; ".join(said)
 
 
