@@ -249,6 +249,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Install the version of the program that the other side uses."),
         ),
         "usage": Remedy(N_("The command line is wrong."), N_("See the help with --help.")),
+        "workflow_breach": Remedy(
+            N_("The step breaks a rule of its workflow; what is missing stands beside it."),
+            N_("Look where the matter stands, obtain what is missing, and send the step then."),
+        ),
         "wrong_member": Remedy(N_("A certificate speaks for another member than its own."), _TELL_AUDITOR),
         "wrong_signers": Remedy(N_("The signatures are not exactly those the message requires."), _TELL_AUDITOR),
     }
