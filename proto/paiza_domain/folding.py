@@ -51,6 +51,7 @@ _REPEATED: Final = re.compile(r"(.)\1+")
 _ENDINGS: Final = re.compile(r"(?<=..)I+$")  # Юрий, Yuri, Yuriy
 _RUSSIAN_TRUNK: Final = re.compile(r"8(?=\d{10}$)")  # 8 701 … is +7 701 … in Kazakhstan and Russia
 
+RULES_VERSION: Final = 1  # counted up whenever a text may fold otherwise than before: indexes are made anew
 MAX_FOLDED: Final = 200  # characters; what is longer is no identifier
 
 

@@ -37,11 +37,13 @@ from paiza_node.model import (
     StoredEntry,
 )
 from paiza_node.store import schema as s
+from paiza_node.store.attachments import AttachmentReads
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
 from paiza_node.store.rows import EPOCH, delivery_row, from_micros, message_row, to_micros
 from paiza_node.store.search import SearchReads
 from paiza_node.store.statements import Lookup
+from paiza_node.store.threads import ThreadReads
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import EMPTY_ROOT
 
@@ -50,7 +52,7 @@ DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
 
 
-class SqlReads(SearchReads, ParentReads, PassingReads):
+class SqlReads(AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadReads):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -244,6 +246,11 @@ class SqlReads(SearchReads, ParentReads, PassingReads):
     def setting(self, name: str) -> bytes | None:
         """Give a value the node remembers across restarts."""
         return self._connection.execute(select(s.setting.c.value).where(s.setting.c.name == name)).scalar_one_or_none()
+
+    def counter(self, name: str) -> int:
+        """Give the last number that was given out under a name; 0 where none was."""
+        c = s.counter.c
+        return self._connection.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
 
     def texts(self, indices: Collection[int]) -> dict[int, str]:
         """Give the free texts kept beside these entries."""

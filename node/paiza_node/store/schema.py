@@ -202,6 +202,58 @@ note = Table(
     Column("note", LargeBinary, nullable=False),
 )
 
+# Ciphertexts that officers brought and no message names yet.
+upload = Table(
+    "upload",
+    METADATA,
+    Column("ciphertext_sha256", LargeBinary, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("started_time", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),
+)
+Index("ix_upload_officer", upload.c.officer)
+
+# Where each attachment stands: at ourselves for a message received, at each recipient for one sent. The files lie
+# beside the database.
+attachment = Table(
+    "attachment",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("part_number", Integer, primary_key=True, autoincrement=False),
+    Column("member", Text, primary_key=True),
+    Column("source", Text, nullable=False),  # who hands it over to us; empty where we hand it over
+    Column("ciphertext_sha256", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("awaited_time", BigInteger, nullable=False),  # since when
+    Column("due_time", BigInteger, nullable=True),  # when we have something to do: to fetch it, or to tell that we did
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("settled_time", BigInteger, nullable=True),
+    Column("log_index", BigInteger, nullable=True),  # the entry of our log that settled it
+)
+Index("ix_attachment_ciphertext_sha256", attachment.c.ciphertext_sha256)
+_DUE: Final = text("due_time IS NOT NULL")
+Index("ix_attachment_due", attachment.c.source, attachment.c.due_time, sqlite_where=_DUE, postgresql_where=_DUE)
+_UNSETTLED: Final = text("state <> 2")
+Index("ix_attachment_open", attachment.c.awaited_time, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
+
+# A recipient's entry about an attachment of ours, proven to its log.
+attachment_proof = Table(
+    "attachment_proof",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("part_number", Integer, primary_key=True, autoincrement=False),
+    Column("member", Text, primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)
+
 known_log = Table(
     "known_log",
     METADATA,

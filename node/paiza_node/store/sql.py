@@ -30,6 +30,7 @@ from paiza_node.model import (
     Settlement,
 )
 from paiza_node.store import schema as s
+from paiza_node.store.attachments import AttachmentWrites
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
 from paiza_node.store.parents import ParentWrites
@@ -43,7 +44,7 @@ from paiza_wire.errors import Unavailable
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
 
-class SqlTransaction(SearchWrites, ParentWrites, PassingWrites, SqlReads):
+class SqlTransaction(AttachmentWrites, SearchWrites, ParentWrites, PassingWrites, SqlReads):
     """The writes of `paiza_node.ports.Transaction`, in the one transaction of one connection."""
 
     @contextmanager
@@ -196,11 +197,6 @@ class SqlTransaction(SearchWrites, ParentWrites, PassingWrites, SqlReads):
     def put_setting(self, name: str, value: bytes) -> None:
         """Remember a value across restarts."""
         _PUT_SETTING.run(self._connection, [(name, value)])
-
-    def counter(self, name: str) -> int:
-        """Give the last number that was given out under a name; 0 where none was."""
-        c = s.counter.c
-        return self._connection.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
 
     def put_counter(self, name: str, value: int) -> None:
         """Remember the last number given out; undone with the transaction, so that numbers have no gaps."""

@@ -72,6 +72,8 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """Nothing happened; the log lives."""
     LOG_EVENT_EXPIRED: _LogEvent.ValueType  # 22
     """A message could not be delivered in time and delivery was given up, or an operator dropped it."""
+    LOG_EVENT_SEARCHED: _LogEvent.ValueType  # 23
+    """An officer searched for a person, a telephone, a document or an account."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """What a log entry records."""
@@ -122,6 +124,8 @@ LOG_EVENT_HEARTBEAT: LogEvent.ValueType  # 21
 """Nothing happened; the log lives."""
 LOG_EVENT_EXPIRED: LogEvent.ValueType  # 22
 """A message could not be delivered in time and delivery was given up, or an operator dropped it."""
+LOG_EVENT_SEARCHED: LogEvent.ValueType  # 23
+"""An officer searched for a person, a telephone, a document or an account."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final

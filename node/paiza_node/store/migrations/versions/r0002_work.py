@@ -76,6 +76,52 @@ def _create_passing() -> None:
 
 def _create_attachments() -> None:
     """Files that travel apart from their message."""
+    op.create_table(
+        "upload",
+        sa.Column("ciphertext_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("started_time", sa.BigInteger, nullable=False),
+        sa.Column("whole", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("ciphertext_sha256", name="pk_upload"),
+    )
+    op.create_index("ix_upload_officer", "upload", ["officer"])
+    op.create_table(
+        "attachment",
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("part_number", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("ciphertext_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.SmallInteger, nullable=False),
+        sa.Column("awaited_time", sa.BigInteger, nullable=False),
+        sa.Column("due_time", sa.BigInteger, nullable=True),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("settled_time", sa.BigInteger, nullable=True),
+        sa.Column("log_index", sa.BigInteger, nullable=True),
+        sa.PrimaryKeyConstraint("digest", "part_number", "member", name="pk_attachment"),
+    )
+    op.create_index("ix_attachment_ciphertext_sha256", "attachment", ["ciphertext_sha256"])
+    due, unsettled = sa.text("due_time IS NOT NULL"), sa.text("state <> 2")
+    op.create_index("ix_attachment_due", "attachment", ["source", "due_time"], sqlite_where=due, postgresql_where=due)
+    op.create_index(
+        "ix_attachment_open", "attachment", ["awaited_time"], sqlite_where=unsettled, postgresql_where=unsettled
+    )
+    op.create_table(
+        "attachment_proof",
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("part_number", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("entry", sa.LargeBinary, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.Column("note_digest", sa.LargeBinary, nullable=False),
+        sa.Column("register_version", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("digest", "part_number", "member", name="pk_attachment_proof"),
+    )
 
 
 def _create_search() -> None:

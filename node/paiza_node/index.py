@@ -1,0 +1,174 @@
+"""Index: what stored messages speak of, as keyed blind tokens, made a little after they were stored.
+
+Not in the commit path: a message is released and received first, and found a moment later. The cursor is the number of
+the last message looked at; it is committed with the tokens, so that a crash repeats a batch or nothing. A new key, or
+new rules of folding, begin the index anew. What cannot be opened any more (an erased key) is passed over.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+
+from paiza.v1 import message_pb2
+from paiza_domain import kinds
+from paiza_domain.folding import RULES_VERSION
+from paiza_domain.kind import Kind
+from paiza_domain.moments import moment_start
+from paiza_domain.shapes import FieldType
+from paiza_domain.terms import Term, terms
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import IndexedMessage, MessageRow, MessageState
+from paiza_node.news import News
+from paiza_node.ports import Store
+from paiza_wire import hpke
+from paiza_wire import message as wire
+from paiza_wire.errors import PaizaError, Unavailable
+
+BATCH: Final = 64  # messages of one commit
+TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
+MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
+REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
+PATIENCE_SECONDS: Final = 30.0  # between looks without news
+RETRY_SECONDS: Final = 1.0  # after the database failed
+CURSOR: Final = "indexed"
+SETTING_KEY: Final = "index_key"
+
+log = structlog.get_logger("paiza.index")
+
+
+class Blinder:
+    """Turns terms into tokens with the node's index key. Holds the only secret of the index."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the key: 32 random bytes that leave the node's key folder never."""
+        self._key = key
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Name the key and the rules the tokens are made by."""
+        return sha256(b"paiza index" + RULES_VERSION.to_bytes(4, "big") + self._key).digest()
+
+    def token(self, term: Term) -> bytes:
+        """Give the token of a term."""
+        return hmac.digest(self._key, f"{term.field}\0{term.text}".encode(), "sha256")[:TOKEN_BYTES]
+
+
+class Index:
+    """The duty that keeps the index. One per node."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        store: Store,
+        ledger: Ledger,
+        news: News,
+        blinder: Blinder,
+        private_keys: Mapping[bytes, hpke.DecryptionKey],
+    ) -> None:
+        """Take what the duty needs; ``private_keys`` are the member's decryption keys by key id."""
+        self._member = member
+        self._store = store
+        self._ledger = ledger
+        self._news = news
+        self._blinder = blinder
+        self._private_keys = private_keys
+
+    async def run(self) -> None:
+        """Index what is stored, then what arrives, until cancelled."""
+        await self._ledger.commit(self._begin)
+        while True:
+            watch = self._news.subscribe()  # before looking, so that nothing falls between
+            try:
+                await self._catch_up()
+                await asyncio.wait_for(watch.get(), PATIENCE_SECONDS)
+            except TimeoutError:
+                continue
+            except Unavailable as error:
+                log.warning("not_indexed", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                self._news.unsubscribe(watch)
+
+    async def _catch_up(self) -> None:
+        """Index all that waits."""
+        while True:
+            began = perf_counter()
+            batch = await asyncio.to_thread(self._read)
+            if not batch:
+                return
+            last = batch[-1].seq
+            await self._ledger.commit(partial(_store, batch=batch, last=last))
+            self._news.publish(await asyncio.to_thread(self._linked, batch))
+            if len(batch) == BATCH:
+                await asyncio.sleep((perf_counter() - began) * REST)
+
+    def _begin(self, pen: Pen) -> None:
+        if pen.tx.setting(SETTING_KEY) != self._blinder.fingerprint:
+            pen.tx.clear_index()
+            pen.tx.put_counter(CURSOR, 0)
+            pen.tx.put_setting(SETTING_KEY, self._blinder.fingerprint)
+
+    def _read(self) -> list[IndexedMessage]:
+        with self._store.reads() as reads:
+            rows = reads.unindexed(reads.counter(CURSOR), BATCH)
+        return [self._indexed(row) for row in rows]
+
+    def _indexed(self, row: MessageRow) -> IndexedMessage:
+        opened = self._open(row) if row.state is not MessageState.REFUSED else None
+        if opened is None:
+            return IndexedMessage(row.seq, None, (), linked=False)
+        kind, parts = opened
+        content = kind.content.FromString(parts[0])
+        annex = kind.annex.FromString(parts[1]) if kind.annex is not None and len(parts) > 1 else None
+        open_terms = terms(kind, content, None)
+        tokens = [(self._blinder.token(each), each.field, False) for each in sorted(open_terms)]
+        sealed_apart = sorted(terms(kind, content, annex) - open_terms)
+        tokens += [(self._blinder.token(each), each.field, True) for each in sealed_apart]
+        links = [self._blinder.token(each) for each in (*sorted(open_terms), *sealed_apart) if each.links]
+        with self._store.reads() as reads:
+            linked = bool(links and reads.sharing(links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
+        return IndexedMessage(row.seq, _event_time(kind, content), tuple(tokens), linked)
+
+    def _open(self, row: MessageRow) -> tuple[Kind, Sequence[bytes]] | None:
+        data = self._store.signed(row.digest)
+        if data is None:
+            return None
+        signed = message_pb2.SignedMessage.FromString(data)
+        header = wire.parse_header(signed.header)
+        message = wire.VerifiedMessage(row.digest, header, signed, ())
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+            return kind, [
+                wire.unseal(message, part.part_number, self._member, self._private_keys) for part in signed.parts
+            ]
+        except PaizaError as error:
+            log.warning("not_opened", message=row.digest.hex()[:16], reason=error.reason)
+            return None
+
+    def _linked(self, batch: Iterable[IndexedMessage]) -> list[bytes]:
+        seqs = [message.seq for message in batch if message.linked]
+        if not seqs:
+            return []
+        with self._store.reads() as reads:
+            return [row.digest for row in reads.messages_at(seqs)]
+
+
+def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int) -> None:
+    pen.tx.add_indexed(batch)
+    pen.tx.put_counter(CURSOR, last)
+
+
+def _event_time(kind: Kind, content: Any) -> datetime | None:
+    """Give when what a message reports took place: its first moment; None where it names none."""
+    for field in kind.shape.fields:
+        if field.value_type is FieldType.MOMENT and content.HasField(field.name):
+            return moment_start(getattr(content, field.name))
+    return None
