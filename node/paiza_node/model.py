@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.v1 import attachment_pb2, log_pb2, officer_pb2
 
 
 class MessageState(IntEnum):
@@ -73,6 +73,15 @@ class MessageRow:
     def received(self) -> bool:
         """Say whether the message came from another member."""
         return self.state is not MessageState.RELEASED
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """A thread: its id, its short name (empty where its beginning was never seen here), its newest message's number."""
+
+    thread_id: bytes
+    thread_name: str
+    last_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +303,52 @@ class SharedToken:
     field: str
     annex: bool
     token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A ciphertext an officer brings; ``whole`` once its digest was checked."""
+
+    ciphertext_sha256: bytes
+    size: int
+    officer: str
+    started_time: datetime
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRow:
+    """Where one attachment of a message stands at one member.
+
+    ``member`` is ourselves for a message received, and ``source`` the member whose node hands it over; for one sent it
+    is a recipient, and ``source`` is empty. ``due_time`` is when we have something to do about it.
+    """
+
+    digest: bytes
+    part_number: int
+    member: str
+    source: str
+    ciphertext_sha256: bytes
+    size: int
+    awaited_time: datetime
+    due_time: datetime | None = None
+    state: int = attachment_pb2.ATTACHMENT_STATE_AWAITED
+    attempts: int = 0
+    reason: str = ""
+    detail: str = ""
+    settled_time: datetime | None = None
+    log_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentProof:
+    """A recipient's entry about an attachment of ours, proven to its log; kept as evidence."""
+
+    digest: bytes
+    part_number: int
+    member: str
+    entry: bytes
+    index: int
+    hashes: bytes
+    checkpoint: bytes
+    register_version: bytes

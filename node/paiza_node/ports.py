@@ -35,8 +35,8 @@ from paiza_node.model import (
     SharedToken,
     Slot,
     StoredEntry,
-    Upload,
     ThreadRow,
+    Upload,
 )
 
 
