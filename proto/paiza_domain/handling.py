@@ -1,18 +1,24 @@
-"""Marks that limit what may be done with a message: which marks there are, and whether they are well formed.
+"""Marks that limit what may be done with a message: which there are, whether they are well formed, how they merge.
 
-Merging marks to the strictest is not done here.
+What is derived from several messages (quoted, copied, translated, exported together) carries at least the strictest of
+their marks. The codes are taken as steps of one ladder: H3 limits at least as H2 does, and H2 at least as H1. What the
+marks forbid is decided by the node's rules (`paiza_node.policy`), not here.
 """
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, reduce
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
-from paiza.v1.message_pb2 import Handling
+from paiza.v1.message_pb2 import Handling, Header
 from paiza_domain import field_checks
 from paiza_domain.field_errors import FieldError, Problem
+from paiza_domain.i18n import N_, translate
 from paiza_domain.texts import line_problem
+from paiza_wire.errors import Rejected
 
 # An evaluation is kept in its own scheme: source, then information (then handling, 5x5x5 and 3x5x2).
 EVALUATION_SCHEMES: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
@@ -25,10 +31,37 @@ CODES: Final = ("H0", "H1", "H2", "H3")  # none, not in proceedings, not passed 
 TLP: Final = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")  # TLP 2.0, strictest first
 PAP: Final = ("RED", "AMBER", "GREEN", "CLEAR")  # strictest first
 MAX_CLASSIFICATION: Final = 4
-MAX_CODE_TEXT: Final = 500  # characters of the limit that H3 names
+MAX_CODE_TEXT: Final = 2000  # characters of the limits that H3 names; merging joins them
+LIMIT_SEPARATOR: Final = " ‖ "  # between the limits of several parts
 MAX_PURPOSES: Final = 16  # more than the list has
 MAX_REMEMBERED: Final = 512  # combinations of marks judged once
 MAX_REMEMBERED_SIZE: Final = 256  # bytes of a combination worth remembering
+
+NOMINAL_REVIEW: Final = timedelta(days=3 * 365)  # whether data on persons are still needed
+UNVERIFIED_REVIEW: Final = timedelta(days=365)  # whether what nobody confirmed is still worth keeping
+AUDIT_REVIEW: Final = timedelta(days=10 * 365)  # logs and headers
+
+MEANINGS: Final[Mapping[str, str]] = MappingProxyType({
+    "RED": N_("for those it is addressed to, and nobody else"),
+    "AMBER+STRICT": N_("for the addressed authorities, on a need-to-know basis"),
+    "AMBER": N_("for the addressed members and their agencies, on a need-to-know basis"),
+    "GREEN": N_("for the members of the federation, not for the public"),
+    "CLEAR": N_("for everybody"),
+    "PAP:RED": N_("nothing may be done that could be noticed outside"),
+    "PAP:AMBER": N_("only passive checks that those concerned cannot notice"),
+    "PAP:GREEN": N_("active measures are allowed, if they do not name the source"),
+    "PAP:CLEAR": N_("any lawful use is allowed"),
+    "H0": N_("no special handling"),
+    "H1": N_("not to be used in proceedings without the originator's permission"),
+    "H2": N_("not to be passed on without the originator's permission"),
+    "H3": N_("other limits, as the text says; not to be passed on without the originator's permission"),
+})  # fmt: skip
+
+# Strictness; unset is the least.
+_TLP_RANK: Final = {label: rank for rank, label in enumerate((*TLP, "")[::-1])}
+_PAP_RANK: Final = {label: rank for rank, label in enumerate((*PAP, "")[::-1])}
+_CODE_RANK: Final = {label: rank for rank, label in enumerate(("", *CODES))}
+_CONFIRMED: Final = {"4x4": "1", "5x5x5": "1", "3x5x2": "A", "6x6": "1"}
 
 _purpose = field_checks.code("purpose")
 
@@ -89,3 +122,133 @@ def _evaluation_problem(handling: Handling) -> Problem | None:
     if pattern is None:
         return "code_malformed", {"expected": ", ".join(EVALUATION_SCHEMES)}
     return None if pattern.fullmatch(handling.evaluation) else ("code_malformed", {"expected": pattern.pattern})
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Marks as a lattice: `merge` gives the strictest of both, the default is what merges with nothing to change.
+
+    ``purposes`` None means any; an empty set, which merging disjoint purposes gives, means none at all. ``limits`` are
+    the texts of H3. An evaluation belongs to a source: several are kept beside each other, none is converted, and none
+    limits what may be done.
+    """
+
+    tlp: str = ""
+    pap: str = ""
+    code: str = ""
+    limits: frozenset[str] = frozenset()
+    classification: int = 0
+    purposes: frozenset[str] | None = None
+    evaluations: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def of(cls, handling: Handling) -> Self:
+        """Read marks; a label nobody knows counts as the strictest."""
+        evaluation = (handling.evaluation_scheme, handling.evaluation)
+        return cls(
+            tlp=handling.tlp if handling.tlp in _TLP_RANK else TLP[0],
+            pap=handling.pap if handling.pap in _PAP_RANK else PAP[0],
+            code=handling.code if handling.code in _CODE_RANK else CODES[-1],
+            limits=frozenset(filter(None, map(str.strip, handling.code_text.split(LIMIT_SEPARATOR.strip())))),
+            classification=min(handling.classification, MAX_CLASSIFICATION),
+            purposes=frozenset(handling.purposes) or None,
+            evaluations=frozenset({evaluation} if any(evaluation) else ()),
+        )
+
+    def merge(self, other: "Marks") -> "Marks":
+        """Give the strictest of both."""
+        return Marks(
+            tlp=max(self.tlp, other.tlp, key=_TLP_RANK.__getitem__),
+            pap=max(self.pap, other.pap, key=_PAP_RANK.__getitem__),
+            code=max(self.code, other.code, key=_CODE_RANK.__getitem__),
+            limits=self.limits | other.limits,
+            classification=max(self.classification, other.classification),
+            purposes=_common(self.purposes, other.purposes),
+            evaluations=self.evaluations | other.evaluations,
+        )
+
+    def lower_than(self, other: "Marks") -> tuple[str, ...]:
+        """Name the marks that are lower than in ``other``, as fields of a handling; empty where none is."""
+        merged = self.merge(other)
+        names = {"tlp": "tlp", "code": "code", "limits": "code_text", "pap": "pap"}
+        names |= {"classification": "classification", "purposes": "purposes"}
+        return tuple(field for name, field in names.items() if getattr(merged, name) != getattr(self, name))
+
+    def handling(self) -> Handling:
+        """Write the marks down; Rejected("marks_incompatible") where nothing allows all of them together.
+
+        An evaluation is written where there is just one.
+        """
+        if self.purposes is not None and not self.purposes:
+            raise Rejected("marks_incompatible", "the parts may be used for no common purpose")
+        text = LIMIT_SEPARATOR.join(sorted(self.limits))
+        if len(text) > MAX_CODE_TEXT:
+            raise Rejected("marks_incompatible", f"the parts' limits are over {MAX_CODE_TEXT} characters")
+        scheme, evaluation = min(self.evaluations) if len(self.evaluations) == 1 else ("", "")
+        return Handling(
+            evaluation_scheme=scheme,
+            evaluation=evaluation,
+            code=self.code,
+            code_text=text,
+            tlp=self.tlp,
+            pap=self.pap,
+            classification=self.classification,
+            purposes=sorted(self.purposes or ()),
+        )
+
+
+def merge(parts: Iterable[Handling]) -> Marks:
+    """Give the strictest of several marks."""
+    return reduce(Marks.merge, map(Marks.of, parts), Marks())
+
+
+def lacking(handling: Handling, parts: Iterable[Handling]) -> tuple[str, ...]:
+    """Name the marks that are lower than those of what something is derived from; empty where none is."""
+    return Marks.of(handling).lower_than(merge(parts))
+
+
+def covers(handling: Handling, parts: Iterable[Handling]) -> bool:
+    """Say whether marks are at least those of all parts: derived, copied, translated material carries no lower mark."""
+    return not lacking(handling, parts)
+
+
+def raised(handling: Handling, parts: Iterable[Handling]) -> Handling:
+    """Raise marks as far as the parts demand; the evaluation stays, for the parts' sources were evaluated, not this."""
+    strictest = Marks.of(handling).merge(merge(parts)) if handling.tlp else merge(parts)
+    result = strictest.handling()
+    result.evaluation_scheme, result.evaluation = handling.evaluation_scheme, handling.evaluation
+    return result
+
+
+def of_message(header: Header) -> Marks:
+    """Give the strictest marks of a message and all its parts."""
+    return merge([header.handling, *(part.handling for part in header.parts if part.HasField("handling"))])
+
+
+def classification_level(name: str, names: Mapping[str, int]) -> int:
+    """Give the level of a national classification by its name there; a name that is not listed rounds up to the top."""
+    wanted = " ".join(name.casefold().split())
+    levels = [level for known, level in names.items() if " ".join(known.casefold().split()) == wanted]
+    return max(levels, default=MAX_CLASSIFICATION)
+
+
+def review_time(now: datetime, *, verified: bool) -> datetime:
+    """Give the review date where the author names none: one year, three for what is verified, nominal or not."""
+    return now + (NOMINAL_REVIEW if verified else UNVERIFIED_REVIEW)
+
+
+def is_verified(handling: Handling) -> bool:
+    """Say whether an evaluation calls the information confirmed or known to be true, in its own scheme."""
+    information = handling.evaluation[1:2]
+    return bool(information) and information == _CONFIRMED.get(handling.evaluation_scheme)
+
+
+def meaning(label: str, lang: str) -> str:
+    """Give what a label allows, for a person; empty for a label nobody knows. PAP labels are written "PAP:RED"."""
+    return translate(MEANINGS[label], lang) if label in MEANINGS else ""
+
+
+def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other

@@ -35,6 +35,7 @@ MAX_CIPHERTEXT_BYTES: Final = 4 * 1024**3 + 8 * 1024**2  # bytes of an attachmen
 MIN_CIPHERTEXT_BYTES: Final = 24 + 32 + 16  # bytes of an attachment: salt, commitment and one tag
 MAX_PARENTS: Final = 32  # concurrent ends of a thread
 MAX_TEXT: Final = 256  # characters of any one text in a header
+MAX_LIMIT_TEXT: Final = 2000  # characters of the limits that a handling code names; merging joins several
 MAX_CODES: Final = 16  # legal bases or purposes of one message
 DIGEST_SIZE: Final = 32  # bytes of SHA-256
 ID_SIZE: Final = 16  # bytes of a UUID
@@ -418,8 +419,10 @@ def _check_handling(handling: pb.Handling) -> None:
     if len(purposes) > MAX_CODES:
         raise Rejected("too_large", f"handling names over {MAX_CODES} purposes")
     marks = (handling.evaluation_scheme, handling.evaluation, handling.code, handling.tlp, handling.pap)
-    if _longest((*marks, handling.code_text, *purposes)) > MAX_TEXT:
+    if _longest((*marks, *purposes)) > MAX_TEXT:
         raise Rejected("too_large", f"a handling mark is over {MAX_TEXT} characters")
+    if len(handling.code_text) > MAX_LIMIT_TEXT:
+        raise Rejected("too_large", f"the limits of the handling code are over {MAX_LIMIT_TEXT} characters")
 
 
 def _longest(texts: Sequence[str]) -> int:
