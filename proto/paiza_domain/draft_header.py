@@ -103,12 +103,12 @@ class HeaderReader(ContentReader):
             self.say("urgency_reason", code, self.nodes["urgency_reason"], **values)
         return reason
 
-    def handling(self) -> Handling:
-        """Give the marks; whether mandatory ones are missing is judged with the header."""
+    def handling(self, otherwise: Handling | None = None) -> Handling:
+        """Give the marks, those left out from `otherwise`; whether mandatory ones are missing the header tells."""
         handling = Handling()
         node = self.nodes.get("handling")
         if node is None or (isinstance(node, Scalar) and node.null):
-            return handling
+            return otherwise or handling
         if not isinstance(node, Group):
             self.say("handling", "expected_group", node)
             return handling
@@ -123,6 +123,12 @@ class HeaderReader(ContentReader):
         elif level:
             handling.classification = int(level[:9])
         handling.purposes.extend(self._list(known, "handling.purposes", marks.MAX_PURPOSES))
+        if otherwise is not None:
+            _fill(
+                handling,
+                otherwise,
+                said={key.removeprefix("handling.") for key, below in known.items() if not _null(below)},
+            )
         self.errors += [self.place(each) for each in marks.errors(handling)]
         return handling
 
@@ -149,3 +155,18 @@ class HeaderReader(ContentReader):
     def parents(self) -> tuple[str, ...]:
         """Give the ids of the messages this one follows from, as written."""
         return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _REFERENCE, "reference_malformed")
+
+
+def _null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.null
+
+
+def _fill(handling: Handling, otherwise: Handling, said: set[str]) -> None:
+    """Take the marks that a draft does not say from elsewhere; a code and its text belong together."""
+    for key in HANDLING_KEYS:
+        if key in said or (key == "code_text" and "code" in said):
+            continue
+        if key == "purposes":
+            handling.purposes.extend(otherwise.purposes)
+        else:
+            setattr(handling, key, getattr(otherwise, key))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from paiza.v1.message_pb2 import Handling
 from paiza_domain import reading, templates
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import LANGUAGES, translate
@@ -29,6 +30,10 @@ def _nothing_derived(_content: Any) -> None:
     pass
 
 
+def _leaves_nothing_open(_content: Any) -> bool:
+    return False
+
+
 def _no_remarks(_content: Any, _reported: datetime, _lang: str) -> tuple[str, ...]:
     return ()
 
@@ -40,8 +45,9 @@ class Kind:
     `check` judges what holds beyond the shapes, `derive` fills in what is computed from a new content,
     `remark` says what a reader should be told that no field says. `needs_parent`: follows from another message.
     `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
-    workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `answered_by` names the kinds that
-    answer it, the customary one first.
+    workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `leaves_open` says of a content that
+    answers whether it settles nothing yet (more time wanted). `answered_by` names the kinds that answer it, the customary one first. `handling_for` gives the marks of a content whose draft leaves some out; None
+    where a draft names them itself. `handling_codes`: those that a message of the kind may carry; empty for all.
     """
 
     name: str
@@ -56,9 +62,12 @@ class Kind:
     workflow: str = ""
     overtakes: bool = False
     answered_by: tuple[str, ...] = ()
+    handling_for: Callable[[Any], Handling] | None = None
+    handling_codes: frozenset[str] = frozenset()
     answer_deadline: timedelta | None = None
     needs_parent: bool = False
     check: ContentCheck = _no_check
+    leaves_open: Callable[[Any], bool] = _leaves_nothing_open
     remark: Callable[[Any, datetime, str], tuple[str, ...]] = _no_remarks
     derive: Callable[[Any], None] = _nothing_derived
 
@@ -115,4 +124,7 @@ class Kind:
 
     def template(self, lang: str, form: Form = "long") -> str:
         """Give an empty draft with comments in `lang`; the short form has the mandatory fields only."""
-        return templates.render(self.name, self.title, self.shape, self.annex_shape, lang, form)
+        by_content = self.handling_for is not None
+        return templates.render(
+            self.name, self.title, self.shape, self.annex_shape, lang, form, marks_by_content=by_content
+        )

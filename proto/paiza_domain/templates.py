@@ -44,18 +44,21 @@ _ANNEX_REMARK: Final = N_(
 _HEADER_REMARK: Final = N_(
     "Open fields must be filled in. To use a field that is commented out, remove the # and the space after it."
 )
+_MARKS_REMARK: Final = N_("What is left out here follows from the content: the more sensitive it is, the stricter.")
 
 
-def render(name: str, title: str, shape: Shape, annex: Shape | None, lang: str, form: Form) -> str:
-    """Write the draft of the kind `name`."""
-    return _Template(lang, form).render(name, title, shape, annex)
+def render(
+    name: str, title: str, shape: Shape, annex: Shape | None, lang: str, form: Form, *, marks_by_content: bool = False
+) -> str:
+    """Write the draft of the kind `name`; its marks are left open where the content decides on them."""
+    return _Template(lang, form, marks_by_content=marks_by_content).render(name, title, shape, annex)
 
 
 class _Template:
     """Writes one draft; a code list is spelled out where it first occurs."""
 
-    def __init__(self, lang: str, form: Form) -> None:
-        self.lang, self.form = lang, form
+    def __init__(self, lang: str, form: Form, *, marks_by_content: bool) -> None:
+        self.lang, self.form, self.marks_by_content = lang, form, marks_by_content
         self.spelled: set[str] = set()
 
     def say(self, text: str) -> str:
@@ -70,6 +73,7 @@ class _Template:
     def header(self, name: str) -> list[str]:
         limit = self.say(N_("text of the limit, with H3"))
         evaluation = self.say(N_("in that scheme, for example B2"))
+        off = "# " if self.marks_by_content else ""
         return [
             *_comment(self.say(_HEADER_REMARK), ""),
             f"kind: {name}",
@@ -82,12 +86,13 @@ class _Template:
             *self.choice(N_("Reason, for urgent and flash only"), "urgency_reason", ""),
             "# urgency_reason:",
             *_comment(self.say(N_("How the content may be used")), ""),
+            *_comment(self.say(_MARKS_REMARK) if self.marks_by_content else "", ""),
             "handling:",
-            f"  tlp: AMBER  # {', '.join(TLP)}",
-            f"  code: H2  # {', '.join(CODES)}",
+            f"  {off}tlp: AMBER  # {', '.join(TLP)}",
+            f"  {off}code: H2  # {', '.join(CODES)}",
             f"  # code_text:  # {limit}",
             f"  # pap:  # {', '.join(PAP)}",
-            f"  classification: 1  # 0-{MAX_CLASSIFICATION}",
+            f"  {off}classification: 1  # 0-{MAX_CLASSIFICATION}",
             f"  # evaluation_scheme:  # {', '.join(EVALUATION_SCHEMES)}",
             f"  # evaluation:  # {evaluation}",
             *self.choice(N_("Purposes"), "purpose", "  "),

@@ -79,6 +79,9 @@ def header_errors(header: Header, kind: Kind, now: datetime) -> list[FieldError]
     ]
     if kind.needs_parent and not header.parent_digests:
         found.append(FieldError("parent_digests", "missing"))
+    if kind.handling_codes and header.handling.code not in {"", *kind.handling_codes}:
+        expected = ", ".join(sorted(kind.handling_codes))
+        found.append(FieldError("handling.code", "handling_code_required", {"expected": expected}))
     if len(header.parent_digests) > MAX_PARENTS:
         found.append(FieldError("parent_digests", "too_many", {"most": MAX_PARENTS}))
     if len(header.legal_bases) > MAX_LEGAL_BASES:

@@ -26,6 +26,9 @@ from paiza_domain.templates import Form
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
 LEAST_REVIEW: Final = "3 years"
+_USUAL: Final = message_pb2.Handling(
+    tlp="AMBER", code="H2", classification=1
+)  # marks suggested where the kind has none
 
 _HELP: Final = N_("Enter alone skips an optional field; ? shows the choices; Ctrl-C saves what you have and stops.")
 
@@ -147,13 +150,17 @@ def fill(desk: Terminal, kind: Kind, form: Form, now: datetime, recipients: Sequ
 def _enveloped(draft: Draft, recipients: Sequence[str]) -> Draft:
     """Ask for recipients and marks."""
     members = list(recipients) or _words(_("To which members (kaz, uzb …)"))
-    tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default="AMBER", err=True)
-    code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default="H2", err=True)
+    usual = draft.kind.handling_for(draft.content) if draft.kind.handling_for else _USUAL
+    tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default=usual.tlp, err=True)
+    code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default=usual.code, err=True)
     text = str(click.prompt(_("Text of the limit"), err=True)) if code == "H3" else ""
     level = click.prompt(
-        _("Classification level"), type=click.IntRange(0, marks.MAX_CLASSIFICATION), default=1, err=True
+        _("Classification level"),
+        type=click.IntRange(0, marks.MAX_CLASSIFICATION),
+        default=usual.classification,
+        err=True,
     )
-    handling = message_pb2.Handling(tlp=tlp, code=code, code_text=text, classification=level)
+    handling = message_pb2.Handling(tlp=tlp, code=code, code_text=text, pap=usual.pap, classification=level)
     return replace(
         draft, recipients=tuple(message_pb2.Recipient(member=member) for member in members), handling=handling
     )

@@ -69,13 +69,18 @@ KG_EQUIVALENT: Final = Shape(
 )
 
 
-def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:
-    if not substance.substance_id and not substance.as_named:
-        yield "as_named", ("substance_unnamed", {})
+def drug_type_problems(substance: Any) -> Iterator[tuple[str, Problem]]:
+    """Find a drug type that does not belong to the drug group beside it."""
     if substance.drug_type:
         entry = codes.load("drug_type").codes.get(substance.drug_type)
         if entry is not None and entry.group != substance.drug_group:
             yield "drug_type", ("type_not_in_group", {"value": substance.drug_type, "group": substance.drug_group})
+
+
+def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:
+    if not substance.substance_id and not substance.as_named:
+        yield "as_named", ("substance_unnamed", {})
+    yield from drug_type_problems(substance)
     if substance.HasField("kg_equivalent"):
         factor = quantity.parse_factor(substance.kg_equivalent.factor)
         if factor is None:

@@ -22,6 +22,9 @@ CHECKED = {
     "number": "+77270000000",
     "currency": "KZT",
     "recipients": "kaz",
+    "cas_number": "108-24-7",
+    "hs_code": "291524",
+    "inchi_key": "WFXAZNNJSKVHJT-UHFFFAOYSA-N",
     "member": "tjk",
     "coordinator": "centre",
 }

@@ -123,7 +123,7 @@ def filled(shape: Shape, template: str) -> str:
         FieldType.INTEGER: "1",
         FieldType.DECIMAL: "1",
         FieldType.TIME: "2026-12-24T10:00Z",
-        FieldType.DATE: "2026-11-20",
+        FieldType.DATE: "2026-11",
     }
     for field in shape.fields:
         if field.shape is not None:

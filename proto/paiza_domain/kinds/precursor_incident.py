@@ -1,0 +1,123 @@
+"""Precursor incident: a chemical seized, stopped, ordered suspiciously, diverted or stolen; and whence it came."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from paiza.v1.precursor_incident_pb2 import PrecursorIncident
+from paiza_domain.field_errors import FieldError, Problem
+from paiza_domain.i18n import N_
+from paiza_domain.kind import Kind
+from paiza_domain.kinds.seizure_notice import (
+    CLOCK_TOLERANCE,
+    CONCEALMENT,
+    DAY_SPREAD,
+    DETECTION,
+    MAX_ENTRIES,
+    MAX_LEGS,
+    PLACE,
+    ROUTE_LEG,
+    TRANSPORT,
+)
+from paiza_domain.moments import DAY, moment_start, write_moment
+from paiza_domain.nominal import ANNEX
+from paiza_domain.quantity import format_amount
+from paiza_domain.reading import code_text
+from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.trade import (
+    CHEMICAL,
+    MAX_CHEMICALS,
+    MAX_COMPANIES,
+    MAX_DOCUMENTS,
+    TRADE_DOCUMENT,
+    TRADER,
+)
+
+MEASURED: Final = frozenset({"seizure", "stopped-shipment", "diversion", "theft"})
+"""Types of incident in which there was a chemical to be measured; an order or a laboratory may have none."""
+
+
+def _related(incident: PrecursorIncident) -> Iterator[tuple[str, Problem]]:
+    if incident.incident_type in MEASURED:
+        for index, chemical in enumerate(incident.chemicals):
+            if not chemical.HasField("quantity"):
+                yield f"chemicals[{index}].quantity", ("missing", {})
+    if not incident.backtracking_wanted:
+        if incident.backtracking_request:
+            yield "backtracking_request", ("not_allowed_here", {})
+        return
+    if not incident.backtracking_request:
+        yield "backtracking_request", ("missing", {})
+    named = any(each.batch_number or each.label for each in incident.chemicals)
+    if not (named or incident.companies or incident.documents):
+        yield "backtracking_wanted", ("backtracking_source", {})
+
+
+SHAPE: Final = Shape(
+    PrecursorIncident,
+    (
+        Field("incident_id", N_("Number of the incident"), required=True, max_length=64, term="reference"),
+        Field(
+            "incident_version",
+            N_("Version of the report"),
+            FieldType.INTEGER,
+            required=True,
+            least=1,
+            greatest=1_000,
+            default="1",
+        ),
+        Field("status", N_("Status"), FieldType.CODE, required=True, codes="seizure_status", default="initial"),
+        Field("incident_type", N_("Type of incident"), FieldType.CODE, required=True, codes="precursor_incident_type"),
+        Field("occurred_at", N_("Date and time of the incident"), FieldType.MOMENT, required=True),
+        Field("reporting_agency", N_("Reporting agency"), required=True),
+        Field("place", N_("Place of the incident"), FieldType.GROUP, required=True, shape=PLACE),
+        Field("chemicals", N_("Chemical"), FieldType.GROUP, required=True, most=MAX_CHEMICALS, shape=CHEMICAL),
+        Field("companies", N_("Companies in the papers"), FieldType.GROUP, most=MAX_COMPANIES, shape=TRADER),
+        Field("documents", N_("Documents"), FieldType.GROUP, most=MAX_DOCUMENTS, shape=TRADE_DOCUMENT),
+        Field("route", N_("Route"), FieldType.GROUP, most=MAX_LEGS, shape=ROUTE_LEG),
+        Field("concealment", N_("Concealment"), FieldType.GROUP, most=MAX_ENTRIES, shape=CONCEALMENT),
+        Field("transport", N_("Transport"), FieldType.GROUP, most=MAX_ENTRIES, shape=TRANSPORT),
+        Field("detection", N_("Detection"), FieldType.GROUP, shape=DETECTION),
+        Field("intended_product", N_("Meant for the making of"), FieldType.CODE, codes="drug_type"),
+        Field("backtracking_wanted", N_("To be traced back to the source"), FieldType.FLAG),
+        Field(
+            "backtracking_request",
+            N_("What is to be traced"),
+            FieldType.LINES,
+            max_length=4_000,
+            hint=N_("only where it is to be traced back"),
+        ),
+        Field("notification_number", N_("Number of the pre-export notification"), max_length=64, term="reference"),
+        Field("links", N_("Related notices and cases"), most=MAX_ENTRIES, term="reference"),
+        Field("circumstances", N_("Circumstances"), FieldType.LINES),
+    ),
+    related=_related,
+)
+
+
+def _check(content: PrecursorIncident, _annex: Any, now: datetime) -> list[FieldError]:
+    ahead = DAY_SPREAD if content.occurred_at.precision == DAY else CLOCK_TOLERANCE
+    return [FieldError("occurred_at", "in_future")] if moment_start(content.occurred_at) > now + ahead else []
+
+
+def _summary(content: PrecursorIncident, lang: str) -> str:
+    first = content.chemicals[0]
+    what = first.as_named or first.substance_id
+    if first.HasField("quantity"):
+        what += f", {format_amount(first.quantity.millionths)} {code_text('unit', first.quantity.unit, lang)}"
+    more = f" (+{len(content.chemicals) - 1})" if len(content.chemicals) > 1 else ""
+    type_of = code_text("precursor_incident_type", content.incident_type, lang)
+    where = code_text("country", content.place.country, lang)
+    return f"{content.incident_id}: {type_of}: {what}{more}; {where}; {write_moment(content.occurred_at)}"
+
+
+KIND: Final = Kind(
+    name="precursor-incident",
+    version=1,
+    title=N_("Precursor incident"),
+    shape=SHAPE,
+    annex_shape=ANNEX,
+    summarise=_summary,
+    sender_roles=frozenset({"liaison", "duty", "coordinator"}),
+    check=_check,
+)
