@@ -209,6 +209,16 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("None of your roles may send this kind of message."),
             N_("Ask the operator of your node for the role, or an officer who holds it to send the message."),
         ),
+        "search_empty": Remedy(
+            N_("The search names nothing to look for."), N_("Name at least one thing; see: paiza search --help")
+        ),
+        "search_field_unknown": Remedy(
+            N_("There is no such field to search by."), N_("Choose one of those in the detail.")
+        ),
+        "search_reason_missing": Remedy(
+            N_("A search for a person, telephone, document or account needs a reason."),
+            N_("State it with --reason; it is kept for the auditors."),
+        ),
         "second_officer_missing": Remedy(
             N_("This kind of message needs the signatures of two officers."), N_("Have a second officer sign it.")
         ),

@@ -21,9 +21,11 @@ from paiza_node.edge import metrics
 from paiza_node.edge.gate import Gate
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
+from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.server import admin_server, public_server
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import KnownLogs
+from paiza_node.index import Blinder, Index
 from paiza_node.keyring import Keys, bad_key, load_keys
 from paiza_node.lanes import Lane, SharedThreads
 from paiza_node.ledger import Ledger, Pen
@@ -34,6 +36,7 @@ from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
 from paiza_node.roster import load_officers, note_officers
+from paiza_node.search import Search
 from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
@@ -215,7 +218,7 @@ async def _serve(
     server, health = public_server(
         listen=config.listen,
         gate=gate,
-        behaviours=_behaviours(config, reader, context, deliver, lanes, lambda: officers),
+        behaviours=_behaviours(config, reader, context, deliver, lanes, lambda: officers, Blinder(node_keys.index)),
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
@@ -246,7 +249,20 @@ async def _serve(
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
         fetch_set = PeersSets(config.member, channel_keys, lambda: registers.current)
-        duties = [deliver.run(), registers.keep_fresh(ledger, fetch_set), _keep_metrics(operate, ledger, registers)]
+        index = Index(
+            member=config.member,
+            store=store,
+            ledger=ledger,
+            news=news,
+            blinder=Blinder(node_keys.index),
+            private_keys=node_keys.decryption,
+        )
+        duties = [
+            index.run(),
+            deliver.run(),
+            registers.keep_fresh(ledger, fetch_set),
+            _keep_metrics(operate, ledger, registers),
+        ]
         await _until_stopped([*duties, asyncio.wrap_future(ledger.stopped)])
     finally:
         log.info("stopping")
@@ -267,6 +283,7 @@ def _behaviours(
     deliver: Deliver,
     lanes: Mapping[str, Lane],
     officers: Callable[[], dict[str, Officer]],
+    blinder: Blinder,
 ) -> dict[str, Any]:
     """Build the verbs and give what each RPC does."""
     submit = Submit(
@@ -290,6 +307,7 @@ def _behaviours(
         lane=lanes["receive"],
         private_keys=context.private_keys,
         suspect=deliver.ask,
+        moved=lambda _threads: None,
         clock=_now,
     )
     disclose = Disclose(
@@ -312,12 +330,21 @@ def _behaviours(
         protocol_version=PROTOCOL_VERSION,
         clock=_now,
     )
+    search = Search(
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        blinder=blinder,
+        visible=lambda _reads, _officer, rows: {row.seq for row in rows},
+        clock=_now,
+    )
     audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {
         **exchange_behaviours(receive),
         **officer_service.behaviours(),
         **audit_behaviours(audit),
         **register_behaviours(reader),
+        **SearchService(search, context.store).behaviours(),
     }
 
 

@@ -1,15 +1,19 @@
 """The node's own keys, as they lie in its key folder: readable by its own user alone, or the node does not start."""
 
+import os
+import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from paiza_node.errors import N_, NodeStopped
 from paiza_wire import hpke, keys
 from paiza_wire.errors import PaizaError
 from paiza_wire.notes import SignerKey
+
+INDEX_KEY_BYTES: Final = 32  # random
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Keys:
     private_key: bytes
     log: SignerKey
     decryption: dict[bytes, hpke.DecryptionKey]
+    index: bytes
 
 
 def load_keys(folder: Path, origin: str) -> Keys:
@@ -29,7 +34,34 @@ def load_keys(folder: Path, origin: str) -> Keys:
         private_key=_key_file(folder / "tls.key"),
         log=SignerKey.from_ed25519(origin, _parsed(folder / "log.key", keys.private_key_from_pem)),
         decryption=_decryption_keys(folder),
+        index=_index_key(folder / "index.key"),
     )
+
+
+def _index_key(path: Path) -> bytes:
+    """Read the key of the search index, or make it: without it nothing is lost, the index is only made anew.
+
+    A crash while it is made leaves a key that is too short; the next start says so.
+    """
+    if not path.exists():
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(INDEX_KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise bad_key(N_("The file cannot be made: {error}."), path, error=error.strerror) from error
+    key = _key_file(path)
+    if len(key) != INDEX_KEY_BYTES:
+        raise NodeStopped(
+            "bad_key",
+            what=N_("The key of the search index is not {bytes} bytes long."),
+            where="{path}",
+            remedy=N_("Delete the file: a new key is made at the next start, and the index anew."),
+            path=path,
+            bytes=INDEX_KEY_BYTES,
+        )
+    return key
 
 
 def _decryption_keys(folder: Path) -> dict[bytes, hpke.DecryptionKey]:

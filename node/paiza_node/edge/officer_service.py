@@ -71,7 +71,7 @@ class OfficerService:
         self, caller: Caller, _request: officer_pb2.GetSessionRequest
     ) -> officer_pb2.GetSessionResponse:
         """Say who the caller is here, and what the node is."""
-        officer = _officer(caller)
+        officer = officer_of(caller)
         response = officer_pb2.GetSessionResponse(
             officer_id=officer.id,
             roles=sorted(officer.roles),
@@ -86,19 +86,19 @@ class OfficerService:
 
     async def submit(self, caller: Caller, request: officer_pb2.SubmitRequest) -> officer_pb2.SubmitResponse:
         """Release messages."""
-        return await self._submit(_officer(caller), request.items)
+        return await self._submit(officer_of(caller), request.items)
 
     async def open_message(
         self, caller: Caller, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
         """Hand over one part."""
-        return await self._disclose(_officer(caller), request)
+        return await self._disclose(officer_of(caller), request)
 
     async def list_messages(
         self, caller: Caller, request: officer_pb2.ListMessagesRequest
     ) -> officer_pb2.ListMessagesResponse:
         """List messages without content, a page at a time."""
-        officer = _officer(caller)
+        officer = officer_of(caller)
         size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         page = await asyncio.to_thread(self._list, _query(request, officer, size + 1), officer)
         more = page[size - 1].row.seq if len(page) > size else 0
@@ -110,7 +110,7 @@ class OfficerService:
         self, caller: Caller, request: officer_pb2.WatchRequest
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
         """Stream what arrived after a sequence number, then everything as it happens."""
-        officer = _officer(caller)
+        officer = officer_of(caller)
         news = self._news.subscribe()  # before the backlog is read, so that nothing falls between
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
@@ -219,6 +219,7 @@ def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: in
     )
 
 
-def _officer(caller: Caller) -> Officer:
+def officer_of(caller: Caller) -> Officer:
+    """Give the officer who calls: the gate admits only officers to these services."""
     assert caller.officer is not None, "the gate admits only officers here"
     return caller.officer

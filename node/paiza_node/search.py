@@ -1,0 +1,275 @@
+"""Search: find messages by what they speak of, the links between them, and requests that ask the same again.
+
+Everybody finds only what he may see; what stands in a nominal annex alone is found by those who may open annexes.
+Searching for a person (or what leads to one) needs a reason and stands in the log, with the blind token of what was
+sought, so that an auditor who has a name can ask whether it was searched for, and a stolen database tells no name.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from paiza.v1 import log_pb2, message_pb2, search_pb2
+from paiza_domain import searching
+from paiza_domain.terms import IDENTIFIERS, Term, folded
+from paiza_node.disclose import MAX_REASON
+from paiza_node.index import CURSOR, Blinder
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
+from paiza_node.ports import Reads, Store
+from paiza_node.refresh import Registers
+from paiza_node.submit import principal_of
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+MAX_TEXT: Final = 200  # characters of one criterion
+MAX_SIMILAR_CRITERIA: Final = 200  # of one request about to be sent
+MAX_SIMILAR: Final = 10  # earlier requests that are told of
+SIMILAR_FOR: Final = timedelta(days=365)  # an older request is no duplicate
+MIN_SUBJECT_WORDS: Final = 2  # words of a subject that two requests must share
+LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
+
+PERSONAL: Final = frozenset({
+    "person", "name", "phone", "document", "personal-number", "account", "imei", "company", "registration",
+})  # fmt: skip
+"""Fields that lead to a person: a search by them is a consultation of personal data."""
+
+Visible = Callable[[Reads, Officer, Sequence[MessageRow]], set[int]]
+"""Says which of these messages an officer may see, by their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One page of what was found."""
+
+    found: list[Found]
+    next_page_token: str
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A message that shares identifiers with another, and of which kinds they are."""
+
+    row: MessageRow
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An earlier request about the same."""
+
+    row: MessageRow
+    officer_id: str
+    recipients: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+class Search:
+    """The verb that finds."""
+
+    def __init__(
+        self,
+        *,
+        registers: Registers,
+        ledger: Ledger,
+        store: Store,
+        blinder: Blinder,
+        visible: Visible,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the verb needs."""
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+        self._blinder = blinder
+        self._visible = visible
+        self._clock = clock
+
+    async def __call__(self, officer: Officer, request: search_pb2.SearchRequest) -> Results:
+        """Find messages.
+
+        1. The criteria are well formed; one at least restricts the search.
+        2. A search that leads to a person has a reason.
+        3. It stands in the log before anything is found.
+        """
+        # 1.
+        sought = self._clauses(request.criteria)
+        if not sought and not (request.author or request.kind or request.HasField("since_time")):
+            raise Rejected("search_empty", "name at least one thing to search for")
+        # 2.
+        personal = sorted({each.field for each in request.criteria} & PERSONAL)
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        if personal and not request.reason_text.strip():
+            raise Rejected("search_reason_missing", f"a search by {', '.join(personal)} needs a reason")
+        # 3.
+        if personal:
+            await self._ledger.commit(lambda pen: self._log(pen, officer, request))
+        size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        query = SearchQuery(
+            clauses=sought,
+            annex=self._may_search_annexes(officer),
+            author=_short(request.author),
+            kind=_short(request.kind),
+            since_time=_time(request, "since_time"),
+            until_time=_time(request, "until_time"),
+            before_seq=_page(request.page_token),
+            limit=size,
+        )
+        return await asyncio.to_thread(self._find, officer, query)
+
+    async def links(self, officer: Officer, digest: bytes) -> list[Linked]:
+        """Give the messages that share an identifier with one that the officer may see."""
+        return await asyncio.to_thread(self._links, officer, digest)
+
+    async def similar(self, request: search_pb2.FindSimilarRequest) -> list[Similar]:
+        """Find earlier requests of our own, of the same kind, that ask about the same."""
+        if len(request.criteria) > MAX_SIMILAR_CRITERIA:
+            raise Rejected("too_large", f"at most {MAX_SIMILAR_CRITERIA} things are compared at once")
+        wanted: set[Term] = set()
+        for each in request.criteria:
+            _check(each)
+            wanted.update(folded(each.field, each.text))
+        return await asyncio.to_thread(self._similar, _short(request.kind), wanted)
+
+    def _clauses(self, criteria: Sequence[search_pb2.Criterion]) -> tuple[tuple[bytes, ...], ...]:
+        if len(criteria) > searching.MAX_CRITERIA:
+            raise Rejected("too_large", f"a search has at most {searching.MAX_CRITERIA} criteria")
+        sought: list[tuple[bytes, ...]] = []
+        for each in criteria:
+            _check(each)
+            clauses = searching.clauses(each.field, each.text)
+            if not clauses:
+                raise Rejected("search_empty", f"nothing is left of the text for {each.field}")
+            sought += [tuple(self._blinder.token(term) for term in clause) for clause in clauses]
+        if len(sought) > searching.MAX_CLAUSES:
+            raise Rejected("too_large", f"a search has at most {searching.MAX_CLAUSES} words")
+        return tuple(sought)
+
+    def _log(self, pen: Pen, officer: Officer, request: search_pb2.SearchRequest) -> None:
+        tokens = [
+            f"{each.field}:{self._blinder.token(term).hex()}"
+            for each in request.criteria
+            if each.field in PERSONAL
+            for clause in searching.clauses(each.field, each.text)
+            for term in sorted(clause)
+        ]
+        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_SEARCHED, actor=officer.id)
+        pen.append(entry, text=f"{request.reason_text.strip()}\n{' '.join(tokens)}")
+
+    def _find(self, officer: Officer, query: SearchQuery) -> Results:
+        """Read pages until one is full of what the officer may see, or nothing is left."""
+        found: list[Found] = []
+        with self._store.reads() as reads:
+            behind = reads.head().messages - reads.counter(CURSOR)
+            before, ended = query.before_seq, False
+            while len(found) <= query.limit and not ended:
+                page = reads.search(_behind(query, before))
+                ended = len(page) < query.limit
+                before = page[-1].row.seq if page else before
+                allowed = self._visible(reads, officer, [each.row for each in page])
+                found += [each for each in page if each.row.seq in allowed]
+        more = len(found) > query.limit
+        found = found[: query.limit]
+        return Results(found, str(found[-1].row.seq) if more else "", max(behind, 0))
+
+    def _links(self, officer: Officer, digest: bytes) -> list[Linked]:
+        annex = self._may_search_annexes(officer)
+        with self._store.reads() as reads:
+            row = reads.message(digest)
+            if row is None or row.seq not in self._visible(reads, officer, [row]):
+                raise Rejected("unknown_id", "there is no such message here")
+            own = [each for each in reads.tokens_of(row.seq, IDENTIFIERS) if annex or not each.annex]
+            shared = [each for each in self._sharing(reads, own) if each.seq != row.seq and (annex or not each.annex)]
+            fields = _fields(shared)
+            rows = reads.messages_at(fields)
+            allowed = self._visible(reads, officer, rows)
+        return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
+
+    def _sharing(self, reads: Reads, tokens: Sequence[SharedToken]) -> list[SharedToken]:
+        return reads.sharing([each.token for each in tokens]) if tokens else []
+
+    def _similar(self, kind: str, wanted: set[Term]) -> list[Similar]:
+        """Compare with own messages of the kind: an identifier in common, or half of the subject's words."""
+        links = [self._blinder.token(each) for each in wanted if each.links]
+        words = {self._blinder.token(each) for each in wanted if each.field == "subject" and " " not in each.text}
+        enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
+        with self._store.reads() as reads:
+            shared = list(reads.sharing(links)) if links else []
+            by_subject: dict[int, set[bytes]] = {}
+            for each in reads.sharing(words, limit=MAX_PAGE) if words else ():
+                by_subject.setdefault(each.seq, set()).add(each.token)
+            fields = _fields(shared)
+            for seq, same in by_subject.items():
+                if len(same) >= enough:
+                    fields[seq] = (*fields.get(seq, ()), "subject")
+            rows = reads.messages_at(fields)
+        since = self._clock() - SIMILAR_FOR
+        own = [
+            row for row in rows if row.state is MessageState.RELEASED and row.kind == kind and row.stored_time >= since
+        ]
+        return [_similar(row, fields[row.seq]) for row in own[:MAX_SIMILAR]]
+
+    def _may_search_annexes(self, officer: Officer) -> bool:
+        try:
+            self._registers.policy.check(principal_of(officer), "search_annex")
+        except Rejected:
+            return False
+        return True
+
+
+def _check(criterion: search_pb2.Criterion) -> None:
+    if criterion.field not in searching.SEARCHABLE:
+        raise Rejected("search_field_unknown", f"searchable are {', '.join(searching.SEARCHABLE)}")
+    if len(criterion.text) > MAX_TEXT:
+        raise Rejected("too_large", f"a text to search for has at most {MAX_TEXT} characters")
+
+
+def _short(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise Rejected("malformed", f"a filter has at most {MAX_TEXT} characters")
+    return text
+
+
+def _time(request: search_pb2.SearchRequest, name: str) -> datetime | None:
+    if not request.HasField(name):  # type: ignore[arg-type]  # both names are of times
+        return None
+    time = getattr(request, name)
+    if not 0 <= time.seconds < LATEST_SECONDS:
+        raise Rejected("malformed", f"{name} is not a time between 1970 and 9000")
+    moment: datetime = time.ToDatetime(tzinfo=UTC)
+    return moment
+
+
+def _page(token: str) -> int | None:
+    if token and not (token.isascii() and token.isdigit() and len(token) <= 18):  # noqa: PLR2004 - digits of 2^63
+        raise Rejected("malformed", "page_token is not one this node gave")
+    return int(token) if token else None
+
+
+def _behind(query: SearchQuery, before: int | None) -> SearchQuery:
+    return SearchQuery(
+        query.clauses, query.annex, query.author, query.kind, query.since_time, query.until_time, before, query.limit
+    )
+
+
+def _fields(shared: Sequence[SharedToken]) -> dict[int, tuple[str, ...]]:
+    fields: dict[int, set[str]] = {}
+    for each in shared:
+        fields.setdefault(each.seq, set()).add(each.field)
+    return {seq: tuple(sorted(found)) for seq, found in fields.items()}
+
+
+def _similar(row: MessageRow, fields: tuple[str, ...]) -> Similar:
+    header: message_pb2.Header = wire.parse_header(row.header)
+    return Similar(
+        row,
+        header.required_signers[0].id,
+        tuple(recipient.member for recipient in header.recipients),
+        fields,
+    )

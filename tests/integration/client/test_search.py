@@ -1,0 +1,121 @@
+"""Searching over real nodes: what was sent and received is found by what it speaks of, by those who may see it."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from paiza_domain.folding import name
+from tests.federation import Federation
+from tests.integration.client.conftest import Paiza, Ran
+
+NOTICE = """\
+kind: seizure-notice
+to: [tjk]
+urgency: routine
+handling: {{tlp: AMBER, code: H2, classification: 1}}
+review: 3 years
+content:
+  notice_id: {number}
+  notice_version: 1
+  status: initial
+  seized_at: {day}
+  reporting_agency: Fictional Agency
+  place: {{country: KAZ, town: Душанбинка}}
+  substances:
+    - as_named: Героин
+      drug_group: opioids
+      drug_type: heroin
+      quantity: 1.5 kg
+  route:
+    - {{role: transit, country: UZB}}
+  transport:
+    - {{plate: "{plate}"}}
+annex:
+  persons:
+    - {{surname: Вымышлев, given_names: Образец, role: courier, category: suspect}}
+"""
+
+
+def _until_found(paiza: Paiza, profile: str, count: int, *arguments: str) -> Ran:
+    """Search until the index has caught up, a few seconds at most."""
+    for _ in range(50):
+        ran = paiza(profile, "search", "--json", *arguments)
+        if len(ran.json) >= count:
+            return ran
+        time.sleep(0.1)
+    raise AssertionError(f"not found: {arguments}")
+
+
+@pytest.fixture(scope="module")
+def sent(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Plates of this module's own, so that other tests' messages do not count."""
+    del federation, tmp_path_factory
+    return "А 871 ВС 77", "A871BC77"
+
+
+def test_a_notice_is_found_on_both_sides(paiza: Paiza, tmp_path: Path, sent: tuple[str, str]) -> None:
+    """Sender and receiver find it by plate, substance, place, route and period, in either alphabet and language."""
+    draft = tmp_path / "one.yaml"
+    draft.write_text(NOTICE.format(number="S-1", day="2026-03-04", plate=sent[0]))
+    assert paiza("kaz-liaison", "send", "seizure-notice", str(draft)).code == 0
+    for profile in ("kaz-liaison", "tjk-liaison"):
+        found = _until_found(paiza, profile, 1, "--plate", sent[1]).json
+        assert [each["event_time"][:10] for each in found] == ["2026-03-04"]
+        for criterion in (
+            ("--substance", "героин"),
+            ("--place", "Dushanbinka"),
+            ("--country", "Казахстан"),
+            ("--route", "transit Узбекистан"),
+            ("--since", "2026-03-04"),
+        ):
+            narrowed = paiza(profile, "search", "--json", "--plate", sent[1], *criterion)
+            assert len(narrowed.json) == 1, criterion
+        for nothing in (("--substance", "cannabis"), ("--until", "2026-03-04"), ("--from", "uzb")):
+            assert paiza(profile, "search", "--json", "--plate", sent[1], *nothing).json == []
+
+
+def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: Path, sent: tuple[str, str]) -> None:
+    """Messages that share an identifier lead to each other, and say what they share."""
+    draft = tmp_path / "two.yaml"
+    draft.write_text(NOTICE.format(number="S-2", day="2026-05-06", plate=sent[1].lower()))
+    assert paiza("kaz-liaison", "send", "seizure-notice", str(draft)).code == 0
+    found = _until_found(paiza, "tjk-liaison", 2, "--plate", sent[0]).json
+    linked = paiza("tjk-liaison", "links", found[0]["id"], "--json").json
+    assert [each["id"] for each in linked] == [found[1]["id"]]
+    assert set(linked[0]["fields"]) >= {"plate", "person"}
+
+
+def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: tuple[str, str]) -> None:
+    """Without a reason it is refused; with one it stands in the log; a coordinator does not find who is in an annex."""
+    del sent
+    refused = paiza("tjk-liaison", "search", "--name", "Vymyshlev")
+    assert refused.code == 3
+    assert "search_reason_missing" in refused.err
+    found = _until_found(paiza, "tjk-liaison", 2, "--name", "Vymyshlev Obrazets", "--reason", "exercise")
+    assert len(found.json) == 2
+    assert paiza("tjk-coordinator", "search", "--json", "--name", "Vymyshlev", "--reason", "x").json == []
+
+
+def test_a_stolen_database_shows_no_term(federation: Federation, paiza: Paiza, sent: tuple[str, str]) -> None:
+    """Neither plate nor name nor substance stands anywhere in the database, plain or folded."""
+    _until_found(paiza, "tjk-liaison", 2, "--plate", sent[1])
+    database = federation.node("tjk").data / "paiza.db"
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        dump = "\n".join(connection.iterdump())
+    for secret in (sent[1], sent[0], "Вымышлев", "Vymyshlev", name("Вымышлев"), "HEROIN", "heroin"):
+        assert secret not in dump
+        assert secret.encode().hex().upper() not in dump
+
+
+def test_what_cannot_be_searched_is_refused(paiza: Paiza) -> None:
+    """An unknown field, an empty search and a text of which nothing is left each say what to do."""
+    for arguments, reason in (
+        (("--by", "colour=red"), "search_field_unknown"),
+        ((), "search_empty"),
+        (("--plate", "…"), "search_empty"),
+    ):
+        refused = paiza("tjk-liaison", "search", *arguments)
+        assert refused.code == 3
+        assert reason in refused.err
