@@ -197,12 +197,14 @@ class WorkflowStanding(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     RESPONSIBLE_FIELD_NUMBER: _builtins.int
     DEADLINES_FIELD_NUMBER: _builtins.int
-    STOP_FIELD_NUMBER: _builtins.int
+    ALARMS_FIELD_NUMBER: _builtins.int
     INEFFECTIVE_COUNT_FIELD_NUMBER: _builtins.int
     STEP_COUNT_FIELD_NUMBER: _builtins.int
     MISSING_COUNT_FIELD_NUMBER: _builtins.int
     OVERLAPS_FIELD_NUMBER: _builtins.int
     LAST_STEP_TIME_FIELD_NUMBER: _builtins.int
+    LACKING_FIELD_NUMBER: _builtins.int
+    OFFERED_TO_FIELD_NUMBER: _builtins.int
     thread_id: _builtins.bytes
     """Its thread, 16 bytes."""
     thread_name: _builtins.str
@@ -223,6 +225,8 @@ class WorkflowStanding(_message.Message):
     """How many steps this node holds."""
     missing_count: _builtins.int
     """How many steps are named that this node does not hold."""
+    offered_to: _builtins.str
+    """The member to which a handover is offered; empty where none is."""
     @_builtins.property
     def overall_text(self) -> _notice_pb2.BilingualText:
         """The same for a person."""
@@ -236,8 +240,8 @@ class WorkflowStanding(_message.Message):
         """What is to be done and by when, the earliest first."""
 
     @_builtins.property
-    def stop(self) -> Global___WorkflowStop:
-        """The stop, where one was ever ordered: the latest."""
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowAlarm]:
+        """Stops and other alarms, the earliest first; those that were lifted too."""
 
     @_builtins.property
     def overlaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowOverlap]:
@@ -246,6 +250,10 @@ class WorkflowStanding(_message.Message):
     @_builtins.property
     def last_step_time(self) -> _timestamp_pb2.Timestamp:
         """When the latest step was released, by its author's log."""
+
+    @_builtins.property
+    def lacking(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowBreach]:
+        """What keeps it from moving on while it is under way; empty where nothing does."""
 
     def __init__(
         self,
@@ -260,16 +268,18 @@ class WorkflowStanding(_message.Message):
         states: _abc.Iterable[Global___WorkflowState] | None = ...,
         responsible: _builtins.str = ...,
         deadlines: _abc.Iterable[Global___WorkflowDeadline] | None = ...,
-        stop: Global___WorkflowStop | None = ...,
+        alarms: _abc.Iterable[Global___WorkflowAlarm] | None = ...,
         ineffective_count: _builtins.int = ...,
         step_count: _builtins.int = ...,
         missing_count: _builtins.int = ...,
         overlaps: _abc.Iterable[Global___WorkflowOverlap] | None = ...,
         last_step_time: _timestamp_pb2.Timestamp | None = ...,
+        lacking: _abc.Iterable[Global___WorkflowBreach] | None = ...,
+        offered_to: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_step_time", b"last_step_time", "overall_text", b"overall_text", "stop", b"stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_step_time", b"last_step_time", "overall_text", b"overall_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "deadlines", b"deadlines", "ineffective_count", b"ineffective_count", "last_step_time", b"last_step_time", "live", b"live", "missing_count", b"missing_count", "overall", b"overall", "overall_text", b"overall_text", "overlaps", b"overlaps", "responsible", b"responsible", "states", b"states", "step_count", b"step_count", "stop", b"stop", "thread_id", b"thread_id", "thread_name", b"thread_name", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "author", b"author", "deadlines", b"deadlines", "ineffective_count", b"ineffective_count", "lacking", b"lacking", "last_step_time", b"last_step_time", "live", b"live", "missing_count", b"missing_count", "offered_to", b"offered_to", "overall", b"overall", "overall_text", b"overall_text", "overlaps", b"overlaps", "responsible", b"responsible", "states", b"states", "step_count", b"step_count", "thread_id", b"thread_id", "thread_name", b"thread_name", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -364,21 +374,24 @@ class WorkflowDeadline(_message.Message):
 Global___WorkflowDeadline: _TypeAlias = WorkflowDeadline  # noqa: Y015
 
 @_typing.final
-class WorkflowStop(_message.Message):
-    """A stop and who has taken note of it."""
+class WorkflowAlarm(_message.Message):
+    """A stop, or another step of which everybody must take note at once, and who has."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     RELEASE_TIME_FIELD_NUMBER: _builtins.int
     IN_FORCE_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_BY_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
-    """Digest of the message that ordered it."""
+    """Digest of the message that raised it."""
+    kind: _builtins.str
+    """Kind of that message, for example "cd-stop"."""
     author: _builtins.str
-    """The member that ordered it."""
+    """The member that raised it."""
     in_force: _builtins.bool
     """True until it is lifted."""
     @_builtins.property
@@ -397,6 +410,7 @@ class WorkflowStop(_message.Message):
         self,
         *,
         message_digest: _builtins.bytes = ...,
+        kind: _builtins.str = ...,
         author: _builtins.str = ...,
         release_time: _timestamp_pb2.Timestamp | None = ...,
         in_force: _builtins.bool = ...,
@@ -405,11 +419,11 @@ class WorkflowStop(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["release_time", b"release_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_by", b"acknowledged_by", "author", b"author", "in_force", b"in_force", "message_digest", b"message_digest", "release_time", b"release_time", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_by", b"acknowledged_by", "author", b"author", "in_force", b"in_force", "kind", b"kind", "message_digest", b"message_digest", "release_time", b"release_time", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WorkflowStop: _TypeAlias = WorkflowStop  # noqa: Y015
+Global___WorkflowAlarm: _TypeAlias = WorkflowAlarm  # noqa: Y015
 
 @_typing.final
 class WorkflowOverlap(_message.Message):
@@ -452,6 +466,7 @@ class WorkflowStep(_message.Message):
     RELEASE_TIME_FIELD_NUMBER: _builtins.int
     PARENT_DIGESTS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     BREACHES_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
@@ -461,6 +476,8 @@ class WorkflowStep(_message.Message):
     """Member id of the author."""
     effective: _builtins.bool
     """True when it counts."""
+    waiting: _builtins.bool
+    """True when it does not count yet, because it follows from steps that this node does not hold."""
     @_builtins.property
     def title(self) -> _notice_pb2.BilingualText:
         """Name of the kind for a person."""
@@ -475,7 +492,7 @@ class WorkflowStep(_message.Message):
 
     @_builtins.property
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowBreach]:
-        """Why it does not count; empty where it does, and where it waits for steps this node does not hold."""
+        """Why it does not count; empty where it does."""
 
     def __init__(
         self,
@@ -487,11 +504,12 @@ class WorkflowStep(_message.Message):
         release_time: _timestamp_pb2.Timestamp | None = ...,
         parent_digests: _abc.Iterable[_builtins.bytes] | None = ...,
         effective: _builtins.bool = ...,
+        waiting: _builtins.bool = ...,
         breaches: _abc.Iterable[Global___WorkflowBreach] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["release_time", b"release_time", "title", b"title"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "breaches", b"breaches", "effective", b"effective", "kind", b"kind", "message_digest", b"message_digest", "parent_digests", b"parent_digests", "release_time", b"release_time", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "breaches", b"breaches", "effective", b"effective", "kind", b"kind", "message_digest", b"message_digest", "parent_digests", b"parent_digests", "release_time", b"release_time", "title", b"title", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
