@@ -46,7 +46,8 @@ class Kind:
     `remark` says what a reader should be told that no field says. `needs_parent`: follows from another message.
     `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
     workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `leaves_open` says of a content that
-    answers whether it settles nothing yet (more time wanted). `answered_by` names the kinds that answer it, the customary one first. `handling_for` gives the marks of a content whose draft leaves some out; None
+    answers whether it settles nothing yet (more time wanted). `answered_by` names the kinds that answer it, the
+    customary one first. `handling_for` gives the marks of a content whose draft leaves some out; None
     where a draft names them itself. `handling_codes`: those that a message of the kind may carry; empty for all.
     """
 

@@ -78,5 +78,6 @@ KIND: Final = Kind(
     summarise=_summary,
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
+    leaves_open=lambda content: content.reply == "more-time",
     check=_check,
 )

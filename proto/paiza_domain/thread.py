@@ -1,0 +1,104 @@
+"""A thread as its readers fold it: signed messages with the time of their release, opened or not.
+
+Only what every holder can see decides here: headers, contents and times of release. Order is by time of release, then
+by digest, so that all who hold the same messages come to the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from google.protobuf.message import Message
+
+from paiza.v1.message_pb2 import Header
+
+RECALL: Final = "recall"
+CORRECTION: Final = "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """One message of a thread. ``content`` is None where it was not opened.
+
+    ``recalled``: the node knows of a recall of it, wherever that stands.
+    """
+
+    digest: bytes
+    header: Header
+    time: datetime
+    content: Message | None = None
+    recalled: bool = False
+
+    @property
+    def author(self) -> str:
+        """Give the author's member id."""
+        return self.header.author
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What its author said of a message afterwards, by the digests of the messages that say so."""
+
+    recalled_by: tuple[bytes, ...] = ()
+    corrected_by: tuple[bytes, ...] = ()
+    replaced_by: bytes = b""
+
+
+UNMARKED: Final = Marks()
+
+
+def concerned(header: Header) -> tuple[bytes, ...]:
+    """Give the digests of the messages that a header takes back or corrects; none for any other kind."""
+    if header.kind == RECALL:
+        return tuple(header.parent_digests)
+    return tuple(header.parent_digests[:1]) if header.kind == CORRECTION else ()
+
+
+def takes_effect(header: Header, author: str, kind: str) -> bool:
+    """Say whether a recall or correction takes effect on a message of that author and kind.
+
+    Only the author takes back or corrects its own; and a recall is final, so that nobody can undo one unseen.
+    """
+    return header.author == author and kind != RECALL
+
+
+def in_order(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
+    """Give each message once, by time of release, then by digest."""
+    return sorted({each.digest: each for each in messages}.values(), key=lambda each: (each.time, each.digest))
+
+
+def marks(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Marks]:
+    """Give what became of the messages of a thread by recalls and corrections among them.
+
+    What nobody took back or corrected is not in it. A correction that was recalled itself corrects nothing.
+    """
+    ordered = in_order(messages)
+    by_digest = {each.digest: each for each in ordered}
+    recalls: dict[bytes, list[bytes]] = {}
+    corrections: dict[bytes, list[ThreadMessage]] = {}
+    for message in ordered:
+        for digest in concerned(message.header):
+            target = by_digest.get(digest)
+            if target is None or not takes_effect(message.header, target.author, target.header.kind):
+                continue
+            if message.header.kind == RECALL:
+                recalls.setdefault(digest, []).append(message.digest)
+            else:
+                corrections.setdefault(digest, []).append(message)
+    found: dict[bytes, Marks] = {}
+    for digest in recalls.keys() | corrections.keys():
+        standing = [each for each in corrections.get(digest, ()) if each.digest not in recalls and not each.recalled]
+        replacements = [each.header.parent_digests[1] for each in standing if len(each.header.parent_digests) > 1]
+        found[digest] = Marks(
+            recalled_by=tuple(recalls.get(digest, ())),
+            corrected_by=tuple(each.digest for each in standing),
+            replaced_by=replacements[-1] if replacements else b"",
+        )
+    return MappingProxyType({digest: each for digest, each in found.items() if each != UNMARKED})
+
+
+def recalled(message: ThreadMessage, known: Mapping[bytes, Marks]) -> bool:
+    """Say whether a message was taken back."""
+    return message.recalled or bool(known.get(message.digest, UNMARKED).recalled_by)
