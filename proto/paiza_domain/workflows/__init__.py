@@ -1,0 +1,46 @@
+"""The workflows, by the name that a kind gives: what a thread of signed steps means, and what may come next."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from paiza_domain.workflows import controlled_delivery
+from paiza_domain.workflows.step import Step
+
+__all__ = ["Step", "Workflow", "get"]
+
+
+class _Fold(Protocol):
+    def __call__(self, steps: Iterable[Step]) -> Any: ...
+
+
+class _CheckNext(Protocol):
+    def __call__(self, steps: Iterable[Step], step: Step) -> tuple[Any, ...]: ...
+
+
+class _Overdue(Protocol):
+    def __call__(self, standing: Any, now: datetime) -> tuple[Any, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """One workflow: `fold` gives the standing of a thread, `check_next` what a next step would break."""
+
+    name: str
+    fold: _Fold
+    check_next: _CheckNext
+    overdue: _Overdue
+
+
+_WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
+    controlled_delivery.NAME: Workflow(
+        controlled_delivery.NAME, controlled_delivery.fold, controlled_delivery.check_next, controlled_delivery.overdue
+    ),
+})  # fmt: skip
+
+
+def get(name: str) -> Workflow:
+    """Give the workflow of that name; KeyError if there is none, which is a defect of the kind that names it."""
+    return _WORKFLOWS[name]

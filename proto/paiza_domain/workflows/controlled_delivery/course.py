@@ -1,0 +1,143 @@
+"""The course of a delivery: everything the steps so far have brought about. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
+from paiza.v1.seizure_notice_pb2 import Quantity
+
+
+class Status(StrEnum):
+    """Where one state is on the way to its decision. The values are the codes of the list "cd_status"."""
+
+    REQUESTED = "requested"
+    ACKNOWLEDGED = "acknowledged"
+    CONDITIONS_PROPOSED = "conditions-proposed"
+    CONDITIONS_ANSWERED = "conditions-answered"
+    AUTHORISED = "authorised"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+UNDECIDED: Final = frozenset(
+    {Status.REQUESTED, Status.ACKNOWLEDGED, Status.CONDITIONS_PROPOSED, Status.CONDITIONS_ANSWERED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StateStanding:
+    """One state of the delivery. `scope` is a ControlledDeliveryScope, `until` its end, both of an authorisation only.
+
+    `conditions` are those proposed or, once authorised, those that hold; `answers` answer the proposed ones.
+    `step` is the digest of what brought the state to its status, `conditions_step` of its last proposed conditions.
+    """
+
+    role: str
+    status: Status = Status.REQUESTED
+    decided: bool = False
+    latest_decision: datetime | None = None
+    scope: Any = None
+    until: datetime | None = None
+    conditions: tuple[Any, ...] = ()
+    answers: tuple[Any, ...] = ()
+    conditions_step: bytes = b""
+    refusal: str = ""
+    step: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something one state did at a time."""
+
+    digest: bytes
+    member: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Event):
+    """A stop; `lifted_by` is the digest of its lifting, empty while it stands."""
+
+    lifted_by: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An open offer of a handover."""
+
+    digest: bytes
+    giver: str
+    taker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What holds after a set of steps. `responsible` is empty until the delivery begins.
+
+    `route` is the way planned last, `position` the leg on which the consignment is, `movement` the kind of the last
+    step that moved it. `rerouted` is the digest of a route change after which not every state has authorised yet or again.
+    """
+
+    request: bytes = b""
+    requester: str = ""
+    oral_request: datetime | None = None
+    confirmed: bool = False
+    withdrawn: bool = False
+    states: Mapping[str, StateStanding] = field(default_factory=lambda: MappingProxyType({}))
+    participants: frozenset[str] = frozenset()
+    route: tuple[ControlledDeliveryLeg, ...] = ()
+    position: int = 0
+    quantities: tuple[Quantity, ...] = ()
+    substitution_mode: str = ""
+    plan: bytes = b""
+    rerouted: bytes = b""
+    responsible: str = ""
+    movement: str = ""
+    custody: tuple[Event, ...] = ()
+    offer: Offer | None = None
+    stops: tuple[Stop, ...] = ()
+    suspensions: tuple[Event, ...] = ()
+    losses: tuple[Event, ...] = ()
+    delivered: Event | None = None
+    interventions: tuple[Event, ...] = ()
+    substitutions: tuple[Event, ...] = ()
+    outcomes: tuple[Event, ...] = ()
+    evidence_returned: bool = False
+    closed: bool = False
+    acknowledgeable: frozenset[bytes] = frozenset()
+
+    @property
+    def active(self) -> bool:
+        """Say whether the delivery has begun; it has then for good, also when it is halted or has ended."""
+        return bool(self.responsible)
+
+    @property
+    def ended(self) -> bool:
+        """Say whether it was delivered or intervened in."""
+        return self.delivered is not None or bool(self.interventions)
+
+    @property
+    def standing_stops(self) -> tuple[Stop, ...]:
+        """Give the stops that were not lifted."""
+        return tuple(stop for stop in self.stops if not stop.lifted_by)
+
+    @property
+    def remaining(self) -> tuple[ControlledDeliveryLeg, ...]:
+        """Give the legs from where the consignment is."""
+        return self.route[self.position :]
+
+    @property
+    def end(self) -> Event | None:
+        """Give what ended the delivery, the earliest first; a standing stop or loss of control does too."""
+        events = [*self.interventions, *self.losses, *self.standing_stops]
+        if self.delivered is not None:
+            events.append(self.delivered)
+        return min(events, key=lambda event: (event.time, event.digest), default=None)
+
+
+START: Final = Course()

@@ -1,0 +1,107 @@
+"""The fold: which steps take effect, and what course they bring about. Pure; the same on every node.
+
+1. A step is judged against the course of its own ancestors: legal there or not, for good. What overtakes is legal for
+   want of ancestors.
+2. The steps of a set are read in the one order (causal, then a stop first, then the lower digest).
+3. A legal step takes no effect if a halt that is concurrent with it goes before it.
+4. A step that can collide with a concurrent one is judged once more against the course at its place in the order.
+5. All other legal steps take effect: what they record stays true.
+"""
+
+from collections.abc import Iterable
+
+from paiza_domain.workflows.causality import Causality
+from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
+from paiza_domain.workflows.controlled_delivery.course import START, Course
+from paiza_domain.workflows.controlled_delivery.effects import apply
+from paiza_domain.workflows.controlled_delivery.halts import overtakes
+from paiza_domain.workflows.controlled_delivery.legality import addressing, breaches, without_state
+from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
+from paiza_domain.workflows.step import Step
+
+_OPENERS = frozenset({kinds.REQUEST})
+_DIGITS = 12  # hexadecimal digits that tell steps apart for a person
+
+Breaches = tuple[Breach, ...]
+
+
+class Folding:
+    """One fold over one set of steps; `course` is the outcome, `ineffective` says by digest what a step breaks."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.thread = Causality(steps, _OPENERS, kinds.OVERTAKING)
+        requests = [step for step in self.thread.steps if step.kind == kinds.REQUEST]
+        first = min(requests, key=lambda step: (step.release_time, step.digest), default=None)
+        self._request = first.digest if first is not None else b""
+        self._verdicts: list[Breaches] = []
+        self._courses: dict[int, Course] = {0: START}
+        self._halts = 0
+        for place, step in enumerate(self.thread.steps):
+            self._verdicts.append(self._judged(place, step))
+            if step.kind in kinds.HALTS and not self._verdicts[place]:
+                self._halts |= 1 << place
+        self.ineffective: dict[bytes, Breaches] = {}
+        self.order = tuple(self.thread.order(self.thread.everything))
+        self.course = self._read(self.order, self.thread.everything, self.ineffective)
+
+    def before(self, place: int) -> Course:
+        """Give the course of a step's own ancestors."""
+        members = self.thread.before[place]
+        known = self._courses.get(members)
+        if known is not None:
+            return known
+        last = self.thread.last_of_chain(place)
+        if last is not None:
+            # Nothing in the set is concurrent with `last`: it reads last, and as it was judged.
+            course = self._taken(self.before(last), last)
+        else:
+            course = self._read(self.thread.order(members), members, {})
+        self._courses[members] = course
+        return course
+
+    def _judged(self, place: int, step: Step) -> Breaches:
+        """Step 1."""
+        if step.kind not in kinds.STEPS:
+            return ()
+        if step.kind == kinds.REQUEST and step.digest != self._request:
+            return (Breach(Rule.REQUEST_REPEATED),)
+        course = self.before(place)
+        return breaches(course, step) or addressing(course, step)
+
+    def _taken(self, course: Course, place: int) -> Course:
+        step = self.thread.steps[place]
+        if self._verdicts[place] or step.kind not in kinds.STEPS:
+            return course
+        return apply(course, step, lambda digest: self.thread.is_ancestor(digest, place))
+
+    def _read(self, order: Iterable[int], members: int, ineffective: dict[bytes, Breaches]) -> Course:
+        """Read a set in its order (steps 2 to 5); what takes no effect is added to `ineffective`."""
+        course = START
+        for place in order:
+            found = self._verdicts[place] or self._overtaken(place, members) or self._collides(course, place)
+            if found:
+                ineffective[self.thread.steps[place].digest] = found
+            else:
+                course = self._taken(course, place)
+        return course
+
+    def _overtaken(self, place: int, members: int) -> Breaches:
+        """Step 3."""
+        step = self.thread.steps[place]
+        if step.kind not in kinds.CONTENDED and step.kind != kinds.AUTHORISATION:
+            return ()
+        halts = self._halts & members & ~self.thread.before[place]
+        while halts:
+            other = halts.bit_length() - 1
+            halts ^= 1 << other
+            halt = self.thread.steps[other]
+            if self.thread.concurrent(place, other) and overtakes(halt, step, self.before(place)):
+                return (Breach(Rule.OVERTAKEN, {"member": halt.author, "step": halt.digest.hex()[:_DIGITS]}),)
+        return ()
+
+    def _collides(self, course: Course, place: int) -> Breaches:
+        """Step 4."""
+        step = self.thread.steps[place]
+        if step.kind in kinds.CONTENDED:
+            return breaches(course, step)
+        return without_state(course, step) if step.kind in kinds.DECISIONS else ()

@@ -1,0 +1,81 @@
+"""Whether authorisations cover a route: dates, border points, quantity and mode of substitution (invariant 1)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from fractions import Fraction
+
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, ControlledDeliveryScope
+from paiza.v1.seizure_notice_pb2 import Quantity
+from paiza_domain.moments import to_datetime
+from paiza_domain.quantity import GRAMS_PER_UNIT, format_amount
+from paiza_domain.workflows.controlled_delivery.course import Course, StateStanding, Status
+from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
+
+_TIME = "%Y-%m-%d %H:%M UTC"
+
+
+def time_text(time: datetime) -> str:
+    """Write a time for a person."""
+    return time.strftime(_TIME)
+
+
+def lacking(course: Course, legs: Iterable[ControlledDeliveryLeg], time: datetime) -> Iterator[Breach]:
+    """Give what is lacking for the consignment to go these legs, judged at `time`."""
+    for leg in legs:
+        yield from leg_breaches(leg, course.states, course.quantities, course.substitution_mode, time)
+
+
+def leg_breaches(
+    leg: ControlledDeliveryLeg,
+    states: Mapping[str, StateStanding],
+    quantities: Iterable[Quantity],
+    mode: str,
+    time: datetime,
+) -> Iterator[Breach]:
+    """Give what the state's authorisation lacks for one leg."""
+    standing = states.get(leg.member)
+    if standing is None or standing.status is not Status.AUTHORISED:
+        yield Breach(Rule.AUTHORISATION_MISSING, {"member": leg.member})
+        return
+    scope: ControlledDeliveryScope = standing.scope
+    until = to_datetime(scope.valid_until_time)
+    if until < time:
+        yield Breach(Rule.AUTHORISATION_EXPIRED, {"member": leg.member, "time": time_text(until)})
+    yield from _dates(leg, scope)
+    for point in (leg.entry_point, leg.exit_point):
+        yield from point_breaches(leg.member, standing, point)
+    for quantity in quantities:
+        if not _holds(scope.quantities, quantity):
+            text = f"{format_amount(quantity.millionths)} {quantity.unit}"
+            yield Breach(Rule.SCOPE_QUANTITY, {"member": leg.member, "quantity": text})
+    if mode not in scope.substitution_modes:
+        yield Breach(Rule.SCOPE_SUBSTITUTION, {"member": leg.member, "mode": mode})
+
+
+def point_breaches(member: str, standing: StateStanding, point: str) -> Iterator[Breach]:
+    """Say whether the state's authorisation covers a border point; an empty one is none."""
+    if point and _plain(point) not in {_plain(each) for each in standing.scope.border_points}:
+        yield Breach(Rule.SCOPE_BORDER_POINT, {"member": member, "point": point})
+
+
+def _dates(leg: ControlledDeliveryLeg, scope: ControlledDeliveryScope) -> Iterator[Breach]:
+    enters, leaves = to_datetime(leg.entry_time), to_datetime(leg.exit_time)
+    first, last = to_datetime(scope.valid_from_time), to_datetime(scope.valid_until_time)
+    if not (first <= enters and leaves <= last):
+        covered, needed = f"{time_text(first)} – {time_text(last)}", f"{time_text(enters)} – {time_text(leaves)}"
+        yield Breach(Rule.SCOPE_DATES, {"member": leg.member, "covered": covered, "needed": needed})
+
+
+def _holds(limits: Iterable[Quantity], quantity: Quantity) -> bool:
+    """Say whether a limit in the same unit, or another unit of mass, is at least this quantity."""
+    needed = _measure(quantity)
+    return any(unit == needed[0] and amount >= needed[1] for unit, amount in map(_measure, limits))
+
+
+def _measure(quantity: Quantity) -> tuple[str, Fraction | int]:
+    grams = GRAMS_PER_UNIT.get(quantity.unit)
+    return (quantity.unit, quantity.millionths) if grams is None else ("g", quantity.millionths * grams)
+
+
+def _plain(point: str) -> str:
+    return " ".join(point.split()).casefold()
