@@ -70,7 +70,6 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "route_contradiction": N_("The route is marked unknown, but legs are given."),
     "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
     "sample_repeated": N_("The sample {value} is named twice."),
-    "seal_missing": N_("A sample is handed over under a seal with a number."),
     "seal_note_missing": N_("Say what was found: the seal is not intact."),
     "silence_not_sent": N_(
         "Silence is shown by itself and is never consent: a reply says no objection, objection or more time."

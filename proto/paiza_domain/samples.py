@@ -1,4 +1,4 @@
-"""The shape of a sample, which the messages about samples share, and the rule that each is named once."""
+"""The shapes of a sample, which the messages about samples share, and the rule that each is named once."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -22,28 +22,34 @@ def _sample_rules(sample: Sample) -> Iterator[tuple[str, Problem]]:
     yield from drug_type_problems(sample)
 
 
-SAMPLE: Final = Shape(
-    Sample,
-    (
-        Field("number", N_("Number of the sample"), required=True, max_length=64, default="1"),
-        Field(
-            "as_named",
-            N_("Substance as named"),
-            opened=True,
-            hint=N_("mandatory where there is no reference id"),
-            term="substance",
+def _sample(*, sealed: bool) -> Shape:
+    return Shape(
+        Sample,
+        (
+            Field("number", N_("Number of the sample"), required=True, max_length=64, default="1"),
+            Field(
+                "as_named",
+                N_("Substance as named"),
+                opened=True,
+                hint=N_("mandatory where there is no reference id"),
+                term="substance",
+            ),
+            Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
+            Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
+            Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
+            Field("form", N_("Form"), FieldType.CODE, codes="form"),
+            Field("quantity", N_("Mass or count"), FieldType.QUANTITY, required=True),
+            Field("seal", N_("Number of the seal"), max_length=60, required=sealed, term="seal"),
+            Field("origin", N_("Notice or case it was taken from"), term="reference"),
+            Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
         ),
-        Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
-        Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
-        Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
-        Field("form", N_("Form"), FieldType.CODE, codes="form"),
-        Field("quantity", N_("Mass or count"), FieldType.QUANTITY, required=True),
-        Field("seal", N_("Number of the seal"), max_length=60, opened=True, term="seal"),
-        Field("origin", N_("Notice or case it was taken from"), term="reference"),
-        Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
-    ),
-    related=_sample_rules,
-)
+        related=_sample_rules,
+    )
+
+
+WANTED_SAMPLE: Final = _sample(sealed=False)
+SEALED_SAMPLE: Final = _sample(sealed=True)
+"""A sample as it changes hands: under a seal with a number."""
 
 
 def named_once(samples: Iterable[Any]) -> Iterator[tuple[str, Problem]]:

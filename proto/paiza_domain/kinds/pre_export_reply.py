@@ -1,6 +1,6 @@
 """Reply to a pre-export notification: no objection, objection or more time. Silence is never one of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -48,14 +48,6 @@ SHAPE: Final = Shape(
     ),
     related=_fits_reply,
 )
-
-
-def standing(replies: Iterable[PreExportReply]) -> str:
-    """Give the code under which a notification with these replies, oldest first, is shown: the last, or silence."""
-    code = SILENCE
-    for reply in replies:
-        code = reply.reply
-    return code
 
 
 def _check(content: PreExportReply, _annex: Any, now: datetime) -> list[FieldError]:

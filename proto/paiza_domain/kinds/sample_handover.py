@@ -11,15 +11,12 @@ from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import PLACE
 from paiza_domain.moments import write_moment
 from paiza_domain.nominal import ANNEX
-from paiza_domain.samples import MAX_SAMPLES, SAMPLE, named_once, not_in_future
+from paiza_domain.samples import MAX_SAMPLES, SEALED_SAMPLE, named_once, not_in_future
 from paiza_domain.shapes import Field, FieldType, Shape
 
 
-def _sealed_once(act: SampleHandover) -> Iterator[tuple[str, Problem]]:
+def _related(act: SampleHandover) -> Iterator[tuple[str, Problem]]:
     yield from named_once(act.samples)
-    for index, sample in enumerate(act.samples):
-        if not sample.seal:
-            yield f"samples[{index}].seal", ("seal_missing", {})
 
 
 SHAPE: Final = Shape(
@@ -30,7 +27,7 @@ SHAPE: Final = Shape(
         Field("place", N_("Place of the handover"), FieldType.GROUP, required=True, shape=PLACE),
         Field("given_by", N_("Given by (authority, office)"), required=True),
         Field("taken_by", N_("Taken by (authority, office)"), required=True),
-        Field("samples", N_("Samples"), FieldType.GROUP, required=True, most=MAX_SAMPLES, shape=SAMPLE),
+        Field("samples", N_("Samples"), FieldType.GROUP, required=True, most=MAX_SAMPLES, shape=SEALED_SAMPLE),
         Field("courier", N_("How they travel"), FieldType.CODE, required=True, codes="sample_courier"),
         Field("courier_reference", N_("Waybill or mandate of the courier"), term="waybill"),
         Field("use_limits", N_("To be used only for"), FieldType.LINES, required=True, max_length=4_000),
@@ -39,7 +36,7 @@ SHAPE: Final = Shape(
         Field("import_permit", N_("Import authorisation"), term="document"),
         Field("remarks", N_("Remarks"), FieldType.LINES, max_length=4_000),
     ),
-    related=_sealed_once,
+    related=_related,
 )
 
 

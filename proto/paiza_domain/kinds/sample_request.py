@@ -11,7 +11,7 @@ from paiza_domain.kind import Kind
 from paiza_domain.moments import to_datetime
 from paiza_domain.quantity import format_amount
 from paiza_domain.reading import code_text
-from paiza_domain.samples import MAX_SAMPLES, SAMPLE, named_once
+from paiza_domain.samples import MAX_SAMPLES, WANTED_SAMPLE, named_once
 from paiza_domain.shapes import Field, FieldType, Shape
 
 _ANSWER_DEADLINE: Final = timedelta(days=30)  # a decision needs an import and an export authorisation
@@ -27,7 +27,7 @@ SHAPE: Final = Shape(
         Field("reference", N_("Own reference"), required=True, term="reference"),
         Field("purpose", N_("Purpose"), FieldType.CODE, required=True, codes="sample_purpose"),
         Field("reason", N_("Why, in words"), FieldType.LINES, required=True, max_length=4_000),
-        Field("samples", N_("Samples"), FieldType.GROUP, required=True, most=MAX_SAMPLES, shape=SAMPLE),
+        Field("samples", N_("Samples"), FieldType.GROUP, required=True, most=MAX_SAMPLES, shape=WANTED_SAMPLE),
         Field("laboratory", N_("Laboratory or unit that uses them"), required=True),
         Field("after_use", N_("What becomes of what is left"), FieldType.CODE, required=True, codes="sample_after_use"),
         Field("import_permit", N_("Import authorisation"), term="document"),

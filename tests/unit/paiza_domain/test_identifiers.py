@@ -55,3 +55,26 @@ def test_no_text_makes_a_judge_fail(text: str) -> None:
     ):
         problem = judge(text)
         assert problem is None or problem[0] in {"check_digit", "code_malformed"}
+
+
+@pytest.mark.parametrize("number", ["108-24-7", "7722-64-7", "50-00-0", "299-42-3", "437-38-7"])
+def test_cas_numbers_have_a_check_digit(number: str) -> None:
+    """Published numbers pass, and any other last digit does not."""
+    assert identifiers.cas_problem(number) is None
+    assert identifiers.cas_check_digit(number[:-2]) == int(number[-1])
+    for digit in set("0123456789") - {number[-1]}:
+        assert identifiers.cas_problem(number[:-1] + digit) == ("check_digit", {})
+
+
+@pytest.mark.parametrize("number", ["", "108247", "108-24", "0108-24-7", "12345678-24-7", "108-24-٧", " 108-24-7"])
+def test_what_is_no_cas_number_is_told_by_its_form(number: str) -> None:
+    """A number of another form is not judged by its check digit."""
+    assert identifiers.cas_problem(number) == ("code_malformed", {"expected": "108-24-7"})
+
+
+def test_hs_codes_and_inchi_keys_are_judged_by_form() -> None:
+    """Six, eight or ten digits without points; 14, 10 and 1 capitals."""
+    assert [identifiers.hs_problem(each) for each in ("291524", "29152400", "2915240000")] == [None, None, None]
+    assert all(identifiers.hs_problem(each) for each in ("2915", "2915.24", "2915240", "291524000000"))
+    assert identifiers.inchi_key_problem("WFXAZNNJSKVHJT-UHFFFAOYSA-N") is None
+    assert identifiers.inchi_key_problem("WFXAZNNJSKVHJT-UHFFFAOYSA-n")
