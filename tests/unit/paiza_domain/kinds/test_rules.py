@@ -281,7 +281,7 @@ def test_each_broken_rule_is_named_alone(name: str, change: Change, path: str, c
 
 
 def test_silence_is_never_a_reply() -> None:
-    """The code of silence has its name in both languages, is refused as a reply, and each reader of a notice is told."""
+    """The code of silence has its name, is refused as a reply, and each reader of a notification is told of it."""
     assert load("pre_export_reply").text("none", "ru") == "Ответа нет"
     notification = drafts.read(draft("pre-export-notification"), now=NOW)
     assert notification.kind.remarks(notification.content, NOW, "en") == (
