@@ -1,0 +1,85 @@
+"""Deconfliction: whether two live workflows speak of the same thing, so that two services do not meet unprepared.
+
+Two overlap where they share an identifier (a plate, a container, a person), or a place at which both are in the same
+days. Compared is in memory, by terms alike in both alphabets (`paiza_domain.terms`); what is told is that they overlap
+and in which kinds of thing, never in what.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza_domain import terms
+from paiza_domain.kind import Kind
+from paiza_domain.terms import Term
+
+PLACE: Final = "place"
+MARGIN: Final = timedelta(days=1)  # consignments are early and late
+MAX_DEPTH: Final = 8  # messages within messages: a content has four at most
+
+
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """What one workflow speaks of: identifiers, places, and the days in which it moves."""
+
+    identifiers: frozenset[Term] = frozenset()
+    places: frozenset[str] = frozenset()
+    days: tuple[datetime, datetime] | None = None
+
+    def joined(self, other: "Pointers") -> "Pointers":
+        """Give what both speak of."""
+        windows = [each.days for each in (self, other) if each.days is not None]
+        days = (min(first for first, _ in windows), max(last for _, last in windows)) if windows else None
+        return Pointers(self.identifiers | other.identifiers, self.places | other.places, days)
+
+
+def pointers(kind: Kind, content: Message, annex: Message | None) -> Pointers:
+    """Give what one message speaks of."""
+    found = terms.terms(kind, content, annex)
+    times = list(_times(content))
+    return Pointers(
+        frozenset(term for term in found if term.links),
+        _whole_places(found),
+        (min(times), max(times)) if times else None,
+    )
+
+
+def overlap(one: Pointers, other: Pointers) -> frozenset[str]:
+    """Say in which kinds of thing two workflows overlap; empty where they do not."""
+    shared = {term.field for term in one.identifiers & other.identifiers}
+    if one.places & other.places and _meet(one.days, other.days):
+        shared.add(PLACE)
+    return frozenset(shared)
+
+
+def _meet(one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None) -> bool:
+    """Say whether two spans of days meet; one that is not known meets every other."""
+    if one is None or other is None:
+        return True
+    return one[0] - MARGIN <= other[1] and other[0] - MARGIN <= one[1]
+
+
+def _whole_places(found: Iterable[Term]) -> frozenset[str]:
+    """Give the places by their whole names: single words of them are shared by half a country."""
+    places = {term.text for term in found if term.field == PLACE}
+    words = {word for place in places if len(parts := place.split()) > 1 for word in parts}
+    return frozenset(places - words)
+
+
+def _times(message: Message, depth: int = MAX_DEPTH) -> Iterator[datetime]:
+    """Give the times at which legs are entered and left, wherever they stand in a content."""
+    for field, value in message.ListFields():
+        each: Any
+        for each in value if field.is_repeated else [value]:
+            if isinstance(each, Timestamp):
+                if field.name in _MOVING:
+                    yield each.ToDatetime(tzinfo=UTC)
+            elif isinstance(each, Message) and depth:
+                yield from _times(each, depth - 1)
+
+
+_MOVING: Final = frozenset({"entry_time", "exit_time", "planned_time", "started_time", "delivered_time"})

@@ -1,0 +1,139 @@
+"""The steps of a thread: its messages, opened where a workflow must know what they say. Kept in memory only.
+
+A message is opened with the node's own key when a workflow asks for it, and what was read is remembered by digest. Of
+kinds that are no steps nothing is opened: they stand in the thread as what others follow from.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Final
+
+import structlog
+
+from paiza.v1 import log_pb2, message_pb2
+from paiza_domain import kinds, validation
+from paiza_domain.kind import Kind
+from paiza_domain.workflows.step import Step
+from paiza_node.deconfliction import Pointers, pointers
+from paiza_node.model import MessageRow, MessageState, ProofKind
+from paiza_node.ports import Reads
+from paiza_wire import hpke
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
+
+MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
+ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
+_ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
+
+log = structlog.get_logger("paiza.workflow")
+
+
+class Steps:
+    """Opens messages of threads and remembers them. Safe between threads."""
+
+    def __init__(self, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]) -> None:
+        """Take whose keys open them."""
+        self._member = member
+        self._private_keys = private_keys
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, Step] = OrderedDict()
+
+    def of_thread(self, reads: Reads, thread_id: bytes) -> list[Step]:
+        """Give every message of a thread that this node holds and can read, in order of arrival."""
+        found = (self._step(reads, row) for row in reads.thread(thread_id))
+        return [step for step in found if step is not None]
+
+    def open(self, message: VerifiedMessage, released: datetime) -> Step:
+        """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
+        header = message.header
+        parts = {
+            part.part_number: wire.unseal(message, part.part_number, self._member, self._private_keys)
+            for part in message.signed.parts
+        }
+        annex = next((data for number, data in parts.items() if header.parts[number].kind == _ANNEX), None)
+        validation.check_message(header, parts.get(0), annex, released)
+        content = kinds.get(header.kind, header.kind_version).content.FromString(parts[0])
+        return Step.of(header, message.digest, content, released)
+
+    def pointers(self, reads: Reads, row: MessageRow) -> Pointers:
+        """Say what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
+        header = wire.parse_header(row.header)
+        kind, body = known_kind(header), reads.body(row.seq)
+        if kind is None or not kind.workflow or body is None:
+            return Pointers()
+        verified = VerifiedMessage(row.digest, header, message_pb2.SignedMessage.FromString(body), ())
+        number = next((number for number, part in enumerate(header.parts) if part.kind == _ANNEX), None)
+        try:
+            content = kind.content.FromString(wire.unseal(verified, 0, self._member, self._private_keys))
+            annex = None
+            if number is not None and kind.annex is not None:
+                annex = kind.annex.FromString(wire.unseal(verified, number, self._member, self._private_keys))
+        except Rejected as error:
+            log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
+            return Pointers()
+        return pointers(kind, content, annex)
+
+    def _step(self, reads: Reads, row: MessageRow) -> Step | None:
+        with self._lock:
+            kept = self._kept.get(row.digest)
+            if kept is not None:
+                self._kept.move_to_end(row.digest)
+        # What was read of our own in a transaction that came to nothing may have been released anew since then.
+        if kept is not None and (row.received or kept.release_time == row.stored_time):
+            return kept
+        try:
+            step = self._read(reads, row)
+        except Rejected as error:  # it was taken once: a key is gone, or it was erased
+            log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
+            return None
+        with self._lock:
+            self._kept[row.digest] = step
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return step
+
+    def _read(self, reads: Reads, row: MessageRow) -> Step:
+        header = wire.parse_header(row.header)
+        kind = known_kind(header)
+        content = None
+        if kind is not None and (kind.workflow or kind.name == ACKNOWLEDGEMENT):
+            body = reads.body(row.seq)
+            if body is None:
+                raise Rejected("unknown_id", "its content was erased")
+            signed = message_pb2.SignedMessage.FromString(body)
+            verified = VerifiedMessage(row.digest, header, signed, ())
+            content = kind.content.FromString(wire.unseal(verified, 0, self._member, self._private_keys))
+        return Step.of(header, row.digest, content, _release_time(reads, row))
+
+
+@cache
+def _moving() -> frozenset[str]:
+    steps = {name for name, kind in kinds.all_kinds().items() if kind.workflow}
+    return frozenset({*steps, ACKNOWLEDGEMENT} if steps else ())
+
+
+def is_step(kind: str) -> bool:
+    """Say whether a workflow may move with a message of this kind."""
+    return kind in _moving()
+
+
+def known_kind(header: message_pb2.Header) -> Kind | None:
+    """Give the kind of a message; None where this node does not know it any more."""
+    try:
+        return kinds.get(header.kind, header.kind_version)
+    except Rejected:
+        return None
+
+
+def _release_time(reads: Reads, row: MessageRow) -> datetime:
+    """Say when the author's log released a message."""
+    if row.state is MessageState.RELEASED:
+        return row.stored_time
+    for proof in reads.proofs(row.digest, ProofKind.RELEASED):
+        if proof.member == row.author:
+            return log_pb2.LogEntry.FromString(proof.entry).entry_time.ToDatetime(tzinfo=UTC)
+    raise Rejected("proof_missing", "the proof of its release is gone")
