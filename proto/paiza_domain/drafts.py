@@ -7,18 +7,20 @@ follows from the federation (who is a member, which legal bases exist, which mes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
 from paiza.v1.message_pb2 import Handling, Recipient, Urgency
-from paiza_domain import kinds
+from paiza_domain import kinds, scalars
 from paiza_domain.draft_content import ContentReader
 from paiza_domain.draft_header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader
 from paiza_domain.draft_writing import message_lines, scalar
 from paiza_domain.field_checks import nearest
 from paiza_domain.field_errors import FieldError
 from paiza_domain.kind import Kind
+from paiza_domain.shapes import Field as ShapeField
 from paiza_domain.yaml_tree import Group, Node, Scalar, TreeError, parse
 
 _KEYS: Final = (
@@ -58,11 +60,11 @@ class Draft:
     parents: tuple[str, ...] = ()
 
 
-def read(text: str, lang: str = "en", *, now: datetime) -> Draft:
+def read(text: str, lang: str = "en", *, now: datetime, given: Mapping[str, str] = MappingProxyType({})) -> Draft:
     """Read and judge a draft as of `now`; raises `DraftError`, whose text is in `lang`.
 
     Recipients, review date and handling may be missing, since a command line may give them: `validation.header_errors`
-    judges the finished header.
+    judges the finished header. ``given`` are single fields of the content, by key, for where the draft leaves them out.
     """
     try:
         tree = parse(text)
@@ -77,7 +79,7 @@ def read(text: str, lang: str = "en", *, now: datetime) -> Draft:
     if kind is None:
         raise DraftError(above.errors, lang)
     header = HeaderReader(nodes, now)
-    content, annex, errors = read_contents(kind, nodes, now)
+    content, annex, errors = read_contents(kind, nodes, now, given)
     draft = Draft(
         kind=kind,
         content=content,
@@ -116,7 +118,7 @@ def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind 
 
 
 def read_contents(
-    kind: Kind, nodes: Mapping[str, Node], now: datetime
+    kind: Kind, nodes: Mapping[str, Node], now: datetime, given: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Message, Message | None, list[FieldError]]:
     """Read and judge content and annex; paths of the annex begin with `annex`, those of the content with nothing."""
     reader = ContentReader()
@@ -124,6 +126,9 @@ def read_contents(
     if "content" in nodes:
         reader.places[""] = nodes["content"].line, nodes["content"].column
         reader.fill(kind.shape, nodes["content"], content, "")
+    for key, text in given.items():
+        if not _is_set(content, kind.shape.by_key[key]):
+            scalars.read(kind.shape.by_key[key], text, content)
     annex: Message | None = None
     node = nodes.get("annex")
     if node is not None and not (isinstance(node, Scalar) and node.null):
@@ -136,6 +141,10 @@ def read_contents(
     told = {each.path for each in reader.errors}
     judged = [each for each in kind.validate(content, annex, now) if not _told(each.path, told)]
     return content, annex, [*reader.errors, *(reader.place(each) for each in judged)]
+
+
+def _is_set(content: Message, field: ShapeField) -> bool:
+    return any(descriptor.name == field.name for descriptor, _ in content.ListFields())
 
 
 def _told(path: str, told: set[str]) -> bool:
