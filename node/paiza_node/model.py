@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from paiza.v1 import attachment_pb2, log_pb2, officer_pb2
+from paiza_domain.thread import UNMARKED, Marks
 
 
 class MessageState(IntEnum):
@@ -252,6 +253,7 @@ class ListedMessage:
     opened_by_caller: bool
     opened: bool
     deliveries: list[DeliveryRow] = field(default_factory=list)
+    marks: Marks = UNMARKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,9 @@ def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
         deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
         sequence=row.seq,
         received=row.received,
+        recalled_by=listed.marks.recalled_by,
+        corrected_by=listed.marks.corrected_by,
+        replaced_by=listed.marks.replaced_by,
     )
     info.stored_time.FromDatetime(row.stored_time)
     return info

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from paiza.v1 import message_pb2, officer_pb2
+from paiza_domain.thread import UNMARKED
 from paiza_node.model import (
     DeliveryRow,
     ForeignProof,
@@ -284,9 +285,14 @@ class SqlReads(AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadRe
             )
             for digest, name in rows:
                 openers.setdefault(digest, set()).add(name)
+        marks = self.marks(messages)
         return [
             ListedMessage(
-                row, officer in openers.get(row.digest, ()), row.digest in openers, deliveries.get(row.seq, [])
+                row,
+                officer in openers.get(row.digest, ()),
+                row.digest in openers,
+                deliveries.get(row.seq, []),
+                marks=marks.get(row.digest, UNMARKED),
             )
             for row in messages
         ]

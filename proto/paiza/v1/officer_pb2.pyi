@@ -412,6 +412,9 @@ class MessageInfo(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    RECALLED_BY_FIELD_NUMBER: _builtins.int
+    CORRECTED_BY_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     header: _builtins.bytes
@@ -426,6 +429,8 @@ class MessageInfo(_message.Message):
     """Number that grows with every message stored at this node; used by Watch."""
     received: _builtins.bool
     """True for a message received, false for one released by this member."""
+    replaced_by: _builtins.bytes
+    """Digest of the message that replaces it by the last of these; empty where none does."""
     @_builtins.property
     def stored_time(self) -> _timestamp_pb2.Timestamp:
         """When this node stored it."""
@@ -437,6 +442,14 @@ class MessageInfo(_message.Message):
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_attachment_pb2.AttachmentStanding]:
         """Where each of its attachments stands: here for a message received, at each recipient for one sent."""
+
+    @_builtins.property
+    def recalled_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Digests of the recalls by which its author took it back; it is opened only with a stated reason then."""
+
+    @_builtins.property
+    def corrected_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Digests of the corrections by which its author said that it is wrong, those left out that were recalled."""
 
     def __init__(
         self,
@@ -451,10 +464,13 @@ class MessageInfo(_message.Message):
         sequence: _builtins.int = ...,
         received: _builtins.bool = ...,
         attachments: _abc.Iterable[_attachment_pb2.AttachmentStanding] | None = ...,
+        recalled_by: _abc.Iterable[_builtins.bytes] | None = ...,
+        corrected_by: _abc.Iterable[_builtins.bytes] | None = ...,
+        replaced_by: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stored_time", b"stored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "deliveries", b"deliveries", "header", b"header", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "received", b"received", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "header", b"header", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

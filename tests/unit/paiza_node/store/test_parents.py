@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from paiza.v1.message_pb2 import Header
-from paiza_node.model import MessageState
+from paiza_domain.thread import Marks
+from paiza_node.model import MessageQuery, MessageRow, MessageState
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store import migrate as migration
 from paiza_node.store.engine import parse_url
@@ -60,3 +61,29 @@ def test_parents_of_messages_stored_before_are_read_once(database_url: str, monk
     with store.reads() as reads:
         assert reads.children([PARENT], ("recall",)) == {PARENT: [row(1).digest]}
     store.close()
+
+
+def afterwards(seq: int, kind: str, *parents: bytes, author: str = "kaz") -> MessageRow:
+    """Make what an author says of messages afterwards."""
+    header = Header(kind=kind, author=author, parent_digests=parents, message_id=bytes([seq]))
+    return replace(row(seq, author), kind=kind, header=header.SerializeToString(), parents=parents)
+
+
+def test_authors_mark_their_own_messages(store: SqlStore) -> None:
+    """A list shows what was recalled, corrected and replaced, by its author only, and not by a recalled correction."""
+    header = Header(kind="free-message", author="kaz").SerializeToString()
+    notes = [replace(row(seq), header=header) for seq in (1, 2, 3, 4)]
+    recalled, corrected, unmarked, foreign = (each.digest for each in notes)
+    recall = afterwards(5, "recall", recalled)
+    correction = afterwards(6, "correction", corrected, foreign)
+    undone = afterwards(7, "correction", unmarked)
+    undo = afterwards(8, "recall", undone.digest)
+    stranger = afterwards(9, "recall", foreign, author="tjk")
+    with store.transaction() as tx:
+        tx.add_messages([*notes, recall, correction, undone, undo, stranger])
+    with store.reads() as reads:
+        listed = {each.row.digest: each.marks for each in reads.list_messages(MessageQuery(), "officer")}
+    assert listed.pop(recalled) == Marks(recalled_by=(recall.digest,))
+    assert listed.pop(corrected) == Marks(corrected_by=(correction.digest,), replaced_by=foreign)
+    assert listed.pop(undone.digest) == Marks(recalled_by=(undo.digest,))
+    assert set(listed.values()) == {Marks()}
