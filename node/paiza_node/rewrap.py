@@ -1,9 +1,9 @@
-"""Rewrap: a recipient could not open a message, so its part keys are wrapped again for that member's current key.
+"""Rewrap: the part keys of a message are wrapped for another key, or for another member.
 
 The wraps stand outside the signature, so nothing has to be signed anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from paiza.v1 import message_pb2
@@ -27,18 +27,55 @@ def rewrap(
     """
     message = message_pb2.SignedMessage.FromString(signed)
     header = wire.parse_header(message.header)
+    fresh = _wraps(message, header, range(len(header.parts)), recipient, member, private_keys, register, now)
+    kept = [wrap for wrap in message.wraps if wrap.recipient != recipient]
+    del message.wraps[:]
+    message.wraps.extend([*kept, *fresh])
+    return message.SerializeToString(deterministic=True)
+
+
+def wrap_for(
+    signed: bytes,
+    recipient: str,
+    *,
+    member: str,
+    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    register: Register,
+    now: datetime,
+    without_annex: bool = False,
+) -> bytes:
+    """Give a message as it is passed on: wrapped for this one member and nobody else; the annex may stay behind.
+
+    Rejected("cannot_open") where a part that is to go along was not passed on to us.
+    """
+    message = message_pb2.SignedMessage.FromString(signed)
+    header = wire.parse_header(message.header)
+    annex = message_pb2.PART_KIND_NOMINAL_ANNEX
+    going = [n for n, part in enumerate(header.parts) if not (without_annex and part.kind == annex)]
+    fresh = _wraps(message, header, going, recipient, member, private_keys, register, now)
+    parts = [part for part in message.parts if part.part_number in going]
+    passed = message_pb2.SignedMessage(header=message.header, signatures=message.signatures, wraps=fresh, parts=parts)
+    return passed.SerializeToString(deterministic=True)
+
+
+def _wraps(
+    message: message_pb2.SignedMessage,
+    header: message_pb2.Header,
+    parts: Sequence[int],
+    recipient: str,
+    member: str,
+    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    register: Register,
+    now: datetime,
+) -> list[message_pb2.Wrap]:
     verified = wire.VerifiedMessage(wire.message_digest(message.header), header, message, ())
     key = register.active_member(recipient).current_encryption_key(now)
-    fresh = [
+    return [
         wire.wrap_key(
             wire.unwrap_key(verified, number, member, private_keys),
             verified.digest,
             number,
             wire.RecipientKey(recipient, key.key),
         )
-        for number in range(len(header.parts))
+        for number in parts
     ]
-    kept = [wrap for wrap in message.wraps if wrap.recipient != recipient]
-    del message.wraps[:]
-    message.wraps.extend([*kept, *fresh])
-    return message.SerializeToString(deterministic=True)

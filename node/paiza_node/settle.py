@@ -15,7 +15,7 @@ from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_node.growth import KnownLogs
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import ForeignProof, KnownLog, Outgoing, Postponement, ProofKind, Settlement
+from paiza_node.model import ForeignProof, KnownLog, Outgoing, Passing, Postponement, ProofKind, Settlement
 from paiza_node.news import News
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
@@ -117,6 +117,9 @@ class Settle:
             event = log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED
             settlement = Settlement(outgoing.id, state, answer.entry.reason)
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
+            if outgoing.passing == Passing.NOTICE:  # that the author knows is no receipt of the message
+                verdicts.settlements.append((settlement, outgoing, event, b""))
+                return
             verdicts.settlements.append((settlement, outgoing, event, evidence))
             verdicts.proofs.append(
                 ForeignProof(
@@ -136,7 +139,7 @@ class Settle:
             verdicts.settlements.append((settlement, outgoing, log_pb2.LOG_EVENT_REFUSED, b""))
         elif which == "retry":
             reason = _bounded(result.retry.reason)
-            if reason == "cannot_open":
+            if reason == "cannot_open" and outgoing.passing == Passing.OWN:  # what is passed on is always wrapped anew
                 verdicts.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
             detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
             verdicts.postponements.append(self._again(outgoing, reason, detail, seconds))

@@ -28,7 +28,14 @@ MAX_RETENTION: Final = timedelta(days=366 * 75)  # a review date beyond a workin
 _urgency_reason = field_checks.code("urgency_reason")
 
 
-def check_message(header: Header, content_bytes: bytes | None, annex_bytes: bytes | None, now: datetime) -> None:
+def check_message(
+    header: Header,
+    content_bytes: bytes | None,
+    annex_bytes: bytes | None,
+    now: datetime,
+    *,
+    annex_withheld: bool = False,
+) -> None:
     """Judge a message whose signatures were verified; raises `Rejected`, whose detail names path and code, no content.
 
     1. The kind and its version are known.
@@ -36,6 +43,8 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
     3. The parts are those the kind has.
     4. Content and annex are within their limits and parse, without unknown fields.
     5. Content and annex are valid, judged at the author's time, so that every receiver judges alike.
+
+    ``annex_withheld``: the message was passed on, perhaps without the nominal annex its header describes.
 
     Not judged here: signatures, the author's authority, `needs_second_officer`, whether a recipient may have it.
     """
@@ -45,7 +54,7 @@ def check_message(header: Header, content_bytes: bytes | None, annex_bytes: byte
     _refuse("invalid_header", header_errors(header, kind, now))
     check_four_eyes(header, kind)
     # Step 3.
-    _check_parts(header, kind, annex_bytes)
+    _check_parts(header, kind, annex_bytes, annex_withheld=annex_withheld)
     # Step 4.
     content = _parsed(kind.content, content_bytes, MAX_CONTENT)
     annex = None if annex_bytes is None or kind.annex is None else _parsed(kind.annex, annex_bytes, MAX_ANNEX)
@@ -147,7 +156,7 @@ def _recipient_errors(header: Header) -> list[FieldError]:
     return found
 
 
-def _check_parts(header: Header, kind: Kind, annex_bytes: bytes | None) -> None:
+def _check_parts(header: Header, kind: Kind, annex_bytes: bytes | None, *, annex_withheld: bool) -> None:
     if len(header.parts) > MAX_PARTS:
         raise Rejected("invalid_parts", f"{len(header.parts)} parts, at most {MAX_PARTS}")
     part_kinds = [part.kind for part in header.parts]
@@ -156,7 +165,7 @@ def _check_parts(header: Header, kind: Kind, annex_bytes: bytes | None) -> None:
     annexes = part_kinds.count(PartKind.PART_KIND_NOMINAL_ANNEX)
     if annexes > (kind.annex is not None):
         raise Rejected("invalid_parts", f"{annexes} nominal annexes in a message of kind {kind.name}")
-    if (annex_bytes is not None) != bool(annexes):
+    if (annex_bytes is not None) != bool(annexes) and not (annex_withheld and annex_bytes is None):
         raise Rejected("invalid_parts", "nominal annex and header disagree")
     if not _KNOWN_PARTS.issuperset(part_kinds):
         raise Rejected("invalid_parts", "a part of unknown kind")

@@ -75,6 +75,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "profile_ambiguous": "There are several profiles and none was chosen; name one.",
     "proof_missing": "A claim comes without the log proof it needs; ask the own node, or the maker of the evidence, for it.",
     "quota_exceeded": "More attachments are held for one officer or peer than the node allows; send what was uploaded, or wait.",
+    "reason_missing": "This act needs a stated reason; state it.",
     "register_expired": "The register was not renewed in time, so nobody can be trusted by it; the register's holders must publish a new version.",
     "register_invalid": "A file of the register is not signed by those who answer for it, or is not well formed; ask another peer, and tell the register's holders.",
     "register_rolled_back": "The register served is older than the one known, or takes back what was published; ask another peer.",

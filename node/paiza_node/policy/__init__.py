@@ -9,15 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final
 
 import cedarpy
 
 from paiza.v1 import message_pb2
+from paiza_domain import handling
 from paiza_node.errors import N_, NodeStopped
 from paiza_wire.errors import Rejected
 
 REMEMBERED: Final = 4096  # decisions; they depend on nothing but what they are asked about
+REMEMBERED_BYTES: Final = 512  # of the marks and recipients of a decision worth remembering; longer ones are rare
+REMEMBERED_MARKS: Final = 1024  # combinations of marks read once
+
+
+NEEDS_GRANT: Final = "-needs-grant"
+"""How the ids of rules end that forbid only what the originator did not consent to."""
+
+CONTEXTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "forward": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
+    "take_forwarded": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
+    "export": ("audience", "purpose", "granted", "recalled", "withAnnex"),
+    "derive": ("covered",),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,9 @@ class Principal:
     node: bool = False
 
 
+UNLIMITED: Final = handling.Marks(tlp="CLEAR", code="H0")
+
+
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
     """What a decision about a message depends on. ``ceiling`` is the lowest of those who would hold it."""
@@ -42,25 +60,52 @@ class MessageFacts:
     ceiling: int
     sender_roles: frozenset[str]
     has_annex: bool
+    marks: handling.Marks = UNLIMITED
+    recipients: frozenset[str] = frozenset()
+    workflow: str = ""
 
     @classmethod
-    def of(cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int) -> "MessageFacts":
-        """Take the facts from a header; the classification is that of its most classified part."""
-        classification = header.handling.classification
+    def of(
+        cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int, workflow: str = ""
+    ) -> "MessageFacts":
+        """Take the facts from a header; its marks are the strictest of all its parts."""
+        marks = _marks(header.handling)
         annex = False
         for part in header.parts:
             if part.HasField("handling"):
-                classification = max(classification, part.handling.classification)
+                marks = marks.merge(_marks(part.handling))
             annex = annex or part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX
         return cls(
             kind=header.kind,
             author=header.author,
             urgency=header.urgency,
-            classification=classification,
+            classification=marks.classification,
             ceiling=ceiling,
             sender_roles=sender_roles,
             has_annex=annex,
+            marks=marks,
+            recipients=frozenset([recipient.member for recipient in header.recipients]),
+            workflow=workflow,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision about passing on, exporting or deriving depends on beside who and what.
+
+    ``recipient`` is the member a message is passed on to, ``audience`` whom an export is for. ``granted``: by the
+    originator, or the actor speaks for it. ``consented``: the rules of the workflow make the recipient take part.
+    ``recalled``: the author took it back. ``covered``: the marks are at least those of what it is derived from.
+    """
+
+    recipient: str = ""
+    audience: str = ""
+    purpose: str = ""
+    granted: bool = False
+    consented: bool = False
+    recalled: bool = False
+    with_annex: bool = False
+    covered: bool = True
 
 
 class Policy:
@@ -92,14 +137,24 @@ class Policy:
         action: str,
         message: MessageFacts | None = None,
         roles: frozenset[str] = frozenset(),
+        circumstances: Circumstances | None = None,
     ) -> None:
-        """Allow, or raise Rejected("policy_denied") whose detail names the rules that forbid it."""
-        denied = self._decide(principal, action, message, roles)
+        """Allow, or raise Rejected whose detail names the rules that forbid it.
+
+        The reason is "grant_missing" where the originator's grant is all that is missing, else "policy_denied".
+        """
+        denied = self._decide(principal, action, message, roles, circumstances)
         if denied is not None:
-            raise Rejected("policy_denied", denied)
+            missing = all(name.endswith(NEEDS_GRANT) for name in denied.split(", "))
+            raise Rejected("grant_missing" if missing else "policy_denied", denied)
 
     def _ask(
-        self, principal: Principal, action: str, message: MessageFacts | None, roles: frozenset[str]
+        self,
+        principal: Principal,
+        action: str,
+        message: MessageFacts | None,
+        roles: frozenset[str],
+        circumstances: Circumstances | None,
     ) -> str | None:
         who = _principal(principal)
         what = _resource(action, message)
@@ -107,7 +162,7 @@ class Policy:
             "principal": who["uid"],
             "action": {"type": "Paiza::Action", "id": action},
             "resource": what["uid"],
-            "context": {"roles": sorted(roles)} if action == "submit" else {},
+            "context": _context(action, roles, circumstances),
         }
         result = cedarpy.is_authorized(
             request, self._policies, cedarpy.Entities.from_json_str(json.dumps([who, what])), self._schema
@@ -140,8 +195,43 @@ def _resource(action: str, message: MessageFacts | None) -> Mapping[str, Any]:
             "ceiling": message.ceiling,
             "senderRoles": sorted(message.sender_roles),
             "hasAnnex": message.has_annex,
+            "tlp": message.marks.tlp,
+            "pap": message.marks.pap,
+            "code": message.marks.code,
+            "purposes": sorted(message.marks.purposes or ()),
+            "recipients": sorted(message.recipients),
+            "workflow": message.workflow,
         },
     )
+
+
+def _context(action: str, roles: frozenset[str], circumstances: Circumstances | None) -> Mapping[str, Any]:
+    if action == "submit":
+        return {"roles": sorted(roles)}
+    if circumstances is None:
+        return {}
+    facts = {
+        "recipient": circumstances.recipient,
+        "audience": circumstances.audience,
+        "purpose": circumstances.purpose,
+        "granted": circumstances.granted,
+        "consented": circumstances.consented,
+        "recalled": circumstances.recalled,
+        "withAnnex": circumstances.with_annex,
+        "covered": circumstances.covered,
+    }
+    return {name: facts[name] for name in CONTEXTS[action]}
+
+
+def _marks(marks: message_pb2.Handling) -> handling.Marks:
+    """Read marks; almost all messages carry one of a few combinations."""
+    serialized = marks.SerializeToString()
+    return _read_marks(serialized) if len(serialized) <= REMEMBERED_BYTES else handling.Marks.of(marks)
+
+
+@lru_cache(maxsize=REMEMBERED_MARKS)
+def _read_marks(serialized: bytes) -> handling.Marks:
+    return handling.Marks.of(message_pb2.Handling.FromString(serialized))
 
 
 def _entity(kind: str, name: str, attributes: Mapping[str, Any]) -> Mapping[str, Any]:

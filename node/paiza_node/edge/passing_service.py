@@ -1,0 +1,34 @@
+"""What officers ask about passing messages on, taking them out, and who holds them."""
+
+import asyncio
+from typing import Final
+
+from paiza.v1 import passing_pb2
+from paiza_node.edge.gate import Caller
+from paiza_node.edge.server import Behaviours
+from paiza_node.export import Export
+from paiza_node.forward import Forward
+from paiza_node.holders import Holders
+from paiza_node.model import Officer
+
+PREFIX: Final = "/paiza.v1.PassingService/"
+
+
+def passing_behaviours(forward: Forward, export: Export, holders: Holders) -> Behaviours:
+    """Give the behaviour of every RPC of PassingService."""
+
+    async def do_forward(caller: Caller, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
+        return await forward(_officer(caller), request)
+
+    async def note_export(caller: Caller, request: passing_pb2.NoteExportRequest) -> passing_pb2.NoteExportResponse:
+        return await export(_officer(caller), request)
+
+    async def list_holders(_caller: Caller, request: passing_pb2.ListHoldersRequest) -> passing_pb2.ListHoldersResponse:
+        return await asyncio.to_thread(holders, request.message_digest)
+
+    return {PREFIX + "Forward": do_forward, PREFIX + "NoteExport": note_export, PREFIX + "ListHolders": list_holders}
+
+
+def _officer(caller: Caller) -> Officer:
+    assert caller.officer is not None, "the gate admits only officers here"
+    return caller.officer

@@ -1,0 +1,44 @@
+"""Holders: who was sent a message, and to whom it was passed on, as far as this node was told.
+
+The author is told of every passing on by the forwarder's node; a forwarder knows its own. Whoever took a message by
+another way is known to nobody.
+"""
+
+from datetime import UTC
+
+from paiza.v1 import log_pb2, passing_pb2
+from paiza_node.ports import Reads, Store
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+
+class Holders:
+    """The verb of asking who holds a message."""
+
+    def __init__(self, *, member: str, store: Store) -> None:
+        """Take whose node this is, and the store."""
+        self._member = member
+        self._store = store
+
+    def __call__(self, digest: bytes) -> passing_pb2.ListHoldersResponse:
+        """Give the holders of a message; Rejected("unknown_id") where this node does not know it."""
+        with self._store.reads() as reads:
+            return passing_pb2.ListHoldersResponse(holders=self.of(reads, digest))
+
+    def of(self, reads: Reads, digest: bytes) -> list[passing_pb2.Holder]:
+        """Give them over an open connection, each once, ordered by member id."""
+        row = reads.message(digest)
+        if row is None:
+            raise Rejected("unknown_id", "there is no such message here")
+        header = wire.parse_header(row.header)
+        members = [row.author, *(recipient.member for recipient in header.recipients)]
+        found = {member: passing_pb2.Holder(member=member) for member in members}
+        own = reads.entries_at([index for _, index, _ in reads.forwarded_indices(digest)])
+        passings = [(self._member, stored.entry) for stored in own]
+        passings += [(each.forwarder, each.entry) for each in reads.passed_on_of(digest) if not each.denied]
+        for forwarder, raw in passings:
+            entry = log_pb2.LogEntry.FromString(raw)
+            if entry.counterpart not in found:
+                found[entry.counterpart] = passing_pb2.Holder(member=entry.counterpart, passed_on_by=forwarder)
+                found[entry.counterpart].passed_on_time.FromDatetime(entry.entry_time.ToDatetime(tzinfo=UTC))
+        return [found[member] for member in sorted(found)]
