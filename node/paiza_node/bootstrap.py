@@ -21,10 +21,14 @@ from paiza_node.edge import metrics
 from paiza_node.edge.gate import Gate
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
+from paiza_node.edge.passing_service import passing_behaviours
 from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.server import admin_server, public_server
 from paiza_node.errors import N_, NodeStopped
+from paiza_node.export import Export
+from paiza_node.forward import Forward
 from paiza_node.growth import KnownLogs
+from paiza_node.holders import Holders
 from paiza_node.index import Blinder, Index
 from paiza_node.keyring import Keys, bad_key, load_keys
 from paiza_node.lanes import Lane, SharedThreads
@@ -297,6 +301,17 @@ def _behaviours(
         delivery_life=config.delivery_life,
         clock=_now,
     )
+    forward = Forward(
+        member=config.member,
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        news=context.news,
+        private_keys=context.private_keys,
+        wake=deliver.wake,
+        delivery_life=config.delivery_life,
+        clock=_now,
+    )
     receive = Receive(
         member=config.member,
         node_id=context.node_id,
@@ -338,11 +353,20 @@ def _behaviours(
         visible=lambda _reads, _officer, rows: {row.seq for row in rows},
         clock=_now,
     )
+    export = Export(
+        member=config.member,
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        private_keys=context.private_keys,
+        clock=_now,
+    )
     audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {
         **exchange_behaviours(receive),
         **officer_service.behaviours(),
         **audit_behaviours(audit),
+        **passing_behaviours(forward, export, Holders(member=config.member, store=context.store)),
         **register_behaviours(reader),
         **SearchService(search, context.store).behaviours(),
     }

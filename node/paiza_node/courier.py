@@ -12,7 +12,7 @@ A peer that cannot be reached is tried again with growing, jittered pauses.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,9 +23,10 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.errors import N_, NodeStopped
+from paiza_node.forward import pack
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.ledger import Ledger
-from paiza_node.model import Outgoing, Slot
+from paiza_node.model import Outgoing, Passing, Slot, StoredEntry
 from paiza_node.ports import Peer
 from paiza_node.precedence import MAX_FIRST
 from paiza_node.settle import FIRST_RETRY_SECONDS, Context, Sent, Settle
@@ -39,6 +40,7 @@ BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second w
 URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
 BATCHES: Final = {Slot.BULK: BULK_BATCH, Slot.URGENT: URGENT_BATCH, Slot.FIRST: MAX_FIRST}  # messages, by slot
 MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
+MAX_PASSED_ON: Final = 16  # messages of a batch that are passed on: each may carry a grant and a proof more
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
 URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
@@ -204,8 +206,19 @@ class Courier:
         """Send a batch and check that the peer's log grew honestly."""
         if self._assumed is None:
             await self._agree()
-        response = await self._deliver(batch)
-        return Sent(batch, response.results, await self._accept(response))
+        response = await self._deliver(len(batch), partial(self._request, batch))
+        return Sent(batch, response.results, await self._accept(response.growth))
+
+    async def fetch(self, digests: Sequence[bytes]) -> tuple[exchange_pb2.FetchMessagesResponse, VerifiedCheckpoint]:
+        """Ask the peer for messages; gives its answer, and its checkpoint that the answer is proven to."""
+        context = self._context
+        request = exchange_pb2.FetchMessagesRequest(
+            known_size=context.logs.size(self.member),
+            register_version=context.registers.version,
+            message_digests=digests,
+        )
+        response = await self._peer.fetch_messages(request)
+        return response, await self._accept(response.growth)
 
     async def _settled(self, sent: Sent) -> None:
         await self._settle(sent)
@@ -223,7 +236,9 @@ class Courier:
                 after_id=after_id,
             )
         # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
-        return list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
+        batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
+        passed = [at for at, outgoing in enumerate(batch) if outgoing.passing != Passing.OWN]
+        return batch if len(passed) <= MAX_PASSED_ON else batch[: passed[MAX_PASSED_ON]]
 
     async def _agree(self) -> None:
         """Ask the peer what it knows of our log; more than there is means that we were rolled back."""
@@ -259,12 +274,32 @@ class Courier:
                 origin=ledger.origin,
             )
 
-    async def _deliver(self, batch: Sequence[Outgoing]) -> exchange_pb2.DeliverResponse:
+    async def tell(self, entries: Sequence[StoredEntry]) -> None:
+        """Tell the peer what our log says of attachments it handed over; returns when it has taken note."""
+        if self._assumed is None:
+            await self._agree()
+        response = await self._deliver(len(entries), partial(self._answers, entries))
+        known = self._context.logs.to_store(self.member, await self._accept(response.growth))
+        await self._context.ledger.commit(lambda pen: pen.tx.put_known_log(known))
+
+    def _answers(self, entries: Sequence[StoredEntry], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
+        proofs = self._context.ledger.prove([entry.index for entry in entries], own.size)
+        return exchange_pb2.DeliverRequest(
+            register_version=self._context.registers.version,
+            attachment_answers=[
+                log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=proof)
+                for entry, proof in zip(entries, proofs, strict=True)
+            ],
+        )
+
+    async def _deliver(
+        self, size: int, build: Callable[[VerifiedCheckpoint], exchange_pb2.DeliverRequest]
+    ) -> exchange_pb2.DeliverResponse:
         """Send a batch; where the peer knows another size of our log, once more from that size."""
         context = self._context
         for _ in range(3):
             own = context.ledger.checkpoint
-            request = await context.lane.run(len(batch), partial(self._request, batch, own))
+            request = await context.lane.run(size, partial(build, own))
             # From here to the call nothing waits: claims go out in the order in which they build on each other.
             assumed = self._assumed or 0
             request.growth.CopyFrom(claim(context.ledger, own, assumed, context.logs.size(self.member)))
@@ -284,9 +319,9 @@ class Courier:
         return exchange_pb2.DeliverRequest(
             register_version=context.registers.version,
             dispatches=[
-                exchange_pb2.Dispatch(
-                    message=outgoing.signed,
-                    released=log_pb2.ProvenEntry(
+                self._dispatch(
+                    outgoing,
+                    log_pb2.ProvenEntry(
                         entry=outgoing.released_entry, index=outgoing.released_index, inclusion_hashes=proof
                     ),
                 )
@@ -294,16 +329,21 @@ class Courier:
             ],
         )
 
-    async def _accept(self, response: exchange_pb2.DeliverResponse) -> VerifiedCheckpoint:
+    def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
+        if outgoing.passing != Passing.OWN:
+            return pack(self._context, outgoing, released, self.member)
+        return exchange_pb2.Dispatch(message=outgoing.signed, released=released)
+
+    async def _accept(self, growth: log_pb2.Growth) -> VerifiedCheckpoint:
         """Check that the peer's log grew honestly to the checkpoint it answers with."""
         logs = self._context.logs
         peer = self._context.registers.current.active_member(self.member)
         try:
             try:
-                return logs.accept(peer, response.growth)
+                return logs.accept(peer, growth)
             except GrowthMismatch:
                 # The other slot's answer overtook this one, so this proof begins behind what is known now.
-                checkpoint = logs.verify(peer, response.growth.checkpoint)
+                checkpoint = logs.verify(peer, growth.checkpoint)
                 sizes = [logs.size(peer.id), checkpoint.size]
                 proof = await self._peer.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
                 return logs.accept_between(peer, checkpoint, proof)

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from grpc_reflection.v1alpha import reflection
 
-from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, officer_pb2, register_pb2, search_pb2
+from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, officer_pb2, passing_pb2, register_pb2, search_pb2
 from paiza_node.edge import health
 from paiza_node.edge.gate import Caller, Gate
 from paiza_node.edge.health import Health
@@ -41,6 +41,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
     officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
     search_pb2.DESCRIPTOR.services_by_name["SearchService"],
     health.SERVICE,
