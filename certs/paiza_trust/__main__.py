@@ -13,6 +13,7 @@ import click
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import show as show_register
 from paiza_trust.errors import EXIT_BUG, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, TrustError, from_disk, from_wire
+from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -82,6 +83,9 @@ def show(folder: Path, *, as_json: bool) -> None:
         return
     for line in show_register.lines(register):
         click.echo(line)
+
+
+cli.add_command(reference_group)
 
 
 def _passphrase(file: Path) -> bytes:

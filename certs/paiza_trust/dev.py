@@ -16,6 +16,7 @@ from paiza_register.documents import FORMAT, MAX_MEMBERS
 from paiza_trust.errors import EXIT_USAGE, TrustError
 from paiza_trust.files import make_private_folder, write_private
 from paiza_trust.member import OFFICERS, Plan, create_member, to_json
+from paiza_trust.reference_source import OURS, member_documents, shared_documents
 from paiza_trust.repository import generate_signers, publish, publish_root
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
@@ -65,7 +66,7 @@ def create(
     """Make a federation in a folder that is empty or not there yet: all of it or nothing.
 
     ``agreements``: Cedar text by name, published as ``agreement-<name>.cedar``. ``passphrase`` encrypts the officers'
-    keys.
+    keys. The reference data that come with the program are published too.
     """
     started = time.monotonic()
     _check(folder, members, federation, base_port)
@@ -77,12 +78,14 @@ def create(
         register = building / "register"
         write_private(building / "root.json", publish_root(register, signers, moment))
         documents = {"federation.json": to_json(_federation_document(federation, members))}
+        documents |= shared_documents(OURS)
         for name, text in (agreements or {}).items():
             documents[f"agreement-{name}.cedar"] = text.encode()
         for at, member in enumerate(members):
             documents |= create_member(
                 Plan(member, federation, base_port + at, moment, folder=building, home=folder, passphrase=passphrase)
             )
+            documents |= member_documents(OURS, member)
         publish(register, signers, documents, version=1, now=moment)
         # Nothing stands at the folder's name before all of it does: a rename replaces an empty folder.
         building.rename(folder.absolute())

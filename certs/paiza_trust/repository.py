@@ -18,6 +18,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     MetaFile,
     Root,
@@ -28,6 +29,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
 from paiza_trust.files import replace_private, write_private
 
 ROOT_LIFE: Final = timedelta(days=365)
@@ -75,6 +77,43 @@ def generate_signers(members: Sequence[str], folder: Path) -> Signers:
     for member, signer in signers.members.items():
         write_private(folder / f"member-{member}.pem", signer.private_bytes)
     return signers
+
+
+def load_signers(folder: Path, root: Root, top: Targets) -> Signers:
+    """Read back the keys that `generate_signers` wrote, each as the published key that it belongs to."""
+    assert top.delegations is not None
+    assert top.delegations.roles is not None
+
+    def signer(name: str, keyids: Sequence[str], published: Mapping[str, Key]) -> CryptoSigner:
+        path = folder / f"{name}.pem"
+        for keyid in keyids:
+            try:
+                return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", published[keyid])
+            except FileNotFoundError:
+                break
+            except ValueError:  # another key than this one
+                continue
+        raise TrustError(
+            "file_unreadable",
+            "The key of the register is not here",
+            str(path),
+            "Publish where the keys are; only a development federation has all of them in one folder.",
+            EXIT_UNAVAILABLE,
+        )
+
+    def shared(name: str, role: str) -> CryptoSigner:
+        return signer(name, root.roles[role].keyids, root.keys)
+
+    roles, member_keys = top.delegations.roles, top.delegations.keys
+    return Signers(
+        custodians=[
+            (shared(f"custodian-{member}-p256", Root.type), shared(f"custodian-{member}-mldsa44", Root.type))
+            for member in roles
+        ],
+        snapshot=shared("snapshot", Snapshot.type),
+        timestamp=shared("timestamp", Timestamp.type),
+        members={member: signer(f"member-{member}", role.keyids, member_keys) for member, role in roles.items()},
+    )
 
 
 def publish_root(register: Path, signers: Signers, now: datetime) -> bytes:

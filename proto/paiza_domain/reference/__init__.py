@@ -5,7 +5,7 @@ differ between members and versions, so what they say is shown to people and ref
 """
 
 from paiza_domain.reference.consistency import Consistency, Difference, Finding, consistency
-from paiza_domain.reference.documents import is_reference, read
+from paiza_domain.reference.documents import read
 from paiza_domain.reference.law import SharedBasis, crossings, shared_bases, subjects
 from paiza_domain.reference.model import (
     BorderPoint,
@@ -36,7 +36,6 @@ __all__ = [
     "consistency",
     "crossings",
     "international",
-    "is_reference",
     "read",
     "shared_bases",
     "status",

@@ -100,11 +100,6 @@ def read(files: Mapping[str, bytes]) -> Reference:
     )
 
 
-def is_reference(path: str) -> bool:
-    """Say whether a target of the register holds reference data."""
-    return path in SHARED_FILES or _MEMBER_FILE.fullmatch(path) is not None
-
-
 def _once(items: Iterable[Any], path: str, problems: list[FieldError]) -> Mapping[str, Any]:
     """Order records by id; of two with one id neither can be relied on, the first stays and the second is named."""
     found: dict[str, Any] = {}

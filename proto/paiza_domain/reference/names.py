@@ -1,10 +1,11 @@
 """Finds a substance by whatever an officer calls it: any name or synonym in either alphabet, CAS number, street name.
 
 Words are compared in three steps: as they are written (in Latin letters, without blanks and dashes), as they sound, and
-at last by their likeness. Only the first two find a substance; a likeness is offered as a suggestion, never taken.
+at last by their likeness. Only the first, and a sound that one substance alone has, find a substance; what is merely
+like it is offered as a suggestion, never taken.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -16,6 +17,10 @@ MAX_QUERY: Final = 200
 """Characters of a name that is looked up; the longest chemical name in the schedules has fewer."""
 
 MAX_SUGGESTIONS: Final = 5
+
+LEAST_SOUNDING: Final = 5
+"""Characters of a name that is found by its sound: shorter ones, mostly abbreviations, sound like each other."""
+
 _LIKENESS: Final = 0.72  # of `difflib`: three letters of ten may be wrong
 
 _GREEK: Final = str.maketrans(
@@ -42,7 +47,8 @@ class NameIndex:
         for substance in reference.substances.values():
             for word in _words(substance):
                 self._written.setdefault(written(word), {})[substance.id] = None
-                self._sounding.setdefault(sounding(word), {})[substance.id] = None
+                if len(written(word)) >= LEAST_SOUNDING:
+                    self._sounding.setdefault(sounding(word), {})[substance.id] = None
                 self._shown.setdefault(written(word), word)
 
     def find(self, text: str) -> Found:
@@ -52,15 +58,17 @@ class NameIndex:
             return Found()
         if exact := self._substances.get(query):
             return Found((exact,))
-        for index, key in ((self._written, written(query)), (self._sounding, sounding(query))):
-            if key in index:
-                return Found(tuple(self._substances[each] for each in index[key]))
-        return Found(suggestions=self._like(query))
+        for key in (written(query), folding.marks(query)):  # the second: Cyrillic letters taken for Latin ones (4-ММС)
+            if key in self._written:
+                return Found(tuple(self._substances[each] for each in self._written[key]))
+        if len(alike := self._sounding.get(sounding(query), {})) == 1:
+            return Found(tuple(self._substances[each] for each in alike))
+        return Found(suggestions=self._like(query, alike))
 
-    def _like(self, query: str) -> tuple[str, ...]:
+    def _like(self, query: str, alike: Iterable[str]) -> tuple[str, ...]:
         # A few more than are shown: one substance is offered once, by the likest of its names.
         near = get_close_matches(written(query), self._written, n=4 * MAX_SUGGESTIONS, cutoff=_LIKENESS)
-        offered: dict[str, str] = {}
+        offered = {each: each for each in alike}
         for key in near:
             for each in self._written[key]:
                 offered.setdefault(each, self._shown[key])
@@ -74,14 +82,10 @@ def written(text: str) -> str:
 
 def sounding(text: str) -> str:
     """Fold a name to how it sounds, numbers kept apart: metamfetamin, methamphetamine and метамфетамин are one."""
-    latin = folding.latin(text.translate(_GREEK)).replace("TH", "T").replace("AE", "E").replace("OE", "E")
-    return folding.word(latin)
+    latin = written(text).replace("TH", "T").replace("AE", "E").replace("OE", "E")
+    digits = "".join(each for each in latin if each.isdigit())
+    return f"{digits}|{folding.word(''.join(each for each in latin if not each.isdigit()))}"
 
 
 def _words(substance: Substance) -> Iterator[str]:
     yield from (word for word in (*substance.all_names(), *substance.cas) if written(word))
-
-
-def by_cas(substances: Mapping[str, Substance]) -> Mapping[str, str]:
-    """Give the id of the substance that each CAS number belongs to."""
-    return {number: each.id for each in substances.values() for number in each.cas}

@@ -1,0 +1,106 @@
+"""The `reference` commands: check a folder of reference data, build what is published of it, publish it."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from paiza_domain import reference
+from paiza_trust import reference_source
+from paiza_trust.errors import TrustError
+from paiza_trust.files import write_private
+from paiza_trust.republish import republish
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_SOURCE = click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    default=reference_source.OURS,
+    help="Folder of CSV and TOML files; else the data that come with the program.",
+)
+
+
+@click.group("reference")
+def reference_group() -> None:
+    """Check, build and publish reference data: substances, national lists, border points, legal bases, profiles."""
+
+
+@reference_group.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=reference_source.OURS)
+@_JSON
+def check(folder: Path, *, as_json: bool) -> None:
+    """Read the reference data in FOLDER as every reader of the register will, and name what is wrong."""
+    read = _sound(reference_source.all_documents(folder), folder)
+    counts = _counts(read)
+    if as_json:
+        click.echo(json.dumps(counts, ensure_ascii=False))
+        return
+    for name, count in counts.items():
+        click.echo(f"{name:<40} {count}")
+
+
+@reference_group.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=reference_source.OURS)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+def build(folder: Path, output: Path) -> None:
+    """Write the JSON files that the register publishes, without publishing them."""
+    documents = reference_source.all_documents(folder)
+    _sound(documents, folder)
+    for path, data in documents.items():
+        write_private(output / path, data)
+        click.echo(str(output / path))
+
+
+@reference_group.command()
+@click.argument("federation", type=click.Path(path_type=Path))
+@_SOURCE
+@click.option("--member", default="", help="Publish this member's profile and liaison officers, not the shared files.")
+@_JSON
+def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> None:
+    """Publish reference data as the next version of the register in the folder FEDERATION.
+
+    The shared files are signed by the custodians, a member's files by that member alone.
+    """
+    member_files = reference_source.member_documents(source, member) if member else {}
+    if member and not member_files:
+        raise TrustError(
+            "file_unreadable", "This member has no file", str(source / "members" / f"{member}.toml"), "Write it first."
+        )
+    documents = member_files or reference_source.shared_documents(source)
+    _sound(documents, source)
+    version = republish(federation, documents, now=datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps({"version": version, "files": sorted(documents)}))
+        return
+    click.echo(f"register version {version}: {', '.join(sorted(documents))}")
+
+
+def _sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
+    """Read documents; refuse them where anything in them would be left out by their readers."""
+    found = reference.read(documents)
+    if found.problems:
+        shown = "\n".join(f"{each.path}: {each.message('en')}" for each in found.problems)
+        raise TrustError("invalid_content", f"The reference data are not sound:\n{shown}", str(folder), "Mend them.")
+    return found
+
+
+def _counts(found: reference.Reference) -> dict[str, int]:
+    schedules = Counter(each.schedule for each in found.international if each.valid.is_open)
+    states = Counter(each.state for each in found.national)
+    return {
+        "substances": len(found.substances),
+        "substances with a CAS number": sum(bool(each.cas) for each in found.substances.values()),
+        "substances with a Russian name": sum("ru" in each.names for each in found.substances.values()),
+        **{f"schedule {schedule} now": count for schedule, count in sorted(schedules.items())},
+        "international records verified": sum(each.evidence.verified for each in found.international),
+        **{f"national records of {state}": count for state, count in sorted(states.items())},
+        "national records verified": sum(each.evidence.verified for each in found.national),
+        "border points": len(found.border_points),
+        "legal bases": len(found.legal_bases),
+        "profiles": len(found.profiles),
+        "liaison officers": sum(map(len, found.liaison.values())),
+    }

@@ -1,0 +1,186 @@
+"""Reads a folder of reference data as people edit it (CSV, TOML) and writes it as the register publishes it (JSON).
+
+Nothing is judged here: what is wrong with the data, `paiza_domain.reference.read` says of the result, so that who
+publishes and who reads apply one rule.
+"""
+
+import csv
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from paiza_domain.reference.documents import BORDER_POINTS, CONTROLS, LEGAL_BASES, SUBSTANCES
+from paiza_domain.reference.records import FORMAT
+from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
+from paiza_trust.member import to_json
+
+OURS: Final = Path(__file__).parent / "reference"
+"""The reference data that come with the program: what a federation starts from."""
+
+MAX_SOURCE_BYTES: Final = 4 << 20
+"""Bytes of one file of a folder."""
+
+_MEMBER: Final = re.compile(r"[a-z][a-z0-9-]{1,15}")
+
+Row = Mapping[str, str]
+
+
+def shared_documents(folder: Path) -> dict[str, bytes]:
+    """Give what the federation publishes together, by target path."""
+    acts = _toml(folder / "acts.toml")
+    return {
+        SUBSTANCES: _document(
+            substances=list(_rows(folder / "substances.csv", _substance)),
+            international=list(_rows(folder / "international.csv", _international)),
+        ),
+        CONTROLS: _document(
+            acts=[{**_titled(each), **_kept(each, "id", "state", "from", "to", "source", "verified")}
+                  for each in _tables(folder / "acts.toml", acts, "act")],
+            lists=[{**_titled(each), **_kept(each, "id", "state", "act", "regime", "complete", "from", "to")}
+                   for each in _tables(folder / "acts.toml", acts, "list")],
+            controls=list(_rows(folder / "national.csv", _control)),
+        ),
+        BORDER_POINTS: _document(points=list(_rows(folder / "border-points.csv", _border_point))),
+        LEGAL_BASES: _document(
+            bases=[_basis(each) for each in _tables(
+                folder / "legal-bases.toml", _toml(folder / "legal-bases.toml"), "basis")]
+        ),
+    }  # fmt: skip
+
+
+def member_documents(folder: Path, member: str) -> dict[str, bytes]:
+    """Give what one member publishes about its practice and its liaison officers; nothing where it says nothing."""
+    source = folder / "members" / f"{member}.toml"
+    if not _MEMBER.fullmatch(member) or not source.is_file():
+        return {}
+    values = _toml(source)
+    officers = _tables(source, values, "liaison")
+    profile = {key: value for key, value in values.items() if key != "liaison"}
+    documents = {f"members/{member}/profile.json": _document(**profile)}
+    if officers:
+        documents[f"members/{member}/liaison.json"] = _document(officers=officers)
+    return documents
+
+
+def all_documents(folder: Path) -> dict[str, bytes]:
+    """Give everything in the folder, every member's file included."""
+    documents = shared_documents(folder)
+    for source in sorted((folder / "members").glob("*.toml")):
+        documents |= member_documents(folder, source.stem)
+    return documents
+
+
+def _document(**values: Any) -> bytes:
+    return to_json({"format": FORMAT, **values})
+
+
+def _rows(path: Path, parse: Callable[[Row], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(_read(path).decode("utf-8-sig").splitlines(), strict=True)
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise _broken(path, f"line {reader.line_num} has too many or too few columns")
+            try:
+                yield parse(row)
+            except KeyError as error:
+                raise _broken(path, f"there is no column {error}") from error
+            except ValueError as error:
+                raise _broken(path, f"line {reader.line_num}: {error}") from error
+    except csv.Error as error:
+        raise _broken(path, str(error)) from error
+
+
+def _substance(row: Row) -> dict[str, Any]:
+    return {
+        **_kept(row, "id", "inn", "group", "type"),
+        "names": _kept(row, "en", "ru"),
+        "note": {lang: row[f"note_{lang}"] for lang in ("en", "ru") if row[f"note_{lang}"]},
+        **{name: _words(row[name]) for name in ("synonyms", "street", "cas", "hs")},
+        **_evidence(row),
+    }
+
+
+def _international(row: Row) -> dict[str, Any]:
+    return {**_kept(row, "substance", "schedule", "from", "to", "recorded_from", "recorded_to"), **_evidence(row)}
+
+
+def _control(row: Row) -> dict[str, Any]:
+    thresholds = [each.partition("=") for each in _words(row["thresholds_mg"])]
+    return {
+        **_kept(row, "substance", "state", "list", "from", "to", "thresholds_act", "recorded_from", "recorded_to"),
+        **({"concentration_percent": int(row["concentration_percent"])} if row["concentration_percent"] else {}),
+        "thresholds": [{"code": code, "milligrams": int(amount)} for code, _, amount in thresholds],
+        **_evidence(row),
+    }
+
+
+def _border_point(row: Row) -> dict[str, Any]:
+    sides = {
+        side: {"country": row[side], "names": {lang: row[f"{side}_{lang}"] for lang in ("en", "ru")}}
+        for side in ("first", "second")
+    }
+    return {**_kept(row, "id", "kind", "note"), **sides}
+
+
+def _basis(values: Mapping[str, Any]) -> dict[str, Any]:
+    parties = values.get("parties", [])
+    return {
+        **_titled(values),
+        **_kept(values, "id", "from", "to", "source", "verified"),
+        "parties": [each if isinstance(each, dict) else {"state": each} for each in parties],
+        "provisions": [
+            {**_kept(each, "subject", "article"), "requires": _kept(each, "ru", "en")}
+            for each in values.get("provision", [])
+        ],
+    }
+
+
+def _titled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"titles": _kept(values, "ru", "en")}
+
+
+def _kept(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name) not in {None, ""}}
+
+
+def _evidence(row: Row) -> dict[str, Any]:
+    if row["verified"] not in {"yes", "no"}:
+        raise ValueError("verified is neither yes nor no")
+    return {"source": row["source"], "verified": row["verified"] == "yes"}
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(";") if word.strip()]
+
+
+def _tables(path: Path, values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    found = values.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise _broken(path, f"[[{name}]] is not a list of tables")
+    return found
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_read(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _broken(path, str(error)) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SOURCE_BYTES + 1)
+    except OSError as error:
+        remedy = "Name a folder of reference data; the files it needs are listed in certs/README.md."
+        what = error.strerror or "The file cannot be read"
+        raise TrustError("file_unreadable", what, str(path), remedy, EXIT_UNAVAILABLE) from error
+    if len(data) > MAX_SOURCE_BYTES:
+        raise _broken(path, f"it is larger than {MAX_SOURCE_BYTES} bytes")
+    return data
+
+
+def _broken(path: Path, why: str) -> TrustError:
+    return TrustError("invalid_content", f"The reference data cannot be read: {why}", str(path), "Mend the file.")
