@@ -40,7 +40,7 @@ class Said:
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
         """Take one entry into the tallies it belongs to."""
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
-        if event == log_pb2.LOG_EVENT_RELEASED:
+        if event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
             self.released.add(b"%d" % index, digest, who)
         elif event == log_pb2.LOG_EVENT_OPENED:
             self.opened.add(b"%d" % index, digest, b"%d" % entry.part_number, entry.actor.encode())

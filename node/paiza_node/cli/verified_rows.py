@@ -10,7 +10,7 @@ from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_log import Said
 from paiza_node.errors import N_
-from paiza_node.model import MessageState, ProofKind
+from paiza_node.model import MessageState, Passing, ProofKind
 from paiza_node.store import schema as s
 from paiza_node.store.scan import Scan
 from paiza_register import Member, RegisterReader
@@ -43,13 +43,19 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
     for rows in scan.rows(s.delivery):
         for row in rows:
             recipient = row.recipient.encode()
-            released.add(b"%d" % row.released_index, row.digest, recipient)
+            if row.passing != Passing.NOTICE:  # the entry that is sent to the author names who got the message
+                released.add(b"%d" % row.released_index, row.digest, recipient)
             if row.state in _ENDS:
                 ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
         step(len(rows))
     for rows in scan.rows(s.answer):
         for row in rows:
             answered.add(row.digest, b"%d" % row.log_index)
+        step(len(rows))
+    for rows in scan.rows(s.passed_on):
+        for row in rows:
+            if not row.denied:
+                answered.add(row.digest, b"%d" % row.log_index)
         step(len(rows))
     for rows in scan.rows(s.opened):
         for row in rows:
@@ -76,10 +82,20 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
             )
 
 
-def verify_messages(scan: Scan, said: Said, part: Part, step: Step) -> None:
-    """Check that every message is what its digest says, with every part, and that the log tells of it."""
+def verify_messages(scan: Scan, said: Said, own: str, part: Part, step: Step) -> None:
+    """Check that every message is what its digest says, with every part, and that the log tells of it.
+
+    ``own`` is our member id. What was passed on to us may have come without its nominal annex.
+    """
     taken = Tally()
     bodies = 0
+    without_annex: set[bytes] = set()
+    for rows in scan.rows(s.passed_on):
+        for row in rows:
+            if row.holder == own:
+                without_annex.add(row.digest)
+            if not row.denied and not row.held:  # taken note of, without a message row that rests on it
+                taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
     for rows in scan.messages():
         for row in rows:
             if row.state in _TAKEN:
@@ -88,7 +104,7 @@ def verify_messages(scan: Scan, said: Said, part: Part, step: Step) -> None:
                 _message(part, N_("The header does not have the digest of the message."), row.digest)
             elif row.signed is not None:
                 bodies += 1
-                _check_body(part, row)
+                _check_body(part, row, annex_may_lack=row.digest in without_annex)
             elif row.state != MessageState.REFUSED:
                 _message(part, N_("The body of the message is missing."), row.digest)
         step(len(rows))
@@ -96,7 +112,7 @@ def verify_messages(scan: Scan, said: Said, part: Part, step: Step) -> None:
     _same(part, "RECEIVED, REFUSED / message", said.taken, taken)
 
 
-def _check_body(part: Part, row: Any) -> None:
+def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:
     try:
         signed = message_pb2.SignedMessage.FromString(row.signed)
         header = wire.parse_header(row.header)
@@ -111,6 +127,8 @@ def _check_body(part: Part, row: Any) -> None:
         if described.kind == message_pb2.PART_KIND_ATTACHMENT:
             continue
         ciphertext = ciphertexts.get(number)
+        if ciphertext is None and annex_may_lack and described.kind == message_pb2.PART_KIND_NOMINAL_ANNEX:
+            continue
         if ciphertext is None or sha256(ciphertext).digest() != described.ciphertext_sha256:
             _message(part, N_("A part is missing or not the one that was signed."), row.digest)
 
@@ -148,17 +166,37 @@ class Proofs:
                     _proof(part, row, "{code}: {detail}", code=error.reason, detail=error.detail)
                     continue
                 evidence = receipts.evidence_digest(row.entry, note)
+                if row.kind == ProofKind.ORIGIN:
+                    continue
                 if row.kind == ProofKind.RELEASED:
                     relied.add(row.digest, row.member.encode(), evidence)
                 elif (row.digest, row.member) not in late:
                     receipted.add(row.digest, row.member.encode(), evidence)
                     answers.add(row.digest, row.member.encode())
             step(len(rows))
+        for rows in self._scan.rows(s.passed_on):
+            for row in rows:
+                try:
+                    note = self._check_passed_on(row)
+                except PaizaError as error:
+                    part.find(
+                        "bad_proof",
+                        "{code}: {detail}",
+                        N_("passing on by {member} of message {digest}"),
+                        code=error.reason,
+                        detail=error.detail,
+                        member=row.forwarder,
+                        digest=row.digest.hex(),
+                    )
+                    continue
+                if not row.denied:
+                    relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
+            step(len(rows))
         settled = Tally()
         answered = (officer_pb2.DELIVERY_STATE_DELIVERED, officer_pb2.DELIVERY_STATE_REFUSED)
         for rows in self._scan.rows(s.delivery):
             for row in rows:
-                if row.state in answered:
+                if row.state in answered and row.passing != Passing.NOTICE:
                     settled.add(row.digest, row.recipient.encode())
         part.counts = {"proofs": relied.count + receipted.count + len(late), "checkpoints": len(self._checkpoints)}
         _same(part, "RECEIVED, REFUSED / proof", said.relied, relied)
@@ -167,13 +205,16 @@ class Proofs:
 
     def _check(self, row: Any) -> bytes:
         # 1.
-        checkpoint = self._checkpoint(row)
+        checkpoint = self._checkpoint(row.note_digest, row.member, row.register_version)
         # 2.
         hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
         proven = log_pb2.ProvenEntry(entry=row.entry, index=row.log_index, inclusion_hashes=hashes)
         entry = receipts.verify_entry(proven, checkpoint).entry
         if row.kind == ProofKind.ANSWER:
             receipts.check_answer(entry, row.digest, self._own)
+        elif row.kind == ProofKind.ORIGIN:
+            if (entry.event, entry.message_digest) != (log_pb2.LOG_EVENT_RELEASED, row.digest):
+                raise Rejected("bad_proof", "the entry is not a release of this message")
         elif (entry.event, entry.message_digest, entry.counterpart) != (
             log_pb2.LOG_EVENT_RELEASED,
             row.digest,
@@ -182,18 +223,29 @@ class Proofs:
             raise Rejected("bad_proof", "the entry is not the release of this message to us")
         return checkpoint.note
 
-    def _checkpoint(self, row: Any) -> VerifiedCheckpoint:
-        key = (row.note_digest, row.member, row.register_version)
+    def _check_passed_on(self, row: Any) -> bytes:
+        """Check an entry of another member's log that says it passed a message on."""
+        checkpoint = self._checkpoint(row.note_digest, row.forwarder, row.register_version)
+        hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
+        proven = log_pb2.ProvenEntry(entry=row.entry, index=row.entry_index, inclusion_hashes=hashes)
+        entry = receipts.verify_entry(proven, checkpoint).entry
+        receipts.check_forwarded(entry, row.digest, row.forwarder)
+        if entry.counterpart != row.holder:
+            raise Rejected("bad_proof", "the entry names another holder")
+        return checkpoint.note
+
+    def _checkpoint(self, note_digest: bytes, of: str, register_version: bytes) -> VerifiedCheckpoint:
+        key = (note_digest, of, register_version)
         known = self._checkpoints.get(key)
         if known is not None:
             return known
-        note = self._scan.note(row.note_digest)
-        if note is None or sha256(note).digest() != row.note_digest:
+        note = self._scan.note(note_digest)
+        if note is None or sha256(note).digest() != note_digest:
             raise Rejected("proof_missing", "the checkpoint the proof leads to is missing or another")
-        member = self._members.get((row.member, row.register_version))
+        member = self._members.get((of, register_version))
         if member is None:
-            member = self._reader.archived(row.register_version).member(row.member)
-            self._members[row.member, row.register_version] = member
+            member = self._reader.archived(register_version).member(of)
+            self._members[of, register_version] = member
         origin = parse_note(note).text.split(b"\n", 1)[0].decode("utf-8", "replace")
         checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
         self._checkpoints[key] = checkpoint

@@ -72,7 +72,7 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
             verify_rows(scan, said, part, step)
         yield part
         with _part("messages", head.messages, quiet=quiet) as (part, step):
-            verify_messages(scan, said, part, step)
+            verify_messages(scan, said, config.member, part, step)
         yield part
         with _part("proofs", _count(scan, "proof"), quiet=quiet) as (part, step):
             Proofs(scan, reader, config.member).verify(said, part, step)

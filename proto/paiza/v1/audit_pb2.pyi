@@ -108,6 +108,7 @@ class GetEvidenceResponse(_message.Message):
     RELEASED_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
     REGISTER_VERSIONS_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
     """A serialized SignedMessage."""
     @_builtins.property
@@ -122,6 +123,10 @@ class GetEvidenceResponse(_message.Message):
     def register_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """SHA-256 of the register snapshots the proofs were accepted under, the author's first."""
 
+    @_builtins.property
+    def forwarded(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """FORWARDED entries of those who passed it on, as far as this node was told."""
+
     def __init__(
         self,
         *,
@@ -129,10 +134,11 @@ class GetEvidenceResponse(_message.Message):
         released: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         answers: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         register_versions: _abc.Iterable[_builtins.bytes] | None = ...,
+        forwarded: _abc.Iterable[_log_pb2.LogProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "message", b"message", "register_versions", b"register_versions", "released", b"released"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forwarded", b"forwarded", "message", b"message", "register_versions", b"register_versions", "released", b"released"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

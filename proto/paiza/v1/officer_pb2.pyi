@@ -562,6 +562,7 @@ class OpenMessageResponse(_message.Message):
     RELEASED_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
     THREAD_NAME_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
     part_key: _builtins.bytes
     """The 32-byte key of the part."""
     thread_name: _builtins.str
@@ -582,6 +583,10 @@ class OpenMessageResponse(_message.Message):
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
         """RECEIVED at each recipient known to this node: its own, or those whose receipts it holds."""
 
+    @_builtins.property
+    def forwarded(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """FORWARDED entries known to this node: how it came here where it was not addressed to us, and where it went."""
+
     def __init__(
         self,
         *,
@@ -591,10 +596,11 @@ class OpenMessageResponse(_message.Message):
         released: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         answers: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         thread_name: _builtins.str = ...,
+        forwarded: _abc.Iterable[_log_pb2.LogProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "opened", b"opened"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "message", b"message", "opened", b"opened", "part_key", b"part_key", "released", b"released", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forwarded", b"forwarded", "message", b"message", "opened", b"opened", "part_key", b"part_key", "released", b"released", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
