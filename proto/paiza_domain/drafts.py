@@ -126,9 +126,7 @@ def read_contents(
     if "content" in nodes:
         reader.places[""] = nodes["content"].line, nodes["content"].column
         reader.fill(kind.shape, nodes["content"], content, "")
-    for key, text in given.items():
-        if not _is_set(content, kind.shape.by_key[key]):
-            scalars.read(kind.shape.by_key[key], text, content)
+    reader.errors += _fill_in(kind, given, content)
     annex: Message | None = None
     node = nodes.get("annex")
     if node is not None and not (isinstance(node, Scalar) and node.null):
@@ -141,6 +139,22 @@ def read_contents(
     told = {each.path for each in reader.errors}
     judged = [each for each in kind.validate(content, annex, now) if not _told(each.path, told)]
     return content, annex, [*reader.errors, *(reader.place(each) for each in judged)]
+
+
+def _fill_in(kind: Kind, given: Mapping[str, str], content: Message) -> list[FieldError]:
+    """Fill in single fields that the draft leaves out; gives what is wrong with them."""
+    found = []
+    for key, text in given.items():
+        field = kind.shape.by_key.get(key)
+        if field is None or field.shape is not None:
+            known = [each.key for each in kind.shape.fields if each.shape is None]
+            found.append(FieldError(key, "key_unknown", {"value": key[:MAX_WORD], "suggestion": nearest(key, known)}))
+        elif not _is_set(content, field):
+            try:
+                scalars.read(field, text, content)
+            except scalars.ScalarError as wrong:
+                found.append(FieldError(key, *wrong.problem))
+    return found
 
 
 def _is_set(content: Message, field: ShapeField) -> bool:

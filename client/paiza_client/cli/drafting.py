@@ -1,9 +1,11 @@
 """From what the officer gives (a file, answers at prompts, options) to content and envelope, ready to be composed."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import Message
@@ -36,6 +38,7 @@ class Wish:
     urgency: str = ""
     reason_code: str = ""
     parents: tuple[str, ...] = ()
+    second: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,11 @@ def find_kind(wanted: str) -> Kind:
     return known[found[0]]
 
 
-def read(path: str, now: datetime) -> Draft:
-    """Read a draft file ("-" is standard input); Refused names every line that is wrong."""
+def read(path: str, now: datetime, given: Mapping[str, str] = MappingProxyType({})) -> Draft:
+    """Read a draft file ("-" is standard input); Refused names every line that is wrong.
+
+    ``given`` are single fields of the content, for where the draft leaves them out.
+    """
     try:
         if path == STDIN:
             data = sys.stdin.buffer.read(MAX_DRAFT_BYTES + 1)
@@ -80,10 +86,21 @@ def read(path: str, now: datetime) -> Draft:
             "invalid_draft", path, "not UTF-8", [Complaint(path, _("The file is not in UTF-8."), "encoding")]
         ) from error
     try:
-        return drafts.read(text, lang(), now=now)
+        return drafts.read(text, lang(), now=now, given=given)
     except DraftError as error:
         complain(path, error.errors)
         raise AssertionError("a draft error names at least one field") from error
+
+
+def filled(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header, now: datetime) -> Draft:
+    """Make a draft of a few fields; marks and legal bases are those of the message that opened the thread."""
+    text = f"kind: {kind.name}\ncontent: {{}}\n"
+    try:
+        draft = drafts.read(text, lang(), now=now, given=given)
+    except DraftError as error:
+        complain(kind.name, error.errors)
+        raise AssertionError("a draft error names at least one field") from error
+    return replace(draft, handling=opening.handling, legal_bases=tuple(opening.legal_bases))
 
 
 def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:

@@ -12,6 +12,7 @@ from paiza_client.language import N_
 
 COMMANDS: Final = {
     "audit": "auditing:audit",
+    "cd": "controlled_delivery:cd",
     "contacts": "reading:contacts",
     "export": "exporting:export",
     "import": "importing:import_",

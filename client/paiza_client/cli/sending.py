@@ -55,7 +55,7 @@ def send(*, kind: str, draft: str | None, ask: bool, template: bool, short: bool
         click.echo(chosen.template(lang(), "short" if short else "long"), nl=False)
         return
     prepared, written = _prepared(terminal(), chosen, draft, _wish(wish), ask=ask, short=short)
-    _finish(terminal(), prepared, written, dry_run=dry_run)
+    finish(terminal(), prepared, written, dry_run=dry_run)
 
 
 @click.command(help=N_("Answer a message, in its thread: to its author, unless --to says otherwise."))
@@ -84,7 +84,7 @@ def reply(
         click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)
         return
     prepared, written = _prepared(desk, chosen, draft, _wish(wish, message), ask=ask or draft is None, short=short)
-    _finish(desk, prepared, written, dry_run=dry_run)
+    finish(desk, prepared, written, dry_run=dry_run)
 
 
 def _wish(options: dict[str, Any], answered: str = "") -> Wish:
@@ -109,7 +109,7 @@ def _prepared(
     return drafting.prepare(draft, kind.name, wish, now), draft
 
 
-def _finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool) -> None:
+def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool) -> None:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent."""
     now = drafting.now()
     try:

@@ -36,6 +36,7 @@ from paiza_client.profiles import Credentials, Profile, remember_roles
 from paiza_client.session import channel
 from paiza_client.session.answers import summary
 from paiza_client.session.search import Searching
+from paiza_client.session.workflows import Workflows
 from paiza_register import Register, load_set
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage, verify
@@ -67,6 +68,7 @@ class Session:
         self._audit = audit_pb2_grpc.AuditServiceStub(connection)
         self._register = register_pb2_grpc.RegisterServiceStub(connection)
         self.searching = Searching(connection, self._call)
+        self.workflows = Workflows(connection, self._call)
         self._session: Whoami | None = None
 
     def register(self) -> Register:

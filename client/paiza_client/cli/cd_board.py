@@ -1,0 +1,193 @@
+"""What the node's fold of a controlled delivery shows: the board of all, and one with every step."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import click
+from google.protobuf.json_format import MessageToDict
+
+from paiza.v1 import notice_pb2, workflow_pb2
+from paiza_client.cli import messages
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.language import N_, _
+
+WORKFLOW: Final = "controlled-delivery"
+_MINUTE: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+
+
+@click.command("board", help=N_("Show where every controlled delivery stands that your node knows of."))
+@click.option("--all", "over_too", is_flag=True, help=N_("Those that are over, too."))
+@shared
+def board(*, over_too: bool) -> None:
+    """Show the board."""
+    desk = terminal()
+
+    async def work() -> list[workflow_pb2.WorkflowStanding]:
+        async with desk.session() as session:
+            return await session.workflows.board(WORKFLOW, over_too=over_too)
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([standing_json(each) for each in found])
+        return
+    now = datetime.now(UTC)
+    columns = [_("Thread"), _("Stands"), _("States"), _("Responsible"), _("Due"), _("Alarms")]
+    rows = [
+        (
+            each.thread_name,
+            text(each.overall_text) + (f" → {each.offered_to}" if each.offered_to else ""),
+            "; ".join(f"{state.member}: {text(state.status_text)}" for state in each.states),
+            each.responsible or "–",
+            "; ".join(deadline(one, now) for one in each.deadlines[:2]),
+            "; ".join(_alarms(each)),
+        )
+        for each in found
+    ]
+    desk.table(columns, rows, empty=_("No controlled delivery is under way."))
+
+
+@click.command("show", help=N_("Show one controlled delivery: where it stands, what is due, and every step."))
+@click.argument("thread", metavar="ID")
+@shared
+def show(*, thread: str) -> None:
+    """Show one delivery."""
+    from paiza_client.cli.controlled_delivery import workflow_of  # noqa: PLC0415 - they name each other
+
+    desk = terminal()
+
+    async def work() -> workflow_pb2.GetWorkflowResponse:
+        async with desk.session() as session:
+            return await workflow_of(session, thread)
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json(_as_json(found))
+    else:
+        _tell(desk, found)
+
+
+def _tell(desk: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
+    standing, now = found.standing, datetime.now(UTC)
+    rows = [
+        (_("Thread"), standing.thread_name),
+        (_("Stands"), text(standing.overall_text)),
+        (_("Responsible"), standing.responsible or "–"),
+        (_("Offered to"), standing.offered_to),
+        *((state.member, state_text(state)) for state in standing.states),
+        *((_("Due"), deadline(each, now)) for each in standing.deadlines),
+        *((_("Alarm"), alarm) for alarm in _alarms(standing)),
+        *((_("Lacking"), text(each.text)) for each in standing.lacking),
+        *((_("Shares"), f"{each.thread_name}: {', '.join(each.fields)}") for each in standing.overlaps),
+        (_("Missing steps"), str(standing.missing_count) if standing.missing_count else ""),
+    ]
+    desk.pairs([(label, value) for label, value in rows if value])
+    desk.say()
+    desk.table(
+        [_("Released"), _("Id"), _("Step"), _("From"), _("Effect")],
+        [
+            (
+                messages.when(each.release_time.ToDatetime(tzinfo=UTC)),
+                each.message_digest.hex()[: messages.SHORT_ID],
+                text(each.title),
+                each.author,
+                effect(each),
+            )
+            for each in found.steps
+        ],
+    )
+
+
+def state_text(state: workflow_pb2.WorkflowState) -> str:
+    """Say where one state stands, and until when."""
+    words = text(state.status_text)
+    if state.HasField("until_time"):
+        until = messages.when(state.until_time.ToDatetime(tzinfo=UTC))
+        words += " " + _("until {time}").format(time=until)
+    return words
+
+
+def effect(step: workflow_pb2.WorkflowStep) -> str:
+    """Say whether a step counts, or which rules it breaks."""
+    if step.waiting:
+        return _("waits for earlier steps")
+    if step.effective:
+        return _("in effect")
+    return _("no effect: {why}").format(why="; ".join(text(each.text) for each in step.breaches))
+
+
+def _alarms(standing: workflow_pb2.WorkflowStanding) -> list[str]:
+    found = []
+    for each in standing.alarms:
+        if not each.in_force:
+            continue
+        words = f"{each.kind} {each.author}"
+        if each.waiting_for:
+            words += " " + _("(not yet acknowledged by {members})").format(members=", ".join(each.waiting_for))
+        found.append(words)
+    return found
+
+
+def deadline(due: workflow_pb2.WorkflowDeadline, now: datetime) -> str:
+    """Say what is due, by whom and in what time; overdue in capitals, since colours do not reach every reader."""
+    time = due.due_time.ToDatetime(tzinfo=UTC)
+    words = f"{text(due.text)} ({due.member})" if due.member else text(due.text)
+    return f"{words}: {_('OVERDUE since {span}') if due.overdue else _('in {span}')}".format(span=span(abs(time - now)))
+
+
+def span(length: timedelta) -> str:
+    """Say a length of time in its largest unit."""
+    for unit, letter in ((_DAY, _("{n} d")), (_HOUR, _("{n} h"))):
+        if length >= unit:
+            return letter.format(n=length // unit)
+    return _("{n} min").format(n=length // _MINUTE)
+
+
+def text(both: notice_pb2.BilingualText) -> str:
+    """Give a text in the language in use."""
+    return both.ru if lang() == "ru" else both.en
+
+
+def standing_json(standing: workflow_pb2.WorkflowStanding) -> dict[str, object]:
+    """Give a standing as JSON: names of the protocol, ids in hexadecimal digits."""
+    shown: dict[str, object] = MessageToDict(
+        standing, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    shown["thread_id"] = standing.thread_id.hex()
+    shown["alarms"] = [
+        {**one, "message_digest": each.message_digest.hex()}
+        for one, each in zip(_dicts(standing.alarms), standing.alarms, strict=True)
+    ]
+    shown["states"] = [
+        {**one, "step_digest": each.step_digest.hex()}
+        for one, each in zip(_dicts(standing.states), standing.states, strict=True)
+    ]
+    return shown
+
+
+def _dicts(records: Sequence[workflow_pb2.WorkflowAlarm | workflow_pb2.WorkflowState]) -> list[dict[str, object]]:
+    return [MessageToDict(each, preserving_proto_field_name=True) for each in records]
+
+
+def _as_json(found: workflow_pb2.GetWorkflowResponse) -> dict[str, object]:
+    return {
+        **standing_json(found.standing),
+        "participants": list(found.participants),
+        "heads": [each.hex() for each in found.heads],
+        "missing": [each.hex() for each in found.missing_digests],
+        "steps": [
+            {
+                "digest": each.message_digest.hex(),
+                "kind": each.kind,
+                "author": each.author,
+                "release_time": each.release_time.ToDatetime(tzinfo=UTC),
+                "effective": each.effective,
+                "waiting": each.waiting,
+                "breaches": [{"rule": one.rule, "ru": one.text.ru, "en": one.text.en} for one in each.breaches],
+            }
+            for each in found.steps
+        ],
+    }

@@ -1,0 +1,265 @@
+"""`paiza cd`: controlled deliveries. Every command is one signed step; the own node refuses a step that breaks a rule.
+
+What a step must name (the steps it follows from, everybody who takes part, the message it answers) is filled in from
+the node's fold of the thread, so that an officer writes only what he knows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from paiza.v1 import message_pb2, workflow_pb2
+from paiza_client.cli import cd_board, drafting, messages, sending
+from paiza_client.cli.drafting import Prepared, Wish
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.errors import Refused, misused
+from paiza_client.language import N_, _
+from paiza_domain import kinds
+from paiza_domain.drafts import Draft
+
+if TYPE_CHECKING:
+    from paiza_client.session import Session
+
+WORKFLOW: Final = "controlled-delivery"
+REQUEST: Final = "cd-request"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: the kind of its step, and the kinds of step whose digest (or author) it fills in for a field."""
+
+    kind: str
+    told: str
+    urgency: str = "urgent"
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    author_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_OFFER: Final = ("cd-handover-offer",)
+_TAKEN_NOTE_OF: Final = ("cd-stop", "cd-control-lost", "cd-request", "cd-route-change")
+_CONDITIONS: Final = ("cd-conditions",)
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "acknowledge": Command(
+        "cd-acknowledgement",
+        N_("Say that the request, a stop or a loss of control was taken note of."),
+        names={"message_digest": _TAKEN_NOTE_OF},
+    ),
+    "answer": Command(
+        "cd-conditions-answer",
+        N_("Answer the conditions that a state set."),
+        names={"conditions_digest": _CONDITIONS},
+        author_of={"member": _CONDITIONS},
+    ),
+    "withdraw": Command("cd-withdrawal", N_("Withdraw the request, or your own authorisation.")),
+    "confirm": Command("cd-confirmation", N_("Confirm an oral request in writing, within three days.")),
+    "plan": Command("cd-plan", N_("Sign the plan, once every state on the route has authorised.")),
+    "activate": Command("cd-activation", N_("Begin the delivery: you are responsible from now on.")),
+    "offer": Command("cd-handover-offer", N_("Offer the consignment to the next state."), "flash"),
+    "accept": Command(
+        "cd-handover-acceptance",
+        N_("Take the consignment over: you are responsible from now on."),
+        "flash",
+        names={"offer_digest": _OFFER},
+    ),
+    "decline": Command(
+        "cd-handover-refusal", N_("Decline a handover that was offered."), "flash", names={"offer_digest": _OFFER}
+    ),
+    "reroute": Command(
+        "cd-route-change", N_("Change the route; a new state enters by its own authorisation."), "flash"
+    ),
+    "suspend": Command("cd-suspension", N_("Suspend the delivery on your territory."), "flash"),
+    "resume": Command("cd-resumption", N_("Lift your suspension.")),
+    "lost": Command("cd-control-lost", N_("Tell everybody at once that control was lost."), "flash"),
+    "stop": Command("cd-stop", N_("Stop the delivery on your territory; it goes ahead of everything."), "flash"),
+    "lift": Command("cd-stop-lifting", N_("Lift your stop; two officers sign."), names={"stop_digest": ("cd-stop",)}),
+    "intervene": Command("cd-intervention", N_("Report the seizure or arrest that ended the delivery."), "flash"),
+    "delivered": Command("cd-delivered", N_("Report that the consignment reached its destination."), "flash"),
+    "substitute": Command("cd-substitution", N_("Record a substitution, with weights and seals before and after.")),
+    "outcome": Command("cd-outcome", N_("Report the outcome, within 30 days of the end."), "routine"),
+    "evidence": Command("cd-evidence-return", N_("Report what was returned as evidence."), "routine"),
+    "close": Command("cd-closing", N_("Close the delivery."), "routine"),
+}
+DECISIONS: Final[Mapping[str, Command]] = {
+    "authorise": Command("cd-authorisation", N_("Authorise it for your territory; two officers sign.")),
+    "refuse": Command("cd-refusal", N_("Refuse it, with the reason code.")),
+    "conditions": Command("cd-conditions", N_("Set conditions first.")),
+}
+
+
+@click.group(help=N_("Controlled deliveries: request, decide, plan, hand over, stop, report."))
+def cd() -> None:
+    """Work on controlled deliveries."""
+
+
+def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
+        click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
+        click.option("--second", default="", metavar="OFFICER", help=N_("The officer who signs as the second.")),
+        click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
+        click.option("--urgency", type=click.Choice(sending.URGENCIES), help=N_("How soon it must be acted on.")),
+        click.option(
+            "--set", "given", multiple=True, metavar="FIELD=TEXT", help=N_("Fill a field in, instead of a draft.")
+        ),
+    ):
+        command = option(command)
+    return shared(command)
+
+
+@cd.command("request", help=N_("Request a controlled delivery from the states in the draft."))
+@click.argument("draft", metavar="[DRAFT]", required=False)
+@_step_options
+def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence[str], **options: Any) -> None:
+    """Open the thread."""
+    kind = kinds.all_kinds()[REQUEST]
+    if template:
+        click.echo(kind.template(lang()), nl=False)
+        return
+    if draft is None:
+        raise misused("paiza cd request", _("no draft: name a file, or use --template"))
+    desk, now = terminal(), drafting.now()
+    read = drafting.read(draft, now, _given(given))
+    if read.kind.name != REQUEST:
+        raise misused(
+            draft, _("the draft is of kind {found}, not {wanted}").format(found=read.kind.name, wanted=REQUEST)
+        )
+    prepared = drafting.prepare(read, draft, _wish(options, Command(REQUEST, "")), now)
+    if not prepared.envelope.recipients:
+        own = desk.profile().member
+        states = dict.fromkeys(each.member for each in prepared.content.states)  # type: ignore[attr-defined]
+        recipients = tuple(message_pb2.Recipient(member=member) for member in states if member != own)
+        prepared = replace(prepared, envelope=replace(prepared.envelope, recipients=recipients))
+    sending.finish(desk, prepared, None, dry_run=dry_run)
+
+
+@cd.command("decide", help=N_("Decide on a request for your territory: authorise, refuse, or set conditions."))
+@click.argument("thread", metavar="ID")
+@click.argument("decision", type=click.Choice(list(DECISIONS)))
+@click.argument("draft", metavar="[DRAFT]", required=False)
+@_step_options
+def decide(*, thread: str, decision: str, **options: Any) -> None:
+    """Decide."""
+    _take(DECISIONS[decision], thread, **options)
+
+
+def _command(name: str, step: Command) -> click.Command:
+    @cd.command(name, help=step.told)
+    @click.argument("thread", metavar="ID")
+    @click.argument("draft", metavar="[DRAFT]", required=False)
+    @_step_options
+    def take(*, thread: str, **options: Any) -> None:
+        _take(step, thread, **options)
+
+    return take
+
+
+for _name, _command_of in COMMANDS.items():
+    _command(_name, _command_of)
+cd.add_command(cd_board.board)
+cd.add_command(cd_board.show)
+
+
+def _take(
+    step: Command,
+    thread: str,
+    *,
+    draft: str | None,
+    template: bool,
+    dry_run: bool,
+    given: Sequence[str],
+    **options: Any,
+) -> None:
+    """Make the step and send it; what the thread determines is filled in."""
+    kind = kinds.all_kinds()[step.kind]
+    if template:
+        click.echo(kind.template(lang()).replace("to: []", "# to: everybody who takes part, filled in"), nl=False)
+        return
+    desk, now = terminal(), drafting.now()
+    fields = _given(given)
+
+    async def look() -> tuple[workflow_pb2.GetWorkflowResponse, message_pb2.Header]:
+        async with desk.session() as session:
+            found = await workflow_of(session, thread)
+            first = await messages.one(session, found.steps[0].message_digest.hex())
+            return found, first.header
+
+    found, opening = run(look())
+    fields = {**_named(step, found), **fields}
+    if draft is not None:
+        read = drafting.read(draft, now, fields)
+        _check_kind(draft, read, kind.name)
+    else:
+        read = drafting.filled(kind, fields, opening, now)
+    prepared = drafting.prepare(read, draft or f"paiza cd: {kind.name}", _wish(options, step), now)
+    sending.finish(desk, _in_thread(prepared, found, desk), None, dry_run=dry_run)
+
+
+def _check_kind(path: str, draft: Draft, wanted: str) -> None:
+    if draft.kind.name != wanted:
+        what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=wanted)
+        raise misused(path, what)
+
+
+def _in_thread(prepared: Prepared, found: workflow_pb2.GetWorkflowResponse, desk: Terminal) -> Prepared:
+    """Address everybody who takes part, and follow from the heads of the thread."""
+    own = desk.profile().member
+    members = dict.fromkeys([*found.participants, *(each.member for each in prepared.envelope.recipients)])
+    attention = {each.member: each.attention for each in prepared.envelope.recipients}
+    envelope = replace(
+        prepared.envelope,
+        recipients=tuple(
+            message_pb2.Recipient(member=member, attention=attention.get(member, ""))
+            for member in members
+            if member != own
+        ),
+        thread_id=found.standing.thread_id,
+        parent_digests=tuple(found.heads),
+    )
+    return replace(prepared, envelope=envelope, parents=())
+
+
+def _named(step: Command, found: workflow_pb2.GetWorkflowResponse) -> dict[str, str]:
+    """Fill in the digest, or the author, of the latest step of the kinds that the command is about."""
+    fields: dict[str, str] = {}
+    for each in found.steps:
+        if not each.effective:
+            continue
+        fields |= {name: each.message_digest.hex() for name, wanted in step.names.items() if each.kind in wanted}
+        fields |= {name: each.author for name, wanted in step.author_of.items() if each.kind in wanted}
+    return fields
+
+
+def _given(pairs: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for each in pairs:
+        name, separator, text = each.partition("=")
+        if not separator:
+            raise misused("--set", _("{value!r} is not FIELD=TEXT").format(value=each))
+        given[name.strip()] = text
+    return given
+
+
+def _wish(options: Mapping[str, Any], step: Command) -> Wish:
+    urgency = options["urgency"] or ""
+    reason = options["reason_code"]
+    if not urgency and not reason:
+        urgency = step.urgency
+    if urgency in {"urgent", "flash"} and not reason:
+        reason = "controlled-delivery"
+    return Wish((), urgency, reason, second=options["second"])
+
+
+async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:
+    """Find the delivery an officer means, by its thread's short name or any message of it."""
+    found = await messages.matching(session, thread)
+    threads = {each.header.thread_id for each in found}
+    if len(threads) > 1:
+        await messages.one(session, thread)
+    response = await session.workflows.get(thread_id=threads.pop())
+    if response.standing.workflow != WORKFLOW or not response.steps:
+        raise Refused("unknown_id", thread, "not a controlled delivery")
+    return response

@@ -1,0 +1,56 @@
+"""Where the workflows stand, as the own node folds them from the steps it holds."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import grpc
+
+from paiza.v1 import workflow_pb2, workflow_pb2_grpc
+from paiza_client.session import channel
+
+MAX_LISTED = 200  # the most the node gives at once
+
+
+class _Call(Protocol):
+    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
+
+
+class Workflows:
+    """What a session can ask about workflows. The answers are the protocol's own records (`paiza.v1.workflow`)."""
+
+    def __init__(self, connection: grpc.aio.Channel, call: _Call) -> None:
+        self._stub = workflow_pb2_grpc.WorkflowServiceStub(connection)
+        self._call = call
+
+    async def board(self, workflow: str = "", *, over_too: bool = False) -> list[workflow_pb2.WorkflowStanding]:
+        """Give every workflow that is not over (or all), the most recently moved first."""
+        scope = workflow_pb2.WORKFLOW_SCOPE_ALL if over_too else workflow_pb2.WORKFLOW_SCOPE_LIVE
+        found: list[workflow_pb2.WorkflowStanding] = []
+        token = ""
+        while True:
+            request = workflow_pb2.ListWorkflowsRequest(
+                scope=scope, workflow=workflow, page_size=MAX_LISTED, page_token=token
+            )
+            answer: workflow_pb2.ListWorkflowsResponse = await self._list(request)
+            found.extend(answer.workflows)
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    async def get(self, *, thread_id: bytes = b"", thread_name: str = "") -> workflow_pb2.GetWorkflowResponse:
+        """Give one workflow with every step, and what the next step must name."""
+        request = workflow_pb2.GetWorkflowRequest()
+        if thread_id:
+            request.thread_id = thread_id
+        else:
+            request.thread_name = thread_name
+        answer: workflow_pb2.GetWorkflowResponse = await self._call(
+            lambda: self._stub.GetWorkflow(request, timeout=channel.CALL_SECONDS)
+        )
+        return answer
+
+    async def _list(self, request: workflow_pb2.ListWorkflowsRequest) -> workflow_pb2.ListWorkflowsResponse:
+        answer: workflow_pb2.ListWorkflowsResponse = await self._call(
+            lambda: self._stub.ListWorkflows(request, timeout=channel.CALL_SECONDS)
+        )
+        return answer
