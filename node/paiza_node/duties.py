@@ -64,21 +64,24 @@ class Duties:
         steps: Steps,
         standings: Standings,
         news: News,
-        ask: Ask,
         clock: Callable[[], datetime],
     ) -> None:
         """Take what the loop needs; `run` begins."""
         self._member = member
         self._store = store
-        self._steps = steps
-        self._standings = standings
+        self.steps = steps
+        self.standings = standings
+        self._ask: Ask | None = None
         self._news = news
-        self._ask = ask
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
         self._moved: set[bytes] = set()
         self._woken = asyncio.Event()
         self._told_until = clock()
+
+    def connect(self, ask: Ask) -> None:
+        """Say how missing ancestors are asked for."""
+        self._ask = ask
 
     def moved(self, threads: Collection[bytes]) -> None:
         """Hear that these threads got a step."""
@@ -177,13 +180,13 @@ class Duties:
 
     def _read(self, thread_id: bytes, known: _Case | None) -> _Case | None:
         with self._store.reads() as reads:
-            stood = self._standings.of(reads, thread_id)
+            stood = self.standings.of(reads, thread_id)
             if stood is None:
                 return None
             pointers = dict(known.pointers) if known is not None else {}
             for row in reads.thread(thread_id):
                 if row.digest not in pointers and stood.live:
-                    pointers[row.digest] = self._steps.pointers(reads, row)
+                    pointers[row.digest] = self.steps.pointers(reads, row)
         if known is None:
             return _Case(stood, pointers)
         return _Case(stood, pointers, known.overlaps, known.ask_time, known.asked)
@@ -202,7 +205,8 @@ class Duties:
                 case.overlaps.pop(other_id, None)
                 other.overlaps.pop(thread_id, None)
         if fresh and tell:
-            self._news.tell(_overlapping(case.stood, [self.name(other) for other in case.overlaps]))
+            others = [self.name(other) for other in case.overlaps]
+            self._news.tell(overlapping(thread_id, case.stood.thread_name, others))
 
     def _remind(self, now: datetime) -> None:
         """Tell watching officers of what has come near, or past, since they were told last."""
@@ -227,7 +231,7 @@ class Duties:
         asked = [name for name in dict.fromkeys((*senders, *case.stood.standing.participants)) if name != self._member]
         pause = min(ASK_LONGEST, ASK_AFTER * 2 ** min(case.asked, 12))
         case.ask_time = now + pause
-        if asked:
+        if asked and self._ask is not None:
             whom = asked[case.asked % len(asked)]
             case.asked += 1
             log.info("asks_for_missing", peer=whom, thread=case.stood.thread_name, missing=len(missing))
@@ -254,14 +258,15 @@ def _reminder(stood: Stood, deadline: Any, now: datetime) -> notice_pb2.Notice:
     return notice
 
 
-def _overlapping(stood: Stood, others: Sequence[str]) -> notice_pb2.Notice:
+def overlapping(thread_id: bytes, thread_name: str, others: Sequence[str]) -> notice_pb2.Notice:
+    """Say that a workflow has come to overlap with others, which are named."""
     named = sorted(filter(None, others))
     return notice_pb2.Notice(
         code=notices.OVERLAP,
-        thread_id=stood.thread_id,
-        thread_name=stood.thread_name,
+        thread_id=thread_id,
+        thread_name=thread_name,
         other_threads=named,
-        text=bilingual(lambda lang: notices.overlap_text(stood.thread_name, named, lang)),
+        text=bilingual(lambda lang: notices.overlap_text(thread_name, named, lang)),
     )
 
 

@@ -44,6 +44,8 @@ TABLE: Final = """
 /paiza.v1.OfficerService/OpenMessage          .     in       in    in          in           in
 /paiza.v1.OfficerService/Watch                .     in       in    in          in           denied
 /paiza.v1.OfficerService/FindSourceRows       .     in       in    in          in           in
+/paiza.v1.WorkflowService/ListWorkflows       .     in       in    in          in           in
+/paiza.v1.WorkflowService/GetWorkflow         .     in       in    in          in           in
 /paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
 /paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in

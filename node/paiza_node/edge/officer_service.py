@@ -6,17 +6,23 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from paiza.v1 import officer_pb2
+from paiza.v1 import notice_pb2, officer_pb2
+from paiza_domain import kinds
+from paiza_node.attached import standing
 from paiza_node.disclose import Disclose
+from paiza_node.duties import Duties, overlapping
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.ledger import Ledger
 from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
 from paiza_node.news import Item, News
+from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
-from paiza_node.submit import Submit
+from paiza_node.submit import Submit, principal_of
+from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import SpiffeId
 
 PREFIX: Final = "/paiza.v1.OfficerService/"
 DEFAULT_PAGE: Final = 100
@@ -41,6 +47,7 @@ class OfficerService:
         news: News,
         submit: Submit,
         disclose: Disclose,
+        duties: Duties,
         version: str,
         protocol_version: int,
         clock: Callable[[], datetime],
@@ -52,6 +59,7 @@ class OfficerService:
         self._news = news
         self._submit = submit
         self._disclose = disclose
+        self._duties = duties
         self._version = version
         self._protocol_version = protocol_version
         self._clock = clock
@@ -116,6 +124,8 @@ class OfficerService:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
                 raise Rejected("malformed", "after_sequence is not one this node gave")
+            for notice in self._duties.current():
+                yield officer_pb2.WatchResponse(notice=notice)
             while after is not None:
                 query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
                 page = await asyncio.to_thread(self._list, query, officer)
@@ -137,7 +147,34 @@ class OfficerService:
         if isinstance(item, bytes):
             listed = await asyncio.to_thread(self._listed, item, officer)
             return [officer_pb2.WatchResponse(message=message_info(each)) for each in listed]
-        return [officer_pb2.WatchResponse(notice=item)]
+        notice = await asyncio.to_thread(self._as_entitled, item, officer)
+        return [] if notice is None else [officer_pb2.WatchResponse(notice=notice)]
+
+    def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
+        """Give a notice as far as an officer is entitled to it: other threads are named only to those who may know."""
+        if not notice.other_threads:
+            return notice
+        with self._store.reads() as reads:
+            threads = {name: reads.thread_id(name) for name in notice.other_threads}
+        named = [name for name, thread in threads.items() if thread and self.may_know_of(officer, thread)]
+        return overlapping(notice.thread_id, notice.thread_name, named) if named else None
+
+    def may_know_of(self, officer: Officer, thread_id: bytes) -> bool:
+        """Say whether an officer may open what began a thread; else it is not named where he did not ask for it."""
+        with self._store.reads() as reads:
+            rows = reads.thread(thread_id)
+        if not rows:
+            return False
+        header = wire.parse_header(rows[0].header)
+        register = self._registers.current
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+            ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
+            facts = MessageFacts.of(header, kind.sender_roles, ceiling)
+            self._registers.policy.check(principal_of(officer), "open", facts)
+        except Rejected:
+            return False
+        return True
 
     def _source_rows(self, rows: set[bytes]) -> dict[bytes, bytes]:
         with self._store.reads() as reads:
@@ -173,6 +210,7 @@ def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
         opened_by_caller=listed.opened_by_caller,
         opened=listed.opened,
         deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
+        attachments=[standing(row) for row in listed.attachments],
         sequence=row.seq,
         received=row.received,
         recalled_by=listed.marks.recalled_by,

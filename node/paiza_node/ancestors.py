@@ -1,0 +1,156 @@
+"""Missing ancestors: steps that others name and this node does not hold are asked for, and given to those who ask.
+
+Asked is the node that sent what names them, then the other participants. What it gives of its own is checked exactly as
+if it had been delivered; what others wrote it passes on, which takes its own way (`forward`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from paiza.v1 import exchange_pb2, log_pb2
+from paiza_node.courier import MAX_BATCH_BYTES
+from paiza_node.deliver import Deliver
+from paiza_node.growth import KnownLogs, claim
+from paiza_node.ledger import Ledger
+from paiza_node.model import MessageRow, MessageState
+from paiza_node.ports import Reads, Store
+from paiza_node.receive import Receive
+from paiza_node.refresh import Registers
+from paiza_node.workflow import Standings
+from paiza_register import Member
+from paiza_wire import message as wire
+from paiza_wire.errors import PaizaError, Rejected
+
+MAX_ASKED: Final = 64  # digests of one question: more than a delivery has steps
+
+Share = Callable[[Sequence[bytes], str], Awaitable[object]]
+"""Passes messages on to a member that takes part in their workflow."""
+
+log = structlog.get_logger("paiza.ancestors")
+
+
+class Give:
+    """The verb of giving what a peer lacks."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        registers: Registers,
+        ledger: Ledger,
+        store: Store,
+        logs: KnownLogs,
+        standings: Standings,
+        share: Share,
+    ) -> None:
+        """Take what the verb needs."""
+        self._member = member
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+        self._logs = logs
+        self._standings = standings
+        self._share = share
+
+    async def __call__(
+        self, member: Member, request: exchange_pb2.FetchMessagesRequest
+    ) -> exchange_pb2.FetchMessagesResponse:
+        """Answer a peer that lacks messages. Of what it may not have, nothing is said, not even whether it is here.
+
+        1. The question is bounded and well formed, and knows no more of our log than there is.
+        2. Our own messages that are addressed to the caller are given as they were released to it.
+        3. Other messages are passed on where the caller takes part in the workflow of their thread.
+        """
+        # 1.
+        digests = list(dict.fromkeys(request.message_digests))
+        if len(digests) > MAX_ASKED:
+            raise Rejected("too_large", f"at most {MAX_ASKED} messages are asked for at once")
+        if any(len(digest) != wire.DIGEST_SIZE for digest in digests):
+            raise Rejected("malformed", "a digest is not 32 bytes long")
+        checkpoint = self._ledger.checkpoint
+        if request.known_size > checkpoint.size:
+            raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
+        if request.register_version:
+            self._registers.heard_of(request.register_version)
+        # 2. and 3.
+        given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
+        if shared:
+            await self._share(shared, member.id)
+        log.info("asked", peer=member.id, asked=len(digests), given=len(given), passed_on=len(shared))
+        return exchange_pb2.FetchMessagesResponse(
+            growth=claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id)),
+            dispatches=given,
+            passed_on_digests=shared,
+        )
+
+    def _choose(
+        self, caller: str, digests: Sequence[bytes], size: int
+    ) -> tuple[list[exchange_pb2.Dispatch], list[bytes]]:
+        given: list[exchange_pb2.Dispatch] = []
+        shared: list[bytes] = []
+        room = MAX_BATCH_BYTES
+        with self._store.reads() as reads:
+            for digest in digests:
+                row = reads.message(digest)
+                if row is None or row.state is MessageState.REFUSED:
+                    continue
+                dispatch = self._dispatch(reads, row, caller, size)
+                if dispatch is not None:
+                    room -= len(dispatch.message)
+                    if room >= 0 or not given:
+                        given.append(dispatch)
+                elif caller != row.author and self._takes_part(reads, row, caller):
+                    shared.append(digest)
+        return given, shared
+
+    def _dispatch(self, reads: Reads, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
+        """Give a message of our own as it was released to the caller; None where it was not."""
+        if row.state is not MessageState.RELEASED:
+            return None
+        released = {
+            entry.index: entry
+            for entry in reads.entries_of(row.digest)
+            if entry.index < size and _releases_to(entry.entry, caller)
+        }
+        body = reads.body(row.seq)
+        if not released or body is None:
+            return None
+        index = min(released)
+        (hashes,) = self._ledger.prove([index], size)
+        proven = log_pb2.ProvenEntry(entry=released[index].entry, index=index, inclusion_hashes=hashes)
+        return exchange_pb2.Dispatch(message=body, released=proven)
+
+    def _takes_part(self, reads: Reads, row: MessageRow, caller: str) -> bool:
+        stood = self._standings.of(reads, row.thread_id)
+        return stood is not None and caller in stood.standing.participants
+
+
+class Ask:
+    """The verb of asking for what we lack."""
+
+    def __init__(self, *, registers: Registers, deliver: Deliver, receive: Receive) -> None:
+        """Take what the verb needs."""
+        self._registers = registers
+        self._deliver = deliver
+        self._receive = receive
+
+    async def __call__(self, member: str, digests: Sequence[bytes]) -> None:
+        """Ask one member's node; what it gives is taken as if it had been delivered. A failure leaves all as it was."""
+        courier = self._deliver.couriers.get(member)
+        if courier is None:
+            return
+        try:
+            response, checkpoint = await courier.fetch(digests[:MAX_ASKED])
+            if response.dispatches:
+                peer = self._registers.current.active_member(member)
+                await self._receive.take(peer, response.dispatches[:MAX_ASKED], checkpoint)
+        except PaizaError as error:
+            log.warning("not_given", peer=member, reason=error.reason, detail=error.detail)
+
+
+def _releases_to(entry: bytes, recipient: str) -> bool:
+    parsed = log_pb2.LogEntry.FromString(entry)
+    return parsed.event == log_pb2.LOG_EVENT_RELEASED and parsed.counterpart == recipient
