@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
-from paiza_node.disclose import foreign_proof, proofs_of
+from paiza_node.disclose import foreign_proof, forwardings_of, proofs_of
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, StoredEntry
 from paiza_node.ports import Store
@@ -45,11 +45,15 @@ class Audit:
         row, signed = self._message(digest)
         checkpoint = self._ledger.checkpoint
         released, answers = proofs_of(self._store, self._ledger, row, checkpoint.size, checkpoint.note)
-        versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in (*released, *answers)]
+        forwarded = forwardings_of(self._store, self._ledger, digest, checkpoint.size, checkpoint.note)
+        proofs = (*released, *answers, *forwarded)
+        versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
         with self._store.reads() as reads:
             versions.extend(proof.register_version for proof in reads.proofs(digest))
         here = [version for version in dict.fromkeys(versions) if self._has(version)]
-        return audit_pb2.GetEvidenceResponse(message=signed, released=released, answers=answers, register_versions=here)
+        return audit_pb2.GetEvidenceResponse(
+            message=signed, released=released, answers=answers, register_versions=here, forwarded=forwarded
+        )
 
     def entries(self, request: audit_pb2.ListEntriesRequest) -> audit_pb2.ListEntriesResponse:
         """Give entries that match, in order of index."""

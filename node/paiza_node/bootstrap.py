@@ -13,21 +13,28 @@ from typing import Any, Final
 import structlog
 
 from paiza.v1 import admin_pb2, log_pb2
+from paiza_node.ancestors import Ask, Give
+from paiza_node.attachment_files import AttachmentFiles
 from paiza_node.audit import Audit
+from paiza_node.collect import Collect
 from paiza_node.config import Config
 from paiza_node.deliver import Deliver
 from paiza_node.disclose import Disclose
+from paiza_node.duties import Duties
 from paiza_node.edge import metrics
+from paiza_node.edge.attachment_service import attachment_behaviours
 from paiza_node.edge.gate import Gate
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
 from paiza_node.edge.passing_service import passing_behaviours
 from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.server import admin_server, public_server
+from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.export import Export
 from paiza_node.forward import Forward
 from paiza_node.growth import KnownLogs
+from paiza_node.hand_out import HandOut
 from paiza_node.holders import Holders
 from paiza_node.index import Blinder, Index
 from paiza_node.keyring import Keys, bad_key, load_keys
@@ -36,15 +43,18 @@ from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.operate import Operate, operator
-from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch, PeersSets
+from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
 from paiza_node.roster import load_officers, note_officers
 from paiza_node.search import Search
 from paiza_node.settle import Context
+from paiza_node.steps import Steps
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.submit import Submit
+from paiza_node.upload import Upload
+from paiza_node.workflow import Standings
 from paiza_register import RegisterReader, folder_fetch
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
@@ -205,6 +215,8 @@ async def _serve(
         private_keys=node_keys.decryption,
         clock=_now,
     )
+    steps = Steps(config.member, node_keys.decryption)
+    duties = Duties(member=config.member, store=store, steps=steps, standings=Standings(steps), news=news, clock=_now)
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
     deliver = Deliver(context, lambda member: GrpcPeer(member, channel_keys, lambda: registers.current))
     operate = Operate(
@@ -218,11 +230,32 @@ async def _serve(
         deliver=deliver,
         clock=_now,
     )
+    files = AttachmentFiles(config.data / "attachments")
+    collect = Collect(
+        context,
+        files,
+        connect=lambda member: GrpcPeer(member, channel_keys, lambda: registers.current, ATTACHMENT_OPTIONS),
+        tell=deliver.tell,
+        life=config.delivery_life,
+    )
+    upload = Upload(ledger=ledger, store=store, files=files, clock=_now)
     gate = Gate(config.member, registers, lambda: officers, _now)
     server, health = public_server(
         listen=config.listen,
         gate=gate,
-        behaviours=_behaviours(config, reader, context, deliver, lanes, lambda: officers, Blinder(node_keys.index)),
+        behaviours=_behaviours(
+            config,
+            reader,
+            context,
+            deliver,
+            lanes,
+            lambda: officers,
+            Blinder(node_keys.index),
+            duties,
+            files,
+            upload,
+            collect,
+        ),
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
@@ -261,13 +294,17 @@ async def _serve(
             blinder=Blinder(node_keys.index),
             private_keys=node_keys.decryption,
         )
-        duties = [
+        running = [
+            duties.run(),
             index.run(),
             deliver.run(),
+            collect.run(),
+            upload.keep_clean(),
             registers.keep_fresh(ledger, fetch_set),
             _keep_metrics(operate, ledger, registers),
+            _count_attachments(upload, collect),
         ]
-        await _until_stopped([*duties, asyncio.wrap_future(ledger.stopped)])
+        await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
     finally:
         log.info("stopping")
         await health.stop()
@@ -288,6 +325,10 @@ def _behaviours(
     lanes: Mapping[str, Lane],
     officers: Callable[[], dict[str, Officer]],
     blinder: Blinder,
+    duties: Duties,
+    files: AttachmentFiles,
+    upload: Upload,
+    collect: Collect,
 ) -> dict[str, Any]:
     """Build the verbs and give what each RPC does."""
     submit = Submit(
@@ -296,6 +337,8 @@ def _behaviours(
         ledger=context.ledger,
         news=context.news,
         lane=lanes["submit"],
+        steps=duties.steps,
+        moved=duties.moved,
         officers=officers,
         wake=deliver.wake,
         delivery_life=config.delivery_life,
@@ -323,7 +366,18 @@ def _behaviours(
         private_keys=context.private_keys,
         suspect=deliver.ask,
         moved=lambda _threads: None,
+        await_attachments=collect.wake,
         clock=_now,
+    )
+    duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive))
+    give = Give(
+        member=config.member,
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        logs=context.logs,
+        standings=duties.standings,
+        share=lambda digests, recipient: forward.share(digests, recipient, context.node_id),
     )
     disclose = Disclose(
         member=config.member,
@@ -341,6 +395,7 @@ def _behaviours(
         news=context.news,
         submit=submit,
         disclose=disclose,
+        duties=duties,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
         clock=_now,
@@ -361,10 +416,13 @@ def _behaviours(
         private_keys=context.private_keys,
         clock=_now,
     )
+    workflows = WorkflowService(store=context.store, duties=duties, entitled=officer_service.may_know_of, clock=_now)
     audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {
-        **exchange_behaviours(receive),
+        **exchange_behaviours(receive, give),
+        **attachment_behaviours(upload, HandOut(store=context.store, files=files, disclose=disclose)),
         **officer_service.behaviours(),
+        **workflows.behaviours(),
         **audit_behaviours(audit),
         **passing_behaviours(forward, export, Holders(member=config.member, store=context.store)),
         **register_behaviours(reader),
@@ -402,6 +460,21 @@ async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) 
         for peer in status.peers:
             metrics.WAITING.labels(peer.member).set(peer.waiting)
             metrics.PEER_UP.labels(peer.member).set(peer.reachable)
+        await asyncio.sleep(METRICS_SECONDS)
+
+
+async def _count_attachments(upload: Upload, collect: Collect) -> None:
+    """Count the bytes that officers brought and that came from peers, and say how many attachments are awaited."""
+    counted = {"brought": 0, "fetched": 0}
+    while True:
+        for way, total in (("brought", upload.bytes_taken), ("fetched", collect.bytes_taken)):
+            metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
+            counted[way] = total
+        try:
+            for (way, member), count in (await asyncio.to_thread(collect.awaited)).items():
+                metrics.ATTACHMENTS_AWAITED.labels(way, member).set(count)
+        except Unavailable as error:
+            log.warning("no_metrics", reason=error.reason, detail=error.detail)
         await asyncio.sleep(METRICS_SECONDS)
 
 

@@ -13,7 +13,7 @@ import structlog
 from paiza.v1 import log_pb2, officer_pb2
 from paiza_node.courier import Courier
 from paiza_node.ledger import Pen
-from paiza_node.model import DeliveryRow, Settlement
+from paiza_node.model import DeliveryRow, Settlement, StoredEntry
 from paiza_node.ports import Peer
 from paiza_node.settle import Context
 from paiza_wire.errors import Unavailable
@@ -46,6 +46,13 @@ class Deliver:
             courier = self.couriers.get(recipient)
             if courier is not None:
                 courier.wake()
+
+    async def tell(self, member: str, entries: Sequence[StoredEntry]) -> None:
+        """Tell a member what our log says of attachments it handed over; Unavailable where it has not taken note."""
+        courier = self.couriers.get(member)
+        if courier is None:
+            raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
+        await courier.tell(entries)
 
     async def run(self) -> None:
         """Keep couriers for the members of the register and give up what expired, for as long as the node runs."""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.v1 import attachment_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
+from paiza_node import taking_back
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import ForeignProof, MessageRow, MessageState, Officer, Opened, ProofKind, StoredEntry
+from paiza_node.model import ForeignProof, MessageRow, MessageState, Officer, Opened, PassedOn, ProofKind, StoredEntry
 from paiza_node.news import News
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
@@ -20,7 +21,7 @@ from paiza_node.refresh import Registers
 from paiza_node.submit import principal_of
 from paiza_wire import hpke
 from paiza_wire import message as wire
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.merkle import HASH_BYTES
 
 MAX_REASON: Final = 1000  # characters of why something is opened
@@ -53,15 +54,8 @@ class Disclose:
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
         """Hand over one part. Rejected: unknown_id, part_missing, opening_reason_missing, policy_denied (logged)."""
-        row, signed = await asyncio.to_thread(self._read, request.message_digest)
-        if row is None or signed is None:
-            raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
-        message = message_pb2.SignedMessage.FromString(signed)
-        header = wire.parse_header(message.header)
+        row, message, header = await self.check(officer, request)
         number = request.part_number
-        if number >= len(header.parts) or header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
-            raise Rejected("part_missing", f"the message has no part {number} that can be opened so")
-        await self._allow(officer, row, header, request)
         verified = wire.VerifiedMessage(row.digest, header, message, ())
         part_key = wire.unwrap_key(verified, number, self._member, self._private_keys)
         committed = await self._ledger.commit(lambda pen: _log_opened(pen, officer, row, number, request.reason_text))
@@ -69,6 +63,9 @@ class Disclose:
         self._news.publish([row.digest])
         released, answers = await asyncio.to_thread(
             proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
+        )
+        forwarded = await asyncio.to_thread(
+            forwardings_of, self._store, self._ledger, row.digest, committed.checkpoint.size, committed.checkpoint.note
         )
         return officer_pb2.OpenMessageResponse(
             message=message_pb2.SignedMessage(
@@ -83,7 +80,36 @@ class Disclose:
             released=released,
             answers=answers,
             thread_name=row.thread_name,
+            forwarded=forwarded,
         )
+
+    async def check(
+        self, officer: Officer, request: officer_pb2.OpenMessageRequest
+    ) -> tuple[MessageRow, message_pb2.SignedMessage, message_pb2.Header]:
+        """Find the message and refuse a part that is not there, or that this officer may not open."""
+        row, signed = await asyncio.to_thread(self._read, request.message_digest)
+        if row is None or signed is None:
+            raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+        message = message_pb2.SignedMessage.FromString(signed)
+        header = wire.parse_header(message.header)
+        number = request.part_number
+        if number >= len(header.parts):
+            raise Rejected("part_missing", f"the message has no part {number}")
+        await self._allow(officer, row, header, request)
+        if row.received and header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+            await asyncio.to_thread(self._check_attachment, row.digest, number)
+        return row, message, header
+
+    def _check_attachment(self, digest: bytes, number: int) -> None:
+        """Refuse an attachment that has not come whole: nobody knows yet what it is."""
+        with self._store.reads() as reads:
+            found = reads.attachment(digest, number, self._member)
+        if found is not None and found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED:
+            return
+        if found is None or found.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
+            reason = "" if found is None else f": {found.reason}"
+            raise Rejected("part_missing", f"attachment {number} was refused or given up{reason}")
+        raise Unavailable("attachment_incomplete", f"attachment {number} has not come whole yet", 10.0)
 
     def _read(self, digest: bytes) -> tuple[MessageRow | None, bytes | None]:
         with self._store.reads() as reads:
@@ -102,6 +128,7 @@ class Disclose:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
         if annex and not request.reason_text.strip():
             raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
+        await asyncio.to_thread(self._check_recalled, row, request.reason_text)
         ceiling = self._registers.current.member(self._member).classification_ceiling
         roles = kinds.get(header.kind, header.kind_version).sender_roles
         facts = MessageFacts.of(header, roles, ceiling)
@@ -111,6 +138,11 @@ class Disclose:
             detail = denied.detail
             await self._ledger.commit(lambda pen: _log_denied(pen, officer, row, detail))
             raise
+
+
+    def _check_recalled(self, row: MessageRow, reason: str) -> None:
+        with self._store.reads() as reads:
+            taking_back.check_reason(reads, row, reason)
 
 
 def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> tuple[int, bytes]:
@@ -141,11 +173,28 @@ def proofs_of(
             own = reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(row.digest)])
         else:
             own = list(reads.answers([row.digest]).values())
+            own += reads.entries_at([each.log_index for each in reads.passed_on_of(row.digest) if not each.denied])
     # What was committed a moment ago may still wait for the checkpoint that proves it.
     ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
     if row.state is MessageState.RELEASED:
         return ours, _foreign(foreign, ProofKind.ANSWER)
-    return _foreign(foreign, ProofKind.RELEASED), ours
+    released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
+    return released, [*ours, *_foreign(foreign, ProofKind.ANSWER)]
+
+
+def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
+    """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
+    with store.reads() as reads:
+        own = reads.entries_at([index for _, index, _ in reads.forwarded_indices(digest)])
+        shown = [each for each in reads.passed_on_of(digest) if not each.denied]
+    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
+    return [*ours, *(_shown(each) for each in shown)]
+
+
+def _shown(passed: PassedOn) -> log_pb2.LogProof:
+    hashes = [passed.hashes[first : first + HASH_BYTES] for first in range(0, len(passed.hashes), HASH_BYTES)]
+    proven = log_pb2.ProvenEntry(entry=passed.entry, index=passed.index, inclusion_hashes=hashes)
+    return log_pb2.LogProof(proven=proven, checkpoint=passed.checkpoint)
 
 
 def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log_pb2.LogProof:

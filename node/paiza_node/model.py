@@ -254,6 +254,7 @@ class ListedMessage:
     opened: bool
     deliveries: list[DeliveryRow] = field(default_factory=list)
     marks: Marks = UNMARKED
+    attachments: "list[AttachmentRow]" = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import Final
 import structlog
 
 from paiza.v1 import admin_pb2, log_pb2, officer_pb2
+from paiza_node.attached import standing
 from paiza_node.deliver import Deliver
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, Head, Postponement, QueueSummary, Settlement
+from paiza_node.model import AttachmentRow, DeliveryRow, Head, Postponement, QueueSummary, Settlement
 from paiza_node.news import News
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
@@ -91,8 +92,12 @@ class Operate:
     async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
         """List deliveries that wait or failed, oldest first."""
         with self._store.reads() as reads:
-            rows = reads.queue(request.recipient, min(request.limit or DEFAULT_QUEUE, MAX_QUEUE))
-        return admin_pb2.ListQueueResponse(deliveries=[queued(row) for row in rows])
+            limit = min(request.limit or DEFAULT_QUEUE, MAX_QUEUE)
+            rows = reads.queue(request.recipient, limit)
+            attachments = reads.attachment_queue(request.recipient, limit)
+        return admin_pb2.ListQueueResponse(
+            deliveries=[queued(row) for row in rows], attachments=[queued_attachment(row) for row in attachments]
+        )
 
     async def retry(self, request: admin_pb2.RetryDeliveryRequest) -> admin_pb2.RetryDeliveryResponse:
         """Try a delivery again now."""
@@ -163,4 +168,18 @@ def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:
     found.next_attempt_time.FromDatetime(row.next_attempt_time)
     if row.settled_time is not None:
         found.delivery.settled_time.FromDatetime(row.settled_time)
+    return found
+
+
+def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
+    """Write an attachment down as the queue shows it."""
+    found = admin_pb2.QueuedAttachment(
+        message_digest=row.digest,
+        standing=standing(row),
+        source=row.source,
+        attempts=row.attempts,
+        detail=row.detail,
+    )
+    if row.due_time is not None:
+        found.next_attempt_time.FromDatetime(row.due_time)
     return found

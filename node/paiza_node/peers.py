@@ -5,7 +5,7 @@ member's node CA for that member's DNS name is that member's node, and no other 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from ssl import DER_cert_to_PEM_cert
 from typing import Any, Final
@@ -20,6 +20,7 @@ from paiza_wire.reasons import REASONS
 
 DELIVER_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
 SHORT_SECONDS: Final = 10.0  # everything else
+PIECE_SECONDS: Final = 30.0  # for the next piece of an attachment: 256 KiB over a slow line
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 REASON_KEY: Final = "paiza-reason"  # trailing metadata of a refused call
 
@@ -32,6 +33,14 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.min_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 10_000),
     ("grpc.enable_retries", 0),  # retrying is the courier's, which knows what was answered
+)
+Options = tuple[tuple[str, Any], ...]
+# Attachments come over a connection of their own, so that no message waits behind one; and no more of one than a piece
+# is taken at once, whoever sends it.
+ATTACHMENT_OPTIONS: Final[Options] = (
+    *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 
@@ -46,8 +55,11 @@ class ChannelKeys:
 class GrpcPeer:
     """Another member's node over gRPC; redials when the register gives it another CA or endpoint."""
 
-    def __init__(self, member: str, keys: ChannelKeys, register: Callable[[], Register]) -> None:
+    def __init__(
+        self, member: str, keys: ChannelKeys, register: Callable[[], Register], options: Options = CHANNEL_OPTIONS
+    ) -> None:
         """Take the member; the channel is opened with the first call."""
+        self._options = options
         self.member = member
         self._keys = keys
         self._register = register
@@ -77,6 +89,34 @@ class GrpcPeer:
             stub.ProveGrowth(request, timeout=SHORT_SECONDS), self.member
         )
         return response
+
+    async def fetch_messages(self, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
+        """Ask for messages by their digests."""
+        stub = exchange_pb2_grpc.ExchangeServiceStub(await self._open())
+        response: exchange_pb2.FetchMessagesResponse = await _call(
+            stub.FetchMessages(request, timeout=DELIVER_SECONDS), self.member
+        )
+        return response
+
+    async def fetch_attachment(self, request: exchange_pb2.FetchAttachmentRequest) -> AsyncGenerator[bytes]:
+        """Give the ciphertext of an attachment from an offset on; Unavailable where it breaks off or stands still."""
+        stub = exchange_pb2_grpc.ExchangeServiceStub(await self._open())
+        call: Any = stub.FetchAttachment(request)
+        try:
+            while True:
+                async with asyncio.timeout(PIECE_SECONDS):
+                    response = await call.read()
+                if response is grpc.aio.EOF:
+                    return
+                if response is None:
+                    raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
+                yield bytes(response.data)
+        except grpc.aio.AioRpcError as error:
+            raise _unavailable(error, self.member) from error
+        except TimeoutError:
+            raise Unavailable("peer_unreachable", f"{self.member}: nothing came for {PIECE_SECONDS:.0f} s") from None
+        finally:
+            call.cancel()
 
     async def get_file(self, path: str) -> bytes:
         """Fetch one file of the register; FetchMissing where the peer has none of that path."""
@@ -122,7 +162,7 @@ class GrpcPeer:
             private_key=self._keys.private_key,
             certificate_chain=self._keys.certificate,
         )
-        options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", name), ("grpc.default_authority", name))
+        options = (*self._options, ("grpc.ssl_target_name_override", name), ("grpc.default_authority", name))
         return grpc.aio.secure_channel(endpoint, credentials, options=options)
 
 

@@ -7,7 +7,7 @@ is not his.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,18 +15,22 @@ from typing import Final
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
-from paiza_domain import kinds, validation
-from paiza_node import precedence
+from paiza_domain import kinds, thread, validation
+from paiza_node import precedence, taking_back
+from paiza_node.acknowledge import Answer, check_answers, record_answers
+from paiza_node.attached import awaited
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Committed, Ledger, Pen
-from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
+from paiza_node.model import AttachmentRow, ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
 from paiza_node.news import News
+from paiza_node.passed_on import Passed, TakePassedOn
 from paiza_node.policy import MessageFacts, Principal
 from paiza_node.refresh import Registers
+from paiza_node.steps import is_step
 from paiza_node.submit import LOGGED_DIGITS, rejection, retry
 from paiza_register import Member, Register
-from paiza_wire import hpke, receipts
+from paiza_wire import attachment, hpke, receipts
 from paiza_wire import message as wire
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected, Unavailable
@@ -67,12 +71,27 @@ class _Taken:
         return self.item.message
 
     @property
+    def digest(self) -> bytes:
+        """Give the message's digest."""
+        return self.item.message.digest
+
+    @property
     def goes_first(self) -> bool:
         """Say whether the message goes ahead of everything."""
         return precedence.overtakes(self.message.header.kind)
 
+    @property
+    def is_step(self) -> bool:
+        """Say whether a workflow moves with the message."""
+        return is_step(self.message.header.kind)
 
-_Checked = _Taken | Rejected | Unavailable
+    @property
+    def thread(self) -> bytes:
+        """Give the thread it belongs to."""
+        return self.message.header.thread_id
+
+
+_Checked = _Taken | Passed | Rejected | Unavailable
 _Outcome = StoredEntry | Rejected | Unavailable
 
 
@@ -91,11 +110,14 @@ class Receive:
         lane: Lane,
         private_keys: Mapping[bytes, hpke.DecryptionKey],
         suspect: Callable[[str], None],
+        moved: Callable[[Collection[bytes]], None],
+        await_attachments: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs.
 
-        ``suspect`` has a member asked what it holds of our log; ``private_keys`` are our decryption keys by key id.
+        ``suspect`` has a member asked what it holds of our log; ``moved`` hears of threads whose workflow got a step;
+        ``await_attachments`` has attachments fetched; ``private_keys`` are our decryption keys by key id.
         """
         self._member = member
         self._node_id = node_id
@@ -106,6 +128,9 @@ class Receive:
         self._lane = lane
         self._private_keys = private_keys
         self._suspect = suspect
+        self._moved = moved
+        self._await_attachments = await_attachments
+        self._passed_on = TakePassedOn(member=member, node_id=node_id, registers=registers, private_keys=private_keys)
         self._clock = clock
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
@@ -135,16 +160,6 @@ class Receive:
             ],
         )
 
-    async def give(
-        self, member: Member, request: exchange_pb2.FetchMessagesRequest
-    ) -> exchange_pb2.FetchMessagesResponse:
-        """Give nothing yet but our growth."""
-        checkpoint = self._ledger.checkpoint
-        if request.known_size > checkpoint.size:
-            raise Rejected("growth_mismatch", "the size is larger than our log")
-        growth = claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id))
-        return exchange_pb2.FetchMessagesResponse(growth=growth)
-
     async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
         """Take a batch from the node of ``member``, whose certificate the edge has verified."""
         if len(request.dispatches) > MAX_DISPATCHES:
@@ -166,30 +181,53 @@ class Receive:
             raise
         size = len(request.dispatches)
         first = precedence.claims_first([dispatch.message for dispatch in request.dispatches])
-        checked = await self._lane.run(
-            size, lambda: self._check_all(member, request.dispatches, checkpoint), first=first
-        )
-        known = self._logs.to_store(member.id, checkpoint)
-
-        def work(pen: Pen) -> list[_Outcome]:
-            pen.tx.put_known_log(known)
-            return self._take_all(pen, member, checked)
-
-        ahead = {item.message.digest for item in checked if isinstance(item, _Taken) and item.goes_first}
-        committed = await self._ledger.commit(work, first=bool(ahead))
-        arrived = [
-            item.message.digest
-            for item, outcome in zip(checked, committed.result, strict=True)
-            if isinstance(item, _Taken) and isinstance(outcome, StoredEntry) and item.refusal is None
-        ]
-        self._news.publish(arrived, ahead)
-        log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
-        for item in checked:
-            if refused := item.refusal if isinstance(item, _Taken) else item:
-                log.warning("not_received", peer=member.id, reason=refused.reason, detail=refused.detail)
+        answers = check_answers(request.attachment_answers, checkpoint, member.id, self._member)
+        committed = await self.take(member, request.dispatches, checkpoint, first=first, answers=answers)
         return await self._lane.run(
             size, lambda: self._answer(member, committed, request.growth.known_size), first=first
         )
+
+    async def take(
+        self,
+        member: Member,
+        dispatches: Sequence[exchange_pb2.Dispatch],
+        checkpoint: VerifiedCheckpoint,
+        *,
+        first: bool = False,
+        answers: Sequence[Answer] = (),
+    ) -> Committed[list[_Outcome]]:
+        """Check and store messages that a member's node handed over, proven to a checkpoint that was accepted.
+
+        ``first``: ahead of all other work. ``answers``: what its log says of attachments of ours.
+        """
+        checked = await self._lane.run(
+            len(dispatches), lambda: self._check_all(member, dispatches, checkpoint), first=first
+        )
+        known = self._logs.to_store(member.id, checkpoint)
+        told: set[bytes] = set()
+
+        def work(pen: Pen) -> list[_Outcome]:
+            pen.tx.put_known_log(known)
+            told.update(record_answers(pen, answers, member.id, self._node_id, self._registers.version))
+            return self._take_all(pen, member, checked)
+
+        ahead = {item.digest for item in checked if isinstance(item, _Taken | Passed) and item.goes_first}
+        committed = await self._ledger.commit(work, first=bool(ahead))
+        arrived = [
+            item.digest
+            for item, outcome in zip(checked, committed.result, strict=True)
+            if isinstance(item, _Taken | Passed) and isinstance(outcome, StoredEntry) and item.refusal is None
+        ]
+        self._news.publish([*arrived, *told], ahead)
+        self._news.publish(_concerned(item for item in checked if isinstance(item, _Taken)))
+        if arrived:
+            self._await_attachments()
+        self._moved({item.thread for item in checked if isinstance(item, _Taken | Passed) and item.is_step})
+        log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
+        for item in checked:
+            if refused := item.refusal if isinstance(item, _Taken | Passed) else item:
+                log.warning("not_received", peer=member.id, reason=refused.reason, detail=refused.detail)
+        return committed
 
     def _check_all(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
@@ -225,8 +263,10 @@ class Receive:
 
     def _ascribe(
         self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
-    ) -> _Ascribed:
+    ) -> _Ascribed | Passed:
         dispatch, released = proven
+        if released.entry.event == log_pb2.LOG_EVENT_FORWARDED:
+            return self._passed_on.check(dispatch, released, member)
         # 2.
         try:
             message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
@@ -249,10 +289,15 @@ class Receive:
         self._registers.check_known(message.header.register_version)
         return _Ascribed(message, dispatch.message, released, b"".join(dispatch.released.inclusion_hashes))
 
-    def _open(self, item: _Ascribed) -> tuple[_Ascribed, list[bytes] | Rejected]:
+    def _open(self, item: _Ascribed | Passed) -> tuple[_Ascribed, list[bytes] | Rejected] | Passed:
+        if isinstance(item, Passed):
+            return item
         # 6.
         message = item.message
         try:
+            # They are fetched later, but a wrap that does not open is told now.
+            for number in attachment.numbers(message.header):
+                wire.unwrap_key(message, number, self._member, self._private_keys)
             return item, [
                 wire.unseal(message, part.part_number, self._member, self._private_keys)
                 for part in message.signed.parts
@@ -263,8 +308,14 @@ class Receive:
             return item, error
 
     def _judge(
-        self, opened: tuple[_Ascribed, list[bytes] | Rejected], register: Register, member: Member, now: datetime
-    ) -> _Taken:
+        self,
+        opened: tuple[_Ascribed, list[bytes] | Rejected] | Passed,
+        register: Register,
+        member: Member,
+        now: datetime,
+    ) -> _Taken | Passed:
+        if isinstance(opened, Passed):
+            return opened
         item, parts = opened
         if isinstance(parts, Rejected):
             return _Taken(item, parts)
@@ -299,7 +350,13 @@ class Receive:
         messages: list[MessageRow] = []
         proofs: list[ForeignProof] = []
         fresh: list[tuple[bytes, int]] = []
+        awaits: list[AttachmentRow] = []
+        passed: list[tuple[int, Passed]] = []
         for item in checked:
+            if isinstance(item, Passed):
+                passed.append((len(outcomes), item))
+                outcomes.append(Unavailable("internal_error", "not decided"))
+                continue
             if not isinstance(item, _Taken):
                 outcomes.append(item)
                 continue
@@ -307,22 +364,32 @@ class Receive:
             if digest in answers:  # a repeat gets the same entry at the same index
                 outcomes.append(answers[digest])
                 continue
-            conflict = claimed.get(header.message_id, digest) != digest
+            held = claimed.get(header.message_id)
+            conflict = held is not None and held != digest
             refusal = Rejected("conflict", "this message id was used for other content") if conflict else item.refusal
+            if held == digest:  # it was passed on to us before: what is here and valid is not refused
+                refusal = None
+                pen.tx.came_directly(digest)
             index = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
             entry = StoredEntry(index, pen.entries[-1][1])
             answers[digest] = entry
             fresh.append((digest, index))
             outcomes.append(entry)
             proofs.append(self._proof(item, member))
-            if not conflict:
+            if held is None:
                 claimed[header.message_id] = digest
                 thread_name = item.item.released.entry.thread_name or threads.get(header.thread_id, "")
                 threads[header.thread_id] = thread_name
                 messages.append(self._row(pen, item, thread_name, refusal))
+                if refusal is None:
+                    awaits.extend(awaited(digest, header, self._member, pen.now, source=member.id))
         pen.tx.add_messages(messages)
+        taking_back.note_received(pen, self._node_id, messages)
+        pen.tx.put_attachments(awaits)
         pen.tx.add_answers(fresh)
         pen.tx.add_proofs(proofs)
+        for place, passed_item in passed:
+            outcomes[place] = self._passed_on.take(pen, passed_item, member, self._registers.version)
         return outcomes
 
     def _entry(self, item: _Taken, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
@@ -402,6 +469,11 @@ def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
         ).register_version
     except Rejected:
         return otherwise
+
+
+def _concerned(items: Iterable[_Taken]) -> set[bytes]:
+    """Name the messages that recalls and corrections of a batch are about: what lists say of them has changed."""
+    return {digest for item in items for digest in thread.concerned(item.message.header)}
 
 
 def _names_thread(name: str, header: message_pb2.Header) -> bool:

@@ -1,26 +1,30 @@
 """Submit: an officer hands over signed and sealed messages, and the node releases them.
 
 Every item of a batch is answered for itself: released, refused for good, or to be tried again. A message that was
-released before (same id, same digest, or same source row) is answered with the entries of then. Not done here:
-opening the message; its author's client validated the content and every recipient will.
+released before (same id, same digest, or same source row) is answered with the entries of then. A message is not opened
+here, unless it is a step of a workflow: its author's client validated the content and every recipient will.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
-from paiza_domain import kinds, validation
-from paiza_node import precedence
+from paiza_domain import kinds, thread, validation
+from paiza_domain.workflows.step import Step
+from paiza_node import precedence, taking_back
+from paiza_node.attached import claim_uploaded
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.news import News
 from paiza_node.policy import MessageFacts, Principal
 from paiza_node.refresh import Registers
+from paiza_node.steps import Steps, is_step
+from paiza_node.workflow import Turns
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
@@ -29,6 +33,7 @@ from paiza_wire.message import VerifiedMessage
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 LOGGED_DIGITS: Final = 16  # hex digits of a digest in the node's log: enough to find the message
+DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach"})  # reasons that say that somebody may not
 MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
 
 
@@ -42,6 +47,7 @@ class _Item:
     message: VerifiedMessage
     raw: bytes
     source_row: bytes
+    step: Step | None = None  # of a workflow, opened
 
     @property
     def goes_first(self) -> bool:
@@ -72,17 +78,25 @@ class Submit:
         ledger: Ledger,
         news: News,
         lane: Lane,
+        steps: Steps,
+        moved: Callable[[Collection[bytes]], None],
         officers: Callable[[], dict[str, Officer]],
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
-        """Take what the verb needs; ``wake`` tells the deliverers which recipients have something waiting."""
+        """Take what the verb needs.
+
+        ``wake`` tells the deliverers which recipients have something waiting; ``moved`` hears of threads whose workflow
+        got a step.
+        """
         self._member = member
         self._registers = registers
         self._ledger = ledger
         self._news = news
         self._lane = lane
+        self._steps = steps
+        self._moved = moved
         self._officers = officers
         self._wake = wake
         self._life = delivery_life
@@ -101,6 +115,8 @@ class Submit:
             headers = [item.message.header for item in checked if isinstance(item, _Item)]
             self._wake({recipient.member for header in headers for recipient in header.recipients})
             self._news.publish((o.digest for o in fresh), ahead)
+            self._news.publish({digest for header in headers for digest in thread.concerned(header)})
+            self._moved({header.thread_id for header in headers if is_step(header.kind)})
             log.info("released", officer=officer.id, messages=[o.digest.hex()[:LOGGED_DIGITS] for o in fresh])
         checkpoint = committed.checkpoint
         results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
@@ -117,6 +133,8 @@ class Submit:
         4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
         5. Its signers are known officers of ours, as many as its kind needs, who hold the roles they claim; and the
            rules let the caller send this kind in his role, to these recipients.
+        6. A step of a workflow opens with our own key and is valid; whether it is its turn is judged where it is
+           released, see `_release_all`.
         """
         register, now = self._registers.current, self._clock()
         verified = each(items, self._verify, register, now)
@@ -154,7 +172,8 @@ class Submit:
         facts = MessageFacts.of(header, kind.sender_roles, ceiling)
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
         self._registers.policy.check(principal_of(officer), "submit", facts, roles)
-        return item
+        # 6.
+        return replace(item, step=self._steps.open(message, self._clock())) if kind.workflow else item
 
     def _check_signer(self, required: message_pb2.RequiredSigner) -> None:
         """Check that a signer is an officer on our record who holds the role: RELEASED attests it to the others."""
@@ -176,16 +195,12 @@ class Submit:
         outcomes: list[_Outcome] = []
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
-        denials = 0
+        turns = Turns(self._steps, pen, messages)
+        denials = _Denials(pen, officer)
         for item in checked:
             if not isinstance(item, _Item):
                 outcomes.append(item)
-                if isinstance(item, Rejected) and item.reason == "policy_denied" and denials < MAX_DENIALS:
-                    denials += 1
-                    pen.append(
-                        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, reason=item.reason),
-                        text=item.detail,
-                    )
+                denials.note(item)
                 continue
             header, digest = item.message.header, item.message.digest
             earlier = known.get(header.message_id)
@@ -193,6 +208,14 @@ class Submit:
                 outcomes.append(self._repeat(pen, digest) if earlier == digest else _conflict())
             elif item.source_row and item.source_row in rows:
                 outcomes.append(self._repeat(pen, rows[item.source_row]))
+            elif (denied := self._taking_back(pen, header)) is not None:
+                outcomes.append(denied)
+                denials.note(denied, digest)
+            elif item.step is not None and (breach := turns.judge(header, item.step)) is not None:
+                outcomes.append(breach)
+                denials.note(breach, digest)
+            elif (lacking := claim_uploaded(pen.tx, digest, header, pen.now)) is not None:
+                outcomes.append(lacking)
             else:
                 outcome, row, queued = self._release(pen, item, officer, threads)
                 known[header.message_id] = digest
@@ -204,7 +227,15 @@ class Submit:
         pen.tx.add_messages(messages)
         pen.tx.add_deliveries(deliveries)
         threads.store()
+        taking_back.note_released(pen, officer.id, messages)
         return outcomes
+
+    def _taking_back(self, pen: Pen, header: message_pb2.Header) -> Rejected | None:
+        """Say why a recall or correction is not released."""
+        if not thread.concerned(header):
+            return None
+        active = {each.id for each in self._registers.current.active_members()}
+        return taking_back.refusal(pen.tx, header, self._member, active.__contains__)
 
     def _release(
         self, pen: Pen, item: _Item, officer: Officer, threads: "_ThreadNames"
@@ -296,6 +327,25 @@ class Submit:
                 thread_name=outcome.thread_name,
             )
         )
+
+
+class _Denials:
+    """Logs what an officer was denied, as far as one batch may fill the log with it."""
+
+    def __init__(self, pen: Pen, officer: Officer) -> None:
+        self._pen = pen
+        self._officer = officer
+        self._left = MAX_DENIALS
+
+    def note(self, refusal: Rejected | Unavailable, digest: bytes = b"") -> None:
+        """Log a refusal, where it says that the officer may not."""
+        if refusal.reason not in DENIALS or self._left == 0:
+            return
+        self._left -= 1
+        entry = log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_DENIED, actor=self._officer.id, reason=refusal.reason, message_digest=digest
+        )
+        self._pen.append(entry, text=refusal.detail)
 
 
 class _ThreadNames:

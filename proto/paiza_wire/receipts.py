@@ -165,3 +165,20 @@ def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
         raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the answer names no register version")
+
+
+def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
+    """Check that an entry of a recipient's log says what became of an attachment that ``source`` handed over.
+
+    The caller owes: that the log whose checkpoint proves the entry is the recipient's, and that there is such a part.
+    """
+    if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
+        raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
+    if len(entry.message_digest) != DIGEST_SIZE or not entry.HasField("part_number"):
+        raise Rejected("bad_proof", "the answer names no part of a message")
+    if entry.counterpart != source:
+        raise Rejected("bad_proof", "the answer is for what another member handed over")
+    if (entry.event == pb.LOG_EVENT_REFUSED) != bool(entry.reason):
+        raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
+    if len(entry.register_version) != DIGEST_SIZE:
+        raise Rejected("malformed", "the answer names no register version")

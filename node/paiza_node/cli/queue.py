@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from paiza.v1 import admin_pb2, officer_pb2
+from paiza.v1 import admin_pb2, attachment_pb2, officer_pb2
 from paiza_node.cli.language import _
 from paiza_node.cli.offline import read_only
 from paiza_node.cli.options import json_option, settings, shared
@@ -15,7 +15,7 @@ from paiza_node.cli.terminal import iso, print_json, print_table, shown_time, ti
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.operate import DEFAULT_QUEUE, MAX_QUEUE, queued
+from paiza_node.operate import DEFAULT_QUEUE, MAX_QUEUE, queued, queued_attachment
 from paiza_wire.errors import Rejected, Unavailable
 
 STATES: Final = {
@@ -25,6 +25,13 @@ STATES: Final = {
     officer_pb2.DELIVERY_STATE_REJECTED: N_("rejected"),
     officer_pb2.DELIVERY_STATE_EXPIRED: N_("expired"),
     officer_pb2.DELIVERY_STATE_DROPPED: N_("dropped"),
+}
+
+ATTACHMENT_STATES: Final = {
+    attachment_pb2.ATTACHMENT_STATE_AWAITED: N_("awaited"),
+    attachment_pb2.ATTACHMENT_STATE_RECEIVED: N_("received"),
+    attachment_pb2.ATTACHMENT_STATE_REFUSED: N_("refused"),
+    attachment_pb2.ATTACHMENT_STATE_EXPIRED: N_("expired"),
 }
 
 
@@ -42,12 +49,30 @@ def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *
     """Show the queue."""
     found, runs = _found(settings(config_path, log_level), recipient, limit)
     if as_json:
-        print_json({"runs": runs, "deliveries": [_as_object(each) for each in found]})
+        print_json(
+            {
+                "runs": runs,
+                "deliveries": [_as_object(each) for each in found.deliveries],
+                "attachments": [_attachment_object(each) for each in found.attachments],
+            }
+        )
         return
     if not runs:
         click.echo(_("The node does not run; this is what its database says."), err=True)
     head = (_("number"), _("to"), _("kind"), _("state"), _("attempts"), _("next attempt"), _("reason"), _("message"))
-    print_table(head, [_row(each) for each in found])
+    print_table(head, [_row(each) for each in found.deliveries])
+    if found.attachments:
+        head = (
+            _("attachment"),
+            _("from"),
+            _("to"),
+            _("size"),
+            _("state"),
+            _("attempts"),
+            _("next attempt"),
+            _("reason"),
+        )
+        print_table(head, [_attachment_row(each) for each in found.attachments])
 
 
 @command.command("retry", help=N_("Try a delivery again now. The node must run."))
@@ -93,15 +118,17 @@ def _known(number: int) -> Iterator[None]:
         ) from error
 
 
-def _found(config: Config, recipient: str, limit: int) -> tuple[list[admin_pb2.QueuedDelivery], bool]:
+def _found(config: Config, recipient: str, limit: int) -> tuple[admin_pb2.ListQueueResponse, bool]:
     try:
         with AdminClient(config.admin_socket) as client:
-            return list(client.queue(recipient, limit).deliveries), True
+            return client.queue(recipient, limit), True
     except Unavailable as error:
         if error.reason != "node_unreachable":
             raise
     with read_only(config) as store, store.reads() as reads:
-        return [queued(row) for row in reads.queue(recipient, limit)], False
+        deliveries = [queued(row) for row in reads.queue(recipient, limit)]
+        attachments = [queued_attachment(row) for row in reads.attachment_queue(recipient, limit)]
+        return admin_pb2.ListQueueResponse(deliveries=deliveries, attachments=attachments), False
 
 
 def _row(each: admin_pb2.QueuedDelivery) -> tuple[str, ...]:
@@ -117,6 +144,36 @@ def _row(each: admin_pb2.QueuedDelivery) -> tuple[str, ...]:
         f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason or "-",
         each.message_digest.hex()[:16],
     )
+
+
+def _attachment_row(each: admin_pb2.QueuedAttachment) -> tuple[str, ...]:
+    standing = each.standing
+    return (
+        f"{each.message_digest.hex()[:16]} #{standing.part_number}",
+        each.source or "-",
+        standing.member,
+        f"{standing.ciphertext_size:,}",
+        _(ATTACHMENT_STATES.get(standing.state, str(standing.state))),
+        str(each.attempts),
+        shown_time(time_of(each.next_attempt_time)) if each.HasField("next_attempt_time") else "-",
+        f"{standing.reason}: {each.detail}" if each.detail else standing.reason or "-",
+    )
+
+
+def _attachment_object(each: admin_pb2.QueuedAttachment) -> dict[str, Any]:
+    standing = each.standing
+    return {
+        "message_digest": each.message_digest.hex(),
+        "part": standing.part_number,
+        "source": each.source,
+        "member": standing.member,
+        "size": standing.ciphertext_size,
+        "state": attachment_pb2.AttachmentState.Name(standing.state).removeprefix("ATTACHMENT_STATE_").lower(),
+        "reason": standing.reason,
+        "detail": each.detail,
+        "attempts": each.attempts,
+        "next_attempt_time": iso(time_of(each.next_attempt_time)) if each.HasField("next_attempt_time") else None,
+    }
 
 
 def _as_object(each: admin_pb2.QueuedDelivery) -> dict[str, Any]:

@@ -23,6 +23,14 @@ from paiza_wire.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 _EVENTS: Final = frozenset(log_pb2.LogEvent.values()) - {log_pb2.LOG_EVENT_UNSPECIFIED}
 _HASH: Final = 32
 
+# Entries that name a part and are none of these (an opening, a passing on without annex) are not about an attachment.
+ATTACHMENT_ENDS: Final = (
+    log_pb2.LOG_EVENT_RECEIVED,
+    log_pb2.LOG_EVENT_DELIVERED,
+    log_pb2.LOG_EVENT_REFUSED,
+    log_pb2.LOG_EVENT_EXPIRED,
+)
+
 
 @dataclass
 class Said:
@@ -36,11 +44,14 @@ class Said:
     opened: Tally = field(default_factory=Tally)
     relied: Tally = field(default_factory=Tally)
     receipted: Tally = field(default_factory=Tally)
+    attached: Tally = field(default_factory=Tally)
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
         """Take one entry into the tallies it belongs to."""
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
-        if event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
+        if entry.HasField("part_number") and event in ATTACHMENT_ENDS:
+            self.attached.add(b"%d" % index, digest, b"%d" % entry.part_number, who)
+        elif event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
             self.released.add(b"%d" % index, digest, who)
         elif event == log_pb2.LOG_EVENT_OPENED:
             self.opened.add(b"%d" % index, digest, b"%d" % entry.part_number, entry.actor.encode())

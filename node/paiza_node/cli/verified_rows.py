@@ -38,7 +38,7 @@ _TAKEN: Final = {
 
 
 def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
-    """Check that deliveries, answers and openings are exactly those the log tells of."""
+    """Check that deliveries, answers, openings and attachments are exactly those the log tells of."""
     released, ended, answered, opened = Tally(), Tally(), Tally(), Tally()
     for rows in scan.rows(s.delivery):
         for row in rows:
@@ -61,6 +61,7 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
         for row in rows:
             opened.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, row.officer.encode())
         step(len(rows))
+    attached = _attached(scan, step)
     head = scan.head()
     part.counts = {"deliveries": released.count, "answers": answered.count, "openings": opened.count}
     for what, in_log, in_rows in (
@@ -68,6 +69,7 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
         ("DELIVERED, REFUSED, EXPIRED / delivery", said.ended, ended),
         ("RECEIVED, REFUSED / answer", said.answered, answered),
         ("OPENED / opened", said.opened, opened),
+        ("RECEIVED, DELIVERED, REFUSED, EXPIRED / attachment", said.attached, attached),
     ):
         _same(part, what, in_log, in_rows)
     for table, expected in ((s.message, head.messages), (s.delivery, head.deliveries)):
@@ -80,6 +82,18 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
                 expected=expected,
                 table=table.name,
             )
+
+
+def _attached(scan: Scan, step: Step) -> Tally:
+    """Tally the attachments of which something became: each by the entry that says so."""
+    attached = Tally()
+    for rows in scan.rows(s.attachment):
+        for row in rows:
+            if row.log_index is not None:
+                other = row.source or row.member
+                attached.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, other.encode())
+        step(len(rows))
+    return attached
 
 
 def verify_messages(scan: Scan, said: Said, own: str, part: Part, step: Step) -> None:

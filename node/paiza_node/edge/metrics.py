@@ -13,6 +13,12 @@ SECONDS: Final = Histogram(
 )
 LOG_SIZE: Final = Gauge("paiza_log_entries", "Entries of the own log.")
 WAITING: Final = Gauge("paiza_deliveries_waiting", "Deliveries that wait, by recipient.", ["recipient"])
+ATTACHMENT_BYTES: Final = Counter(
+    "paiza_attachment_bytes_total", "Bytes of attachments taken, brought by officers or fetched from peers.", ["way"]
+)
+ATTACHMENTS_AWAITED: Final = Gauge(
+    "paiza_attachments_awaited", "Attachments awaited here from a peer, or by a peer from here.", ["way", "member"]
+)
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "When the register must have been renewed.")
 

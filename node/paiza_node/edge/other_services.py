@@ -1,10 +1,10 @@
 """What peers, auditors and readers of the register ask."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 from paiza.v1 import audit_pb2, exchange_pb2, register_pb2
+from paiza_node.ancestors import Give
 from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
@@ -15,8 +15,8 @@ from paiza_wire.errors import Rejected
 MAX_PATH = 256  # characters of a file's path in the register
 
 
-def exchange_behaviours(receive: Receive) -> Behaviours:
-    """Give the behaviour of every RPC of ExchangeService."""
+def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
+    """Give the behaviour of every RPC of ExchangeService but for attachments."""
 
     async def handshake(caller: Caller, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
         return await receive.handshake(_member(caller), request)
@@ -30,17 +30,10 @@ def exchange_behaviours(receive: Receive) -> Behaviours:
         return await receive.prove_growth(request)
 
     async def fetch(caller: Caller, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
-        return await receive.give(_member(caller), request)
-
-    async def fetch_attachment(
-        _caller: Caller, _request: exchange_pb2.FetchAttachmentRequest
-    ) -> AsyncIterator[exchange_pb2.FetchAttachmentResponse]:
-        raise Rejected("unknown_id", "this node hands out no attachments yet")
-        yield exchange_pb2.FetchAttachmentResponse()
+        return await give(_member(caller), request)
 
     prefix = "/paiza.v1.ExchangeService/"
     return {
-        prefix + "FetchAttachment": fetch_attachment,
         prefix + "Handshake": handshake,
         prefix + "Deliver": deliver,
         prefix + "ProveGrowth": prove_growth,

@@ -14,7 +14,17 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from grpc_reflection.v1alpha import reflection
 
-from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, officer_pb2, passing_pb2, register_pb2, search_pb2
+from paiza.v1 import (
+    admin_pb2,
+    attachment_pb2,
+    audit_pb2,
+    exchange_pb2,
+    officer_pb2,
+    passing_pb2,
+    register_pb2,
+    search_pb2,
+    workflow_pb2,
+)
 from paiza_node.edge import health
 from paiza_node.edge.gate import Caller, Gate
 from paiza_node.edge.health import Health
@@ -40,16 +50,19 @@ SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
 SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
     officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
+    attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
     search_pb2.DESCRIPTOR.services_by_name["SearchService"],
+    workflow_pb2.DESCRIPTOR.services_by_name["WorkflowService"],
     health.SERVICE,
 )
 
 Unary = Callable[[Caller, Any], Awaitable[Message]]
 Stream = Callable[[Caller, Any], AsyncIterator[Message]]
-Behaviours = Mapping[str, Unary | Stream]
+Taking = Callable[[Caller, AsyncIterator[Any]], Awaitable[Message]]
+Behaviours = Mapping[str, Unary | Stream | Taking]
 
 
 def public_server(
@@ -149,7 +162,11 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
         reason = "ok"
         try:
             async with gate.admit(name, context) as caller:
-                response: Message = await behaviour(caller, _parse(request_type, await _arrival(requests)))
+                if method.client_streaming:
+                    asked: Any = _arrivals(request_type, requests, lambda: gate.check_again(name, context))
+                else:
+                    asked = _parse(request_type, await _arrival(requests))
+                response: Message = await behaviour(caller, asked)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
@@ -189,6 +206,22 @@ async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
         raise Rejected("malformed", "the call holds no request") from None
     except TimeoutError:
         raise Rejected("malformed", f"the request did not arrive within {REQUEST_SECONDS:.0f} s") from None
+
+
+async def _arrivals(
+    request_type: type[Message], requests: AsyncIterator[bytes], check_again: Callable[[], None]
+) -> AsyncIterator[Message]:
+    """Give the requests of a call that has many, each in its time, for as long as its caller is admitted."""
+    while True:
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                data = await anext(requests)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Rejected("malformed", f"no further request arrived within {REQUEST_SECONDS:.0f} s") from None
+        check_again()
+        yield _parse(request_type, data)
 
 
 def _plain(

@@ -98,6 +98,15 @@ class AttachmentReads:
             query = query.where(or_(a.member == member, a.source == member))
         return self._attachments(query.order_by(a.awaited_time, a.digest, a.part_number, a.member).limit(limit))
 
+    def attachments_awaited(self) -> dict[tuple[str, str], int]:
+        """Count what is awaited: here, by the member who hands it over, and there, by the member who awaits it."""
+        a = s.attachment.c
+        query = select(a.source, a.member, func.count()).where(_UNSETTLED, a.state == AWAITED)
+        return {
+            ("here", row[0]) if row[0] else ("there", row[1]): row[2]
+            for row in self._connection.execute(query.group_by(a.source, a.member))
+        }
+
     def attachment_bytes_since(self, source: str, since: datetime) -> int:
         """Give how many bytes were taken from a member since a time."""
         a = s.attachment.c
@@ -177,11 +186,12 @@ class AttachmentWrites(AttachmentReads):
             ],
         )
 
-    def plan_attachment(self, row: AttachmentRow, due: datetime | None, reason: str = "", detail: str = "") -> None:
+    def plan_attachment(
+        self, row: AttachmentRow, due: datetime | None, attempts: int, reason: str, detail: str
+    ) -> None:
         """Say when something is to be done about an attachment, and why it was not done now; unless it has ended."""
         found = self.attachment(row.digest, row.part_number, row.member)
         if found is not None and found.state == row.state:
-            attempts = found.attempts + (1 if reason else 0)
             self.put_attachments([replace(found, due_time=due, attempts=attempts, reason=reason, detail=detail)])
 
     def add_attachment_proofs(self, proofs: Sequence[AttachmentProof]) -> None:

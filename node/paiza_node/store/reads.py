@@ -286,6 +286,7 @@ class SqlReads(AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadRe
             for digest, name in rows:
                 openers.setdefault(digest, set()).add(name)
         marks = self.marks(messages)
+        attachments = self.attachments_of([row.digest for row in messages])
         return [
             ListedMessage(
                 row,
@@ -293,6 +294,7 @@ class SqlReads(AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadRe
                 row.digest in openers,
                 deliveries.get(row.seq, []),
                 marks=marks.get(row.digest, UNMARKED),
+                attachments=attachments.get(row.digest, []),
             )
             for row in messages
         ]

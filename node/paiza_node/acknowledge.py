@@ -1,0 +1,112 @@
+"""Acknowledge: what recipients' logs say of our attachments is verified, kept as evidence and logged.
+
+A recipient fetches an attachment after it took the message; the RECEIVED or REFUSED entry its log has for it comes
+with its next `Deliver`. An entry that does not hold is passed over: it is the teller's own loss, for we show the
+attachment as awaited. A repeat changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from paiza.v1 import attachment_pb2, log_pb2
+from paiza_node.attached import awaited
+from paiza_node.ledger import Pen
+from paiza_node.model import AttachmentProof, AttachmentRow
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import Rejected
+
+MAX_ANSWERS: Final = 256  # about attachments, in one Deliver
+
+log = structlog.get_logger("paiza.attachments")
+
+_STATES: Final = {
+    log_pb2.LOG_EVENT_RECEIVED: attachment_pb2.ATTACHMENT_STATE_RECEIVED,
+    log_pb2.LOG_EVENT_REFUSED: attachment_pb2.ATTACHMENT_STATE_REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An entry of a recipient's log about an attachment we handed over, proven to its checkpoint."""
+
+    entry: receipts.VerifiedEntry
+    hashes: bytes
+
+
+def check_answers(
+    proven: Sequence[log_pb2.ProvenEntry], checkpoint: VerifiedCheckpoint, member: str, own: str
+) -> list[Answer]:
+    """Give those entries that are proven and say something of an attachment that ``own`` handed to ``member``."""
+    if len(proven) > MAX_ANSWERS:
+        raise Rejected("too_large", f"at most {MAX_ANSWERS} attachments are answered for at once")
+    answers: list[Answer] = []
+    for each in proven:
+        try:
+            entry = receipts.verify_entry(each, checkpoint)
+            receipts.check_attachment_answer(entry.entry, own)
+        except Rejected as error:
+            log.warning("attachment_answer_refused", peer=member, reason=error.reason, detail=error.detail)
+            continue
+        answers.append(Answer(entry, b"".join(each.inclusion_hashes)))
+    return answers
+
+
+def record_answers(
+    pen: Pen, answers: Sequence[Answer], member: str, node_id: str, register_version: bytes
+) -> set[bytes]:
+    """Log what became of our attachments at a member; gives the messages concerned. Runs in the transaction."""
+    changed: set[bytes] = set()
+    for answer in answers:
+        entry, digest = answer.entry.entry, answer.entry.entry.message_digest
+        row = _row(pen, digest, entry.part_number, member)
+        if row is None or row.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
+            continue
+        received = entry.event == log_pb2.LOG_EVENT_RECEIVED
+        index = pen.append(
+            log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED,
+                actor=node_id,
+                counterpart=member,
+                message_digest=digest,
+                part_number=entry.part_number,
+                reason=entry.reason,
+                evidence_sha256=receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note),
+            )
+        )
+        state = _STATES[entry.event]
+        pen.tx.put_attachments(
+            [replace(row, state=state, reason=entry.reason, settled_time=pen.now, log_index=index, due_time=None)]
+        )
+        pen.tx.add_attachment_proofs(
+            [
+                AttachmentProof(
+                    digest=digest,
+                    part_number=entry.part_number,
+                    member=member,
+                    entry=answer.entry.raw,
+                    index=answer.entry.index,
+                    hashes=answer.hashes,
+                    checkpoint=answer.entry.checkpoint.note,
+                    register_version=register_version,
+                )
+            ]
+        )
+        changed.add(digest)
+    return changed
+
+
+def _row(pen: Pen, digest: bytes, number: int, member: str) -> AttachmentRow | None:
+    """Find where the attachment stands; one of a message passed on has no row before its first answer."""
+    row = pen.tx.attachment(digest, number, member)
+    if row is not None:
+        return row if not row.source else None
+    message = pen.tx.message(digest)
+    if message is None or member not in {delivery.recipient for delivery in pen.tx.deliveries_of(digest)}:
+        return None
+    rows = awaited(digest, wire.parse_header(message.header), member, pen.now)
+    return next((each for each in rows if each.part_number == number), None)

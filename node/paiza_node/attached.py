@@ -1,0 +1,77 @@
+"""What a message's header says of its attachments, as rows of where each stands."""
+
+from datetime import datetime
+
+from paiza.v1 import attachment_pb2, message_pb2
+from paiza_node.model import AttachmentRow, Upload
+from paiza_node.ports import Reads, Transaction
+from paiza_wire.attachment import numbers
+from paiza_wire.errors import Rejected, Unavailable
+
+
+def awaited(
+    digest: bytes, header: message_pb2.Header, member: str, now: datetime, *, source: str = ""
+) -> list[AttachmentRow]:
+    """Give the attachments of a message as ``member`` awaits them, from ``source`` where that is ourselves."""
+    return [
+        AttachmentRow(
+            digest=digest,
+            part_number=number,
+            member=member,
+            source=source,
+            ciphertext_sha256=header.parts[number].ciphertext_sha256,
+            size=header.parts[number].ciphertext_size,
+            awaited_time=now,
+            due_time=now if source else None,
+        )
+        for number in numbers(header)
+    ]
+
+
+def standing(row: AttachmentRow) -> attachment_pb2.AttachmentStanding:
+    """Write down where an attachment stands."""
+    shown = attachment_pb2.AttachmentStanding(
+        part_number=row.part_number,
+        member=row.member,
+        state=row.state,  # type: ignore[arg-type]  # the number is that of the enum
+        ciphertext_size=row.size,
+        reason=row.reason,
+    )
+    if row.settled_time is not None:
+        shown.settled_time.FromDatetime(row.settled_time)
+    return shown
+
+
+def check_uploaded(reads: Reads, header: message_pb2.Header) -> list[bytes]:
+    """Check that an officer brought every attachment of a message whole; gives their digests.
+
+    Unavailable("attachment_incomplete") where one is not: the officer's client brings the rest and submits again.
+    """
+    parts = [header.parts[number] for number in numbers(header)]
+    if not parts:
+        return []
+    uploads: dict[bytes, Upload] = reads.uploads([part.ciphertext_sha256 for part in parts])
+    for number, part in zip(numbers(header), parts, strict=True):
+        upload = uploads.get(part.ciphertext_sha256)
+        if upload is None or not upload.whole:
+            raise Unavailable("attachment_incomplete", f"attachment {number} was not brought whole yet", 1.0)
+        if upload.size != part.ciphertext_size:
+            raise Rejected("part_digest_mismatch", f"attachment {number} is not of the size the header names")
+    return [part.ciphertext_sha256 for part in parts]
+
+
+def claim_uploaded(
+    tx: Transaction, digest: bytes, header: message_pb2.Header, now: datetime
+) -> Rejected | Unavailable | None:
+    """Make what an officer brought the attachments of a message that is being released; gives what is against it.
+
+    From then on they are no uploads of his any more, and its recipients await them.
+    """
+    try:
+        brought = check_uploaded(tx, header)
+    except (Rejected, Unavailable) as error:
+        return error
+    tx.drop_uploads(brought)
+    for recipient in header.recipients:
+        tx.put_attachments(awaited(digest, header, recipient.member, now))
+    return None
