@@ -22,10 +22,12 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "backtracking_source": N_(
         "Tracing back needs something to begin with: a company, a document, a batch number or a label."
     ),
+    "before_previous_leg": N_("This leg begins before the one before it ends."),
     "check_digit": N_("The check digit is wrong; compare the number with the document."),
     "code_malformed": N_("Not written as this code is: {expected}."),
     "code_unknown": N_("“{value}” is not in the code list “{codes}”.{suggestion}"),
     "correction_unexplained": N_("The result stands otherwise than computed: say why."),
+    "condition_order": N_("Conditions are numbered 1, 2, 3 … in order."),
     "date_malformed": N_("Not a date such as 2026-11-23 (2026-11 or 2026 where the day is not known)."),
     "difference_missing": N_("Say what differs from the notification."),
     "digest_malformed": N_("Not a message digest: 64 hexadecimal digits are expected."),
@@ -75,6 +77,8 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
         "Silence is shown by itself and is never consent: a reply says no objection, objection or more time."
     ),
     "status_text_missing": N_("This status needs a sentence: what is lacking, what was done, or why."),
+    "state_not_asked": N_("The route touches {value}, which is not among the states asked."),
+    "state_without_leg": N_("{value} is asked, but the route has no leg there."),
     "substance_unnamed": N_("Name the substance, or give its reference id."),
     "text_character": N_("The character {character} is not allowed here."),
     "text_edges": N_("The text begins or ends with a space or an empty line."),

@@ -27,6 +27,10 @@ CHECKED = {
     "inchi_key": "WFXAZNNJSKVHJT-UHFFFAOYSA-N",
     "member": "tjk",
     "coordinator": "centre",
+    "taker": "uzb",
+    "giver": "tjk",
+    "returned_to": "kaz",
+    "telephone": "+77270000000",
 }
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from paiza_domain.controlled_delivery_shapes import ACKNOWLEDGE_WITHIN
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
 from paiza_domain.workflows.controlled_delivery.course import UNDECIDED, Course, Event, StateStanding, Status, Stop
 from paiza_domain.workflows.controlled_delivery.folding import Folding
@@ -13,7 +14,6 @@ from paiza_domain.workflows.controlled_delivery.legality import failed, undecide
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
 from paiza_domain.workflows.controlled_delivery.scope import lacking
 from paiza_domain.workflows.controlled_delivery.standing import (
-    ACKNOWLEDGE_WITHIN,
     CONFIRM_WITHIN,
     REPORT_WITHIN,
     Alarm,

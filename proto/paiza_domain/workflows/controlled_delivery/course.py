@@ -80,7 +80,7 @@ class Course:
     """What holds after a set of steps. `responsible` is empty until the delivery begins.
 
     `route` is the way planned last, `position` the leg on which the consignment is, `movement` the kind of the last
-    step that moved it. `rerouted` is the digest of a route change after which not every state has authorised yet or again.
+    step that moved it. `rerouted` is the digest of the last route change, if no plan came after it.
     """
 
     request: bytes = b""

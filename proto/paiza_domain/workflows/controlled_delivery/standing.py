@@ -13,7 +13,6 @@ from paiza_domain.workflows.controlled_delivery.rules import Breach
 
 CONFIRM_WITHIN: Final = timedelta(days=3)  # an oral request, in writing
 REPORT_WITHIN: Final = timedelta(days=30)  # the outcome, after the end
-ACKNOWLEDGE_WITHIN: Final = timedelta(hours=1)  # a stop or loss of control: the time of FLASH
 
 
 class Overall(StrEnum):

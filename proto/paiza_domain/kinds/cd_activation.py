@@ -1,0 +1,47 @@
+"""Controlled delivery, activation: it begins, in the hands of the first state of the plan."""
+
+from datetime import datetime
+from typing import Final
+
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryActivation
+from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, gross_weight, paragraph, remarks, seals
+from paiza_domain.field_errors import FieldError
+from paiza_domain.i18n import N_, translate
+from paiza_domain.kind import Kind
+from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, PLACE
+from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.shapes import Field, FieldType, Shape
+
+SHAPE: Final = Shape(
+    ControlledDeliveryActivation,
+    (
+        Field("started_time", N_("Began on"), FieldType.TIME, key="started", required=True),
+        Field("place", N_("Place"), FieldType.GROUP, shape=PLACE, opened=True),
+        seals(),
+        gross_weight(),
+        paragraph("deconfliction", N_("Other deliveries touched, and how it was settled")),
+        remarks(),
+    ),
+)
+
+
+def _check(content: ControlledDeliveryActivation, _annex: object, now: datetime) -> list[FieldError]:
+    ahead = to_datetime(content.started_time) > now + CLOCK_TOLERANCE
+    return [FieldError("started", "in_future")] if ahead else []
+
+
+def _summary(content: ControlledDeliveryActivation, lang: str) -> str:
+    return translate(N_("Begun on {time}"), lang).format(time=write_time(content.started_time))
+
+
+KIND: Final = Kind(
+    name="cd-activation",
+    version=1,
+    title=N_("Controlled delivery: activation"),
+    shape=SHAPE,
+    summarise=_summary,
+    sender_roles=SENDERS,
+    workflow=WORKFLOW,
+    needs_parent=True,
+    check=_check,
+)

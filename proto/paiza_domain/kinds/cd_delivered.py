@@ -1,0 +1,46 @@
+"""Controlled delivery, delivered: the consignment reached the end of the route under control."""
+
+from datetime import datetime
+from typing import Final
+
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryDelivered
+from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, gross_weight, remarks, seals
+from paiza_domain.field_errors import FieldError
+from paiza_domain.i18n import N_, translate
+from paiza_domain.kind import Kind
+from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, PLACE
+from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.shapes import Field, FieldType, Shape
+
+SHAPE: Final = Shape(
+    ControlledDeliveryDelivered,
+    (
+        Field("delivered_time", N_("Delivered on"), FieldType.TIME, key="delivered", required=True),
+        Field("place", N_("Place"), FieldType.GROUP, shape=PLACE, opened=True),
+        seals(),
+        gross_weight(),
+        remarks(),
+    ),
+)
+
+
+def _check(content: ControlledDeliveryDelivered, _annex: object, now: datetime) -> list[FieldError]:
+    ahead = to_datetime(content.delivered_time) > now + CLOCK_TOLERANCE
+    return [FieldError("delivered", "in_future")] if ahead else []
+
+
+def _summary(content: ControlledDeliveryDelivered, lang: str) -> str:
+    return translate(N_("Delivered under control on {time}"), lang).format(time=write_time(content.delivered_time))
+
+
+KIND: Final = Kind(
+    name="cd-delivered",
+    version=1,
+    title=N_("Controlled delivery: delivered"),
+    shape=SHAPE,
+    summarise=_summary,
+    sender_roles=SENDERS,
+    workflow=WORKFLOW,
+    needs_parent=True,
+    check=_check,
+)

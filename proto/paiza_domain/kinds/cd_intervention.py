@@ -1,0 +1,48 @@
+"""Controlled delivery, intervention: seizure or arrests. Who was arrested stands in the nominal annex."""
+
+from datetime import datetime
+from typing import Final
+
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryIntervention
+from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, paragraph, quantities
+from paiza_domain.field_errors import FieldError
+from paiza_domain.i18n import N_
+from paiza_domain.kind import Kind
+from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, COUNTS, PLACE
+from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.nominal import ANNEX
+from paiza_domain.shapes import Field, FieldType, Shape
+
+SHAPE: Final = Shape(
+    ControlledDeliveryIntervention,
+    (
+        Field("intervened_time", N_("Intervened on"), FieldType.TIME, key="intervened", required=True),
+        Field("place", N_("Place"), FieldType.GROUP, required=True, shape=PLACE),
+        paragraph("text", N_("What happened"), required=True),
+        quantities("seized", N_("Seized, once per unit"), required=False),
+        Field("counts", N_("Persons"), FieldType.GROUP, shape=COUNTS),
+    ),
+)
+
+
+def _check(content: ControlledDeliveryIntervention, _annex: object, now: datetime) -> list[FieldError]:
+    ahead = to_datetime(content.intervened_time) > now + CLOCK_TOLERANCE
+    return [FieldError("intervened", "in_future")] if ahead else []
+
+
+def _summary(content: ControlledDeliveryIntervention, _lang: str) -> str:
+    return f"{write_time(content.intervened_time)}: {content.text}"
+
+
+KIND: Final = Kind(
+    name="cd-intervention",
+    version=1,
+    title=N_("Controlled delivery: intervention"),
+    shape=SHAPE,
+    annex_shape=ANNEX,
+    summarise=_summary,
+    sender_roles=SENDERS,
+    workflow=WORKFLOW,
+    needs_parent=True,
+    check=_check,
+)

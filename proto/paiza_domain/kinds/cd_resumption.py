@@ -1,0 +1,34 @@
+"""Controlled delivery, resumption: ends the own suspension, or says that control was regained."""
+
+from typing import Final
+
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryResumption
+from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, paragraph
+from paiza_domain.i18n import N_
+from paiza_domain.kind import Kind
+from paiza_domain.kinds.seizure_notice import PLACE
+from paiza_domain.shapes import Field, FieldType, Shape
+
+SHAPE: Final = Shape(
+    ControlledDeliveryResumption,
+    (
+        paragraph("reason", N_("Reason"), required=True),
+        Field("place", N_("Where the consignment is"), FieldType.GROUP, shape=PLACE),
+    ),
+)
+
+
+def _summary(content: ControlledDeliveryResumption, _lang: str) -> str:
+    return content.reason
+
+
+KIND: Final = Kind(
+    name="cd-resumption",
+    version=1,
+    title=N_("Controlled delivery: resumption"),
+    shape=SHAPE,
+    summarise=_summary,
+    sender_roles=SENDERS,
+    workflow=WORKFLOW,
+    needs_parent=True,
+)
