@@ -42,8 +42,9 @@ def check_opened(
 ) -> OpenedPart:
     """Check all that the node hands over with a part, and only then open it.
 
-    1. The header is the one asked for, and our member is its author or one of its recipients.
-    2. The author's log holds its release to us (to every recipient, where we are the author).
+    1. The header is the one asked for, and our member is its author, one of its recipients, or it was passed on to us.
+    2. The author's log holds its release to us (to every recipient, where we are the author; to somebody, where it was
+       passed on to us).
     3. Exactly the required signers signed, with certificates valid when it was released; the part is the signed one.
     4. The releases name these signers in these roles.
     5. The answers shown are of its recipients and of this message; where we are a recipient, our log holds RECEIVED.
@@ -54,12 +55,15 @@ def check_opened(
     header = check_header(digest, answer.message.header)
     where = header.message_id.hex()
     recipients = [recipient.member for recipient in header.recipients]
-    if officer.member != header.author and officer.member not in recipients:
-        raise NotProven("not_addressed", where, f"{officer.member} is neither author nor recipient")
     logs = LogReader(registers)
+    passed = forwardings(answer.forwarded, header, digest, logs)
+    if officer.member not in {header.author, *recipients, *(proof.counterpart for proof in passed)}:
+        raise NotProven("not_addressed", where, f"{officer.member} is neither author nor recipient")
     # 2.
-    claimed = recipients if officer.member == header.author else [officer.member]
     found = releases(answer.released, header, digest, logs)
+    claimed = recipients if officer.member == header.author else [officer.member]
+    if officer.member not in found and officer.member in {proof.counterpart for proof in passed}:
+        claimed = [recipient for recipient in recipients if recipient in found] or recipients
     for recipient in claimed:
         if recipient not in found:
             raise NotProven("proof_missing", f"{where}: RELEASED {recipient}")
@@ -74,7 +78,7 @@ def check_opened(
         with located(f"{where}: RELEASED {recipient} ({proof.origin} #{proof.index})", NotProven):
             receipts.check_released(entry.entry, message, recipient)
     # 5.
-    answered = answers(answer.answers, header, digest, logs)
+    answered = answers(answer.answers, header, digest, logs, passed)
     if officer.member != header.author and not any(
         (each.member, each.event) == (officer.member, "RECEIVED") for each in answered
     ):
@@ -95,6 +99,7 @@ def check_opened(
         opened=opened,
         released=tuple(proof for proof, _ in released.values()),
         answers=answered,
+        forwarded=passed,
     )
 
 
@@ -174,21 +179,44 @@ def releases(
     return found
 
 
-def answers(
+def forwardings(
     proofs: Sequence[log_pb2.LogProof], header: message_pb2.Header, digest: bytes, logs: LogReader
 ) -> tuple[Proof, ...]:
-    """Check receipts and refusals: each of a recipient's own log, and of this message."""
+    """Check entries that say a message was passed on: each of the forwarder's own log, and of this message."""
+    if len(proofs) > MAX_PROOFS:
+        raise NotProven("too_large", header.message_id.hex(), "too many entries of passing on")
+    proven = []
+    for each in proofs:
+        proof, entry = logs.proof(each)
+        with located(f"{proof.origin} #{proof.index}", NotProven):
+            receipts.check_forwarded(entry.entry, digest, proof.member)
+        proven.append(proof)
+    return tuple(proven)
+
+
+def answers(
+    proofs: Sequence[log_pb2.LogProof],
+    header: message_pb2.Header,
+    digest: bytes,
+    logs: LogReader,
+    passed: Sequence[Proof] = (),
+) -> tuple[Proof, ...]:
+    """Check receipts and refusals: each of a recipient's own log, or of one it was passed on to, and of this message.
+
+    The author's own receipts, of word that its message was passed on, are left out: they say nothing of the message.
+    """
     if len(proofs) > MAX_PROOFS:
         raise NotProven("too_large", header.message_id.hex(), "too many answers")
-    recipients = {recipient.member for recipient in header.recipients}
+    handed = {(header.author, recipient.member) for recipient in header.recipients}
+    handed |= {(proof.member, proof.counterpart) for proof in passed}
     proven = []
     for each in proofs:
         proof, entry = logs.proof(each)
         where = f"{proof.origin} #{proof.index}"
-        if proof.member not in recipients:
-            raise NotProven("bad_proof", where, "an answer of a member to whom the message was not addressed")
+        if (proof.counterpart, proof.member) not in handed:
+            raise NotProven("bad_proof", where, "an answer of a member to whom the message did not go")
         with located(where, NotProven):
-            receipts.check_answer(entry.entry, digest, header.author)
+            receipts.check_answer(entry.entry, digest, proof.counterpart)
         proven.append(proof)
     return tuple(proven)
 

@@ -22,6 +22,7 @@ from paiza_wire.message import VerifiedMessage, message_digest, parse_header, ve
 
 MESSAGE: Final = "message.bin"
 SUMMARY: Final = "SUMMARY.txt"
+FOLDERS: Final = frozenset({"released", "answers", "forwarded", "register"})
 MAX_SETS: Final = 16  # versions of the register in one file: one per proof at the worst, two in practice
 
 
@@ -46,6 +47,7 @@ class Evidence:
     unproven_answers: tuple[str, ...]
     register_versions: tuple[bytes, ...]
     federation: str
+    forwarded: tuple[Proof, ...] = ()
 
     @property
     def time(self) -> datetime:
@@ -59,7 +61,8 @@ def pack(answer: audit_pb2.GetEvidenceResponse, sets: Mapping[bytes, Mapping[str
     signed = _signed(answer.message)
     del signed.wraps[:]
     members = {MESSAGE: signed.SerializeToString(deterministic=True)}
-    for name, proofs in (("released", answer.released), ("answers", answer.answers)):
+    kinds = (("released", answer.released), ("answers", answer.answers), ("forwarded", answer.forwarded))
+    for name, proofs in kinds:
         for number, proof in enumerate(proofs):
             members[f"{name}/{number:03}.bin"] = proof.SerializeToString(deterministic=True)
     for version, files in sets.items():
@@ -83,11 +86,12 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
     4. Exactly the required officers signed it, with certificates valid when it was released, under the register of
     then.
     5. Each release names these signers, and a recipient of the message.
-    6. Each answer stands in the log of a recipient and is for this message.
+    6. Each passing on stands in the log of the member whose people did it, and names to whom.
+    7. Each answer stands in the log of a recipient, or of a member it was passed on to, and is for this message.
     """
     # 1.
     for name in members:
-        if name not in {MESSAGE, SUMMARY} and name.split("/", 1)[0] not in {"released", "answers", "register"}:
+        if name not in {MESSAGE, SUMMARY} and name.split("/", 1)[0] not in FOLDERS:
             raise NotProven("bad_evidence", name, "a member of no known purpose")
     if MESSAGE not in members:
         raise NotProven("bad_evidence", MESSAGE, "the message is missing")
@@ -119,7 +123,9 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         with located(where, NotProven):
             receipts.check_released(entry.entry, message, recipient)
     # 6.
-    answers = checks.answers(_proofs(members, "answers"), header, digest, reader)
+    forwarded = checks.forwardings(_proofs(members, "forwarded"), header, digest, reader)
+    # 7.
+    answers = checks.answers(_proofs(members, "answers"), header, digest, reader, forwarded)
     answered = {proof.member for proof in answers}
     signers = zip(header.required_signers, message.signers, strict=True)
     return Evidence(
@@ -131,6 +137,7 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         unproven_answers=tuple(member for member in recipients if member not in answered),
         register_versions=tuple(versions),
         federation=registers.current.federation,
+        forwarded=forwarded,
     )
 
 
@@ -153,6 +160,7 @@ def summary(evidence: Evidence) -> str:
     ]
     lines += [f"Подписано / signed: {each.officer} ({each.role})" for each in evidence.signed]
     lines += [f"Отправлено / released: {_line(proof)}" for proof in evidence.released]
+    lines += [f"Передано дальше / passed on: {_line(proof)} ({proof.actor})" for proof in evidence.forwarded]
     names = {"RECEIVED": "Получено / received", "REFUSED": "Отклонено / refused"}
     lines += [f"{names.get(proof.event, proof.event)}: {_line(proof)}" for proof in evidence.answers]
     lines += [f"Без ответа в этом файле / no answer in this file: {member}" for member in evidence.unproven_answers]
@@ -201,7 +209,7 @@ def _signed(message: bytes) -> message_pb2.SignedMessage:
 
 
 def _line(proof: Proof) -> str:
-    arrow = f"{proof.member} -> {proof.counterpart}" if proof.event == "RELEASED" else proof.member
+    arrow = f"{proof.member} -> {proof.counterpart}" if proof.event in ("RELEASED", "FORWARDED") else proof.member
     return f"{arrow}, {proof.time.isoformat(timespec='milliseconds')}, {proof.origin} #{proof.index}"
 
 

@@ -111,6 +111,7 @@ class OpenedPart:
     opened: Proof
     released: tuple[Proof, ...]
     answers: tuple[Proof, ...]
+    forwarded: tuple[Proof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,15 @@ def _print(desk: Terminal, found: Evidence) -> None:
     ]
     rows += [
         (
+            messages.event(each),
+            f"{each.member} → {each.counterpart}",
+            messages.when(each.time),
+            _place(each.origin, each.index, each.tree_size),
+        )
+        for each in found.forwarded
+    ]
+    rows += [
+        (
             messages.event(each) + (f" ({each.reason})" if each.reason else ""),
             each.member,
             messages.when(each.time),
@@ -205,6 +214,7 @@ def _object(found: Evidence) -> dict[str, Any]:
         ],
         "released": [as_json.proof(each) for each in found.released],
         "answers": [as_json.proof(each) for each in found.answers],
+        "forwarded": [as_json.proof(each) for each in found.forwarded],
         "unproven_releases": list(found.unproven_releases),
         "unproven_answers": list(found.unproven_answers),
         "register_versions": [version.hex() for version in found.register_versions],
