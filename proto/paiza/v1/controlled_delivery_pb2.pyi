@@ -905,7 +905,7 @@ class ControlledDeliveryActivation(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STARTED_TIME_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     SEALS_FIELD_NUMBER: _builtins.int
     GROSS_WEIGHT_FIELD_NUMBER: _builtins.int
@@ -916,7 +916,7 @@ class ControlledDeliveryActivation(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def started_time(self) -> _timestamp_pb2.Timestamp:
+    def started_at(self) -> _seizure_notice_pb2.Moment:
         """When it began."""
 
     @_builtins.property
@@ -934,16 +934,16 @@ class ControlledDeliveryActivation(_message.Message):
     def __init__(
         self,
         *,
-        started_time: _timestamp_pb2.Timestamp | None = ...,
+        started_at: _seizure_notice_pb2.Moment | None = ...,
         place: _seizure_notice_pb2.Place | None = ...,
         seals: _abc.Iterable[_builtins.str] | None = ...,
         gross_weight: _seizure_notice_pb2.Quantity | None = ...,
         deconfliction: _builtins.str = ...,
         remarks: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["gross_weight", b"gross_weight", "place", b"place", "started_time", b"started_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gross_weight", b"gross_weight", "place", b"place", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deconfliction", b"deconfliction", "gross_weight", b"gross_weight", "place", b"place", "remarks", b"remarks", "seals", b"seals", "started_time", b"started_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deconfliction", b"deconfliction", "gross_weight", b"gross_weight", "place", b"place", "remarks", b"remarks", "seals", b"seals", "started_at", b"started_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1010,7 +1010,7 @@ class ControlledDeliveryHandoverAcceptance(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFER_DIGEST_FIELD_NUMBER: _builtins.int
-    TAKEN_TIME_FIELD_NUMBER: _builtins.int
+    TAKEN_AT_FIELD_NUMBER: _builtins.int
     SEALS_FIELD_NUMBER: _builtins.int
     GROSS_WEIGHT_FIELD_NUMBER: _builtins.int
     TAKING_OFFICER_FIELD_NUMBER: _builtins.int
@@ -1020,7 +1020,7 @@ class ControlledDeliveryHandoverAcceptance(_message.Message):
     remarks: _builtins.str
     """What was found otherwise than offered."""
     @_builtins.property
-    def taken_time(self) -> _timestamp_pb2.Timestamp:
+    def taken_at(self) -> _seizure_notice_pb2.Moment:
         """When it was taken over."""
 
     @_builtins.property
@@ -1039,15 +1039,15 @@ class ControlledDeliveryHandoverAcceptance(_message.Message):
         self,
         *,
         offer_digest: _builtins.bytes = ...,
-        taken_time: _timestamp_pb2.Timestamp | None = ...,
+        taken_at: _seizure_notice_pb2.Moment | None = ...,
         seals: _abc.Iterable[_builtins.str] | None = ...,
         gross_weight: _seizure_notice_pb2.Quantity | None = ...,
         taking_officer: Global___ControlledDeliveryContact | None = ...,
         remarks: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["gross_weight", b"gross_weight", "taken_time", b"taken_time", "taking_officer", b"taking_officer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gross_weight", b"gross_weight", "taken_at", b"taken_at", "taking_officer", b"taking_officer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gross_weight", b"gross_weight", "offer_digest", b"offer_digest", "remarks", b"remarks", "seals", b"seals", "taken_time", b"taken_time", "taking_officer", b"taking_officer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gross_weight", b"gross_weight", "offer_digest", b"offer_digest", "remarks", b"remarks", "seals", b"seals", "taken_at", b"taken_at", "taking_officer", b"taking_officer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1185,7 +1185,7 @@ class ControlledDeliveryControlLost(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    LOST_TIME_FIELD_NUMBER: _builtins.int
+    LOST_AT_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     CIRCUMSTANCES_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
@@ -1197,7 +1197,7 @@ class ControlledDeliveryControlLost(_message.Message):
     instructions: _builtins.str
     """What the others are asked to do at once."""
     @_builtins.property
-    def lost_time(self) -> _timestamp_pb2.Timestamp:
+    def lost_at(self) -> _seizure_notice_pb2.Moment:
         """When it was last under control."""
 
     @_builtins.property
@@ -1207,15 +1207,15 @@ class ControlledDeliveryControlLost(_message.Message):
     def __init__(
         self,
         *,
-        lost_time: _timestamp_pb2.Timestamp | None = ...,
+        lost_at: _seizure_notice_pb2.Moment | None = ...,
         place: _seizure_notice_pb2.Place | None = ...,
         circumstances: _builtins.str = ...,
         measures: _builtins.str = ...,
         instructions: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lost_time", b"lost_time", "place", b"place"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lost_at", b"lost_at", "place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["circumstances", b"circumstances", "instructions", b"instructions", "lost_time", b"lost_time", "measures", b"measures", "place", b"place"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["circumstances", b"circumstances", "instructions", b"instructions", "lost_at", b"lost_at", "measures", b"measures", "place", b"place"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1289,7 +1289,7 @@ class ControlledDeliveryIntervention(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    INTERVENED_TIME_FIELD_NUMBER: _builtins.int
+    INTERVENED_AT_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     SEIZED_FIELD_NUMBER: _builtins.int
@@ -1297,7 +1297,7 @@ class ControlledDeliveryIntervention(_message.Message):
     text: _builtins.str
     """What happened."""
     @_builtins.property
-    def intervened_time(self) -> _timestamp_pb2.Timestamp:
+    def intervened_at(self) -> _seizure_notice_pb2.Moment:
         """When."""
 
     @_builtins.property
@@ -1315,15 +1315,15 @@ class ControlledDeliveryIntervention(_message.Message):
     def __init__(
         self,
         *,
-        intervened_time: _timestamp_pb2.Timestamp | None = ...,
+        intervened_at: _seizure_notice_pb2.Moment | None = ...,
         place: _seizure_notice_pb2.Place | None = ...,
         text: _builtins.str = ...,
         seized: _abc.Iterable[_seizure_notice_pb2.Quantity] | None = ...,
         counts: _seizure_notice_pb2.PersonCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "intervened_time", b"intervened_time", "place", b"place"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "intervened_at", b"intervened_at", "place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "intervened_time", b"intervened_time", "place", b"place", "seized", b"seized", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "intervened_at", b"intervened_at", "place", b"place", "seized", b"seized", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1335,7 +1335,7 @@ class ControlledDeliveryDelivered(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DELIVERED_TIME_FIELD_NUMBER: _builtins.int
+    DELIVERED_AT_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     SEALS_FIELD_NUMBER: _builtins.int
     GROSS_WEIGHT_FIELD_NUMBER: _builtins.int
@@ -1343,7 +1343,7 @@ class ControlledDeliveryDelivered(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def delivered_time(self) -> _timestamp_pb2.Timestamp:
+    def delivered_at(self) -> _seizure_notice_pb2.Moment:
         """When."""
 
     @_builtins.property
@@ -1361,15 +1361,15 @@ class ControlledDeliveryDelivered(_message.Message):
     def __init__(
         self,
         *,
-        delivered_time: _timestamp_pb2.Timestamp | None = ...,
+        delivered_at: _seizure_notice_pb2.Moment | None = ...,
         place: _seizure_notice_pb2.Place | None = ...,
         seals: _abc.Iterable[_builtins.str] | None = ...,
         gross_weight: _seizure_notice_pb2.Quantity | None = ...,
         remarks: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_time", b"delivered_time", "gross_weight", b"gross_weight", "place", b"place"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "gross_weight", b"gross_weight", "place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered_time", b"delivered_time", "gross_weight", b"gross_weight", "place", b"place", "remarks", b"remarks", "seals", b"seals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "gross_weight", b"gross_weight", "place", b"place", "remarks", b"remarks", "seals", b"seals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1424,7 +1424,7 @@ class ControlledDeliverySubstitution(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODE_FIELD_NUMBER: _builtins.int
-    SUBSTITUTED_TIME_FIELD_NUMBER: _builtins.int
+    SUBSTITUTED_AT_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
@@ -1433,7 +1433,7 @@ class ControlledDeliverySubstitution(_message.Message):
     WITNESSES_FIELD_NUMBER: _builtins.int
     REMARKS_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
-    """Code of the list "cd_substitution": partial or full."""
+    """Code of the list "cd_substituted": partial or full."""
     substitute: _builtins.str
     """What was put in its place."""
     custody: _builtins.str
@@ -1443,7 +1443,7 @@ class ControlledDeliverySubstitution(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def substituted_time(self) -> _timestamp_pb2.Timestamp:
+    def substituted_at(self) -> _seizure_notice_pb2.Moment:
         """When."""
 
     @_builtins.property
@@ -1462,7 +1462,7 @@ class ControlledDeliverySubstitution(_message.Message):
         self,
         *,
         mode: _builtins.str = ...,
-        substituted_time: _timestamp_pb2.Timestamp | None = ...,
+        substituted_at: _seizure_notice_pb2.Moment | None = ...,
         place: _seizure_notice_pb2.Place | None = ...,
         before: Global___ControlledDeliveryConsignmentState | None = ...,
         after: Global___ControlledDeliveryConsignmentState | None = ...,
@@ -1471,9 +1471,9 @@ class ControlledDeliverySubstitution(_message.Message):
         witnesses: _builtins.str = ...,
         remarks: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "place", b"place", "substituted_time", b"substituted_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "place", b"place", "substituted_at", b"substituted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "custody", b"custody", "mode", b"mode", "place", b"place", "remarks", b"remarks", "substitute", b"substitute", "substituted_time", b"substituted_time", "witnesses", b"witnesses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "custody", b"custody", "mode", b"mode", "place", b"place", "remarks", b"remarks", "substitute", b"substitute", "substituted_at", b"substituted_at", "witnesses", b"witnesses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,16 +3,19 @@
 from typing import Final
 
 from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryClosing
-from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, remarks
-from paiza_domain.i18n import N_, translate
+from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, paragraph
+from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
 from paiza_domain.shapes import Shape
 
-SHAPE: Final = Shape(ControlledDeliveryClosing, (remarks(),))
+SHAPE: Final = Shape(
+    ControlledDeliveryClosing,
+    (paragraph("remarks", N_("What remains to be said"), required=True),),
+)
 
 
-def _summary(content: ControlledDeliveryClosing, lang: str) -> str:
-    return content.remarks or translate(N_("The controlled delivery is closed"), lang)
+def _summary(content: ControlledDeliveryClosing, _lang: str) -> str:
+    return content.remarks
 
 
 KIND: Final = Kind(

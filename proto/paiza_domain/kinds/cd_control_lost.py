@@ -8,14 +8,14 @@ from paiza_domain.controlled_delivery_shapes import ACKNOWLEDGE_WITHIN, SENDERS,
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
-from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, PLACE
-from paiza_domain.moments import to_datetime
+from paiza_domain.kinds.seizure_notice import PLACE
+from paiza_domain.samples import not_in_future
 from paiza_domain.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryControlLost,
     (
-        Field("lost_time", N_("Last under control on"), FieldType.TIME, key="lost", required=True),
+        Field("lost_at", N_("Last under control on"), FieldType.MOMENT, required=True),
         Field("place", N_("Place"), FieldType.GROUP, shape=PLACE, opened=True),
         paragraph("circumstances", N_("What happened"), required=True),
         paragraph("measures", N_("What is being done")),
@@ -25,8 +25,7 @@ SHAPE: Final = Shape(
 
 
 def _check(content: ControlledDeliveryControlLost, _annex: object, now: datetime) -> list[FieldError]:
-    ahead = to_datetime(content.lost_time) > now + CLOCK_TOLERANCE
-    return [FieldError("lost", "in_future")] if ahead else []
+    return not_in_future(content.lost_at, "lost_at", now)
 
 
 def _summary(content: ControlledDeliveryControlLost, _lang: str) -> str:

@@ -8,14 +8,15 @@ from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, gross_wei
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind
-from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, PLACE
-from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.kinds.seizure_notice import PLACE
+from paiza_domain.moments import write_moment
+from paiza_domain.samples import not_in_future
 from paiza_domain.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryDelivered,
     (
-        Field("delivered_time", N_("Delivered on"), FieldType.TIME, key="delivered", required=True),
+        Field("delivered_at", N_("Delivered on"), FieldType.MOMENT, required=True),
         Field("place", N_("Place"), FieldType.GROUP, shape=PLACE, opened=True),
         seals(),
         gross_weight(),
@@ -25,12 +26,11 @@ SHAPE: Final = Shape(
 
 
 def _check(content: ControlledDeliveryDelivered, _annex: object, now: datetime) -> list[FieldError]:
-    ahead = to_datetime(content.delivered_time) > now + CLOCK_TOLERANCE
-    return [FieldError("delivered", "in_future")] if ahead else []
+    return not_in_future(content.delivered_at, "delivered_at", now)
 
 
 def _summary(content: ControlledDeliveryDelivered, lang: str) -> str:
-    return translate(N_("Delivered under control on {time}"), lang).format(time=write_time(content.delivered_time))
+    return translate(N_("Delivered under control on {time}"), lang).format(time=write_moment(content.delivered_at))
 
 
 KIND: Final = Kind(

@@ -30,9 +30,8 @@ ITEM: Final = Shape(
 SHAPE: Final = Shape(
     ControlledDeliveryEvidenceReturn,
     (
-        Field("items", N_("What is returned"), FieldType.GROUP, most=MAX_ENTRIES, shape=ITEM, short=True),
-        Field("nothing_to_return", N_("Nothing to return"), FieldType.FLAG, default="true",
-              hint=N_("true, where there are no items")),
+        Field("items", N_("What is returned"), FieldType.GROUP, most=MAX_ENTRIES, shape=ITEM, opened=True),
+        Field("nothing_to_return", N_("Nothing to return"), FieldType.FLAG, hint=N_("true, where there are no items")),
         remarks(),
     ),
     related=_items_or_nothing,

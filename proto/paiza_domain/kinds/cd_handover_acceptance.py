@@ -8,15 +8,15 @@ from paiza_domain.controlled_delivery_shapes import CONTACT, SENDERS, WORKFLOW, 
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind
-from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE
-from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.moments import write_moment
+from paiza_domain.samples import not_in_future
 from paiza_domain.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryHandoverAcceptance,
     (
         Field("offer_digest", N_("Digest of the offer"), FieldType.DIGEST, required=True),
-        Field("taken_time", N_("Taken over on"), FieldType.TIME, key="taken", required=True),
+        Field("taken_at", N_("Taken over on"), FieldType.MOMENT, required=True),
         seals(),
         gross_weight(),
         Field("taking_officer", N_("Officer who takes"), FieldType.GROUP, shape=CONTACT),
@@ -26,12 +26,11 @@ SHAPE: Final = Shape(
 
 
 def _check(content: ControlledDeliveryHandoverAcceptance, _annex: object, now: datetime) -> list[FieldError]:
-    ahead = to_datetime(content.taken_time) > now + CLOCK_TOLERANCE
-    return [FieldError("taken", "in_future")] if ahead else []
+    return not_in_future(content.taken_at, "taken_at", now)
 
 
 def _summary(content: ControlledDeliveryHandoverAcceptance, lang: str) -> str:
-    return translate(N_("Taken over on {time}"), lang).format(time=write_time(content.taken_time))
+    return translate(N_("Taken over on {time}"), lang).format(time=write_moment(content.taken_at))
 
 
 KIND: Final = Kind(

@@ -8,15 +8,16 @@ from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, paragraph
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
-from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, COUNTS, PLACE
-from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.kinds.seizure_notice import COUNTS, PLACE
+from paiza_domain.moments import write_moment
 from paiza_domain.nominal import ANNEX
+from paiza_domain.samples import not_in_future
 from paiza_domain.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryIntervention,
     (
-        Field("intervened_time", N_("Intervened on"), FieldType.TIME, key="intervened", required=True),
+        Field("intervened_at", N_("Intervened on"), FieldType.MOMENT, required=True),
         Field("place", N_("Place"), FieldType.GROUP, required=True, shape=PLACE),
         paragraph("text", N_("What happened"), required=True),
         quantities("seized", N_("Seized, once per unit"), required=False),
@@ -26,12 +27,11 @@ SHAPE: Final = Shape(
 
 
 def _check(content: ControlledDeliveryIntervention, _annex: object, now: datetime) -> list[FieldError]:
-    ahead = to_datetime(content.intervened_time) > now + CLOCK_TOLERANCE
-    return [FieldError("intervened", "in_future")] if ahead else []
+    return not_in_future(content.intervened_at, "intervened_at", now)
 
 
 def _summary(content: ControlledDeliveryIntervention, _lang: str) -> str:
-    return f"{write_time(content.intervened_time)}: {content.text}"
+    return f"{write_moment(content.intervened_at)}: {content.text}"
 
 
 KIND: Final = Kind(

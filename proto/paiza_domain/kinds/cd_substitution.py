@@ -1,30 +1,24 @@
 """Controlled delivery, substitution: recorded with weights, seals and photographs before and after."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from paiza.v1.controlled_delivery_pb2 import ControlledDeliverySubstitution
 from paiza_domain.controlled_delivery_shapes import CONSIGNMENT_STATE, SENDERS, WORKFLOW, paragraph, remarks
-from paiza_domain.field_errors import FieldError, Problem
+from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
-from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, PLACE
-from paiza_domain.moments import to_datetime, write_time
+from paiza_domain.kinds.seizure_notice import PLACE
+from paiza_domain.moments import write_moment
 from paiza_domain.reading import code_text
+from paiza_domain.samples import not_in_future
 from paiza_domain.shapes import Field, FieldType, Shape
-
-
-def _mode(content: ControlledDeliverySubstitution) -> Iterator[tuple[str, Problem]]:
-    if content.mode == "intact":
-        yield "mode", ("not_allowed_here", {})
-
 
 SHAPE: Final = Shape(
     ControlledDeliverySubstitution,
     (
-        Field("mode", N_("Mode of substitution"), FieldType.CODE, required=True, codes="cd_substitution"),
-        Field("substituted_time", N_("Substituted on"), FieldType.TIME, key="substituted", required=True),
+        Field("mode", N_("Mode of substitution"), FieldType.CODE, required=True, codes="cd_substituted"),
+        Field("substituted_at", N_("Substituted on"), FieldType.MOMENT, required=True),
         Field("place", N_("Place"), FieldType.GROUP, required=True, shape=PLACE),
         Field("before", N_("Before"), FieldType.GROUP, required=True, shape=CONSIGNMENT_STATE),
         Field("after", N_("After"), FieldType.GROUP, required=True, shape=CONSIGNMENT_STATE),
@@ -33,17 +27,15 @@ SHAPE: Final = Shape(
         paragraph("witnesses", N_("Who was present")),
         remarks(),
     ),
-    related=_mode,
 )
 
 
 def _check(content: ControlledDeliverySubstitution, _annex: object, now: datetime) -> list[FieldError]:
-    ahead = to_datetime(content.substituted_time) > now + CLOCK_TOLERANCE
-    return [FieldError("substituted", "in_future")] if ahead else []
+    return not_in_future(content.substituted_at, "substituted_at", now)
 
 
 def _summary(content: ControlledDeliverySubstitution, lang: str) -> str:
-    return f"{code_text('cd_substitution', content.mode, lang)}, {write_time(content.substituted_time)}"
+    return f"{code_text('cd_substituted', content.mode, lang)}, {write_moment(content.substituted_at)}"
 
 
 KIND: Final = Kind(

@@ -61,6 +61,7 @@ def _set(draw: st.DrawFn, field: Field, owner: Message) -> None:
         return
     match field.value_type:
         case FieldType.QUANTITY | FieldType.DECIMAL:
+            target = target.add() if field.most else target
             target.millionths = draw(st.integers(1, 100_000_000))
             number = format_amount(target.millionths)
             target.original = draw(st.sampled_from(["", f"0{number}", f"{number} (со слов)"]))
