@@ -156,6 +156,18 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Your node does not answer."),
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
         ),
+        "holder_missing": Remedy(
+            N_("A recall or correction has to go to every member that holds the message."),
+            N_("Leave --to out: the program addresses all of them. Where you named them, add those in the detail."),
+        ),
+        "not_author": Remedy(
+            N_("Only its author recalls or corrects a message."),
+            N_("Write to the author: paiza reply ID"),
+        ),
+        "recalled": Remedy(
+            N_("Its author took this message back."),
+            N_("If you must see it all the same, repeat the command with --reason and say why."),
+        ),
         "not_addressed": Remedy(
             N_("The message does not name your member among its recipients."),
             N_("Ask the author for a message addressed to you."),
@@ -249,6 +261,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "unknown_recipient": Remedy(
             N_("A recipient is not an active member of the federation."),
             N_("Choose the recipients from: paiza contacts"),
+        ),
+        "unknown_substance": Remedy(
+            N_("The reference data hold no substance of this name."),
+            N_("Choose one of the names suggested, or look it up by its CAS number."),
         ),
         "unsupported_suite": Remedy(
             N_("The message uses a cryptographic suite this version does not know."),
