@@ -107,6 +107,8 @@ class ContentReader:
         texts = self._texts(node, ["amount", "unit", "original"], path)
         amount = texts.get("amount", "")
         target = getattr(owner, field.name)
+        if field.most:
+            target = target.add()
         target.SetInParent()
         scalars.read_quantity(amount, texts.get("unit", ""), texts.get("original", amount), target)
 
