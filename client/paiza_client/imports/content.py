@@ -5,7 +5,7 @@ from typing import Final
 
 from paiza.v1 import seizure_notice_pb2 as pb
 from paiza_client.imports.map_checks import LEGS
-from paiza_client.imports.mapping import Record, Rejection, RowRejected
+from paiza_client.imports.mapping import REPORTED, Record, Rejection, RowRejected
 from paiza_client.imports.maps import ImportMap
 from paiza_domain import codes
 from paiza_domain.kinds import seizure_notice
@@ -87,6 +87,9 @@ class _Writer:
             admin_area=self._text("region", MAX_LINE),
             as_reported=self._text("place", MAX_AS_REPORTED),
         )
+        for name in ("region", "place"):
+            if reported := self._record.texts.get(REPORTED + name):
+                self._note(name, reported)
         if kind := self._text("place_type", MAX_AS_REPORTED):
             place.place_type = entries["place_type"].codes.get("place_type", "") if "place_type" in entries else ""
             if _more(kind, "place_type", place.place_type):
@@ -113,11 +116,14 @@ class _Writer:
         return substance
 
     def _route(self) -> list[pb.RouteLeg]:
-        """Give the legs; a country without a code is XXX with its text, a text that states nothing gives no leg."""
+        """Give the legs; a country without a code is XXX with its text, a text that states nothing is only noted."""
         legs = []
         for role in LEGS:
             text, entry = self._text(role, MAX_AS_REPORTED), self._record.entries.get(role)
-            if not text or (entry and entry.nothing):
+            if not text:
+                continue
+            if entry and entry.nothing:
+                self._note(role, text)
                 continue
             country = entry.codes.get("country", "XXX") if entry else "XXX"
             legs.append(pb.RouteLeg(role=role, country=country, as_reported=_more(text, "country", country)))

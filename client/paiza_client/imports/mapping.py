@@ -17,6 +17,7 @@ from paiza_client.language import N_
 
 T = TypeVar("T")
 
+REPORTED: Final = "reported "  # before a field's name: its text as it stood, where a rule changed it
 MAX_TEXT: Final = 10_000  # characters of one cell; half of what the circumstances of a notice hold
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType({
@@ -89,6 +90,7 @@ def texts_of(values: Mapping[str, str], layout: ImportMap) -> tuple[dict[str, st
     for name, column in layout.columns.items():
         text, rules = clean(values[column])
         if name in {"place", "region"} and text.startswith(","):
+            texts[REPORTED + name] = text
             text = text.lstrip(", ")
             rules = (*rules, "leading_comma")
         texts[name] = text

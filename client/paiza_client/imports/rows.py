@@ -29,8 +29,11 @@ REASON_COLUMN: Final = "paiza_reason"
 UNSPLIT: Final = frozenset({"quote_open", "line_too_long"})
 """Problems with which a row is one cell that holds the whole line."""
 
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-_NUMBER: Final = re.compile(r"[+-]?[\d.,eE+ -]*")
+EXPORT_COLUMN: Final = "PAIZA_HANDLING"  # a file with this column was written by an export, which guards its cells
+
+# What a spreadsheet may take for a formula, in halfwidth and fullwidth characters; and numbers, which are none.
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
+_NUMBER: Final = re.compile(r"[+-]?\d[\d., ]*(?:[eE][+-]?\d+)?", re.ASCII)
 
 _CHUNK: Final = 65_536  # bytes read at a time
 _DIGEST_TAG: Final = b"paiza import row v1\n"
@@ -62,6 +65,7 @@ class RowReader:
         # The old row number and reason are of no use in the new file: both are left out, wherever they stand.
         self._mended = header[:2] == (ROW_COLUMN, REASON_COLUMN)
         self.columns = header[2:] if self._mended else header
+        self._guarded = EXPORT_COLUMN in self.columns
 
     def _read_header(self) -> tuple[str, ...]:
         cells, problem = next(self._records, ((), "empty"))
@@ -97,9 +101,9 @@ class RowReader:
                 yield SourceRow(number, kept, dict(zip(self.columns, kept, strict=True)))
 
     def _original(self, cells: tuple[str, ...], problem: str) -> tuple[str, ...]:
-        """Take away what a rejects file put before and into the original cells."""
+        """Take away what a rejects file or an export put before and into the original cells."""
         if not self._mended:
-            return cells
+            return tuple(disarmed(cell) for cell in cells) if self._guarded and problem not in UNSPLIT else cells
         if problem in UNSPLIT:
             return (cells[0].split(self.layout.separator, 2)[-1],)
         return tuple(disarmed(cell) for cell in cells[2:])

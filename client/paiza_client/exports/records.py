@@ -1,0 +1,45 @@
+"""What an export is made of: one message that was opened, parsed, and perhaps its nominal annex."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.message import Message
+
+from paiza.v1 import message_pb2
+from paiza_domain.kind import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One opened message. ``proofs`` are (what, details), in the reader's language."""
+
+    header: message_pb2.Header
+    digest: bytes
+    thread_name: str
+    kind: Kind
+    content: Message
+    annex: Message | None = None
+    proofs: Sequence[tuple[str, str]] = field(default=())
+
+    @property
+    def id(self) -> str:
+        """Message id as 32 hex digits."""
+        return self.header.message_id.hex()
+
+    @property
+    def written(self) -> datetime:
+        """Give when its author finished it."""
+        return self.header.author_time.ToDatetime(tzinfo=UTC)
+
+    def marks(self) -> list[message_pb2.Handling]:
+        """Give the marks of everything of the message that is in the record."""
+        kinds = {message_pb2.PART_KIND_MAIN} | ({message_pb2.PART_KIND_NOMINAL_ANNEX} if self.annex else set())
+        own = [part.handling for part in self.header.parts if part.kind in kinds and part.HasField("handling")]
+        return [self.header.handling, *own]
+
+
+def contents(records: Iterable[Record], kind: str) -> list[Any]:
+    """Give the contents of one kind, in order."""
+    return [record.content for record in records if record.kind.name == kind]
