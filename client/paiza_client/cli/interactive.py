@@ -12,11 +12,12 @@ from typing import Final
 import click
 
 from paiza.v1 import message_pb2
+from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose import complain
 from paiza_client.language import N_, _
 from paiza_client.profiles import write_private
-from paiza_domain import codes, drafts, forms
+from paiza_domain import codes, drafts, forms, reference
 from paiza_domain import handling as marks
 from paiza_domain.drafts import Draft, DraftError
 from paiza_domain.forms import FormField
@@ -36,8 +37,9 @@ _HELP: Final = N_("Enter alone skips an optional field; ? shows the choices; Ctr
 class Walk:
     """One walk over the fields of a kind; ``answers`` are by path, as `forms.assemble` takes them."""
 
-    def __init__(self, desk: Terminal, kind: Kind, form: Form) -> None:
+    def __init__(self, desk: Terminal, kind: Kind, form: Form, recipients: Sequence[str] = ()) -> None:
         self._desk = desk
+        self._recipients = recipients
         self._fields = forms.fields(kind, form)
         self._kind = kind
         self.answers: dict[str, str] = {}
@@ -113,6 +115,8 @@ class Walk:
             elif problem := (field.error(answer, lang()) if answer else _("This field must be filled in.")):
                 self._desk.warn(problem)
             else:
+                if field.field.name in reference.NAMING_FIELDS:
+                    substance_notes.tell_name(self._desk, answer, self._recipients)
                 return answer
 
     def _mend(self, paths: Sequence[str]) -> bool:
@@ -134,7 +138,7 @@ class Walk:
 
 def fill(desk: Terminal, kind: Kind, form: Form, now: datetime, recipients: Sequence[str]) -> Draft:
     """Ask for the envelope and the content of one message; give the draft."""
-    walk = Walk(desk, kind, form)
+    walk = Walk(desk, kind, form, recipients)
     try:
         draft = walk.content(now)
     except (KeyboardInterrupt, EOFError, click.Abort):

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.v1 import message_pb2
-from paiza_client.cli import as_json, messages
+from paiza_client import reference_data
+from paiza_client.cli import as_json, messages, substance_notes
+from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.substance_notes import NOTHING, Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Misused, Refused, Unreachable, located
 from paiza_client.language import N_, _
@@ -67,20 +70,20 @@ def open_(*, message: str, part: str, reason: str) -> None:
     """Open one part."""
     desk = terminal()
 
-    async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]]]:
+    async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
         async with desk.session() as session:
             found = await messages.one(session, message)
             number = messages.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
                 raise Refused("opening_reason_missing", found.id)
             opened = await session.open_part(found.digest, number, reason.strip())
-            return opened, *content(opened)
+            return opened, *content(opened), _substances(session, opened)
 
-    opened, values, rows = run(work())
+    opened, values, rows, notes = run(work())
     if desk.wants_json:
-        desk.json({**as_json.opened(opened), "content": values})
+        desk.json({**as_json.opened(opened), "content": values, "substances": notes.as_objects()})
     else:
-        show(desk, opened, rows)
+        show(desk, opened, rows + notes.rows())
 
 
 @click.command(help=N_("List the messages of a thread, oldest first, with what became of them."))
@@ -128,6 +131,7 @@ def contacts() -> None:
             return session.register()
 
     register = run(work())
+    liaison = reference_data.of(register).reference.liaison
     if desk.wants_json:
         desk.json(
             [
@@ -138,6 +142,7 @@ def contacts() -> None:
                     "classification_ceiling": each.classification_ceiling,
                     "endpoints": list(each.endpoints),
                     "logs": [key.origin for key in each.log_keys],
+                    "liaison": [liaison_object(officer) for officer in liaison.get(each.id, ())],
                 }
                 for _id, each in sorted(register.members.items())
             ]
@@ -152,6 +157,7 @@ def contacts() -> None:
         for _id, each in sorted(register.members.items())
     ]
     desk.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
+    tell_liaison(desk, [officer for _id, officers in sorted(liaison.items()) for officer in officers])
 
 
 _STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
@@ -184,6 +190,16 @@ def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     if not annex:
         rows += [("!", remark) for remark in kind.remarks(parsed, header.author_time.ToDatetime(tzinfo=UTC), lang())]
     return as_json.message(parsed), rows
+
+
+def _substances(session: "Session", opened: OpenedPart) -> Notes:
+    """Give the status of the substances a main part speaks of, in its author's and its recipients' states."""
+    header = opened.message.header
+    if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
+        return NOTHING
+    parsed = parse_strictly(messages.kind_of(header).content, opened.plaintext, "the content")
+    members = [header.author, *(each.member for each in header.recipients)]
+    return substance_notes.of(session.register(), parsed, members, header.author_time.ToDatetime(tzinfo=UTC))
 
 
 def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:

@@ -12,18 +12,22 @@ from paiza_client.language import N_
 
 COMMANDS: Final = {
     "audit": "auditing:audit",
+    "border": "laws:border",
     "cd": "controlled_delivery:cd",
     "contacts": "reading:contacts",
     "export": "exporting:export",
     "import": "importing:import_",
     "inbox": "reading:inbox",
+    "law": "laws:law",
     "links": "searching:links",
     "open": "reading:open_",
     "outbox": "keeping:outbox",
+    "profile": "laws:profile",
     "profiles": "keeping:profiles",
     "reply": "sending:reply",
     "search": "searching:search",
     "send": "sending:send",
+    "substance": "substances:substance",
     "thread": "reading:thread",
     "watch": "reading:watch",
 }

@@ -8,9 +8,10 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_client import register
-from paiza_client.cli import as_json, drafting, interactive, messages
+from paiza_client.cli import as_json, drafting, interactive, messages, substance_notes
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split
+from paiza_client.cli.substance_notes import Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.compose import Composer, Sealed
 from paiza_client.errors import Refused, Unreachable, misused
@@ -112,6 +113,8 @@ def _prepared(
 def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool) -> None:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent."""
     now = drafting.now()
+    if not dry_run:
+        substance_notes.of_draft(desk, prepared, now).warn(desk)
     try:
         sealed, outcome = run(_send(desk, prepared, now, dry_run=dry_run))
     except Unreachable as error:
@@ -123,7 +126,7 @@ def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run
             interactive.keep(desk, written, now)
         raise
     if sealed is None or outcome is None:
-        _tell_checked(desk, prepared)
+        _tell_checked(desk, prepared, substance_notes.of_draft(desk, prepared, now))
     else:
         if written is not None and outcome.state == "refused":
             interactive.keep(desk, written, now)
@@ -168,12 +171,13 @@ def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: U
     Outbox(profile.outbox).put([_compose(composer, prepared, now).item()])
 
 
-def _tell_checked(desk: Terminal, prepared: Prepared) -> None:
+def _tell_checked(desk: Terminal, prepared: Prepared, notes: Notes) -> None:
     if desk.wants_json:
-        desk.json({"state": "checked", "kind": prepared.kind.name})
+        desk.json({"state": "checked", "kind": prepared.kind.name, "substances": notes.as_objects()})
         return
     desk.say(_("The draft is complete and correct; nothing was sent."), "green")
     desk.say(prepared.kind.summary(prepared.content, lang()))
+    desk.pairs(notes.rows())
 
 
 def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ differ between members and versions, so what they say is shown to people and ref
 from paiza_domain.reference.consistency import Consistency, Difference, Finding, consistency
 from paiza_domain.reference.documents import read
 from paiza_domain.reference.law import SharedBasis, crossings, shared_bases, subjects
+from paiza_domain.reference.mentions import NAMING_FIELDS, Mention, mentions, mentions_any
 from paiza_domain.reference.model import (
     BorderPoint,
     LegalBasis,
@@ -19,6 +20,7 @@ from paiza_domain.reference.names import Found, NameIndex
 from paiza_domain.reference.standing import Standing, Status, international, status
 
 __all__ = [
+    "NAMING_FIELDS",
     "BorderPoint",
     "Consistency",
     "Difference",
@@ -26,6 +28,7 @@ __all__ = [
     "Found",
     "LegalBasis",
     "LiaisonOfficer",
+    "Mention",
     "NameIndex",
     "Profile",
     "Reference",
@@ -36,6 +39,8 @@ __all__ = [
     "consistency",
     "crossings",
     "international",
+    "mentions",
+    "mentions_any",
     "read",
     "shared_bases",
     "status",

@@ -1,0 +1,168 @@
+"""Commands on the law between states: profile, law, border."""
+
+from datetime import UTC, date, datetime
+from typing import Final
+
+import click
+
+from paiza_client.cli.options import shared
+from paiza_client.cli.reference_desk import Day, as_object, data, days, shown, span_object
+from paiza_client.cli.terminal import Terminal, lang, terminal
+from paiza_client.errors import Refused, misused
+from paiza_client.language import N_, _
+from paiza_domain import reference
+from paiza_domain.reading import code_text
+from paiza_domain.reference import BorderPoint, Profile, SharedBasis
+from paiza_domain.reference.model import Provision
+
+_SUBSTITUTION: Final = {
+    "lawful": N_("lawful"),
+    "unlawful": N_("unlawful"),
+    "case-by-case": N_("decided case by case"),
+    "unknown": N_("not stated"),
+}
+_CROSSINGS: Final = {
+    "road": N_("road"),
+    "rail": N_("rail"),
+    "river": N_("river"),
+    "sea": N_("sea"),
+    "air": N_("air"),
+}
+
+
+@click.command(help=N_("Show what a member says about its practice: who authorises, substitution, notice, hours."))
+@click.argument("member")
+@shared
+def profile(*, member: str) -> None:
+    """Show a profile."""
+    desk = terminal()
+    found = data(desk).reference.profiles.get(member.lower())
+    if found is None:
+        raise Refused("unknown_member", member, "no profile in the register")
+    if desk.wants_json:
+        desk.json(_profile_object(found))
+        return
+    rows = [
+        (_("Member"), found.member),
+        (_("Coordinating authority"), found.authority[lang()]),
+        (_("Hours"), found.hours[lang()]),
+        (_("Languages"), ", ".join(found.languages)),
+        (_("A controlled delivery is authorised by"), found.authorised_by[lang()]),
+        (_("Substitution"), _(_SUBSTITUTION[found.substitution])),
+        (_("Notice needed, hours"), str(found.notice_hours)),
+        (_("Conditions"), found.conditions.get(lang(), "")),
+        *((_("Level {n}").format(n=level), names[lang()]) for level, names in sorted(found.classification.items())),
+        (_("Source"), shown(found.evidence)),
+    ]
+    desk.pairs([(label, text) for label, text in rows if text])
+
+
+@click.command(help=N_("Show the legal bases that two states share, and what each requires of the SUBJECT."))
+@click.argument("first", metavar="STATE")
+@click.argument("second", metavar="STATE")
+@click.argument("subject", required=False, default="")
+@click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today."))
+@shared
+def law(*, first: str, second: str, subject: str, on: date | None) -> None:
+    """Show shared legal bases."""
+    desk = terminal()
+    known = data(desk).reference
+    subjects = reference.subjects(known)
+    if subject and subject not in subjects:
+        raise misused(subject, _("subjects: {names}").format(names=", ".join(subjects)))
+    pair = (first.lower(), second.lower())
+    found = reference.shared_bases(known, pair, subject, on or datetime.now(UTC).date())
+    if desk.wants_json:
+        desk.json({"states": list(pair), "subject": subject, "bases": [_basis_object(each) for each in found]})
+        return
+    if not found:
+        desk.note(_("No shared legal basis is recorded."))
+    for each in found:
+        _tell_basis(desk, each, pair)
+
+
+@click.command(help=N_("List the border crossing points of a state, or those between two states (our own list)."))
+@click.argument("first", metavar="STATE")
+@click.argument("second", metavar="[STATE]", required=False, default="")
+@shared
+def border(*, first: str, second: str) -> None:
+    """List crossing points."""
+    desk = terminal()
+    found = reference.crossings(data(desk).reference, first.lower(), second.lower())
+    if desk.wants_json:
+        desk.json([_point_object(each) for each in found])
+        return
+    desk.table(
+        (_("Border"), _("Crossing point"), _("Way across"), _("Id")),
+        [
+            (
+                " – ".join(code_text("country", country.upper(), lang()) for country in each.countries),
+                each.name(lang()),
+                _(_CROSSINGS[each.kind]),
+                each.id,
+            )
+            for each in found
+        ],
+        empty=_("No crossing points are recorded."),
+    )
+
+
+def _tell_basis(desk: Terminal, found: SharedBasis, pair: tuple[str, ...]) -> None:
+    basis = found.basis
+    desk.say(basis.titles[lang()], "bold")
+    rows = [(_("Id"), basis.id), (_("In force"), days(basis.valid))]
+    rows += [(_("{state} bound").format(state=state), days(basis.parties[state])) for state in pair]
+    rows += [(_about(each), each.requires[lang()]) for each in found.provisions]
+    rows.append((_("Source"), shown(basis.evidence)))
+    desk.pairs([(label, text) for label, text in rows if text])
+    desk.say()
+
+
+def _about(provision: Provision) -> str:
+    if not provision.article:
+        return provision.subject
+    return _("{subject}, article {n}").format(subject=provision.subject, n=provision.article)
+
+
+def _basis_object(found: SharedBasis) -> dict[str, object]:
+    basis = found.basis
+    return {
+        "id": basis.id,
+        "titles": dict(basis.titles),
+        **span_object(basis.valid),
+        "parties": sorted(basis.parties),
+        "provisions": [
+            {"subject": each.subject, "article": each.article, "requires": dict(each.requires)}
+            for each in found.provisions
+        ],
+        **as_object(basis.evidence),
+    }
+
+
+def _point_object(found: BorderPoint) -> dict[str, object]:
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "sides": [
+            {"country": country, "names": dict(names)}
+            for country, names in zip(found.countries, found.sides, strict=True)
+        ],
+        "note": found.note,
+    }
+
+
+def _profile_object(found: Profile) -> dict[str, object]:
+    return {
+        "member": found.member,
+        "authority": dict(found.authority),
+        "hours": dict(found.hours),
+        "languages": list(found.languages),
+        "controlled_delivery": {
+            "authorised_by": dict(found.authorised_by),
+            "substitution": found.substitution,
+            "notice_hours": found.notice_hours,
+            "conditions": dict(found.conditions),
+        },
+        "classification": {str(level): dict(names) for level, names in sorted(found.classification.items())},
+        **as_object(found.evidence),
+    }

@@ -1,0 +1,54 @@
+"""The liaison officers of the members, as each member publishes them; an expired posting is shown as such."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from paiza_client.cli.terminal import Terminal
+from paiza_client.language import _
+from paiza_domain.reference import LiaisonOfficer
+
+
+def tell_liaison(desk: Terminal, officers: Sequence[LiaisonOfficer]) -> None:
+    """Print liaison officers as a table; nothing where there are none."""
+    columns = (
+        _("Member"),
+        _("Liaison officer"),
+        _("Posted at"),
+        _("Covers"),
+        _("Languages"),
+        _("Contacts"),
+        _("Until"),
+    )
+    rows = [
+        (
+            each.member,
+            each.name,
+            each.posting,
+            ", ".join(each.coverage),
+            ", ".join(each.languages),
+            ", ".join(f"{kind}: {value}" for kind, value in each.contacts.items()),
+            _("expired {day}").format(day=each.expiry) if _has_expired(each) else each.expiry.isoformat(),
+        )
+        for each in officers
+    ]
+    if rows:
+        desk.say()
+        desk.table(columns, rows)
+
+
+def liaison_object(officer: LiaisonOfficer) -> dict[str, Any]:
+    """Give one for JSON."""
+    return {
+        "name": officer.name,
+        "posting": officer.posting,
+        "coverage": list(officer.coverage),
+        "languages": list(officer.languages),
+        "contacts": dict(officer.contacts),
+        "expires": officer.expiry.isoformat(),
+        "expired": _has_expired(officer),
+    }
+
+
+def _has_expired(officer: LiaisonOfficer) -> bool:
+    return officer.expiry < datetime.now(UTC).date()

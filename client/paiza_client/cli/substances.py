@@ -1,0 +1,264 @@
+"""The command `substance`: what a substance is and how it stands in law, what differs, which CAS numbers are wrong."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from paiza_client.cli.options import shared
+from paiza_client.cli.reference_desk import Day, as_object, data, days, shown, span_object, states
+from paiza_client.cli.terminal import Terminal, lang, terminal
+from paiza_client.errors import Complaint, ExitCode, Refused
+from paiza_client.language import N_, _
+from paiza_domain import reference
+from paiza_domain.reading import code_text
+from paiza_domain.reference import Consistency, Difference, Finding, Reference, Status, Substance, cas_lists
+
+MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines
+NOT_UTF8: Final = "cp1251"  # what spreadsheets of the region write where they do not write UTF-8
+
+
+class _ByName(click.Group):
+    """`substance NAME` looks a substance up; its subcommands are no substances' names."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not {*self.commands, *ctx.help_option_names} & set(args):
+            args = [_LOOK_UP, *args]
+        return super().parse_args(ctx, args)
+
+
+_LOOK_UP: Final = "show"
+
+
+def _asked(command: Any) -> Any:
+    """Add the states and days that are asked about."""
+    for option in (
+        click.option("--known-at", type=Day(), default=None, help=N_("As it was recorded on this day; else as now.")),
+        click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today.")),
+        click.option("--in", "within", multiple=True, metavar="STATES", help=N_("Only these states: kaz,tjk.")),
+    ):
+        command = option(command)
+    return shared(command)
+
+
+@click.group("substance", cls=_ByName, help=N_("Look up a substance by any name or CAS number: its control in law."))
+@shared
+def substance() -> None:
+    """Look up substances."""
+
+
+@substance.command(_LOOK_UP, help=N_("Show a substance: names, numbers, schedules, and its status in each state."))
+@click.argument("name", nargs=-1, required=True)
+@_asked
+def show(*, name: tuple[str, ...], within: tuple[str, ...], on: date | None, known_at: date | None) -> None:
+    """Show one substance, or several that go by one street name."""
+    desk = terminal()
+    query = " ".join(name)
+    day = on or datetime.now(UTC).date()
+    known = data(desk)
+    found = known.index.find(query)
+    if not found.substances:
+        what = _("Did you mean “{value}”?")
+        complaints = [Complaint("", what.format(value=each), "suggestion") for each in found.suggestions]
+        raise Refused("unknown_substance", query, complaints=complaints)
+    asked = states(within, known.reference.states())
+    if desk.wants_json:
+        matches = [_as_object(known.reference, each, asked, day, known_at) for each in found.substances]
+        desk.json({"query": query, "on": day.isoformat(), "known_at": known_at, "matches": matches})
+        return
+    for each in found.substances:
+        _tell(desk, known.reference, each, asked, day, known_at)
+
+
+@substance.command(
+    "consistency", help=N_("Compare the international schedules with the lists of states, and those with each other.")
+)
+@click.option("--all", "everything", is_flag=True, help=N_("Also what is merely not recorded, one by one."))
+@_asked
+def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | None, everything: bool) -> None:
+    """Report differences."""
+    desk = terminal()
+    known = data(desk).reference
+    asked = states(within, known.states())
+    report = reference.consistency(known, asked, on or datetime.now(UTC).date(), known_at)
+    if desk.wants_json:
+        desk.json(_report_object(report))
+        return
+    desk.table(
+        (_("Substance"), _("Difference"), _("States"), _("Schedules"), _("Regimes")),
+        [
+            _finding_row(known, each)
+            for each in report.findings
+            if everything or each.difference is not Difference.NOT_RECORDED
+        ],
+        empty=_("No differences."),
+    )
+    for state in report.incomplete:
+        number = sum(each.difference is Difference.NOT_RECORDED and state in each.states for each in report.findings)
+        text = _("{state}: {n} substances under international control are not recorded.")
+        desk.note(text.format(state=state, n=number))
+    if report.incomplete:
+        text = _("Only a part of the lists is recorded for: {states}. There, no record is not the same as no control.")
+        desk.warn(text.format(states=", ".join(report.incomplete)))
+
+
+@substance.command(
+    "check", help=N_("Verify the check digits of all CAS numbers in a CSV file; exit code 3 if any is wrong.")
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@shared
+@click.pass_context
+def check(context: click.Context, *, file: Path) -> None:
+    """Verify a list."""
+    desk = terminal()
+    report = cas_lists.verify(_text(file))
+    wrong = [(each, each.error.message(lang())) for each in report.wrong]
+    if desk.wants_json:
+        desk.json(
+            {
+                "file": str(file),
+                "rows": report.rows,
+                "numbers": report.numbers,
+                "wrong": [
+                    {"line": each.line, "number": each.number, "code": each.error.code, "what": what, "row": each.row}
+                    for each, what in wrong
+                ],
+            }
+        )
+    else:
+        desk.table(
+            (_("Line"), _("Number"), _("What is wrong"), _("Row")),
+            [(str(each.line), each.number, what, each.row) for each, what in wrong],
+        )
+        desk.say(_("{n} numbers, {wrong} wrong").format(n=report.numbers, wrong=len(wrong)))
+    if wrong:
+        context.exit(ExitCode.REFUSED)
+
+
+def _tell(
+    desk: Terminal, known: Reference, found: Substance, asked: tuple[str, ...], on: date, known_at: date | None
+) -> None:
+    desk.say(found.name(lang()), "bold")
+    rows = [
+        (_("Id"), found.id),
+        (_("Names"), ", ".join(dict.fromkeys((*found.names.values(), found.inn))).strip(", ")),
+        (_("Synonyms"), ", ".join(found.synonyms)),
+        (_("Street names"), ", ".join(found.street)),
+        ("CAS", ", ".join(found.cas)),
+        ("HS", ", ".join(found.hs)),
+        (_("Group"), _group(found)),
+        (_("Note"), found.note.get(lang(), "")),
+        (_("Source"), shown(found.evidence)),
+    ]
+    desk.pairs([(label, text) for label, text in rows if text])
+    schedules = reference.international(known, found.id, on, known_at)
+    desk.table(
+        (_("Schedule"), _("Since"), _("Source")),
+        [(each.schedule, days(each.valid), shown(each.evidence)) for each in schedules],
+        empty=_("Not under international control."),
+    )
+    statuses = [reference.status(known, found.id, state, on, known_at) for state in asked]
+    desk.table(
+        (_("Where"), _("Status on {day}").format(day=on)), [(each.state, each.text(lang())) for each in statuses]
+    )
+
+
+def _group(found: Substance) -> str:
+    return " / ".join(
+        code_text(codes, code, lang())
+        for codes, code in (("drug_group", found.drug_group), ("drug_type", found.drug_type))
+        if code
+    )
+
+
+def _as_object(
+    known: Reference, found: Substance, asked: tuple[str, ...], on: date, known_at: date | None
+) -> dict[str, object]:
+    return {
+        "id": found.id,
+        "names": dict(found.names),
+        "inn": found.inn,
+        "synonyms": list(found.synonyms),
+        "street": list(found.street),
+        "cas": list(found.cas),
+        "hs": list(found.hs),
+        "drug_group": found.drug_group,
+        "drug_type": found.drug_type,
+        "note": dict(found.note),
+        **as_object(found.evidence),
+        "international": [
+            {"schedule": each.schedule, **span_object(each.valid), **as_object(each.evidence)}
+            for each in reference.international(known, found.id, on, known_at)
+        ],
+        "national": [status_object(known, reference.status(known, found.id, state, on, known_at)) for state in asked],
+    }
+
+
+def status_object(known: Reference, found: Status) -> dict[str, object]:
+    """Give a status for JSON."""
+    return {
+        "state": found.state,
+        "standing": found.standing.value,
+        "text": found.text(lang()),
+        "controls": [
+            {
+                "list": listed.id,
+                "name": dict(listed.titles),
+                "regime": listed.regime.value,
+                "act": dict(known.acts[listed.act].titles),
+                "concentration_percent": control.concentration_percent,
+                "thresholds": [{"code": each.code, "milligrams": each.milligrams} for each in control.thresholds],
+                "thresholds_act": control.thresholds_act,
+                **span_object(control.valid),
+                **as_object(control.evidence),
+            }
+            for control, listed in found.controls
+        ],
+    }
+
+
+def _report_object(report: Consistency) -> dict[str, object]:
+    return {
+        "on": report.on.isoformat(),
+        "known_at": report.known_at,
+        "states": list(report.states),
+        "incomplete": list(report.incomplete),
+        "findings": [
+            {
+                "difference": each.difference.value,
+                "substance": each.substance,
+                "states": list(each.states),
+                "schedules": list(each.schedules),
+                "regimes": {state: [regime.value for regime in regimes] for state, regimes in each.regimes},
+            }
+            for each in report.findings
+        ],
+    }
+
+
+def _finding_row(known: Reference, found: Finding) -> tuple[str, ...]:
+    regimes = "; ".join(
+        f"{state}: {', '.join(regime.text(lang()) for regime in regimes)}" for state, regimes in found.regimes
+    )
+    return (
+        known.substances[found.substance].name(lang()),
+        found.difference.text(lang()),
+        ", ".join(found.states),
+        ", ".join(found.schedules),
+        regimes,
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_LIST_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(file), error.strerror or "") from error
+    if len(content) > MAX_LIST_BYTES:
+        raise Refused("too_large", str(file), f"over {MAX_LIST_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode(NOT_UTF8, errors="replace")

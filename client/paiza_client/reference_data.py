@@ -1,0 +1,32 @@
+"""The reference data of the register in use, read once; they explain messages and refuse none."""
+
+from paiza_domain import reference
+from paiza_domain.reference import NameIndex, Reference
+from paiza_register import Register
+
+
+class ReferenceData:
+    """Reference data with their index of names, which is made when something is first looked up."""
+
+    def __init__(self, register: Register) -> None:
+        self.reference: Reference = reference.read(register.reference)
+        self._index: NameIndex | None = None
+
+    @property
+    def index(self) -> NameIndex:
+        """Give the index of all names."""
+        if self._index is None:
+            self._index = NameIndex(self.reference)
+        return self._index
+
+
+_read: dict[bytes, ReferenceData] = {}
+
+
+def of(register: Register) -> ReferenceData:
+    """Give the reference data of a register; those of one version are read once."""
+    found = _read.get(register.version)
+    if found is None:
+        _read.clear()  # a program works with one version at a time
+        found = _read[register.version] = ReferenceData(register)
+    return found

@@ -1,0 +1,99 @@
+"""The substances that a content speaks of, and how each stands in some states: shown to people, refusing nothing.
+
+A content of any kind mentions a substance where one of its messages has the fields ``substance_id`` or ``as_named``.
+What the own reference data do not know is said as a remark: another member's data may know it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from paiza_domain.field_errors import FieldError
+from paiza_domain.moments import moment_start
+from paiza_domain.reference.model import Reference, Substance
+from paiza_domain.reference.names import NameIndex
+from paiza_domain.reference.standing import Status, status
+
+MAX_MENTIONS: Final = 200
+"""Substances of one content that are looked up."""
+
+_ID: Final = "substance_id"
+_NAME: Final = "as_named"
+NAMING_FIELDS: Final = (_ID, _NAME)
+"""The fields of any content that name a substance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A substance as a content names it; ``substance`` where the reference data know it, ``remark`` where not."""
+
+    path: str
+    name: str
+    substance: Substance | None
+    statuses: tuple[Status, ...]
+    remark: FieldError | None
+
+
+def mentions(
+    content: Message, reference: Reference, index: NameIndex, states: Sequence[str], reported: datetime
+) -> tuple[Mention, ...]:
+    """Give every substance of a content with its status in the states on the day it is about."""
+    on = day_of(content, reported)
+    named = islice(_named(content, ""), MAX_MENTIONS)
+    return tuple(_mention(*each, reference, index, states, on) for each in named)
+
+
+def mentions_any(content: Message) -> bool:
+    """Say whether a content speaks of any substance, without reference data."""
+    return next(_named(content, ""), None) is not None
+
+
+def day_of(content: Any, reported: datetime) -> date:
+    """Give the day whose law counts: that of the seizure, where there is one, else that of the report."""
+    if "seized_at" in content.DESCRIPTOR.fields_by_name and content.HasField("seized_at"):
+        return (moment_start(content.seized_at) + timedelta(minutes=content.seized_at.utc_offset_minutes)).date()
+    return reported.astimezone(UTC).date()
+
+
+def _mention(
+    path: str,
+    substance_id: str,
+    as_named: str,
+    reference: Reference,
+    index: NameIndex,
+    states: Sequence[str],
+    on: date,
+) -> Mention:
+    substance, remark = reference.substances.get(substance_id), None
+    if substance is None:
+        found = index.find(substance_id or as_named)
+        if substance_id:  # what it may mean is offered; an id is never replaced by a guess
+            near = [each.id for each in found.substances] or list(found.suggestions)
+            values = {"value": substance_id[:64], "suggestion": next(iter(near), "")}
+            remark = FieldError(f"{path}{_ID}", "reference_unknown", values)
+        elif len(found.substances) == 1:
+            substance = found.substances[0]
+    statuses = () if substance is None else tuple(status(reference, substance.id, state, on) for state in states)
+    return Mention(path.rstrip("."), as_named or substance_id, substance, statuses, remark)
+
+
+def _named(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
+    """Walk through a message; only fields that are set, so the walk is as long as the message."""
+    texts: dict[str, str] = {}
+    for field, value in message.ListFields():
+        if field.type != FieldDescriptor.TYPE_MESSAGE:
+            if field.name in NAMING_FIELDS and isinstance(value, str):
+                texts[field.name] = value
+        elif field.is_repeated:
+            for at, each in enumerate(value):
+                if isinstance(each, Message):
+                    yield from _named(each, f"{path}{field.name}[{at}].")
+        else:
+            yield from _named(value, f"{path}{field.name}.")
+    if texts:
+        yield path, texts.get(_ID, ""), texts.get(_NAME, "")
