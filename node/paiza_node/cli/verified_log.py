@@ -36,7 +36,6 @@ ATTACHMENT_ENDS: Final = (
 class Said:
     """What the log says happened, as tallies to compare the rows with; None where nobody asks."""
 
-    federation: str
     released: Tally = field(default_factory=Tally)
     answered: Tally = field(default_factory=Tally)
     taken: Tally = field(default_factory=Tally)
@@ -66,11 +65,8 @@ class Said:
                 self.receipted.add(digest, who, entry.evidence_sha256)
 
     def _answers(self, entry: log_pb2.LogEntry) -> bool:
-        """Say whether a REFUSED entry is our own answer: its actor is the author's node, not ours."""
-        return (
-            entry.event == log_pb2.LOG_EVENT_REFUSED
-            and entry.actor == f"spiffe://{entry.counterpart}.{self.federation}/node"
-        )
+        """Say whether a REFUSED entry is our own answer: it says why in words, a refusal we were given does not."""
+        return entry.event == log_pb2.LOG_EVENT_REFUSED and bool(entry.text_sha256)
 
 
 class _Tiles:

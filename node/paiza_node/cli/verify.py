@@ -61,7 +61,7 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
     # Before the database's moment: a checkpoint is signed only after its entries are committed.
     note = read_checkpoint(config.data / "checkpoint")
     with open_scan(config.database) as scan:
-        said = None if log_only else Said(config.federation)
+        said = None if log_only else Said()
         head = scan.head()
         with _part("log", head.size, quiet=quiet) as (part, step):
             verify_log(scan, register.member(config.member), note, part, said, step)
