@@ -116,6 +116,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The folder already holds something."), N_("Name a folder that is empty or not there yet.")
         ),
         "forbidden": Remedy(N_("Your certificate does not admit to this service."), _ASK_OPERATOR),
+        "grant_missing": Remedy(
+            N_("The marks forbid this without the originator's consent."),
+            N_("Ask for it with: paiza send release-request; or leave the nominal annex behind."),
+        ),
         "growth_mismatch": Remedy(N_("Two nodes disagree on the size of a log."), _TRY_LATER),
         "growth_not_proven": Remedy(N_("A node did not prove that its log only grew."), _TELL_AUDITOR),
         "internal_error": Remedy(N_("The program met a defect of its own."), _REPORT),
@@ -147,6 +151,13 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
         "log_rolled_back": Remedy(N_("The node's database is older than what it signed before."), _ASK_OPERATOR),
         "malformed": Remedy(N_("What was received is not well formed."), _TELL_AUDITOR),
+        "marks_incompatible": Remedy(
+            N_("The marks of the parts allow nothing in common."), N_("Write a message for each of them.")
+        ),
+        "marks_lowered": Remedy(
+            N_("The marks are lower than those of the message it follows from."),
+            N_("Raise the marks that are named: what is derived never carries a lower mark."),
+        ),
         "member_suspended": Remedy(
             N_("A member is suspended from the federation."),
             N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),
@@ -203,6 +214,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Your node holds as many attachments that wait as it may."),
             N_("Send the messages they belong to, or try again later."),
         ),
+        "reason_missing": Remedy(N_("This act needs a stated reason."), N_("Repeat the command with --reason.")),
         "register_expired": Remedy(
             N_("The register was not renewed in time, so nobody can be trusted by it."), _ASK_OPERATOR
         ),

@@ -50,6 +50,9 @@ TABLE: Final = """
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
 /paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in
 /paiza.v1.AuditService/GetLogStatus           .     in       in    in          in           in
+/paiza.v1.PassingService/Forward              .     in       in    in          in           in
+/paiza.v1.PassingService/NoteExport           .     in       in    in          in           in
+/paiza.v1.PassingService/ListHolders          .     in       in    in          in           in
 /paiza.v1.RegisterService/GetFile             in    in       in    in          in           in
 /paiza.v1.RegisterService/GetArchivedSet      in    in       in    in          in           in
 /grpc.health.v1.Health/Check                  in    in       in    in          in           in
