@@ -108,13 +108,13 @@ class Officer:
         header.review_time.FromDatetime(moment + REVIEW)
         return header
 
-    def seal(self, header: pb.Header, content: bytes) -> bytes:
-        """Seal a content under a header for its recipients and the author, and sign it."""
+    def seal(self, header: pb.Header, content: bytes, *others: "Officer") -> bytes:
+        """Seal a content under a header for its recipients and the author, and sign it, with others where they must."""
         moment = header.author_time.ToDatetime(tzinfo=UTC)
         members = [*(recipient.member for recipient in header.recipients), self.member]
         keys_of = [self.recipient_key(member, moment) for member in members]
         sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
-        return message.sign(sealed, [self.signer])
+        return message.sign(sealed, [self.signer, *(other.signer for other in others)])
 
     def recipient_key(self, member: str, at: datetime) -> message.RecipientKey:
         """Give the key that a member's parts are wrapped for now."""

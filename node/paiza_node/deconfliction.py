@@ -13,12 +13,14 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryContact
 from paiza_domain import terms
 from paiza_domain.kind import Kind
 from paiza_domain.terms import Term
 
 PLACE: Final = "place"
 MARGIN: Final = timedelta(days=1)  # consignments are early and late
+CONTACT: Final = ControlledDeliveryContact.DESCRIPTOR.name  # who answers for an authority
 MAX_DEPTH: Final = 8  # messages within messages: a content has four at most
 
 
@@ -39,7 +41,7 @@ class Pointers:
 
 def pointers(kind: Kind, content: Message, annex: Message | None) -> Pointers:
     """Give what one message speaks of."""
-    found = terms.terms(kind, content, annex)
+    found = terms.terms(kind, _without_contacts(content), annex)
     times = list(_times(content))
     return Pointers(
         frozenset(term for term in found if term.links),
@@ -54,6 +56,25 @@ def overlap(one: Pointers, other: Pointers) -> frozenset[str]:
     if one.places & other.places and _meet(one.days, other.days):
         shared.add(PLACE)
     return frozenset(shared)
+
+
+def _without_contacts(content: Message) -> Message:
+    """Give a content without the officers in charge: one desk answers for all deliveries of its authority."""
+    copy = type(content)()
+    copy.CopyFrom(content)
+    _clear_contacts(copy, MAX_DEPTH)
+    return copy
+
+
+def _clear_contacts(message: Message, depth: int) -> None:
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.name == CONTACT:
+            message.ClearField(field.name)
+        elif depth:
+            for each in value if field.is_repeated else [value]:
+                _clear_contacts(each, depth - 1)
 
 
 def _meet(one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None) -> bool:
@@ -82,4 +103,4 @@ def _times(message: Message, depth: int = MAX_DEPTH) -> Iterator[datetime]:
                 yield from _times(each, depth - 1)
 
 
-_MOVING: Final = frozenset({"entry_time", "exit_time", "planned_time", "started_time", "delivered_time"})
+_MOVING: Final = frozenset({"entry_time", "exit_time", "planned_time"})

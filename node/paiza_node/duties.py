@@ -100,6 +100,11 @@ class Duties:
         ]
         return [_reminder(stood, deadline, now) for _, stood, deadline in sorted(due, key=lambda each: each[0])]
 
+    @property
+    def live(self) -> Collection[bytes]:
+        """Give the threads of the workflows that are watched over."""
+        return self._cases.keys()
+
     def overlaps(self, thread_id: bytes) -> dict[bytes, frozenset[str]]:
         """Give the live workflows that overlap with one, and in which kinds of thing; none where it is over."""
         case = self._cases.get(thread_id)
@@ -117,7 +122,7 @@ class Duties:
             seconds = 1.0
             try:
                 if not loaded:
-                    await self._load()
+                    await self.load()
                     loaded = True
                 seconds = await self.round()
             except Unavailable as error:  # the database is away for now
@@ -146,7 +151,7 @@ class Duties:
             return IDLE_SECONDS
         return min(IDLE_SECONDS, max(0.05, (min(moments) - now).total_seconds()))
 
-    async def _load(self) -> None:
+    async def load(self) -> None:
         """Look at every workflow that is held, page by page, and keep those that are live."""
         steps = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
         before: int | None = None

@@ -1,0 +1,199 @@
+"""A node's room for workflows without a network: a real store and ledger, one clock, and deliveries put in by hand."""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from google.protobuf.message import Message
+
+from paiza.v1 import log_pb2, notice_pb2
+from paiza.v1 import message_pb2 as pb
+from paiza_node.duties import Duties
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
+from paiza_node.news import News, Watch
+from paiza_node.steps import Steps
+from paiza_node.store import open_store
+from paiza_node.workflow import Standings, Stood
+from paiza_wire import hpke, keys
+from paiza_wire import message as wire
+from paiza_wire.message import VerifiedMessage
+from paiza_wire.notes import SignerKey
+from tests import delivery
+
+MEMBER: Final = "kaz"
+BEGIN: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
+MEMBERS: Final = ("kaz", "tjk", "uzb")
+ROLES: Final = {True: ["liaison", "authoriser"], False: ["liaison"]}
+
+
+class NoFile:
+    """A checkpoint file that remembers nothing."""
+
+    def load(self) -> bytes | None:
+        """Give nothing."""
+
+    def save(self, note: bytes) -> None:
+        """Forget it."""
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def __call__(self) -> datetime:
+        """Give the time."""
+        return self.now
+
+
+class Room(AbstractContextManager["Room"]):
+    """The node of kaz, as far as workflows go."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = Clock()
+        self._threads = 0
+        self.store = open_store(url)
+        signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
+        self.ledger = Ledger(self.store, signer, NoFile(), lambda: bytes(32), self.clock)
+        self.key = hpke.private_key_from_seed(secrets.token_bytes(hpke.SEED_BYTES))
+        self.news = News()
+        self.asked: list[tuple[str, tuple[bytes, ...]]] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what is kept in memory only."""
+        self.steps = Steps(MEMBER, {self.key.public_key.key_id: self.key})
+        self.standings = Standings(self.steps)
+        self.duties = Duties(
+            member=MEMBER,
+            store=self.store,
+            steps=self.steps,
+            standings=self.standings,
+            news=self.news,
+            clock=self.clock,
+        )
+        self.duties.connect(self._note_asked)
+
+    async def _note_asked(self, member: str, digests: Sequence[bytes]) -> None:
+        self.asked.append((member, tuple(digests)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ledger.close()
+        self.store.close()
+
+    def message(
+        self,
+        author: str,
+        kind: str,
+        content: Message,
+        *,
+        thread: bytes = b"",
+        parents: Sequence[bytes] = (),
+        members: Sequence[str] = MEMBERS,
+        two: bool = False,
+    ) -> VerifiedMessage:
+        """Make a step as `verify` would give it."""
+        message_id = wire.new_message_id(self.clock.now)
+        header = pb.Header(
+            suite=pb.SUITE_1,
+            message_id=message_id,
+            thread_id=thread or message_id,
+            parent_digests=parents,
+            kind=kind,
+            kind_version=1,
+            author=author,
+            required_signers=[
+                pb.RequiredSigner(id=f"spiffe://{author}.paiza.example/officer/{role}", role=role)
+                for role in ROLES[two]
+            ],
+            recipients=[pb.Recipient(member=member) for member in members if member != author],
+            urgency=pb.URGENCY_ROUTINE,
+            handling=pb.Handling(code="H0", tlp="AMBER"),
+            register_version=bytes(32),
+        )
+        header.author_time.FromDatetime(self.clock.now)
+        header.review_time.FromDatetime(self.clock.now + timedelta(days=365))
+        sealed = wire.seal(
+            header,
+            [wire.PlainPart(pb.PART_KIND_MAIN, content.SerializeToString())],
+            [wire.RecipientKey(member, self.key.public_key) for member in {*members, author, MEMBER}],
+        )
+        signed = pb.SignedMessage(header=sealed.header, wraps=sealed.wraps, parts=sealed.parts)
+        return VerifiedMessage(wire.message_digest(sealed.header), wire.parse_header(sealed.header), signed, ())
+
+    def put(self, message: VerifiedMessage) -> bytes:
+        """Store a message that was released, or received from its author, now; gives its digest."""
+        self.ledger.commit_now(lambda pen: self.write(pen, message))
+        self.duties.moved([message.header.thread_id])
+        return message.digest
+
+    def row(self, pen: Pen, message: VerifiedMessage) -> MessageRow:
+        """Give the row of a message."""
+        header = message.header
+        opens = header.thread_id == header.message_id
+        return MessageRow(
+            seq=pen.next_message_seq(),
+            digest=message.digest,
+            author=header.author,
+            message_id=header.message_id,
+            thread_id=header.thread_id,
+            thread_name=f"{header.author.upper()}-2026-{self._number():05d}" if opens else "",
+            kind=header.kind,
+            urgency=header.urgency,
+            state=MessageState.RELEASED if header.author == MEMBER else MessageState.RECEIVED,
+            header=message.signed.header,
+            stored_time=pen.now,
+            signed=message.signed.SerializeToString(),
+            parents=tuple(header.parent_digests),
+        )
+
+    def write(self, pen: Pen, message: VerifiedMessage) -> None:
+        """Store a message inside a transaction; of another's with the proof of its release."""
+        author = message.header.author
+        pen.tx.add_messages([self.row(pen, message)])
+        if author != MEMBER:
+            entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
+            entry.entry_time.FromDatetime(self.clock.now)
+            raw, note = entry.SerializeToString(), f"note of {author}".encode()
+            pen.tx.add_proofs([ForeignProof(message.digest, author, ProofKind.RELEASED, raw, 0, b"", note, bytes(32))])
+
+    def _number(self) -> int:
+        self._threads += 1
+        return self._threads
+
+    def begin(self, author: str = MEMBER, members: Sequence[str] = MEMBERS, **changes: object) -> VerifiedMessage:
+        """Put in a request; gives it."""
+        request = delivery.request(members, self.clock.now, **changes)  # type: ignore[arg-type]
+        message = self.message(author, "cd-request", request, members=members)
+        self.put(message)
+        return message
+
+    def stood(self, thread: bytes) -> Stood:
+        """Say where a thread stands."""
+        with self.store.reads() as reads:
+            found = self.standings.of(reads, thread)
+        assert found is not None
+        return found
+
+    async def told(self, watch: Watch) -> list[notice_pb2.Notice]:
+        """Give the notices that a watch was told so far, and end it."""
+        self.news.unsubscribe(watch)
+        watch.end()
+        found = []
+        while (item := await watch.get()) is not None:
+            if isinstance(item, notice_pb2.Notice):
+                found.append(item)
+        return found
+
+
+def open_room(folder: Path) -> Room:
+    """Open a room on an empty database."""
+    return Room(f"sqlite:///{folder / 'paiza.db'}")
