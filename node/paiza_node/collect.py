@@ -228,6 +228,7 @@ class Collect:
     async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> None:
         """Commit what became of an attachment; the sender is told next."""
         context = self._context
+        reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
         def work(pen: Pen) -> bool:
             found = pen.tx.attachment(row.digest, row.part_number, row.member)
@@ -240,21 +241,20 @@ class Collect:
                     counterpart=row.source,
                     message_digest=row.digest,
                     part_number=row.part_number,
-                    reason=refusal.reason if refusal else "",
+                    reason=reason,
                     evidence_sha256=row.ciphertext_sha256,
                 ),
-                text=refusal.detail if refusal else "",
+                text=detail,
             )
             state = attachment_pb2.ATTACHMENT_STATE_REFUSED if refusal else attachment_pb2.ATTACHMENT_STATE_RECEIVED
             settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
-            told = refusal or Rejected("", "")
-            pen.tx.put_attachments([replace(settled, reason=told.reason, detail=told.detail)])
+            pen.tx.put_attachments([replace(settled, reason=reason, detail=detail)])
             return True
 
         if (await context.ledger.commit(work)).result:
             context.news.publish([row.digest])
-            said = refusal.reason if refusal else "received"
-            log.info("attachment_settled", peer=row.source, part=row.part_number, bytes=row.size, outcome=said)
+            outcome = reason or "received"
+            log.info("attachment_settled", peer=row.source, part=row.part_number, bytes=row.size, outcome=outcome)
         self._mismatches.pop((row.digest, row.part_number), None)
 
     async def _refuse(self, row: AttachmentRow, error: Rejected) -> None:
