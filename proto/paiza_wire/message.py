@@ -110,6 +110,20 @@ class VerifiedMessage:
     signers: tuple[VerifiedCertificate, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PendingMessage:
+    """A message that still lacks signatures: those present were shown to hold, and ``missing`` names who must sign yet.
+
+    It cannot pass for a `VerifiedMessage`: nothing of it is released before `verify` has seen all signatures.
+    """
+
+    digest: bytes
+    header: pb.Header
+    signed: pb.SignedMessage
+    signers: tuple[tuple[pb.RequiredSigner, VerifiedCertificate], ...]
+    missing: tuple[pb.RequiredSigner, ...]
+
+
 def new_message_id(now: datetime) -> bytes:
     """Make a UUIDv7 (RFC 9562 section 5.7), 16 bytes: 48 bits of milliseconds, then 74 random bits."""
     milliseconds = int(now.timestamp() * 1000)
@@ -207,6 +221,28 @@ def sign(unsigned: UnsignedMessage, signers: Sequence[OfficerSigner]) -> bytes:
     ).SerializeToString(deterministic=True)
 
 
+def countersign(header: bytes, signer: OfficerSigner) -> pb.Signature:
+    """Sign the same header bytes as the officers before; the header is verified by the caller (`verify_pending`)."""
+    payload = pre_authentication_encoding(header)
+    return pb.Signature(signer_id=signer.id, certificate=signer.certificate, signature=signer.sign(payload))
+
+
+def add_signature(message: bytes, signature: pb.Signature) -> bytes:
+    """Put a signature beside those there are, in the order of the header; whether it holds, `verify` says.
+
+    Rejected("wrong_signers") where the message does not want it, or has it.
+    """
+    signed = parse_strictly(pb.SignedMessage, message, "the message")
+    order = [signer.id for signer in parse_header(signed.header).required_signers]
+    there = {each.signer_id: each for each in signed.signatures}
+    if signature.signer_id not in order or signature.signer_id in there:
+        raise Rejected("wrong_signers", "the message wants no such signature, or has it")
+    there[signature.signer_id] = signature
+    del signed.signatures[:]
+    signed.signatures.extend(there[signer] for signer in order if signer in there)
+    return signed.SerializeToString(deterministic=True)
+
+
 def verify(
     message: bytes,
     certificates: CertificateVerifier,
@@ -229,33 +265,74 @@ def verify(
     The caller owes: that it is addressed to us, that the author's log holds its release (`paiza_wire.receipts`), that
     ``at`` is a time the logs prove, policy, that the key opens (`unseal`) and that the content is valid for its kind.
     """
-    # 1.
-    if len(message) > MAX_MESSAGE_BYTES:
-        raise Rejected("too_large", f"a message of {len(message)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
-    signed = parse_strictly(pb.SignedMessage, message, "the message")
-    # 2.
-    header = parse_header(signed.header)
+    # 1., 2.
+    signed, header = _parsed(message)
     # 3.
     if [s.signer_id for s in signed.signatures] != [s.id for s in header.required_signers]:
         raise Rejected("wrong_signers", "the signatures are not those of the required signers, in their order")
-    # 4.
+    # 4., 5.
+    signers = _check_signatures(signed, certificates, at)
+    # 6., 7.
+    _check_sealed(header, signed, parts, passed_to)
+    return VerifiedMessage(message_digest(signed.header), header, signed, signers)
+
+
+def verify_pending(
+    message: bytes,
+    certificates: CertificateVerifier,
+    *,
+    at: datetime,
+    parts: Collection[int] | None = None,
+) -> PendingMessage:
+    """Check a message as `verify` does, but for the signatures that are missing (step 3).
+
+    3. There is at least one signature and one missing; those there are of required signers, each once, in their order.
+    """
+    # 1., 2.
+    signed, header = _parsed(message)
+    # 3.
+    there = [s.signer_id for s in signed.signatures]
+    present = tuple(signer for signer in header.required_signers if signer.id in there)
+    missing = tuple(signer for signer in header.required_signers if signer.id not in there)
+    if not there or not missing or [signer.id for signer in present] != there:
+        raise Rejected("wrong_signers", "the signatures are not those of some of the required signers, in their order")
+    # 4., 5.
+    signers = _check_signatures(signed, certificates, at)
+    # 6., 7.
+    _check_sealed(header, signed, parts)
+    digest = message_digest(signed.header)
+    return PendingMessage(digest, header, signed, tuple(zip(present, signers, strict=True)), missing)
+
+
+def _parsed(message: bytes) -> tuple[pb.SignedMessage, pb.Header]:
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise Rejected("too_large", f"a message of {len(message)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
+    signed = parse_strictly(pb.SignedMessage, message, "the message")
+    return signed, parse_header(signed.header)
+
+
+def _check_signatures(
+    signed: pb.SignedMessage, certificates: CertificateVerifier, at: datetime
+) -> tuple[VerifiedCertificate, ...]:
     signers = tuple(
         certificates.officer(signature.certificate, expected_id=signature.signer_id, at=at)
         for signature in signed.signatures
     )
-    # 5.
     payload = pre_authentication_encoding(signed.header)
     for signature, signer in zip(signed.signatures, signers, strict=True):
         keys.verify(signer.public_key, signature.signature, payload)
-    # 6.
+    return signers
+
+
+def _check_sealed(
+    header: pb.Header, signed: pb.SignedMessage, parts: Collection[int] | None, passed_to: str = ""
+) -> None:
     expected = _expected_parts(header) if parts is None else sorted(parts)
     if [part.part_number for part in signed.parts] != expected:
         raise Rejected("part_missing", f"the parts that must come along are {expected}")
     for part in signed.parts:
         _check_part(header, part.part_number, part.ciphertext)
-    # 7.
     _check_wraps(header, signed, passed_to)
-    return VerifiedMessage(message_digest(signed.header), header, signed, signers)
 
 
 def parse_header(data: bytes) -> pb.Header:
@@ -272,7 +349,10 @@ def parse_header(data: bytes) -> pb.Header:
 
 
 def unseal(
-    message: VerifiedMessage, part_number: int, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]
+    message: VerifiedMessage | PendingMessage,
+    part_number: int,
+    member: str,
+    private_keys: Mapping[bytes, hpke.DecryptionKey],
 ) -> bytes:
     """Open one part with the member's own decryption keys (by key id) and give its plaintext.
 
@@ -284,7 +364,10 @@ def unseal(
 
 
 def unwrap_key(
-    message: VerifiedMessage, part_number: int, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]
+    message: VerifiedMessage | PendingMessage,
+    part_number: int,
+    member: str,
+    private_keys: Mapping[bytes, hpke.DecryptionKey],
 ) -> bytes:
     """Open the wrap of one part's key that was made for one of this member's keys; 32 bytes."""
     for wrap in message.signed.wraps:

@@ -74,6 +74,18 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """A message could not be delivered in time and delivery was given up, or an operator dropped it."""
     LOG_EVENT_SEARCHED: _LogEvent.ValueType  # 23
     """An officer searched for a person, a telephone, a document or an account."""
+    LOG_EVENT_DECLINED: _LogEvent.ValueType  # 24
+    """A second officer declined to sign a waiting message, whoever submitted it withdrew it, or nobody decided in time;
+    the reason says which.
+    """
+    LOG_EVENT_ASSIGNED: _LogEvent.ValueType  # 25
+    """Work on a message was given to a unit or an officer of the own member; the text beside the log says to whom."""
+    LOG_EVENT_ACKNOWLEDGED: _LogEvent.ValueType  # 26
+    """An officer acknowledged or took work."""
+    LOG_EVENT_ESCALATED: _LogEvent.ValueType  # 27
+    """Work was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
+    LOG_EVENT_DONE: _LogEvent.ValueType  # 28
+    """Work on a message was done."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """What a log entry records."""
@@ -126,6 +138,18 @@ LOG_EVENT_EXPIRED: LogEvent.ValueType  # 22
 """A message could not be delivered in time and delivery was given up, or an operator dropped it."""
 LOG_EVENT_SEARCHED: LogEvent.ValueType  # 23
 """An officer searched for a person, a telephone, a document or an account."""
+LOG_EVENT_DECLINED: LogEvent.ValueType  # 24
+"""A second officer declined to sign a waiting message, whoever submitted it withdrew it, or nobody decided in time;
+the reason says which.
+"""
+LOG_EVENT_ASSIGNED: LogEvent.ValueType  # 25
+"""Work on a message was given to a unit or an officer of the own member; the text beside the log says to whom."""
+LOG_EVENT_ACKNOWLEDGED: LogEvent.ValueType  # 26
+"""An officer acknowledged or took work."""
+LOG_EVENT_ESCALATED: LogEvent.ValueType  # 27
+"""Work was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
+LOG_EVENT_DONE: LogEvent.ValueType  # 28
+"""Work on a message was done."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final

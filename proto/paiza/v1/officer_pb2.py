@@ -30,17 +30,17 @@ from paiza.v1 import message_pb2 as paiza_dot_v1_dot_message__pb2
 from paiza.v1 import notice_pb2 as paiza_dot_v1_dot_notice__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16paiza/v1/officer.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x17paiza/v1/exchange.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/message.proto\x1a\x15paiza/v1/notice.proto\"\x13\n\x11GetSessionRequest\"\xd2\x01\n\x12GetSessionResponse\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\x12\x14\n\x0cnode_version\x18\x07 \x01(\t\x12-\n\tnode_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\rSubmitRequest\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.paiza.v1.SubmitItem\"8\n\nSubmitItem\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x19\n\x11source_row_sha256\x18\x02 \x01(\x0c\"M\n\x0eSubmitResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x07results\x18\x02 \x03(\x0b\x32\x16.paiza.v1.SubmitResult\"\x8c\x01\n\x0cSubmitResult\x12&\n\x08released\x18\x01 \x01(\x0b\x32\x12.paiza.v1.ReleasedH\x00\x12(\n\trejection\x18\x02 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x12 \n\x05retry\x18\x03 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x42\x08\n\x06result\"|\n\x08Released\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12&\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x1b\n\x13repeated_submission\x18\x03 \x01(\x08\x12\x13\n\x0bthread_name\x18\x04 \x01(\t\"\xe1\x01\n\x13ListMessagesRequest\x12\x1a\n\x03\x62ox\x18\x01 \x01(\x0e\x32\r.paiza.v1.Box\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12.\n\nsince_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tthread_id\x18\x06 \x01(\x0c\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"X\n\x14ListMessagesResponse\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.paiza.v1.MessageInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x02\n\x0bMessageInfo\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10opened_by_caller\x18\x05 \x01(\x08\x12\x0e\n\x06opened\x18\x06 \x01(\x08\x12&\n\ndeliveries\x18\x07 \x03(\x0b\x32\x12.paiza.v1.Delivery\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x10\n\x08received\x18\t \x01(\x08\x12\x31\n\x0b\x61ttachments\x18\x14 \x03(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x13\n\x0brecalled_by\x18\x1e \x03(\x0c\x12\x14\n\x0c\x63orrected_by\x18\x1f \x03(\x0c\x12\x13\n\x0breplaced_by\x18  \x01(\x0c\"\xa9\x01\n\x08\x44\x65livery\x12\x11\n\trecipient\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.paiza.v1.DeliveryState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x12OpenMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"\xfc\x01\n\x13OpenMessageResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.paiza.v1.SignedMessage\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\x12\"\n\x06opened\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12$\n\x08released\x18\x04 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12#\n\x07\x61nswers\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x13\n\x0bthread_name\x18\x06 \x01(\t\x12%\n\tforwarded\x18\x07 \x03(\x0b\x32\x12.paiza.v1.LogProof\">\n\x0cWatchRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"e\n\rWatchResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x15.paiza.v1.MessageInfoH\x00\x12\"\n\x06notice\x18\x02 \x01(\x0b\x32\x10.paiza.v1.NoticeH\x00\x42\x06\n\x04news\"2\n\x15\x46indSourceRowsRequest\x12\x19\n\x11source_row_sha256\x18\x01 \x03(\x0c\";\n\x16\x46indSourceRowsResponse\x12!\n\x04rows\x18\x01 \x03(\x0b\x32\x13.paiza.v1.SourceRow\">\n\tSourceRow\x12\x19\n\x11source_row_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c*7\n\x03\x42ox\x12\x13\n\x0f\x42OX_UNSPECIFIED\x10\x00\x12\r\n\tBOX_INBOX\x10\x01\x12\x0c\n\x08\x42OX_SENT\x10\x02*\xda\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_REFUSED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_REJECTED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x06\x32\xc2\x03\n\x0eOfficerService\x12G\n\nGetSession\x12\x1b.paiza.v1.GetSessionRequest\x1a\x1c.paiza.v1.GetSessionResponse\x12;\n\x06Submit\x12\x17.paiza.v1.SubmitRequest\x1a\x18.paiza.v1.SubmitResponse\x12M\n\x0cListMessages\x12\x1d.paiza.v1.ListMessagesRequest\x1a\x1e.paiza.v1.ListMessagesResponse\x12J\n\x0bOpenMessage\x12\x1c.paiza.v1.OpenMessageRequest\x1a\x1d.paiza.v1.OpenMessageResponse\x12:\n\x05Watch\x12\x16.paiza.v1.WatchRequest\x1a\x17.paiza.v1.WatchResponse0\x01\x12S\n\x0e\x46indSourceRows\x12\x1f.paiza.v1.FindSourceRowsRequest\x1a .paiza.v1.FindSourceRowsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16paiza/v1/officer.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x17paiza/v1/exchange.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/message.proto\x1a\x15paiza/v1/notice.proto\"\x13\n\x11GetSessionRequest\"\xd2\x01\n\x12GetSessionResponse\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\x12\x14\n\x0cnode_version\x18\x07 \x01(\t\x12-\n\tnode_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\rSubmitRequest\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.paiza.v1.SubmitItem\"8\n\nSubmitItem\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x19\n\x11source_row_sha256\x18\x02 \x01(\x0c\"M\n\x0eSubmitResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x07results\x18\x02 \x03(\x0b\x32\x16.paiza.v1.SubmitResult\"\xbd\x01\n\x0cSubmitResult\x12&\n\x08released\x18\x01 \x01(\x0b\x32\x12.paiza.v1.ReleasedH\x00\x12(\n\trejection\x18\x02 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x12 \n\x05retry\x18\x03 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12/\n\x07waiting\x18\x04 \x01(\x0b\x32\x1c.paiza.v1.WaitingForApprovalH\x00\x42\x08\n\x06result\"|\n\x08Released\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12&\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x1b\n\x13repeated_submission\x18\x03 \x01(\x08\x12\x13\n\x0bthread_name\x18\x04 \x01(\t\"\xa1\x01\n\x12WaitingForApproval\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12(\n\tsubmitted\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x17\n\x0fmissing_signers\x18\x03 \x03(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe1\x01\n\x13ListMessagesRequest\x12\x1a\n\x03\x62ox\x18\x01 \x01(\x0e\x32\r.paiza.v1.Box\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12.\n\nsince_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tthread_id\x18\x06 \x01(\x0c\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"X\n\x14ListMessagesResponse\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.paiza.v1.MessageInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x02\n\x0bMessageInfo\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10opened_by_caller\x18\x05 \x01(\x08\x12\x0e\n\x06opened\x18\x06 \x01(\x08\x12&\n\ndeliveries\x18\x07 \x03(\x0b\x32\x12.paiza.v1.Delivery\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x10\n\x08received\x18\t \x01(\x08\x12\x31\n\x0b\x61ttachments\x18\x14 \x03(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x13\n\x0brecalled_by\x18\x1e \x03(\x0c\x12\x14\n\x0c\x63orrected_by\x18\x1f \x03(\x0c\x12\x13\n\x0breplaced_by\x18  \x01(\x0c\"\xa9\x01\n\x08\x44\x65livery\x12\x11\n\trecipient\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.paiza.v1.DeliveryState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x12OpenMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"\xfc\x01\n\x13OpenMessageResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.paiza.v1.SignedMessage\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\x12\"\n\x06opened\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12$\n\x08released\x18\x04 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12#\n\x07\x61nswers\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x13\n\x0bthread_name\x18\x06 \x01(\t\x12%\n\tforwarded\x18\x07 \x03(\x0b\x32\x12.paiza.v1.LogProof\">\n\x0cWatchRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"e\n\rWatchResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x15.paiza.v1.MessageInfoH\x00\x12\"\n\x06notice\x18\x02 \x01(\x0b\x32\x10.paiza.v1.NoticeH\x00\x42\x06\n\x04news\"2\n\x15\x46indSourceRowsRequest\x12\x19\n\x11source_row_sha256\x18\x01 \x03(\x0c\";\n\x16\x46indSourceRowsResponse\x12!\n\x04rows\x18\x01 \x03(\x0b\x32\x13.paiza.v1.SourceRow\">\n\tSourceRow\x12\x19\n\x11source_row_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c*7\n\x03\x42ox\x12\x13\n\x0f\x42OX_UNSPECIFIED\x10\x00\x12\r\n\tBOX_INBOX\x10\x01\x12\x0c\n\x08\x42OX_SENT\x10\x02*\xda\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_REFUSED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_REJECTED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x06\x32\xc2\x03\n\x0eOfficerService\x12G\n\nGetSession\x12\x1b.paiza.v1.GetSessionRequest\x1a\x1c.paiza.v1.GetSessionResponse\x12;\n\x06Submit\x12\x17.paiza.v1.SubmitRequest\x1a\x18.paiza.v1.SubmitResponse\x12M\n\x0cListMessages\x12\x1d.paiza.v1.ListMessagesRequest\x1a\x1e.paiza.v1.ListMessagesResponse\x12J\n\x0bOpenMessage\x12\x1c.paiza.v1.OpenMessageRequest\x1a\x1d.paiza.v1.OpenMessageResponse\x12:\n\x05Watch\x12\x16.paiza.v1.WatchRequest\x1a\x17.paiza.v1.WatchResponse0\x01\x12S\n\x0e\x46indSourceRows\x12\x1f.paiza.v1.FindSourceRowsRequest\x1a .paiza.v1.FindSourceRowsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.officer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BOX']._serialized_start=2418
-  _globals['_BOX']._serialized_end=2473
-  _globals['_DELIVERYSTATE']._serialized_start=2476
-  _globals['_DELIVERYSTATE']._serialized_end=2694
+  _globals['_BOX']._serialized_start=2631
+  _globals['_BOX']._serialized_end=2686
+  _globals['_DELIVERYSTATE']._serialized_start=2689
+  _globals['_DELIVERYSTATE']._serialized_end=2907
   _globals['_GETSESSIONREQUEST']._serialized_start=188
   _globals['_GETSESSIONREQUEST']._serialized_end=207
   _globals['_GETSESSIONRESPONSE']._serialized_start=210
@@ -52,31 +52,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITRESPONSE']._serialized_start=534
   _globals['_SUBMITRESPONSE']._serialized_end=611
   _globals['_SUBMITRESULT']._serialized_start=614
-  _globals['_SUBMITRESULT']._serialized_end=754
-  _globals['_RELEASED']._serialized_start=756
-  _globals['_RELEASED']._serialized_end=880
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=883
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1108
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1110
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1198
-  _globals['_MESSAGEINFO']._serialized_start=1201
-  _globals['_MESSAGEINFO']._serialized_end=1557
-  _globals['_DELIVERY']._serialized_start=1560
-  _globals['_DELIVERY']._serialized_end=1729
-  _globals['_OPENMESSAGEREQUEST']._serialized_start=1731
-  _globals['_OPENMESSAGEREQUEST']._serialized_end=1817
-  _globals['_OPENMESSAGERESPONSE']._serialized_start=1820
-  _globals['_OPENMESSAGERESPONSE']._serialized_end=2072
-  _globals['_WATCHREQUEST']._serialized_start=2074
-  _globals['_WATCHREQUEST']._serialized_end=2136
-  _globals['_WATCHRESPONSE']._serialized_start=2138
-  _globals['_WATCHRESPONSE']._serialized_end=2239
-  _globals['_FINDSOURCEROWSREQUEST']._serialized_start=2241
-  _globals['_FINDSOURCEROWSREQUEST']._serialized_end=2291
-  _globals['_FINDSOURCEROWSRESPONSE']._serialized_start=2293
-  _globals['_FINDSOURCEROWSRESPONSE']._serialized_end=2352
-  _globals['_SOURCEROW']._serialized_start=2354
-  _globals['_SOURCEROW']._serialized_end=2416
-  _globals['_OFFICERSERVICE']._serialized_start=2697
-  _globals['_OFFICERSERVICE']._serialized_end=3147
+  _globals['_SUBMITRESULT']._serialized_end=803
+  _globals['_RELEASED']._serialized_start=805
+  _globals['_RELEASED']._serialized_end=929
+  _globals['_WAITINGFORAPPROVAL']._serialized_start=932
+  _globals['_WAITINGFORAPPROVAL']._serialized_end=1093
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1096
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1321
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1323
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1411
+  _globals['_MESSAGEINFO']._serialized_start=1414
+  _globals['_MESSAGEINFO']._serialized_end=1770
+  _globals['_DELIVERY']._serialized_start=1773
+  _globals['_DELIVERY']._serialized_end=1942
+  _globals['_OPENMESSAGEREQUEST']._serialized_start=1944
+  _globals['_OPENMESSAGEREQUEST']._serialized_end=2030
+  _globals['_OPENMESSAGERESPONSE']._serialized_start=2033
+  _globals['_OPENMESSAGERESPONSE']._serialized_end=2285
+  _globals['_WATCHREQUEST']._serialized_start=2287
+  _globals['_WATCHREQUEST']._serialized_end=2349
+  _globals['_WATCHRESPONSE']._serialized_start=2351
+  _globals['_WATCHRESPONSE']._serialized_end=2452
+  _globals['_FINDSOURCEROWSREQUEST']._serialized_start=2454
+  _globals['_FINDSOURCEROWSREQUEST']._serialized_end=2504
+  _globals['_FINDSOURCEROWSRESPONSE']._serialized_start=2506
+  _globals['_FINDSOURCEROWSRESPONSE']._serialized_end=2565
+  _globals['_SOURCEROW']._serialized_start=2567
+  _globals['_SOURCEROW']._serialized_end=2629
+  _globals['_OFFICERSERVICE']._serialized_start=2910
+  _globals['_OFFICERSERVICE']._serialized_end=3360
 # @@protoc_insertion_point(module_scope)

@@ -247,6 +247,7 @@ class SubmitResult(_message.Message):
     RELEASED_FIELD_NUMBER: _builtins.int
     REJECTION_FIELD_NUMBER: _builtins.int
     RETRY_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def released(self) -> Global___Released:
         """Released; it will be delivered."""
@@ -259,18 +260,23 @@ class SubmitResult(_message.Message):
     def retry(self) -> _exchange_pb2.Retry:
         """Nothing was decided; try again."""
 
+    @_builtins.property
+    def waiting(self) -> Global___WaitingForApproval:
+        """Kept until the officers whose signatures are missing have signed."""
+
     def __init__(
         self,
         *,
         released: Global___Released | None = ...,
         rejection: _exchange_pb2.Rejection | None = ...,
         retry: _exchange_pb2.Retry | None = ...,
+        waiting: Global___WaitingForApproval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["released", "rejection", "retry"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["released", "rejection", "retry", "waiting"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
@@ -311,6 +317,46 @@ class Released(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Released: _TypeAlias = Released  # noqa: Y015
+
+@_typing.final
+class WaitingForApproval(_message.Message):
+    """The officer's receipt for a message that waits for a second officer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    SUBMITTED_FIELD_NUMBER: _builtins.int
+    MISSING_SIGNERS_FIELD_NUMBER: _builtins.int
+    EXPIRES_TIME_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the header."""
+    @_builtins.property
+    def submitted(self) -> _log_pb2.ProvenEntry:
+        """The SUBMITTED entry, proven to the response's checkpoint."""
+
+    @_builtins.property
+    def missing_signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SPIFFE IDs of the officers whose signature is missing."""
+
+    @_builtins.property
+    def expires_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is given up."""
+
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+        submitted: _log_pb2.ProvenEntry | None = ...,
+        missing_signers: _abc.Iterable[_builtins.str] | None = ...,
+        expires_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_time", b"expires_time", "submitted", b"submitted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_time", b"expires_time", "message_digest", b"message_digest", "missing_signers", b"missing_signers", "submitted", b"submitted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingForApproval: _TypeAlias = WaitingForApproval  # noqa: Y015
 
 @_typing.final
 class ListMessagesRequest(_message.Message):
