@@ -1,10 +1,10 @@
 """A courier: delivers to one peer, for as long as the node runs.
 
 It has three slots: one for bulk, one for what is URGENT or FLASH, so that a moving consignment never waits behind
-statistics, and one for a stop, which waits behind nothing. A slot takes what waits in the store, oldest first, builds a
-batch with the proof of each release and sends it. Of bulk two batches are under way, so that the peer checks one while
-it commits the other. Nothing is kept in memory that the store does not hold: after a crash between sending and
-settling, the batch is sent again and the peer answers with the same entries.
+statistics, and one for a stop, which waits behind nothing: while it is tried the other slots wait. A slot takes what
+waits in the store, oldest first, builds a batch with the proof of each release and sends it. Of bulk two batches are
+under way, so that the peer checks one while it commits the other. Nothing is kept in memory that the store does not
+hold: after a crash between sending and settling, the batch is sent again and the peer answers with the same entries.
 
 A peer that cannot be reached is tried again with growing, jittered pauses.
 """
@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -45,6 +46,7 @@ FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
 URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
 LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
+PATIENCE_SECONDS: Final = 5.0  # that the other slots wait for what goes ahead: one that cannot be sent holds up nothing
 IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 
 log = structlog.get_logger("paiza.deliver")
@@ -67,6 +69,9 @@ class Courier:
         self._context = context
         self._peer = peer
         self._wakers = {slot: asyncio.Event() for slot in Slot}
+        self._way = asyncio.Event()  # clear while what goes ahead is looked for or sent
+        self._held = False  # what goes ahead was tried in vain
+        self._poked = asyncio.Event()  # it is to be tried again, before the others are
         self._handshake = asyncio.Lock()
         self._asked = asyncio.Event()
         self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
@@ -126,11 +131,15 @@ class Courier:
         try:
             while True:
                 self._wakers[slot].clear()
+                if slot is not Slot.FIRST:
+                    await self._give_way()
                 try:
                     while len(flights) < (BULK_FLIGHTS if slot is Slot.BULK else 1):
                         batch = await self._take(slot, after_id=last_id)
                         if not batch:
                             break
+                        if slot is Slot.FIRST:
+                            self._way.clear()
                         # What is urgent is not taken in the order of ids.
                         last_id = batch[-1].id if slot is Slot.BULK else 0
                         flights.append(asyncio.create_task(self._send(batch)))
@@ -139,6 +148,8 @@ class Courier:
                         await _done(settling)
                         settling = asyncio.create_task(self._settled(sent))
                         failures = 0
+                    if slot is Slot.FIRST:
+                        self._held = False
                     if slot is not Slot.BULK or not flights:
                         await _done(settling)
                         settling = None
@@ -154,17 +165,35 @@ class Courier:
                     flights.clear()
                     settling, last_id = None, 0
                     self._assumed = None  # begin anew with what the peer says it knows
+                    self._held = self._held or slot is Slot.FIRST
+                if slot is Slot.FIRST:
+                    self._way.set()
                 await self._pause(slot, failures)
         finally:
             for flight in flights:
                 flight.cancel()
             await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
 
+    async def _give_way(self) -> None:
+        """Let what goes ahead be tried first. Where it was tried in vain, it is tried again now."""
+        if self._way.is_set() and not self._held:
+            return
+        if self._held:
+            self._way.clear()
+            self._poked.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._way.wait(), PATIENCE_SECONDS)
+
     async def _pause(self, slot: Slot, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
         if failures:
             longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
-            await asyncio.sleep(_pause_seconds(failures, longest))
+            if slot is not Slot.FIRST:
+                await asyncio.sleep(_pause_seconds(failures, longest))
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poked.wait(), _pause_seconds(failures, longest))
+            self._poked.clear()
             return
         context = self._context
         due = await asyncio.to_thread(self._next_attempt, slot)
