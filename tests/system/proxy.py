@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 BLOCK_BYTES: Final = 64 * 1024
+INODE: Final = 9  # column of /proc/net/tcp
 KEPT_BYTES: Final = 64 * 1024  # of what flowed, for a test that reads it: more than any handshake
 
 
@@ -22,6 +24,8 @@ class Proxy:
         self._open.set()
         self._refuse = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self._callers: dict[asyncio.StreamWriter, int] = {}  # local port of whoever dialled
+        self._refused_pids: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
         self.from_server = bytearray()
@@ -46,6 +50,14 @@ class Proxy:
         self._refuse = True
         self._abort()
 
+    def cut_caller(self, pid: int) -> None:
+        """Reset every connection that one process has made, and every new one it makes."""
+        self._refused_pids.add(pid)
+        ports = ports_of(pid)
+        for writer, port in self._callers.items():
+            if port in ports:
+                writer.transport.abort()
+
     def stall(self) -> None:
         """Keep connections open but let no byte through: neither side is told anything."""
         self._open.clear()
@@ -59,6 +71,7 @@ class Proxy:
     def mend(self) -> None:
         """Let everything through again."""
         self._refuse = False
+        self._refused_pids.clear()
         self._open.set()
 
     def _abort(self) -> None:
@@ -70,7 +83,8 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if self._refuse:
+        port = writer.get_extra_info("peername")[1]
+        if self._refuse or any(port in ports_of(pid) for pid in self._refused_pids):
             writer.transport.abort()
             return
         try:
@@ -82,12 +96,14 @@ class Proxy:
         self.from_server = bytearray()
         ends = {writer, far_writer}
         self._writers |= ends
+        self._callers[writer] = port
         try:
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(self._flow(reader, far_writer, None))
                 ways.create_task(self._flow(far_reader, writer, self.from_server))
         finally:
             self._writers -= ends
+            del self._callers[writer]
             for end in ends:
                 end.transport.abort()
 
@@ -101,3 +117,18 @@ class Proxy:
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+
+
+def ports_of(pid: int) -> set[int]:
+    """Give the local TCP ports of one process, by its open sockets (Linux); none where it has ended."""
+    folder = Path(f"/proc/{pid}")
+    inodes = set()
+    try:
+        for link in (folder / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if (target := str(link.readlink())).startswith("socket:["):
+                    inodes.add(target.removeprefix("socket:[").removesuffix("]"))
+        lines = [line.split() for name in ("tcp", "tcp6") for line in (folder / "net" / name).open()]
+    except OSError:
+        return set()
+    return {int(words[1].rpartition(":")[2], 16) for words in lines if len(words) > INODE and words[INODE] in inodes}

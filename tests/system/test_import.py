@@ -30,6 +30,7 @@ from tests.federation import Federation
 from tests.officer import read_register
 from tests.system import importing
 from tests.system.importing import STATES, Account, Notice, Program, Ran, Row
+from tests.system.searches import QUERIES
 
 WHOLE: Final = bool(os.environ.get("PAIZA_IMPORT_ALL"))
 MEMBERS: Final = (*STATES.values(), "centre")
@@ -172,6 +173,35 @@ async def test_a_reader_finds_the_words_of_the_row(desk: Desk) -> None:
             assert f"{notice.seized_at.time.ToDatetime():%Y-%m-%d}" == row["SEIZURE_DATE"]
             assert substance.as_named == importing.cleaned(row["DRUG_NAME"])
             assert substance.quantity.original == importing.cleaned(f"{row['AMOUNT']} {row['DRUG_UNIT']}")
+
+
+async def test_twenty_searches_find_exactly_the_rows(desk: Desk) -> None:
+    """At the Centre each search finds the notices of the rows that a look at the raw table finds, and no others."""
+    digests = {each.source_row: each.digest for notices in desk.sent().values() for each in notices}
+    rows = {digest: row for notices in desk.account.notices.values() for digest, row in notices.items()}
+    told = []
+    async with connect(profiles.load(desk.federation.home / "centre-liaison")) as session:
+        while (await session.searching.search([("country", "KAZ")])).behind:  # noqa: ASYNC110 - the node tells no more
+            await asyncio.sleep(importing.POLL_SECONDS)
+        for query in QUERIES:
+            found, token = set(), "first"
+            while token:
+                page = await session.searching.search(
+                    query.criteria, **query.filters, page_size=500, page_token="" if token == "first" else token
+                )
+                found |= {each.message.digest for each in page.messages}
+                token = page.next_page_token
+            since = query.filters.get("since")
+            expected = {
+                digests[digest]
+                for digest, row in rows.items()
+                if query.expected(row) and (since is None or row["SEIZURE_DATE"] >= f"{since:%Y-%m-%d}")
+            }
+            told.append((query.criteria, len(found), len(found - expected), len(expected - found)))
+            if WHOLE:
+                print(*told[-1])
+    assert [each for each in told if each[2] or each[3]] == []
+    assert sum(each[1] > 0 for each in told) >= len(QUERIES) // 2
 
 
 def test_a_second_run_sends_nothing(desk: Desk) -> None:
