@@ -44,6 +44,7 @@ from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.operate import Operate, operator
 from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer, PeersFetch, PeersSets
+from paiza_node.policy import member_rules
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
 from paiza_node.roster import load_officers, note_officers
@@ -80,7 +81,8 @@ def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str,
             log_pb2.LogEntry(event=log_pb2.LOG_EVENT_KEY_ADDED, actor=operator(), evidence_sha256=sha256(vkey).digest())
         )
         pen.tx.put_setting(SETTING_LOG_KEY, vkey)
-    settings = sha256(config.path.read_bytes()).digest()
+    rules = config.policy.read_bytes() if config.policy is not None else b""
+    settings = sha256(config.path.read_bytes() + rules).digest()
     if pen.tx.setting(SETTING_CONFIG) != settings:
         pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_CONFIG_CHANGED, actor=operator(), evidence_sha256=settings))
         pen.tx.put_setting(SETTING_CONFIG, settings)
@@ -160,7 +162,8 @@ async def _run_with(config: Config, store: SqlStore) -> None:
     fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
     reader = await asyncio.to_thread(open_reader, config, fetch)
     turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
-    registers = await asyncio.to_thread(Registers, reader, _now, turn)
+    own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
+    registers = await asyncio.to_thread(Registers, reader, _now, turn, own_rules)
     own = registers.current.member(config.member)
     node_keys = load_keys(config.keys, own.log_keys[-1].origin)
     _check_keys(config, node_keys, registers)

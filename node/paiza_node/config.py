@@ -29,6 +29,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "officers": "officers.toml",
     "admin_socket": "data/admin.sock",
     "metrics_listen": "",
+    "policy": "",
     "reflection": False,
     "delivery_life_hours": 336,
     "log_level": "info",
@@ -51,6 +52,7 @@ class Config:
     officers: Path
     admin_socket: Path
     metrics_listen: str
+    policy: Path | None
     reflection: bool
     delivery_life: timedelta
     log_level: str
@@ -108,6 +110,7 @@ class _Reader:
             officers=self._file("officers"),
             admin_socket=self._socket(),
             metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",
+            policy=self._file("policy") if self._text("policy") else None,
             reflection=self._switch("reflection"),
             delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),

@@ -5,7 +5,7 @@ accepted under an older one stays provable by it, since every verified set is ar
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -42,10 +42,12 @@ class Registers:
         reader: RegisterReader,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         turn: Callable[[], int] = lambda: 1,
+        own_rules: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Fetch what is new; where nobody serves it, begin with what was verified last.
 
-        ``turn`` makes the reader ask the next source, and gives how many there are.
+        ``own_rules`` are the member's own, which hold under every register. ``turn`` makes the reader ask the next
+        source, and gives how many there are.
         """
         self._reader = reader
         self._turn = turn
@@ -54,7 +56,8 @@ class Registers:
         self._wanted: set[bytes] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._register = reader.refresh(clock())
-        self._policy = Policy(self._register.agreements)
+        self._own_rules = tuple(own_rules)
+        self._policy = Policy(self._register.agreements, self._own_rules)
 
     @property
     def current(self) -> Register:
@@ -64,7 +67,7 @@ class Registers:
             if found is not None and found.version == self._register.version:
                 self._register = found  # the same, marked late
             elif found is not None:
-                self._policy, self._register = _policy(found), found
+                self._policy, self._register = self._rules(found), found
         return self._register
 
     @property
@@ -86,6 +89,13 @@ class Registers:
     def policy(self) -> Policy:
         """Give the rules in force."""
         return self._policy
+
+    def _rules(self, register: Register) -> Policy:
+        """Build the rules of a register; one whose agreement does not fit the schema does not come into force."""
+        try:
+            return Policy(register.agreements, self._own_rules)
+        except NodeStopped as error:
+            raise Unavailable("policy_invalid", str(error)) from error
 
     def archived(self, version: bytes) -> Register:
         """Give a register that was in force here; Unavailable("register_unknown") where it never was."""
@@ -132,7 +142,7 @@ class Registers:
     async def _refresh(self, ledger: Ledger) -> None:
         register = await asyncio.to_thread(self._reader.refresh, self._clock())
         if register.version != self._register.version:
-            self._policy, self._register = _policy(register), register
+            self._policy, self._register = self._rules(register), register
             await ledger.commit(self.note)
             log.info("register_updated", version=register.version.hex())
         self._register = register
@@ -172,11 +182,3 @@ class Registers:
                 log.info("register_learnt", version=version.hex())
             except PaizaError as error:
                 log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)
-
-
-def _policy(register: Register) -> Policy:
-    """Build the rules of a register; one whose agreement does not fit the schema does not come into force."""
-    try:
-        return Policy(register.agreements)
-    except NodeStopped as error:
-        raise Unavailable("policy_invalid", str(error)) from error

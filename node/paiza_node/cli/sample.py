@@ -42,6 +42,10 @@ admin_socket = {admin_socket}
 # host:port for Prometheus, without encryption or password: loopback or a management network. Default: none.
 # metrics_listen = ""
 
+# This member's own rules, in Cedar: a file that can only forbid more. Try it with `paiza-node policy check FILE`: a
+# rule too many can stop the work. Default: none.
+# policy = ""
+
 # Lets foreign clients discover the services. Tells callers with a certificate what there is; nothing more.
 # reflection = false
 

@@ -1,7 +1,7 @@
 """Decisions: who may do what to which kind of message, by role. Rules are Cedar policies, checked against their schema.
 
-The base rules ship with the node. The parties' agreement comes from the register. Forbidding wins whichever of them it
-stands in, and what nothing permits is denied.
+The base rules ship with the node. The parties' agreement comes from the register. The member's own file can only
+forbid more (`member_rules`). Forbidding wins whichever of them it stands in, and what nothing permits is denied.
 """
 
 import json
@@ -64,6 +64,11 @@ class MessageFacts:
     recipients: frozenset[str] = frozenset()
     workflow: str = ""
 
+    @property
+    def is_short(self) -> bool:
+        """Say whether a decision about it is worth the memory it takes; the authors of messages choose the purposes."""
+        return self.marks.purposes is None or sum(map(len, self.marks.purposes)) <= REMEMBERED_BYTES
+
     @classmethod
     def of(
         cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int, workflow: str = ""
@@ -111,11 +116,14 @@ class Circumstances:
 class Policy:
     """The rules in force. Immutable: a new register makes a new one."""
 
-    def __init__(self, agreements: Sequence[tuple[str, str]] = ()) -> None:
-        """Read the base rules and the agreements; NodeStopped names the one that does not fit the schema."""
+    def __init__(self, agreements: Sequence[tuple[str, str]] = (), own: Sequence[tuple[str, str]] = ()) -> None:
+        """Read the base rules, the agreements, and the member's own rules, which only forbid (`member_rules`).
+
+        NodeStopped names the one that does not fit the schema.
+        """
         folder = files(__package__)
         schema = (folder / "paiza.cedarschema").read_text()
-        texts = [("base.cedar", (folder / "base.cedar").read_text()), *agreements]
+        texts = [("base.cedar", self.base()), *agreements, *own]
         for name, text in texts:
             result = cedarpy.validate_policies(text, schema)
             if not result.validation_passed:
@@ -131,6 +139,11 @@ class Policy:
         self._schema = cedarpy.Schema.from_str(schema)
         self._decide = lru_cache(maxsize=REMEMBERED)(self._ask)
 
+    @staticmethod
+    def base() -> str:
+        """Give the text of the rules that ship with the node."""
+        return (files(__package__) / "base.cedar").read_text()
+
     def check(
         self,
         principal: Principal,
@@ -143,7 +156,8 @@ class Policy:
 
         The reason is "grant_missing" where the originator's grant is all that is missing, else "policy_denied".
         """
-        denied = self._decide(principal, action, message, roles, circumstances)
+        decide = self._decide if message is None or message.is_short else self._ask
+        denied = decide(principal, action, message, roles, circumstances)
         if denied is not None:
             missing = all(name.endswith(NEEDS_GRANT) for name in denied.split(", "))
             raise Rejected("grant_missing" if missing else "policy_denied", denied)
@@ -156,6 +170,21 @@ class Policy:
         roles: frozenset[str],
         circumstances: Circumstances | None,
     ) -> str | None:
+        allowed, names = self.explain(principal, action, message, roles, circumstances)
+        return None if allowed else ", ".join(names) or f"no rule permits {action}"
+
+    def explain(
+        self,
+        principal: Principal,
+        action: str,
+        message: MessageFacts | None = None,
+        roles: frozenset[str] = frozenset(),
+        circumstances: Circumstances | None = None,
+    ) -> tuple[bool, tuple[str, ...]]:
+        """Decide, and give the ids of the rules that decided: those that permit, or those that forbid.
+
+        None where nothing permits.
+        """
         who = _principal(principal)
         what = _resource(action, message)
         request: dict[str, Any] = {
@@ -167,11 +196,10 @@ class Policy:
         result = cedarpy.is_authorized(
             request, self._policies, cedarpy.Entities.from_json_str(json.dumps([who, what])), self._schema
         )
-        if result.allowed and not result.diagnostics.errors:
-            return None
         names = result.diagnostics.id_annotations_by_reason
-        forbidding = sorted(names.get(reason, reason) for reason in result.diagnostics.reasons)
-        return ", ".join(forbidding) or f"no rule permits {action}"
+        deciding = tuple(sorted(names.get(reason, reason) for reason in result.diagnostics.reasons))
+        # A rule that cannot be evaluated might have forbidden.
+        return result.allowed and not result.diagnostics.errors, deciding
 
 
 def _principal(principal: Principal) -> Mapping[str, Any]:
