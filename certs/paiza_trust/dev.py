@@ -16,7 +16,7 @@ from paiza_register.documents import FORMAT, MAX_MEMBERS
 from paiza_trust.errors import EXIT_USAGE, TrustError
 from paiza_trust.files import make_private_folder, write_private
 from paiza_trust.member import OFFICERS, Plan, create_member, to_json
-from paiza_trust.reference_source import OURS, member_documents, shared_documents
+from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
 from paiza_trust.repository import generate_signers, publish, publish_root
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
@@ -36,7 +36,7 @@ LEGAL_BASES: Final[Mapping[str, Mapping[str, str]]] = {
         "en": "UN Convention of 1988, Article 9 (other forms of co-operation and training)",
     },
 }
-"""Legal bases that officers of a development federation may name."""
+"""Legal bases that officers of a development federation may name beside those of the reference data."""
 
 
 @dataclass(frozen=True)
@@ -141,5 +141,5 @@ def _federation_document(federation: str, members: Sequence[str]) -> object:
         "name": federation,
         "names": {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
         "members": {member: {"status": "active"} for member in members},
-        "legal_bases": LEGAL_BASES,
+        "legal_bases": {**legal_base_titles(OURS), **LEGAL_BASES},
     }

@@ -72,6 +72,12 @@ def all_documents(folder: Path) -> dict[str, bytes]:
     return documents
 
 
+def legal_base_titles(folder: Path) -> dict[str, dict[str, str]]:
+    """Give the legal bases as federation.json names them: what an officer may state in a header."""
+    path = folder / "legal-bases.toml"
+    return {each["id"]: _kept(each, "ru", "en") for each in _tables(path, _toml(path), "basis")}
+
+
 def _document(**values: Any) -> bytes:
     return to_json({"format": FORMAT, **values})
 

@@ -1,0 +1,57 @@
+"""Reference data travel with the register and decide nothing about it."""
+
+import json
+
+import pytest
+
+from paiza_domain import reference
+from paiza_register import load_set
+from paiza_wire.errors import Rejected
+from tests.unit.paiza_register.conftest import NOW, Holder
+
+
+@pytest.mark.parametrize("data", [b"", b"not JSON", b"{}", b"\xff" * 10])
+def test_a_broken_reference_file_stops_nobody(holder: Holder, data: bytes) -> None:
+    """The register with a file that means nothing is believed; who reads the file is told, and has all others."""
+    holder.put("reference-controls.json", data)
+    holder.put("members/kaz/liaison.json", data)
+    register = holder.load()
+    assert register.reference["reference-controls.json"] == data
+    found = reference.read(register.reference)
+    assert {each.path.split(":")[0] for each in found.problems} == {
+        "reference-controls.json",
+        "members/kaz/liaison.json",
+    }
+    assert "heroin" in found.substances
+    assert "tjk" in found.liaison
+    assert "kaz" in found.profiles
+
+
+def test_only_what_is_vouched_for_is_reference_data(holder: Holder) -> None:
+    """A member cannot publish shared data, and files of other names are no reference data."""
+    holder.put("members/kaz/notes.json", b"{}")
+    holder.put("note.json", b"{}")
+    assert not {"members/kaz/notes.json", "note.json"} & set(holder.load().reference)
+    holder.put("reference-substances.json", b"{}", role="kaz")
+    with pytest.raises(Rejected, match="outside its folder"):
+        holder.load()
+
+
+def test_the_register_commits_to_the_reference_data(holder: Holder) -> None:
+    """Other bytes than those signed are refused with the whole set, as for any file."""
+    files = holder.files()
+    (name,) = (path for path in files if path.endswith(".reference-substances.json"))
+    document = json.loads(files[name])
+    document["substances"].pop()
+    files[name] = json.dumps(document).encode()
+    with pytest.raises(Rejected) as refused:
+        load_set(files, holder.bootstrap, NOW)
+    assert refused.value.reason == "register_invalid"
+
+
+def test_what_dev_publishes_is_sound(holder: Holder) -> None:
+    """The data that come with the program are read without a complaint."""
+    found = reference.read(holder.load().reference)
+    assert found.problems == ()
+    assert {"kaz", "tjk"} <= set(found.profiles)
+    assert "centre" not in found.profiles

@@ -1,0 +1,155 @@
+"""The reference data that come with the program, and the commands that check, build and publish them."""
+
+import csv
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from paiza_domain import reference
+from paiza_domain.identifiers import cas_problem
+from paiza_domain.reference import Reference
+from paiza_trust import dev, reference_source
+from paiza_trust.show import read_register
+from tests.unit.paiza_trust.test_commands import run
+
+COMPLETE = {
+    "1961-I": 140, "1961-II": 10, "1961-IV": 18, "1971-I": 33, "1971-II": 65, "1971-III": 9, "1971-IV": 69,
+    "1988-I": 27, "1988-II": 8,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ours() -> Reference:
+    """The data that come with the program."""
+    found = reference.read(reference_source.all_documents(reference_source.OURS))
+    assert found.problems == ()
+    return found
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of reference data that a test may change."""
+    return Path(shutil.copytree(reference_source.OURS, tmp_path / "source"))
+
+
+def test_every_cas_number_verifies(ours: Reference) -> None:
+    """No number with a wrong check digit is published, and no number stands for two substances."""
+    numbers = [number for each in ours.substances.values() for number in each.cas]
+    assert [number for number in numbers if cas_problem(number)] == []
+    assert [number for number, count in Counter(numbers).items() if count > 1] == []
+
+
+def test_the_counts_are_those_of_the_guide(ours: Reference, root: Path) -> None:
+    """What stands in each schedule is counted, and the guide says the same."""
+    now = Counter(each.schedule for each in ours.international if each.valid.is_open)
+    assert dict(now) == COMPLETE
+    guide = (root / "certs/README.md").read_text()
+    documented = re.findall(r"^\| (\d{4}) (?:Schedule|Table) (I{1,3}|IV) \| (\d+) \|", guide, re.MULTILINE)
+    assert {f"{year}-{number}": int(count) for year, number, count in documented} == COMPLETE
+
+
+def test_every_substance_has_both_names(ours: Reference) -> None:
+    """Forms are Russian first and English second: no substance lacks either name."""
+    assert [each.id for each in ours.substances.values() if set(each.names) != {"ru", "en"}] == []
+
+
+def test_nothing_unverified_claims_to_be_verified(ours: Reference) -> None:
+    """A record that says it was taken from general knowledge is not marked verified; amounts name their act."""
+    evidence = [each.evidence for each in ours.international] + [each.evidence for each in ours.national]
+    assert [each for each in evidence if "general knowledge" in each.source and each.verified] == []
+    assert [each for each in ours.national if bool(each.thresholds) != bool(each.thresholds_act)] == []
+
+
+def test_no_list_is_called_complete(ours: Reference) -> None:
+    """Until an act was compared entry by entry, absence of a record means nothing."""
+    assert [each.id for each in ours.lists.values() if each.complete] == []
+
+
+@pytest.mark.realdata
+def test_the_tables_of_1988_are_those_published(ours: Reference, shared: Path) -> None:
+    """Each substance of Tables I and II stands in its table, with the CAS numbers whose check digits hold."""
+    found = {each.names["en"]: each for each in ours.substances.values()}
+    tables = {each.substance: each.schedule for each in ours.international if each.valid.is_open}
+    with (shared / "data/precursors-1988-tables.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            substance = found[row["name"]]
+            assert tables[substance.id] == f"1988-{row['table_1988']}"
+            sound = {each for each in re.findall(r"\d+-\d\d-\d", row["cas"]) if cas_problem(each) is None}
+            assert sound <= set(substance.cas)
+            assert substance.hs == (row["hs2022"],)
+
+
+def test_check_names_what_is_wrong(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong check digit, an unknown substance and a broken table are refused with file and place."""
+    code, out, _ = run(capsys, "reference", "check", source, "--json")
+    assert code == 0
+    assert json.loads(out)["substances"] >= 368
+    table = source / "substances.csv"
+    text = table.read_text()
+    table.write_text(text.replace("561-27-3", "561-27-4"))
+    code, _, err = run(capsys, "reference", "check", source)
+    assert code == 3
+    assert "check digit" in err
+    table.write_text(text + "one,column,too,few\n")
+    code, _, err = run(capsys, "reference", "check", source)
+    assert code == 3
+    assert f"line {len(text.splitlines()) + 1}" in err
+    (source / "acts.toml").unlink()
+    code, _, err = run(capsys, "reference", "check", source)
+    assert code == 4
+    assert "acts.toml" in err
+
+
+def test_build_writes_what_is_published(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The built files are those of the register, byte for byte."""
+    code, _, _ = run(capsys, "reference", "build", source, "-o", tmp_path / "built")
+    assert code == 0
+    built = {
+        str(path.relative_to(tmp_path / "built")): path.read_bytes() for path in (tmp_path / "built").rglob("*.json")
+    }
+    assert built == reference_source.all_documents(source)
+
+
+def test_publish_changes_only_what_is_named(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A new version holds the changed data, everything else as it was, and every reader verifies it."""
+    folder = tmp_path / "federation"
+    dev.create(folder, ["kaz", "tjk"])
+    before = read_register(folder)
+    table = source / "substances.csv"
+    table.write_text(table.read_text().replace("Ацетилфентанил", "Ацетилфентанил (проба)"))
+    code, out, _ = run(capsys, "reference", "publish", folder, "--from", source, "--json")
+    assert code == 0
+    assert json.loads(out)["version"] == 2
+    after = read_register(folder)
+    assert reference.read(after.reference).substances["acetylfentanyl"].names["ru"] == "Ацетилфентанил (проба)"
+    assert after.members == before.members
+    assert {path for path in after.reference if after.reference[path] != before.reference[path]} == {
+        "reference-substances.json"
+    }
+    profile = source / "members/tjk.toml"
+    profile.write_text(profile.read_text().replace("notice_hours = 12", "notice_hours = 6"))
+    assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "tjk")[0] == 0
+    assert reference.read(read_register(folder).reference).profiles["tjk"].notice_hours == 6
+
+
+def test_publish_refuses_what_is_not_sound_or_not_theirs(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is published for a stranger, from unsound data, or without the keys; the register stays as it was."""
+    folder = tmp_path / "federation"
+    dev.create(folder, ["kaz"])
+    version = read_register(folder).version
+    assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "tjk")[0] == 3
+    assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "../kaz")[0] == 3
+    table = source / "international.csv"
+    text = table.read_text()
+    table.write_text(text.replace("1961-I,", "1961-X,", 1))
+    assert run(capsys, "reference", "publish", folder, "--from", source)[0] == 3
+    table.write_text(text)
+    (folder / "register-keys/custodian-kaz-mldsa44.pem").unlink()
+    assert run(capsys, "reference", "publish", folder, "--from", source)[0] == 4
+    assert read_register(folder).version == version
