@@ -1,0 +1,125 @@
+"""Reference data as an officer meets them: looked up, beside a draft, beside an opened notice, without the node."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.federation import Federation
+from tests.integration.client.conftest import Paiza
+from tests.integration.client.test_commands import arrives
+
+NOTICE = """\
+kind: seizure-notice
+to: [tjk]
+urgency: routine
+handling: {tlp: AMBER, code: H2, classification: 1}
+review: 3 years
+content:
+  notice_id: EX-77
+  notice_version: 1
+  status: initial
+  seized_at: 2026-11-20
+  reporting_agency: An invented agency
+  place: {country: KAZ}
+  substances:
+    - {as_named: уксусный ангидрид, drug_group: precursors, quantity: 5 kg}
+    - {substance_id: herion, drug_group: opioids, quantity: 1 kg}
+  route_unknown: true
+"""
+
+
+@pytest.fixture
+def notice(tmp_path: Path) -> Path:
+    """A draft of a notice with a known name and an unknown reference id."""
+    path = tmp_path / "notice.yaml"
+    path.write_text(NOTICE)
+    return path
+
+
+def test_a_substance_is_shown_with_its_status_in_each_state(paiza: Paiza) -> None:
+    """By name or CAS number, in either language; the state that says nothing is asked."""
+    found = paiza("kaz-liaison", "substance", "acetic anhydride", "--in", "kaz,tkm", "--json").json
+    (match,) = found["matches"]
+    assert match["id"] == "acetic-anhydride"
+    assert [each["schedule"] for each in match["international"]] == ["1988-I"]
+    assert [(each["state"], each["standing"]) for each in match["national"]] == [
+        ("kaz", "listed"),
+        ("tkm", "not-recorded"),
+    ]
+    before = paiza("kaz-liaison", "substance", "108-24-7", "--on", "1999-01-01", "--in", "kaz", "--json").json
+    assert [each["schedule"] for each in before["matches"][0]["international"]] == ["1988-II"]
+    unrecorded = paiza("kaz-liaison", "substance", "heroin", "--known-at", "2020-01-01", "--in", "kaz", "--json").json
+    assert unrecorded["matches"][0]["national"][0]["standing"] == "not-recorded"
+    assert "нет сведений" in paiza("kaz-liaison", "substance", "героин", "--in", "tkm", "--lang", "ru").out
+
+
+def test_a_typing_error_is_answered_with_a_suggestion(paiza: Paiza) -> None:
+    """An unknown name is refused with the likest known one."""
+    ran = paiza("kaz-liaison", "substance", "herion")
+    assert ran.code == 3
+    assert "heroin" in ran.err
+    assert "unknown_substance" in ran.err
+
+
+def test_profile_law_border_and_contacts_speak(paiza: Paiza) -> None:
+    """What members publish about themselves, what they share and where they meet, in words and as JSON."""
+    assert paiza("kaz-liaison", "profile", "tjk", "--json").json["controlled_delivery"]["substitution"] == "lawful"
+    assert "Подмена" in paiza("kaz-liaison", "profile", "tjk", "--lang", "ru").out
+    assert paiza("kaz-liaison", "profile", "atlantis").code == 3
+    bases = paiza("kaz-liaison", "law", "kaz", "tjk", "controlled-delivery", "--json").json["bases"]
+    assert {"un-1988", "untoc", "caricc-2006"} <= {each["id"] for each in bases}
+    assert "article 1 (g), 11" in paiza("kaz-liaison", "law", "kaz", "tjk", "controlled-delivery").out
+    assert paiza("kaz-liaison", "law", "kaz", "tjk", "nonsense").code == 2
+    points = paiza("kaz-liaison", "border", "uzb", "kaz", "--json").json
+    assert "kaz-uzb-konysbayeva" in {each["id"] for each in points}
+    contacts = {each["member"]: each for each in paiza("kaz-liaison", "contacts", "--json").json}
+    assert contacts["tjk"]["liaison"][0]["posting"] == "centre"
+    assert "Офицер связи" in paiza("kaz-liaison", "contacts", "--lang", "ru").out
+
+
+def test_differences_and_wrong_numbers_are_reported(paiza: Paiza, tmp_path: Path) -> None:
+    """The report names what differs and what is recorded in part; a wrong check digit gives exit code 3."""
+    report = paiza("kaz-liaison", "substance", "consistency", "--in", "kaz,rus", "--json").json
+    found = {(each["substance"], each["difference"]) for each in report["findings"]}
+    assert {("methadone", "different-regime"), ("pregabalin", "national-only")} <= found
+    assert report["incomplete"] == ["kaz", "rus"]
+    listed = tmp_path / "list.csv"
+    listed.write_text("name,CAS\nsound,108-24-7\nwrong,108-24-8\n")
+    ran = paiza("kaz-liaison", "substance", "check", listed)
+    assert ran.code == 3
+    assert "108-24-8" in ran.out
+    listed.write_text("name,CAS\nsound,108-24-7\n")
+    assert paiza("kaz-liaison", "substance", "check", listed, "--json").json["wrong"] == []
+
+
+def test_draft_and_notice_show_the_status_of_their_substances(
+    paiza: Paiza, federation: Federation, notice: Path
+) -> None:
+    """Author and reader see each state's law; an unknown reference id warns both and stops nothing."""
+    checked = paiza("kaz-liaison", "send", "seizure", notice, "--dry-run", "--json").json
+    known, unknown = checked["substances"]
+    assert known["substance"] == "acetic-anhydride"
+    assert {each["state"]: each["standing"] for each in known["statuses"]} == {"kaz": "listed", "tjk": "listed"}
+    assert "heroin" in unknown["remark"]
+    sent = paiza("kaz-liaison", "send", "seizure", notice, "--json")
+    assert "herion" in sent.err
+    message_id = str(sent.json["id"])
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
+    opened = paiza("tjk-liaison", "open", message_id, "--json").json
+    assert [each["substance"] for each in opened["substances"]] == ["acetic-anhydride", None]
+    shown = paiza("tjk-liaison", "open", message_id, "--lang", "ru").out
+    assert "контролируемый прекурсор" in shown
+    assert "нет в справочных данных" in shown
+
+
+def test_without_the_node_the_register_verified_last_answers(paiza: Paiza, federation: Federation) -> None:
+    """Reference data need no node once the register is here; a profile that never had one is told so."""
+    federation.node("tjk").stop()
+    try:
+        ran = paiza("tjk-liaison", "substance", "heroin", "--json")
+        assert ran.json["matches"][0]["id"] == "heroin"
+        assert "register verified last" in ran.err
+        assert paiza("uzb-duty", "substance", "heroin").code == 4
+    finally:
+        federation.node("tjk").start()
