@@ -118,7 +118,8 @@ def plan(members: Sequence[str], now: datetime) -> cd.ControlledDeliveryPlan:
 
 def activation(now: datetime) -> cd.ControlledDeliveryActivation:
     """It begins."""
-    return cd.ControlledDeliveryActivation(started_at=Moment(time=at(now), precision=MOMENT_PRECISION_MINUTE))
+    begun = Moment(time=at(now.replace(second=0)), precision=MOMENT_PRECISION_MINUTE)
+    return cd.ControlledDeliveryActivation(started_at=begun)
 
 
 def stop() -> cd.ControlledDeliveryStop:

@@ -1,0 +1,131 @@
+"""A controlled delivery between three real nodes: refused, released, converging, stopped."""
+
+import asyncio
+from collections.abc import Mapping
+
+import grpc
+import pytest
+
+from paiza.v1 import message_pb2
+from tests import delivery
+from tests.federation import Federation
+from tests.integration.workflow.conftest import MEMBERS
+from tests.integration.workflow.desk import WAIT_SECONDS, Desk, Workflow, now, thread_of
+
+FLASH = {"urgency": message_pb2.URGENCY_FLASH, "urgency_reason": "consignment-moving"}
+
+pytestmark = pytest.mark.timeout(240)
+
+
+async def requested(desk: Desk) -> tuple[bytes, bytes]:
+    """Release a request; gives its thread and digest."""
+    raw = desk.step("cd-request", delivery.request(MEMBERS, now()), MEMBERS)
+    (result,) = await desk.submit(raw)
+    assert result.WhichOneof("result") == "released", result
+    return thread_of(raw), bytes(result.released.message_digest)
+
+
+async def authorised(desks: Mapping[str, Desk]) -> tuple[bytes, Workflow]:
+    """Have every state authorise a request of kaz; gives the thread and how it then stands at kaz."""
+    thread, request = await requested(desks["kaz"])
+    for desk in desks.values():
+        await desk.until(thread, lambda found: found.standing.overall == "requested")
+        permit = delivery.authorisation(MEMBERS, now())
+        await desk.send("cd-authorisation", permit, MEMBERS, thread=thread, parents=[request], two=True)
+    return thread, await desks["kaz"].until(thread, lambda found: found.standing.overall == "authorised")
+
+
+def comparable(found: Workflow) -> Workflow:
+    """Give a workflow without what each node sees for itself: the clock and the other workflows."""
+    plain = Workflow()
+    plain.CopyFrom(found)
+    del plain.standing.overlaps[:]
+    for deadline in plain.standing.deadlines:
+        deadline.overdue = False
+    return plain
+
+
+async def test_step_that_breaks_a_rule_is_refused_by_name_and_logged(desks: Mapping[str, Desk]) -> None:
+    """An activation before every state has authorised is refused, names the rule and whose authorisation is missing."""
+    kaz = desks["kaz"]
+    thread, request = await requested(kaz)
+    raw = kaz.step("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=[request])
+    (result,) = await kaz.submit(raw)
+    assert result.rejection.reason == "workflow_breach"
+    assert "authorisation_missing: There is no authorisation of tjk." in result.rejection.detail
+    (entry,) = await kaz.denials()
+    assert (entry.actor, entry.reason) == (kaz.liaison.id, "workflow_breach")
+    found = await kaz.workflow(thread)
+    assert [step.kind for step in found.steps] == ["cd-request"]
+    assert set(found.participants) == set(MEMBERS)
+    assert list(found.heads) == [request]
+
+
+async def test_all_nodes_come_to_the_same_standing(desks: Mapping[str, Desk]) -> None:
+    """Request, authorisations, plan and activation: every node shows the same steps and standing; the board as well."""
+    kaz = desks["kaz"]
+    thread, found = await authorised(desks)
+    plan = await kaz.send("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=found.heads)
+    await kaz.send("cd-activation", delivery.activation(now()), MEMBERS, thread=thread, parents=[plan])
+    stood = [await desk.until(thread, lambda each: each.standing.overall == "active") for desk in desks.values()]
+    assert stood[0].standing.responsible == "kaz"
+    assert [(state.member, state.role, state.status) for state in stood[0].standing.states] == [
+        ("kaz", "origin", "authorised"),
+        ("tjk", "transit", "authorised"),
+        ("uzb", "destination", "authorised"),
+    ]
+    assert all(step.effective for step in stood[0].steps)
+    assert comparable(stood[0]) == comparable(stood[1]) == comparable(stood[2])
+    for desk in desks.values():
+        (line,) = await desk.board()
+        assert (line.thread_name, line.overall) == (found.standing.thread_name, "active")
+    with pytest.raises(grpc.aio.AioRpcError, match="no workflow"):
+        await kaz.workflow(bytes(16))
+
+
+async def test_of_two_who_move_at_once_one_is_refused(desks: Mapping[str, Desk]) -> None:
+    """Two plans released at the same moment by one node: the second is judged against the first, whatever the race."""
+    kaz = desks["kaz"]
+    thread, found = await authorised(desks)
+    plan = await kaz.send("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=found.heads)
+    begun = [
+        kaz.step("cd-activation", delivery.activation(now()), MEMBERS, thread=thread, parents=[plan]) for _ in range(8)
+    ]
+    results = await asyncio.gather(*(kaz.submit(raw) for raw in begun))
+    outcomes = [result.WhichOneof("result") for (result,) in results]
+    assert sorted(outcomes) == [*["rejection"] * 7, "released"]
+
+
+async def test_stop_overtakes_thousands_and_everyone_acknowledges(
+    desks: Mapping[str, Desk], federation: Federation
+) -> None:
+    """Behind 2,000 FLASH and 1,000 bulk messages that wait for a node which was away, a stop arrives before all."""
+    kaz, tjk, uzb = (desks[member] for member in MEMBERS)
+    thread, request = await requested(kaz)
+    await tjk.until(thread, lambda found: found.standing.overall == "requested")
+    federation.node("tjk").stop()
+    flood = [kaz.liaison.compose(["tjk"], **FLASH) for _ in range(2000)]
+    flood += [kaz.liaison.compose(["tjk"]) for _ in range(1000)]
+    for first in range(0, len(flood), 250):
+        results = await kaz.submit(*flood[first : first + 250])
+        assert {result.WhichOneof("result") for result in results} == {"released"}
+    stop = await kaz.send("cd-stop", delivery.stop(), MEMBERS, thread=thread, parents=[request], **FLASH)
+    federation.node("tjk").start()
+    order: dict[bytes, int] = {}
+    async with asyncio.timeout(WAIT_SECONDS), tjk.watching(after=0) as news:
+        async for item in news:
+            if item.HasField("message"):
+                order[bytes(item.message.message_digest)] = item.message.sequence
+            if len(order) > 500:
+                break
+    flooded = [sequence for digest, sequence in order.items() if digest not in (request, stop)]
+    assert order[request] < order[stop] < min(flooded)
+    found = await tjk.until(thread, lambda each: each.standing.overall == "stop-ordered")
+    (alarm,) = found.standing.alarms
+    assert (alarm.message_digest, alarm.in_force, set(alarm.waiting_for)) == (stop, True, {"tjk", "uzb"})
+    for desk in (tjk, uzb):
+        await desk.until(thread, lambda each: each.standing.overall == "stop-ordered")
+        taken = delivery.acknowledgement(stop)
+        await desk.send("cd-acknowledgement", taken, MEMBERS, thread=thread, parents=[stop], **FLASH)
+    found = await kaz.until(thread, lambda each: not each.standing.alarms[0].waiting_for)
+    assert set(found.standing.alarms[0].acknowledged_by) == {"tjk", "uzb"}
