@@ -50,6 +50,10 @@ class MessageSummary:
     opened: bool
     deliveries: tuple[Delivery, ...]
     sequence: int
+    recalled_by: tuple[bytes, ...] = ()
+    """Digests of its author's recalls of it; it is opened only with a reason then."""
+    corrected_by: tuple[bytes, ...] = ()
+    replaced_by: bytes = b""
 
     @property
     def id(self) -> str:

@@ -72,6 +72,9 @@ def summary(listed: MessageSummary) -> dict[str, Any]:
         "opened": listed.opened,
         "deliveries": [delivery(each) for each in listed.deliveries],
         "sequence": listed.sequence,
+        "recalled_by": list(listed.recalled_by),
+        "corrected_by": list(listed.corrected_by),
+        "replaced_by": listed.replaced_by,
     }
 
 

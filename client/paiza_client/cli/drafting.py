@@ -1,7 +1,7 @@
 """From what the officer gives (a file, answers at prompts, options) to content and envelope, ready to be composed."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,10 @@ from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import _
 from paiza_client.model import MessageSummary
 from paiza_domain import drafts, kinds
+from paiza_domain import handling as marks
 from paiza_domain.drafts import Draft, DraftError
 from paiza_domain.kind import Kind
+from paiza_wire.errors import Rejected
 
 if TYPE_CHECKING:
     from paiza_client.session import Session
@@ -39,6 +41,8 @@ class Wish:
     reason_code: str = ""
     parents: tuple[str, ...] = ()
     second: str = ""
+    attach: tuple[str, ...] = ()
+    strip_location: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,10 @@ def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:
     if wish.urgency:
         urgency = message_pb2.Urgency.Value(f"URGENCY_{wish.urgency.upper()}")
     default = REVIEW_WITH_ANNEX if draft.annex is not None else REVIEW_OTHERWISE
+    beside = Path(source).parent  # paths in a draft begin where the draft is
+    wanted = [(beside / file, note) for file, note in draft.attachments] + [(Path(file), "") for file in wish.attach]
     envelope = Envelope(
+        attachments=attaching.look_at_all(wanted, strip_location=wish.strip_location),
         recipients=recipients,
         urgency=urgency,
         urgency_reason=wish.reason_code or ("" if wish.urgency and urgency != draft.urgency else draft.urgency_reason),
@@ -139,9 +146,25 @@ async def follow(session: "Session", prepared: Prepared) -> Prepared:
     envelope = replace(
         prepared.envelope,
         recipients=recipients,
+        handling=_raised(prepared, found),
         thread_id=threads.pop(),
         parent_digests=tuple(dict.fromkeys(each.digest for each in found)),
     )
+    return replace(prepared, envelope=envelope, parents=())
+
+
+def _raised(prepared: Prepared, found: Sequence[MessageSummary]) -> message_pb2.Handling:
+    """Raise the marks to those of the messages this one follows from: what is derived never carries a lower mark."""
+    parts = [marks.of_message(each.header).handling() for each in found]
+    try:
+        return marks.raised(prepared.envelope.handling, parts)
+    except Rejected as error:
+        raise Refused(error.reason, prepared.source, error.detail) from error
+
+
+def in_thread(prepared: Prepared, thread_id: bytes, parents: Sequence[bytes]) -> Prepared:
+    """Put a message into a thread, behind these messages."""
+    envelope = replace(prepared.envelope, thread_id=thread_id, parent_digests=tuple(dict.fromkeys(parents)))
     return replace(prepared, envelope=envelope, parents=())
 
 

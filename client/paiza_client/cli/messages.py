@@ -9,6 +9,7 @@ from paiza.v1 import message_pb2
 from paiza_client.cli.as_json import URGENCIES
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.errors import Complaint, Refused
+from paiza_client.exports import marks
 from paiza_client.language import N_, _
 from paiza_client.model import Delivery, MessageSummary, OpenedPart, Proof
 from paiza_domain import kinds
@@ -47,8 +48,10 @@ _EVENTS: Final = {
     "DELIVERED": N_("delivered"),
     "REFUSED": N_("refused"),
     "OPENED": N_("opened"),
+    "EXPORTED": N_("exported"),
     "EXPIRED": N_("given up"),
     "DENIED": N_("denied"),
+    "RECALLED": N_("recalled"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {
@@ -100,7 +103,7 @@ def listing(terminal: Terminal, messages: Sequence[MessageSummary], *, sent: boo
             kind_title(each.header),
             each.header.author,
             recipients(each.header),
-            "; ".join(delivery(at) for at in each.deliveries) if not each.received else _state(each),
+            "; ".join(filter(None, (mark(each), _deliveries(each) if not each.received else _state(each)))),
         )
         for each in messages
     ]
@@ -109,12 +112,6 @@ def listing(terminal: Terminal, messages: Sequence[MessageSummary], *, sent: boo
 
 def header_rows(header: message_pb2.Header, thread_name: str) -> list[tuple[str, str]]:
     """Describe a header for reading."""
-    handling = header.handling
-    marks = [f"TLP:{handling.tlp}" if handling.tlp else "", handling.code, handling.code_text]
-    marks += [f"PAP:{handling.pap}" if handling.pap else ""]
-    marks += [_("level {n}").format(n=handling.classification)]
-    if handling.evaluation:
-        marks.append(f"{handling.evaluation} ({handling.evaluation_scheme})")
     rows = [
         (_("Kind"), kind_title(header)),
         (_("Id"), header.message_id.hex()),
@@ -123,8 +120,8 @@ def header_rows(header: message_pb2.Header, thread_name: str) -> list[tuple[str,
         (_("To"), recipients(header)),
         (_("Written"), when(header.author_time.ToDatetime(tzinfo=UTC))),
         (_("Urgency"), " — ".join(filter(None, (urgency(header), header.urgency_reason)))),
-        (_("Handling"), ", ".join(filter(None, marks))),
-        (_("Purposes"), ", ".join(handling.purposes)),
+        (_("Handling"), marks.text(header.handling, purposes=False)),
+        (_("Purposes"), ", ".join(header.handling.purposes)),
         (_("Legal bases"), ", ".join(header.legal_bases)),
         (_("Review"), header.review_time.ToDatetime(tzinfo=UTC).date().isoformat()),
     ]
@@ -212,6 +209,19 @@ def delivery(at: Delivery) -> str:
 def when(moment: datetime) -> str:
     """Give a time for reading, in the zone of this machine, to the second."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def mark(message: MessageSummary) -> str:
+    """Say in capitals what its author said of a message afterwards; empty where nothing."""
+    if message.recalled_by:
+        return _("RECALLED")
+    if message.replaced_by:
+        return _("REPLACED")
+    return _("CORRECTED") if message.corrected_by else ""
+
+
+def _deliveries(message: MessageSummary) -> str:
+    return "; ".join(delivery(at) for at in message.deliveries)
 
 
 def _state(message: MessageSummary) -> str:

@@ -9,7 +9,7 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_client import reference_data
-from paiza_client.cli import as_json, messages, substance_notes
+from paiza_client.cli import as_json, messages, substance_notes, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import Moment, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
@@ -17,6 +17,7 @@ from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Misused, Refused, Unreachable, located
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary, OpenedPart
+from paiza_domain.answers import RequestStanding
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
@@ -88,24 +89,31 @@ def open_(*, message: str, part: str, reason: str) -> None:
 
 @click.command(help=N_("List the messages of a thread, oldest first, with what became of them."))
 @click.argument("message", metavar="ID")
+@click.option(
+    "--open",
+    "open_too",
+    is_flag=True,
+    help=N_("Open requests and answers, to show what was said question by question."),
+)
 @shared
-def thread(*, message: str) -> None:
-    """List a thread."""
+def thread(*, message: str, open_too: bool) -> None:
+    """List a thread, and how its requests stand."""
     desk = terminal()
 
-    async def work() -> list[MessageSummary]:
+    async def work() -> tuple[list[MessageSummary], list[RequestStanding]]:
         async with desk.session() as session:
-            found = await messages.matching(session, message)
-            threads = {each.header.thread_id for each in found}
-            if len(threads) > 1:
-                await messages.one(session, message)
-            return await listed(session, MAX_LISTED, box="both", thread_id=threads.pop())
+            found = await threads.listed(session, await threads.find(session, message))
+            wanted = threads.is_of_requests if open_too else threads.nothing
+            return found, await threads.standings(session, await threads.opened(session, found, wanted))
 
-    found = run(work())[::-1]
+    found, standings = run(work())
+    now = threads.now()
     if desk.wants_json:
-        desk.json([as_json.summary(each) for each in found])
+        by_digest = {each.digest: threads.as_object(each, now) for each in standings}
+        desk.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
     else:
         messages.listing(desk, found)
+        threads.tell(desk, standings, now)
 
 
 @click.command(

@@ -8,7 +8,7 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_client import register
-from paiza_client.cli import as_json, drafting, interactive, messages, substance_notes
+from paiza_client.cli import as_json, drafting, duplicates, interactive, messages, substance_notes
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
@@ -110,8 +110,11 @@ def _prepared(
     return drafting.prepare(draft, kind.name, wish, now), draft
 
 
-def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool) -> None:
-    """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent."""
+def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool, quiet: bool = False) -> bytes:
+    """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent.
+
+    Gives the digest of what was sent, nothing after a dry run. ``quiet``: tell only where it was not sent.
+    """
     now = drafting.now()
     if not dry_run:
         substance_notes.of_draft(desk, prepared, now).warn(desk)
@@ -127,10 +130,11 @@ def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run
         raise
     if sealed is None or outcome is None:
         _tell_checked(desk, prepared, substance_notes.of_draft(desk, prepared, now))
-    else:
-        if written is not None and outcome.state == "refused":
-            interactive.keep(desk, written, now)
-        _tell_sent(desk, sealed, outcome)
+        return b""
+    if written is not None and outcome.state == "refused":
+        interactive.keep(desk, written, now)
+    _tell_sent(desk, sealed, outcome, quiet=quiet)
+    return sealed.digest
 
 
 async def _send(
@@ -139,6 +143,7 @@ async def _send(
     try:
         async with desk.session() as session:
             prepared = await drafting.follow(session, prepared)
+            await duplicates.warn(desk, session, prepared)
             composer = await session.composer()
             if dry_run:
                 composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
@@ -180,11 +185,13 @@ def _tell_checked(desk: Terminal, prepared: Prepared, notes: Notes) -> None:
     desk.pairs(notes.rows())
 
 
-def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:
+def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool) -> None:
     if outcome.state == "refused":
         raise Refused(_known(outcome.reason), sealed.id, outcome.detail)
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
+    if quiet:
+        return
     if desk.wants_json:
         desk.json(as_json.outcome(sealed, outcome))
         return

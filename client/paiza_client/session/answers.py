@@ -29,6 +29,9 @@ def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
         opened=info.opened,
         deliveries=tuple(_delivery(delivery) for delivery in info.deliveries),
         sequence=info.sequence,
+        recalled_by=tuple(info.recalled_by),
+        corrected_by=tuple(info.corrected_by),
+        replaced_by=info.replaced_by,
     )
 
 
