@@ -53,16 +53,16 @@ def _route(text: str) -> list[Clause]:
 
 
 def _codes(field: str, text: str) -> list[str]:
-    """Give the codes that a text names: the code itself, or its name in Russian or English, as a whole or a word."""
+    """Give the codes that a text names: by code or name, Russian or English; else those whose name has its words."""
     if field not in CODE_LISTS:
         return []
     wanted = _words(text)
-    entries = codes.load(CODE_LISTS[field])
-    return [
-        code
-        for code, entry in entries.items()
-        if any(wanted and wanted <= _words(name) for name in (code, entry.alpha2, *entry.names.values()))
-    ]
+    names = {
+        code: [_words(name) for name in (code, entry.alpha2, *entry.names.values())]
+        for code, entry in codes.load(CODE_LISTS[field]).items()
+    }
+    exactly = [code for code, known in names.items() if wanted in known]
+    return exactly or [code for code, known in names.items() if any(wanted and wanted <= each for each in known)]
 
 
 def _words(text: str) -> set[str]:
