@@ -49,7 +49,7 @@ async def holders(session: "Session", concerned: Sequence[MessageSummary]) -> li
     """Name everyone but ourselves who holds any of these messages."""
     named: dict[str, None] = {}
     for message in concerned:
-        named.update(dict.fromkeys(await session.taking_back.holders(message.digest)))
+        named.update(dict.fromkeys(each.member for each in await session.passing.holders(message.digest)))
     named.pop(session.profile.member, None)
     return list(named)
 

@@ -110,7 +110,7 @@ async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list
         holders: list[str] = []
         if message.header.kind == thread.RECALL and message.author == session.profile.member:
             for digest in thread.concerned(message.header):
-                holders += await session.taking_back.holders(digest)
+                holders += [each.member for each in await session.passing.holders(digest)]
         standing = answers.standing(message, folded, holders)
         if standing is not None:
             found.append(standing)
