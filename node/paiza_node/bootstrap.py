@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
@@ -14,6 +14,7 @@ import structlog
 
 from paiza.v1 import admin_pb2, log_pb2
 from paiza_node.ancestors import Ask, Give
+from paiza_node.approve import Approve
 from paiza_node.attachment_files import AttachmentFiles
 from paiza_node.audit import Audit
 from paiza_node.collect import Collect
@@ -22,6 +23,7 @@ from paiza_node.deliver import Deliver
 from paiza_node.disclose import Disclose
 from paiza_node.duties import Duties
 from paiza_node.edge import metrics
+from paiza_node.edge.approval_service import approval_behaviours
 from paiza_node.edge.attachment_service import attachment_behaviours
 from paiza_node.edge.gate import Gate
 from paiza_node.edge.officer_service import OfficerService
@@ -242,6 +244,7 @@ async def _serve(
         life=config.delivery_life,
     )
     upload = Upload(ledger=ledger, store=store, files=files, clock=_now)
+    watches: list[Callable[[], Coroutine[Any, Any, None]]] = []  # of the verbs that must look at the clock
     gate = Gate(config.member, registers, lambda: officers, _now)
     server, health = public_server(
         listen=config.listen,
@@ -258,6 +261,7 @@ async def _serve(
             files,
             upload,
             collect,
+            watches,
         ),
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
@@ -303,6 +307,7 @@ async def _serve(
             deliver.run(),
             collect.run(),
             upload.keep_clean(),
+            *(watch() for watch in watches),
             registers.keep_fresh(ledger, fetch_set),
             _keep_metrics(operate, ledger, registers),
             _count_attachments(upload, collect),
@@ -332,6 +337,7 @@ def _behaviours(
     files: AttachmentFiles,
     upload: Upload,
     collect: Collect,
+    watches: list[Callable[[], Coroutine[Any, Any, None]]],
 ) -> dict[str, Any]:
     """Build the verbs and give what each RPC does."""
     submit = Submit(
@@ -345,8 +351,21 @@ def _behaviours(
         officers=officers,
         wake=deliver.wake,
         delivery_life=config.delivery_life,
+        approval_life=config.approval_life,
         clock=_now,
     )
+    approve = Approve(
+        member=config.member,
+        node_id=context.node_id,
+        ledger=context.ledger,
+        store=context.store,
+        news=context.news,
+        submit=submit,
+        officers=officers,
+        private_keys=context.private_keys,
+    )
+    submit.connect(approve.asked)
+    watches.append(approve.keep_watch)
     forward = Forward(
         member=config.member,
         registers=context.registers,
@@ -372,15 +391,15 @@ def _behaviours(
         await_attachments=collect.wake,
         clock=_now,
     )
-    duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive))
+    duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
     give = Give(
-        member=config.member,
+        node_id=context.node_id,
         registers=context.registers,
         ledger=context.ledger,
         store=context.store,
         logs=context.logs,
         standings=duties.standings,
-        share=lambda digests, recipient: forward.share(digests, recipient, context.node_id),
+        share=forward.share,
     )
     disclose = Disclose(
         member=config.member,
@@ -423,6 +442,7 @@ def _behaviours(
     audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {
         **exchange_behaviours(receive, give),
+        **approval_behaviours(approve),
         **attachment_behaviours(upload, HandOut(store=context.store, files=files, disclose=disclose)),
         **officer_service.behaviours(),
         **workflows.behaviours(),

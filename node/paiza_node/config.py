@@ -32,6 +32,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "policy": "",
     "reflection": False,
     "delivery_life_hours": 336,
+    "approval_life_hours": 72,
     "log_level": "info",
 }
 
@@ -55,6 +56,7 @@ class Config:
     policy: Path | None
     reflection: bool
     delivery_life: timedelta
+    approval_life: timedelta
     log_level: str
 
 
@@ -113,6 +115,7 @@ class _Reader:
             policy=self._file("policy") if self._text("policy") else None,
             reflection=self._switch("reflection"),
             delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
+            approval_life=timedelta(hours=self._number("approval_life_hours", 1, 24 * 30)),
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
         )
 

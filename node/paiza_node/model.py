@@ -44,6 +44,16 @@ class Slot(IntEnum):
     FIRST = 2
 
 
+class ApprovalState(IntEnum):
+    """Where a message stands that needs more than one officer. Stored as the number: never renumber."""
+
+    WAITING = 1
+    RELEASED = 2
+    DECLINED = 3
+    WITHDRAWN = 4
+    EXPIRED = 5
+
+
 DeliveryState = officer_pb2.DeliveryState
 LogEvent = log_pb2.LogEvent
 
@@ -355,3 +365,20 @@ class AttachmentProof:
     hashes: bytes
     checkpoint: bytes
     register_version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A message that waits, or waited, for the signatures of other officers. ``signed`` only while it waits."""
+
+    digest: bytes
+    message_id: bytes
+    drafter: str
+    header: bytes
+    submitted_index: int
+    submitted_time: datetime
+    expires_time: datetime
+    state: ApprovalState = ApprovalState.WAITING
+    missing: tuple[str, ...] = ()
+    signed: bytes | None = None
+    reason: str = ""

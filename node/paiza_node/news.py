@@ -16,8 +16,9 @@ Item = bytes | notice_pb2.Notice
 class Watch:
     """What one watcher is told: what goes ahead first, the rest in order. Belongs to one event loop."""
 
-    def __init__(self) -> None:
-        """Begin with nothing to tell."""
+    def __init__(self, officer: str = "") -> None:
+        """Begin with nothing to tell; ``officer`` is who watches."""
+        self.officer = officer
         self._ahead: deque[Item] = deque()
         self._rest: deque[Item] = deque()
         self._came = asyncio.Event()
@@ -66,15 +67,17 @@ class News:
             if not all(watch.put(digest, first=digest in ahead) for digest in fresh):
                 self._watches.discard(watch)
 
-    def tell(self, notice: notice_pb2.Notice, *, first: bool = False) -> None:
-        """Tell every watcher a notice."""
+    def tell(self, notice: notice_pb2.Notice, *, first: bool = False, only: Collection[str] = ()) -> None:
+        """Tell every watcher a notice, or ``only`` these officers."""
         for watch in list(self._watches):
+            if only and watch.officer not in only:
+                continue
             if not watch.put(notice, first=first):
                 self._watches.discard(watch)
 
-    def subscribe(self) -> Watch:
+    def subscribe(self, officer: str = "") -> Watch:
         """Begin to watch. End it with `unsubscribe`."""
-        watch = Watch()
+        watch = Watch(officer)
         self._watches.add(watch)
         return watch
 

@@ -23,7 +23,7 @@ from paiza_node.ports import Reads
 from paiza_wire import hpke
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
-from paiza_wire.message import VerifiedMessage
+from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
 ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
@@ -47,7 +47,7 @@ class Steps:
         found = (self._step(reads, row) for row in reads.thread(thread_id))
         return [step for step in found if step is not None]
 
-    def open(self, message: VerifiedMessage, released: datetime) -> Step:
+    def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
         """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
         header = message.header
         parts = {

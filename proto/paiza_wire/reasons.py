@@ -13,6 +13,9 @@ from typing import Final
 # fmt: off
 REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "ambiguous_id": "More than one message matches this id; give more of its digits.",
+    "approval_declined": "A second officer declined to sign the message; ask that officer why, and write it anew.",
+    "approval_expired": "No second officer decided in time; send the message again if it still matters.",
+    "approval_withdrawn": "Whoever wrote the message took it back before a second officer signed it; nothing was sent.",
     "attachment_changed": "A file was changed while it was being sealed; send it again when nobody writes to it.",
     "attachment_incomplete": "An attachment is not here whole yet; wait until it has come, or upload the rest of it.",
     "attachment_type_refused": "A file is of a kind that is not exchanged, or its name says another kind than its content; see which kinds are.",
@@ -66,6 +69,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "node_unreachable": "The own node does not answer; try again later, or ask its operator.",
     "not_addressed": "The message does not name us among its recipients; the author must send a message addressed to us.",
     "not_author": "Only its author recalls or corrects a message; write to the author.",
+    "not_signer": "The message does not wait for this officer's signature; one of the officers it names must sign.",
     "opening_reason_missing": "The nominal annex is opened only with a stated reason; state it.",
     "part_altered": "A part was changed or cut short, or belongs to another message; the sender must send the original ciphertext.",
     "part_digest_mismatch": "A part's ciphertext is not the one the header names; the sender must send the original ciphertext.",
@@ -89,6 +93,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "search_field_unknown": "There is no such field to search by; the detail lists those there are.",
     "search_reason_missing": "A search for a person, telephone, document or account needs a reason; state it.",
     "second_officer_missing": "This kind of message needs the signatures of two officers; have a second officer sign.",
+    "self_approval": "Whoever wrote a message cannot be its second officer; another officer must sign.",
     "standby": "Another process of this member is the one that serves; this one waits to take over.",
     "too_large": "Something is larger than its limit; split it or send it as an attachment.",
     "unauthenticated": "The caller showed no certificate this federation knows; use a certificate issued by the own member.",

@@ -46,6 +46,11 @@ TABLE: Final = """
 /paiza.v1.OfficerService/FindSourceRows       .     in       in    in          in           in
 /paiza.v1.WorkflowService/ListWorkflows       .     in       in    in          in           in
 /paiza.v1.WorkflowService/GetWorkflow         .     in       in    in          in           in
+/paiza.v1.ApprovalService/ListWaiting         .     in       in    in          in           in
+/paiza.v1.ApprovalService/GetWaiting          .     in       in    in          in           in
+/paiza.v1.ApprovalService/Approve             .     in       in    in          in           in
+/paiza.v1.ApprovalService/Decline             .     in       in    in          in           in
+/paiza.v1.ApprovalService/ListOfficers        .     in       in    in          in           in
 /paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
 /paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in

@@ -119,7 +119,7 @@ class OfficerService:
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
         """Stream what arrived after a sequence number, then everything as it happens."""
         officer = officer_of(caller)
-        news = self._news.subscribe()  # before the backlog is read, so that nothing falls between
+        news = self._news.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:

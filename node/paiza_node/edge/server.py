@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from paiza.v1 import (
     admin_pb2,
+    approval_pb2,
     attachment_pb2,
     audit_pb2,
     exchange_pb2,
@@ -51,6 +52,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
     officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
     attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
+    approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],

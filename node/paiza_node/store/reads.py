@@ -38,6 +38,7 @@ from paiza_node.model import (
     StoredEntry,
 )
 from paiza_node.store import schema as s
+from paiza_node.store.approvals import ApprovalReads
 from paiza_node.store.attachments import AttachmentReads
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
@@ -53,7 +54,7 @@ DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
 
 
-class SqlReads(AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadReads):
+class SqlReads(ApprovalReads, AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadReads):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 
     def __init__(self, connection: Connection) -> None:

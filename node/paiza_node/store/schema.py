@@ -298,6 +298,25 @@ counter = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# Messages that one officer signed and others must sign. What is decided keeps its row, so that a repeat is known.
+approval = Table(
+    "approval",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("message_id", LargeBinary, nullable=False, unique=True),
+    Column("drafter", Text, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("signed", LargeBinary, nullable=True),
+    Column("submitted_index", BigInteger, nullable=False),
+    Column("submitted_time", BigInteger, nullable=False),
+    Column("expires_time", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("missing", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+# Only what waits stands in it.
+Index("ix_approval_waiting", approval.c.expires_time, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
 # What messages speak of: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
 term_token = Table(
     "term_token",

@@ -30,6 +30,7 @@ from paiza_node.model import (
     Settlement,
 )
 from paiza_node.store import schema as s
+from paiza_node.store.approvals import ApprovalWrites
 from paiza_node.store.attachments import AttachmentWrites
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
@@ -44,7 +45,7 @@ from paiza_wire.errors import Unavailable
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
 
-class SqlTransaction(AttachmentWrites, SearchWrites, ParentWrites, PassingWrites, SqlReads):
+class SqlTransaction(ApprovalWrites, AttachmentWrites, SearchWrites, ParentWrites, PassingWrites, SqlReads):
     """The writes of `paiza_node.ports.Transaction`, in the one transaction of one connection."""
 
     @contextmanager

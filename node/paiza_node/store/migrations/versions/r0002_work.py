@@ -47,6 +47,26 @@ def _create_parents() -> None:
 
 def _create_approvals() -> None:
     """Messages that wait for their second officer."""
+    op.create_table(
+        "approval",
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("message_id", sa.LargeBinary, nullable=False),
+        sa.Column("drafter", sa.Text, nullable=False),
+        sa.Column("header", sa.LargeBinary, nullable=False),
+        sa.Column("signed", sa.LargeBinary, nullable=True),
+        sa.Column("submitted_index", sa.BigInteger, nullable=False),
+        sa.Column("submitted_time", sa.BigInteger, nullable=False),
+        sa.Column("expires_time", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.SmallInteger, nullable=False),
+        sa.Column("missing", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_approval"),
+        sa.UniqueConstraint("message_id", name="uq_approval_message_id"),
+    )
+    waiting = sa.text("state = 1")
+    op.create_index(
+        "ix_approval_waiting", "approval", ["expires_time"], sqlite_where=waiting, postgresql_where=waiting
+    )
 
 
 def _create_desks() -> None:

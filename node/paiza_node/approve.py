@@ -1,0 +1,344 @@
+"""Approve: a second officer signs the very bytes that the first one signed, and only then they are released.
+
+What waits was submitted by one of the officers its header names (`paiza_node.submit`: SUBMITTED). Every other of them
+is shown the whole message, opened with the node's own key (OPENED), and signs or declines; the last signature releases
+it, APPROVED and RELEASED in one commit. Neither can do it alone: whoever submitted it is never its second officer. What
+nobody decides in time is given up. Every refusal is logged.
+
+A crash before a commit leaves the message waiting; after it, a repeat is answered with the entries there are.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from paiza.v1 import approval_pb2, log_pb2, message_pb2, notice_pb2
+from paiza_domain import kinds, notices
+from paiza_node.disclose import MAX_REASON, own_proof
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
+from paiza_node.news import News
+from paiza_node.ports import Store
+from paiza_node.submit import LOGGED_DIGITS, Submit, Waits, approved_entry, waits
+from paiza_wire import hpke
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+EXPIRED_AT_ONCE: Final = 100  # given up in one commit
+LOOK_SECONDS: Final = 60.0  # at least this often it is looked whether something was not decided in time
+SHOWN_BECAUSE: Final = "shown to the officer who decides on its release"
+
+ENDED: Final[Mapping[ApprovalState, str]] = {
+    ApprovalState.DECLINED: "approval_declined",
+    ApprovalState.WITHDRAWN: "approval_withdrawn",
+    ApprovalState.EXPIRED: "approval_expired",
+}
+
+log = structlog.get_logger("paiza.approve")
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """What one signature brought about."""
+
+    index: int
+    entry: bytes
+    outcome: object
+
+
+class Approve:
+    """The verbs of the second officer."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        node_id: str,
+        ledger: Ledger,
+        store: Store,
+        news: News,
+        submit: Submit,
+        officers: Callable[[], dict[str, Officer]],
+        private_keys: Mapping[bytes, hpke.DecryptionKey],
+    ) -> None:
+        """Take what the verbs need."""
+        self._member = member
+        self._node_id = node_id
+        self._ledger = ledger
+        self._store = store
+        self._news = news
+        self._submit = submit
+        self._officers = officers
+        self._private_keys = private_keys
+
+    def officers(self) -> list[Officer]:
+        """Give the officers a second one is chosen from."""
+        return sorted((each for each in self._officers().values() if not each.suspended), key=lambda each: each.id)
+
+    async def listed(self, officer: Officer) -> list[ApprovalRow]:
+        """Give what waits for an officer, and what he submitted that waits, oldest first."""
+        rows = await asyncio.to_thread(self._waiting)
+        mine = [row for row in rows if officer.id == row.drafter or officer.id in row.missing]
+        return sorted(mine, key=lambda row: row.submitted_time)
+
+    def _waiting(self) -> list[ApprovalRow]:
+        with self._store.reads() as reads:
+            return reads.waiting_approvals()
+
+    async def show(self, officer: Officer, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
+        """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason."""
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        row = await asyncio.to_thread(self._found, request.message_digest)
+        if row.signed is None:
+            raise _over(row)
+        signed = message_pb2.SignedMessage.FromString(row.signed)
+        header = wire.parse_header(signed.header)
+        if officer.id not in {signer.id for signer in header.required_signers}:
+            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
+        numbers = [
+            part.part_number
+            for part in signed.parts
+            if header.parts[part.part_number].kind != message_pb2.PART_KIND_NOMINAL_ANNEX or request.reason_text.strip()
+        ]
+        opened = VerifiedMessage(row.digest, header, signed, ())
+        keys = [wire.unwrap_key(opened, number, self._member, self._private_keys) for number in numbers]
+        reason = request.reason_text.strip() or SHOWN_BECAUSE
+        committed = await self._ledger.commit(
+            lambda pen: [_log_opened(pen, officer, row.digest, number, reason) for number in numbers]
+        )
+        checkpoint = committed.checkpoint
+        response = approval_pb2.GetWaitingResponse(
+            message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=signed.parts),
+            part_keys=[
+                approval_pb2.WaitingPartKey(part_number=number, part_key=key)
+                for number, key in zip(numbers, keys, strict=True)
+            ],
+            submitted_by=row.drafter,
+            opened=[own_proof(self._ledger, entry, checkpoint.size, checkpoint.note) for entry in committed.result],
+        )
+        response.expires_time.FromDatetime(row.expires_time)
+        return response
+
+    async def sign(self, officer: Officer, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
+        """Add an officer's signature, and release the message with the last one.
+
+        1. It waits, or has been released: then a repeat is answered as the first time.
+        2. The caller is not whoever submitted it, and one of those who must sign yet.
+        3. The signature is the caller's.
+        4. With it the message holds as if it were submitted anew: signatures, register, roles, rules (`Submit`).
+        5. Inside the commit: nobody has decided meanwhile, and its time is not over. Then it is released, if nothing
+           forbids that at this very moment (order of a workflow, for example).
+        """
+        row = await asyncio.to_thread(self._found, request.message_digest)
+        try:
+            # 1.
+            if (earlier := await self._repeated(officer, row)) is not None:
+                return self._answer(*earlier)
+            # 2.
+            base = self._to_be_signed(officer, row)
+            # 3.
+            _check_own(officer, request.signature)
+            # 4.
+            raw = wire.add_signature(base, request.signature)
+            item = await asyncio.to_thread(self._submit.examine, officer, raw)
+        except Rejected as denied:
+            raise await self._denied(officer, row, denied) from denied
+
+        # 5.
+        def work(pen: Pen) -> tuple[Approved | Rejected, bytes]:
+            now = pen.tx.approval(row.digest)
+            if now is None or now.signed is None:
+                return _over(now or row), b""
+            if pen.now >= now.expires_time:
+                return Rejected("approval_expired", "the time to decide is over"), b""
+            if now.signed != base:
+                raise Unavailable("busy", "another officer signed at this very moment", 0.0)
+            if isinstance(item.message, PendingMessage):
+                index = pen.append(approved_entry(item.message, officer))
+                missing = tuple(signer.id for signer in item.message.missing)
+                pen.tx.put_signed(row.digest, raw, missing)
+                return Approved(index, pen.entries[-1][1], _still(pen, now, missing)), raw
+            index = pen.size
+            outcome = self._submit.release(pen, officer, item)
+            if isinstance(outcome, (Rejected, Unavailable)):
+                return Approved(0, b"", outcome), b""
+            at = index - pen.size
+            return Approved(index, pen.entries[at][1], outcome), raw
+
+        committed = await self._ledger.commit(work)
+        done, signed = committed.result
+        if isinstance(done, Rejected):
+            raise await self._denied(officer, row, done)
+        self._submit.tell(officer, item, done.outcome)  # type: ignore[arg-type]  # an outcome of Submit's own
+        self._tell_drafter(row, "approval_given" if done.entry else "")
+        return self._answer(done, committed.checkpoint.size, committed.checkpoint.note, signed)
+
+    async def decline(self, officer: Officer, request: approval_pb2.DeclineRequest) -> approval_pb2.DeclineResponse:
+        """End the waiting: whoever submitted it takes it back, or an officer who must sign says why he does not."""
+        text = request.reason_text.strip()
+        if len(text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        row = await asyncio.to_thread(self._found, request.message_digest)
+        withdrawn = officer.id == row.drafter
+        if not withdrawn and officer.id not in {each.id for each in wire.parse_header(row.header).required_signers}:
+            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
+        if not withdrawn and not text:
+            raise Rejected("reason_missing", "whoever declines says why")
+        state = ApprovalState.WITHDRAWN if withdrawn else ApprovalState.DECLINED
+        committed = await self._ledger.commit(lambda pen: _end(pen, row.digest, state, officer.id, text))
+        log.info("approval_ended", officer=officer.id, reason=ENDED[state], message=row.digest.hex()[:LOGGED_DIGITS])
+        self._tell_drafter(row, ENDED[state], text)
+        (hashes,) = self._ledger.prove([committed.result.index], committed.checkpoint.size)
+        return approval_pb2.DeclineResponse(
+            checkpoint=committed.checkpoint.note,
+            declined=log_pb2.ProvenEntry(
+                entry=committed.result.entry, index=committed.result.index, inclusion_hashes=hashes
+            ),
+        )
+
+    def asked(self, message: PendingMessage, drafter: str) -> None:
+        """Tell the officers who must sign, if they watch, that a message waits for them."""
+        notice = _notice(message.header, message.digest, "approval_asked", drafter)
+        self._news.tell(notice, only=[signer.id for signer in message.missing])
+
+    async def keep_watch(self) -> None:
+        """Give up what nobody decided in time, for as long as the node runs."""
+        while True:
+            try:
+                seconds = await self.round()
+            except Unavailable as error:  # the database is away for now
+                log.warning("approvals_not_looked_at", reason=error.reason, detail=error.detail)
+                seconds = LOOK_SECONDS
+            await asyncio.sleep(seconds)
+
+    async def round(self) -> float:
+        """Give up what is over now; gives the seconds until it should be looked again."""
+        committed = await self._ledger.commit(self._give_up)
+        for row in committed.result:
+            self._tell_drafter(row, ENDED[ApprovalState.EXPIRED])
+        return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
+
+    def _give_up(self, pen: Pen) -> list[ApprovalRow]:
+        over = pen.tx.approvals_expired(pen.now, EXPIRED_AT_ONCE)
+        for row in over:
+            _end(pen, row.digest, ApprovalState.EXPIRED, self._node_id, "")
+        return over
+
+    def _found(self, digest: bytes) -> ApprovalRow:
+        with self._store.reads() as reads:
+            row = reads.approval(digest)
+        if row is None:
+            raise Rejected("unknown_id", "no such message waits here")
+        return row
+
+    def _to_be_signed(self, officer: Officer, row: ApprovalRow) -> bytes:
+        """Refuse an officer who may not sign a message; gives it as it waits."""
+        if officer.id == row.drafter:
+            raise Rejected("self_approval", "whoever submitted a message is not its second officer")
+        if row.signed is None:
+            raise _over(row)
+        if officer.id not in row.missing:
+            raise Rejected("not_signer", "the message does not wait for this officer's signature")
+        return row.signed
+
+    async def _repeated(self, officer: Officer, row: ApprovalRow) -> tuple[Approved, int, bytes, bytes] | None:
+        """Answer an officer who signed before, as then."""
+        if officer.id == row.drafter or officer.id in row.missing or row.state not in _SIGNED_BEFORE:
+            return None
+
+        def work(pen: Pen) -> tuple[Approved, bytes] | None:
+            for entry in pen.tx.entries_of(row.digest):
+                parsed = log_pb2.LogEntry.FromString(entry.entry)
+                if parsed.event == log_pb2.LOG_EVENT_APPROVED and parsed.actor == officer.id:
+                    if row.signed is not None:
+                        return Approved(entry.index, entry.entry, waits(pen, row)), row.signed
+                    signed = pen.tx.message(row.digest)
+                    body = pen.tx.body(signed.seq) if signed is not None else None
+                    return Approved(entry.index, entry.entry, self._submit.repeated(pen, row.digest)), body or b""
+            return None
+
+        committed = await self._ledger.commit(work)
+        if committed.result is None:
+            return None
+        return committed.result[0], committed.checkpoint.size, committed.checkpoint.note, committed.result[1]
+
+    def _answer(self, done: Approved, size: int, note: bytes, signed: bytes) -> approval_pb2.ApproveResponse:
+        response = approval_pb2.ApproveResponse(
+            checkpoint=note,
+            result=self._submit.answer(done.outcome, size),  # type: ignore[arg-type]  # an outcome of Submit's own
+            signatures=message_pb2.SignedMessage.FromString(signed).signatures,
+        )
+        if done.entry:
+            (hashes,) = self._ledger.prove([done.index], size)
+            response.approved.CopyFrom(log_pb2.ProvenEntry(entry=done.entry, index=done.index, inclusion_hashes=hashes))
+        return response
+
+    async def _denied(self, officer: Officer, row: ApprovalRow, denied: Rejected) -> Rejected:
+        """Log that an officer was refused; gives the refusal."""
+        entry = log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason=denied.reason
+        )
+        await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
+        return denied
+
+    def _tell_drafter(self, row: ApprovalRow, code: str, text: str = "") -> None:
+        if code:
+            self._news.tell(_notice(wire.parse_header(row.header), row.digest, code, text), only=[row.drafter])
+
+
+_SIGNED_BEFORE: Final = frozenset({ApprovalState.WAITING, ApprovalState.RELEASED})
+
+
+def _check_own(officer: Officer, signature: message_pb2.Signature) -> None:
+    if signature.signer_id != officer.id:
+        raise Rejected("not_signer", "the signature is not the caller's own")
+
+
+def _over(row: ApprovalRow) -> Rejected:
+    reason = ENDED.get(row.state, "not_signer")
+    return Rejected(reason, "the message does not wait any more")
+
+
+def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Waits:
+    found = waits(pen, row)
+    return Waits(found.digest, found.index, found.entry, missing, found.expires_time)
+
+
+def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:
+    row = pen.tx.approval(digest)
+    if row is None or row.state is not ApprovalState.WAITING:
+        raise _over(row) if row is not None else Rejected("unknown_id", "no such message waits here")
+    index = pen.append(
+        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, reason=ENDED[state]),
+        text=text,
+    )
+    pen.tx.end_approval(digest, state, ENDED[state])
+    return StoredEntry(index, pen.entries[-1][1])
+
+
+def _log_opened(pen: Pen, officer: Officer, digest: bytes, number: int, reason: str) -> StoredEntry:
+    index = pen.append(
+        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=officer.id, message_digest=digest, part_number=number),
+        text=reason,
+    )
+    pen.tx.add_opened(Opened(digest, number, officer.id, index))
+    return StoredEntry(index, pen.entries[-1][1])
+
+
+def _notice(header: message_pb2.Header, digest: bytes, code: str, said: str) -> notice_pb2.Notice:
+    titles = kinds.get(header.kind, header.kind_version).titles
+    short = header.message_id.hex()[: notices.SHORT_ID]
+    return notice_pb2.Notice(
+        code=code,
+        thread_id=header.thread_id,
+        message_digest=digest,
+        text=notice_pb2.BilingualText(
+            ru=notices.approval_text(code, titles["ru"], short, said, "ru"),
+            en=notices.approval_text(code, titles["en"], short, said, "en"),
+        ),
+    )
