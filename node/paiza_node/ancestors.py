@@ -5,7 +5,7 @@ if it had been delivered; what others wrote it passes on, which takes its own wa
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.deliver import Deliver
+from paiza_node.duties import Share
 from paiza_node.growth import KnownLogs, claim
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, MessageState
@@ -26,8 +27,6 @@ from paiza_wire.errors import PaizaError, Rejected
 
 MAX_ASKED: Final = 64  # digests of one question: more than a delivery has steps
 
-Share = Callable[[Sequence[bytes], str], Awaitable[object]]
-"""Passes messages on to a member that takes part in their workflow."""
 
 log = structlog.get_logger("paiza.ancestors")
 
@@ -38,7 +37,7 @@ class Give:
     def __init__(
         self,
         *,
-        member: str,
+        node_id: str,
         registers: Registers,
         ledger: Ledger,
         store: Store,
@@ -47,7 +46,7 @@ class Give:
         share: Share,
     ) -> None:
         """Take what the verb needs."""
-        self._member = member
+        self._node_id = node_id
         self._registers = registers
         self._ledger = ledger
         self._store = store
@@ -78,7 +77,7 @@ class Give:
         # 2. and 3.
         given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
         if shared:
-            await self._share(shared, member.id)
+            await self._share(shared, member.id, self._node_id)
         log.info("asked", peer=member.id, asked=len(digests), given=len(given), passed_on=len(shared))
         return exchange_pb2.FetchMessagesResponse(
             growth=claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id)),

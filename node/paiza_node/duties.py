@@ -15,11 +15,12 @@ import structlog
 
 from paiza.v1 import notice_pb2
 from paiza_domain import kinds, notices
+from paiza_domain.workflows.step import Step
 from paiza_node.deconfliction import Pointers, overlap
 from paiza_node.news import News
 from paiza_node.ports import Store
 from paiza_node.steps import Steps
-from paiza_node.workflow import Standings, Stood
+from paiza_node.workflow import Standings, Stood, is_of
 from paiza_wire.errors import Unavailable
 
 REMIND_BEFORE: Final = (timedelta(days=1), timedelta(hours=1), timedelta(0))  # when officers are told of a deadline
@@ -30,6 +31,9 @@ LOAD_PAGE: Final = 100  # threads looked for at once
 
 Ask = Callable[[str, Sequence[bytes]], Awaitable[None]]
 """Asks a member's node for messages that we lack."""
+
+Share = Callable[[Sequence[bytes], str, str], Awaitable[object]]
+"""Passes messages on to a member that takes part in their workflow; the last is who of ours made it take part."""
 
 log = structlog.get_logger("paiza.duties")
 
@@ -43,6 +47,7 @@ class _Case:
     overlaps: dict[bytes, frozenset[str]] = field(default_factory=dict)  # other thread -> kinds of thing
     ask_time: datetime | None = None
     asked: int = 0
+    shared: set[tuple[str, bytes]] = field(default_factory=set)  # with whom which step was shared since the start
 
     @property
     def speaks_of(self) -> Pointers:
@@ -72,6 +77,7 @@ class Duties:
         self.steps = steps
         self.standings = standings
         self._ask: Ask | None = None
+        self._share: Share | None = None
         self._news = news
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
@@ -79,9 +85,9 @@ class Duties:
         self._woken = asyncio.Event()
         self._told_until = clock()
 
-    def connect(self, ask: Ask) -> None:
-        """Say how missing ancestors are asked for."""
-        self._ask = ask
+    def connect(self, ask: Ask, share: Share) -> None:
+        """Say how missing ancestors are asked for, and how steps are shared with who joins late."""
+        self._ask, self._share = ask, share
 
     def moved(self, threads: Collection[bytes]) -> None:
         """Hear that these threads got a step."""
@@ -139,6 +145,7 @@ class Duties:
         try:
             for thread_id in moved:
                 await self._look(thread_id, tell=True)
+                await self._share_with_joiners(thread_id)
         except Unavailable:
             self._moved |= moved
             raise
@@ -194,7 +201,7 @@ class Duties:
                     pointers[row.digest] = self.steps.pointers(reads, row)
         if known is None:
             return _Case(stood, pointers)
-        return _Case(stood, pointers, known.overlaps, known.ask_time, known.asked)
+        return _Case(stood, pointers, known.overlaps, known.ask_time, known.asked, known.shared)
 
     def _compare(self, case: _Case, *, tell: bool) -> None:
         thread_id, speaks_of = case.stood.thread_id, case.speaks_of
@@ -227,6 +234,26 @@ class Duties:
         if case.ask_time is not None:
             yield case.ask_time
 
+    async def _share_with_joiners(self, thread_id: bytes) -> None:
+        """Give the whole thread to whoever takes part since a step of ours, the first one that was addressed to him.
+
+        A crash before this leaves a joiner that misses ancestors, and asks us for them.
+        """
+        case = self._cases.get(thread_id)
+        if case is None or self._share is None:
+            return
+        steps = [step for step in case.stood.steps if is_of(step, case.stood.workflow)]
+        for joiner in case.stood.standing.participants:
+            invited = next((step for step in _in_order(case.stood, steps) if joiner in step.recipients), None)
+            if invited is None or invited.author != self._member or joiner == self._member:
+                continue
+            lacking = [step.digest for step in steps if joiner not in (step.author, *step.recipients)]
+            fresh = [digest for digest in lacking if (joiner, digest) not in case.shared]
+            if fresh:
+                case.shared.update((joiner, digest) for digest in fresh)
+                log.info("shares_thread", peer=joiner, thread=case.stood.thread_name, steps=len(fresh))
+                await self._share(fresh, joiner, invited.signers[0][0])
+
     async def _ask_for_missing(self, case: _Case, now: datetime) -> None:
         """Ask for missing ancestors: first whoever sent what names them, then the other participants in turn."""
         if case.ask_time is None or case.ask_time > now:
@@ -241,6 +268,11 @@ class Duties:
             case.asked += 1
             log.info("asks_for_missing", peer=whom, thread=case.stood.thread_name, missing=len(missing))
             await self._ask(whom, missing)
+
+
+def _in_order(stood: Stood, steps: Sequence[Step]) -> list[Step]:
+    place = {digest: number for number, digest in enumerate(stood.standing.order)}
+    return sorted(steps, key=lambda step: place.get(step.digest, len(place)))
 
 
 def _reminder(stood: Stood, deadline: Any, now: datetime) -> notice_pb2.Notice:

@@ -66,7 +66,8 @@ class Turns:
 class Stood:
     """Where a thread stands, with the steps it was folded from. ``standing`` is the workflow's own noun.
 
-    ``held`` counts the messages of the thread that are here, the unreadable with them.
+    ``held`` counts the messages of the thread that are here, the unreadable with them. ``heads`` are what the next step
+    names as parents: steps, where steps follow from nothing else, for other messages may be kept from some participants.
     """
 
     thread_id: bytes
@@ -76,6 +77,7 @@ class Stood:
     held: int
     steps: tuple[Step, ...]
     standing: Any
+    heads: tuple[bytes, ...]
 
     @property
     def live(self) -> bool:
@@ -109,12 +111,27 @@ class Standings:
         steps = tuple(self._steps.of_thread(reads, thread_id))
         thread_name = next((row.thread_name for row in rows if row.thread_name), "")
         standing = workflows.get(name).fold(steps)
-        stood = Stood(thread_id, thread_name, name, rows[-1].seq, len(rows), steps, standing)
+        stood = Stood(
+            thread_id, thread_name, name, rows[-1].seq, len(rows), steps, standing, _heads(name, steps, standing)
+        )
         with self._lock:
             self._kept[thread_id] = stood
             if len(self._kept) > MAX_STANDINGS:
                 self._kept.popitem(last=False)
         return stood
+
+
+def _heads(name: str, steps: Sequence[Step], standing: Any) -> tuple[bytes, ...]:
+    own = [step for step in steps if is_of(step, name)]
+    if len(own) < len(steps) and not (alone := workflows.get(name).fold(own)).waiting_for:
+        return tuple(alone.heads)
+    return tuple(standing.heads)
+
+
+def is_of(step: Step, workflow: str) -> bool:
+    """Say whether a message is a step of a workflow, and not something else that was written in its thread."""
+    kind = kinds.all_kinds().get(step.kind)
+    return kind is not None and kind.workflow == workflow
 
 
 def _workflow_of(rows: Sequence[MessageRow]) -> str:

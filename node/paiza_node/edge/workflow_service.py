@@ -10,13 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.v1 import notice_pb2, workflow_pb2
 from paiza_domain import kinds
 from paiza_domain.reading import code_text
-from paiza_domain.workflows.step import Step
 from paiza_node.duties import Duties, bilingual
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer, ThreadRow
 from paiza_node.ports import Store
-from paiza_node.workflow import Stood
+from paiza_node.workflow import Stood, is_of
 from paiza_wire.errors import Rejected
 
 PREFIX: Final = "/paiza.v1.WorkflowService/"
@@ -84,7 +83,7 @@ class WorkflowService:
         return workflow_pb2.GetWorkflowResponse(
             standing=self._standing(stood, _officer(caller), self._clock()),
             steps=_steps(stood),
-            heads=standing.heads,
+            heads=stood.heads,
             participants=standing.participants,
             missing_digests=standing.waiting_for,
         )
@@ -126,7 +125,7 @@ class WorkflowService:
             deadlines=[_deadline(each, now) for each in standing.deadlines],
             alarms=[_alarm(each) for each in standing.alarms],
             ineffective_count=len(standing.ineffective),
-            step_count=sum(1 for step in stood.steps if _is_step(step)),
+            step_count=sum(is_of(step, stood.workflow) for step in stood.steps),
             missing_count=len(standing.waiting_for),
             overlaps=self._overlaps(stood, officer),
             last_step_time=_time(max(step.release_time for step in stood.steps)) if stood.steps else None,
@@ -211,11 +210,6 @@ def _deadline(deadline: Any, now: datetime) -> workflow_pb2.WorkflowDeadline:
 
 def _breaches(breaches: Sequence[Any]) -> list[workflow_pb2.WorkflowBreach]:
     return [workflow_pb2.WorkflowBreach(rule=breach.rule, text=bilingual(breach.text)) for breach in breaches]
-
-
-def _is_step(step: Step) -> bool:
-    kind = kinds.all_kinds().get(step.kind)
-    return kind is not None and bool(kind.workflow)
 
 
 def _title(kind: str) -> notice_pb2.BilingualText | None:

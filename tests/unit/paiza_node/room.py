@@ -64,6 +64,7 @@ class Room(AbstractContextManager["Room"]):
         self.key = hpke.private_key_from_seed(secrets.token_bytes(hpke.SEED_BYTES))
         self.news = News()
         self.asked: list[tuple[str, tuple[bytes, ...]]] = []
+        self.shared: list[tuple[tuple[bytes, ...], str, str]] = []
         self.restart()
 
     def restart(self) -> None:
@@ -78,10 +79,13 @@ class Room(AbstractContextManager["Room"]):
             news=self.news,
             clock=self.clock,
         )
-        self.duties.connect(self._note_asked)
+        self.duties.connect(self._note_asked, self._note_shared)
 
     async def _note_asked(self, member: str, digests: Sequence[bytes]) -> None:
         self.asked.append((member, tuple(digests)))
+
+    async def _note_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> None:
+        self.shared.append((tuple(digests), recipient, actor))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

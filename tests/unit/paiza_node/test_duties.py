@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from paiza.v1.acknowledgement_pb2 import Acknowledgement
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryWithdrawal
+from paiza.v1.controlled_delivery_pb2 import (
+    ControlledDeliveryRouteChange,
+    ControlledDeliveryState,
+    ControlledDeliveryWithdrawal,
+)
 from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_node.duties import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
 from tests import delivery
@@ -151,6 +155,40 @@ async def test_missing_step_is_asked_for_until_it_comes(room: Room) -> None:
     room.clock.now += 100 * ASK_AFTER
     await room.duties.round()
     assert len(room.asked) == 3
+
+
+async def test_who_joins_late_gets_the_whole_thread_from_who_invited_him(room: Room) -> None:
+    """A route change of ours that adds a state has all earlier steps shared with it, once; notes in the thread stay."""
+    request = room.begin()
+    thread = request.header.thread_id
+    room.put(room.message("tjk", "free-message", _note(), thread=thread, parents=[request.digest]))
+    longer = (*MEMBERS, "kgz")
+    change = ControlledDeliveryRouteChange(
+        reason="Exercise.",
+        route=delivery.route(longer, room.clock.now),
+        new_states=[ControlledDeliveryState(member="kgz", role="destination")],
+        latest_decision_time=delivery.at(room.clock.now + timedelta(days=1)),
+    )
+    step = room.message("kaz", "cd-route-change", change, thread=thread, parents=[request.digest], members=longer)
+    room.put(step)
+    await room.duties.round()
+    room.duties.moved([thread])
+    await room.duties.round()
+    assert room.shared == [((request.digest,), "kgz", "spiffe://kaz.paiza.example/officer/liaison")]
+    assert room.stood(thread).heads == (step.digest,)
+
+
+async def test_nobody_gets_a_thread_by_being_addressed(room: Room) -> None:
+    """A step that is addressed to somebody who takes no part shares nothing with him."""
+    request = room.begin()
+    taken = delivery.acknowledgement(request.digest)
+    thread = request.header.thread_id
+    everybody = (*MEMBERS, "kgz")
+    room.put(
+        room.message("kaz", "cd-acknowledgement", taken, thread=thread, parents=[request.digest], members=everybody)
+    )
+    await room.duties.round()
+    assert room.shared == []
 
 
 def _note() -> FreeMessage:
