@@ -67,7 +67,7 @@ class Stood:
     """Where a thread stands, with the steps it was folded from. ``standing`` is the workflow's own noun.
 
     ``held`` counts the messages of the thread that are here, the unreadable with them. ``heads`` are what the next step
-    names as parents: steps, where steps follow from nothing else, for other messages may be kept from some participants.
+    names as parents: steps, where steps follow from nothing else, for other messages are not for every participant.
     """
 
     thread_id: bytes
