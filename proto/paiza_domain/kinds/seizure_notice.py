@@ -34,8 +34,8 @@ _PERCENT: Final = 100_000_000  # a hundred, in millionths
 _NOTE: Final = 2_000  # characters
 
 
-def _as_reported(label: str = N_("As reported")) -> Field:
-    return Field("as_reported", label, max_length=500)
+def _as_reported(label: str = N_("As reported"), *, term: str = "") -> Field:
+    return Field("as_reported", label, max_length=500, term=term)
 
 
 COORDINATES: Final = Shape(
@@ -56,7 +56,7 @@ PLACE: Final = Shape(
         Field("border_point", N_("Border crossing point"), term="place"),
         Field("place_type", N_("Type of place"), FieldType.CODE, codes="place_type"),
         Field("coordinates", N_("Coordinates"), FieldType.GROUP, shape=COORDINATES),
-        _as_reported(),
+        _as_reported(term="place"),
     ),
 )
 KG_EQUIVALENT: Final = Shape(
@@ -133,7 +133,7 @@ ROUTE_LEG: Final = Shape(
         Field("place", N_("Place"), term="place"),
         Field("order", N_("Order of travel"), FieldType.INTEGER, least=0, greatest=MAX_LEGS),
         Field("confidence", N_("Confidence"), FieldType.CODE, codes="route_confidence"),
-        _as_reported(),
+        _as_reported(term="place"),
     ),
     terms=_leg_terms,
 )
