@@ -79,7 +79,9 @@ QUERIES: Final = (
     Query((("place", "Syktyvkar"),), _place("Syktyvkar", "Сыктывкар")),
     Query((("place", "Bilasuvar"),), _place("Bilasuvar", "Билясувар")),
     Query((), _between("2014-01-01", "2015-01-01"), {"since": _day("2014-01-01"), "until": _day("2015-01-01")}),
-    Query((("substance", "opium"),), _all(_drug_word("Opium"), _country("Tajikistan", ("COUNTRY",))), {"author": "tjk"}),
+    Query(
+        (("substance", "opium"),), _all(_drug_word("Opium"), _country("Tajikistan", ("COUNTRY",))), {"author": "tjk"}
+    ),
     Query(
         (("substance", "heroin"), ("country", "TJK")),
         _all(_drug("Heroin"), _country("Tajikistan")),
