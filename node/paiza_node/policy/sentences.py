@@ -13,6 +13,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "recipient-ceiling": N_("Nothing is sent to a member above its classification ceiling."),
     "officer-reads": N_("Liaison, duty, authorising and coordinating officers read messages."),
     "officer-reads-annex": N_("Nominal data are read by those who work the case, not by coordinators or auditors."),
+    "officer-searches": N_("Those who read messages search in them."),
+    "officer-searches-annex": N_("Nominal data are searched by those who work the case."),
     "auditor-lists": N_("Auditors see that messages were exchanged, never what they say."),
     "officer-sees-trail": N_("Officers see what became of messages, with the proofs."),
     "auditor-reads-log": N_("Coordinators and auditors read the log."),
