@@ -142,11 +142,12 @@ def test_export_gives_content_in_both_formats(
     """JSON and YAML hold the same messages, and a file that exists is not overwritten."""
     message_id = send(paiza, federation, draft)
     file = tmp_path / "out.yaml"
-    assert paiza("tjk-liaison", "export", message_id, "--format", "yaml", "-o", file).code == 0
+    leave = ("--purpose", "investigate", "--reason", "exercise")
+    assert paiza("tjk-liaison", "export", message_id, "--format", "yaml", "-o", file, *leave).code == 0
     as_yaml = YAML(typ="safe").load(file.read_text())
-    as_json = json.loads(paiza("tjk-liaison", "export", message_id).out)
+    as_json = json.loads(paiza("tjk-liaison", "export", message_id, *leave).out)
     assert as_yaml[0]["content"] == as_json[0]["content"] == {"subject": "Exercise", "text": "Nothing of this is real."}
-    assert paiza("tjk-liaison", "export", message_id, "-o", file).code == 3
+    assert paiza("tjk-liaison", "export", message_id, "-o", file, *leave).code == 3
     opened = [each["event"] for each in paiza("tjk-liaison", "audit", "trail", message_id, "--json").json["own"]]
     assert opened.count("OPENED") == 2
 

@@ -1,0 +1,151 @@
+"""Exports and statistics against real nodes: leave is asked first, what is written carries its mark, the log tells."""
+
+import asyncio
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from paiza_client.imports.rows import EXPORT_COLUMN
+from tests.federation import Federation
+from tests.integration.client.conftest import DRAFT, Paiza
+from tests.integration.client.test_commands import arrives
+
+LEAVE = ("--purpose", "investigate", "--reason", "exercise")
+
+NOTICE = """\
+kind: seizure-notice
+to: [tjk]
+urgency: routine
+handling: {{tlp: {tlp}, code: {code}, classification: 1}}
+review: 3 years
+content:
+  notice_id: {number}
+  notice_version: 1
+  status: initial
+  seized_at: 2026-10-20
+  reporting_agency: Вымышленная служба
+  place: {{country: KAZ, town: "=1+1"}}
+  substances:
+    - as_named: героин
+      drug_group: opioids
+      drug_type: heroin
+      quantity: 12.5 kg
+  route_unknown: true
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the drafts of this module."""
+    return tmp_path_factory.mktemp("exports")
+
+
+def sent(
+    paiza: Paiza, federation: Federation, folder: Path, number: str, *, tlp: str = "GREEN", code: str = "H0"
+) -> str:
+    """Send a notice from kaz, wait until it is at tjk, and give its id."""
+    draft = folder / f"{number}.yaml"
+    draft.write_text(NOTICE.format(number=number, tlp=tlp, code=code))
+    message_id = str(paiza("kaz-liaison", "send", "seizure-notice", draft, "--json").json["id"])
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
+    return message_id
+
+
+def test_leave_stands_in_the_log_before_the_file_is_there(
+    paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path
+) -> None:
+    """Seizure rows are written with their mark, formulas disarmed; the trail holds leave and opening, leave first."""
+    message_id = sent(paiza, federation, folder, "EX-1")
+    file = tmp_path / "rows.csv"
+    ran = paiza("tjk-liaison", "export", message_id, "--form", "unodc", *LEAVE, "-o", file)
+    assert ran.code == 0, ran.err
+    (row,) = csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig")))
+    assert (row["COUNTRY"], row["DRUG_NAME"], row["AMOUNT"], row["DRUG_UNIT"]) == (
+        "Kazakhstan",
+        "Heroin",
+        "12.5",
+        "Kilogram",
+    )
+    assert row["PLACE"] == "'=1+1"
+    assert row[EXPORT_COLUMN].startswith("TLP:GREEN")
+    events = [each["event"] for each in paiza("tjk-liaison", "audit", "trail", message_id, "--json").json["own"]]
+    assert events.index("EXPORTED") < events.index("OPENED")
+
+
+def test_what_must_not_leave_is_refused_or_left_out(
+    paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path
+) -> None:
+    """Without the originator's grant nothing is written for others; with --partial only what may go is."""
+    allowed = sent(paiza, federation, folder, "EX-2", tlp="CLEAR")
+    kept = sent(paiza, federation, folder, "EX-3", tlp="RED", code="H2")
+    file = tmp_path / "customs.xlsx"
+    command: tuple[str | Path, ...] = (
+        "export",
+        allowed,
+        kept,
+        "--form",
+        "customs",
+        "--format",
+        "xlsx",
+        *LEAVE,
+        "--for",
+        "outside",
+    )
+    command += ("--whom", "the customs of an invented state", "-o", file)
+    refused = paiza("tjk-liaison", *command)
+    assert refused.code != 0
+    assert not file.exists()
+    partial = paiza("tjk-liaison", *command, "--partial")
+    assert partial.code == 0, partial.err
+    assert kept[:18] in partial.err
+    assert file.read_bytes()[:2] == b"PK"
+
+
+def test_pages_to_print_carry_the_mark_in_both_languages(paiza: Paiza, federation: Federation, folder: Path) -> None:
+    """The same message as a page in Russian and in English, with its mark at head and foot, its proofs, no script."""
+    message_id = sent(paiza, federation, folder, "EX-4")
+    for lang, word in (("ru", "Героин"), ("en", "Heroin")):
+        page = paiza("kaz-liaison", "export", message_id, "--form", "print", *LEAVE, "--lang", lang).out
+        assert page.count('<div class="mark">TLP:GREEN') == 2
+        assert f'<html lang="{lang}">' in page
+        assert word in page
+        assert "<script" not in page
+        assert "spiffe://kaz.paiza.example/officer/liaison" in page
+
+
+def test_a_form_takes_only_its_kind(paiza: Paiza, federation: Federation, tmp_path: Path) -> None:
+    """A free message is no seizure row, and a reason and a purpose are not left out."""
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(DRAFT)
+    message_id = paiza("kaz-liaison", "send", "free", draft, "--json").json["id"]
+    assert paiza("kaz-liaison", "export", message_id, "--form", "unodc", *LEAVE).code == 2
+    assert paiza("kaz-liaison", "export", message_id, "--reason", "exercise").code == 2
+    assert paiza("kaz-liaison", "export", message_id, "--purpose", "investigate").code == 3
+    assert paiza("kaz-liaison", "export", message_id, "--form", "print", "--format", "csv", *LEAVE).code == 2
+    assert federation.home.exists()
+
+
+def test_statistics_hide_small_numbers(paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path) -> None:
+    """What is counted is shown from three notices on; a file has the same figures, and the notices' mark."""
+    for number in range(3):
+        sent(paiza, federation, folder, f"EX-1{number}")
+    shown = paiza("tjk-liaison", "statistics", "--by", "substance", "--from", "kaz", "--json").json
+    assert shown["rows"][0]["Substance"] == "Heroin"
+    assert shown["rows"][0]["Total"] >= 3
+    file = tmp_path / "statistics.csv"
+    ran = paiza("tjk-liaison", "statistics", "--by", "substance", "--across", "month", "--from", "kaz", "-o", file)
+    assert ran.code == 0, ran.err
+    lines = list(csv.reader(io.StringIO(file.read_bytes().decode("utf-8-sig"))))
+    assert lines[0][-1] == EXPORT_COLUMN
+    assert lines[1][0] == "Heroin"
+
+
+def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Federation, folder: Path) -> None:
+    """Without a form everything that was opened is written, with what was proven of it."""
+    message_id = sent(paiza, federation, folder, "EX-20")
+    (whole,) = json.loads(paiza("tjk-liaison", "export", message_id, *LEAVE).out)
+    assert whole["content"]["notice_id"] == "EX-20"
+    assert whole["verified"]["opened"]["event"] == "OPENED"
