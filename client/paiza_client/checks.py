@@ -11,12 +11,13 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from paiza.v1 import audit_pb2, log_pb2, message_pb2, officer_pb2
+from paiza_client import approval_checks
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import LogState, OpenedPart, Outcome, Proof, Trail
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
-from paiza_wire.message import VerifiedMessage, message_digest, open_part, parse_header, verify
+from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify
 
 MAX_PROOFS: Final = (
     256  # of one message: a release and an answer at each of at most 64 recipients, and room for repeats
@@ -49,7 +50,7 @@ def check_opened(
     4. The releases name these signers in these roles.
     5. The answers shown are of its recipients and of this message; where we are a recipient, our log holds RECEIVED.
     6. Our log holds that it was opened, by this officer, just this part.
-    7. The part's key opens the ciphertext.
+    7. The part's key opens the ciphertext; that of an attachment travels apart, and is opened by whoever fetched it.
     """
     # 1.
     header = check_header(digest, answer.message.header)
@@ -69,10 +70,15 @@ def check_opened(
             raise NotProven("proof_missing", f"{where}: RELEASED {recipient}")
     released = {recipient: found[recipient] for recipient in claimed}
     # 3.
+    attached = header.parts[part_number : part_number + 1] and (
+        header.parts[part_number].kind == message_pb2.PART_KIND_ATTACHMENT
+    )
     first = next(iter(released.values()))[0]
     certificates = registers.at(first.register_version).certificate_verifier()
     with located(where, NotProven):
-        message = verify(answer.message.SerializeToString(), certificates, at=first.time, parts=[part_number])
+        message = verify(
+            answer.message.SerializeToString(), certificates, at=first.time, parts=[] if attached else [part_number]
+        )
     # 4.
     for recipient, (proof, entry) in released.items():
         with located(f"{where}: RELEASED {recipient} ({proof.origin} #{proof.index})", NotProven):
@@ -90,7 +96,8 @@ def check_opened(
         raise NotProven("bad_proof", f"{where}: OPENED", "the entry is not of this opening")
     # 7.
     with located(f"{where}: {part_number}", NotProven):
-        plaintext = open_part(message.header, part_number, message.signed.parts[0].ciphertext, answer.part_key)
+        sealed = b"" if attached else message.signed.parts[0].ciphertext
+        plaintext = b"" if attached else open_part(message.header, part_number, sealed, answer.part_key)
     return OpenedPart(
         message=message,
         part_number=part_number,
@@ -115,7 +122,10 @@ def versions_needed(proofs: Iterable[log_pb2.LogProof]) -> set[bytes]:
 
 
 def check_submitted(
-    answer: officer_pb2.SubmitResponse, messages: Sequence[VerifiedMessage], member: str, registers: Registers
+    answer: officer_pb2.SubmitResponse,
+    messages: Sequence[VerifiedMessage | PendingMessage],
+    member: str,
+    registers: Registers,
 ) -> list[Outcome]:
     """Check the node's receipt for a batch: one result per message, every release proven by our own log."""
     if len(answer.results) != len(messages):
@@ -222,7 +232,11 @@ def answers(
 
 
 def _outcome(
-    result: officer_pb2.SubmitResult, message: VerifiedMessage, note: bytes, member: str, logs: LogReader
+    result: officer_pb2.SubmitResult,
+    message: VerifiedMessage | PendingMessage,
+    note: bytes,
+    member: str,
+    logs: LogReader,
 ) -> Outcome:
     where = message.header.message_id.hex()
     match result.WhichOneof("result"):
@@ -237,13 +251,19 @@ def _outcome(
                 detail=result.retry.detail,
                 retry_after_seconds=wait,
             )
+        case "waiting":
+            return approval_checks.waiting_outcome(result.waiting, message, note, member, logs)
         case "released":
             return _receipt(result.released, message, note, member, logs)
     raise NotProven("unexpected_answer", where, "a result of no known kind")
 
 
 def _receipt(
-    released: officer_pb2.Released, message: VerifiedMessage, note: bytes, member: str, logs: LogReader
+    released: officer_pb2.Released,
+    message: VerifiedMessage | PendingMessage,
+    note: bytes,
+    member: str,
+    logs: LogReader,
 ) -> Outcome:
     where = message.header.message_id.hex()
     verified = [logs.entry(proven, note) for proven in released.entries]
@@ -263,7 +283,7 @@ def _receipt(
         raise NotProven("proof_missing", where, "the receipt does not name exactly the recipients")
     for recipient, (_, entry) in zip(recipients, verified, strict=True):
         with located(f"{where}: RELEASED {recipient}", NotProven):
-            receipts.check_released(entry.entry, message, recipient)
+            approval_checks.check_release(entry, message, recipient)
     return Outcome(
         "released", message.digest, proofs, repeated=released.repeated_submission, thread_name=released.thread_name
     )

@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.v1 import message_pb2, officer_pb2
-from paiza_client import language
+from paiza_client import attaching, language
+from paiza_client.attaching import Attachment, Progress
 from paiza_client.errors import Complaint, Refused, located
 from paiza_client.profiles import Credentials, Profile
 from paiza_domain import validation
@@ -36,6 +37,9 @@ class Envelope:
     thread_id: bytes = b""
     parent_digests: tuple[bytes, ...] = ()
     annex_handling: message_pb2.Handling | None = None
+    second: tuple[str, str] | None = None
+    """SPIFFE ID of the officer who must sign as well, and the role he acts in."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,22 @@ class Composer:
         *,
         now: datetime,
         source_row: bytes = b"",
+        progress: Progress | None = None,
     ) -> Sealed:
-        """Make the message: validate, seal for the recipients and our own member, sign."""
+        """Make the message: validate, seal for the recipients and our own member, sign; attachments go first."""
         header = self._header(kind, annex, envelope, now)
         plain, annexed = self._validate(kind, content, annex, envelope, now)
         parts = [PlainPart(message_pb2.PART_KIND_MAIN, plain)]
         if annexed is not None:
             parts.append(PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, annexed, envelope.annex_handling))
         members = [*(recipient.member for recipient in envelope.recipients), self._profile.member]
+        recipient_keys = [self._recipient_key(member, now) for member in members]
+        attached = [
+            attaching.seal(each, header, number, self._profile.outbox, progress)
+            for number, each in enumerate(envelope.attachments, len(parts))
+        ]
         with located(header.message_id.hex()):
-            unsigned = seal(header, parts, [self._recipient_key(member, now) for member in members])
+            unsigned = seal(header, parts, recipient_keys, attached)
             data = sign(unsigned, [self._signer])
         return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
 
@@ -124,7 +134,7 @@ class Composer:
             kind=kind.name,
             kind_version=kind.version,
             author=self._profile.member,
-            required_signers=[message_pb2.RequiredSigner(id=str(self._profile.id), role=self._role(kind))],
+            required_signers=self._signers(kind, envelope),
             recipients=envelope.recipients,
             urgency=envelope.urgency,
             urgency_reason=envelope.urgency_reason,
@@ -135,6 +145,13 @@ class Composer:
         header.author_time.CopyFrom(_timestamp(now))
         header.review_time.CopyFrom(_timestamp(envelope.review_time))
         return header
+
+    def _signers(self, kind: Kind, envelope: Envelope) -> list[message_pb2.RequiredSigner]:
+        """Name ourselves, and the second officer where there is one; his signature comes later."""
+        signers = [message_pb2.RequiredSigner(id=str(self._profile.id), role=self._role(kind))]
+        if envelope.second is not None:
+            signers.append(message_pb2.RequiredSigner(id=envelope.second[0], role=envelope.second[1]))
+        return signers
 
     def _role(self, kind: Kind) -> str:
         """Choose the role to act in: the first of the officer's own that may send this kind."""

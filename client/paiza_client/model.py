@@ -9,7 +9,8 @@ from paiza_wire.message import VerifiedMessage
 
 Box = Literal["inbox", "sent", "both"]
 DeliveryState = Literal["waiting", "delivered", "refused", "rejected", "expired", "dropped", "unknown"]
-OutcomeState = Literal["released", "refused", "retry"]
+AttachmentState = Literal["awaited", "received", "refused", "expired", "unknown"]
+OutcomeState = Literal["released", "waiting", "refused", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,18 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentStanding:
+    """Where an attachment stands at one member, as the own node says: ours where we received it, else a recipient."""
+
+    part_number: int
+    member: str
+    state: AttachmentState
+    size: int
+    reason: str
+    settled_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class MessageSummary:
     """A message as the node lists it: the header fits the digest; signatures and proofs are checked on opening."""
 
@@ -54,6 +67,7 @@ class MessageSummary:
     """Digests of its author's recalls of it; it is opened only with a reason then."""
     corrected_by: tuple[bytes, ...] = ()
     replaced_by: bytes = b""
+    attachments: tuple[AttachmentStanding, ...] = ()
 
     @property
     def id(self) -> str:
@@ -92,7 +106,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one submitted message. ``proofs`` are the releases, one per recipient, where it was released."""
+    """What became of one submitted message.
+
+    ``proofs`` are the releases, one per recipient, where it was released; where it waits for other officers, that it
+    was submitted. ``missing`` are those who have not signed.
+    """
 
     state: OutcomeState
     digest: bytes
@@ -102,6 +120,8 @@ class Outcome:
     reason: str = ""
     detail: str = ""
     retry_after_seconds: float = 0.0
+    missing: tuple[str, ...] = ()
+    expires_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

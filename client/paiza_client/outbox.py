@@ -32,6 +32,7 @@ MAX_BATCH_BYTES: Final = 3 * 1024 * 1024  # below gRPC's customary 4 MiB; one me
 LEFTOVER_AGE_SECONDS: Final = 24 * 3600  # no writer takes a day: an unfinished file this old has none
 
 _BATCH: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}\.batch\Z")
+_WAITING: Final = re.compile(r"[0-9a-f]{32}\.waiting\Z")
 _REFUSED: Final = re.compile(r"(?P<id>[0-9a-f]{32})\.(?P<reason>[a-z0-9_]+)\.refused\Z")
 
 
@@ -49,6 +50,8 @@ class Waiting:
 
     header: message_pb2.Header
     path: Path
+    second: bool = False
+    """True where the node has it and waits for another officer's signature; the copy here is kept until then."""
     refused: str = ""
     """Reason code, where the node refused it for good; it is kept until the officer drops it."""
 
@@ -69,8 +72,26 @@ class Outbox:
             with contextlib.suppress(FileNotFoundError):
                 yield Batch(path, tuple(_parse(path).items))
 
-    def settle(self, batch: Batch, remaining: Iterable[int], refused: Mapping[int, str]) -> None:
-        """Take a batch out but for the items at ``remaining`` (tried again) and ``refused`` (reason by place)."""
+    def at_second_officers(self) -> Iterator[Batch]:
+        """Read what the node keeps until another officer has signed, each message as a batch of its own."""
+        for path in self._files(_WAITING):
+            with contextlib.suppress(FileNotFoundError):
+                yield Batch(path, (officer_pb2.SubmitItem.FromString(path.read_bytes()),))
+
+    def settle(
+        self, batch: Batch, remaining: Iterable[int], refused: Mapping[int, str], waiting: Iterable[int] = ()
+    ) -> None:
+        """Take a batch out but for the items at ``remaining`` (tried again) and ``refused`` (reason by place).
+
+        Those at ``waiting`` are set apart: the node has them, and asks another officer for a signature.
+        """
+        remaining = list(remaining)
+        apart = list(waiting)
+        if _WAITING.match(batch.path.name):
+            remaining, apart = [*remaining, *apart], []
+        for place in apart:
+            name = f"{_header(batch.items[place]).message_id.hex()}.waiting"
+            self._replace(name, batch.items[place].SerializeToString())
         for place, reason in refused.items():
             header = _header(batch.items[place])
             known = reason if reason in REASONS else "unexpected_answer"
@@ -81,15 +102,17 @@ class Outbox:
                 self._write(kept)
             batch.path.unlink(missing_ok=True)
             _sync_folder(self._folder)
+        self._remove_sealed(item for place, item in enumerate(batch.items) if place not in {*remaining, *refused, *apart})
 
     def listing(self) -> list[Waiting]:
         """Describe every message that waits or was refused, oldest first."""
         waiting = [Waiting(_header(item), batch.path) for batch in self.batches() for item in batch.items]
+        waiting += [Waiting(_header(each.items[0]), each.path, second=True) for each in self.at_second_officers()]
         for path in self._files(_REFUSED):
             name = _REFUSED.match(path.name)
             assert name
             item = officer_pb2.SubmitItem.FromString(path.read_bytes())
-            waiting.append(Waiting(_header(item), path, name["reason"]))
+            waiting.append(Waiting(_header(item), path, refused=name["reason"]))
         return waiting
 
     def drop(self, message_id: bytes) -> int:
@@ -100,11 +123,25 @@ class Outbox:
             if len(kept) < len(batch.items):
                 dropped += len(batch.items) - len(kept)
                 self.settle(batch, kept, {})
-        for path in self._files(_REFUSED):
+        for path in [*self._files(_REFUSED), *self._files(_WAITING)]:
             if path.name.startswith(message_id.hex()):
+                item = officer_pb2.SubmitItem.FromString(path.read_bytes())
                 path.unlink(missing_ok=True)
+                self._remove_sealed([item])
                 dropped += 1
         return dropped
+
+    def sealed(self, ciphertext: bytes) -> Path | None:
+        """Give the file of a sealed attachment that waits here; None where there is none."""
+        path = sealed_file(self._folder, ciphertext)
+        return path if path.is_file() else None
+
+    def _remove_sealed(self, items: Iterable[officer_pb2.SubmitItem]) -> None:
+        """Remove the attachments of messages that wait no more: the node has them, or they were given up."""
+        for item in items:
+            for part in _header(item).parts:
+                if part.kind == message_pb2.PART_KIND_ATTACHMENT:
+                    sealed_file(self._folder, part.ciphertext_sha256).unlink(missing_ok=True)
 
     def _files(self, name: re.Pattern[str]) -> list[Path]:
         if not self._folder.is_dir():
@@ -117,6 +154,21 @@ class Outbox:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > LEFTOVER_AGE_SECONDS:
                     path.unlink()
+        self._remove_orphans()
+
+    def _remove_orphans(self) -> None:
+        """Remove sealed attachments whose message never came to be: it was refused, or the program ended before."""
+        now = time.time()
+        old = [path for path in self._folder.glob("*.sealed") if now - path.stat().st_mtime > LEFTOVER_AGE_SECONDS]
+        if not old:
+            return
+        waiting = [item for path in self._folder.glob("*.batch") for item in _parse(path).items]
+        waiting += [officer_pb2.SubmitItem.FromString(path.read_bytes()) for path in self._folder.glob("*.refused")]
+        waiting += [officer_pb2.SubmitItem.FromString(path.read_bytes()) for path in self._folder.glob("*.waiting")]
+        named = {part.ciphertext_sha256.hex() for item in waiting for part in _header(item).parts}
+        for path in old:
+            if path.stem not in named:
+                path.unlink(missing_ok=True)
 
     def _write(self, items: Sequence[officer_pb2.SubmitItem]) -> Batch:
         name = f"{time.time_ns():016x}-{secrets.token_hex(8)}.batch"
@@ -138,6 +190,11 @@ class Outbox:
         except OSError as error:
             raise disk_problem(error, str(self._folder)) from error
         return path
+
+
+def sealed_file(folder: Path, ciphertext: bytes) -> Path:
+    """Name the file of a sealed attachment in an outbox: by the digest that its message names."""
+    return folder / f"{ciphertext.hex()}.sealed"
 
 
 def batches(items: Sequence[officer_pb2.SubmitItem]) -> Iterator[list[officer_pb2.SubmitItem]]:

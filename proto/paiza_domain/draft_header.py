@@ -13,6 +13,7 @@ from paiza_domain.field_checks import unknown_code
 from paiza_domain.texts import line_problem
 from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES, MAX_PARENTS, MAX_RECIPIENTS
 from paiza_domain.yaml_tree import Group, Node, Scalar
+from paiza_wire.attachment import MAX_ATTACHMENTS, MAX_NOTE
 
 URGENCIES: Final[Mapping[str, "Urgency.ValueType"]] = {
     name.removeprefix("URGENCY_").lower(): Urgency.Value(name) for name in Urgency.keys()[1:]
@@ -21,6 +22,7 @@ HANDLING_KEYS: Final = (
     "tlp", "code", "code_text", "pap", "classification", "evaluation_scheme", "evaluation", "purposes",
 )  # fmt: skip
 MAX_WORD: Final = 64  # characters of an id or a code
+MAX_PATH: Final = 1024  # characters of the path of a file to attach
 
 _MEMBER: Final = re.compile(r"[a-z][a-z0-9-]{1,15}", re.ASCII)
 _REFERENCE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{3,63}", re.ASCII)  # an id, its prefix, a digest, a short name
@@ -155,6 +157,34 @@ class HeaderReader(ContentReader):
     def parents(self) -> tuple[str, ...]:
         """Give the ids of the messages this one follows from, as written."""
         return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _REFERENCE, "reference_malformed")
+
+    def attachments(self) -> tuple[tuple[str, str], ...]:
+        """Give the files to attach with their notes: a list of paths, or of `file` and `note`."""
+        node = self.nodes.get("attachments")
+        if node is None or (isinstance(node, Scalar) and node.null):
+            return ()
+        if isinstance(node, Group):
+            self.say("attachments", "expected_list", node)
+            return ()
+        places: list[Node] = [node] if isinstance(node, Scalar) else list(node.nodes)
+        if len(places) > MAX_ATTACHMENTS:
+            self.say("attachments", "too_many", node, most=MAX_ATTACHMENTS)
+        found = [
+            self._attachment(at, f"attachments[{number}]") for number, at in enumerate(places[:MAX_ATTACHMENTS], 1)
+        ]
+        return tuple(each for each in found if each[0])
+
+    def _attachment(self, node: Node, path: str) -> tuple[str, str]:
+        fields: dict[str, Node] = {f"{path}.file": node}
+        if isinstance(node, Group):
+            fields = {f"{path}.{key}": below for key, below in self.keys(node, ["file", "note"], path).items()}
+        file, note = (self._text(fields, f"{path}.{key}") for key in ("file", "note"))
+        if not file:
+            self.say(path, "missing", node)
+        for key, text, most in (("file", file, MAX_PATH), ("note", note, MAX_NOTE)):
+            if problem := line_problem(text, most):
+                self.say(f"{path}.{key}", problem[0], node, **problem[1])
+        return file, note
 
 
 def _null(node: Node) -> bool:

@@ -25,7 +25,7 @@ from paiza_domain.yaml_tree import Group, Node, Scalar, TreeError, parse
 
 _KEYS: Final = (
     "kind", "version", "to", "attention", "urgency", "urgency_reason", "handling", "legal_bases", "review",
-    "in_reply_to", "content", "annex",
+    "in_reply_to", "attachments", "content", "annex",
 )  # fmt: skip
 
 MAX_ERRORS: Final = 100  # told at once; whoever mends those sees the rest
@@ -58,6 +58,8 @@ class Draft:
     legal_bases: tuple[str, ...] = ()
     review_time: datetime | None = None
     parents: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, str], ...] = ()
+    """Files to attach, as paths from the draft's folder, each with a note."""
 
 
 def read(text: str, lang: str = "en", *, now: datetime, given: Mapping[str, str] = MappingProxyType({})) -> Draft:
@@ -91,6 +93,7 @@ def read(text: str, lang: str = "en", *, now: datetime, given: Mapping[str, str]
         legal_bases=header.legal_bases(),
         review_time=header.review(),
         parents=header.parents(),
+        attachments=header.attachments(),
     )
     if found := [*above.errors, *header.errors, *errors]:
         raise DraftError(found, lang)
@@ -184,6 +187,10 @@ def write(draft: Draft, lang: str = "en") -> str:
     if draft.review_time is not None:
         lines.append(f"review: {draft.review_time.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}")
     lines += _words("in_reply_to", draft.parents)
+    if draft.attachments:
+        lines.append("attachments:")
+        for file, note in draft.attachments:
+            lines += [f"  - file: {scalar(file)}", *([f"    note: {scalar(note)}"] if note else [])]
     lines += ["content:", *message_lines(draft.kind.shape, draft.content, "  ")]
     if draft.annex is not None and draft.kind.annex_shape is not None:
         lines += ["annex:", *message_lines(draft.kind.annex_shape, draft.annex, "  ")]

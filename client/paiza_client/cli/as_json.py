@@ -1,13 +1,15 @@
 """What `--json` prints: our records as plain objects. Field names are a contract, like the names of the commands."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from paiza.v1 import message_pb2
-from paiza_client.model import Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
+from paiza.v1.attachment_pb2 import AttachmentInfo
+from paiza_client.model import AttachmentStanding, Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
 
 if TYPE_CHECKING:
     from paiza_client.compose import Sealed  # brings the register and TUF, which not every command needs
@@ -72,6 +74,7 @@ def summary(listed: MessageSummary) -> dict[str, Any]:
         "opened": listed.opened,
         "deliveries": [delivery(each) for each in listed.deliveries],
         "sequence": listed.sequence,
+        "attachments": [attachment_standing(each) for each in listed.attachments],
         "recalled_by": list(listed.recalled_by),
         "corrected_by": list(listed.corrected_by),
         "replaced_by": listed.replaced_by,
@@ -88,6 +91,23 @@ def delivery(at: Delivery) -> dict[str, Any]:
         "attempts": at.attempts,
         "settled_time": at.settled_time,
     }
+
+
+def attachment_standing(at: AttachmentStanding) -> dict[str, Any]:
+    """Describe where an attachment stands at one member."""
+    return {
+        "part": at.part_number,
+        "size": at.size,
+        "member": at.member,
+        "state": at.state,
+        "reason": at.reason,
+        "settled_time": at.settled_time,
+    }
+
+
+def saved(info: AttachmentInfo, path: Path) -> dict[str, Any]:
+    """Describe an attachment that was saved."""
+    return {**message(info), "size": info.size, "path": str(path)}
 
 
 def proof(proven: Proof) -> dict[str, Any]:

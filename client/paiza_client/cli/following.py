@@ -50,8 +50,8 @@ async def holders(session: "Session", concerned: Sequence[MessageSummary]) -> li
     named: dict[str, None] = {}
     for message in concerned:
         named.update(dict.fromkeys(each.member for each in await session.passing.holders(message.digest)))
-    named.pop(session.profile.member, None)
-    return list(named)
+    active = {each.id for each in session.register().active_members()} - {session.profile.member}
+    return [member for member in named if member in active]
 
 
 async def own(session: "Session", text: str) -> MessageSummary:

@@ -103,11 +103,23 @@ def listing(terminal: Terminal, messages: Sequence[MessageSummary], *, sent: boo
             kind_title(each.header),
             each.header.author,
             recipients(each.header),
-            "; ".join(filter(None, (mark(each), _deliveries(each) if not each.received else _state(each)))),
+            "; ".join(
+                filter(None, (mark(each), _deliveries(each) if not each.received else _state(each), _attachments(each)))
+            ),
         )
         for each in messages
     ]
     terminal.table(columns, rows, empty=_("No messages."))
+
+
+def _attachments(message: MessageSummary) -> str:
+    """Say how many of a message's attachments are where they should be; nothing where it has none."""
+    if not message.attachments:
+        return ""
+    whole = sum(each.state == "received" for each in message.attachments)
+    failed = sum(each.state in ("refused", "expired") for each in message.attachments)
+    text = _("attachments: {whole} of {all}").format(whole=whole, all=len(message.attachments))
+    return text + (" " + _("({n} failed)").format(n=failed) if failed else "")
 
 
 def header_rows(header: message_pb2.Header, thread_name: str) -> list[tuple[str, str]]:

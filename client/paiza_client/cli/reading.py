@@ -3,18 +3,19 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from paiza.v1 import message_pb2
 from paiza_client import reference_data
-from paiza_client.cli import as_json, messages, substance_notes, threads
+from paiza_client.cli import as_json, attaching, messages, substance_notes, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import Moment, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
-from paiza_client.errors import Misused, Refused, Unreachable, located
+from paiza_client.errors import Misused, Refused, Unreachable, located, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary, OpenedPart
 from paiza_domain.answers import RequestStanding
@@ -66,10 +67,19 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
 @click.argument("message", metavar="ID")
 @click.option("--part", default="main", metavar="PART", help=N_("main (as is), annex, or the number of a part."))
 @click.option("--reason", default="", help=N_("Why you open it; required for the annex."))
+@click.option("--attachment", type=click.IntRange(1), metavar="N", help=N_("Fetch and save this attachment instead."))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=N_("Where to save the attachment.")
+)
 @shared
-def open_(*, message: str, part: str, reason: str) -> None:
+def open_(*, message: str, part: str, reason: str, attachment: int | None, output: Path | None) -> None:
     """Open one part."""
     desk = terminal()
+    if attachment is not None or output is not None:
+        if attachment is None:
+            raise misused("paiza open", _("-o goes with --attachment"))
+        attaching.fetch(desk, message, attachment, output, reason)
+        return
 
     async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
         async with desk.session() as session:
@@ -77,6 +87,8 @@ def open_(*, message: str, part: str, reason: str) -> None:
             number = messages.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
                 raise Refused("opening_reason_missing", found.id)
+            if found.header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+                raise misused("paiza open", _("part {n} is an attachment: use --attachment {n}").format(n=number))
             opened = await session.open_part(found.digest, number, reason.strip())
             return opened, *content(opened), _substances(session, opened)
 
@@ -223,6 +235,13 @@ def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> Non
     desk.pairs(messages.proof_rows(opened))
     for number in range(len(header.parts)):
         if number != opened.part_number:
+            if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+                desk.note(
+                    _("Also: attachment {n}. To fetch it: paiza open {id} --attachment {n} -o FILE").format(
+                        n=number, id=header.message_id.hex()[: messages.SHORT_ID]
+                    )
+                )
+                continue
             part = "annex" if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX else str(number)
             desk.note(
                 _('Also: {part}. To open it: paiza open {id} --part {name} --reason "…"').format(

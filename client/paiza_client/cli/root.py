@@ -12,6 +12,7 @@ from paiza_client.language import N_
 
 COMMANDS: Final = {
     "acknowledge": "taking_back:acknowledge",
+    "attach": "attaching:attach",
     "audit": "auditing:audit",
     "border": "laws:border",
     "cd": "controlled_delivery:cd",

@@ -1,5 +1,6 @@
 """Commands that send: send and reply. A message is in the outbox before it is on the wire."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from paiza.v1 import message_pb2
 from paiza_client import register
 from paiza_client.cli import as_json, drafting, duplicates, interactive, messages, substance_notes
+from paiza_client.cli.attaching import bars, tell_removed
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
@@ -31,6 +33,10 @@ _Options = Callable[[Callable[..., Any]], Callable[..., Any]]
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what send and reply share."""
     for option in (
+        click.option("--strip-location", is_flag=True, help=N_("Take out of attached pictures where they were taken.")),
+        click.option(
+            "--attach", multiple=True, metavar="FILE", help=N_("Attach a file: picture, film, scan, PDF, table, text.")
+        ),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
         click.option("--urgency", type=click.Choice(URGENCIES), help=N_("How soon it must be acted on.")),
@@ -90,7 +96,14 @@ def reply(
 
 def _wish(options: dict[str, Any], answered: str = "") -> Wish:
     recipients = tuple(split(options["to"]))
-    return Wish(recipients, options["urgency"] or "", options["reason_code"], (answered,) if answered else ())
+    return Wish(
+        recipients,
+        options["urgency"] or "",
+        options["reason_code"],
+        (answered,) if answered else (),
+        attach=options["attach"],
+        strip_location=options["strip_location"],
+    )
 
 
 def _prepared(
@@ -116,6 +129,7 @@ def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run
     Gives the digest of what was sent, nothing after a dry run. ``quiet``: tell only where it was not sent.
     """
     now = drafting.now()
+    tell_removed(desk, prepared.envelope.attachments)
     if not dry_run:
         substance_notes.of_draft(desk, prepared, now).warn(desk)
     try:
@@ -148,8 +162,9 @@ async def _send(
             if dry_run:
                 composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
                 return None, None
-            sealed = _compose(composer, prepared, now)
-            return sealed, (await session.submit([sealed]))[0]
+            sealed = await asyncio.to_thread(_compose, desk, composer, prepared, now)
+            with bars(desk, _("Bringing")) as session.attachments.progress:
+                return sealed, (await session.submit([sealed]))[0]
     except Unreachable as error:
         if error.saved:
             raise
@@ -158,8 +173,11 @@ async def _send(
         raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
 
 
-def _compose(composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
-    return composer.compose(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now=now)
+def _compose(desk: Terminal, composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
+    with bars(desk, _("Sealing")) as told:
+        return composer.compose(
+            prepared.kind, prepared.content, prepared.annex, prepared.envelope, now=now, progress=told
+        )
 
 
 def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool) -> None:
@@ -173,7 +191,7 @@ def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: U
     if dry_run:
         composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
         return
-    Outbox(profile.outbox).put([_compose(composer, prepared, now).item()])
+    Outbox(profile.outbox).put([_compose(desk, composer, prepared, now).item()])
 
 
 def _tell_checked(desk: Terminal, prepared: Prepared, notes: Notes) -> None:

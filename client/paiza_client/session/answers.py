@@ -3,9 +3,9 @@
 from datetime import UTC
 from typing import Final
 
-from paiza.v1 import officer_pb2
+from paiza.v1 import attachment_pb2, officer_pb2
 from paiza_client.checks import check_header
-from paiza_client.model import Delivery, DeliveryState, MessageSummary
+from paiza_client.model import AttachmentStanding, AttachmentState, Delivery, DeliveryState, MessageSummary
 
 _STATES: Final[dict[int, DeliveryState]] = {
     officer_pb2.DELIVERY_STATE_WAITING: "waiting",
@@ -14,6 +14,12 @@ _STATES: Final[dict[int, DeliveryState]] = {
     officer_pb2.DELIVERY_STATE_REJECTED: "rejected",
     officer_pb2.DELIVERY_STATE_EXPIRED: "expired",
     officer_pb2.DELIVERY_STATE_DROPPED: "dropped",
+}
+_ATTACHMENT_STATES: Final[dict[int, AttachmentState]] = {
+    attachment_pb2.ATTACHMENT_STATE_AWAITED: "awaited",
+    attachment_pb2.ATTACHMENT_STATE_RECEIVED: "received",
+    attachment_pb2.ATTACHMENT_STATE_REFUSED: "refused",
+    attachment_pb2.ATTACHMENT_STATE_EXPIRED: "expired",
 }
 
 
@@ -32,6 +38,19 @@ def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
         recalled_by=tuple(info.recalled_by),
         corrected_by=tuple(info.corrected_by),
         replaced_by=info.replaced_by,
+        attachments=tuple(_attachment(standing) for standing in info.attachments),
+    )
+
+
+def _attachment(standing: attachment_pb2.AttachmentStanding) -> AttachmentStanding:
+    settled = standing.HasField("settled_time")
+    return AttachmentStanding(
+        part_number=standing.part_number,
+        member=standing.member,
+        state=_ATTACHMENT_STATES.get(standing.state, "unknown"),
+        size=standing.ciphertext_size,
+        reason=standing.reason,
+        settled_time=standing.settled_time.ToDatetime(tzinfo=UTC) if settled else None,
     )
 
 

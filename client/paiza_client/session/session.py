@@ -13,6 +13,7 @@ own errors.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, TypeVar
 
 import grpc
@@ -35,11 +36,15 @@ from paiza_client.outbox import Batch, Outbox
 from paiza_client.profiles import Credentials, Profile, remember_roles
 from paiza_client.session import channel
 from paiza_client.session.answers import summary
+from paiza_client.session.approvals import Approvals
+from paiza_client.session.attachments import Attachments, SavedAttachment
+from paiza_client.session.exports import Exports
+from paiza_client.session.passing import Passing
 from paiza_client.session.search import Searching
 from paiza_client.session.workflows import Workflows
 from paiza_register import Register, load_set
 from paiza_wire.errors import Rejected
-from paiza_wire.message import VerifiedMessage, verify
+from paiza_wire.message import PendingMessage, VerifiedMessage, verify, verify_pending
 
 MAX_SOURCE_ROWS: Final = 10_000  # of one question
 MAX_SET_BYTES: Final = 16 * 1024 * 1024  # an archived set: metadata and a few files per member
@@ -67,8 +72,12 @@ class Session:
         self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
         self._audit = audit_pb2_grpc.AuditServiceStub(connection)
         self._register = register_pb2_grpc.RegisterServiceStub(connection)
+        self.passing = Passing(connection, self._call, self._registers, profile.member)
         self.searching = Searching(connection, self._call)
+        self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
+        self.approvals = Approvals(connection, self._call, profile, credentials, self._registers)
+        self.attachments = Attachments(connection, profile, self.outbox, self._call)
         self._session: Whoami | None = None
 
     def register(self) -> Register:
@@ -108,8 +117,12 @@ class Session:
         return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
 
     async def flush(self) -> list[Outcome]:
-        """Send what waits in the outbox; one checked outcome per message, oldest first."""
-        return [outcome for outcomes in await self._submit_all(list(self.outbox.batches())) for outcome in outcomes]
+        """Send what waits in the outbox; one checked outcome per message, oldest first.
+
+        The node is asked anew about what waits for a second officer.
+        """
+        batches = [*self.outbox.batches(), *self.outbox.at_second_officers()]
+        return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
 
     async def list_messages(
         self,
@@ -143,11 +156,26 @@ class Session:
     async def open_part(self, digest: bytes, part: int = 0, reason: str = "") -> OpenedPart:
         """Open one part: the node logs it first, then hands over ciphertext, key and proofs, and all is checked."""
         request = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=part, reason_text=reason)
+        return (await self._open(request))[0]
+
+    async def save_attachment(
+        self, message: MessageSummary, part: int, target: Path | None = None, reason: str = ""
+    ) -> SavedAttachment:
+        """Fetch an attachment, have its opening logged, check everything, and save it; never over another file."""
+        request = officer_pb2.OpenMessageRequest(message_digest=message.digest, part_number=part, reason_text=reason)
+        return await self.attachments.fetch(message.digest, message.header, part, target, lambda: self._open(request))
+
+    async def _open(self, request: officer_pb2.OpenMessageRequest) -> tuple[OpenedPart, bytes]:
         answer = await self._call(lambda: self._officer.OpenMessage(request, timeout=channel.CALL_SECONDS))
         await self._fetch_sets(checks.versions_needed(answer.released))
-        return checks.check_opened(
-            answer, digest=digest, part_number=part, officer=self.profile.id, registers=self._registers
+        opened = checks.check_opened(
+            answer,
+            digest=request.message_digest,
+            part_number=request.part_number,
+            officer=self.profile.id,
+            registers=self._registers,
         )
+        return opened, answer.part_key
 
     async def watch(self, after: int | None = None) -> AsyncIterator[MessageSummary]:
         """Yield messages as they arrive and news of those sent; Unreachable when the node ends the stream.
@@ -229,7 +257,7 @@ class Session:
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def _submit(self, batch: Batch) -> list[Outcome]:
-        verified: dict[int, VerifiedMessage] = {}
+        verified: dict[int, VerifiedMessage | PendingMessage] = {}
         outcomes: dict[int, Outcome] = {}
         for place, item in enumerate(batch.items):
             try:
@@ -237,6 +265,12 @@ class Session:
             except Rejected as error:
                 # Damaged on disk, or its certificate was revoked while it waited: it must not hold up the others.
                 outcomes[place] = Outcome("refused", b"", reason=error.reason, detail=error.detail)
+        for place, message in list(verified.items()):
+            try:
+                await self.attachments.bring(message.header)
+            except Rejected as error:
+                outcomes[place] = Outcome("refused", message.digest, reason=error.reason, detail=error.detail)
+                del verified[place]
         places = list(verified)
         request = officer_pb2.SubmitRequest(items=[batch.items[place] for place in places])
         if places:
@@ -250,14 +284,20 @@ class Session:
             batch,
             [place for place, outcome in outcomes.items() if outcome.state == "retry"],
             {place: outcome.reason for place, outcome in outcomes.items() if outcome.state == "refused"},
+            [place for place, outcome in outcomes.items() if outcome.state == "waiting"],
         )
         return [outcomes[place] for place in range(len(batch.items))]
 
-    def _own(self, data: bytes) -> VerifiedMessage:
+    def _own(self, data: bytes) -> VerifiedMessage | PendingMessage:
         """Verify a message of our own as of when it was signed: what waited may be older than its certificate."""
         header = message_pb2.Header.FromString(message_pb2.SignedMessage.FromString(data).header)
         at = header.author_time.ToDatetime(tzinfo=UTC)
-        return verify(data, self.register().certificate_verifier(), at=at)
+        try:
+            return verify(data, self.register().certificate_verifier(), at=at)
+        except Rejected as error:
+            if error.reason != "wrong_signers":
+                raise
+            return verify_pending(data, self.register().certificate_verifier(), at=at)
 
     async def _fetch_sets(self, versions: Iterable[bytes]) -> None:
         """Make the older sets of the register available that proofs refer to."""
