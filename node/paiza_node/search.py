@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from paiza.v1 import log_pb2, message_pb2, search_pb2
-from paiza_domain import searching
+from paiza_domain import reference, searching
+from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded
 from paiza_node.disclose import MAX_REASON
 from paiza_node.index import CURSOR, Blinder
@@ -89,6 +90,7 @@ class Search:
         self._blinder = blinder
         self._visible = visible
         self._clock = clock
+        self._names: tuple[bytes, NameIndex] | None = None
 
     async def __call__(self, officer: Officer, request: search_pb2.SearchRequest) -> Results:
         """Find messages.
@@ -98,7 +100,7 @@ class Search:
         3. It stands in the log before anything is found.
         """
         # 1.
-        sought = self._clauses(request.criteria)
+        sought = await asyncio.to_thread(self._clauses, request.criteria)
         if not sought and not (request.author or request.kind or request.HasField("since_time")):
             raise Rejected("search_empty", "name at least one thing to search for")
         # 2.
@@ -143,13 +145,23 @@ class Search:
         sought: list[tuple[bytes, ...]] = []
         for each in criteria:
             _check(each)
-            clauses = searching.clauses(each.field, each.text)
+            clauses = searching.clauses(each.field, each.text, self._other_names(each))
             if not clauses:
                 raise Rejected("search_empty", f"nothing is left of the text for {each.field}")
             sought += [tuple(self._blinder.token(term) for term in clause) for clause in clauses]
         if len(sought) > searching.MAX_CLAUSES:
             raise Rejected("too_large", f"a search has at most {searching.MAX_CLAUSES} words")
         return tuple(sought)
+
+    def _other_names(self, criterion: search_pb2.Criterion) -> list[str]:
+        """Give every name of the substance that a text means, by the reference data of the register."""
+        if criterion.field != "substance":
+            return []
+        register = self._registers.last
+        names = self._names
+        if names is None or names[0] != register.version:  # read when first asked for: most nodes' days have no search
+            names = self._names = (register.version, NameIndex(reference.read(register.reference)))
+        return [name for each in names[1].find(criterion.text).substances for name in each.all_names()]
 
     def _log(self, pen: Pen, officer: Officer, request: search_pb2.SearchRequest) -> None:
         tokens = [

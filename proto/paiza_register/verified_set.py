@@ -59,7 +59,7 @@ FEDERATION: Final = "federation.json"
 # Names become names of files at every reader: what one member publishes must not make another's disk refuse it.
 _TARGET: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-# What people read and no node does: it is vouched for, and what it says is judged by its readers.
+# No exchange depends on it: it is vouched for as any file, and what it says is judged by its readers.
 _REFERENCE: Final = re.compile(r"reference-[a-z0-9-]{1,40}\.json|members/[a-z0-9-]{2,16}/(?:profile|liaison)\.json")
 
 _Signed = TypeVar("_Signed", bound=Signed)

@@ -1,7 +1,7 @@
 """Reads records of a reference file one by one: a record that is wrong is left out and named, the others count.
 
 Reference data are read by people at work, and come from many hands. A wrong record must not take the others with it,
-and no record can stop a node: nodes never read these files.
+and no record can stop an exchange: nothing that is sent or received is judged by these files.
 """
 
 import json

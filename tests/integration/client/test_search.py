@@ -65,6 +65,8 @@ def test_a_notice_is_found_on_both_sides(paiza: Paiza, tmp_path: Path, sent: tup
         assert [each["event_time"][:10] for each in found] == ["2026-03-04"]
         for criterion in (
             ("--substance", "героин"),
+            ("--substance", "диаморфин"),  # a synonym, by the reference data
+            ("--substance", "561-27-3"),
             ("--place", "Dushanbinka"),
             ("--country", "Казахстан"),
             ("--route", "transit Узбекистан"),
