@@ -70,8 +70,10 @@ class _Row:
 
     def __init__(self, notice: pb.SeizureNotice, substance: pb.Substance, layout: ImportMap) -> None:
         self.notice, self.substance, self.layout = notice, substance, layout
-        # What an import of this layout noted because the notice has no field that holds it.
-        self.noted = dict(self._notes()) if notice.source == layout.source else {}
+        # What an import of this layout noted because the notice has no field that holds it; the longest of a column is
+        # the whole of it.
+        notes = sorted(self._notes(), key=lambda note: len(note[1])) if notice.source == layout.source else ()
+        self.noted = dict(notes)
 
     def _notes(self) -> Iterator[tuple[str, str]]:
         for line in self.notice.circumstances.split("\n"):
