@@ -4,7 +4,8 @@
 #   VENV         where the virtual environment is (default: .venv)
 #   BENCH        the rows `make bench` measures (for example BENCH=pipeline,latency; default: all)
 #   DEMO_ARGS    what `make demo`, `up` and `down` hand on (for example DEMO_ARGS="--lang ru")
-#   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn)
+#   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn);
+#                SEED also for `make explore`
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
 VENV ?= .venv
@@ -25,10 +26,10 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test kill lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test explore kill lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | kill | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | kill | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -58,6 +59,10 @@ $(READY): $(LOCKED) pyproject.toml hatch_build.py $(CATALOGUES)
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-index --no-build-isolation --no-deps --editable . >$(VENV)/setup.log 2>&1 || { \
 	  echo "make: the project itself could not be installed: $$(grep -m1 -i 'error' $(VENV)/setup.log); the whole log is $(VENV)/setup.log" >&2; exit 1; }
 	@touch $@
+
+# Every way a controlled delivery can go, far deeper than `make test` looks: half an hour and more.
+explore: setup
+	PAIZA_EXPLORE=1 $(if $(SEED),PAIZA_EXPLORE_SEED=$(SEED)) $(BIN)/python -m pytest -n 2 tests/unit/paiza_domain/workflows/test_exploration.py
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

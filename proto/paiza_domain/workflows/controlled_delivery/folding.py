@@ -91,13 +91,21 @@ class Folding:
         if step.kind not in kinds.CONTENDED and step.kind != kinds.AUTHORISATION:
             return ()
         halts = self._halts & members & ~self.thread.before[place]
+        first: Step | None = None
         while halts:
             other = halts.bit_length() - 1
             halts ^= 1 << other
             halt = self.thread.steps[other]
-            if self.thread.concurrent(place, other) and overtakes(halt, step, self.before(place)):
-                return (Breach(Rule.OVERTAKEN, {"member": halt.author, "step": halt.digest.hex()[:_DIGITS]}),)
-        return ()
+            if (first is None or halt.digest < first.digest) and self._goes_before(other, place):
+                first = halt
+        if first is None:
+            return ()
+        # The one of the lowest digest is named: places differ from node to node.
+        return (Breach(Rule.OVERTAKEN, {"member": first.author, "step": first.digest.hex()[:_DIGITS]}),)
+
+    def _goes_before(self, other: int, place: int) -> bool:
+        step, halt = self.thread.steps[place], self.thread.steps[other]
+        return self.thread.concurrent(place, other) and overtakes(halt, step, self.before(place))
 
     def _collides(self, course: Course, place: int) -> Breaches:
         """Step 4."""

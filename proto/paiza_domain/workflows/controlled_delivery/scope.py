@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, ControlledDeliveryScope
 from paiza.v1.seizure_notice_pb2 import Quantity
@@ -11,7 +13,8 @@ from paiza_domain.quantity import GRAMS_PER_UNIT, format_amount
 from paiza_domain.workflows.controlled_delivery.course import Course, StateStanding, Status
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
 
-_TIME = "%Y-%m-%d %H:%M UTC"
+_TIME: Final = "%Y-%m-%d %H:%M UTC"
+_POINTS_KEPT: Final = 1_024  # names of border points; a region has a few hundred
 
 
 def time_text(time: datetime) -> str:
@@ -77,5 +80,6 @@ def _measure(quantity: Quantity) -> tuple[str, Fraction | int]:
     return (quantity.unit, quantity.millionths) if grams is None else ("g", quantity.millionths * grams)
 
 
+@lru_cache(maxsize=_POINTS_KEPT)
 def _plain(point: str) -> str:
     return " ".join(point.split()).casefold()

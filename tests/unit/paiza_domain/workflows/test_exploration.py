@@ -1,0 +1,130 @@
+"""The fold holds the six invariants in every thread there can be, up to a depth, and in long ones drawn at random.
+
+`make explore` goes as deep as is written in `FULL`; `make test` as deep as seconds allow. What was covered is printed.
+"""
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+from paiza_domain.workflows.controlled_delivery import fold
+from tests.unit.paiza_domain.workflows import deliveries
+from tests.unit.paiza_domain.workflows.exploration import (
+    Exploration,
+    Moves,
+    decisions,
+    handovers,
+    linear_extensions,
+    movements,
+    tell,
+)
+from tests.unit.paiza_domain.workflows.oracle import Oracle
+from tests.unit.paiza_domain.workflows.random_runs import RandomRun
+
+EXPLORE = bool(os.environ.get("PAIZA_EXPLORE"))
+SEED = int(os.environ.get("PAIZA_EXPLORE_SEED", "1"))
+RUNS = 3_000 if EXPLORE else 40  # random threads
+
+
+@dataclass(frozen=True)
+class Region:
+    """Part of what there can be: `states`, from the request or from the activation on, to a depth of further steps."""
+
+    states: int
+    moves: Moves
+    depth: int
+    forgetful: bool = False
+    most: int = 0  # threads followed further at each depth; 0 for all
+
+    def __str__(self) -> str:
+        """Name it in the test's id."""
+        forgetful = "-forgetful" if self.forgetful else ""
+        return f"{self.states}-{self.moves.__name__}-{self.depth}{forgetful}{f'-{self.most}' if self.most else ''}"
+
+
+BRIEF = (
+    Region(2, decisions, 3),
+    Region(3, decisions, 2),
+    Region(2, handovers, 5),
+    Region(3, handovers, 4),
+    Region(2, movements, 2, forgetful=True),
+    Region(2, movements, 3),
+    Region(3, movements, 2),
+    Region(4, movements, 2),
+    Region(3, movements, 8, most=150),
+)
+FULL = (
+    Region(2, handovers, 8),
+    Region(3, handovers, 6),
+    Region(4, handovers, 5),
+    Region(2, movements, 4),
+    Region(3, movements, 3),
+    Region(4, movements, 3),
+    Region(2, decisions, 5),
+    Region(3, decisions, 4),
+    Region(4, decisions, 3),
+    Region(2, movements, 3, forgetful=True),
+    Region(3, handovers, 5, forgetful=True),
+    Region(2, movements, 12, most=1_000),
+    Region(3, movements, 12, most=1_000),
+    Region(4, movements, 12, most=1_000),
+    Region(2, movements, 5),
+    Region(3, movements, 4),
+)
+
+
+@pytest.mark.timeout(14_400)
+@pytest.mark.parametrize("region", FULL if EXPLORE else BRIEF, ids=str)
+def test_every_thread_holds_the_invariants_on_every_node(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever each state knew when it released a step, all nodes agree, and no invariant is broken."""
+    thread = deliveries.Thread(states=deliveries.NAMES[: region.states], salt=str(SEED))
+    if region.moves is movements:
+        thread.activate()
+    else:
+        thread.request()
+    exploration = Exploration(thread, region.moves, region.depth, region.forgetful, region.most, SEED)
+    assert exploration.run() == []
+    assert exploration.concurrent
+    if EXPLORE:
+        with capsys.disabled():
+            print(f"\n{region}: {exploration.met} threads, {exploration.concurrent} with concurrent ends")
+
+
+@pytest.mark.timeout(14_400)
+def test_long_threads_at_random_hold_the_invariants() -> None:
+    """Honest and dishonest steps, unknown ancestors, jumps in time: everyone agrees, also who holds only a part."""
+    moved = 0
+    for seed in range(SEED * 100_000, SEED * 100_000 + RUNS):
+        run = RandomRun(seed, states=2 + seed % 3, length=12 + seed % 30)
+        standing = fold(run.steps)
+        complaints = list(Oracle(run.steps, standing).complaints())
+        part = run.known_somewhere()
+        complaints += Oracle(part, fold(part)).complaints()
+        if fold(run.in_some_order()) != standing:
+            complaints.append("two orders of arrival differ")
+        assert complaints == [], [seed, *map(tell, run.steps)]
+        moved += len(standing.custody) > 1
+    assert moved > RUNS // 10  # the threads are not all of them stuck
+
+
+@pytest.mark.timeout(14_400)
+def test_every_order_of_arrival_gives_the_same_standing() -> None:
+    """All orders in which ancestors come first, and between them every prefix that somebody holds."""
+    thread = deliveries.Thread(states=deliveries.NAMES[:3])
+    active = thread.activate()
+    offer = thread.offer("tjk", "uzb", after=[active])
+    other = thread.offer("tjk", "uzb", after=[active])
+    thread.accept("uzb", offer, after=[offer])
+    thread.accept("uzb", other, after=[other])
+    stop = thread.add("stop", "kaz", after=[active])
+    thread.add("acknowledgement", "tjk", after=[stop])
+    expected = fold(thread.steps)
+    orders = 0
+    for order in linear_extensions(thread.steps, 5_000 if EXPLORE else 300):
+        assert fold(order) == expected
+        orders += 1
+    assert orders > 50
+    for length in range(1, len(thread.steps) + 1):
+        held = thread.steps[:length]
+        assert list(Oracle(held, fold(held)).complaints()) == []
