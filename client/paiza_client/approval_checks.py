@@ -1,0 +1,139 @@
+"""Checks on what the own node says about messages that need a second officer. Pure, as `paiza_client.checks`.
+
+The second officer signs header bytes whose digest, parts and present signatures were verified here, with every part
+opened: he sees exactly what he signs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from paiza.v1 import approval_pb2, log_pb2, message_pb2, officer_pb2
+from paiza_client.errors import NotProven, located
+from paiza_client.logs import LogReader, Registers
+from paiza_client.model import Outcome, Proof
+from paiza_domain import validation
+from paiza_wire.identity import SpiffeId
+from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, verify_pending
+from paiza_wire.receipts import VerifiedEntry, check_released
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedWaiting:
+    """A waiting message, verified as far as it is signed, with what its parts say by their number."""
+
+    message: PendingMessage
+    parts: dict[int, bytes]
+    submitted_by: str
+    expires_time: datetime
+    opened: tuple[Proof, ...]
+
+
+def waiting_outcome(
+    told: officer_pb2.WaitingForApproval,
+    message: VerifiedMessage | PendingMessage,
+    note: bytes,
+    member: str,
+    logs: LogReader,
+) -> Outcome:
+    """Check the node's receipt for a message that waits: its own log holds that this message was submitted."""
+    where = message.header.message_id.hex()
+    proof, _entry = logs.entry(told.submitted, note)
+    if (proof.event, proof.member, proof.digest) != ("SUBMITTED", member, message.digest):
+        raise NotProven("bad_proof", f"{where}: SUBMITTED", "the entry is not of this submission")
+    required = {signer.id for signer in message.header.required_signers}
+    if not told.missing_signers or not required.issuperset(told.missing_signers):
+        raise NotProven("unexpected_answer", where, "it waits for officers whom the message does not name")
+    return Outcome(
+        "waiting",
+        message.digest,
+        (proof,),
+        missing=tuple(told.missing_signers),
+        expires_time=told.expires_time.ToDatetime(tzinfo=UTC),
+    )
+
+
+def check_release(entry: VerifiedEntry, message: VerifiedMessage | PendingMessage, recipient: str) -> None:
+    """Check a release of our own message; of signatures added elsewhere, that the named officers made them."""
+    if isinstance(message, VerifiedMessage):
+        check_released(entry.entry, message, recipient)
+        return
+    where = f"{message.header.message_id.hex()}: RELEASED {recipient}"
+    signers = entry.entry.signers
+    if entry.entry.counterpart != recipient or entry.entry.HasField("part_number"):
+        raise NotProven("bad_proof", where, "the entry is for another recipient")
+    if [(each.id, each.role) for each in signers] != [(each.id, each.role) for each in message.header.required_signers]:
+        raise NotProven("wrong_signers", where, "the release names other signers than the message")
+    ours = {signer.id: certificate.fingerprint for signer, certificate in message.signers}
+    if any(each.certificate_sha256 != ours[each.id] for each in signers if each.id in ours):
+        raise NotProven("wrong_signers", where, "the release names another certificate than the one that signed")
+
+
+def check_waiting(
+    answer: approval_pb2.GetWaitingResponse, *, digest: bytes, officer: SpiffeId, registers: Registers, now: datetime
+) -> OpenedWaiting:
+    """Check a waiting message before anybody reads or signs it.
+
+    1. The header is the one asked for, and of our own member.
+    2. The signatures there are hold, and the parts are those of the header.
+    3. The keys open the parts; our log holds that each of them was opened by this officer.
+    4. The content is what every recipient would accept.
+    """
+    # 1.
+    where = digest.hex()[:16]
+    if message_digest(answer.message.header) != digest:
+        raise NotProven("part_digest_mismatch", where, "the node shows another message than the one asked for")
+    # 2.
+    with located(where, NotProven):
+        message = verify_pending(answer.message.SerializeToString(), registers.current.certificate_verifier(), at=now)
+    if message.header.author != officer.member:
+        raise NotProven("wrong_member", where, "the message is another member's")
+    # 3.
+    sealed = {part.part_number: part.ciphertext for part in message.signed.parts}
+    parts: dict[int, bytes] = {}
+    with located(where, NotProven):
+        for key in answer.part_keys:
+            parts[key.part_number] = open_part(
+                message.header, key.part_number, sealed.get(key.part_number, b""), key.part_key
+            )
+    logs = LogReader(registers)
+    opened = tuple(logs.proof(each)[0] for each in answer.opened)
+    told = {(each.event, each.member, each.actor, each.digest, each.part_number) for each in opened}
+    if told != {("OPENED", officer.member, str(officer), digest, number) for number in parts}:
+        raise NotProven("bad_proof", f"{where}: OPENED", "the entries are not of these openings")
+    # 4.
+    _check_content(message, parts, now, where)
+    return OpenedWaiting(message, parts, answer.submitted_by, answer.expires_time.ToDatetime(tzinfo=UTC), opened)
+
+
+def _check_content(message: PendingMessage, parts: dict[int, bytes], now: datetime, where: str) -> None:
+    annexes = [
+        number for number, part in enumerate(message.header.parts) if part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+    ]
+    withheld = any(number not in parts for number in annexes)
+    annex = next((parts[number] for number in annexes if number in parts), None)
+    with located(where):
+        validation.check_message(message.header, parts.get(0), annex, now, annex_withheld=withheld)
+
+
+def check_approved(
+    proven: log_pb2.ProvenEntry, note: bytes, digest: bytes, officer: SpiffeId, logs: LogReader
+) -> Proof:
+    """Check that our log holds this officer's approval."""
+    proof, _entry = logs.entry(proven, note)
+    if (proof.event, proof.member, proof.actor, proof.digest) != ("APPROVED", officer.member, str(officer), digest):
+        raise NotProven("bad_proof", f"{digest.hex()[:16]}: APPROVED", "the entry is not of this approval")
+    return proof
+
+
+def check_declined(answer: approval_pb2.DeclineResponse, digest: bytes, officer: SpiffeId, logs: LogReader) -> Proof:
+    """Check that our log holds that this officer ended the waiting."""
+    proof, _entry = logs.entry(answer.declined, answer.checkpoint)
+    if (proof.event, proof.member, proof.actor, proof.digest) != ("DECLINED", officer.member, str(officer), digest):
+        raise NotProven("bad_proof", f"{digest.hex()[:16]}: DECLINED", "the entry is not of this act")
+    return proof
+
+
+def same_signatures(shown: Sequence[message_pb2.Signature], header: message_pb2.Header) -> bool:
+    """Say whether all required signatures are there, in their order."""
+    return [each.signer_id for each in shown] == [each.id for each in header.required_signers]
