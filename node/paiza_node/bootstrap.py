@@ -41,6 +41,7 @@ from paiza_node.holders import Holders
 from paiza_node.index import Blinder, Index
 from paiza_node.keyring import Keys, bad_key, load_keys
 from paiza_node.lanes import Lane, SharedThreads
+from paiza_node.late_holders import LateHolders
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
@@ -377,6 +378,13 @@ def _behaviours(
         delivery_life=config.delivery_life,
         clock=_now,
     )
+    late_holders = LateHolders(
+        node_id=context.node_id,
+        registers=context.registers,
+        store=context.store,
+        share=forward.share,
+    )
+    watches.append(late_holders.keep_watch)
     receive = Receive(
         member=config.member,
         node_id=context.node_id,
@@ -387,6 +395,7 @@ def _behaviours(
         lane=lanes["receive"],
         private_keys=context.private_keys,
         suspect=deliver.ask,
+        new_holders=late_holders.tell,
         moved=lambda _threads: None,
         await_attachments=collect.wake,
         clock=_now,

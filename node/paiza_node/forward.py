@@ -231,7 +231,13 @@ class Forward:
                 kind = kinds.get(header.kind, header.kind_version)
                 facts = MessageFacts.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
                 with_annex = _has_annex(header, signed)
-                circumstances = Circumstances(recipient=recipient, consented=bool(kind.workflow), with_annex=with_annex)
+                # Our own recalls and corrections go after their message, wherever others passed that on to.
+                circumstances = Circumstances(
+                    recipient=recipient,
+                    granted=header.author == self._member and not with_annex,
+                    consented=bool(kind.workflow),
+                    with_annex=with_annex,
+                )
                 self._registers.policy.check(node, "take_forwarded", facts, circumstances=circumstances)
                 decided[digest] = _Leave(row, recipient, actor, "", with_annex)
             except Rejected as error:

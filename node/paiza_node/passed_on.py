@@ -14,7 +14,7 @@ from typing import Final
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
-from paiza_node import grants, precedence
+from paiza_node import grants, precedence, taking_back
 from paiza_node.attached import awaited
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
@@ -293,6 +293,7 @@ class TakePassedOn:
             parents=tuple(header.parent_digests),
         )
         pen.tx.add_messages([row])
+        taking_back.note_received(pen, self._node_id, [row])
         proof = ForeignProof(
             digest=item.digest,
             member=header.author,

@@ -110,13 +110,15 @@ class Receive:
         lane: Lane,
         private_keys: Mapping[bytes, hpke.DecryptionKey],
         suspect: Callable[[str], None],
+        new_holders: Callable[[Iterable[bytes]], None],
         moved: Callable[[Collection[bytes]], None],
         await_attachments: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs.
 
-        ``suspect`` has a member asked what it holds of our log; ``moved`` hears of threads whose workflow got a step;
+        ``suspect`` has a member asked what it holds of our log; ``new_holders`` hears of messages of ours that were
+        passed on; ``moved`` hears of threads whose workflow got a step;
         ``await_attachments`` has attachments fetched; ``private_keys`` are our decryption keys by key id.
         """
         self._member = member
@@ -128,6 +130,7 @@ class Receive:
         self._lane = lane
         self._private_keys = private_keys
         self._suspect = suspect
+        self._new_holders = new_holders
         self._moved = moved
         self._await_attachments = await_attachments
         self._passed_on = TakePassedOn(member=member, node_id=node_id, registers=registers, private_keys=private_keys)
@@ -220,6 +223,7 @@ class Receive:
         ]
         self._news.publish([*arrived, *told], ahead)
         self._news.publish(_concerned(item for item in checked if isinstance(item, _Taken)))
+        self._new_holders(item.digest for item in checked if isinstance(item, Passed) and item.message is None)
         if arrived:
             self._await_attachments()
         self._moved({item.thread for item in checked if isinstance(item, _Taken | Passed) and item.is_step})

@@ -1,26 +1,22 @@
 """A recall between real nodes: refused where it may not be, effective at the holder, opened only with a reason."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import Final
 
-import grpc
 import pytest
 import pytest_asyncio
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, log_pb2, officer_pb2, officer_pb2_grpc
 from paiza.v1 import message_pb2 as pb
+from paiza.v1 import officer_pb2
 from paiza.v1.free_message_pb2 import FreeMessage
 from paiza.v1.recall_pb2 import CorrectedField, Correction, Recall
-from paiza_node.edge.status import REASON_KEY
 from paiza_wire import message
 from tests.federation import Federation
-from tests.officer import Officer, read_register
+from tests.integration.exchange.desk import SECONDS, Desk, digest_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS: Final = 20
 RECALL: Final = Recall(reason="wrong-recipient", explanation="Exercise", measure="erase").SerializeToString()
 BETTER: Final = FreeMessage(subject="Exercise", text="Better.").SerializeToString()
 CORRECTION: Final = Correction(
@@ -35,68 +31,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with Federation.create(folder, ["kaz", "tjk", "uzb"]) as federation:
         federation.start("kaz", "tjk")
         yield folder
-
-
-class Desk:
-    """An officer at his node, with a colleague who signs as the second."""
-
-    def __init__(self, folder: Path, member: str) -> None:
-        register = read_register(folder)
-        self.officer = Officer(folder, f"{member}-liaison", register)
-        self.second = Officer(folder, f"{member}-duty", register)
-        self.channel = self.officer.channel()
-        self.stub: officer_pb2_grpc.OfficerServiceAsyncStub = officer_pb2_grpc.OfficerServiceStub(self.channel)
-        self.audit: audit_pb2_grpc.AuditServiceAsyncStub = audit_pb2_grpc.AuditServiceStub(self.channel)
-
-    def write(
-        self, kind: str, content: bytes, about: Sequence[pb.Header], digests: Sequence[bytes], to: Sequence[str]
-    ) -> bytes:
-        """Write a message about others, signed by both officers."""
-        header = self.officer.header(to)
-        header.kind, header.thread_id = kind, about[0].thread_id
-        header.parent_digests.extend(digests)
-        header.required_signers.add(id=self.second.id, role="duty")
-        moment = header.author_time.ToDatetime(tzinfo=UTC)
-        members = [*to, self.officer.member]
-        keys_of = [self.officer.recipient_key(each, moment) for each in members]
-        sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
-        return message.sign(sealed, [self.officer.signer, self.second.signer])
-
-    async def send(self, signed: bytes) -> str:
-        """Submit a message; gives the reason of its refusal, empty where it was released."""
-        request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=signed)])
-        (result,) = (await self.stub.Submit(request, timeout=SECONDS)).results
-        assert result.WhichOneof("result") != "retry", result.retry
-        return result.rejection.reason
-
-    async def wait_for(self, digest: bytes) -> officer_pb2.MessageInfo:
-        """Wait until a message is at this node, by its news."""
-        async for news in self.stub.Watch(officer_pb2.WatchRequest(after_sequence=0), timeout=SECONDS):
-            if news.message.message_digest == digest:
-                return news.message
-        raise AssertionError("the watch ended")
-
-    async def info(self, digest: bytes) -> officer_pb2.MessageInfo:
-        """Give what lists show of a message."""
-        request = officer_pb2.ListMessagesRequest(id_prefix=digest.hex())
-        return (await self.stub.ListMessages(request, timeout=SECONDS)).messages[0]
-
-    async def open(self, digest: bytes, reason: str = "") -> str:
-        """Open the content; gives the reason of a refusal, empty where it was handed over."""
-        request = officer_pb2.OpenMessageRequest(message_digest=digest, reason_text=reason)
-        try:
-            await self.stub.OpenMessage(request, timeout=SECONDS)
-        except grpc.aio.AioRpcError as error:
-            trailing = dict(error.trailing_metadata() or ())
-            return str(trailing.get(REASON_KEY, error.details()))
-        return ""
-
-    async def events(self, digest: bytes) -> list[str]:
-        """Name the events of the own log about a message."""
-        request = audit_pb2.GetTrailRequest(message_digest=digest)
-        answer = await self.audit.GetTrail(request, timeout=SECONDS)
-        entries = [log_pb2.LogEntry.FromString(each.entry) for each in answer.entries]
-        return [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -123,11 +57,6 @@ async def sent(kaz: Desk, tjk: Desk, to: Sequence[str] = ("tjk",)) -> tuple[pb.H
     digest = message.message_digest(header)
     await tjk.wait_for(digest)
     return pb.Header.FromString(header), digest
-
-
-def digest_of(signed: bytes) -> bytes:
-    """Give the digest of a message."""
-    return message.message_digest(pb.SignedMessage.FromString(signed).header)
 
 
 async def test_a_recall_reaches_its_holder(kaz: Desk, tjk: Desk) -> None:
