@@ -48,7 +48,7 @@ class Desk:
         async with self.officers[role].channel() as channel:
             yield channel
 
-    async def send(  # noqa: PLR0913 - what a message is made of
+    async def send(
         self,
         recipients: Sequence[str],
         handling: message_pb2.Handling,
@@ -150,13 +150,16 @@ class Desk:
 
     async def arrival(self, digest: bytes) -> officer_pb2.MessageInfo:
         """Wait until a message is here."""
-        return await until(lambda: self.info(digest))
+        found: officer_pb2.MessageInfo = await until(lambda: self.info(digest))
+        return found
 
     async def open(self, digest: bytes, part: int = 0) -> officer_pb2.OpenMessageResponse:
         """Open one part."""
         request = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=part, reason_text="Exercise.")
         async with self._channel("liaison") as channel:
-            return await officer_pb2_grpc.OfficerServiceStub(channel).OpenMessage(request, timeout=SECONDS)
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            opened: officer_pb2.OpenMessageResponse = await stub.OpenMessage(request, timeout=SECONDS)
+        return opened
 
     async def trail(self, digest: bytes) -> list[log_pb2.LogEntry]:
         """Give everything the own log says of a message."""
@@ -176,6 +179,6 @@ class Desk:
 async def until(ask: Callable[[], Any]) -> Any:
     """Ask again and again until something is answered that counts as true."""
     async with asyncio.timeout(SECONDS):
-        while not (found := await ask()):
+        while not (found := await ask()):  # noqa: ASYNC110 - another process's doing is no event here
             await asyncio.sleep(POLL_SECONDS)
     return found

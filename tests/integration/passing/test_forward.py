@@ -11,8 +11,6 @@ from paiza.v1.message_pb2 import Handling, Header
 from tests.federation import Federation
 from tests.integration.passing.desk import Desk, until
 
-pytestmark = pytest.mark.asyncio
-
 REQUEST = InformationRequest(
     reference="EX-2",
     subject="Exercise",
@@ -138,7 +136,7 @@ async def test_use_is_bound_to_the_purposes(desks: dict[str, Desk]) -> None:
     assert events.count("DENIED") == 2
 
 
-async def test_every_node_verifies_afterwards(desks: dict[str, Desk], federation: Federation) -> None:
+def test_every_node_verifies_afterwards(desks: dict[str, Desk], federation: Federation) -> None:
     """All logs, rows, bodies and proofs of all four nodes hold, with everything that was passed on."""
     assert desks
     for node in federation.nodes.values():
