@@ -1,10 +1,14 @@
 """Reference data as an officer meets them: looked up, beside a draft, beside an opened notice, without the node."""
 
 import asyncio
+import io
 from pathlib import Path
 
 import pytest
 
+from paiza_client.cli import interactive
+from paiza_client.cli.terminal import Terminal
+from paiza_domain import forms, kinds
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.client.test_commands import arrives
@@ -123,3 +127,19 @@ def test_without_the_node_the_register_verified_last_answers(paiza: Paiza, feder
         assert paiza("uzb-duty", "substance", "heroin").code == 4
     finally:
         federation.node("tjk").start()
+
+
+def test_a_name_typed_at_a_prompt_is_answered_at_once(
+    paiza: Paiza, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Filling a form in, the officer sees what a name means in the states addressed, or what may be meant."""
+    assert paiza("kaz-liaison", "contacts").code == 0  # the register is here
+    monkeypatch.setattr("sys.stdin", io.StringIO("герыч\nherion\n"))
+    walk = interactive.Walk(Terminal("kaz-liaison"), kinds.get("seizure-notice", 1), "long", ("tjk", "centre"))
+    field = next(each for each in forms.fields(kinds.get("seizure-notice", 1)) if each.path == "substances[].as_named")
+    assert walk._ask(field, required=True) == "герыч"
+    told = capsys.readouterr().err
+    assert "heroin: Heroin; tjk: List I" in told
+    assert "centre:" not in told
+    assert walk._ask(field, required=True) == "herion"
+    assert "Did you mean “heroin”?" in capsys.readouterr().err
