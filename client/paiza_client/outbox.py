@@ -102,7 +102,8 @@ class Outbox:
                 self._write(kept)
             batch.path.unlink(missing_ok=True)
             _sync_folder(self._folder)
-        self._remove_sealed(item for place, item in enumerate(batch.items) if place not in {*remaining, *refused, *apart})
+        wanted = {*remaining, *refused, *apart}
+        self._remove_sealed(item for place, item in enumerate(batch.items) if place not in wanted)
 
     def listing(self) -> list[Waiting]:
         """Describe every message that waits or was refused, oldest first."""

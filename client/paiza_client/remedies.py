@@ -30,6 +30,18 @@ UNKNOWN: Final = Remedy(N_("The request was refused for a reason this program do
 REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
     {
         "ambiguous_id": Remedy(N_("More than one message matches this id."), N_("Give more digits of the id.")),
+        "approval_declined": Remedy(
+            N_("A second officer declined to sign this message; nothing was sent."),
+            N_("Ask that officer why, and write the message anew."),
+        ),
+        "approval_expired": Remedy(
+            N_("No second officer decided in time; nothing was sent."),
+            N_("Send the message again if it still matters, and tell the second officer."),
+        ),
+        "approval_withdrawn": Remedy(
+            N_("The message was taken back before a second officer signed it; nothing was sent."),
+            N_("Write it anew if it still matters."),
+        ),
         "attachment_changed": Remedy(
             N_("The file was changed while it was being sealed."),
             N_("Send it again when no program writes to it."),
@@ -175,6 +187,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Only its author recalls or corrects a message."),
             N_("Write to the author: paiza reply ID"),
         ),
+        "not_signer": Remedy(
+            N_("The message does not wait for your signature."),
+            N_("See what waits for you with: paiza approve --list"),
+        ),
         "recalled": Remedy(
             N_("Its author took this message back."),
             N_("If you must see it all the same, repeat the command with --reason and say why."),
@@ -244,7 +260,12 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("State it with --reason; it is kept for the auditors."),
         ),
         "second_officer_missing": Remedy(
-            N_("This kind of message needs the signatures of two officers."), N_("Have a second officer sign it.")
+            N_("This kind of message needs the signatures of two officers."),
+            N_("Name the second one with --second; paiza approve --officers lists them."),
+        ),
+        "self_approval": Remedy(
+            N_("Whoever wrote a message cannot be its second officer."),
+            N_("Another officer must sign it; paiza approve --officers lists them."),
         ),
         "standby": Remedy(N_("This process of the node only stands by."), _TRY_LATER),
         "too_large": Remedy(N_("Something is larger than its limit."), N_("Shorten or split it.")),

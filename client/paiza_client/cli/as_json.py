@@ -156,7 +156,9 @@ def outcome(sealed: "Sealed", result: Outcome) -> dict[str, Any]:
         "thread": result.thread_name,
         "reason": result.reason,
         "detail": result.detail,
-        "released": [proof(each) for each in result.proofs],
+        "released": [proof(each) for each in result.proofs if each.event == "RELEASED"],
+        "missing": list(result.missing),
+        "expires_time": result.expires_time,
     }
 
 

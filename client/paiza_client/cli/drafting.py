@@ -56,6 +56,7 @@ class Prepared:
     annex: Message | None
     envelope: Envelope
     parents: tuple[str, ...] = field(default=())
+    second: str = ""
 
 
 def find_kind(wanted: str) -> Kind:
@@ -131,11 +132,18 @@ def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:
         legal_bases=draft.legal_bases,
         review_time=draft.review_time or now + default,
     )
-    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, (*wish.parents, *draft.parents))
+    parents = (*wish.parents, *draft.parents)
+    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, wish.second)
 
 
 async def follow(session: "Session", prepared: Prepared) -> Prepared:
-    """Find the messages this one follows from and take their thread; without recipients, answer the first author."""
+    """Find the messages this one follows from and take their thread; without recipients, answer the first author.
+
+    And find the second officer, where one is named.
+    """
+    if prepared.second:
+        second = await session.approvals.second(prepared.second, prepared.kind)
+        prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
     if not prepared.parents:
         return prepared
     found: list[MessageSummary] = [await messages.one(session, each) for each in dict.fromkeys(prepared.parents)]

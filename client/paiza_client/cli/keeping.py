@@ -25,7 +25,9 @@ def list_() -> None:
     desk = terminal()
     waiting = Outbox(desk.profile().outbox).listing()
     if desk.wants_json:
-        desk.json([{**as_json.header(each.header), "refused": each.refused} for each in waiting])
+        desk.json(
+            [{**as_json.header(each.header), "refused": each.refused, "second": each.second} for each in waiting]
+        )
         return
     rows = [
         (
@@ -33,7 +35,11 @@ def list_() -> None:
             messages.urgency(each.header),
             messages.kind_title(each.header),
             messages.recipients(each.header),
-            _("refused: {reason}").format(reason=each.refused) if each.refused else _("waiting"),
+            _("refused: {reason}").format(reason=each.refused)
+            if each.refused
+            else _("waits for a second officer")
+            if each.second
+            else _("waiting"),
         )
         for each in waiting
     ]
@@ -53,7 +59,8 @@ def flush() -> None:
         async with connect(profile, desk.passphrase) as session:
             return await session.flush()
 
-    if not any(Outbox(profile.outbox).batches()):
+    kept = Outbox(profile.outbox)
+    if not any(kept.batches()) and not any(kept.at_second_officers()):
         outcomes: list[Outcome] = []
     else:
         try:
@@ -71,6 +78,8 @@ def flush() -> None:
         return
     counts = {state: sum(each.state == state for each in outcomes) for state in ("released", "refused", "retry")}
     desk.say(_("Sent: {released}, refused: {refused}, still waiting: {retry}").format(**counts))
+    if second := sum(each.state == "waiting" for each in outcomes):
+        desk.say(_("Waiting for a second officer: {n}").format(n=second))
 
 
 @outbox.command(help=N_("Give a waiting or refused message up. It cannot be brought back."))

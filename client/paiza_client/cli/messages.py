@@ -51,6 +51,11 @@ _EVENTS: Final = {
     "EXPORTED": N_("exported"),
     "EXPIRED": N_("given up"),
     "DENIED": N_("denied"),
+    "DECLINED": N_("not signed"),
+    "ASSIGNED": N_("given to"),
+    "ACKNOWLEDGED": N_("acknowledged"),
+    "ESCALATED": N_("passed on, unacknowledged"),
+    "DONE": N_("done"),
     "RECALLED": N_("recalled"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")

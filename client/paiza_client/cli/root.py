@@ -13,6 +13,7 @@ from paiza_client.language import N_
 COMMANDS: Final = {
     "acknowledge": "taking_back:acknowledge",
     "attach": "attaching:attach",
+    "approve": "approving:approve",
     "audit": "auditing:audit",
     "border": "laws:border",
     "cd": "controlled_delivery:cd",

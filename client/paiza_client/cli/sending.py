@@ -37,6 +37,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--attach", multiple=True, metavar="FILE", help=N_("Attach a file: picture, film, scan, PDF, table, text.")
         ),
+        click.option(
+            "--second", default="", metavar="OFFICER", help=N_("Who must sign as well: paiza approve --officers.")
+        ),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
         click.option("--urgency", type=click.Choice(URGENCIES), help=N_("How soon it must be acted on.")),
@@ -101,6 +104,7 @@ def _wish(options: dict[str, Any], answered: str = "") -> Wish:
         options["urgency"] or "",
         options["reason_code"],
         (answered,) if answered else (),
+        second=options["second"],
         attach=options["attach"],
         strip_location=options["strip_location"],
     )
@@ -185,7 +189,7 @@ def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: U
     profile = desk.profile()
     known = register.cached(profile)
     roles = remembered_roles(profile)
-    if known is None or not roles or prepared.parents:
+    if known is None or not roles or prepared.parents or prepared.second:
         raise cause
     composer = Composer(profile, open_credentials(profile, desk.passphrase), known, roles)
     if dry_run:
@@ -213,6 +217,9 @@ def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool)
     if desk.wants_json:
         desk.json(as_json.outcome(sealed, outcome))
         return
+    if outcome.state == "waiting":
+        _tell_waiting(desk, sealed, outcome)
+        return
     desk.say(_("Released as {thread}").format(thread=outcome.thread_name), "bold green")
     desk.pairs(
         [
@@ -227,6 +234,22 @@ def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool)
         )
         + (" " + _("Call the recipient as well: it is urgent.") if urgent else "")
     )
+
+
+def _tell_waiting(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:
+    """Say for whose signature a message waits; nothing of it has left the node."""
+    desk.say(_("Not sent yet: it waits for {officers}").format(officers=", ".join(outcome.missing)), "bold yellow")
+    until = messages.when(outcome.expires_time) if outcome.expires_time is not None else ""
+    desk.pairs(
+        [
+            (_("Id"), sealed.id),
+            (_("Until"), until),
+            *((messages.event(proof), messages.proof_text(proof)) for proof in outcome.proofs),
+        ]
+    )
+    short = sealed.id[: messages.SHORT_ID]
+    desk.note(_("The second officer reads and signs it with: paiza approve {id}").format(id=short))
+    desk.note(_("To take it back: paiza approve {id} --decline").format(id=short))
 
 
 def _known(reason: str) -> str:

@@ -77,7 +77,7 @@ class Terminal:
             yield session
 
     async def _send_waiting(self, session: "Session") -> None:
-        if not any(session.outbox.batches()):
+        if not any(session.outbox.batches()) and not any(session.outbox.at_second_officers()):
             return
         try:
             outcomes = await session.flush()
