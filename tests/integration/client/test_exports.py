@@ -19,7 +19,7 @@ NOTICE = """\
 kind: seizure-notice
 to: [tjk]
 urgency: routine
-handling: {{tlp: {tlp}, code: {code}, classification: 1}}
+handling: {{tlp: {tlp}, code: {code}, classification: {level}}}
 review: 3 years
 content:
   notice_id: {number}
@@ -44,11 +44,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sent(
-    paiza: Paiza, federation: Federation, folder: Path, number: str, *, tlp: str = "GREEN", code: str = "H0"
+    paiza: Paiza,
+    federation: Federation,
+    folder: Path,
+    number: str,
+    *,
+    tlp: str = "GREEN",
+    code: str = "H0",
+    level: int = 1,
 ) -> str:
     """Send a notice from kaz, wait until it is at tjk, and give its id."""
     draft = folder / f"{number}.yaml"
-    draft.write_text(NOTICE.format(number=number, tlp=tlp, code=code))
+    draft.write_text(NOTICE.format(number=number, tlp=tlp, code=code, level=level))
     message_id = str(paiza("kaz-liaison", "send", "seizure-notice", draft, "--json").json["id"])
     asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
     return message_id
@@ -79,7 +86,7 @@ def test_what_must_not_leave_is_refused_or_left_out(
     paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path
 ) -> None:
     """Without the originator's grant nothing is written for others; with --partial only what may go is."""
-    allowed = sent(paiza, federation, folder, "EX-2", tlp="CLEAR")
+    allowed = sent(paiza, federation, folder, "EX-2", tlp="CLEAR", level=0)
     kept = sent(paiza, federation, folder, "EX-3", tlp="RED", code="H2")
     file = tmp_path / "customs.xlsx"
     command: tuple[str | Path, ...] = (
