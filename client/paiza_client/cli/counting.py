@@ -78,7 +78,7 @@ async def _records(
 ) -> list[Record]:
     async with desk.session() as session:
         found = await gathering.chosen(session, (), kind=observations.KIND, author=author, since=since)
-        counted = gathering.stored_until(found, until)
+        counted = gathering.standing(desk, gathering.stored_until(found, until))
         return [record for record, _part in await gathering.opened(desk, session, counted, reason, annex=False)]
 
 

@@ -145,6 +145,8 @@ async def _gathered(
 ) -> list[tuple[Record, OpenedPart]]:
     async with desk.session() as session:
         found = await gathering.chosen(session, ids, **wanted)
+        if not ids:
+            found = gathering.standing(desk, found)
         if not found:
             raise gathering.none_found()
         allowed = await _allowed(desk, session, found, intent, partial=partial)

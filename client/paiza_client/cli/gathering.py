@@ -69,6 +69,14 @@ def header_rows(record: Record) -> list[tuple[str, str]]:
     return messages.header_rows(record.header, record.thread_name)
 
 
+def standing(desk: Terminal, found: Sequence[MessageSummary]) -> list[MessageSummary]:
+    """Leave out what its author recalled or replaced: the one no longer holds, the other would count twice."""
+    kept = [each for each in found if not each.recalled_by and not each.replaced_by]
+    if len(kept) < len(found):
+        desk.note(_("Left out, because recalled or replaced: {n}").format(n=len(found) - len(kept)))
+    return kept
+
+
 def stored_until(found: Sequence[MessageSummary], until: datetime | None) -> list[MessageSummary]:
     """Leave out what was stored later."""
     return [each for each in found if until is None or each.stored_time.astimezone(UTC) <= until]
