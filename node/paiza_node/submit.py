@@ -16,7 +16,7 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import deadlines, kinds, thread, validation
 from paiza_domain.workflows.step import Step
-from paiza_node import precedence, taking_back
+from paiza_node import derive, precedence, taking_back
 from paiza_node.attached import check_uploaded, claim_uploaded
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
@@ -34,7 +34,7 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 LOGGED_DIGITS: Final = 16  # hex digits of a digest in the node's log: enough to find the message
-DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach"})  # reasons that say that somebody may not
+DENIALS: Final = frozenset({"marks_lowered", "policy_denied", "not_author", "workflow_breach"})  # reasons that say that somebody may not
 MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
 MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
 
@@ -280,7 +280,7 @@ class Submit:
             settled = self._settled(pen, item, known, rows, approvals)
             if settled is not None:
                 outcomes.append(settled)
-            elif (denied := self._against(pen, item, turns)) is not None:
+            elif (denied := self._against(pen, item, officer, turns)) is not None:
                 outcomes.append(denied)
                 denials.note(denied, digest)
             elif isinstance(item.message, PendingMessage):
@@ -336,11 +336,13 @@ class Submit:
             return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
         return waits(pen, earlier) if isinstance(item.message, PendingMessage) else None
 
-    def _against(self, pen: Pen, item: _Item, turns: Turns) -> Rejected | None:
+    def _against(self, pen: Pen, item: _Item, officer: Officer, turns: Turns) -> Rejected | None:
         """Say what forbids releasing a message now."""
         denied = self._taking_back(pen, item.message.header)
         if denied is None and item.step is not None:
             denied = turns.judge(item.message.header, item.step)
+        if denied is None and item.message.header.parent_digests:
+            denied = derive.refusal(pen.tx, item.message.header, principal_of(officer), self._registers.policy)
         return denied
 
     def _keep(self, pen: Pen, item: _Item, message: PendingMessage, officer: Officer) -> Waits | Rejected | Unavailable:

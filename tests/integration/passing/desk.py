@@ -61,6 +61,39 @@ class Desk:
         second: bool = False,
     ) -> bytes:
         """Write, sign (by two officers if told so) and submit; gives the digest of what was released."""
+        result = await self._submit(
+            recipients,
+            handling,
+            kind=kind,
+            content=content,
+            annex=annex,
+            parents=parents,
+            thread_id=thread_id,
+            second=second,
+        )
+        assert result.WhichOneof("result") == "released", result
+        return bytes(result.released.message_digest)
+
+    async def refused(
+        self, recipients: Sequence[str], handling: message_pb2.Handling, **changes: Any
+    ) -> tuple[str, str]:
+        """Write and submit what is refused; gives reason and detail."""
+        result = await self._submit(recipients, handling, **changes)
+        assert result.WhichOneof("result") == "rejection", result
+        return result.rejection.reason, result.rejection.detail
+
+    async def _submit(
+        self,
+        recipients: Sequence[str],
+        handling: message_pb2.Handling,
+        *,
+        kind: str = "free-message",
+        content: Message | None = None,
+        annex: bool = False,
+        parents: Sequence[bytes] = (),
+        thread_id: bytes = b"",
+        second: bool = False,
+    ) -> officer_pb2.SubmitResult:
         writer = self.officers["liaison"]
         header = writer.header(recipients)
         header.kind = kind
@@ -86,8 +119,8 @@ class Desk:
             request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=signed)])
             response = await officer_pb2_grpc.OfficerServiceStub(channel).Submit(request, timeout=SECONDS)
         (result,) = response.results
-        assert result.WhichOneof("result") == "released", result
-        return bytes(result.released.message_digest)
+        submitted: officer_pb2.SubmitResult = result
+        return submitted
 
     async def grant(
         self, of: bytes, thread_id: bytes, to: Sequence[str], named: Sequence[str], **changes: Any

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,18 @@ async def test_use_is_bound_to_the_purposes(desks: dict[str, Desk]) -> None:
     events = [event for event, _ in await tjk.events(digest)]
     assert events.count("EXPORTED") == 1
     assert events.count("DENIED") == 2
+
+
+async def test_what_follows_from_a_message_carries_at_least_its_marks(desks: dict[str, Desk]) -> None:
+    """An answer with a lower mark than the message it follows from is refused, and the denial logged."""
+    kaz, tjk, *_ = desks.values()
+    digest = await kaz.send(["tjk"], AMBER_H2)
+    thread = thread_of(await tjk.arrival(digest))
+    answer: dict[str, Any] = {"parents": [digest], "thread_id": thread}
+    assert await tjk.refused(["kaz"], GREEN, **answer) == ("marks_lowered", "marks-never-lowered: tlp, code")
+    lower_purpose = Handling(code="H2", tlp="AMBER", classification=1)
+    assert await tjk.send(["kaz"], lower_purpose, **answer)
+    assert await kaz.send(["tjk"], GREEN, **answer), "the author may mark what it wrote itself as it likes"
 
 
 def test_every_node_verifies_afterwards(desks: dict[str, Desk], federation: Federation) -> None:

@@ -1,0 +1,31 @@
+"""Derive: what follows from others' messages carries at least their marks.
+
+Whether an answer quotes, a program cannot see; so every message that follows from another member's is taken to, but for
+those of kinds that carry nothing over (the rules say which). What its own member wrote the author may mark as it likes.
+"""
+
+from paiza.v1 import message_pb2
+from paiza_domain import handling, kinds
+from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal
+from paiza_node.ports import Reads
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+
+def refusal(reads: Reads, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:
+    """Say which marks are lower than those of the messages this one follows from; None where none is."""
+    rows = [row for digest in header.parent_digests if (row := reads.message(digest)) is not None]
+    others = [wire.parse_header(row.header) for row in rows if row.author != header.author]
+    if not others:
+        return None
+    strictest = handling.Marks()
+    for other in others:
+        strictest = strictest.merge(handling.of_message(other))
+    lower = handling.Marks.of(header.handling).lower_than(strictest)
+    kind = kinds.get(header.kind, header.kind_version)
+    facts = MessageFacts.of(header, kind.sender_roles, handling.MAX_CLASSIFICATION, kind.workflow)
+    try:
+        policy.check(principal, "derive", facts, circumstances=Circumstances(covered=not lower))
+    except Rejected as denied:
+        return Rejected("marks_lowered", f"{denied.detail}: {', '.join(lower)}") if lower else denied
+    return None
