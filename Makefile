@@ -26,10 +26,10 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test explore kill lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test explore kill attachments lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | kill | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | kill | attachments | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -70,6 +70,10 @@ test: setup
 # kill -9 under load, over and over, on both databases: ten minutes and more.
 kill: setup
 	PAIZA_KILL_ROUNDS=$(ROUNDS) $(if $(SEED),PAIZA_KILL_SEED=$(SEED)) $(BIN)/python -m pytest tests/system/test_kill.py
+
+# One attachment of 1 GiB over lines that are cut ten times, with what each process takes of memory; minutes.
+attachments: setup
+	PAIZA_ATTACHMENT_MIB=1024 $(BIN)/python -m pytest -s tests/system/test_attachments.py -k large
 
 lint: setup
 	$(BIN)/ruff check .

@@ -58,6 +58,9 @@ TABLE: Final = """
 /paiza.v1.PassingService/Forward              .     in       in    in          in           in
 /paiza.v1.PassingService/NoteExport           .     in       in    in          in           in
 /paiza.v1.PassingService/ListHolders          .     in       in    in          in           in
+/paiza.v1.AttachmentService/StartUpload       .     in       in    in          in           in
+/paiza.v1.AttachmentService/Upload            .     in       in    in          in           in
+/paiza.v1.AttachmentService/Download          .     in       in    in          in           in
 /paiza.v1.RegisterService/GetFile             in    in       in    in          in           in
 /paiza.v1.RegisterService/GetArchivedSet      in    in       in    in          in           in
 /grpc.health.v1.Health/Check                  in    in       in    in          in           in
