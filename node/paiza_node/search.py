@@ -161,7 +161,7 @@ class Search:
         names = self._names
         if names is None or names[0] != register.version:  # read when first asked for: most nodes' days have no search
             names = self._names = (register.version, NameIndex(reference.read(register.reference)))
-        return [name for each in names[1].find(criterion.text).substances for name in each.all_names()]
+        return [name for each in names[1].meant_by(criterion.text) for name in each.all_names()]
 
     def _log(self, pen: Pen, officer: Officer, request: search_pb2.SearchRequest) -> None:
         tokens = [

@@ -5,6 +5,7 @@ wrong digit may be the check digit or any other.
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class CasReport:
 
 def verify(text: str) -> CasReport:
     """Verify every CAS number of a list in CSV (commas, semicolons or tabs)."""
-    reader = csv.reader(text.splitlines(), delimiter=_delimiter(text))
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=_delimiter(text))
     numbers, rows = 0, 0
     wrong: list[Wrong] = []
     columns: list[int] | None = None

@@ -5,7 +5,7 @@ at last by their likeness. Only the first, and a sound that one substance alone 
 like it is offered as a suggestion, never taken.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -52,23 +52,30 @@ class NameIndex:
                 self._shown.setdefault(written(word), word)
 
     def find(self, text: str) -> Found:
-        """Look a name up; nothing is found for an empty or endless one."""
+        """Look a name up; nothing is found, and nothing suggested, for an empty or endless one."""
         query = text.strip()
-        if not query or len(query) > MAX_QUERY or not written(query):
+        if len(query) > MAX_QUERY or not written(query):
             return Found()
+        named = self.meant_by(query)
+        return Found(named) if named else Found(suggestions=self._like(query))
+
+    def meant_by(self, text: str) -> tuple[Substance, ...]:
+        """Give the substances that a name means, without looking for what it is like."""
+        query = text.strip()
+        if len(query) > MAX_QUERY or not written(query):
+            return ()
         if exact := self._substances.get(query):
-            return Found((exact,))
+            return (exact,)
         for key in (written(query), folding.marks(query)):  # the second: Cyrillic letters taken for Latin ones (4-ММС)
             if key in self._written:
-                return Found(tuple(self._substances[each] for each in self._written[key]))
-        if len(alike := self._sounding.get(sounding(query), {})) == 1:
-            return Found(tuple(self._substances[each] for each in alike))
-        return Found(suggestions=self._like(query, alike))
+                return tuple(self._substances[each] for each in self._written[key])
+        alike = self._sounding.get(sounding(query), {})
+        return tuple(self._substances[each] for each in alike) if len(alike) == 1 else ()
 
-    def _like(self, query: str, alike: Iterable[str]) -> tuple[str, ...]:
+    def _like(self, query: str) -> tuple[str, ...]:
+        offered = {each: each for each in self._sounding.get(sounding(query), {})}
         # A few more than are shown: one substance is offered once, by the likest of its names.
         near = get_close_matches(written(query), self._written, n=4 * MAX_SUGGESTIONS, cutoff=_LIKENESS)
-        offered = {each: each for each in alike}
         for key in near:
             for each in self._written[key]:
                 offered.setdefault(each, self._shown[key])
