@@ -46,6 +46,10 @@ SHAPE: Final = Shape(
 )
 
 
+def _leaves_open(report: LegalAssistanceStatus) -> bool:
+    return report.status not in ENDED
+
+
 def _check(content: LegalAssistanceStatus, _annex: Any, now: datetime) -> list[FieldError]:
     return [FieldError("date", "in_future")] if is_to_come(content.date, now) else []
 
@@ -62,5 +66,6 @@ KIND: Final = Kind(
     summarise=_summary,
     sender_roles=frozenset({"liaison", "authoriser", "coordinator"}),
     needs_parent=True,
+    leaves_open=_leaves_open,
     check=_check,
 )

@@ -358,6 +358,21 @@ def test_financial_information_is_not_passed_on_without_consent(header: Header, 
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "open_still"),
+    [("original-received", True), ("postponed", True), ("executed", False), ("refused", False)],
+)
+def test_a_request_for_assistance_stays_open_until_its_end(status: str, *, open_still: bool) -> None:
+    """A report on the way settles nothing; execution and refusal do."""
+    kind = kinds.get("legal-assistance-status", 1)
+    assert kind.leaves_open(kind.content(status=status)) is open_still
+
+
+def test_the_arrival_of_goods_is_no_reply() -> None:
+    """Who confirms an arrival and never replied stays silent: an arrival is no consent."""
+    assert "pre-export-arrival" not in kinds.get("pre-export-notification", 1).answered_by
+
+
 def test_a_broken_seal_is_told_to_the_reader() -> None:
     """The receipt names the samples whose seal was not intact."""
     receipt = drafts.read(draft("sample-receipt"), now=NOW)
