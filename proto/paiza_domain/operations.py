@@ -7,7 +7,7 @@ is listed with its reason, so that whoever checks a result sheet finds every mes
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -100,8 +100,7 @@ def recipients(operation: Operation, header: Header, time: datetime, *, nominal:
 
 
 def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> Computed:
-    """Compute the result from what was released up to ``as_of``, to the second; nothing where no operation was seen."""
-    as_of = as_of.replace(microsecond=0)  # as a sheet says it
+    """Compute the result from what was released up to ``as_of``; nothing counts where no operation was seen."""
     ordered = [each for each in in_order(thread) if each.time <= as_of]
     found = current(ordered)
     known = marks(ordered)
@@ -150,7 +149,8 @@ def sheet(computed: Computed, *, reference: str, status: str, as_of: datetime) -
 
 def agrees(content: ResultSheet, thread: Iterable[ThreadMessage]) -> bool:
     """Say whether what a sheet calls computed is what these messages give; False as well where one was not opened."""
-    return compute(thread, to_datetime(content.as_of_time)).results == content.computed
+    as_of = content.as_of_time.ToDatetime(tzinfo=UTC)  # to the microsecond: what came a moment later is not in it
+    return compute(thread, as_of).results == content.computed
 
 
 def _left_out(message: ThreadMessage, operation: Operation | None) -> str:

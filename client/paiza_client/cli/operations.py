@@ -141,7 +141,7 @@ def results(
     """Compute the results."""
     desk = terminal()
     found = run(_look(desk, thread, _COUNTED))
-    as_of = threads.now().replace(microsecond=0)
+    as_of = threads.now()
     computed = operations.compute(found.thread, as_of)
     content = operations.sheet(
         computed,

@@ -239,6 +239,7 @@ def test_a_sheet_is_computed_judged_and_checked() -> None:
     kind = kinds.get("result-sheet", 1)
     assert kind.validate(sheet, None, LATER) == []
     assert operations.agrees(sheet, thread)
+    assert operations.agrees(sheet, [*thread, notice("moment", "kaz", "8", 8, hours=24 * 40 + 1 / 3_600_000)])
     assert operations.agrees(sheet, [*thread, notice("late", "kaz", "9", 9, hours=24 * 41)])
     sheet.results.detained = 7
     assert [each.code for each in kind.validate(sheet, None, LATER)] == ["correction_unexplained"]
