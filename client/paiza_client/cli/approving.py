@@ -31,9 +31,7 @@ Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
 @click.option("--reason", default="", metavar="TEXT", help=N_("Why you decline; told to whoever wrote it."))
 @click.option("--yes", is_flag=True, help=N_("Do not ask."))
 @shared
-def approve(
-    *, message: str | None, only_list: bool, officers: bool, decline: bool, reason: str, yes: bool
-) -> None:
+def approve(*, message: str | None, only_list: bool, officers: bool, decline: bool, reason: str, yes: bool) -> None:
     """Approve."""
     desk = terminal()
     if officers:
@@ -205,9 +203,7 @@ def _tell_waiting(desk: Terminal, found: "list[WaitingSummary]") -> None:
 
 def _tell_officers(desk: Terminal, found: "list[Colleague]") -> None:
     if desk.wants_json:
-        desk.json(
-            [{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found]
-        )
+        desk.json([{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found])
         return
     rows = [(each.name, ", ".join(each.roles), each.unit, each.id) for each in found]
     desk.table((_("Name"), _("Roles"), _("Unit"), _("Id")), rows)

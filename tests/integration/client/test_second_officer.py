@@ -1,0 +1,198 @@
+"""Four eyes as officers meet it: one writes, another reads the whole and signs, neither sends alone."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza.v1 import approval_pb2, approval_pb2_grpc, message_pb2, officer_pb2, officer_pb2_grpc
+from paiza_wire import message as wire
+from tests.federation import Federation
+from tests.integration.client.conftest import Paiza
+from tests.officer import Officer
+
+# An annex to more than one other member: two officers must sign.
+NOMINAL = """\
+kind: information-request
+to: [tjk, uzb]
+urgency: routine
+handling: {tlp: AMBER, code: H2, classification: 1}
+review: 3 years
+content:
+  reference: EX-2
+  subject: Exercise
+  purposes: [investigate]
+  facts: An invented lorry.
+  questions:
+    - number: 1
+      text: Did it cross?
+  why_addressee: The invented road leads there.
+annex:
+  persons:
+    - surname: Fictional
+      role: driver
+      category: suspect
+"""
+
+
+@pytest.fixture
+def nominal(tmp_path: Path) -> Path:
+    """A draft that two officers must sign."""
+    path = tmp_path / "nominal.yaml"
+    path.write_text(NOMINAL)
+    return path
+
+
+def submitted(paiza: Paiza, draft: Path) -> Any:
+    """Have the liaison officer of kaz send the draft with the duty officer as the second."""
+    return paiza("kaz-liaison", "send", "information-request", draft, "--second", "duty", "--json").json
+
+
+def events(paiza: Paiza, message_id: str) -> list[str]:
+    """Name what the own log says of a message, oldest first."""
+    found = paiza("kaz-auditor", "audit", "trail", message_id, "--json").json
+    return [each["event"] for each in found["own"]]
+
+
+def test_one_writes_another_signs_and_only_then_it_goes(paiza: Paiza, nominal: Path) -> None:
+    """Nothing is released before the second signature; with it the recipients get a message of two signers."""
+    waiting = submitted(paiza, nominal)
+    assert (waiting["state"], waiting["missing"]) == ("waiting", ["spiffe://kaz.paiza.example/officer/duty"])
+    assert [each["second"] for each in paiza("kaz-liaison", "outbox", "list", "--json").json] == [True]
+    assert not [each for each in paiza("kaz-duty", "inbox", "--sent", "--json").json if each["id"] == waiting["id"]]
+    listed = paiza("kaz-duty", "approve", "--json").json
+    assert [each["for_me"] for each in listed if each["id"] == waiting["id"]] == [True]
+    signed = paiza("kaz-duty", "approve", waiting["id"], "--yes", "--json").json
+    assert signed["state"] == "released"
+    assert signed["content"][1]["persons"][0]["surname"] == "Fictional"
+    opened = paiza("kaz-liaison", "open", waiting["id"], "--json").json
+    assert [each["id"].rpartition("/")[2] for each in opened["verified"]["signers"]] == ["liaison", "duty"]
+    own = events(paiza, waiting["id"])
+    assert [each for each in own if each not in {"OPENED", "DELIVERED"}] == [
+        "SUBMITTED", "APPROVED", "RELEASED", "RELEASED",
+    ]  # fmt: skip
+    assert own.index("OPENED") < own.index("APPROVED")
+    # The writer's outbox hears of it at the next command.
+    assert paiza("kaz-liaison", "outbox", "list", "--json").json == []
+
+
+def test_the_writer_cannot_be_the_second_officer(paiza: Paiza, federation: Federation, nominal: Path) -> None:
+    """Neither by the command nor by calling the node: the refusal is logged, and the message still waits."""
+    waiting = submitted(paiza, nominal)
+    assert json.loads(paiza("kaz-liaison", "approve", waiting["id"], "--yes", "--json").err)["reason"] == (
+        "self_approval"
+    )
+    officer = Officer(federation.folder, "kaz-liaison")
+
+    async def force() -> str:
+        async with officer.channel() as channel:
+            stub = approval_pb2_grpc.ApprovalServiceStub(channel)
+            shown = await stub.GetWaiting(
+                approval_pb2.GetWaitingRequest(message_digest=bytes.fromhex(waiting["digest"]))
+            )
+            signature = wire.countersign(shown.message.header, officer.signer)
+            request = approval_pb2.ApproveRequest(message_digest=bytes.fromhex(waiting["digest"]), signature=signature)
+            try:
+                await stub.Approve(request)
+            except Exception as error:  # noqa: BLE001 - its text is looked at
+                return str(dict(error.trailing_metadata())["paiza-reason"])  # type: ignore[attr-defined]
+        return "approved"
+
+    assert asyncio.run(force()) == "self_approval"
+    paiza("kaz-liaison", "approve", waiting["id"], "--decline", "--json")
+
+
+def test_who_is_not_named_neither_reads_nor_signs(paiza: Paiza, federation: Federation, nominal: Path) -> None:
+    """An officer of the same member whom the header does not name gets nothing of it."""
+    waiting = submitted(paiza, nominal)
+    officer = Officer(federation.folder, "kaz-authoriser")
+
+    async def ask() -> list[str]:
+        reasons = []
+        async with officer.channel() as channel:
+            stub = approval_pb2_grpc.ApprovalServiceStub(channel)
+            digest = bytes.fromhex(waiting["digest"])
+            signature = message_pb2.Signature(signer_id=officer.id, certificate=b"x", signature=b"y")
+            for call in (
+                stub.GetWaiting(approval_pb2.GetWaitingRequest(message_digest=digest)),
+                stub.Approve(approval_pb2.ApproveRequest(message_digest=digest, signature=signature)),
+                stub.Decline(approval_pb2.DeclineRequest(message_digest=digest, reason_text="no")),
+            ):
+                try:
+                    await call
+                except Exception as error:  # noqa: BLE001 - its reason is looked at
+                    reasons.append(str(dict(error.trailing_metadata())["paiza-reason"]))  # type: ignore[attr-defined]
+        return reasons
+
+    assert asyncio.run(ask()) == ["not_signer"] * 3
+    paiza("kaz-liaison", "approve", waiting["id"], "--decline", "--json")
+
+
+def test_a_declined_message_never_goes_and_its_writer_is_told(paiza: Paiza, nominal: Path) -> None:
+    """Declining needs a reason; afterwards the outbox shows the refusal, and nobody can sign any more."""
+    waiting = submitted(paiza, nominal)
+    assert json.loads(paiza("kaz-duty", "approve", waiting["id"], "--decline", "--json").err)["reason"] == (
+        "reason_missing"
+    )
+    paiza("kaz-duty", "approve", waiting["id"], "--decline", "--reason", "The name is wrong.", "--json")
+    assert json.loads(paiza("kaz-duty", "approve", waiting["id"], "--yes", "--json").err)["reason"] == "unknown_id"
+    paiza("kaz-liaison", "outbox", "flush", "--json")
+    listed = paiza("kaz-liaison", "outbox", "list", "--json").json
+    assert [each["refused"] for each in listed if each["id"] == waiting["id"]] == ["approval_declined"]
+    paiza("kaz-liaison", "outbox", "drop", waiting["id"], "--yes")
+
+
+def test_what_waits_survives_a_killed_node(paiza: Paiza, federation: Federation, nominal: Path) -> None:
+    """After kill -9 the message still waits, a repeated submission is the same, and it can be signed."""
+    waiting = submitted(paiza, nominal)
+    federation.node("kaz").kill()
+    federation.node("kaz").start()
+    assert [each["state"] for each in paiza("kaz-liaison", "outbox", "flush", "--json").json] == ["waiting"]
+    assert paiza("kaz-duty", "approve", waiting["id"], "--yes", "--json").json["state"] == "released"
+    assert [each for each in events(paiza, waiting["id"]) if each == "SUBMITTED"] == ["SUBMITTED"]
+
+
+def test_two_officers_must_be_named(paiza: Paiza, nominal: Path) -> None:
+    """Without a second officer the message is refused before anything is sealed."""
+    refused = paiza("kaz-liaison", "send", "information-request", nominal, "--json")
+    assert json.loads(refused.err.splitlines()[-1])["reason"] == "second_officer_missing"
+
+
+def test_colleagues_are_listed_to_choose_from(paiza: Paiza) -> None:
+    """An officer sees the officers of his own member with their roles and units."""
+    found = paiza("kaz-liaison", "approve", "--officers", "--json").json
+    assert {each["name"]: each["roles"] for each in found}["authoriser"] == ["authoriser"]
+
+
+def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federation, nominal: Path) -> None:
+    """Whoever must sign hears of it at once; the watch of an officer who is not named holds nothing."""
+    before = submitted(paiza, nominal)
+    assert paiza("kaz-duty", "approve", before["id"], "--yes", "--json").json["state"] == "released"
+    duty, authoriser = (Officer(federation.folder, name) for name in ("kaz-duty", "kaz-authoriser"))
+
+    async def heard(watch: AsyncIterator[officer_pb2.WatchResponse], digest: str) -> list[str]:
+        """Give the codes of the notices that come before news of a message."""
+        codes = []
+        while True:
+            answer = await anext(watch)
+            if answer.message.message_digest.hex() == digest:
+                return codes
+            codes.append(answer.notice.code)
+
+    async def watched() -> tuple[list[str], list[str]]:
+        async with duty.channel() as one, authoriser.channel() as other:
+            request = officer_pb2.WatchRequest(after_sequence=0)
+            told = aiter(officer_pb2_grpc.OfficerServiceStub(one).Watch(request))
+            untold = aiter(officer_pb2_grpc.OfficerServiceStub(other).Watch(request))
+            # What is there already comes first; when it comes, both watches have begun.
+            await asyncio.gather(heard(told, before["digest"]), heard(untold, before["digest"]))
+            waiting = await asyncio.to_thread(submitted, paiza, nominal)
+            await asyncio.to_thread(paiza, "kaz-duty", "approve", waiting["id"], "--yes", "--json")
+            return await heard(told, waiting["digest"]), await heard(untold, waiting["digest"])
+
+    told, untold = asyncio.run(watched())
+    assert "approval_asked" in told
+    assert not [code for code in untold if code.startswith("approval")]
