@@ -147,7 +147,6 @@ def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run
             interactive.keep(desk, written, now)
         raise
     if sealed is None or outcome is None:
-        _tell_checked(desk, prepared, substance_notes.of_draft(desk, prepared, now))
         return b""
     if written is not None and outcome.state == "refused":
         interactive.keep(desk, written, now)
@@ -165,6 +164,7 @@ async def _send(
             composer = await session.composer()
             if dry_run:
                 composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+                _tell_checked(desk, prepared, substance_notes.of_prepared(session.register(), desk, prepared, now))
                 return None, None
             sealed = await asyncio.to_thread(_compose, desk, composer, prepared, now)
             with bars(desk, _("Bringing")) as session.attachments.progress:

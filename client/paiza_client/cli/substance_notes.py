@@ -78,8 +78,13 @@ def of_draft(desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
     if not reference.mentions_any(prepared.content):
         return NOTHING
     known = _verified_last(desk)
+    return NOTHING if known is None else of_prepared(known, desk, prepared, now)
+
+
+def of_prepared(known: Register, desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
+    """Give the same by a register, in the states of the recipients and the own one."""
     members = [*(each.member for each in prepared.envelope.recipients), desk.profile().member]
-    return NOTHING if known is None else of(known, prepared.content, members, now)
+    return of(known, prepared.content, members, now)
 
 
 def tell_name(desk: Terminal, name: str, members: Sequence[str]) -> None:
