@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from paiza_client.session import Session
 
 MAX_CRITERIA: Final = 200  # things compared; a request speaks of fewer
-MAX_LOOKED_AT: Final = 50  # requests of the same kind, the newest, whose threads are looked at
+MAX_LOOKED_AT: Final = 20  # requests of the same kind, the newest, whose threads are looked at
 MAX_TOLD: Final = 10  # found requests that are told one by one
 
 _SAME: Final = N_("asks about the same: {fields}")
