@@ -157,7 +157,8 @@ def _tell_outcome(desk: Terminal, opened: OpenedWaiting, shown: Content, outcome
                 "thread": outcome.thread_name,
                 "missing": list(outcome.missing),
                 "content": [values for _name, values, _rows in shown],
-                "proofs": [as_json.proof(each) for each in outcome.proofs],
+                "released": [as_json.proof(each) for each in outcome.proofs if each.event == "RELEASED"],
+                "approved": [as_json.proof(each) for each in outcome.proofs if each.event == "APPROVED"],
             }
         )
         return
