@@ -55,12 +55,12 @@ BRIEF = (
     Region(3, movements, 8, most=150),
 )
 FULL = (
-    Region(2, handovers, 8),
-    Region(3, handovers, 6),
-    Region(4, handovers, 5),
     Region(2, movements, 4),
     Region(3, movements, 3),
     Region(4, movements, 3),
+    Region(2, handovers, 8),
+    Region(4, handovers, 5),
+    Region(3, handovers, 6),
     Region(2, decisions, 5),
     Region(3, decisions, 4),
     Region(4, decisions, 3),
@@ -79,10 +79,10 @@ FULL = (
 def test_every_thread_holds_the_invariants_on_every_node(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever each state knew when it released a step, all nodes agree, and no invariant is broken."""
     thread = deliveries.Thread(states=deliveries.NAMES[: region.states], salt=str(SEED))
-    if region.moves is movements:
-        thread.activate()
-    else:
+    if region.moves is decisions:
         thread.request()
+    else:
+        thread.activate()
     exploration = Exploration(thread, region.moves, region.depth, region.forgetful, region.most, SEED)
     assert exploration.run() == []
     assert exploration.concurrent
