@@ -34,7 +34,7 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 LOGGED_DIGITS: Final = 16  # hex digits of a digest in the node's log: enough to find the message
-DENIALS: Final = frozenset({"marks_lowered", "policy_denied", "not_author", "workflow_breach"})  # reasons that say that somebody may not
+DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach", "marks_lowered"})  # somebody may not
 MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
 MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
 
