@@ -38,9 +38,14 @@ def republish(folder: Path, changes: Mapping[str, bytes], *, now: datetime) -> i
         for targets in roles.values()
         for path, info in targets.targets.items()
     }
-    last_root = max(metadata.glob("*.root.json"), key=lambda path: int(path.name.split(".")[0]))
+    last_root = max(metadata.glob("*.root.json"), key=_version)
     signers = load_signers(folder / "register-keys", signed(last_root.name), roles["targets"])
-    version = int(snapshot.version) + 1
+    # If an attempt broke off before its timestamp, its files lie here under a version that nobody was told of.
+    version = 1 + max(_version(path) for path in metadata.glob("*.*.json") if not path.name.endswith(".root.json"))
     publish(folder / "register", signers, {**documents, **changes}, version=version, now=now)
     read_register(folder, now)
     return version
+
+
+def _version(path: Path) -> int:
+    return int(path.name.partition(".")[0])

@@ -12,7 +12,7 @@ import pytest
 from paiza_domain import reference
 from paiza_domain.identifiers import cas_problem
 from paiza_domain.reference import Reference
-from paiza_trust import dev, reference_source
+from paiza_trust import dev, reference_source, repository
 from paiza_trust.show import read_register
 from tests.unit.paiza_trust.test_commands import run
 
@@ -134,6 +134,23 @@ def test_publish_changes_only_what_is_named(source: Path, tmp_path: Path, capsys
     profile.write_text(profile.read_text().replace("notice_hours = 12", "notice_hours = 6"))
     assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "tjk")[0] == 0
     assert reference.read(read_register(folder).reference).profiles["tjk"].notice_hours == 6
+
+
+def test_an_attempt_that_broke_off_does_not_stop_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the timestamp a version is nobody's; the next attempt takes a new number and every reader follows."""
+    folder = tmp_path / "federation"
+    dev.create(folder, ["kaz"])
+    version = read_register(folder).version
+    with monkeypatch.context() as broken:
+        broken.setattr(repository, "replace_private", lambda *_: (_ for _ in ()).throw(OSError(28, "full", "disk")))
+        assert run(capsys, "reference", "publish", folder)[0] == 4
+    assert read_register(folder).version == version
+    code, out, _ = run(capsys, "reference", "publish", folder, "--json")
+    assert code == 0
+    assert json.loads(out)["version"] == 3
+    assert read_register(folder).version != version
 
 
 def test_publish_refuses_what_is_not_sound_or_not_theirs(
