@@ -1,6 +1,8 @@
 """What each rule of a controlled delivery means, told as small stories."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +80,15 @@ def test_every_code_has_its_words() -> None:
     assert set(codes.load("cd_deadline")) == set(Due)
     assert set(TEXTS) == set(Rule)
     assert set(INVARIANTS.values()) == {1, 2, 3, 4, 5, 6}
+
+
+def test_the_specification_lists_every_rule(root: Path) -> None:
+    """The table of rules says code, invariant and meaning as the code does."""
+    text = (root / "proto/README.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)` \| (\d?) \| (.+) \|$", text, re.MULTILINE)
+    rows = [(code, number, meaning) for code, number, meaning in table if code in set(Rule)]
+    plain = {rule: meaning.replace("{", "").replace("}", "") for rule, meaning in TEXTS.items()}
+    assert rows == [(rule, str(INVARIANTS.get(rule, "")), plain[rule]) for rule in Rule]
 
 
 def test_silence_is_not_consent() -> None:
