@@ -1,13 +1,14 @@
 """Reference data travel with the register and decide nothing about it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from paiza_domain import reference
-from paiza_register import load_set
+from paiza_register import RegisterReader, load_set
 from paiza_wire.errors import Rejected
-from tests.unit.paiza_register.conftest import NOW, Holder
+from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
 
 @pytest.mark.parametrize("data", [b"", b"not JSON", b"{}", b"\xff" * 10])
@@ -55,3 +56,15 @@ def test_what_dev_publishes_is_sound(holder: Holder) -> None:
     assert found.problems == ()
     assert {"kaz", "tjk"} <= set(found.profiles)
     assert "centre" not in found.profiles
+
+
+def test_an_archived_register_keeps_the_reference_data_of_its_time(tmp_path: Path, holder: Holder) -> None:
+    """What the law was taken for at the time of a message can be read again from the version that it names."""
+    source = Source(holder.files())
+    reader = RegisterReader(tmp_path / "reader", holder.bootstrap, source)
+    before = reader.refresh(NOW)
+    holder.advance().put("reference-substances.json", b'{"format": 1}')
+    source.files = holder.files()
+    after = reader.refresh(NOW)
+    assert reference.read(after.reference).substances == {}
+    assert "heroin" in reference.read(reader.archived(before.version).reference).substances
