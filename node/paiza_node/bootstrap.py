@@ -46,6 +46,7 @@ from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.operate import Operate, operator
+from paiza_node.operation_limits import OperationLimits
 from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.policy import member_rules
 from paiza_node.receive import PROTOCOL_VERSION, Receive
@@ -348,6 +349,7 @@ def _behaviours(
         news=context.news,
         lane=lanes["submit"],
         steps=duties.steps,
+        limits=OperationLimits(config.member, context.private_keys),
         moved=duties.moved,
         officers=officers,
         wake=deliver.wake,
@@ -396,7 +398,7 @@ def _behaviours(
         private_keys=context.private_keys,
         suspect=deliver.ask,
         new_holders=late_holders.tell,
-        moved=lambda _threads: None,
+        moved=duties.moved,
         await_attachments=collect.wake,
         clock=_now,
     )

@@ -258,6 +258,11 @@ class Duties:
         """Ask for missing ancestors: first whoever sent what names them, then the other participants in turn."""
         if case.ask_time is None or case.ask_time > now:
             return
+        await self._look(case.stood.thread_id, tell=True)  # what was missing may have come, and be no step
+        found = self._cases.get(case.stood.thread_id)
+        if found is None or found.ask_time is None:
+            return
+        case = found
         missing = case.stood.standing.waiting_for
         senders = [step.author for step in case.stood.steps if not set(missing).isdisjoint(step.parents)]
         asked = [name for name in dict.fromkeys((*senders, *case.stood.standing.participants)) if name != self._member]

@@ -27,6 +27,7 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
 ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
+_RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to us, or to whomever
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 
 log = structlog.get_logger("paiza.workflow")
@@ -133,7 +134,7 @@ def _release_time(reads: Reads, row: MessageRow) -> datetime:
     """Say when the author's log released a message."""
     if row.state is MessageState.RELEASED:
         return row.stored_time
-    for proof in reads.proofs(row.digest, ProofKind.RELEASED):
-        if proof.member == row.author:
+    for proof in reads.proofs(row.digest):
+        if proof.kind in _RELEASES and proof.member == row.author:
             return log_pb2.LogEntry.FromString(proof.entry).entry_time.ToDatetime(tzinfo=UTC)
     raise Rejected("proof_missing", "the proof of its release is gone")

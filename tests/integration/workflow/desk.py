@@ -70,6 +70,13 @@ class Desk:
         assert result.WhichOneof("result") == "released", result
         return bytes(result.released.message_digest)
 
+    async def request(self, members: Sequence[str], **content: Any) -> tuple[bytes, bytes]:
+        """Release a request; gives its thread and digest."""
+        raw = self.step("cd-request", delivery.request(members, now(), **content), members)
+        (result,) = await self.submit(raw)
+        assert result.WhichOneof("result") == "released", result
+        return thread_of(raw), bytes(result.released.message_digest)
+
     async def workflow(self, thread: bytes) -> Workflow:
         """Ask where a thread stands."""
         request = workflow_pb2.GetWorkflowRequest(thread_id=thread)
@@ -88,7 +95,8 @@ class Desk:
                 try:
                     found = await self.workflow(thread)
                 except grpc.aio.AioRpcError as error:
-                    assert error.code() is grpc.StatusCode.NOT_FOUND, error
+                    if error.code() is not grpc.StatusCode.NOT_FOUND:
+                        raise
                     continue
                 if meets(found):
                     return found
@@ -114,6 +122,16 @@ def thread_of(raw: bytes) -> bytes:
     """Give the thread of a sealed message."""
     signed = wire.parse_strictly(delivery.pb.SignedMessage, raw, "the message")
     return bytes(wire.parse_header(signed.header).thread_id)
+
+
+def comparable(found: Workflow) -> Workflow:
+    """Give a workflow without what each node sees for itself: the clock and the other workflows."""
+    plain = Workflow()
+    plain.CopyFrom(found)
+    del plain.standing.overlaps[:]
+    for deadline in plain.standing.deadlines:
+        deadline.overdue = False
+    return plain
 
 
 def now() -> datetime:
