@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tests.demo import waiting
@@ -10,6 +11,7 @@ from tests.federation import Federation
 
 MEMBERS: Final = ("kaz", "tjk", "uzb", "centre")
 
+SHORT: Final = 18  # hexadecimal digits of an id, as an officer would type them
 REFUSED: Final = 3
 NOT_NOW: Final = 4
 NOT_PROVEN: Final = 5
@@ -46,6 +48,14 @@ class Day:
         )
         return sent
 
+    def four_eyes(self, member: str, *arguments: str) -> Any:
+        """Have one officer of a member write and submit, and the authoriser read and sign; only then it is released."""
+        waiting_now = self.desk.paiza(f"{member}-liaison", *arguments, "--second", "authoriser").result
+        self.desk.tell(
+            f"waits for {', '.join(waiting_now['missing'])}", f"ожидает подписи: {', '.join(waiting_now['missing'])}"
+        )
+        return self.send(f"{member}-authoriser", "approve", waiting_now["id"][:SHORT], "--yes")
+
     def arrive(self, profile: str, sent: Any, *members: str) -> None:
         """Wait until a message is where it should be."""
         waiting.until_settled(self.federation.home, profile, sent["id"], members)
@@ -79,7 +89,11 @@ class Day:
 
 def short(sent: Any) -> str:
     """Shorten an id as an officer would: a unique beginning is enough."""
-    return str(sent["id"])[:18]
+    return str(sent["id"])[:SHORT]
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def seizures(day: Day) -> None:
@@ -196,10 +210,69 @@ def journal(day: Day) -> None:
         )
 
 
+def delivery(day: Day) -> None:
+    """Ask for a controlled delivery across two borders, authorise, hand over twice, report, close."""
+    asked = day.send("tjk-liaison", "cd", "request", "cd-request.yaml")
+    thread = asked["thread"]
+    day.arrive("tjk-liaison", asked)
+    noted = day.send("uzb-duty", "cd", "acknowledge", thread)
+    limits = day.send("uzb-liaison", "cd", "decide", thread, "conditions", "cd-conditions.yaml")
+    day.arrive("uzb-liaison", limits)
+    day.arrive("tjk-liaison", day.send("tjk-liaison", "cd", "answer", thread, "cd-conditions-answer.yaml"))
+    for member in ("tjk", "uzb"):
+        day.arrive(
+            f"{member}-liaison", day.four_eyes(member, "cd", "decide", thread, "authorise", "cd-authorisation.yaml")
+        )
+    day.refused(
+        ("sign the plan before every state has authorised", "подписать план без разрешения всех государств"),
+        "workflow_breach", "tjk-liaison", "cd", "plan", thread, "cd-plan.yaml", "--second", "authoriser",
+    )  # fmt: skip
+    day.arrive("kaz-liaison", day.four_eyes("kaz", "cd", "decide", thread, "authorise", "cd-authorisation.yaml"))
+    day.arrive("tjk-liaison", day.four_eyes("tjk", "cd", "plan", thread, "cd-plan.yaml"))
+    day.arrive("tjk-liaison", day.send("tjk-liaison", "cd", "activate", thread, "--set", f"started_at={_now()}"))
+    for giver, taker, point in (("tjk", "uzb", "Invented Bridge"), ("uzb", "kaz", "Invented Steppe Gate")):
+        offer = (f"taker={taker}", f"point={point}", f"planned={_now()}")
+        day.arrive(
+            f"{giver}-duty", day.send(f"{giver}-duty", "cd", "offer", thread, *(w for o in offer for w in ("--set", o)))
+        )
+        taken = day.send(f"{taker}-duty", "cd", "accept", thread, "--set", f"taken_at={_now()}")
+        day.arrive(f"{taker}-duty", taken)
+    day.arrive("kaz-duty", day.send("kaz-duty", "cd", "delivered", thread, "cd-delivered.yaml"))
+    for step, draft in (("outcome", "cd-outcome.yaml"), ("evidence", "cd-evidence-return.yaml")):
+        day.arrive("kaz-liaison", day.send("kaz-liaison", "cd", step, thread, draft))
+    day.arrive("tjk-liaison", day.send("tjk-liaison", "cd", "close", thread, "--set", "remarks=The exercise is over."))
+    shown = {
+        member: day.desk.paiza(f"{member}-liaison", "cd", "show", thread).result for member in ("tjk", "uzb", "kaz")
+    }
+    stands = {(each["overall"], len(each["steps"]), each["ineffective_count"]) for each in shown.values()}
+    if stands != {("closed", len(shown["tjk"]["steps"]), 0)} or noted["thread"] != thread:
+        raise DemoFailedError(f"the delivery stands at {stands}")
+    day.desk.tell(
+        f"closed; three nodes fold the same {len(shown['tjk']['steps'])} steps to the same standing",
+        f"завершена; три узла сводят одни и те же {len(shown['tjk']['steps'])} шагов к одному состоянию",
+    )
+
+
+def recall(day: Day) -> None:
+    """Take a message back: every holder is told and takes note; what it said is shown only with a reason."""
+    sent = day.send("uzb-liaison", "send", "free-message", "while-away.yaml", "--to", "kaz,tjk")
+    day.arrive("uzb-liaison", sent)
+    recalled = day.four_eyes(
+        "uzb", "recall", short(sent), "--because", "sent-in-error", "--reason", "Exercise: the wrong list.",
+    )  # fmt: skip
+    day.arrive("uzb-liaison", recalled)
+    day.refused(
+        ("open a recalled message without a reason", "открыть отозванное сообщение без причины"),
+        "recalled", "kaz-duty", "open", short(sent),
+    )  # fmt: skip
+
+
 ACTS: Final[Sequence[tuple[tuple[str, str], Callable[[Day], None]]]] = (
     (("Seizure notices, one with a nominal annex", "Сообщения об изъятиях, одно с персональным приложением"), seizures),
     (("A question to a neighbour, and its answer", "Запрос соседу и ответ"), questions),
     (("A FLASH message", "Сообщение FLASH"), flash),
+    (("A controlled delivery across two borders", "Контролируемая поставка через две границы"), delivery),
+    (("A recall", "Отзыв сообщения"), recall),
     (("What the rules do not allow", "Чего правила не допускают"), refusals),
     (("A node away for a while", "Узел временно недоступен"), absence),
     (("A journal of past seizures", "Журнал прошлых изъятий"), journal),

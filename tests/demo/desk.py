@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -9,12 +10,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from tests.demo.words import WIDTH, Voice
 
 DRAFTS: Final = Path(__file__).parent / "drafts"
+
+_FROM_NOW: Final = re.compile(r"\{\+(\d+)h\}")
 
 COMMAND_SECONDS: Final = 120.0
 """A command takes one or two; only one that hangs takes this long."""
@@ -39,6 +43,7 @@ class Desk:
     def __init__(self, folder: Path, home: Path, voice: Voice) -> None:
         """Lay the drafts out in ``folder``, which is not there yet."""
         shutil.copytree(DRAFTS, folder)
+        _put_times_in(folder, datetime.now(UTC))
         self.folder = folder
         self.voice = voice
         self._environment = {**os.environ, "PAIZA_HOME": str(home), "PAIZA_LANG": voice.language}
@@ -110,6 +115,16 @@ class Desk:
         named = ["--profile", profile] if profile else []
         line = f"   $ {shlex.join(['paiza', *named, *arguments])}"
         print(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…", flush=True)
+
+
+def _put_times_in(folder: Path, now: datetime) -> None:
+    """Replace {+26h} in the drafts by the minute that is 26 hours from now."""
+    for draft in folder.glob("*.yaml"):
+        text = draft.read_text(encoding="utf-8")
+        draft.write_text(
+            _FROM_NOW.sub(lambda found: f"{now + timedelta(hours=int(found[1])):%Y-%m-%dT%H:%MZ}", text),
+            encoding="utf-8",
+        )
 
 
 def _program(profile: str) -> list[str]:
