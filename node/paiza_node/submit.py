@@ -22,6 +22,7 @@ from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ApprovalRow, ApprovalState, DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.news import News
+from paiza_node.operation_limits import OperationLimits
 from paiza_node.policy import MessageFacts, Principal
 from paiza_node.refresh import Registers
 from paiza_node.steps import Steps, is_step
@@ -96,6 +97,7 @@ class Submit:
         news: News,
         lane: Lane,
         steps: Steps,
+        limits: OperationLimits,
         moved: Callable[[Collection[bytes]], None],
         officers: Callable[[], dict[str, Officer]],
         wake: Callable[[Iterable[str]], None],
@@ -114,6 +116,7 @@ class Submit:
         self._news = news
         self._lane = lane
         self._steps = steps
+        self._limits = limits
         self._moved = moved
         self._officers = officers
         self._wake = wake
@@ -339,6 +342,8 @@ class Submit:
     def _against(self, pen: Pen, item: _Item, officer: Officer, turns: Turns) -> Rejected | None:
         """Say what forbids releasing a message now."""
         denied = self._taking_back(pen, item.message.header)
+        if denied is None:
+            denied = self._limits.refusal(pen.tx, item.message.header, pen.now)
         if denied is None and item.step is not None:
             denied = turns.judge(item.message.header, item.step)
         if denied is None and item.message.header.parent_digests:

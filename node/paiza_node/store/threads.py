@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, func, select
 
+from paiza_domain.operations import OPERATION
 from paiza_node.model import MessageRow, MessageState, ThreadRow
 from paiza_node.store import schema as s
 from paiza_node.store.rows import message_row
@@ -19,6 +20,15 @@ class ThreadReads:
         m = s.message.c
         statement = select(s.message).where(m.thread_id == thread_id, m.state != int(MessageState.REFUSED))
         return [message_row(row) for row in self._connection.execute(statement.order_by(m.seq))]
+
+    def operations(self, thread_id: bytes) -> list[MessageRow]:
+        """Give the messages that describe the operation a thread belongs to; none where it begins with another kind."""
+        m = s.message.c
+        wanted = m.message_id == thread_id, m.kind == OPERATION, m.state != int(MessageState.REFUSED)
+        if self._connection.execute(select(m.seq).where(*wanted).limit(1)).one_or_none() is None:
+            return []
+        wanted = m.thread_id == thread_id, m.kind == OPERATION, m.state != int(MessageState.REFUSED)
+        return [message_row(row) for row in self._connection.execute(select(s.message).where(*wanted).order_by(m.seq))]
 
     def thread_id(self, thread_name: str) -> bytes | None:
         """Give the thread of a short name; None where there is none."""

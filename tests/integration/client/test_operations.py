@@ -93,6 +93,20 @@ def test_an_operation_from_its_opening_to_its_result_sheet(
     assert YAML(typ="safe").load(paiza("kaz-liaison", "operation", "report", thread, "--template").out)
 
 
+def test_the_node_keeps_to_the_limits_of_participants(
+    paiza: Paiza, federation: Federation, tmp_path: Path, draft: Path
+) -> None:
+    """Whatever the client, nothing goes beyond a participant's part: the node refuses it and logs the denial."""
+    operation = tmp_path / "operation.yaml"
+    operation.write_text(OPERATION.replace("OP-1", "OP-3"))
+    opened = paiza("kaz-coordinator", "operation", "new", operation, "--json").json
+    at(federation, "tjk-liaison", opened["id"])
+    refused = paiza("tjk-liaison", "reply", opened["id"], draft, "--to", "kaz,uzb")
+    assert (refused.code, "part in the operation: uzb" in refused.err) == (3, True)
+    allowed = paiza("tjk-liaison", "reply", opened["id"], draft, "--to", "kaz", "--json")
+    assert allowed.json["state"] == "released"
+
+
 def test_a_notice_is_shared_in_an_operation_and_counted_once(paiza: Paiza, tmp_path: Path) -> None:
     """A notice sent before is shared by its author; sent twice, or in two versions, it counts once."""
     draft = tmp_path / "operation.yaml"

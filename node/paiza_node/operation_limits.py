@@ -1,0 +1,76 @@
+"""The limits of an operation's participants: what may be sent to whom in its thread, asked before it is released.
+
+The operation stands in the thread, sealed; this node opens it with its own key when a message of the thread is about to
+be released, and keeps nothing of it. What others send is not judged here: their own nodes did, and results leave out
+what does not count.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.v1 import message_pb2
+from paiza.v1.operation_pb2 import Operation
+from paiza_domain import operations, thread
+from paiza_domain.thread import UNMARKED, ThreadMessage
+from paiza_node.model import MessageRow
+from paiza_node.ports import Reads
+from paiza_wire import hpke
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
+
+# They go to whom the message they are about went, whatever that member's part is by now.
+EXEMPT: Final = frozenset({thread.RECALL, thread.CORRECTION, "acknowledgement", "feedback"})
+
+
+class OperationLimits:
+    """Asks the operation that a thread belongs to."""
+
+    def __init__(self, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]) -> None:
+        """Take whose keys open it."""
+        self._member = member
+        self._private_keys = private_keys
+
+    def refusal(self, reads: Reads, header: message_pb2.Header, now: datetime) -> Rejected | None:
+        """Say why a message is not released: to whom it may not go. None in a thread that is no operation's."""
+        if header.thread_id == header.message_id or header.kind in EXEMPT:
+            return None
+        found = self._current(reads, header.thread_id)
+        if found is None:
+            return None
+        nominal = any(part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in header.parts)
+        beyond = [
+            recipient.member
+            for recipient in header.recipients
+            if not operations.may_receive(found, recipient.member, header.kind, now, nominal=nominal)
+        ]
+        if not beyond:
+            return None
+        return Rejected("policy_denied", f"beyond the limits of their part in the operation: {', '.join(beyond)}")
+
+    def _current(self, reads: Reads, thread_id: bytes) -> Operation | None:
+        rows = reads.operations(thread_id)
+        if not rows:
+            return None
+        marks = reads.marks(rows)
+        folded = [self._opened(reads, row, recalled=bool(marks.get(row.digest, UNMARKED).recalled_by)) for row in rows]
+        found = operations.current(folded)
+        return None if found is None else found[1]
+
+    def _opened(self, reads: Reads, row: MessageRow, *, recalled: bool) -> ThreadMessage:
+        header = message_pb2.Header.FromString(row.header)
+        return ThreadMessage(row.digest, header, row.stored_time.astimezone(UTC), self._content(reads, row), recalled)
+
+    def _content(self, reads: Reads, row: MessageRow) -> Operation | None:
+        body = reads.body(row.seq)
+        if body is None:
+            return None
+        header = message_pb2.Header.FromString(row.header)
+        verified = VerifiedMessage(row.digest, header, message_pb2.SignedMessage.FromString(body), ())
+        try:
+            return Operation.FromString(wire.unseal(verified, 0, self._member, self._private_keys))
+        except (Rejected, DecodeError):  # a key is gone: it stays closed
+            return None
