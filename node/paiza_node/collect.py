@@ -219,10 +219,17 @@ class Collect:
         verified = wire.VerifiedMessage(row.digest, header, message, ())
         key = wire.unwrap_key(verified, row.part_number, context.member, context.private_keys)
         opener = attachment.Opener(header, row.part_number, key)
-        for piece in self._files.pieces(row.ciphertext_sha256):
-            opener.update(piece)
-        opener.finish()
-        if not self._files.holds(row.ciphertext_sha256, row.size):
+        whole = self._files.holds(row.ciphertext_sha256, row.size)
+        try:
+            for piece in self._files.pieces(row.ciphertext_sha256):
+                opener.update(piece)
+            opener.finish()
+        except Rejected:
+            if not whole:
+                # It is the sender's fault only if these are the bytes its header names: else they are fetched anew.
+                self._files.check(row.ciphertext_sha256)
+            raise
+        if not whole:
             self._files.complete(row.ciphertext_sha256)
 
     async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> None:

@@ -61,7 +61,10 @@ class Upload:
             return attachment_pb2.StartUploadResponse(offset=size, whole=True)
         offset = await asyncio.to_thread(self._files.offset, ciphertext)
         if offset == size:  # all bytes came, and the process ended before they were checked
-            return await self._finish(row)
+            try:
+                return await self._finish(row)
+            except Rejected:  # a power cut left others: they are gone, and brought again
+                offset = 0
         return attachment_pb2.StartUploadResponse(offset=offset)
 
     async def receive(

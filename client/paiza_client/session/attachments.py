@@ -102,7 +102,9 @@ class Attachments:
                 answer = await self._stub.Upload(requests)
             except grpc.aio.AioRpcError as error:
                 problem = channel.translated(error, self._profile.node)
-                if not isinstance(problem, Unreachable) or left <= 0:
+                # What the node held before may have been damaged by a power cut; it is gone now, and brought again.
+                damaged = problem.reason == "part_digest_mismatch" and started.offset > 0
+                if not (isinstance(problem, Unreachable) or damaged) or left <= 0:
                     raise problem from error
                 await asyncio.sleep(PAUSE_SECONDS)
             else:

@@ -1,16 +1,20 @@
 """Two real nodes, an officer of each, and a stretch of network between the nodes that a test owns."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest_asyncio
 
-from tests.attaching import Ciphertext, bring, seal, signed, submit
+from tests.attaching import POLL_SECONDS, Ciphertext, bring, seal, signed, submit
 from tests.federation import Federation, free_ports
 from tests.officer import Officer
 from tests.system.proxy import Proxy
+
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass
@@ -33,6 +37,14 @@ class Line:
         result = await submit(self.sending, signed(self.sender, header, [sealed.said]))
         assert result.WhichOneof("result") == "released", result
         return result.released.message_digest, sealed
+
+    async def until(self, asked: Callable[[], Awaitable[Any]]) -> None:
+        """Ask another process until it gives something; what it does announces itself in no other way."""
+        for _ in range(round(PATIENCE_SECONDS / POLL_SECONDS)):
+            if await asked():
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        raise AssertionError("it did not come to that")
 
     def held(self, member: str, sealed: Ciphertext) -> bool:
         """Say whether a node holds a ciphertext, byte for byte."""
