@@ -6,7 +6,7 @@ forbid more (`member_rules`). Forbidding wins whichever of them it stands in, an
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from paiza_wire.errors import Rejected
 
 REMEMBERED: Final = 4096  # decisions; they depend on nothing but what they are asked about
 REMEMBERED_BYTES: Final = 512  # of the marks and recipients of a decision worth remembering; longer ones are rare
-REMEMBERED_MARKS: Final = 1024  # combinations of marks read once
+REMEMBERED_FACTS: Final = 2048  # facts of messages that are alike
 
 
 NEEDS_GRANT: Final = "-needs-grant"
@@ -63,35 +63,73 @@ class MessageFacts:
     marks: handling.Marks = UNLIMITED
     recipients: frozenset[str] = frozenset()
     workflow: str = ""
+    is_short: bool = True  # whether what is decided about it is worth the memory: authors choose the marks
+    _hash: int = field(default=0, compare=False)
 
-    @property
-    def is_short(self) -> bool:
-        """Say whether a decision about it is worth the memory it takes; the authors of messages choose the purposes."""
-        return self.marks.purposes is None or sum(map(len, self.marks.purposes)) <= REMEMBERED_BYTES
+    def __post_init__(self) -> None:
+        """Compute the hash once: the same facts are asked about over and over."""
+        facts = (self.kind, self.author, self.urgency, self.ceiling, self.sender_roles, self.has_annex, self.marks)
+        object.__setattr__(self, "_hash", hash((facts, self.recipients, self.workflow)))
+
+    def __hash__(self) -> int:
+        """Give the hash computed at the beginning."""
+        return self._hash
 
     @classmethod
     def of(
         cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int, workflow: str = ""
     ) -> "MessageFacts":
         """Take the facts from a header; its marks are the strictest of all its parts."""
-        marks = _marks(header.handling)
         annex = False
+        marks = [header.handling.SerializeToString()]
         for part in header.parts:
             if part.HasField("handling"):
-                marks = marks.merge(_marks(part.handling))
+                marks.append(part.handling.SerializeToString())
             annex = annex or part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX
-        return cls(
-            kind=header.kind,
-            author=header.author,
-            urgency=header.urgency,
-            classification=marks.classification,
-            ceiling=ceiling,
-            sender_roles=sender_roles,
-            has_annex=annex,
-            marks=marks,
-            recipients=frozenset([recipient.member for recipient in header.recipients]),
-            workflow=workflow,
+        short = sum(map(len, marks)) <= REMEMBERED_BYTES
+        facts = _facts if short else _facts.__wrapped__
+        return facts(
+            header.kind,
+            header.author,
+            header.urgency,
+            tuple(marks),
+            tuple([recipient.member for recipient in header.recipients]),
+            annex,
+            sender_roles,
+            ceiling,
+            workflow,
+            short,
         )
+
+
+@lru_cache(maxsize=REMEMBERED_FACTS)
+def _facts(
+    kind: str,
+    author: str,
+    urgency: int,
+    marks: tuple[bytes, ...],
+    recipients: tuple[str, ...],
+    has_annex: bool,  # noqa: FBT001 - positional, as what is remembered goes by
+    sender_roles: frozenset[str],
+    ceiling: int,
+    workflow: str,
+    is_short: bool,  # noqa: FBT001
+) -> MessageFacts:
+    """Make facts; almost all messages have one of a few."""
+    strictest = handling.merge([message_pb2.Handling.FromString(each) for each in marks])
+    return MessageFacts(
+        kind=kind,
+        author=author,
+        urgency=urgency,
+        classification=strictest.classification,
+        ceiling=ceiling,
+        sender_roles=sender_roles,
+        has_annex=has_annex,
+        marks=strictest,
+        recipients=frozenset(recipients),
+        workflow=workflow,
+        is_short=is_short,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +287,6 @@ def _context(action: str, roles: frozenset[str], circumstances: Circumstances | 
         "covered": circumstances.covered,
     }
     return {name: facts[name] for name in CONTEXTS[action]}
-
-
-def _marks(marks: message_pb2.Handling) -> handling.Marks:
-    """Read marks; almost all messages carry one of a few combinations."""
-    serialized = marks.SerializeToString()
-    return _read_marks(serialized) if len(serialized) <= REMEMBERED_BYTES else handling.Marks.of(marks)
-
-
-@lru_cache(maxsize=REMEMBERED_MARKS)
-def _read_marks(serialized: bytes) -> handling.Marks:
-    return handling.Marks.of(message_pb2.Handling.FromString(serialized))
 
 
 def _entity(kind: str, name: str, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
