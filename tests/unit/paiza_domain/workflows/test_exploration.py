@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from paiza.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.workflows.controlled_delivery import fold
 from tests.unit.paiza_domain.workflows import deliveries
 from tests.unit.paiza_domain.workflows.exploration import (
@@ -128,3 +129,35 @@ def test_every_order_of_arrival_gives_the_same_standing() -> None:
     for length in range(1, len(thread.steps) + 1):
         held = thread.steps[:length]
         assert list(Oracle(held, fold(held)).complaints()) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "moves", "invariants"),
+    [
+        ("folding.overtakes", handovers, {"3"}),
+        ("folding.Folding._collides", handovers, {"2"}),
+        ("legality._halted", handovers, {"3"}),
+        ("legality._two_officers", None, {"4"}),
+        ("legality.lacking", None, {"1"}),
+    ],
+)
+def test_the_oracle_sees_a_fold_without_one_of_its_rules(
+    rule: str, moves: Moves | None, invariants: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rule taken away breaks the invariant it is there for, so the oracle is not blind."""
+    monkeypatch.setattr(f"paiza_domain.workflows.controlled_delivery.{rule}", lambda *_: ())
+    thread = deliveries.Thread(states=deliveries.NAMES[:3])
+    complaints: list[str] = []
+    if moves is None:
+        thread.request()
+        thread.authorise("tjk")
+        content = pb.ControlledDeliveryAuthorisation(scope=deliveries.scope(kilograms=1))
+        thread.add("authorisation", "uzb", content, signers=[("a", "liaison")])
+        thread.authorise("kaz")
+        thread.plan()
+        thread.add("activation", "tjk")
+        complaints = list(Oracle(thread.steps, fold(thread.steps)).complaints())
+    else:
+        thread.activate()
+        complaints = Exploration(thread, moves, 5, forgetful=True, most=400).run()
+    assert invariants & {complaint.split(":")[0] for complaint in complaints}
