@@ -1,7 +1,7 @@
 """A member's desk in the tests of workflows: two officers, their node's services, and news to wait for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from paiza.v1 import (
     audit_pb2,
     audit_pb2_grpc,
     log_pb2,
+    message_pb2,
     officer_pb2,
     officer_pb2_grpc,
     workflow_pb2,
@@ -103,7 +104,7 @@ class Desk:
         raise AssertionError("the watch ended")
 
     @asynccontextmanager
-    async def watching(self, after: int | None = None) -> AsyncIterator[AsyncIterator[officer_pb2.WatchResponse]]:
+    async def watching(self, after: int | None = None) -> AsyncIterator[AsyncIterable[officer_pb2.WatchResponse]]:
         """Watch; ends with the block."""
         stream = self.officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
         try:
@@ -120,7 +121,7 @@ class Desk:
 
 def thread_of(raw: bytes) -> bytes:
     """Give the thread of a sealed message."""
-    signed = wire.parse_strictly(delivery.pb.SignedMessage, raw, "the message")
+    signed = wire.parse_strictly(message_pb2.SignedMessage, raw, "the message")
     return bytes(wire.parse_header(signed.header).thread_id)
 
 

@@ -1,4 +1,4 @@
-"""Steps that did not arrive are asked for; who joins late gets the thread; what falls due is told: between real nodes."""
+"""Between real nodes: missing steps are asked for, who joins late gets the thread, what falls due is told."""
 
 import asyncio
 from collections.abc import Mapping
