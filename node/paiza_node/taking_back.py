@@ -41,7 +41,8 @@ def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Ca
 def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
     """Check a recall or correction.
 
-    1. What it concerns is here, is our own, is no recall, and stands in the thread the header names.
+    1. What it concerns is here, is our own, is no recall (nor, for a recall, a step of a workflow), and stands in the
+       thread the header names.
     2. What replaces a corrected message is one message of our own, of the same kind.
     3. It is addressed to every member that holds what it concerns, as far as such a member is active.
     """
@@ -50,6 +51,8 @@ def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Cal
     targets = [_own(reads, digest, member) for digest in concerned]
     if any(target.kind == thread.RECALL for target in targets):
         raise Rejected("invalid_header", "parent_digests: a recall is final")
+    if header.kind == thread.RECALL and any(thread.is_step(target.kind) for target in targets):
+        raise Rejected("workflow_breach", "a step of a workflow is undone by another step of it, not recalled")
     if any(target.thread_id != header.thread_id for target in targets):
         raise Rejected("invalid_header", "thread_id: it stands in the thread of what it concerns")
     # 2.

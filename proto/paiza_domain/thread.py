@@ -13,6 +13,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from paiza.v1.message_pb2 import Header
+from paiza_domain import kinds
 
 RECALL: Final = "recall"
 CORRECTION: Final = "correction"
@@ -59,9 +60,18 @@ def concerned(header: Header) -> tuple[bytes, ...]:
 def takes_effect(header: Header, author: str, kind: str) -> bool:
     """Say whether a recall or correction takes effect on a message of that author and kind.
 
-    Only the author takes back or corrects its own; and a recall is final, so that nobody can undo one unseen.
+    Only the author takes back or corrects its own; and a recall is final, so that nobody can undo one unseen. A step of
+    a workflow is not recalled: what it did is undone by another step, or the workflow's rules would be got around.
     """
-    return header.author == author and kind != RECALL
+    if header.author != author or kind == RECALL:
+        return False
+    return header.kind != RECALL or not is_step(kind)
+
+
+def is_step(kind: str) -> bool:
+    """Say whether messages of a kind are steps of a workflow."""
+    known = kinds.all_kinds().get(kind)
+    return known is not None and bool(known.workflow)
 
 
 def in_order(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:

@@ -35,6 +35,15 @@ def test_a_recall_cannot_be_recalled_but_a_correction_can() -> None:
     assert marks([NOTE, better, correction, undo]) == {correction.digest: Marks((undo.digest,))}
 
 
+def test_a_step_of_a_workflow_is_corrected_but_not_recalled() -> None:
+    """What a step did is undone by another step, by the workflow's rules."""
+    step = said("step", "cd-authorisation", "kaz")
+    recall = said("recall", "recall", "kaz", "step", hours=1)
+    correction = said("correction", "correction", "kaz", "step", hours=1)
+    assert marks([step, recall]) == {}
+    assert marks([step, correction])[step.digest].corrected_by == (correction.digest,)
+
+
 def test_marks_do_not_depend_on_the_order_of_arrival() -> None:
     """However a thread arrives, every holder sees the same marks."""
     thread = [

@@ -106,6 +106,15 @@ def test_a_recall_is_final(store: SqlStore) -> None:
     assert refused(store, message(9, "correction", recall.digest))[0] == "invalid_header"
 
 
+def test_a_step_of_a_workflow_is_not_recalled(store: SqlStore) -> None:
+    """It is undone by another step; a correction of what it says is allowed."""
+    step = message(3, "cd-plan")
+    with store.transaction() as tx:
+        tx.add_messages([step])
+    assert refused(store, message(9, "recall", step.digest))[0] == "workflow_breach"
+    assert refused(store, message(9, "correction", step.digest)) == ("", "")
+
+
 def test_a_message_is_replaced_by_one_of_its_kind(store: SqlStore) -> None:
     """A correction names a replacement of the same kind, by the same author."""
     same, other = message(3, "free-message", OWN.digest), message(4, "feedback", OWN.digest)
