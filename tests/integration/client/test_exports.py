@@ -4,11 +4,17 @@ import asyncio
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from paiza.v1 import passing_pb2
+from paiza_client import profiles
+from paiza_client.errors import NotProven
 from paiza_client.imports.rows import EXPORT_COLUMN
+from paiza_client.session import connect
+from paiza_client.session.exports import Intent
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives
@@ -156,3 +162,65 @@ def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Fed
     (whole,) = json.loads(paiza("tjk-liaison", "export", message_id, *LEAVE).out)
     assert whole["content"]["notice_id"] == "EX-20"
     assert whole["verified"]["opened"]["event"] == "OPENED"
+
+
+Noted = passing_pb2.NoteExportResponse
+
+
+class LyingStub:
+    """Stands for the node's PassingService: gives the true answer after a change."""
+
+    def __init__(self, answer: Noted, lie: Callable[[Noted], object]) -> None:
+        self.answer = Noted()
+        self.answer.CopyFrom(answer)
+        lie(self.answer)
+
+    async def NoteExport(self, _request: object, *, timeout: float) -> Noted:  # noqa: N802, ASYNC109 - as gRPC names it
+        """Answer."""
+        assert timeout > 0
+        return self.answer
+
+
+def _swap(answer: Noted) -> None:
+    """Prove the leave for one message with the entry of another."""
+    first, second = (each.exported for each in answer.results)
+    kept = type(first)()
+    kept.CopyFrom(first)
+    first.CopyFrom(second)
+    second.CopyFrom(kept)
+
+
+LIES: list[Callable[[Noted], object]] = [
+    lambda answer: answer.results.pop(),
+    lambda answer: answer.results.reverse(),
+    lambda answer: setattr(answer, "checkpoint", b""),
+    lambda answer: setattr(answer.results[0].exported, "index", answer.results[0].exported.index + 1),
+    lambda answer: answer.results[0].ClearField("exported"),
+    _swap,
+]
+
+
+def test_leave_that_the_log_does_not_hold_is_no_leave(paiza: Paiza, federation: Federation, folder: Path) -> None:
+    """Whatever a node changes in its answer, nothing is taken for leave that is not proven for this message."""
+    ids = [sent(paiza, federation, folder, f"EX-3{number}") for number in range(2)]
+
+    async def work() -> None:
+        async with connect(profiles.load(federation.home / "tjk-liaison")) as session:
+            digests = [(await session.list_messages(id_prefix=each)).messages[0].digest for each in ids]
+            intent = Intent("own-unit", "the desk", "investigate", "exercise")
+            leaves = await session.exports.note(digests, intent)
+            assert [(each.digest, each.proof is not None) for each in leaves] == [(each, True) for each in digests]
+            request = passing_pb2.NoteExportRequest(
+                message_digests=digests,
+                audience=passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
+                recipient_text="the desk",
+                purpose="investigate",
+                reason_text="exercise",
+            )
+            answer = await session.exports._stub.NoteExport(request, timeout=10)
+            for lie in LIES:
+                session.exports._stub = LyingStub(answer, lie)  # type: ignore[assignment]
+                with pytest.raises(NotProven):
+                    await session.exports.note(digests, intent)
+
+    asyncio.run(asyncio.wait_for(work(), 30))
