@@ -232,9 +232,9 @@ def classification_level(name: str, names: Mapping[str, int]) -> int:
     return max(levels, default=MAX_CLASSIFICATION)
 
 
-def review_time(now: datetime, *, verified: bool) -> datetime:
-    """Give the review date where the author names none: one year, three for what is verified, nominal or not."""
-    return now + (NOMINAL_REVIEW if verified else UNVERIFIED_REVIEW)
+def review_time(now: datetime, *, nominal: bool, verified: bool) -> datetime:
+    """Give the review date where the author names none: three years for nominal and for verified data, else one."""
+    return now + (NOMINAL_REVIEW if nominal or verified else UNVERIFIED_REVIEW)
 
 
 def is_verified(handling: Handling) -> bool:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments
 STDIN: Final = "-"
-REVIEW_WITH_ANNEX: Final = timedelta(days=3 * 365)  # nominal data, where the draft says nothing (domain: handling)
-REVIEW_OTHERWISE: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,8 @@ def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:
     urgency = draft.urgency
     if wish.urgency:
         urgency = message_pb2.Urgency.Value(f"URGENCY_{wish.urgency.upper()}")
-    default = REVIEW_WITH_ANNEX if draft.annex is not None else REVIEW_OTHERWISE
+    verified = marks.is_verified(draft.handling)
+    default = marks.review_time(now, nominal=draft.annex is not None, verified=verified)
     beside = Path(source).parent  # paths in a draft begin where the draft is
     wanted = [(beside / file, note) for file, note in draft.attachments] + [(Path(file), "") for file in wish.attach]
     envelope = Envelope(
@@ -130,7 +129,7 @@ def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:
         urgency_reason=wish.reason_code or ("" if wish.urgency and urgency != draft.urgency else draft.urgency_reason),
         handling=draft.handling,
         legal_bases=draft.legal_bases,
-        review_time=draft.review_time or now + default,
+        review_time=draft.review_time or default,
     )
     parents = (*wish.parents, *draft.parents)
     return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, wish.second)

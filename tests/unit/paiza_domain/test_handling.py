@@ -146,9 +146,10 @@ def test_national_names_map_to_levels_and_unknown_ones_round_up(name: str, level
 
 
 def test_review_dates_where_nobody_named_one() -> None:
-    """What nobody confirmed is looked at after one year, what was verified after three, logs after ten."""
-    assert handling.review_time(NOW, verified=False) == NOW + timedelta(days=365)
-    assert handling.review_time(NOW, verified=True) == NOW + timedelta(days=3 * 365)
+    """What nobody confirmed is looked at after one year, nominal and verified data after three, logs after ten."""
+    assert handling.review_time(NOW, nominal=False, verified=False) == NOW + timedelta(days=365)
+    assert handling.review_time(NOW, nominal=True, verified=False) == NOW + timedelta(days=3 * 365)
+    assert handling.review_time(NOW, nominal=False, verified=True) == NOW + timedelta(days=3 * 365)
     assert timedelta(days=10 * 365) == handling.AUDIT_REVIEW
     assert handling.is_verified(Handling(evaluation_scheme="4x4", evaluation="A1"))
     assert not handling.is_verified(Handling(evaluation_scheme="4x4", evaluation="A2"))
