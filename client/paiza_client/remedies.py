@@ -299,6 +299,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The reference data hold no substance of this name."),
             N_("Choose one of the names suggested, or look it up by its CAS number."),
         ),
+        "unknown_unit": Remedy(
+            N_("Your member has no such unit."), N_("Name a unit that paiza approve --officers shows.")
+        ),
         "unsupported_suite": Remedy(
             N_("The message uses a cryptographic suite this version does not know."),
             N_("Install the version of the program that the other side uses."),

@@ -6,9 +6,11 @@ from typing import Final
 from paiza.v1 import audit_pb2, log_pb2
 from paiza_node.disclose import foreign_proof, forwardings_of, proofs_of
 from paiza_node.ledger import Ledger
-from paiza_node.model import MessageRow, StoredEntry
+from paiza_node.model import MessageRow, Officer, StoredEntry
+from paiza_node.need_to_know import lister
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
+from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 DEFAULT_PAGE: Final = 100
@@ -25,6 +27,20 @@ class Audit:
         self._registers = registers
         self._ledger = ledger
         self._store = store
+
+    def check_sees(self, officer: Officer, digest: bytes) -> None:
+        """Refuse, as if it were not here, what an officer does not need to know of."""
+        with self._store.reads() as reads:
+            row = reads.message(digest)
+            if row is not None:
+                hidden = row.seq not in reads.visible([row.seq], lister(officer))
+            else:
+                approval = reads.approval(digest)
+                signers = () if approval is None else wire.parse_header(approval.header).required_signers
+                hidden = approval is not None and lister(officer).units is not None
+                hidden = hidden and officer.id not in {signer.id for signer in signers}
+        if hidden:
+            raise Rejected("policy_denied", "need-to-know")
 
     def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
         """Give everything the log says of one message, and the proofs of other members' logs that were kept."""

@@ -15,6 +15,7 @@ import structlog
 from paiza.v1 import admin_pb2, log_pb2
 from paiza_node.ancestors import Ask, Give
 from paiza_node.approve import Approve
+from paiza_node.assign import Assign
 from paiza_node.attachment_files import AttachmentFiles
 from paiza_node.audit import Audit
 from paiza_node.collect import Collect
@@ -25,6 +26,7 @@ from paiza_node.duties import Duties
 from paiza_node.edge import metrics
 from paiza_node.edge.approval_service import approval_behaviours
 from paiza_node.edge.attachment_service import attachment_behaviours
+from paiza_node.edge.desk_service import desk_behaviours
 from paiza_node.edge.gate import Gate
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
@@ -44,6 +46,7 @@ from paiza_node.lanes import Lane, SharedThreads
 from paiza_node.late_holders import LateHolders
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
+from paiza_node.need_to_know import Desks, opener
 from paiza_node.news import News
 from paiza_node.operate import Operate, operator
 from paiza_node.operation_limits import OperationLimits
@@ -342,6 +345,11 @@ def _behaviours(
     watches: list[Callable[[], Coroutine[Any, Any, None]]],
 ) -> dict[str, Any]:
     """Build the verbs and give what each RPC does."""
+    desks = Desks(config.member, config.duty_desk, officers)
+    assign = Assign(
+        node_id=context.node_id, ledger=context.ledger, store=context.store, news=context.news, desks=desks, clock=_now
+    )
+    watches.append(assign.keep_watch)
     submit = Submit(
         member=config.member,
         registers=context.registers,
@@ -355,6 +363,7 @@ def _behaviours(
         wake=deliver.wake,
         delivery_life=config.delivery_life,
         approval_life=config.approval_life,
+        desks=desks,
         clock=_now,
     )
     approve = Approve(
@@ -400,6 +409,7 @@ def _behaviours(
         new_holders=late_holders.tell,
         moved=duties.moved,
         await_attachments=collect.wake,
+        desks=desks,
         clock=_now,
     )
     duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
@@ -438,7 +448,7 @@ def _behaviours(
         ledger=context.ledger,
         store=context.store,
         blinder=blinder,
-        visible=lambda _reads, _officer, rows: {row.seq for row in rows},
+        visible=lambda reads, officer, rows: reads.visible([row.seq for row in rows], opener(officer)),
         clock=_now,
     )
     export = Export(
@@ -454,6 +464,7 @@ def _behaviours(
     return {
         **exchange_behaviours(receive, give),
         **approval_behaviours(approve),
+        **desk_behaviours(assign, _now),
         **attachment_behaviours(upload, HandOut(store=context.store, files=files, disclose=disclose)),
         **officer_service.behaviours(),
         **workflows.behaviours(),

@@ -33,6 +33,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "reflection": False,
     "delivery_life_hours": 336,
     "approval_life_hours": 72,
+    "duty_desk": "",
     "log_level": "info",
 }
 
@@ -57,6 +58,7 @@ class Config:
     reflection: bool
     delivery_life: timedelta
     approval_life: timedelta
+    duty_desk: str
     log_level: str
 
 
@@ -115,6 +117,7 @@ class _Reader:
             policy=self._file("policy") if self._text("policy") else None,
             reflection=self._switch("reflection"),
             delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
+            duty_desk=self._text("duty_desk"),
             approval_life=timedelta(hours=self._number("approval_life_hours", 1, 24 * 30)),
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
         )

@@ -14,6 +14,7 @@ from paiza_domain import kinds
 from paiza_node import taking_back
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, Officer, Opened, PassedOn, ProofKind, StoredEntry
+from paiza_node.need_to_know import may_see
 from paiza_node.news import News
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
@@ -133,12 +134,18 @@ class Disclose:
         roles = kinds.get(header.kind, header.kind_version).sender_roles
         facts = MessageFacts.of(header, roles, ceiling)
         try:
+            await asyncio.to_thread(self._check_needs, officer, row)
             self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
         except Rejected as denied:
             detail = denied.detail
             await self._ledger.commit(lambda pen: _log_denied(pen, officer, row, detail))
             raise
 
+
+    def _check_needs(self, officer: Officer, row: MessageRow) -> None:
+        with self._store.reads() as reads:
+            if not may_see(reads, officer, row):
+                raise Rejected("policy_denied", "need-to-know")
 
     def _check_recalled(self, row: MessageRow, reason: str) -> None:
         with self._store.reads() as reads:

@@ -28,6 +28,7 @@ from paiza_node.model import (
     Passing,
     ProofKind,
 )
+from paiza_node.need_to_know import may_see
 from paiza_node.news import News
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads, Store
@@ -165,6 +166,9 @@ class Forward:
         with_annex: bool,  # noqa: FBT001 - called through to_thread
     ) -> list[_Leave | Rejected]:
         register = self._registers.current
+        with self._store.reads() as reads:
+            if not may_see(reads, officer, row):
+                return [Rejected("policy_denied", "need-to-know") for _ in recipients]
         decided: list[_Leave | Rejected] = []
         for recipient in recipients:
             try:

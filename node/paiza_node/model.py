@@ -79,6 +79,7 @@ class MessageRow:
     signed: bytes | None = None
     source_row: bytes | None = None
     parents: tuple[bytes, ...] = ()
+    unit: str | None = None
 
     @property
     def received(self) -> bool:
@@ -238,6 +239,28 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Viewer:
+    """An officer as far as need-to-know goes: the units whose messages he sees; None for all."""
+
+    officer: str
+    units: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """A message as somebody's work: of a unit, or of one of its officers. ``state`` is a `WorkState`."""
+
+    seq: int
+    digest: bytes
+    unit: str
+    assignee: str
+    state: int
+    acknowledge_time: datetime | None
+    due_time: datetime | None
+    escalations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MessageQuery:
     """Which messages to list; unset fields do not restrict. Newest first, below ``before_seq`` where that is given."""
 
@@ -253,6 +276,7 @@ class MessageQuery:
     before_seq: int | None = None
     limit: int = 100
     oldest_first: bool = False
+    seen_by: Viewer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from paiza_node import grants, precedence, taking_back
 from paiza_node.attached import awaited
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
+from paiza_node.need_to_know import Desks
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads
 from paiza_node.refresh import Registers
@@ -67,13 +68,20 @@ class TakePassedOn:
     """Checks and stores what another member than the author hands over."""
 
     def __init__(
-        self, *, member: str, node_id: str, registers: Registers, private_keys: Mapping[bytes, hpke.DecryptionKey]
+        self,
+        *,
+        member: str,
+        node_id: str,
+        registers: Registers,
+        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        desks: Desks,
     ) -> None:
         """Take what the verb needs."""
         self._member = member
         self._node_id = node_id
         self._registers = registers
         self._private_keys = private_keys
+        self._desks = desks
 
     def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Passed:
         """Check a dispatch whose entry ``forwarded`` is proven to stand in the log of ``member``.
@@ -292,7 +300,9 @@ class TakePassedOn:
             signed=item.raw,
             parents=tuple(header.parent_digests),
         )
+        (row,) = self._desks.received(pen.tx, [row])
         pen.tx.add_messages([row])
+        self._desks.make_work(pen.tx, [row])
         taking_back.note_received(pen, self._node_id, [row])
         proof = ForeignProof(
             digest=item.digest,

@@ -23,6 +23,7 @@ from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Committed, Ledger, Pen
 from paiza_node.model import AttachmentRow, ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
+from paiza_node.need_to_know import Desks
 from paiza_node.news import News
 from paiza_node.passed_on import Passed, TakePassedOn
 from paiza_node.policy import MessageFacts, Principal
@@ -113,6 +114,7 @@ class Receive:
         new_holders: Callable[[Iterable[bytes]], None],
         moved: Callable[[Collection[bytes]], None],
         await_attachments: Callable[[], None],
+        desks: Desks,
         clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs.
@@ -133,7 +135,10 @@ class Receive:
         self._new_holders = new_holders
         self._moved = moved
         self._await_attachments = await_attachments
-        self._passed_on = TakePassedOn(member=member, node_id=node_id, registers=registers, private_keys=private_keys)
+        self._desks = desks
+        self._passed_on = TakePassedOn(
+            member=member, node_id=node_id, registers=registers, private_keys=private_keys, desks=desks
+        )
         self._clock = clock
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
@@ -387,7 +392,9 @@ class Receive:
                 messages.append(self._row(pen, item, thread_name, refusal))
                 if refusal is None:
                     awaits.extend(awaited(digest, header, self._member, pen.now, source=member.id))
+        messages = self._desks.received(pen.tx, messages)
         pen.tx.add_messages(messages)
+        self._desks.make_work(pen.tx, messages)
         taking_back.note_received(pen, self._node_id, messages)
         pen.tx.put_attachments(awaits)
         pen.tx.add_answers(fresh)

@@ -21,6 +21,7 @@ from paiza_node.attached import check_uploaded, claim_uploaded
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ApprovalRow, ApprovalState, DeliveryRow, MessageRow, MessageState, Officer
+from paiza_node.need_to_know import Desks
 from paiza_node.news import News
 from paiza_node.operation_limits import OperationLimits
 from paiza_node.policy import MessageFacts, Principal
@@ -104,6 +105,7 @@ class Submit:
         delivery_life: timedelta,
         clock: Callable[[], datetime],
         approval_life: timedelta,
+        desks: Desks,
     ) -> None:
         """Take what the verb needs.
 
@@ -122,6 +124,7 @@ class Submit:
         self._wake = wake
         self._life = delivery_life
         self._approval_life = approval_life
+        self._desks = desks
         self._asked: Asked | None = None
         self._clock = clock
 
@@ -272,6 +275,7 @@ class Submit:
         outcomes: list[_Outcome] = []
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
+        readers: list[tuple[str, int]] = []  # who signed with others sees the message, whatever his unit
         turns = Turns(self._steps, pen, messages)
         denials = _Denials(pen, officer)
         for item in checked:
@@ -302,8 +306,11 @@ class Submit:
                     rows[item.source_row] = digest
                 outcomes.append(released)
                 messages.append(row)
+                if len(header.required_signers) > 1:
+                    readers += [(signer.id, row.seq) for signer in header.required_signers]
                 deliveries.extend(queued)
-        pen.tx.add_messages(messages)
+        pen.tx.add_messages(self._desks.sent(officer, messages))
+        pen.tx.add_readers(readers)
         pen.tx.add_deliveries(deliveries)
         threads.store()
         taking_back.note_released(pen, officer.id, messages)

@@ -19,6 +19,10 @@ _APPROVALS: Final = {
     "approval_withdrawn": N_("{kind} {id} was taken back."),
     "approval_expired": N_("{kind} {id} was given up: no second officer decided in time."),
 }
+_WORK: Final = {
+    "work_assigned": N_("{kind} {id} was given to you."),
+    "work_escalated": N_("{kind} {id} was not acknowledged in time and was passed on: act now."),
+}
 _DUE: Final = N_("{thread}: {what} ({member}) is due by {time}.")
 _OVERDUE: Final = N_("{thread}: {what} ({member}) was due by {time} and is overdue.")
 _OVERLAP: Final = N_("{thread} overlaps with another operation under way: {others}.")
@@ -34,6 +38,11 @@ def due_text(thread: str, code: str, member: str, due_time: datetime, *, overdue
 def approval_text(code: str, kind: str, short_id: str, said: str, lang: str) -> str:
     """Say how it stands with a message that needs a second officer."""
     return translate(_APPROVALS[code], lang).format(kind=kind, id=short_id, said=said[:MAX_SAID])
+
+
+def work_text(code: str, kind: str, short_id: str, lang: str) -> str:
+    """Say that work came to somebody."""
+    return translate(_WORK[code], lang).format(kind=kind, id=short_id)
 
 
 def overlap_text(thread: str, others: list[str], lang: str) -> str:

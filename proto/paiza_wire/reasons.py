@@ -108,6 +108,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "unknown_profile": "There is no profile of this name; choose one of those that exist.",
     "unknown_recipient": "A recipient is not an active member of the federation; choose members from the contacts.",
     "unknown_substance": "The reference data hold no substance of this name; choose one of the names suggested.",
+    "unknown_unit": "The member has no such unit; name one of those its officers belong to.",
     "unsupported_suite": "The message uses a cryptographic suite we do not support; the sender must use a suite named in the protocol.",
     "unsupported_version": "The message is of a version we do not support; both sides must use a common protocol version.",
     "usage": "The command line is wrong; see the command's help.",

@@ -51,6 +51,8 @@ TABLE: Final = """
 /paiza.v1.ApprovalService/Approve             .     in       in    in          in           in
 /paiza.v1.ApprovalService/Decline             .     in       in    in          in           in
 /paiza.v1.ApprovalService/ListOfficers        .     in       in    in          in           in
+/paiza.v1.DeskService/ListWork                .     in       in    in          in           in
+/paiza.v1.DeskService/ChangeWork              .     in       in    in          in           denied
 /paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
 /paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "cd": "controlled_delivery:cd",
     "contacts": "reading:contacts",
     "correct": "taking_back:correct",
+    "desk": "desks:desk",
     "export": "exporting:export",
     "feedback": "taking_back:feedback",
     "forward": "passing:forward",

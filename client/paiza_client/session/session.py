@@ -38,6 +38,7 @@ from paiza_client.session import channel
 from paiza_client.session.answers import summary
 from paiza_client.session.approvals import Approvals
 from paiza_client.session.attachments import Attachments, SavedAttachment
+from paiza_client.session.desks import Desks
 from paiza_client.session.exports import Exports
 from paiza_client.session.passing import Passing
 from paiza_client.session.search import Searching
@@ -76,6 +77,7 @@ class Session:
         self.searching = Searching(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
+        self.desks = Desks(connection, self._call)
         self.approvals = Approvals(connection, self._call, profile, credentials, self._registers)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
         self._session: Whoami | None = None

@@ -67,6 +67,8 @@ ACCESS: Final = {
     "/paiza.v1.ApprovalService/Approve": Access("officer", "session"),
     "/paiza.v1.ApprovalService/Decline": Access("officer", "session"),
     "/paiza.v1.ApprovalService/ListOfficers": Access("officer", "session"),
+    "/paiza.v1.DeskService/ListWork": Access("officer", "list"),
+    "/paiza.v1.DeskService/ChangeWork": Access("officer", "watch"),
     "/paiza.v1.AuditService/GetTrail": Access("officer", "trail"),
     "/paiza.v1.AuditService/GetEvidence": Access("officer", "evidence"),
     "/paiza.v1.AuditService/ListEntries": Access("officer", "read_log"),

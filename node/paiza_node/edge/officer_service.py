@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,8 +14,10 @@ from paiza_node.disclose import Disclose
 from paiza_node.duties import Duties, overlapping
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
+from paiza_node.edge.workflow_service import sees_thread
 from paiza_node.ledger import Ledger
 from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
+from paiza_node.need_to_know import lister, may_see
 from paiza_node.news import Item, News
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
@@ -125,7 +128,8 @@ class OfficerService:
             if after is not None and after > MAX_SEQUENCE:
                 raise Rejected("malformed", "after_sequence is not one this node gave")
             for notice in self._duties.current():
-                yield officer_pb2.WatchResponse(notice=notice)
+                for response in await self._told(notice, officer):
+                    yield response
             while after is not None:
                 query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
                 page = await asyncio.to_thread(self._list, query, officer)
@@ -152,10 +156,12 @@ class OfficerService:
 
     def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
         """Give a notice as far as an officer is entitled to it: other threads are named only to those who may know."""
-        if not notice.other_threads:
-            return notice
         with self._store.reads() as reads:
+            if not sees_thread(reads, notice.thread_id, officer):
+                return None
             threads = {name: reads.thread_id(name) for name in notice.other_threads}
+        if not threads:
+            return notice
         named = [name for name, thread in threads.items() if thread and self.may_know_of(officer, thread)]
         return overlapping(notice.thread_id, notice.thread_name, named) if named else None
 
@@ -165,6 +171,9 @@ class OfficerService:
             rows = reads.thread(thread_id)
         if not rows:
             return False
+        with self._store.reads() as reads:
+            if not may_see(reads, officer, rows[0]):
+                return False
         header = wire.parse_header(rows[0].header)
         register = self._registers.current
         try:
@@ -176,25 +185,30 @@ class OfficerService:
             return False
         return True
 
-    def _source_rows(self, rows: set[bytes]) -> dict[bytes, bytes]:
+    def _source_rows(self, rows: set[bytes], officer: Officer) -> dict[bytes, bytes]:
         with self._store.reads() as reads:
-            return reads.messages_by_source_row(rows)
+            found = reads.messages_by_source_row(rows)
+            viewer = lister(officer)
+            if viewer.units is None:
+                return found
+            seen = {each.row.digest for each in reads.listed(found.values(), officer.id, viewer)}
+        return {row: digest for row, digest in found.items() if digest in seen}
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return reads.list_messages(query, officer.id)
+            return reads.list_messages(replace(query, seen_by=lister(officer)), officer.id)
 
     def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return reads.listed([digest], officer.id)
+            return reads.listed([digest], officer.id, lister(officer))
 
     async def find_source_rows(
-        self, _caller: Caller, request: officer_pb2.FindSourceRowsRequest
+        self, caller: Caller, request: officer_pb2.FindSourceRowsRequest
     ) -> officer_pb2.FindSourceRowsResponse:
         """Say which source rows were sent already."""
         if len(request.source_row_sha256) > MAX_SOURCE_ROWS:
             raise Rejected("too_large", f"at most {MAX_SOURCE_ROWS} rows are looked up at once")
-        found = await asyncio.to_thread(self._source_rows, set(request.source_row_sha256))
+        found = await asyncio.to_thread(self._source_rows, set(request.source_row_sha256), officer_of(caller))
         return officer_pb2.FindSourceRowsResponse(
             rows=[officer_pb2.SourceRow(source_row_sha256=row, message_digest=digest) for row, digest in found.items()]
         )

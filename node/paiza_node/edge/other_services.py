@@ -8,6 +8,7 @@ from paiza_node.ancestors import Give
 from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
+from paiza_node.model import Officer
 from paiza_node.receive import Receive
 from paiza_register import FetchMissing, Member, RegisterReader
 from paiza_wire.errors import Rejected
@@ -44,10 +45,12 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
 def audit_behaviours(audit: Audit) -> Behaviours:
     """Give the behaviour of every RPC of AuditService; the store is read in a thread."""
 
-    async def trail(_caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
+    async def trail(caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
+        await asyncio.to_thread(audit.check_sees, _officer(caller), request.message_digest)
         return await asyncio.to_thread(audit.trail, request.message_digest)
 
-    async def evidence(_caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
+    async def evidence(caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
+        await asyncio.to_thread(audit.check_sees, _officer(caller), request.message_digest)
         return await asyncio.to_thread(audit.evidence, request.message_digest)
 
     async def entries(_caller: Caller, request: audit_pb2.ListEntriesRequest) -> Any:
@@ -87,6 +90,11 @@ def register_behaviours(reader: RegisterReader) -> Behaviours:
 
     prefix = "/paiza.v1.RegisterService/"
     return {prefix + "GetFile": get_file, prefix + "GetArchivedSet": get_set}
+
+
+def _officer(caller: Caller) -> Officer:
+    assert caller.officer is not None, "the gate admits only officers here"
+    return caller.officer
 
 
 def _member(caller: Caller) -> Member:

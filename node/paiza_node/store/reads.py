@@ -36,10 +36,12 @@ from paiza_node.model import (
     QueueSummary,
     Slot,
     StoredEntry,
+    Viewer,
 )
 from paiza_node.store import schema as s
 from paiza_node.store.approvals import ApprovalReads
 from paiza_node.store.attachments import AttachmentReads
+from paiza_node.store.desks import DeskReads, seen_by
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
 from paiza_node.store.rows import EPOCH, delivery_row, from_micros, message_row, to_micros
@@ -54,7 +56,7 @@ DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
 
 
-class SqlReads(ApprovalReads, AttachmentReads, SearchReads, ParentReads, PassingReads, ThreadReads):
+class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentReads, PassingReads, ThreadReads):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -136,14 +138,21 @@ class SqlReads(ApprovalReads, AttachmentReads, SearchReads, ParentReads, Passing
         """Give messages that match, newest first, with what became of them."""
         m = s.message.c
         order = m.seq.asc() if query.oldest_first else m.seq.desc()
-        statement = select(s.message).where(*_conditions(query)).order_by(order).limit(query.limit)
+        conditions = _conditions(query)
+        if query.seen_by is not None and query.seen_by.units is not None:
+            narrow = query.thread_id or query.thread_name or query.id_prefix
+            conditions = (
+                [*conditions, seen_by(query.seen_by)] if narrow else [m.seq.in_(self.page_seqs(query, conditions))]
+            )
+        statement = select(s.message).where(*conditions).order_by(order).limit(query.limit)
         return self._with_news([message_row(row) for row in self._connection.execute(statement)], officer)
 
-    def listed(self, digests: Collection[bytes], officer: str) -> list[ListedMessage]:
-        """Give these messages as a list shows them, in order of arrival."""
+    def listed(self, digests: Collection[bytes], officer: str, viewer: Viewer | None = None) -> list[ListedMessage]:
+        """Give these messages as a list shows them, in order of arrival; only those that ``viewer`` sees."""
         found: list[MessageRow] = []
+        seen = [] if viewer is None or viewer.units is None else [seen_by(viewer)]
         for block in _blocks(list(digests)):
-            rows = self._connection.execute(select(s.message).where(s.message.c.digest.in_(block)))
+            rows = self._connection.execute(select(s.message).where(s.message.c.digest.in_(block), *seen))
             found.extend(message_row(row) for row in rows)
         return self._with_news(sorted(found, key=lambda row: row.seq), officer)
 

@@ -36,6 +36,7 @@ def message_row(row: Row[Any]) -> MessageRow:
         header=row.header,
         stored_time=from_micros(row.stored_time),
         source_row=row.source_row,
+        unit=row.unit,
     )
 
 

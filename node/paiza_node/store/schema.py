@@ -88,12 +88,14 @@ message = Table(
     Column("stored_time", BigInteger, nullable=False),
     Column("source_row", LargeBinary, nullable=True, unique=True),
     Column("header", LargeBinary, nullable=False),
+    Column("unit", Text, nullable=True),  # whose it is; what has none is seen by those who see all
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
 Index("ix_message_thread_id_seq", message.c.thread_id, message.c.seq)
 Index("ix_message_thread_name", message.c.thread_name)
 Index("ix_message_received_seq", message.c.received, message.c.seq)
 Index("ix_message_kind_seq", message.c.kind, message.c.seq)
+Index("ix_message_unit_received_seq", message.c.unit, message.c.received, message.c.seq)
 Index("ix_message_author_seq", message.c.author, message.c.seq)
 
 # Which messages follow from which. A parent is named by its digest: it may come later, or never.
@@ -316,6 +318,33 @@ approval = Table(
 )
 # Only what waits stands in it.
 Index("ix_approval_waiting", approval.c.expires_time, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+# Officers who see a message besides those of its unit: those it was given to, and those who signed it.
+reader = Table(
+    "reader",
+    METADATA,
+    Column("officer", Text, primary_key=True),
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# Received messages as somebody's work; states are those of the protocol.
+work = Table(
+    "work",
+    METADATA,
+    Column("seq", _Number, ForeignKey(message.c.seq), primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("unit", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("acknowledge_time", BigInteger, nullable=True),
+    Column("due_time", BigInteger, nullable=True),
+    Column("escalations", Integer, nullable=False),
+)
+_TO_DO: Final = text("state < 3")
+Index("ix_work_unit", work.c.unit, work.c.due_time, work.c.seq, sqlite_where=_TO_DO, postgresql_where=_TO_DO)
+Index("ix_work_assignee", work.c.assignee, work.c.due_time, work.c.seq, sqlite_where=_TO_DO, postgresql_where=_TO_DO)
+Index("ix_work_new", work.c.acknowledge_time, sqlite_where=_WAITING, postgresql_where=_WAITING)
 
 # What messages speak of: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
 term_token = Table(

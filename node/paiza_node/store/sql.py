@@ -32,6 +32,7 @@ from paiza_node.model import (
 from paiza_node.store import schema as s
 from paiza_node.store.approvals import ApprovalWrites
 from paiza_node.store.attachments import AttachmentWrites
+from paiza_node.store.desks import DeskWrites
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import migrate
 from paiza_node.store.parents import ParentWrites
@@ -45,7 +46,7 @@ from paiza_wire.errors import Unavailable
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
 
-class SqlTransaction(ApprovalWrites, AttachmentWrites, SearchWrites, ParentWrites, PassingWrites, SqlReads):
+class SqlTransaction(ApprovalWrites, AttachmentWrites, DeskWrites, SearchWrites, ParentWrites, PassingWrites, SqlReads):
     """The writes of `paiza_node.ports.Transaction`, in the one transaction of one connection."""
 
     @contextmanager
@@ -99,6 +100,7 @@ class SqlTransaction(ApprovalWrites, AttachmentWrites, SearchWrites, ParentWrite
                 to_micros(m.stored_time),
                 m.source_row,
                 m.header,
+                m.unit,
             )
             for m in messages
         ]

@@ -112,24 +112,20 @@ class ListWorkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCOPE_FIELD_NUMBER: _builtins.int
-    DONE_TOO_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     scope: Global___WorkScope.ValueType
     """Whose."""
-    done_too: _builtins.bool
-    """Also what is done, newest first behind the rest."""
     page_size: _builtins.int
     """At most this many; 0 means 100, the most is 500."""
     def __init__(
         self,
         *,
         scope: Global___WorkScope.ValueType = ...,
-        done_too: _builtins.bool = ...,
         page_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_too", b"done_too", "page_size", b"page_size", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -70,7 +70,37 @@ def _create_approvals() -> None:
 
 
 def _create_desks() -> None:
-    """Who works on which message, and until when."""
+    """Whose each message is, who sees it besides, who works on it until when; what is stored is the common desk's."""
+    op.add_column("message", sa.Column("unit", sa.Text, nullable=True))
+    op.execute(sa.text("UPDATE message SET unit = ''"))
+    op.create_index("ix_message_unit_received_seq", "message", ["unit", "received", "seq"])
+    op.create_table(
+        "reader",
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("officer", "seq", name="pk_reader"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "work",
+        sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("assignee", sa.Text, nullable=False),
+        sa.Column("state", sa.SmallInteger, nullable=False),
+        sa.Column("acknowledge_time", sa.BigInteger, nullable=True),
+        sa.Column("due_time", sa.BigInteger, nullable=True),
+        sa.Column("escalations", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_work"),
+        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_work_seq_message"),
+        sa.UniqueConstraint("digest", name="uq_work_digest"),
+    )
+    to_do, new = sa.text("state < 3"), sa.text("state = 1")
+    op.create_index("ix_work_unit", "work", ["unit", "due_time", "seq"], sqlite_where=to_do, postgresql_where=to_do)
+    op.create_index(
+        "ix_work_assignee", "work", ["assignee", "due_time", "seq"], sqlite_where=to_do, postgresql_where=to_do
+    )
+    op.create_index("ix_work_new", "work", ["acknowledge_time"], sqlite_where=new, postgresql_where=new)
 
 
 def _create_passing() -> None:

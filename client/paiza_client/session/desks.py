@@ -1,0 +1,103 @@
+"""The desk: what is to be done, by whom and until when."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, Protocol
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza.v1 import desk_pb2, desk_pb2_grpc
+from paiza_client.model import MessageSummary
+from paiza_client.session import channel
+from paiza_client.session.answers import summary
+
+Scope = Literal["desk", "mine", "all"]
+Act = Literal["assign", "take", "ack", "done"]
+WorkState = Literal["new", "acknowledged", "done", "unknown"]
+MAX_LISTED: Final = 500  # the most the node gives at once
+
+_SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
+    "desk": desk_pb2.WORK_SCOPE_UNSPECIFIED,
+    "mine": desk_pb2.WORK_SCOPE_MINE,
+    "all": desk_pb2.WORK_SCOPE_ALL,
+}
+_ACTS: Final[dict[Act, desk_pb2.WorkAct.ValueType]] = {
+    "assign": desk_pb2.WORK_ACT_ASSIGN,
+    "take": desk_pb2.WORK_ACT_TAKE,
+    "ack": desk_pb2.WORK_ACT_ACKNOWLEDGE,
+    "done": desk_pb2.WORK_ACT_DONE,
+}
+_STATES: Final[dict[int, WorkState]] = {
+    desk_pb2.WORK_STATE_NEW: "new",
+    desk_pb2.WORK_STATE_ACKNOWLEDGED: "acknowledged",
+    desk_pb2.WORK_STATE_DONE: "done",
+}
+
+
+class _Call(Protocol):
+    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How the work on one message stands, as the own node says."""
+
+    unit: str
+    assignee: str
+    state: WorkState
+    acknowledge_time: datetime | None
+    due_time: datetime | None
+    overdue: bool
+    escalations: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One message as somebody's work."""
+
+    message: MessageSummary
+    work: Work
+
+
+class Desks:
+    """What a session can do at the officer's desk."""
+
+    def __init__(self, connection: grpc.aio.Channel, call: _Call) -> None:
+        self._stub = desk_pb2_grpc.DeskServiceStub(connection)
+        self._call = call
+
+    async def work(self, scope: Scope = "desk", limit: int = MAX_LISTED) -> list[WorkItem]:
+        """Give what is to be done, what is due first ahead."""
+        request = desk_pb2.ListWorkRequest(scope=_SCOPES[scope], page_size=min(limit, MAX_LISTED))
+        answer: desk_pb2.ListWorkResponse = await self._call(
+            lambda: self._stub.ListWork(request, timeout=channel.CALL_SECONDS)
+        )
+        return [WorkItem(summary(each.message), _work(each.work)) for each in answer.items]
+
+    async def change(self, digest: bytes, act: Act, *, unit: str = "", officer: str = "", note: str = "") -> Work:
+        """Give work to a unit or an officer, take it, acknowledge it, or say that it is done."""
+        request = desk_pb2.ChangeWorkRequest(
+            message_digest=digest, act=_ACTS[act], unit=unit, officer=officer, note=note
+        )
+        answer: desk_pb2.ChangeWorkResponse = await self._call(
+            lambda: self._stub.ChangeWork(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+
+def _work(shown: desk_pb2.Work) -> Work:
+    return Work(
+        unit=shown.unit,
+        assignee=shown.assignee,
+        state=_STATES.get(shown.state, "unknown"),
+        acknowledge_time=_time(shown.acknowledge_time) if shown.HasField("acknowledge_time") else None,
+        due_time=_time(shown.due_time) if shown.HasField("due_time") else None,
+        overdue=shown.overdue,
+        escalations=shown.escalations,
+    )
+
+
+def _time(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)

@@ -1,0 +1,223 @@
+"""Assign: who works on a received message. Every change is logged; what nobody acknowledges in time is passed on.
+
+Work begins with the message (`paiza_node.need_to_know`): it is its unit's, or the officer's it is addressed to. Not
+acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets it is
+rung, if he watches. Nobody who could see a message loses sight of it by a change.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from paiza.v1 import desk_pb2, log_pb2, message_pb2, notice_pb2
+from paiza_domain import deadlines, kinds, notices
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
+from paiza_node.need_to_know import Desks, acknowledge_within, lister, opener
+from paiza_node.news import News
+from paiza_node.ports import Store
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+
+MAX_NOTE: Final = 1000  # characters of a note to whoever gets the work
+PASSED_ON_AT_ONCE: Final = 100  # in one commit
+MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
+LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
+
+_EVENTS: Final = {
+    desk_pb2.WORK_ACT_ASSIGN: log_pb2.LOG_EVENT_ASSIGNED,
+    desk_pb2.WORK_ACT_TAKE: log_pb2.LOG_EVENT_ASSIGNED,
+    desk_pb2.WORK_ACT_ACKNOWLEDGE: log_pb2.LOG_EVENT_ACKNOWLEDGED,
+    desk_pb2.WORK_ACT_DONE: log_pb2.LOG_EVENT_DONE,
+}
+
+log = structlog.get_logger("paiza.assign")
+
+
+class Assign:
+    """The verbs of a desk."""
+
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        ledger: Ledger,
+        store: Store,
+        news: News,
+        desks: Desks,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the verbs need."""
+        self._node_id = node_id
+        self._ledger = ledger
+        self._store = store
+        self._news = news
+        self._desks = desks
+        self._clock = clock
+
+    async def listed(self, officer: Officer, scope: int, limit: int) -> list[tuple[ListedMessage, WorkRow]]:
+        """Give open work that an officer sees, what is due first at the head; Rejected where he may not see all."""
+        viewer = opener(officer)
+        if scope == desk_pb2.WORK_SCOPE_ALL and lister(officer).units is not None:
+            raise Rejected("policy_denied", "only those who oversee the member see all its work")
+        units: tuple[str, ...] | None = viewer.units or (officer.unit,)
+        if scope == desk_pb2.WORK_SCOPE_MINE:
+            units = ()
+        elif scope == desk_pb2.WORK_SCOPE_ALL:
+            units, viewer = None, lister(officer)
+        elif viewer.units is None:
+            units = tuple({officer.unit, self._desks.duty_desk})
+        return await asyncio.to_thread(self._read, officer, viewer, units, limit)
+
+    def _read(
+        self, officer: Officer, viewer: Viewer, units: tuple[str, ...] | None, limit: int
+    ) -> list[tuple[ListedMessage, WorkRow]]:
+        with self._store.reads() as reads:
+            rows = reads.open_work(units, officer.id, limit)
+            shown = {each.row.digest: each for each in reads.listed([row.digest for row in rows], officer.id, viewer)}
+        return [(shown[row.digest], row) for row in rows if row.digest in shown]
+
+    async def change(self, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> WorkRow:
+        """Do something with work; Rejected where the officer may not see the message (logged), or it is no work."""
+        event = _EVENTS.get(request.act)
+        if event is None:
+            raise Rejected("malformed", "what is to be done is not set")
+        if len(request.note) > MAX_NOTE:
+            raise Rejected("too_large", f"a note has at most {MAX_NOTE} characters")
+        committed = await self._ledger.commit(lambda pen: self._change(pen, officer, request, event))
+        outcome = committed.result
+        if isinstance(outcome, Rejected):
+            raise outcome
+        work, row = outcome
+        self._news.publish([work.digest])
+        if request.act == desk_pb2.WORK_ACT_ASSIGN and work.assignee:
+            self._news.tell(_notice(row, "work_assigned", work), only=[work.assignee])
+        return work
+
+    def _change(
+        self, pen: Pen, officer: Officer, request: desk_pb2.ChangeWorkRequest, event: "log_pb2.LogEvent.ValueType"
+    ) -> tuple[WorkRow, MessageRow] | Rejected:
+        row = pen.tx.message(request.message_digest)
+        work = pen.tx.work([request.message_digest]).get(request.message_digest)
+        if row is None:
+            return Rejected("unknown_id", "there is no such message here")
+        if row.seq not in pen.tx.visible([row.seq], lister(officer)):
+            pen.append(
+                log_pb2.LogEntry(
+                    event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason="policy_denied"
+                ),
+                text="need-to-know",
+            )
+            return Rejected("policy_denied", "need-to-know")
+        if work is None:
+            return Rejected("unknown_id", "nobody is asked to do anything about this message")
+        now = self._after(work, officer, request)
+        said = " ".join(filter(None, (_target(now), request.note)))
+        pen.append(log_pb2.LogEntry(event=event, actor=officer.id, message_digest=row.digest), text=said)
+        pen.tx.put_work(now)
+        if now.assignee:
+            pen.tx.add_readers([(now.assignee, row.seq)])
+        if request.act == desk_pb2.WORK_ACT_ASSIGN and row.unit != now.unit:
+            # Those of the unit it was with keep what they knew of.
+            pen.tx.add_readers([(officer.id, row.seq)])
+            pen.tx.put_unit(row.seq, now.unit)
+        return now, row
+
+    def _after(self, work: WorkRow, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> WorkRow:
+        match request.act:
+            case desk_pb2.WORK_ACT_TAKE:
+                return replace(work, assignee=officer.id, state=desk_pb2.WORK_STATE_ACKNOWLEDGED, acknowledge_time=None)
+            case desk_pb2.WORK_ACT_ACKNOWLEDGE:
+                return replace(work, state=desk_pb2.WORK_STATE_ACKNOWLEDGED, acknowledge_time=None)
+            case desk_pb2.WORK_ACT_DONE:
+                return replace(work, state=desk_pb2.WORK_STATE_DONE, acknowledge_time=None)
+        if bool(request.unit) == bool(request.officer):
+            raise Rejected("malformed", "either a unit or an officer is named")
+        if request.unit:
+            if request.unit not in self._desks.units():
+                raise Rejected("unknown_unit", f"the member has no unit {request.unit!r}")
+            return replace(work, unit=request.unit, assignee="", state=desk_pb2.WORK_STATE_NEW)
+        named = self._desks.officer(request.officer)
+        if named is None:
+            raise Rejected("unknown_officer", "the member has no such officer")
+        return replace(work, assignee=named.id, state=desk_pb2.WORK_STATE_NEW)
+
+    async def keep_watch(self) -> None:
+        """Pass on what nobody acknowledges in time, for as long as the node runs."""
+        while True:
+            try:
+                await self.round()
+            except Unavailable as error:  # the database is away for now
+                log.warning("work_not_looked_at", reason=error.reason, detail=error.detail)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def round(self) -> int:
+        """Pass on what is late now, and ring whoever gets it; gives how much that was."""
+        if not await asyncio.to_thread(self._any_late):
+            return 0
+        committed = await self._ledger.commit(self._pass_on)
+        for row, work in committed.result:
+            self._news.publish([row.digest])
+            ringing = [work.assignee] if work.assignee else [each.id for each in self._desks.on_duty()]
+            if ringing:
+                self._news.tell(_notice(row, "work_escalated", work), first=True, only=ringing)
+        return len(committed.result)
+
+    def _any_late(self) -> bool:
+        with self._store.reads() as reads:
+            return bool(reads.unacknowledged(self._clock(), 1))
+
+    def _pass_on(self, pen: Pen) -> list[tuple[MessageRow, WorkRow]]:
+        done: list[tuple[MessageRow, WorkRow]] = []
+        for work in pen.tx.unacknowledged(pen.now, PASSED_ON_AT_ONCE):
+            row = pen.tx.message(work.digest)
+            if row is None:
+                continue
+            now = self._escalated(work, row, pen.now)
+            pen.append(
+                log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ESCALATED, actor=self._node_id, message_digest=work.digest),
+                text=_target(now),
+            )
+            pen.tx.put_work(now)
+            if now.assignee:
+                pen.tx.add_readers([(now.assignee, row.seq)])
+            done.append((row, now))
+        return done
+
+    def _escalated(self, work: WorkRow, row: MessageRow, now: datetime) -> WorkRow:
+        """Give late work to the duty desk; from there to the next on duty, and at last to the desk for good."""
+        count = work.escalations + 1
+        duty = self._desks.on_duty()
+        within = acknowledge_within(deadlines.ANSWER_WITHIN[row.urgency])
+        again = now + within if count < MAX_ESCALATIONS else None
+        at_desk = work.unit == self._desks.duty_desk and (work.escalations or not work.assignee)
+        assignee = duty[work.escalations % len(duty)].id if at_desk and duty else ""
+        return replace(work, unit=self._desks.duty_desk, assignee=assignee, acknowledge_time=again, escalations=count)
+
+
+def _target(work: WorkRow) -> str:
+    return work.assignee or work.unit or "the common desk"
+
+
+def _notice(row: MessageRow, code: str, work: WorkRow) -> notice_pb2.Notice:
+    header: message_pb2.Header = wire.parse_header(row.header)
+    known = kinds.all_kinds().get(header.kind)
+    short = header.message_id.hex()[: notices.SHORT_ID]
+    notice = notice_pb2.Notice(
+        code=code,
+        thread_id=row.thread_id,
+        thread_name=row.thread_name,
+        message_digest=row.digest,
+        overdue=code == "work_escalated",
+        text=notice_pb2.BilingualText(
+            ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
+            en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
+        ),
+    )
+    if work.acknowledge_time is not None:
+        notice.due_time.FromDatetime(work.acknowledge_time)
+    return notice

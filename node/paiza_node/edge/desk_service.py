@@ -1,0 +1,51 @@
+"""What officers ask of their desk: the work there is, and what they do with it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from paiza.v1 import desk_pb2
+from paiza_node.assign import Assign
+from paiza_node.edge.gate import Caller
+from paiza_node.edge.officer_service import message_info, officer_of
+from paiza_node.edge.server import Behaviours
+from paiza_node.model import WorkRow
+
+PREFIX: Final = "/paiza.v1.DeskService/"
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+
+
+def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Behaviours:
+    """Give the behaviour of every RPC of DeskService."""
+
+    async def list_work(caller: Caller, request: desk_pb2.ListWorkRequest) -> desk_pb2.ListWorkResponse:
+        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        found = await assign.listed(officer_of(caller), request.scope, limit)
+        now = clock()
+        return desk_pb2.ListWorkResponse(
+            items=[desk_pb2.WorkItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found]
+        )
+
+    async def change_work(caller: Caller, request: desk_pb2.ChangeWorkRequest) -> desk_pb2.ChangeWorkResponse:
+        work = await assign.change(officer_of(caller), request)
+        return desk_pb2.ChangeWorkResponse(work=work_info(work, clock()))
+
+    return {PREFIX + "ListWork": list_work, PREFIX + "ChangeWork": change_work}
+
+
+def work_info(work: WorkRow, now: datetime) -> desk_pb2.Work:
+    """Write down how work stands."""
+    shown = desk_pb2.Work(
+        unit=work.unit,
+        assignee=work.assignee,
+        state=work.state,  # type: ignore[arg-type]  # the number is that of the enum
+        escalations=work.escalations,
+    )
+    if work.acknowledge_time is not None:
+        shown.acknowledge_time.FromDatetime(work.acknowledge_time)
+    if work.due_time is not None:
+        shown.due_time.FromDatetime(work.due_time)
+    counting = [time for time in (work.acknowledge_time, work.due_time) if time is not None]
+    shown.overdue = work.state != desk_pb2.WORK_STATE_DONE and any(time <= now for time in counting)
+    return shown
