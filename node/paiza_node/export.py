@@ -17,6 +17,7 @@ from paiza_node import grants
 from paiza_node.forward import check_reason, read
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import MessageRow, Officer
+from paiza_node.need_to_know import may_see
 from paiza_node.policy import Circumstances, MessageFacts
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
@@ -118,6 +119,8 @@ class Export:
         ceiling = self._registers.current.member(self._member).classification_ceiling
         facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
         with self._store.reads() as reads:
+            if not may_see(reads, officer, row):
+                raise Rejected("policy_denied", "need-to-know")
             recalled = grants.is_recalled(reads, digest, header.author)
 
         def ask(*, granted: bool) -> None:
