@@ -20,8 +20,9 @@ from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
 from paiza_node.need_to_know import lister, may_see
 from paiza_node.news import Item, News
 from paiza_node.policy import MessageFacts
-from paiza_node.ports import Store
+from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
+from paiza_node.search import Search
 from paiza_node.submit import Submit, principal_of
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -51,6 +52,7 @@ class OfficerService:
         submit: Submit,
         disclose: Disclose,
         duties: Duties,
+        search: Search,
         version: str,
         protocol_version: int,
         clock: Callable[[], datetime],
@@ -63,6 +65,7 @@ class OfficerService:
         self._submit = submit
         self._disclose = disclose
         self._duties = duties
+        self._search = search
         self._version = version
         self._protocol_version = protocol_version
         self._clock = clock
@@ -196,11 +199,16 @@ class OfficerService:
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return reads.list_messages(replace(query, seen_by=lister(officer)), officer.id)
+            found = reads.list_messages(replace(query, seen_by=lister(officer)), officer.id)
+            return self._with_links(reads, found, officer)
 
     def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return reads.listed([digest], officer.id, lister(officer))
+            return self._with_links(reads, reads.listed([digest], officer.id, lister(officer)), officer)
+
+    def _with_links(self, reads: Reads, messages: list[ListedMessage], officer: Officer) -> list[ListedMessage]:
+        linked = self._search.linked(reads, officer, [each.row for each in messages])
+        return [replace(each, linked=each.row.seq in linked) for each in messages] if linked else messages
 
     async def find_source_rows(
         self, caller: Caller, request: officer_pb2.FindSourceRowsRequest
@@ -230,6 +238,7 @@ def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
         recalled_by=listed.marks.recalled_by,
         corrected_by=listed.marks.corrected_by,
         replaced_by=listed.marks.replaced_by,
+        linked=listed.linked,
     )
     info.stored_time.FromDatetime(row.stored_time)
     return info

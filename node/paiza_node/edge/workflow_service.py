@@ -14,7 +14,8 @@ from paiza_node.duties import Duties, bilingual
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer, ThreadRow
-from paiza_node.ports import Store
+from paiza_node.need_to_know import lister
+from paiza_node.ports import Reads, Store
 from paiza_node.workflow import Stood, is_of
 from paiza_wire.errors import Rejected
 
@@ -61,12 +62,8 @@ class WorkflowService:
             raise Rejected("malformed", "the filter or the page token is not one this node gave")
         if len(token) > MAX_TOKEN:
             raise Rejected("malformed", "page_token is not one this node gave")
-        found, more = await asyncio.to_thread(self._page, request)
-        now = self._clock()
-        return workflow_pb2.ListWorkflowsResponse(
-            workflows=[self._standing(stood, _officer(caller), now) for stood in found],
-            next_page_token=str(more) if more else "",
-        )
+        officer = _officer(caller)
+        return await asyncio.to_thread(self._board, request, officer)
 
     async def get_workflow(
         self, caller: Caller, request: workflow_pb2.GetWorkflowRequest
@@ -76,20 +73,34 @@ class WorkflowService:
             raise Rejected("malformed", "either thread_id or thread_name is set")
         if len(request.thread_id) not in (0, ID_BYTES) or len(request.thread_name) > MAX_NAME:
             raise Rejected("malformed", "the thread is not named as this node names threads")
-        stood = await asyncio.to_thread(self._find, request)
+        officer = _officer(caller)
+        return await asyncio.to_thread(self._one, request, officer)
+
+    def _board(
+        self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer
+    ) -> workflow_pb2.ListWorkflowsResponse:
+        found, more = self._page(request, officer)
+        now = self._clock()
+        return workflow_pb2.ListWorkflowsResponse(
+            workflows=[self._standing(stood, officer, now) for stood in found],
+            next_page_token=str(more) if more else "",
+        )
+
+    def _one(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> workflow_pb2.GetWorkflowResponse:
+        stood = self._find(request, officer)
         if stood is None:
             raise Rejected("unknown_id", "no workflow of this node has such a thread")
         standing = stood.standing
         return workflow_pb2.GetWorkflowResponse(
-            standing=self._standing(stood, _officer(caller), self._clock()),
+            standing=self._standing(stood, officer, self._clock()),
             steps=_steps(stood),
             heads=stood.heads,
             participants=standing.participants,
             missing_digests=standing.waiting_for,
         )
 
-    def _page(self, request: workflow_pb2.ListWorkflowsRequest) -> tuple[list[Stood], int]:
-        """Give up to a page of workflows that match, and where the next begins."""
+    def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[Stood], int]:
+        """Give up to a page of workflows that match and that the officer sees, and where the next begins."""
         wanted = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         names = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
         names = [name for name in names if request.workflow in ("", kinds.all_kinds()[name].workflow)]
@@ -98,17 +109,20 @@ class WorkflowService:
         with self._store.reads() as reads:
             threads: list[ThreadRow] = reads.threads_of(names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
             for thread in threads:
-                stood = self._standings.of(reads, thread.thread_id)
+                stood = self._seen(reads, thread.thread_id, officer)
                 if stood is not None and (stood.live or request.scope == workflow_pb2.WORKFLOW_SCOPE_ALL):
                     found.append(stood)
                 if len(found) == wanted:
                     return found, thread.last_seq if thread is not threads[-1] else 0
         return found, threads[-1].last_seq if len(threads) == MAX_LOOKED_AT else 0
 
-    def _find(self, request: workflow_pb2.GetWorkflowRequest) -> Stood | None:
+    def _find(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> Stood | None:
         with self._store.reads() as reads:
             thread_id = request.thread_id or reads.thread_id(request.thread_name)
-            return self._standings.of(reads, thread_id) if thread_id else None
+            return self._seen(reads, thread_id, officer) if thread_id else None
+
+    def _seen(self, reads: Reads, thread_id: bytes, officer: Officer) -> Stood | None:
+        return self._standings.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
 
     def _standing(self, stood: Stood, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStanding:
         standing = stood.standing
@@ -141,6 +155,12 @@ class WorkflowService:
             for other, fields in found.items()
             if self._entitled(officer, other)
         ]
+
+
+def sees_thread(reads: Reads, thread_id: bytes, officer: Officer) -> bool:
+    """Say whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
+    numbers = [row.seq for row in reads.thread(thread_id)]
+    return not numbers or bool(reads.visible(numbers, lister(officer)))
 
 
 def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:
