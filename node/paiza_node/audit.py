@@ -47,13 +47,13 @@ class Audit:
         checkpoint = self._ledger.checkpoint
         with self._store.reads() as reads:
             entries = [entry for entry in reads.entries_of(digest) if entry.index < checkpoint.size]
-            proofs = reads.proofs(digest)
+            proofs, attached = reads.proofs(digest), reads.attachment_proofs(digest)
         if not entries:
             raise Rejected("unknown_id", "this node's log says nothing of such a message")
         return audit_pb2.GetTrailResponse(
             entries=self._proven(entries, checkpoint.size),
             checkpoint=checkpoint.note,
-            foreign_proofs=[foreign_proof(proof) for proof in proofs],
+            foreign_proofs=[*map(foreign_proof, proofs), *map(foreign_proof, attached)],
         )
 
     def evidence(self, digest: bytes) -> audit_pb2.GetEvidenceResponse:

@@ -13,7 +13,17 @@ from paiza.v1 import attachment_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
 from paiza_node import taking_back
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import ForeignProof, MessageRow, MessageState, Officer, Opened, PassedOn, ProofKind, StoredEntry
+from paiza_node.model import (
+    AttachmentProof,
+    ForeignProof,
+    MessageRow,
+    MessageState,
+    Officer,
+    Opened,
+    PassedOn,
+    ProofKind,
+    StoredEntry,
+)
 from paiza_node.need_to_know import may_see
 from paiza_node.news import News
 from paiza_node.policy import MessageFacts
@@ -141,7 +151,6 @@ class Disclose:
             await self._ledger.commit(lambda pen: _log_denied(pen, officer, row, detail))
             raise
 
-
     def _check_needs(self, officer: Officer, row: MessageRow) -> None:
         with self._store.reads() as reads:
             if not may_see(reads, officer, row):
@@ -212,7 +221,7 @@ def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log
     )
 
 
-def foreign_proof(proof: ForeignProof) -> log_pb2.LogProof:
+def foreign_proof(proof: ForeignProof | AttachmentProof) -> log_pb2.LogProof:
     """Give a kept proof of another member's log as it is shown."""
     hashes = [proof.hashes[first : first + HASH_BYTES] for first in range(0, len(proof.hashes), HASH_BYTES)]
     return log_pb2.LogProof(

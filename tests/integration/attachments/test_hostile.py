@@ -82,8 +82,8 @@ async def one_more(request: exchange_pb2.FetchAttachmentRequest, size: int) -> A
 
 async def nothing(_request: exchange_pb2.FetchAttachmentRequest, _size: int) -> AsyncIterator[bytes]:
     """End at once."""
-    return
-    yield b""
+    for piece in list[bytes]():
+        yield piece
 
 
 @pytest.mark.parametrize("hostile", [endless, another, one_more])
@@ -192,10 +192,9 @@ async def test_an_officer_brings_only_what_he_announced(line: Line, tmp_path: Pa
 async def test_an_officer_has_a_bounded_share(line: Line) -> None:
     """Uploads that no message names are counted for each officer: more than his share waits."""
     stub = attachment_pb2_grpc.AttachmentServiceStub(line.sending)
+    request = attachment_pb2.StartUploadRequest(ciphertext_size=4 * 1024**3)
     for number in range(4):
-        request = attachment_pb2.StartUploadRequest(
-            ciphertext_sha256=sha256(bytes([number])).digest(), ciphertext_size=4 * 1024**3
-        )
+        request.ciphertext_sha256 = sha256(bytes([number])).digest()
         await stub.StartUpload(request, timeout=CALL_SECONDS)
     request.ciphertext_sha256 = sha256(b"one more").digest()
     with pytest.raises(grpc.aio.AioRpcError) as refused:

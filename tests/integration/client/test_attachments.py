@@ -58,11 +58,9 @@ def test_a_picture_is_sent_followed_fetched_and_proven(paiza: Paiza, draft: Path
     assert (saved["saved"]["name"], saved["saved"]["media_type"]) == ("photo.png", "image/png")
     assert saved["verified"]["opened"]["part"] == 1
     assert [each["state"] for each in arrived(paiza, "kaz-liaison", sent["id"])] == ["received"]
-    events = {
-        (each["event"], each["part"])
-        for each in paiza("kaz-liaison", "audit", "trail", sent["id"], "--json").json["own"]
-    }
-    assert ("DELIVERED", 1) in events
+    trail = paiza("kaz-liaison", "audit", "trail", sent["id"], "--json").json
+    assert ("DELIVERED", 1) in {(each["event"], each["part"]) for each in trail["own"]}
+    assert ("tjk", "RECEIVED", 1) in {(each["member"], each["event"], each["part"]) for each in trail["foreign"]}
     assert paiza("kaz-liaison", "outbox", "list", "--json").json == []
     assert "attachments: 1 of 1" in paiza("tjk-liaison", "thread", sent["id"]).out
     again = paiza("tjk-liaison", "open", sent["id"], "--attachment", "1", "-o", target)
@@ -71,7 +69,7 @@ def test_a_picture_is_sent_followed_fetched_and_proven(paiza: Paiza, draft: Path
     assert own["saved"]["size"] == len(photo.read_bytes())
 
 
-def test_a_draft_names_its_attachments(paiza: Paiza, draft: Path, photo: Path, tmp_path: Path) -> None:
+def test_a_draft_names_its_attachments(paiza: Paiza, photo: Path, tmp_path: Path) -> None:
     """Paths in a draft begin where the draft is; each may have a note, which only its readers see."""
     folder = tmp_path / "case"
     folder.mkdir()

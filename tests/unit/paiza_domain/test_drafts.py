@@ -222,3 +222,16 @@ def test_no_text_raises_anything_but_draft_error(text: str) -> None:
     """Whatever is written, the answer is a draft or a DraftError."""
     errors(text)
     errors("kind: free-message\ncontent:\n  subject: " + text)
+
+
+def test_a_draft_names_files_to_attach() -> None:
+    """Files stand alone or with a note, are written as they are read, and what is not a file is told at its line."""
+    begin = "kind: free-message\ncontent: {subject: a, text: b}\nattachments:"
+    draft = drafts.read(begin + "\n  - photo.jpg\n  - {file: b.pdf, note: x}\n", now=NOW)
+    assert draft.attachments == (("photo.jpg", ""), ("b.pdf", "x"))
+    assert drafts.read(drafts.write(draft), now=NOW).attachments == draft.attachments
+    assert drafts.read(begin + " photo.jpg\n", now=NOW).attachments == draft.attachments[:1]
+    with pytest.raises(DraftError) as refused:
+        drafts.read(begin + "\n  - {note: x}\n  - [a]\n", now=NOW)
+    missing = [(each.path, each.line) for each in refused.value.errors if each.code == "missing"]
+    assert missing == [("attachments[1]", 4), ("attachments[2]", 5)]
