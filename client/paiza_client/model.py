@@ -68,6 +68,8 @@ class MessageSummary:
     corrected_by: tuple[bytes, ...] = ()
     replaced_by: bytes = b""
     attachments: tuple[AttachmentStanding, ...] = ()
+    linked: bool = False
+    """It shares an identifier with an older message that the officer may see; `Searching.links` names them."""
 
     @property
     def id(self) -> str:

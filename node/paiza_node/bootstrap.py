@@ -431,6 +431,14 @@ def _behaviours(
         private_keys=context.private_keys,
         clock=_now,
     )
+    search = Search(
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        blinder=blinder,
+        visible=lambda reads, officer, rows: reads.visible([row.seq for row in rows], opener(officer)),
+        clock=_now,
+    )
     officer_service = OfficerService(
         registers=context.registers,
         ledger=context.ledger,
@@ -439,16 +447,9 @@ def _behaviours(
         submit=submit,
         disclose=disclose,
         duties=duties,
+        search=search,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
-        clock=_now,
-    )
-    search = Search(
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        blinder=blinder,
-        visible=lambda reads, officer, rows: reads.visible([row.seq for row in rows], opener(officer)),
         clock=_now,
     )
     export = Export(

@@ -289,6 +289,7 @@ class ListedMessage:
     deliveries: list[DeliveryRow] = field(default_factory=list)
     marks: Marks = UNMARKED
     attachments: "list[AttachmentRow]" = field(default_factory=list)
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ MAX_TEXT: Final = 200  # characters of one criterion
 MAX_SIMILAR_CRITERIA: Final = 200  # of one request about to be sent
 MAX_SIMILAR: Final = 10  # earlier requests that are told of
 SIMILAR_FOR: Final = timedelta(days=365)  # an older request is no duplicate
+MAX_TOLD: Final = 100  # messages of a list of which it is said that they are linked; what is older is looked up
 MIN_SUBJECT_WORDS: Final = 2  # words of a subject that two requests must share
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 
@@ -128,6 +129,22 @@ class Search:
     async def links(self, officer: Officer, digest: bytes) -> list[Linked]:
         """Give the messages that share an identifier with one that the officer may see."""
         return await asyncio.to_thread(self._links, officer, digest)
+
+    def linked(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+        """Say which of these messages, by number, share an identifier with an older one that the officer may see."""
+        flagged = reads.linked([row.seq for row in rows])
+        if not flagged:
+            return set()
+        annex = self._may_search_annexes(officer)
+        found = set()
+        for seq in sorted(flagged, reverse=True)[:MAX_TOLD]:
+            own = [each for each in reads.tokens_of(seq, IDENTIFIERS) if annex or not each.annex]
+            tokens = [each.token for each in own]
+            older = reads.sharing(tokens, before_seq=seq) if tokens else []
+            others = reads.messages_at({each.seq for each in older if annex or not each.annex})
+            if others and self._visible(reads, officer, others):
+                found.add(seq)
+        return found
 
     async def similar(self, request: search_pb2.FindSimilarRequest) -> list[Similar]:
         """Find earlier requests of our own, of the same kind, that ask about the same."""

@@ -78,6 +78,7 @@ def summary(listed: MessageSummary) -> dict[str, Any]:
         "recalled_by": list(listed.recalled_by),
         "corrected_by": list(listed.corrected_by),
         "replaced_by": listed.replaced_by,
+        "linked": listed.linked,
     }
 
 

@@ -242,6 +242,7 @@ def _deliveries(message: MessageSummary) -> str:
 
 
 def _state(message: MessageSummary) -> str:
+    state = _("opened by a colleague") if message.opened else _("new")
     if message.opened_by_caller:
-        return _("read")
-    return _("opened by a colleague") if message.opened else _("new")
+        state = _("read")
+    return f"{state}; {_('linked')}" if message.linked else state

@@ -39,6 +39,7 @@ def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
         corrected_by=tuple(info.corrected_by),
         replaced_by=info.replaced_by,
         attachments=tuple(_attachment(standing) for standing in info.attachments),
+        linked=info.linked,
     )
 
 

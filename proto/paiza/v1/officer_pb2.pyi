@@ -461,6 +461,7 @@ class MessageInfo(_message.Message):
     RECALLED_BY_FIELD_NUMBER: _builtins.int
     CORRECTED_BY_FIELD_NUMBER: _builtins.int
     REPLACED_BY_FIELD_NUMBER: _builtins.int
+    LINKED_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     header: _builtins.bytes
@@ -477,6 +478,8 @@ class MessageInfo(_message.Message):
     """True for a message received, false for one released by this member."""
     replaced_by: _builtins.bytes
     """Digest of the message that replaces it by the last of these; empty where none does."""
+    linked: _builtins.bool
+    """True when it shares an identifier with an older message that the caller may see (SearchService.ListLinks)."""
     @_builtins.property
     def stored_time(self) -> _timestamp_pb2.Timestamp:
         """When this node stored it."""
@@ -513,10 +516,11 @@ class MessageInfo(_message.Message):
         recalled_by: _abc.Iterable[_builtins.bytes] | None = ...,
         corrected_by: _abc.Iterable[_builtins.bytes] | None = ...,
         replaced_by: _builtins.bytes = ...,
+        linked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stored_time", b"stored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "header", b"header", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "header", b"header", "linked", b"linked", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

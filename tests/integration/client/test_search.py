@@ -87,6 +87,8 @@ def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: P
     linked = paiza("tjk-liaison", "links", found[0]["id"], "--json").json
     assert [each["id"] for each in linked] == [found[1]["id"]]
     assert set(linked[0]["fields"]) >= {"plate", "person"}
+    listed = {each["id"]: each["linked"] for each in paiza("tjk-liaison", "inbox", "--json").json}
+    assert (listed[found[0]["id"]], listed[found[1]["id"]]) == (True, False), "the newer one says so, in lists"
 
 
 def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: tuple[str, str]) -> None:
