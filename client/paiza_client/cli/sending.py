@@ -130,7 +130,8 @@ def _prepared(
 def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool, quiet: bool = False) -> bytes:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent.
 
-    Gives the digest of what was sent, nothing after a dry run. ``quiet``: tell only where it was not sent.
+    Gives the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``quiet``:
+    tell only where it was not released.
     """
     now = drafting.now()
     tell_removed(desk, prepared.envelope.attachments)
@@ -151,7 +152,7 @@ def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run
     if written is not None and outcome.state == "refused":
         interactive.keep(desk, written, now)
     _tell_sent(desk, sealed, outcome, quiet=quiet)
-    return sealed.digest
+    return sealed.digest if outcome.state == "released" else b""
 
 
 async def _send(
@@ -212,7 +213,7 @@ def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool)
         raise Refused(_known(outcome.reason), sealed.id, outcome.detail)
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
-    if quiet:
+    if quiet and outcome.state == "released":
         return
     if desk.wants_json:
         desk.json(as_json.outcome(sealed, outcome))

@@ -1,7 +1,7 @@
 """Commands about what was said before: recall, correct, acknowledge, feedback."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,6 +106,8 @@ def recall(
 @click.option("--because", default="slip", metavar="CODE", help=N_("Reason code: slip, laboratory, weighed …"))
 @click.option("--field", "fields", multiple=True, metavar="FIELD=TEXT", help=N_("A field, and what it should say."))
 @click.option("--template", is_flag=True, help=N_("Print the message as a draft to be corrected, and stop."))
+@click.option("--replaced-by", default="", metavar="ID", help=N_("The replacement was sent already: only announce it."))
+@SECOND
 @written
 def correct(
     *,
@@ -115,6 +117,8 @@ def correct(
     because: str,
     fields: Sequence[str],
     template: bool,
+    replaced_by: str,
+    second: str,
     urgency: str | None,
     reason_code: str,
     dry_run: bool,
@@ -123,31 +127,43 @@ def correct(
     desk = terminal()
     if not template and not reason.strip():
         raise misused("--reason", _("say why the message is corrected"))
-    if not template and (draft is None) == (not fields):
-        raise misused("paiza correct", _("name a draft, or fields with --field, one of both"))
+    if not template and [draft is not None, bool(fields), bool(replaced_by)].count(True) != 1:
+        raise misused(
+            "paiza correct", _("name a draft, or fields with --field, or what replaces it with --replaced-by")
+        )
 
-    async def look() -> _Original:
+    async def look() -> tuple[_Original, _Original | None]:
         async with desk.session() as session:
-            return await _original(session, corrected, reason if draft or template else "")
+            original = await _original(session, corrected, reason if not fields else "")
+            return original, await _original(session, replaced_by, reason) if replaced_by else None
 
-    found = run(look())
+    found, sent = run(look())
     if template:
         click.echo(drafts.write(found.as_draft(), lang()), nl=False)
         return
     now = drafting.now()
     prepared = Correction(reason=because, explanation=reason)
-    chosen = wish(urgency, reason_code)
+    chosen = wish(urgency, reason_code, second)
     parents = [found.message.digest]
     if draft is not None:
         replacement = _replacement(found, drafting.read(draft, now), draft, now, chosen)
-        prepared.changes.extend(_changes(found, replacement))
+        prepared.changes.extend(_changes(found, replacement.content, replacement.annex))
         if not dry_run:
-            parents.append(sending.finish(desk, replacement, None, dry_run=False, quiet=True))
-            prepared.replacement_digest = parents[1]
+            prepared.replacement_digest = sending.finish(desk, replacement, None, dry_run=False, quiet=True)
+            if not prepared.replacement_digest:
+                desk.warn(
+                    _("Once it is signed, announce it with: paiza correct {id} --replaced-by ID").format(id=corrected)
+                )
+                return
+            parents.append(prepared.replacement_digest)
+    elif sent is not None:
+        prepared.changes.extend(_changes(found, sent.content, sent.annex))
+        prepared.replacement_digest = sent.message.digest
+        parents.append(sent.message.digest)
     else:
         prepared.changes.extend(_in_words(found, fields))
     announced = following.prepared(
-        following.kind("correction"), prepared, found.message.header, parents, found.holders, chosen
+        following.kind("correction"), prepared, found.message.header, parents, found.holders, wish(urgency, reason_code)
     )
     sending.finish(desk, announced, None, dry_run=dry_run)
 
@@ -209,21 +225,23 @@ def _replacement(found: _Original, draft: Draft, source: str, now: datetime, cho
         what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=header.kind)
         raise misused(source, what)
     recipients = tuple(dict.fromkeys([*found.holders, *(each.member for each in draft.recipients)]))
-    prepared = drafting.prepare(draft, source, Wish(recipients, chosen.urgency, chosen.reason_code), now)
+    prepared = drafting.prepare(draft, source, replace(chosen, recipients=recipients), now)
     # In the place of the old one: behind what that followed from, and behind itself.
     return drafting.in_thread(prepared, header.thread_id, [*header.parent_digests, found.message.digest])
 
 
-def _changes(found: _Original, replacement: Prepared) -> list[CorrectedField]:
-    kind = replacement.kind
+def _changes(found: _Original, content: Message, annex: Message | None) -> list[CorrectedField]:
+    kind = messages.kind_of(found.message.header)
+    if content.DESCRIPTOR is not found.content.DESCRIPTOR:
+        raise misused("--replaced-by", _("a message is replaced by one of its kind"))
     changed = [
         CorrectedField(path=path, before=before, after=after)
-        for path, before, after in differences(kind.shape, found.content, replacement.content)
+        for path, before, after in differences(kind.shape, found.content, content)
     ]
-    if kind.annex_shape is not None and (found.annex or replacement.annex) is not None:
+    if kind.annex_shape is not None and (found.annex or annex) is not None:
         empty = kind.annex_shape.message()
         # Only where; what the annex says stays in the annex.
-        differing = differences(kind.annex_shape, found.annex or empty, replacement.annex or empty)
+        differing = differences(kind.annex_shape, found.annex or empty, annex or empty)
         changed += [CorrectedField(path=f"annex.{path}") for path, _before, _after in differing]
     return changed[:MAX_CHANGES]
 

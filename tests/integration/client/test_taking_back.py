@@ -169,3 +169,55 @@ def test_feedback_goes_to_the_author(paiza: Paiza, federation: Federation, draft
     assert paiza("kaz-liaison", "feedback", note, "--worth", "useful").code == 3
     wrong = paiza("tjk-liaison", "feedback", note, "--worth", "splendid")
     assert (wrong.code, "splendid" in wrong.err) == (3, True)
+
+
+NOMINAL = """\
+kind: seizure-notice
+to: [tjk, uzb]
+urgency: routine
+handling: {tlp: AMBER, code: H2, classification: 1}
+content:
+  notice_id: KAZ-EX-9
+  notice_version: 1
+  status: initial
+  seized_at: 2026-11-01
+  reporting_agency: Invented agency
+  place: {country: KAZ}
+  substances:
+    - {as_named: heroin, drug_group: opioids, drug_type: heroin, quantity: 12.5 kg}
+  route_unknown: true
+annex:
+  persons:
+    - {surname: Fictional, role: courier, category: suspect}
+"""
+
+
+def test_a_replacement_that_takes_two_officers_is_announced_once_it_is_released(
+    paiza: Paiza, federation: Federation, tmp_path: Path
+) -> None:
+    """What changed in the annex is told by field and never by value; the version counts on."""
+    draft = tmp_path / "notice.yaml"
+    draft.write_text(NOMINAL)
+    sent = paiza("kaz-liaison", "send", "seizure-notice", draft, "--second", "kaz-duty", "--json").json["id"]
+    assert paiza("kaz-duty", "approve", sent, "--yes").code == 0
+    template = paiza("kaz-liaison", "correct", sent, "--template", "--reason", "wrong name").out
+    assert "notice_version: 2" in template
+    draft.write_text(template.replace("Fictional", "Invented"))
+    waiting = paiza(
+        "kaz-liaison", "correct", sent, draft, "--reason", "wrong name", "--second", "kaz-duty", "--json"
+    )  # fmt: skip
+    assert waiting.json["state"] == "waiting"
+    assert "--replaced-by" in waiting.err
+    replacement = waiting.json["id"]
+    early = paiza("kaz-liaison", "correct", sent, "--replaced-by", replacement, "--reason", "wrong name")
+    assert early.code == 3
+    assert paiza("kaz-duty", "approve", replacement, "--yes").code == 0
+    told = paiza(
+        "kaz-liaison", "correct", sent, "--replaced-by", replacement, "--reason", "wrong name", "--json"
+    ).json  # fmt: skip
+    at(federation, "tjk-liaison", told["id"])
+    changes = paiza("tjk-liaison", "open", told["id"], "--json").json["content"]["changes"]
+    assert {"path": "annex.persons[0].surname"} in changes
+    assert "Invented" not in str(changes)
+    thread = paiza("tjk-liaison", "thread", sent, "--json").json
+    assert thread[0]["replaced_by"] == thread[1]["digest"]
