@@ -40,7 +40,7 @@ async def impostor(line: Line, size: int, pieces: Pieces) -> AsyncIterator[list[
     node = line.federation.node("kaz")
     keys = node.folder / "keys"
     server = grpc.aio.server()
-    handler = grpc.unary_stream_rpc_method_handler(
+    handler: Any = grpc.unary_stream_rpc_method_handler(
         fetch, request_deserializer=exchange_pb2.FetchAttachmentRequest.FromString
     )
     service, _, method = METHOD[1:].partition("/")
