@@ -141,8 +141,8 @@ class Disclose:
             raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
         await asyncio.to_thread(self._check_recalled, row, request.reason_text)
         ceiling = self._registers.current.member(self._member).classification_ceiling
-        roles = kinds.get(header.kind, header.kind_version).sender_roles
-        facts = MessageFacts.of(header, roles, ceiling)
+        kind = kinds.get(header.kind, header.kind_version)
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
         try:
             await asyncio.to_thread(self._check_needs, officer, row)
             self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)

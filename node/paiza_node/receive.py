@@ -340,7 +340,7 @@ class Receive:
         # 7.
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = register.member(self._member).classification_ceiling
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling)
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
         principal = Principal(member.id, suspended=member.status != "active", node=True)
         self._registers.policy.check(principal, "deliver", facts)
         if not kind.sender_roles.issuperset(signer.role for signer in header.required_signers):

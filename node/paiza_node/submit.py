@@ -247,7 +247,7 @@ class Submit:
             if signer.role not in kind.sender_roles:
                 raise Rejected("policy_denied", f"{kind.name} is not sent in the role of one of its signers")
         ceiling = min(recipient.classification_ceiling for recipient in recipients)
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling)
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
         self._registers.policy.check(principal_of(officer), "submit", facts, roles)
         # 6.
