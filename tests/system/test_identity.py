@@ -27,7 +27,16 @@ TLS: Final = "(no handshake)"
 IN: Final = "(let in)"
 # What a verb may say to an empty request of a caller who was let in.
 VERBS_SAY: Final = frozenset(
-    {"ok", "malformed", "unsupported_version", "unknown_id", "unknown_file", "register_unknown", "silent"}
+    {
+        "ok",
+        "malformed",
+        "unsupported_version",
+        "unknown_id",
+        "unknown_file",
+        "register_unknown",
+        "search_empty",
+        "silent",
+    }
 )
 
 # Who is let in. Peer: the node of another active member. The rest: officers of the own member, by role.
@@ -44,6 +53,9 @@ TABLE: Final = """
 /paiza.v1.OfficerService/OpenMessage          .     in       in    in          in           in
 /paiza.v1.OfficerService/Watch                .     in       in    in          in           denied
 /paiza.v1.OfficerService/FindSourceRows       .     in       in    in          in           in
+/paiza.v1.SearchService/Search                .     in       in    in          in           denied
+/paiza.v1.SearchService/ListLinks             .     in       in    in          in           denied
+/paiza.v1.SearchService/FindSimilar           .     in       in    in          in           denied
 /paiza.v1.WorkflowService/ListWorkflows       .     in       in    in          in           in
 /paiza.v1.WorkflowService/GetWorkflow         .     in       in    in          in           in
 /paiza.v1.ApprovalService/ListWaiting         .     in       in    in          in           in
