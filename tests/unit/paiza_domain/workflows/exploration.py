@@ -112,7 +112,11 @@ class Exploration:
         self._legal: dict[frozenset[bytes], tuple[Step, ...]] = {}
         frontier = {self._base}
         for _level in range(self.depth):
-            reached = {members | {step.digest} for members in frontier for step in self._next(members, random)}
+            reached = {
+                members | {step.digest}
+                for members in sorted(frontier, key=sorted)
+                for step in self._next(members, random)
+            }
             few = self.most and len(reached) > self.most
             frontier = set(random.sample(sorted(reached, key=sorted), self.most)) if few else reached
             for members in frontier:

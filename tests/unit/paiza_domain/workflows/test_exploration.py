@@ -47,13 +47,13 @@ class Region:
 BRIEF = (
     Region(2, decisions, 3),
     Region(3, decisions, 2),
-    Region(2, handovers, 5),
-    Region(3, handovers, 4),
+    Region(2, handovers, 4),
+    Region(3, handovers, 3),
     Region(2, movements, 2, forgetful=True),
     Region(2, movements, 3),
     Region(3, movements, 2),
-    Region(4, movements, 2),
-    Region(3, movements, 8, most=150),
+    Region(4, handovers, 3),
+    Region(3, movements, 7, most=60),
 )
 FULL = (
     Region(2, movements, 4),
@@ -131,33 +131,44 @@ def test_every_order_of_arrival_gives_the_same_standing() -> None:
         assert list(Oracle(held, fold(held)).complaints()) == []
 
 
+def told_wrong(salt: str) -> list[str]:
+    """Tell a story in which each rule has something to forbid; give what the oracle says of it."""
+    thread = deliveries.Thread(states=deliveries.NAMES[:3], salt=salt)
+    thread.request()
+    thread.authorise("tjk")
+    narrow = pb.ControlledDeliveryAuthorisation(scope=deliveries.scope(kilograms=1))
+    thread.add("authorisation", "uzb", narrow, signers=[("a", "liaison")])
+    thread.authorise("kaz")
+    thread.plan()
+    thread.add("activation", "tjk")
+    complaints = list(Oracle(thread.steps, fold(thread.steps)).complaints())
+    thread = deliveries.Thread(states=deliveries.NAMES[:3], salt=salt)
+    active = thread.activate()
+    for _branch in range(2):
+        thread.accept("uzb", offer := thread.offer("tjk", "uzb", after=[active]), after=[offer])
+    noted = pb.ControlledDeliveryAcknowledgement(message_digest=thread.steps[0].digest)
+    thread.add("stop", "kaz", after=[thread.add("acknowledgement", "kaz", noted, after=[active])])
+    thread.offer("tjk", "uzb")
+    return complaints + list(Oracle(thread.steps, fold(thread.steps)).complaints())
+
+
 @pytest.mark.parametrize(
-    ("rule", "moves", "invariants"),
+    ("rule", "invariant"),
     [
-        ("folding.overtakes", handovers, {"3"}),
-        ("folding.Folding._collides", handovers, {"2"}),
-        ("legality._halted", handovers, {"3"}),
-        ("legality._two_officers", None, {"4"}),
-        ("legality.lacking", None, {"1"}),
+        ("folding.overtakes", "3"),
+        ("folding.Folding._collides", "2"),
+        ("legality._halted", "3"),
+        ("legality._two_officers", "4"),
+        ("legality.lacking", "1"),
     ],
 )
 def test_the_oracle_sees_a_fold_without_one_of_its_rules(
-    rule: str, moves: Moves | None, invariants: set[str], monkeypatch: pytest.MonkeyPatch
+    rule: str, invariant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule taken away breaks the invariant it is there for, so the oracle is not blind."""
+    assert not [each for salt in "abcdefgh" for each in told_wrong(salt)]
+    if rule == "folding.Folding._collides":  # the stop would settle the collision before it is met
+        monkeypatch.setattr("paiza_domain.workflows.controlled_delivery.folding.overtakes", lambda *_: False)
     monkeypatch.setattr(f"paiza_domain.workflows.controlled_delivery.{rule}", lambda *_: ())
-    thread = deliveries.Thread(states=deliveries.NAMES[:3])
-    complaints: list[str] = []
-    if moves is None:
-        thread.request()
-        thread.authorise("tjk")
-        content = pb.ControlledDeliveryAuthorisation(scope=deliveries.scope(kilograms=1))
-        thread.add("authorisation", "uzb", content, signers=[("a", "liaison")])
-        thread.authorise("kaz")
-        thread.plan()
-        thread.add("activation", "tjk")
-        complaints = list(Oracle(thread.steps, fold(thread.steps)).complaints())
-    else:
-        thread.activate()
-        complaints = Exploration(thread, moves, 5, forgetful=True, most=400).run()
-    assert invariants & {complaint.split(":")[0] for complaint in complaints}
+    complaints = [each for salt in "abcdefgh" for each in told_wrong(salt)]
+    assert invariant in {complaint.split(":")[0] for complaint in complaints}
