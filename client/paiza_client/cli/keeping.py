@@ -25,9 +25,7 @@ def list_() -> None:
     desk = terminal()
     waiting = Outbox(desk.profile().outbox).listing()
     if desk.wants_json:
-        desk.json(
-            [{**as_json.header(each.header), "refused": each.refused, "second": each.second} for each in waiting]
-        )
+        desk.json([{**as_json.header(each.header), "refused": each.refused, "second": each.second} for each in waiting])
         return
     rows = [
         (

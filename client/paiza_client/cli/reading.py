@@ -1,7 +1,5 @@
 """Commands that read: inbox, open, thread, watch, contacts."""
 
-import asyncio
-import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +13,7 @@ from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import Moment, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
-from paiza_client.errors import Misused, Refused, Unreachable, located, misused
+from paiza_client.errors import Misused, Refused, located, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary, OpenedPart
 from paiza_domain.answers import RequestStanding
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
 PAGE: Final = 500  # the most the node gives at once
-RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause of `watch` while the node is away
 URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT})
 
 
@@ -126,18 +123,6 @@ def thread(*, message: str, open_too: bool) -> None:
     else:
         messages.listing(desk, found)
         threads.tell(desk, standings, now)
-
-
-@click.command(
-    help=N_("Show messages as they arrive, and news of those sent; FLASH and URGENT ring. Ends with Ctrl-C.")
-)
-@click.option(
-    "--after", type=click.IntRange(min=0), default=None, metavar="N", help=N_("Begin after this sequence number.")
-)
-@shared
-def watch(*, after: int | None) -> None:
-    """Watch."""
-    run(_watch(terminal(), after))
 
 
 @click.command(help=N_("List the members of the federation, by the verified register."))
@@ -248,56 +233,3 @@ def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> Non
                     part=messages.part_name(header, number), id=header.message_id.hex()[: messages.SHORT_ID], name=part
                 )
             )
-
-
-async def _watch(desk: Terminal, after: int | None) -> None:
-    """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
-    first, longest = RECONNECT_SECONDS
-    pause = first
-    connected = False
-    while True:
-        try:
-            async with desk.session() as session:
-                if not connected:
-                    desk.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
-                connected = True
-                if after is None:  # a place to come back to, even if the stream breaks before anything arrives
-                    newest = (await session.list_messages(box="both", page_size=1)).messages
-                    after = newest[0].sequence if newest else 0
-                async for message in session.watch(after):
-                    pause = first
-                    after = max(after, message.sequence)
-                    _announce(desk, message)
-        except Unreachable as error:
-            if not connected:
-                raise
-            desk.warn(_("The node is away ({reason}); trying again.").format(reason=error.reason))
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - scatter, no secret
-        pause = min(pause * 2, longest)
-
-
-def _announce(desk: Terminal, message: MessageSummary) -> None:
-    if desk.wants_json:
-        desk.json(as_json.summary(message))
-        desk.out.file.flush()
-    else:
-        what = messages.kind_title(message.header)
-        route = f"{message.header.author} → {messages.recipients(message.header)}"
-        state = "; ".join(messages.delivery(at) for at in message.deliveries)
-        line = "  ".join(
-            filter(
-                None,
-                (
-                    messages.when(message.stored_time),
-                    messages.urgency(message.header),
-                    message.id[: messages.SHORT_ID],
-                    message.thread_name,
-                    what,
-                    route,
-                    state,
-                ),
-            )
-        )
-        desk.say(line, "bold red" if message.header.urgency in URGENT else "")
-    if message.received and message.header.urgency in URGENT:
-        desk.bell()

@@ -41,7 +41,7 @@ COMMANDS: Final = {
     "statistics": "counting:statistics",
     "substance": "substances:substance",
     "thread": "reading:thread",
-    "watch": "reading:watch",
+    "watch": "watching:watch",
 }
 """Where each command stands: module of this package, and name in it."""
 

@@ -22,6 +22,7 @@ from paiza.v1 import (
     audit_pb2,
     audit_pb2_grpc,
     message_pb2,
+    notice_pb2,
     officer_pb2,
     officer_pb2_grpc,
     register_pb2,
@@ -184,11 +185,16 @@ class Session:
 
         ``after``: first every message of a greater sequence, so that a broken watch misses nothing.
         """
+        async for item in self.news(after):
+            if isinstance(item, MessageSummary):
+                yield item
+
+    async def news(self, after: int | None = None) -> AsyncIterator[MessageSummary | notice_pb2.Notice]:
+        """Yield what `watch` yields, and notices: what falls due, what waits for a signature, work that was given."""
         stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
         try:
             async for answer in stream:
-                if answer.HasField("message"):
-                    yield summary(answer.message)
+                yield summary(answer.message) if answer.HasField("message") else answer.notice
         except grpc.aio.AioRpcError as error:
             raise channel.translated(error, self.profile.node) from error
         finally:

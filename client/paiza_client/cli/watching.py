@@ -1,0 +1,109 @@
+"""The command that watches: what arrives, what becomes of what was sent, and what falls due."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from paiza.v1 import notice_pb2
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import shared
+from paiza_client.cli.reading import URGENT
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.errors import Unreachable
+from paiza_client.language import N_, _
+from paiza_client.model import MessageSummary
+
+RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause while the node is away
+RINGING: Final = frozenset({"approval_asked", "work_escalated", "stop-acknowledgement"})
+
+
+@click.command(
+    help=N_("Show messages as they arrive, and news of those sent; FLASH and URGENT ring. Ends with Ctrl-C.")
+)
+@click.option(
+    "--after", type=click.IntRange(min=0), default=None, metavar="N", help=N_("Begin after this sequence number.")
+)
+@shared
+def watch(*, after: int | None) -> None:
+    """Watch."""
+    run(_watch(terminal(), after))
+
+
+async def _watch(desk: Terminal, after: int | None) -> None:
+    """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
+    first, longest = RECONNECT_SECONDS
+    pause = first
+    connected = False
+    while True:
+        try:
+            async with desk.session() as session:
+                if not connected:
+                    desk.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
+                connected = True
+                if after is None:  # a place to come back to, even if the stream breaks before anything arrives
+                    newest = (await session.list_messages(box="both", page_size=1)).messages
+                    after = newest[0].sequence if newest else 0
+                async for item in session.news(after):
+                    pause = first
+                    if isinstance(item, MessageSummary):
+                        after = max(after, item.sequence)
+                        _announce(desk, item)
+                    else:
+                        _tell(desk, item)
+        except Unreachable as error:
+            if not connected:
+                raise
+            desk.warn(_("The node is away ({reason}); trying again.").format(reason=error.reason))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - scatter, no secret
+        pause = min(pause * 2, longest)
+
+
+def _announce(desk: Terminal, message: MessageSummary) -> None:
+    if desk.wants_json:
+        desk.json(as_json.summary(message))
+        desk.out.file.flush()
+    else:
+        what = messages.kind_title(message.header)
+        route = f"{message.header.author} → {messages.recipients(message.header)}"
+        state = "; ".join(messages.delivery(at) for at in message.deliveries)
+        line = "  ".join(
+            filter(
+                None,
+                (
+                    messages.when(message.stored_time),
+                    messages.urgency(message.header),
+                    message.id[: messages.SHORT_ID],
+                    message.thread_name,
+                    what,
+                    route,
+                    state,
+                ),
+            )
+        )
+        desk.say(line, "bold red" if message.header.urgency in URGENT else "")
+    if message.received and message.header.urgency in URGENT:
+        desk.bell()
+
+
+def _tell(desk: Terminal, notice: notice_pb2.Notice) -> None:
+    """Tell what is no message; what is overdue, or escalated, rings."""
+    rings = notice.overdue or notice.code in RINGING
+    if desk.wants_json:
+        desk.json({
+            "notice": notice.code,
+            "thread": notice.thread_name,
+            "digest": notice.message_digest,
+            "member": notice.member,
+            "due_time": notice.due_time.ToDatetime(tzinfo=UTC) if notice.HasField("due_time") else None,
+            "overdue": notice.overdue,
+            "text": {"ru": notice.text.ru, "en": notice.text.en},
+        })  # fmt: skip
+        desk.out.file.flush()
+    else:
+        text = notice.text.ru if lang() == "ru" else notice.text.en
+        desk.say(f"{messages.when(datetime.now(UTC))}  {text}", "bold red" if rings else "yellow")
+    if rings:
+        desk.bell()
