@@ -135,7 +135,8 @@ def deadline(due: workflow_pb2.WorkflowDeadline, now: datetime) -> str:
     """Say what is due, by whom and in what time; overdue in capitals, since colours do not reach every reader."""
     time = due.due_time.ToDatetime(tzinfo=UTC)
     words = f"{text(due.text)} ({due.member})" if due.member else text(due.text)
-    return f"{words}: {_('OVERDUE since {span}') if due.overdue else _('in {span}')}".format(span=span(abs(time - now)))
+    when = _("OVERDUE since {span}") if due.overdue else _("in {span}")
+    return f"{words}: {when.format(span=span(abs(time - now)))}"
 
 
 def span(length: timedelta) -> str:

@@ -245,4 +245,4 @@ def _state(message: MessageSummary) -> str:
     state = _("opened by a colleague") if message.opened else _("new")
     if message.opened_by_caller:
         state = _("read")
-    return f"{state}; {_('linked')}" if message.linked else state
+    return "; ".join((state, _("linked"))) if message.linked else state

@@ -52,6 +52,13 @@ admin_socket = {admin_socket}
 # A message that could not be delivered for so long is given up, and its officers are told. 1 to 8760.
 # delivery_life_hours = 336
 
+# A message whose second officer has not decided for so long is given up, and whoever wrote it is told. 1 to 720.
+# approval_life_hours = 72
+
+# The unit that gets what is addressed to no unit of yours, and what nobody acknowledged in time. Without it all your
+# officers work at one common desk and see all that is not addressed to a unit. Default: none.
+# duty_desk = ""
+
 # debug, info, warning or error. No level writes content or keys.
 # log_level = "info"
 """
