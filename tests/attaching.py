@@ -88,9 +88,7 @@ async def bring(channel: grpc.aio.Channel, ciphertext: Ciphertext) -> attachment
     )
 
 
-async def requests(
-    digest: bytes, offset: int, pieces: Iterator[bytes]
-) -> AsyncIterator[attachment_pb2.UploadRequest]:
+async def requests(digest: bytes, offset: int, pieces: Iterator[bytes]) -> AsyncIterator[attachment_pb2.UploadRequest]:
     """Give the requests of one call."""
     yield attachment_pb2.UploadRequest(ciphertext_sha256=digest, offset=offset)
     for piece in pieces:
@@ -108,9 +106,7 @@ async def submit(channel: grpc.aio.Channel, data: bytes) -> officer_pb2.SubmitRe
 async def standings(channel: grpc.aio.Channel, digest: bytes) -> list[attachment_pb2.AttachmentStanding]:
     """Ask where the attachments of a message stand; none where the node does not list the message."""
     stub = officer_pb2_grpc.OfficerServiceStub(channel)
-    page = await stub.ListMessages(
-        officer_pb2.ListMessagesRequest(id_prefix=digest.hex()[:32]), timeout=CALL_SECONDS
-    )
+    page = await stub.ListMessages(officer_pb2.ListMessagesRequest(id_prefix=digest.hex()[:32]), timeout=CALL_SECONDS)
     return [standing for info in page.messages for standing in info.attachments]
 
 

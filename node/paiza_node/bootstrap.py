@@ -13,16 +13,17 @@ from typing import Any, Final
 import structlog
 
 from paiza.v1 import admin_pb2, log_pb2
-from paiza_node.ancestors import Ask, Give
-from paiza_node.approve import Approve
-from paiza_node.assign import Assign
-from paiza_node.attachment_files import AttachmentFiles
+from paiza_node.attachments.collect import Collect
+from paiza_node.attachments.files import AttachmentFiles
+from paiza_node.attachments.hand_out import HandOut
+from paiza_node.attachments.upload import Upload
 from paiza_node.audit import Audit
-from paiza_node.collect import Collect
 from paiza_node.config import Config
 from paiza_node.deliver import Deliver
+from paiza_node.desks.approve import Approve
+from paiza_node.desks.assign import Assign
+from paiza_node.desks.need_to_know import Desks, opener
 from paiza_node.disclose import Disclose
-from paiza_node.duties import Duties
 from paiza_node.edge import metrics
 from paiza_node.edge.approval_service import approval_behaviours
 from paiza_node.edge.attachment_service import attachment_behaviours
@@ -35,34 +36,33 @@ from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.server import admin_server, public_server
 from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.export import Export
-from paiza_node.forward import Forward
+from paiza_node.finding.index import Blinder, Index
+from paiza_node.finding.search import Search
 from paiza_node.growth import KnownLogs
-from paiza_node.hand_out import HandOut
-from paiza_node.holders import Holders
-from paiza_node.index import Blinder, Index
 from paiza_node.keyring import Keys, bad_key, load_keys
 from paiza_node.lanes import Lane, SharedThreads
-from paiza_node.late_holders import LateHolders
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
-from paiza_node.need_to_know import Desks, opener
 from paiza_node.news import News
 from paiza_node.operate import Operate, operator
-from paiza_node.operation_limits import OperationLimits
+from paiza_node.passing.export import Export
+from paiza_node.passing.forward import Forward
+from paiza_node.passing.holders import Holders
+from paiza_node.passing.late_holders import LateHolders
+from paiza_node.passing.operation_limits import OperationLimits
 from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer, PeersFetch, PeersSets
 from paiza_node.policy import member_rules
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
 from paiza_node.roster import load_officers, note_officers
-from paiza_node.search import Search
 from paiza_node.settle import Context
-from paiza_node.steps import Steps
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.submit import Submit
-from paiza_node.upload import Upload
-from paiza_node.workflow import Standings
+from paiza_node.workflows.ancestors import Ask, Give
+from paiza_node.workflows.duties import Duties
+from paiza_node.workflows.steps import Steps
+from paiza_node.workflows.turns import Standings
 from paiza_register import RegisterReader, folder_fetch
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId

@@ -24,13 +24,13 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.forward import pack
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.ledger import Ledger
 from paiza_node.model import Outgoing, Passing, Slot, StoredEntry
+from paiza_node.passing.forward import pack
 from paiza_node.ports import Peer
-from paiza_node.precedence import MAX_FIRST
 from paiza_node.settle import FIRST_RETRY_SECONDS, Context, Sent, Settle
+from paiza_node.workflows.precedence import MAX_FIRST
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable

@@ -11,7 +11,7 @@ from typing import Final
 
 from paiza.v1 import attachment_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
-from paiza_node import taking_back
+from paiza_node.desks.need_to_know import may_see
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import (
     AttachmentProof,
@@ -24,8 +24,8 @@ from paiza_node.model import (
     ProofKind,
     StoredEntry,
 )
-from paiza_node.need_to_know import may_see
 from paiza_node.news import News
+from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers

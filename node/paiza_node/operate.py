@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import admin_pb2, log_pb2, officer_pb2
-from paiza_node.attached import standing
+from paiza_node.attachments.attached import standing
 from paiza_node.deliver import Deliver
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Ledger, Pen

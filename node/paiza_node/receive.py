@@ -16,20 +16,21 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, thread, validation
-from paiza_node import precedence, taking_back
-from paiza_node.acknowledge import Answer, check_answers, record_answers
-from paiza_node.attached import awaited
+from paiza_node.attachments.acknowledge import Answer, check_answers, record_answers
+from paiza_node.attachments.attached import awaited
+from paiza_node.desks.need_to_know import Desks
 from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Committed, Ledger, Pen
 from paiza_node.model import AttachmentRow, ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
-from paiza_node.need_to_know import Desks
 from paiza_node.news import News
-from paiza_node.passed_on import Passed, TakePassedOn
+from paiza_node.passing import taking_back
+from paiza_node.passing.passed_on import Passed, TakePassedOn
 from paiza_node.policy import MessageFacts, Principal
 from paiza_node.refresh import Registers
-from paiza_node.steps import is_step
 from paiza_node.submit import LOGGED_DIGITS, rejection, retry
+from paiza_node.workflows import precedence
+from paiza_node.workflows.steps import is_step
 from paiza_register import Member, Register
 from paiza_wire import attachment, hpke, receipts
 from paiza_wire import message as wire

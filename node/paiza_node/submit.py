@@ -3,7 +3,7 @@
 Every item of a batch is answered for itself: released, refused for good, or to be tried again. A message that was
 released before (same id, same digest, or same source row) is answered with the entries of then. A message is not opened
 here, unless it is a step of a workflow: its author's client validated the content and every recipient will. One that
-lacks signatures of officers its header requires is kept until they have signed (`paiza_node.approve`): SUBMITTED.
+lacks signatures of officers its header requires is kept until they have signed (`paiza_node.desks.approve`): SUBMITTED.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,18 +16,19 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import deadlines, kinds, thread, validation
 from paiza_domain.workflows.step import Step
-from paiza_node import derive, precedence, taking_back
-from paiza_node.attached import check_uploaded, claim_uploaded
+from paiza_node.attachments.attached import check_uploaded, claim_uploaded
+from paiza_node.desks.need_to_know import Desks
 from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ApprovalRow, ApprovalState, DeliveryRow, MessageRow, MessageState, Officer
-from paiza_node.need_to_know import Desks
 from paiza_node.news import News
-from paiza_node.operation_limits import OperationLimits
+from paiza_node.passing import derive, taking_back
+from paiza_node.passing.operation_limits import OperationLimits
 from paiza_node.policy import MessageFacts, Principal
 from paiza_node.refresh import Registers
-from paiza_node.steps import Steps, is_step
-from paiza_node.workflow import Turns
+from paiza_node.workflows import precedence
+from paiza_node.workflows.steps import Steps, is_step
+from paiza_node.workflows.turns import Turns
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts

@@ -1,8 +1,8 @@
 """Dispatch proofs and receipts: log entries, and what an entry must say to count as one.
 
 A *dispatch proof* is the author's RELEASED entry for one recipient, a *receipt* the recipient's RECEIVED entry, a
-*refusal* its REFUSED entry, and a FORWARDED entry says that somebody passed it on; each proven by inclusion to a checkpoint signed by that member's log key. Formats: "Log" in
-proto/README.md.
+*refusal* its REFUSED entry, and a FORWARDED entry says that somebody passed it on; each is proven by inclusion to a
+checkpoint signed by that member's log key. Formats: "Log" in proto/README.md.
 """
 
 import re

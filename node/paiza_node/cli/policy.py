@@ -13,7 +13,6 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_domain import kinds
-from paiza_node import grants
 from paiza_node.cli.frame import Ended, ExitCode
 from paiza_node.cli.language import _
 from paiza_node.cli.offline import known_register, read_only
@@ -21,9 +20,10 @@ from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.terminal import print_json
 from paiza_node.config import Config
 from paiza_node.errors import N_
-from paiza_node.export import AUDIENCES
 from paiza_node.keyring import load_keys
 from paiza_node.model import MessageQuery, MessageRow
+from paiza_node.passing import grants
+from paiza_node.passing.export import AUDIENCES
 from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, member_rules
 from paiza_node.policy.sentences import SENTENCES
 from paiza_node.store import SqlStore

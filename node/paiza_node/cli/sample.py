@@ -59,6 +59,14 @@ admin_socket = {admin_socket}
 # officers work at one common desk and see all that is not addressed to a unit. Default: none.
 # duty_desk = ""
 
+# What no second officer signed for so long is given up, and whoever wrote it is told; never later than its own urgency
+# asks for an answer. 1 to 720.
+# approval_life_hours = 72
+
+# Unit of the officers who have duty. Named: officers see what is for their own unit, and what is for none goes to this
+# one. Not named: all work at one common desk and see what is for no other unit.
+# duty_desk = ""
+
 # debug, info, warning or error. No level writes content or keys.
 # log_level = "info"
 """

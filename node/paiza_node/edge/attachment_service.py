@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 from paiza.v1 import attachment_pb2, exchange_pb2
+from paiza_node.attachments.hand_out import HandOut
+from paiza_node.attachments.upload import Upload
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.hand_out import HandOut
 from paiza_node.model import Officer
-from paiza_node.upload import Upload
 
 PREFIX = "/paiza.v1.AttachmentService/"
 

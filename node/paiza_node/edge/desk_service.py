@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from paiza.v1 import desk_pb2
-from paiza_node.assign import Assign
+from paiza_node.desks.assign import Assign
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import message_info, officer_of
 from paiza_node.edge.server import Behaviours

@@ -9,21 +9,21 @@ from typing import Final
 
 from paiza.v1 import notice_pb2, officer_pb2
 from paiza_domain import kinds
-from paiza_node.attached import standing
+from paiza_node.attachments.attached import standing
+from paiza_node.desks.need_to_know import lister, may_see
 from paiza_node.disclose import Disclose
-from paiza_node.duties import Duties, overlapping
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.edge.workflow_service import sees_thread
+from paiza_node.finding.search import Search
 from paiza_node.ledger import Ledger
 from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
-from paiza_node.need_to_know import lister, may_see
 from paiza_node.news import Item, News
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
-from paiza_node.search import Search
 from paiza_node.submit import Submit, principal_of
+from paiza_node.workflows.duties import Duties, overlapping
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId

@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 from paiza.v1 import audit_pb2, exchange_pb2, register_pb2
-from paiza_node.ancestors import Give
 from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer
 from paiza_node.receive import Receive
+from paiza_node.workflows.ancestors import Give
 from paiza_register import FetchMissing, Member, RegisterReader
 from paiza_wire.errors import Rejected
 

@@ -6,10 +6,10 @@ from typing import Final
 from paiza.v1 import passing_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.export import Export
-from paiza_node.forward import Forward
-from paiza_node.holders import Holders
 from paiza_node.model import Officer
+from paiza_node.passing.export import Export
+from paiza_node.passing.forward import Forward
+from paiza_node.passing.holders import Holders
 
 PREFIX: Final = "/paiza.v1.PassingService/"
 

@@ -7,9 +7,9 @@ from paiza.v1 import officer_pb2, search_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import message_info, officer_of
 from paiza_node.edge.server import Behaviours
+from paiza_node.finding.search import Search
 from paiza_node.model import MessageRow, Officer
 from paiza_node.ports import Store
-from paiza_node.search import Search
 
 PREFIX: Final = "/paiza.v1.SearchService/"
 

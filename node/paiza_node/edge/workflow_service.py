@@ -10,13 +10,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.v1 import notice_pb2, workflow_pb2
 from paiza_domain import kinds
 from paiza_domain.reading import code_text
-from paiza_node.duties import Duties, bilingual
+from paiza_node.desks.need_to_know import lister
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer, ThreadRow
-from paiza_node.need_to_know import lister
 from paiza_node.ports import Reads, Store
-from paiza_node.workflow import Stood, is_of
+from paiza_node.workflows.duties import Duties, bilingual
+from paiza_node.workflows.turns import Stood, is_of
 from paiza_wire.errors import Rejected
 
 PREFIX: Final = "/paiza.v1.WorkflowService/"

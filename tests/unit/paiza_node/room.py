@@ -12,13 +12,13 @@ from google.protobuf.message import Message
 
 from paiza.v1 import log_pb2, notice_pb2
 from paiza.v1 import message_pb2 as pb
-from paiza_node.duties import Duties
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News, Watch
-from paiza_node.steps import Steps
 from paiza_node.store import open_store
-from paiza_node.workflow import Standings, Stood
+from paiza_node.workflows.duties import Duties
+from paiza_node.workflows.steps import Steps
+from paiza_node.workflows.turns import Standings, Stood
 from paiza_wire import hpke, keys
 from paiza_wire import message as wire
 from paiza_wire.message import VerifiedMessage

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, create_engine, event, text
 from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageQuery, MessageRow, MessageState, Settlement, Slot
-from paiza_node.precedence import AHEAD_OF_FLASH
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.engine import parse_url
+from paiza_node.workflows.precedence import AHEAD_OF_FLASH
 from paiza_wire import keys
 from paiza_wire.errors import Unavailable
 from paiza_wire.notes import SignerKey

@@ -64,9 +64,7 @@ def _create_approvals() -> None:
         sa.UniqueConstraint("message_id", name="uq_approval_message_id"),
     )
     waiting = sa.text("state = 1")
-    op.create_index(
-        "ix_approval_waiting", "approval", ["expires_time"], sqlite_where=waiting, postgresql_where=waiting
-    )
+    op.create_index("ix_approval_waiting", "approval", ["expires_time"], sqlite_where=waiting, postgresql_where=waiting)
 
 
 def _create_desks() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from paiza.v1 import attachment_pb2
-from paiza_node.attachment_files import AttachmentFiles
+from paiza_node.attachments.files import AttachmentFiles
+from paiza_node.attachments.upload import ORPHAN_LIFE, Upload
 from paiza_node.ledger import Ledger
 from paiza_node.model import AttachmentRow, Officer
 from paiza_node.store import SqlStore, open_store
-from paiza_node.upload import ORPHAN_LIFE, Upload
 from paiza_wire import keys
 from paiza_wire.errors import Rejected
 from paiza_wire.notes import SignerKey

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paiza_node import attachment_files
-from paiza_node.attachment_files import AttachmentFiles
+from paiza_node.attachments import files as attachment_files
+from paiza_node.attachments.files import AttachmentFiles
 from paiza_wire.errors import Rejected, Unavailable
 
 DATA = random.Random(1).randbytes(100_000)

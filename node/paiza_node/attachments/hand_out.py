@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import attachment_pb2, exchange_pb2, message_pb2, officer_pb2
-from paiza_node.attachment_files import AttachmentFiles
+from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.disclose import Disclose
 from paiza_node.model import Officer
 from paiza_node.ports import Store

@@ -21,8 +21,8 @@ from typing import Final, Protocol
 import structlog
 
 from paiza.v1 import attachment_pb2, exchange_pb2, log_pb2, message_pb2
-from paiza_node.acknowledge import MAX_ANSWERS
-from paiza_node.attachment_files import AttachmentFiles
+from paiza_node.attachments.acknowledge import MAX_ANSWERS
+from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, StoredEntry
 from paiza_node.settle import Context

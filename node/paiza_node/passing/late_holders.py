@@ -13,8 +13,8 @@ import structlog
 
 from paiza.v1 import message_pb2
 from paiza_domain import thread
-from paiza_node import taking_back
 from paiza_node.model import MessageQuery, MessageRow, MessageState
+from paiza_node.passing import taking_back
 from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
 from paiza_wire.errors import PaizaError, Rejected

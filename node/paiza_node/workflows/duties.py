@@ -16,11 +16,11 @@ import structlog
 from paiza.v1 import notice_pb2
 from paiza_domain import kinds, notices
 from paiza_domain.workflows.step import Step
-from paiza_node.deconfliction import Pointers, overlap
 from paiza_node.news import News
 from paiza_node.ports import Store
-from paiza_node.steps import Steps
-from paiza_node.workflow import Standings, Stood, is_of
+from paiza_node.workflows.deconfliction import Pointers, overlap
+from paiza_node.workflows.steps import Steps
+from paiza_node.workflows.turns import Standings, Stood, is_of
 from paiza_wire.errors import Unavailable
 
 REMIND_BEFORE: Final = (timedelta(days=1), timedelta(hours=1), timedelta(0))  # when officers are told of a deadline

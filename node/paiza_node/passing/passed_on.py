@@ -14,15 +14,16 @@ from typing import Final
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
-from paiza_node import grants, precedence, taking_back
-from paiza_node.attached import awaited
+from paiza_node.attachments.attached import awaited
+from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
-from paiza_node.need_to_know import Desks
+from paiza_node.passing import grants, taking_back
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads
 from paiza_node.refresh import Registers
-from paiza_node.steps import is_step
+from paiza_node.workflows import precedence
+from paiza_node.workflows.steps import is_step
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import hpke, receipts

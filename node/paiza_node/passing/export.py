@@ -13,11 +13,11 @@ from typing import Final
 
 from paiza.v1 import log_pb2, message_pb2, passing_pb2
 from paiza_domain import kinds
-from paiza_node import grants
-from paiza_node.forward import check_reason, read
+from paiza_node.desks.need_to_know import may_see
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import MessageRow, Officer
-from paiza_node.need_to_know import may_see
+from paiza_node.passing import grants
+from paiza_node.passing.forward import check_reason, read
 from paiza_node.policy import Circumstances, MessageFacts
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers

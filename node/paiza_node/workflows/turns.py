@@ -18,7 +18,7 @@ from paiza_domain.workflows.step import Step
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow
 from paiza_node.ports import Reads
-from paiza_node.steps import Steps, known_kind
+from paiza_node.workflows.steps import Steps, known_kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 

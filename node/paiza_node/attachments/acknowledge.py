@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import attachment_pb2, log_pb2
-from paiza_node.attached import awaited
+from paiza_node.attachments.attached import awaited
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentProof, AttachmentRow
 from paiza_wire import message as wire

@@ -17,9 +17,9 @@ from paiza.v1 import log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_domain.kind import Kind
 from paiza_domain.workflows.step import Step
-from paiza_node.deconfliction import Pointers, pointers
 from paiza_node.model import MessageRow, MessageState, ProofKind
 from paiza_node.ports import Reads
+from paiza_node.workflows.deconfliction import Pointers, pointers
 from paiza_wire import hpke
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

@@ -9,9 +9,9 @@ import pytest
 
 from paiza.v1 import log_pb2, officer_pb2
 from paiza.v1.message_pb2 import Header, Recipient
-from paiza_node import taking_back
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Settlement
+from paiza_node.passing import taking_back
 from paiza_node.store import SqlStore, open_store
 from tests.unit.paiza_node.test_ledger import SIGNER, CheckpointInMemory
 

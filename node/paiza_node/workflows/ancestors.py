@@ -13,14 +13,14 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.deliver import Deliver
-from paiza_node.duties import Share
 from paiza_node.growth import KnownLogs, claim
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, MessageState
 from paiza_node.ports import Reads, Store
 from paiza_node.receive import Receive
 from paiza_node.refresh import Registers
-from paiza_node.workflow import Standings
+from paiza_node.workflows.duties import Share
+from paiza_node.workflows.turns import Standings
 from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected

@@ -16,7 +16,7 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2, passing_pb2
 from paiza_domain import codes, kinds
-from paiza_node import grants, precedence
+from paiza_node.desks.need_to_know import may_see
 from paiza_node.disclose import foreign_proof, own_proof
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import (
@@ -28,14 +28,15 @@ from paiza_node.model import (
     Passing,
     ProofKind,
 )
-from paiza_node.need_to_know import may_see
 from paiza_node.news import News
+from paiza_node.passing import grants
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
 from paiza_node.rewrap import wrap_for
 from paiza_node.settle import Context
 from paiza_node.submit import LOGGED_DIGITS, principal_of, rejection
+from paiza_node.workflows import precedence
 from paiza_register import Register
 from paiza_wire import hpke
 from paiza_wire import message as wire

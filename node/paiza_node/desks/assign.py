@@ -1,7 +1,7 @@
 """Assign: who works on a received message. Every change is logged; what nobody acknowledges in time is passed on.
 
-Work begins with the message (`paiza_node.need_to_know`): it is its unit's, or the officer's it is addressed to. Not
-acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets it is
+Work begins with the message (`paiza_node.desks.need_to_know`): it is its unit's, or the officer's it is addressed to.
+Not acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets it is
 rung, if he watches. Nobody who could see a message loses sight of it by a change.
 """
 
@@ -15,9 +15,9 @@ import structlog
 
 from paiza.v1 import desk_pb2, log_pb2, message_pb2, notice_pb2
 from paiza_domain import deadlines, kinds, notices
+from paiza_node.desks.need_to_know import Desks, acknowledge_within, lister, opener
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
-from paiza_node.need_to_know import Desks, acknowledge_within, lister, opener
 from paiza_node.news import News
 from paiza_node.ports import Store
 from paiza_wire import message as wire

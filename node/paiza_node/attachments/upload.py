@@ -15,7 +15,7 @@ import structlog
 
 from paiza.v1 import attachment_pb2
 from paiza_node import model
-from paiza_node.attachment_files import AttachmentFiles, Writer
+from paiza_node.attachments.files import AttachmentFiles, Writer
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.ports import Store

@@ -13,7 +13,7 @@ from paiza.v1.controlled_delivery_pb2 import (
     ControlledDeliveryWithdrawal,
 )
 from paiza.v1.free_message_pb2 import FreeMessage
-from paiza_node.duties import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
+from paiza_node.workflows.duties import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room
 

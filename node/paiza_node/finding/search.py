@@ -16,7 +16,7 @@ from paiza_domain import reference, searching
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded
 from paiza_node.disclose import MAX_REASON
-from paiza_node.index import CURSOR, Blinder
+from paiza_node.finding.index import CURSOR, Blinder
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
 from paiza_node.ports import Reads, Store

@@ -10,8 +10,8 @@ from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
 from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow
-from paiza_node.precedence import claims_first, overtakes, urgency_of
-from paiza_node.workflow import Turns
+from paiza_node.workflows.precedence import claims_first, overtakes, urgency_of
+from paiza_node.workflows.turns import Turns
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests import delivery

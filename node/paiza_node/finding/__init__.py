@@ -1,0 +1,1 @@
+"""What stored messages speak of: made searchable, searched, and linked."""
