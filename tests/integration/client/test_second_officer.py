@@ -175,7 +175,7 @@ def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federa
 
     async def heard(watch: AsyncIterator[officer_pb2.WatchResponse], digest: str) -> list[str]:
         """Give the codes of the notices that come before news of a message."""
-        codes = []
+        codes: list[str] = []
         while True:
             answer = await anext(watch)
             if answer.message.message_digest.hex() == digest:

@@ -1,0 +1,122 @@
+"""Desks over real nodes: what is addressed to a unit reaches it, others do not see it, and late work is passed on."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza.v1 import desk_pb2, desk_pb2_grpc, officer_pb2, officer_pb2_grpc
+from tests.federation import Federation
+from tests.integration.client.conftest import DRAFT, Paiza
+from tests.integration.client.test_commands import arrives
+from tests.officer import Officer
+
+
+@pytest.fixture(scope="module")
+def divided(federation: Federation) -> Iterator[Federation]:
+    """The federation with a duty desk at tjk, so that its units do not see each other's messages."""
+    node = federation.node("tjk")
+    node.stop()
+    node.configure(duty_desk="duty-desk")
+    node.start()
+    yield federation
+    node.stop()
+    node.configure(duty_desk=None)
+    node.start()
+
+
+def sent_to(paiza: Paiza, federation: Federation, folder: Path, attention: str) -> str:
+    """Send a message from kaz to a unit of tjk, wait until it is there, and give its id."""
+    draft = folder / "draft.yaml"
+    draft.write_text(
+        DRAFT.replace("to: [tjk]", f"to: [tjk]\nattention: {{tjk: {attention}}}" if attention else "to: [tjk]")
+    )
+    message_id = str(paiza("kaz-liaison", "send", "free-message", draft, "--json").json["id"])
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-duty", message_id), 20))
+    return message_id
+
+
+def seen(paiza: Paiza, profile: str, message_id: str) -> bool:
+    """Say whether an officer's inbox lists a message."""
+    return message_id in [each["id"] for each in paiza(profile, "inbox", "--json").json]
+
+
+def test_a_unit_sees_its_own_and_nobody_elses(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+    """The addressed unit and duty see it; another unit neither lists nor opens it, and the attempt is logged."""
+    message_id = sent_to(paiza, divided, tmp_path, "operations")
+    assert seen(paiza, "tjk-authoriser", message_id)
+    assert seen(paiza, "tjk-duty", message_id)
+    assert seen(paiza, "tjk-coordinator", message_id)
+    assert not seen(paiza, "tjk-liaison", message_id)
+    assert json.loads(paiza("tjk-liaison", "open", message_id, "--json").err)["reason"] == "unknown_id"
+    digest = bytes.fromhex(paiza("tjk-duty", "thread", message_id, "--json").json[0]["digest"])
+    liaison = Officer(divided.folder, "tjk-liaison")
+
+    async def force() -> str:
+        async with liaison.channel() as channel:
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            try:
+                await stub.OpenMessage(officer_pb2.OpenMessageRequest(message_digest=digest))
+            except Exception as error:  # noqa: BLE001 - its reason is looked at
+                return str(dict(error.trailing_metadata())["paiza-reason"])  # type: ignore[attr-defined]
+        return "opened"
+
+    assert asyncio.run(force()) == "policy_denied"
+    trail = paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]
+    assert ("DENIED", liaison.id) in [(each["event"], each["actor"]) for each in trail]
+    assert paiza("tjk-authoriser", "open", message_id, "--json").json["content"]["subject"] == "Exercise"
+
+
+def test_what_names_no_unit_goes_to_the_duty_desk(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+    """Duty sees it, and gives it to an officer, who sees it from then on and is done with it."""
+    message_id = sent_to(paiza, divided, tmp_path, "")
+    assert not seen(paiza, "tjk-liaison", message_id)
+    given = paiza("tjk-duty", "desk", "assign", message_id, "--officer", "liaison", "--json").json
+    assert given["assignee"].endswith("/liaison")
+    assert seen(paiza, "tjk-liaison", message_id)
+    assert message_id in [each["id"] for each in paiza("tjk-liaison", "desk", "list", "--json").json]
+    assert paiza("tjk-liaison", "desk", "ack", message_id, "--json").json["state"] == "acknowledged"
+    assert paiza("tjk-liaison", "desk", "done", message_id, "--json").json["state"] == "done"
+    assert message_id not in [each["id"] for each in paiza("tjk-liaison", "desk", "list", "--json").json]
+    own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
+    assert own == ["RECEIVED", "ASSIGNED", "ACKNOWLEDGED", "DONE"]
+
+
+def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+    """What follows from a message of a unit belongs to that unit, though it names none."""
+    draft = tmp_path / "question.yaml"
+    draft.write_text(DRAFT.replace("to: [tjk]", "to: [kaz]"))
+    asked = str(paiza("tjk-liaison", "send", "free-message", draft, "--json").json["id"])
+    asyncio.run(asyncio.wait_for(arrives(divided, "kaz-liaison", asked), 20))
+    answer = tmp_path / "answer.yaml"
+    answer.write_text(DRAFT.replace("to: [tjk]\n", ""))
+    answered = str(paiza("kaz-liaison", "reply", asked, answer, "--json").json["id"])
+    asyncio.run(asyncio.wait_for(arrives(divided, "tjk-duty", answered), 20))
+    assert seen(paiza, "tjk-liaison", answered)
+    assert not seen(paiza, "tjk-authoriser", answered)
+
+
+def test_an_unknown_unit_is_refused(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+    """Work is given only to units and officers there are."""
+    message_id = sent_to(paiza, divided, tmp_path, "")
+    refused: Any = paiza("tjk-duty", "desk", "assign", message_id, "--unit", "no-such-unit", "--json")
+    assert json.loads(refused.err)["reason"] == "unknown_unit"
+
+
+def test_only_those_who_oversee_see_all_work(divided: Federation) -> None:
+    """An officer of one unit who asks for everything is refused."""
+    liaison = Officer(divided.folder, "tjk-liaison")
+
+    async def ask() -> str:
+        async with liaison.channel() as channel:
+            stub = desk_pb2_grpc.DeskServiceStub(channel)
+            try:
+                await stub.ListWork(desk_pb2.ListWorkRequest(scope=desk_pb2.WORK_SCOPE_ALL))
+            except Exception as error:  # noqa: BLE001 - its reason is looked at
+                return str(dict(error.trailing_metadata())["paiza-reason"])  # type: ignore[attr-defined]
+        return "listed"
+
+    assert asyncio.run(ask()) == "policy_denied"
