@@ -52,19 +52,12 @@ admin_socket = {admin_socket}
 # A message that could not be delivered for so long is given up, and its officers are told. 1 to 8760.
 # delivery_life_hours = 336
 
-# A message whose second officer has not decided for so long is given up, and whoever wrote it is told. 1 to 720.
+# A message whose second officer has not decided for so long is given up, and whoever wrote it is told; never later than
+# its own urgency asks for an answer. 1 to 720.
 # approval_life_hours = 72
 
 # The unit that gets what is addressed to no unit of yours, and what nobody acknowledged in time. Without it all your
 # officers work at one common desk and see all that is not addressed to a unit. Default: none.
-# duty_desk = ""
-
-# What no second officer signed for so long is given up, and whoever wrote it is told; never later than its own urgency
-# asks for an answer. 1 to 720.
-# approval_life_hours = 72
-
-# Unit of the officers who have duty. Named: officers see what is for their own unit, and what is for none goes to this
-# one. Not named: all work at one common desk and see what is for no other unit.
 # duty_desk = ""
 
 # debug, info, warning or error. No level writes content or keys.
