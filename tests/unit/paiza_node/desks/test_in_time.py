@@ -1,0 +1,198 @@
+"""What nobody decides or acknowledges in time, over a real store and ledger with a clock that is set by hand."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from paiza.v1 import desk_pb2, log_pb2, notice_pb2
+from paiza.v1 import message_pb2 as pb
+from paiza_node.desks.approve import Approve
+from paiza_node.desks.assign import MAX_ESCALATIONS, Assign
+from paiza_node.desks.need_to_know import Desks, work_of
+from paiza_node.ledger import Pen
+from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, MessageState, Officer, WorkRow
+from paiza_wire.message import new_message_id
+from tests.unit.paiza_node.room import BEGIN, Room
+
+NODE = "spiffe://kaz.paiza.example/node"
+
+
+def officer(name: str, *roles: str, unit: str = "") -> Officer:
+    """Make an officer of kaz."""
+    return Officer(f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles), unit, b"")
+
+
+OFFICERS = {
+    each.id: each
+    for each in (
+        officer("liaison", "liaison", unit="bureau"),
+        officer("duty-a", "duty", unit="duty-desk"),
+        officer("duty-b", "duty", unit="duty-desk"),
+    )
+}
+DESKS = Desks("kaz", "duty-desk", lambda: OFFICERS)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A node's room with an empty store."""
+    with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
+        yield room
+
+
+def header(urgency: pb.Urgency.ValueType, attention: str = "bureau") -> pb.Header:
+    """Write as much of a header as is read here."""
+    found = pb.Header(
+        suite=pb.SUITE_1,
+        message_id=new_message_id(BEGIN),
+        kind="information-request",
+        kind_version=1,
+        author="tjk",
+        required_signers=[pb.RequiredSigner(id="spiffe://tjk.paiza.example/officer/liaison", role="liaison")],
+        recipients=[pb.Recipient(member="kaz", attention=attention)],
+        urgency=urgency,
+        urgency_reason="consignment-moving",
+        handling=pb.Handling(code="H0", tlp="AMBER"),
+        register_version=bytes(32),
+        parts=[pb.PartDescription(kind=pb.PART_KIND_MAIN, ciphertext_sha256=bytes(32), ciphertext_size=100)],
+    )
+    found.thread_id = found.message_id
+    found.author_time.FromDatetime(BEGIN)
+    found.review_time.FromDatetime(BEGIN + timedelta(days=1))
+    return found
+
+
+def events(room: Room, digest: bytes) -> list[str]:
+    """Name what the log says of a message."""
+    with room.store.reads() as reads:
+        entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries_of(digest)]
+    return [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
+
+
+def approve_in(room: Room) -> Approve:
+    """Make the verb; nothing is submitted here, so there is no Submit."""
+    return Approve(
+        member="kaz",
+        node_id=NODE,
+        ledger=room.ledger,
+        store=room.store,
+        news=room.news,
+        submit=None,  # type: ignore[arg-type]  # giving up needs none
+        officers=lambda: OFFICERS,
+        private_keys={},
+    )
+
+
+def received(room: Room, urgency: pb.Urgency.ValueType) -> WorkRow:
+    """Have a message for the bureau received."""
+    read = header(urgency)
+    row = MessageRow(
+        seq=1,
+        digest=secrets.token_bytes(32),
+        author="tjk",
+        message_id=read.message_id,
+        thread_id=read.thread_id,
+        thread_name="TJK-2026-00001",
+        kind=read.kind,
+        urgency=urgency,
+        state=MessageState.RECEIVED,
+        header=read.SerializeToString(deterministic=True),
+        stored_time=BEGIN,
+        signed=b"sealed",
+    )
+
+    def work(pen: Pen) -> None:
+        stored = [replace(each, seq=pen.next_message_seq()) for each in DESKS.received(pen.tx, [row])]
+        pen.tx.add_messages(stored)
+        DESKS.make_work(pen.tx, stored)
+
+    room.ledger.commit_now(work)
+    return work_now(room, row.digest)
+
+
+def work_now(room: Room, digest: bytes) -> WorkRow:
+    """Give how the work on a message stands."""
+    with room.store.reads() as reads:
+        return reads.work([digest])[digest]
+
+
+async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(room: Room) -> None:
+    """Not before its time; then it is logged, its body is gone, and the writer alone hears of it."""
+    read, digest = header(pb.URGENCY_ROUTINE), secrets.token_bytes(32)
+    drafter = next(iter(OFFICERS))
+    row = ApprovalRow(
+        digest=digest,
+        message_id=read.message_id,
+        drafter=drafter,
+        header=read.SerializeToString(deterministic=True),
+        submitted_index=0,
+        submitted_time=BEGIN,
+        expires_time=BEGIN + timedelta(hours=72),
+        missing=("spiffe://kaz.paiza.example/officer/duty-a",),
+        signed=b"sealed",
+    )
+    await room.ledger.commit(lambda pen: pen.tx.add_approval(row))
+    writer, other = room.news.subscribe(drafter), room.news.subscribe("somebody else")
+    approve = approve_in(room)
+    room.clock.now = BEGIN + timedelta(hours=71)
+    await approve.round()
+    assert events(room, digest) == []
+    room.clock.now = BEGIN + timedelta(hours=72)
+    await approve.round()
+    await approve.round()
+    assert events(room, digest) == ["DECLINED"]
+    with room.store.reads() as reads:
+        found = reads.approval(digest)
+    assert found is not None
+    assert (found.state, found.reason, found.signed) == (ApprovalState.EXPIRED, "approval_expired", None)
+    told = await asyncio.wait_for(writer.get(), 1)
+    assert isinstance(told, notice_pb2.Notice)
+    assert told.code == "approval_expired"
+    other.end()
+    assert await other.get() is None
+
+
+async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on_duty(room: Room) -> None:
+    """After a quarter of the time to answer, each time; every step is logged, and it ends."""
+    work = received(room, pb.URGENCY_URGENT)
+    assert (work.unit, work.acknowledge_time, work.due_time) == (
+        "bureau", BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=8),
+    )  # fmt: skip
+    assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
+    assert await assign.round() == 0
+    places = []
+    for _ in range(MAX_ESCALATIONS):
+        room.clock.now += timedelta(hours=2)
+        assert await assign.round() == 1
+        now = work_now(room, work.digest)
+        places.append((now.unit, now.assignee.rpartition("/")[2]))
+    assert places[:3] == [("duty-desk", ""), ("duty-desk", "duty-b"), ("duty-desk", "duty-a")]
+    room.clock.now += timedelta(days=30)
+    assert await assign.round() == 0
+    assert events(room, work.digest) == ["ESCALATED"] * MAX_ESCALATIONS
+
+
+async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
+    """Whoever acknowledges in time keeps it."""
+    work = received(room, pb.URGENCY_FLASH)
+    assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
+    request = desk_pb2.ChangeWorkRequest(message_digest=work.digest, act=desk_pb2.WORK_ACT_TAKE)
+    liaison = next(iter(OFFICERS.values()))
+    assert (await assign.change(liaison, request)).assignee == liaison.id
+    room.clock.now += timedelta(days=1)
+    assert await assign.round() == 0
+    assert events(room, work.digest) == ["ASSIGNED"]
+
+
+def test_what_is_for_information_is_no_work() -> None:
+    """Nobody is asked to do anything about it."""
+    row = MessageRow(
+        1, bytes(32), "tjk", bytes(16), bytes(16), "", "information-request", int(pb.URGENCY_INFORMATION),
+        MessageState.RECEIVED, header(pb.URGENCY_INFORMATION).SerializeToString(), BEGIN,
+    )  # fmt: skip
+    assert work_of(row, "bureau", "") is None
