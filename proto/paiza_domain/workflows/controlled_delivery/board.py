@@ -24,6 +24,7 @@ from paiza_domain.workflows.controlled_delivery.standing import (
 )
 from paiza_domain.workflows.step import Step
 
+MAX_HEADS: Final = 32  # parents that a message may name (`paiza_wire.message.MAX_PARENTS`)
 _LONG_AGO: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _MOVING: Final = {
     kinds.ACTIVATION: Overall.ACTIVE,
@@ -184,17 +185,22 @@ def _deadlines(course: Course, states: dict[str, StateStanding], alarms: Iterabl
 
 
 def _heads(folding: Folding) -> tuple[bytes, ...]:
-    """Give the steps that no other step follows from; of those waiting, the ones that count at once."""
+    """Give the legal steps that no other one follows from; of those waiting, the ones that count at once.
+
+    What is illegal can never take effect and is not followed from, so that nobody can crowd out what counts. Of more
+    than a message may name as parents, those that overtake are given first.
+    """
     thread = folding.thread
     early = [step for step in thread.waiting if step.kind in kinds.OVERTAKING]
     named = {parent for step in early for parent in step.parents}
+    legal = tuple(folding.legal)
     followed = 0
+    for place in legal:
+        followed |= thread.before[place]
     for place, step in enumerate(thread.steps):
-        if step.kind in kinds.STEPS:
-            followed |= thread.before[place]
         if step.digest in named:
             followed |= thread.before[place] | 1 << place
-    heads = [
-        step.digest for place, step in enumerate(thread.steps) if step.kind in kinds.STEPS and not followed >> place & 1
-    ]
-    return tuple(sorted([*heads, *(step.digest for step in early if step.digest not in named)]))
+    heads = [thread.steps[place] for place in legal if not followed >> place & 1]
+    found = [*heads, *(step for step in early if step.digest not in named)]
+    found.sort(key=lambda step: (step.kind not in kinds.OVERTAKING, -step.release_time.timestamp(), step.digest))
+    return tuple(sorted(step.digest for step in found[:MAX_HEADS]))

@@ -6,9 +6,14 @@
 3. A legal step takes no effect if a halt that is concurrent with it goes before it.
 4. A step that can collide with a concurrent one is judged once more against the course at its place in the order.
 5. All other legal steps take effect: what they record stays true.
+
+Of several requests in one thread one counts (`Folding._chosen`), and of one member's steps only so many: whoever lies
+about the time or floods a thread takes effect from nobody but himself.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from paiza_domain.workflows.causality import Causality
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
@@ -21,6 +26,7 @@ from paiza_domain.workflows.step import Step
 
 _OPENERS = frozenset({kinds.REQUEST})
 _DIGITS = 12  # hexadecimal digits that tell steps apart for a person
+MAX_STEPS: Final = 128  # of one member in one thread, and as many that overtake; a whole delivery has some thirty
 
 Breaches = tuple[Breach, ...]
 
@@ -30,9 +36,8 @@ class Folding:
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self.thread = Causality(steps, _OPENERS, kinds.OVERTAKING)
-        requests = [step for step in self.thread.steps if step.kind == kinds.REQUEST]
-        first = min(requests, key=lambda step: (step.release_time, step.digest), default=None)
-        self._request = first.digest if first is not None else b""
+        self._too_many = _beyond_quota(self.thread.steps)
+        self._request = self._chosen()
         self._verdicts: list[Breaches] = []
         self._courses: dict[int, Course] = {0: START}
         self._halts = 0
@@ -43,6 +48,34 @@ class Folding:
         self.ineffective: dict[bytes, Breaches] = {}
         self.order = tuple(self.thread.order(self.thread.everything))
         self.course = self._read(self.order, self.thread.everything, self.ineffective)
+
+    @property
+    def legal(self) -> Iterable[int]:
+        """Give the places of the steps of the workflow that are legal against their own ancestors."""
+        steps = enumerate(self.thread.steps)
+        return (place for place, step in steps if step.kind in kinds.STEPS and not self._verdicts[place])
+
+    def _chosen(self) -> bytes:
+        """Give the request that counts: the one from which alone the steps of most members follow, then the earliest.
+
+        The time is what the author's log says, and a log can be kept back: a request that is dated before another takes
+        nothing away from those who have acted on that one.
+        """
+        requests = [place for place, step in enumerate(self.thread.steps) if step.kind == kinds.REQUEST]
+        if not requests:
+            return b""
+        all_requests = sum(1 << place for place in requests)
+        followers: dict[int, set[str]] = {1 << place: {self.thread.steps[place].author} for place in requests}
+        for place, step in enumerate(self.thread.steps):
+            alone = self.thread.before[place] & all_requests
+            if step.kind in kinds.STEPS and alone in followers:
+                followers[alone].add(step.author)
+
+        def rank(place: int) -> tuple[bool, int, object, bytes]:
+            step = self.thread.steps[place]
+            return step.digest in self._too_many, -len(followers[1 << place]), step.release_time, step.digest
+
+        return self.thread.steps[min(requests, key=rank)].digest
 
     def before(self, place: int) -> Course:
         """Give the course of a step's own ancestors."""
@@ -63,6 +96,8 @@ class Folding:
         """Step 1."""
         if step.kind not in kinds.STEPS:
             return ()
+        if step.digest in self._too_many:
+            return (Breach(Rule.TOO_MANY_STEPS, {"member": step.author}),)
         if step.kind == kinds.REQUEST and step.digest != self._request:
             return (Breach(Rule.REQUEST_REPEATED),)
         course = self.before(place)
@@ -113,3 +148,16 @@ class Folding:
         if step.kind in kinds.CONTENDED:
             return breaches(course, step)
         return without_state(course, step) if step.kind in kinds.DECISIONS else ()
+
+
+def _beyond_quota(steps: Iterable[Step]) -> frozenset[bytes]:
+    """Name the steps that one member has too many of: the latest by its own log. Stops have a share of their own."""
+    used: Counter[tuple[str, bool]] = Counter()
+    beyond: set[bytes] = set()
+    for step in sorted(steps, key=lambda each: (each.release_time, each.digest)):
+        share = step.author, step.kind in kinds.OVERTAKING
+        if step.kind in kinds.STEPS and used[share] == MAX_STEPS:
+            beyond.add(step.digest)
+        elif step.kind in kinds.STEPS:
+            used[share] += 1
+    return frozenset(beyond)

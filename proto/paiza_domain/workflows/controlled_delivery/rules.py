@@ -58,6 +58,7 @@ class Rule(StrEnum):
     CLOSED = "closed"
     ANCESTORS_MISSING = "ancestors_missing"
     UNDOES_OTHERS = "undoes_others"
+    TOO_MANY_STEPS = "too_many_steps"
 
 
 TEXTS: Final[Mapping[Rule, str]] = MappingProxyType({
@@ -107,6 +108,7 @@ TEXTS: Final[Mapping[Rule, str]] = MappingProxyType({
     Rule.CLOSED: N_("The delivery is closed."),
     Rule.ANCESTORS_MISSING: N_("Steps that came before have not arrived yet: {count}."),
     Rule.UNDOES_OTHERS: N_("Another step was released meanwhile; look at the thread and send this anew."),
+    Rule.TOO_MANY_STEPS: N_("{member} has more steps in this thread than count."),
 })  # fmt: skip
 
 _GROUPS: Final = (

@@ -23,8 +23,11 @@ from paiza_domain.workflows.controlled_delivery import (
     fold,
     overdue,
 )
+from paiza_domain.workflows.controlled_delivery.board import MAX_HEADS
+from paiza_domain.workflows.controlled_delivery.folding import MAX_STEPS
+from paiza_wire.message import MAX_PARENTS
 from tests.unit.paiza_domain.workflows import deliveries
-from tests.unit.paiza_domain.workflows.deliveries import BEGIN, Thread, make
+from tests.unit.paiza_domain.workflows.deliveries import BEGIN, Thread, make, request_content
 
 THREE = deliveries.NAMES[:3]
 HOUR = timedelta(hours=1)
@@ -466,6 +469,47 @@ def test_who_takes_no_part_and_who_is_left_out() -> None:
     assert fold(thread.steps).ineffective[unheard.digest] == (
         Breach(Rule.NOT_ADDRESSED_TO_ALL, {"members": "tjk"}),
     )  # fmt: skip
+
+
+def test_request_that_is_dated_back_takes_nothing_away_from_those_who_acted() -> None:
+    """A participant whose log lies about the time can neither take a delivery over nor make another's stop vanish."""
+    thread = Thread(THREE)
+    thread.activate()
+    thread.add("stop", "kaz", pb.ControlledDeliveryStop())
+    before = fold(thread.steps)
+    usurping = make("request", "uzb", [], request_content(["uzb", "tjk"]), time=BEGIN - timedelta(days=30), to=THREE)
+    own = [make("suspension", "uzb", [usurping], time=BEGIN, to=THREE, salt=str(number)) for number in range(3)]
+    after = fold([*thread.steps, usurping, *own])
+    assert (after.requester, after.overall, after.stops) == (before.requester, before.overall, before.stops)
+    assert after.ineffective[usurping.digest] == (Breach(Rule.REQUEST_REPEATED),)
+    assert after.heads == before.heads
+
+
+def test_flood_of_one_member_is_bounded_and_crowds_nobody_out() -> None:
+    """Of hundreds of concurrent steps of one member only so many count, in any order; a colleague's stop does."""
+    thread = Thread(THREE)
+    thread.activate()
+    end = thread.steps[-1:]
+    flood = [make("stop", "uzb", end, to=THREE, salt=str(number)) for number in range(2 * MAX_STEPS)]
+    deep = [make("suspension", "uzb", flood[at : at + 32], to=THREE, salt=str(at)) for at in range(2 * MAX_STEPS - 32)]
+    stop = make("stop", "kaz", end, time=thread.time + timedelta(days=1), to=THREE)
+    steps = [*thread.steps, *flood, *deep, stop]
+    found = fold(steps)
+    too_many = {digest for digest, rules in found.ineffective.items() if rules[0].rule is Rule.TOO_MANY_STEPS}
+    own = 1  # the authorisation that began it
+    assert len(too_many) == len(flood) + len(deep) + own - 2 * MAX_STEPS
+    assert stop.digest in {each.digest for each in found.stops}
+    assert len(found.heads) == MAX_HEADS == MAX_PARENTS
+    assert stop.digest in found.heads
+    assert fold(reversed(steps)) == found
+
+
+def test_illegal_steps_are_nobodys_heads() -> None:
+    """What a stranger throws into a thread is not followed from, so that it cannot fill up the parents of a step."""
+    thread = Thread()
+    request = thread.request()
+    strange = [make("acknowledgement", "xyz", [request], salt=str(number)) for number in range(MAX_HEADS + 1)]
+    assert fold([*thread.steps, *strange]).heads == (request.digest,)
 
 
 def test_messages_of_other_kinds_are_links_and_nothing_else() -> None:
