@@ -44,6 +44,7 @@ from paiza_node.lanes import Lane, SharedThreads
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys
 from paiza_node.operate import Operate, operator
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
@@ -213,6 +214,7 @@ async def _serve(
         officers = reads.officers()
         logs = KnownLogs(reads.known_logs(), _now)
     news = News()
+    own_keys = OwnKeys(config.member, node_keys.decryption)
     context = Context(
         member=config.member,
         node_id=str(SpiffeId(config.member, config.federation, "node")),
@@ -222,10 +224,10 @@ async def _serve(
         logs=logs,
         news=news,
         lane=lanes["deliver"],
-        private_keys=node_keys.decryption,
+        own_keys=own_keys,
         clock=_now,
     )
-    steps = Steps(config.member, node_keys.decryption)
+    steps = Steps(own_keys)
     duties = Duties(member=config.member, store=store, steps=steps, standings=Standings(steps), news=news, clock=_now)
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
     deliver = Deliver(context, lambda member: GrpcPeer(member, channel_keys, lambda: registers.current))
@@ -299,12 +301,11 @@ async def _serve(
     try:
         fetch_set = PeersSets(config.member, channel_keys, lambda: registers.current)
         index = Index(
-            member=config.member,
             store=store,
             ledger=ledger,
             news=news,
             blinder=Blinder(node_keys.index),
-            private_keys=node_keys.decryption,
+            own_keys=own_keys,
         )
         running = [
             duties.run(),
@@ -357,7 +358,7 @@ def _behaviours(
         news=context.news,
         lane=lanes["submit"],
         steps=duties.steps,
-        limits=OperationLimits(config.member, context.private_keys),
+        limits=OperationLimits(context.own_keys),
         moved=duties.moved,
         officers=officers,
         wake=deliver.wake,
@@ -374,7 +375,7 @@ def _behaviours(
         news=context.news,
         submit=submit,
         officers=officers,
-        private_keys=context.private_keys,
+        own_keys=context.own_keys,
     )
     submit.connect(approve.asked)
     watches.append(approve.keep_watch)
@@ -384,7 +385,7 @@ def _behaviours(
         ledger=context.ledger,
         store=context.store,
         news=context.news,
-        private_keys=context.private_keys,
+        own_keys=context.own_keys,
         wake=deliver.wake,
         delivery_life=config.delivery_life,
         clock=_now,
@@ -404,7 +405,7 @@ def _behaviours(
         logs=context.logs,
         news=context.news,
         lane=lanes["receive"],
-        private_keys=context.private_keys,
+        own_keys=context.own_keys,
         suspect=deliver.ask,
         new_holders=late_holders.tell,
         moved=duties.moved,
@@ -428,7 +429,7 @@ def _behaviours(
         ledger=context.ledger,
         store=context.store,
         news=context.news,
-        private_keys=context.private_keys,
+        own_keys=context.own_keys,
         clock=_now,
     )
     search = Search(
@@ -457,7 +458,7 @@ def _behaviours(
         registers=context.registers,
         ledger=context.ledger,
         store=context.store,
-        private_keys=context.private_keys,
+        own_keys=context.own_keys,
         clock=_now,
     )
     workflows = WorkflowService(store=context.store, duties=duties, entitled=officer_service.may_know_of, clock=_now)

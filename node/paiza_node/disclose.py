@@ -5,7 +5,7 @@ crash after the commit and before the answer leaves an OPENED entry for somethin
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -25,15 +25,15 @@ from paiza_node.model import (
     StoredEntry,
 )
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys, stored
 from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
 from paiza_node.submit import principal_of
-from paiza_wire import hpke
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.message import VerifiedMessage
 
 MAX_REASON: Final = 1000  # characters of why something is opened
 
@@ -49,7 +49,7 @@ class Disclose:
         ledger: Ledger,
         store: Store,
         news: News,
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
         clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs."""
@@ -58,17 +58,16 @@ class Disclose:
         self._ledger = ledger
         self._store = store
         self._news = news
-        self._private_keys = private_keys
+        self._own_keys = own_keys
         self._clock = clock
 
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
         """Hand over one part. Rejected: unknown_id, part_missing, opening_reason_missing, policy_denied (logged)."""
-        row, message, header = await self.check(officer, request)
+        row, message = await self.check(officer, request)
         number = request.part_number
-        verified = wire.VerifiedMessage(row.digest, header, message, ())
-        part_key = wire.unwrap_key(verified, number, self._member, self._private_keys)
+        part_key = self._own_keys.part_key(message, number)
         committed = await self._ledger.commit(lambda pen: _log_opened(pen, officer, row, number, request.reason_text))
         index, entry = committed.result
         self._news.publish([row.digest])
@@ -80,9 +79,9 @@ class Disclose:
         )
         return officer_pb2.OpenMessageResponse(
             message=message_pb2.SignedMessage(
-                header=message.header,
-                signatures=message.signatures,
-                parts=[part for part in message.parts if part.part_number == number],
+                header=message.signed.header,
+                signatures=message.signed.signatures,
+                parts=[part for part in message.signed.parts if part.part_number == number],
             ),
             part_key=part_key,
             opened=own_proof(
@@ -96,20 +95,20 @@ class Disclose:
 
     async def check(
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
-    ) -> tuple[MessageRow, message_pb2.SignedMessage, message_pb2.Header]:
+    ) -> tuple[MessageRow, VerifiedMessage]:
         """Find the message and refuse a part that is not there, or that this officer may not open."""
         row, signed = await asyncio.to_thread(self._read, request.message_digest)
         if row is None or signed is None:
             raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
-        message = message_pb2.SignedMessage.FromString(signed)
-        header = wire.parse_header(message.header)
+        message = stored(signed)
+        header = message.header
         number = request.part_number
         if number >= len(header.parts):
             raise Rejected("part_missing", f"the message has no part {number}")
         await self._allow(officer, row, header, request)
         if row.received and header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
             await asyncio.to_thread(self._check_attachment, row.digest, number)
-        return row, message, header
+        return row, message
 
     def _check_attachment(self, digest: bytes, number: int) -> None:
         """Refuse an attachment that has not come whole: nobody knows yet what it is."""

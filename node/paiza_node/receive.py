@@ -24,6 +24,7 @@ from paiza_node.lanes import Lane, each
 from paiza_node.ledger import Committed, Ledger, Pen
 from paiza_node.model import AttachmentRow, ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys
 from paiza_node.passing import taking_back
 from paiza_node.passing.passed_on import Passed, TakePassedOn
 from paiza_node.policy import MessageFacts, Principal
@@ -32,7 +33,7 @@ from paiza_node.submit import LOGGED_DIGITS, rejection, retry
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_register import Member, Register
-from paiza_wire import attachment, hpke, receipts
+from paiza_wire import attachment, receipts
 from paiza_wire import message as wire
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected, Unavailable
@@ -110,7 +111,7 @@ class Receive:
         logs: KnownLogs,
         news: News,
         lane: Lane,
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
         suspect: Callable[[str], None],
         new_holders: Callable[[Iterable[bytes]], None],
         moved: Callable[[Collection[bytes]], None],
@@ -122,7 +123,7 @@ class Receive:
 
         ``suspect`` has a member asked what it holds of our log; ``new_holders`` hears of messages of ours that were
         passed on; ``moved`` hears of threads whose workflow got a step;
-        ``await_attachments`` has attachments fetched; ``private_keys`` are our decryption keys by key id.
+        ``await_attachments`` has attachments fetched; ``own_keys`` open what is sent to us.
         """
         self._member = member
         self._node_id = node_id
@@ -131,14 +132,14 @@ class Receive:
         self._logs = logs
         self._news = news
         self._lane = lane
-        self._private_keys = private_keys
+        self._own_keys = own_keys
         self._suspect = suspect
         self._new_holders = new_holders
         self._moved = moved
         self._await_attachments = await_attachments
         self._desks = desks
         self._passed_on = TakePassedOn(
-            member=member, node_id=node_id, registers=registers, private_keys=private_keys, desks=desks
+            member=member, node_id=node_id, registers=registers, own_keys=own_keys, desks=desks
         )
         self._clock = clock
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
@@ -307,11 +308,8 @@ class Receive:
         try:
             # They are fetched later, but a wrap that does not open is told now.
             for number in attachment.numbers(message.header):
-                wire.unwrap_key(message, number, self._member, self._private_keys)
-            return item, [
-                wire.unseal(message, part.part_number, self._member, self._private_keys)
-                for part in message.signed.parts
-            ]
+                self._own_keys.part_key(message, number)
+            return item, self._own_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":
                 raise Unavailable(error.reason, error.detail) from error

@@ -3,21 +3,21 @@
 The wraps stand outside the signature, so nothing has to be signed anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from paiza.v1 import message_pb2
+from paiza_node.opening import OwnKeys, stored
 from paiza_register import Register
-from paiza_wire import hpke
 from paiza_wire import message as wire
+from paiza_wire.message import VerifiedMessage
 
 
 def rewrap(
     signed: bytes,
     recipient: str,
     *,
-    member: str,
-    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    own_keys: OwnKeys,
     register: Register,
     now: datetime,
 ) -> bytes:
@@ -25,21 +25,19 @@ def rewrap(
 
     The part keys come from our own wraps. Rejected("cannot_open") where ours do not open either.
     """
-    message = message_pb2.SignedMessage.FromString(signed)
-    header = wire.parse_header(message.header)
-    fresh = _wraps(message, header, range(len(header.parts)), recipient, member, private_keys, register, now)
-    kept = [wrap for wrap in message.wraps if wrap.recipient != recipient]
-    del message.wraps[:]
-    message.wraps.extend([*kept, *fresh])
-    return message.SerializeToString(deterministic=True)
+    message = stored(signed)
+    fresh = _wraps(message, range(len(message.header.parts)), recipient, own_keys, register, now)
+    kept = [wrap for wrap in message.signed.wraps if wrap.recipient != recipient]
+    del message.signed.wraps[:]
+    message.signed.wraps.extend([*kept, *fresh])
+    return message.signed.SerializeToString(deterministic=True)
 
 
 def wrap_for(
     signed: bytes,
     recipient: str,
     *,
-    member: str,
-    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    own_keys: OwnKeys,
     register: Register,
     now: datetime,
     without_annex: bool = False,
@@ -48,32 +46,30 @@ def wrap_for(
 
     Rejected("cannot_open") where a part that is to go along was not passed on to us.
     """
-    message = message_pb2.SignedMessage.FromString(signed)
-    header = wire.parse_header(message.header)
+    message = stored(signed)
     annex = message_pb2.PART_KIND_NOMINAL_ANNEX
-    going = [n for n, part in enumerate(header.parts) if not (without_annex and part.kind == annex)]
-    fresh = _wraps(message, header, going, recipient, member, private_keys, register, now)
-    parts = [part for part in message.parts if part.part_number in going]
-    passed = message_pb2.SignedMessage(header=message.header, signatures=message.signatures, wraps=fresh, parts=parts)
+    going = [n for n, part in enumerate(message.header.parts) if not (without_annex and part.kind == annex)]
+    fresh = _wraps(message, going, recipient, own_keys, register, now)
+    parts = [part for part in message.signed.parts if part.part_number in going]
+    passed = message_pb2.SignedMessage(
+        header=message.signed.header, signatures=message.signed.signatures, wraps=fresh, parts=parts
+    )
     return passed.SerializeToString(deterministic=True)
 
 
 def _wraps(
-    message: message_pb2.SignedMessage,
-    header: message_pb2.Header,
+    message: VerifiedMessage,
     parts: Sequence[int],
     recipient: str,
-    member: str,
-    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    own_keys: OwnKeys,
     register: Register,
     now: datetime,
 ) -> list[message_pb2.Wrap]:
-    verified = wire.VerifiedMessage(wire.message_digest(message.header), header, message, ())
     key = register.active_member(recipient).current_encryption_key(now)
     return [
         wire.wrap_key(
-            wire.unwrap_key(verified, number, member, private_keys),
-            verified.digest,
+            own_keys.part_key(message, number),
+            message.digest,
             number,
             wire.RecipientKey(recipient, key.key),
         )

@@ -4,7 +4,7 @@ An answer that does not hold is not believed: its message is sent again later, a
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,11 +17,12 @@ from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ForeignProof, KnownLog, Outgoing, Passing, Postponement, ProofKind, Settlement
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
 from paiza_node.rewrap import rewrap
 from paiza_node.submit import LOGGED_DIGITS
-from paiza_wire import hpke, receipts
+from paiza_wire import receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.reasons import REASONS
@@ -45,7 +46,7 @@ class Context:
     logs: KnownLogs
     news: News
     lane: Lane
-    private_keys: Mapping[bytes, hpke.DecryptionKey]
+    own_keys: OwnKeys
     clock: Callable[[], datetime]
 
 
@@ -151,8 +152,7 @@ class Settle:
         return rewrap(
             outgoing.signed,
             self._peer,
-            member=context.member,
-            private_keys=context.private_keys,
+            own_keys=context.own_keys,
             register=context.registers.current,
             now=context.clock(),
         )

@@ -20,14 +20,14 @@ from typing import Final, Protocol
 
 import structlog
 
-from paiza.v1 import attachment_pb2, exchange_pb2, log_pb2, message_pb2
+from paiza.v1 import attachment_pb2, exchange_pb2, log_pb2
 from paiza_node.attachments.acknowledge import MAX_ANSWERS
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, StoredEntry
+from paiza_node.opening import stored
 from paiza_node.settle import Context
 from paiza_wire import attachment
-from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 FETCHES: Final = 4  # under way at once, all peers together; each is a disk that is written to
@@ -214,11 +214,9 @@ class Collect:
         signed = context.store.signed(row.digest)
         if signed is None:
             raise Rejected("unknown_id", "the message is gone")
-        message = message_pb2.SignedMessage.FromString(signed)
-        header = wire.parse_header(message.header)
-        verified = wire.VerifiedMessage(row.digest, header, message, ())
-        key = wire.unwrap_key(verified, row.part_number, context.member, context.private_keys)
-        opener = attachment.Opener(header, row.part_number, key)
+        message = stored(signed)
+        key = context.own_keys.part_key(message, row.part_number)
+        opener = attachment.Opener(message.header, row.part_number, key)
         whole = self._files.holds(row.ciphertext_sha256, row.size)
         try:
             for piece in self._files.pieces(row.ciphertext_sha256):

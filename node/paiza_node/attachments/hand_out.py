@@ -58,8 +58,8 @@ class HandOut:
     ) -> AsyncIterator[attachment_pb2.DownloadResponse]:
         """Give an attachment to an officer who may open it; that he did is logged when he asks for its key."""
         asked = officer_pb2.OpenMessageRequest(message_digest=request.message_digest, part_number=request.part_number)
-        _, _, header = await self._disclose.check(officer, asked)
-        part = attachment.described(header, request.part_number)
+        _, message = await self._disclose.check(officer, asked)
+        part = attachment.described(message.header, request.part_number)
         async for data in self._from(part, request.offset):
             yield attachment_pb2.DownloadResponse(data=data)
 

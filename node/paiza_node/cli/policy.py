@@ -22,6 +22,7 @@ from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.keyring import load_keys
 from paiza_node.model import MessageQuery, MessageRow
+from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.passing.export import AUDIENCES
 from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, member_rules
@@ -187,7 +188,7 @@ class _Asked:
         granted = header.author == member and (action == "export" or not with_annex)
         if not granted and action != "derive":
             keys = load_keys(self._config.keys, self._register.member(member).log_keys[-1].origin)
-            granted = grants.find(self._store, wish, member, keys.decryption) is not None
+            granted = grants.find(self._store, wish, OwnKeys(member, keys.decryption)) is not None
         with self._store.reads() as reads:
             recalled = grants.is_recalled(reads, self._row.digest, header.author)
         return Circumstances(

@@ -21,12 +21,12 @@ from paiza_node.disclose import MAX_REASON, own_proof
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys, stored
 from paiza_node.ports import Store
 from paiza_node.submit import LOGGED_DIGITS, Submit, Waits, approved_entry, waits
-from paiza_wire import hpke
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import PendingMessage, VerifiedMessage
+from paiza_wire.message import PendingMessage
 
 EXPIRED_AT_ONCE: Final = 100  # given up in one commit
 LOOK_SECONDS: Final = 60.0  # at least this often it is looked whether something was not decided in time
@@ -63,7 +63,7 @@ class Approve:
         news: News,
         submit: Submit,
         officers: Callable[[], dict[str, Officer]],
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
     ) -> None:
         """Take what the verbs need."""
         self._member = member
@@ -73,7 +73,7 @@ class Approve:
         self._news = news
         self._submit = submit
         self._officers = officers
-        self._private_keys = private_keys
+        self._own_keys = own_keys
 
     def officers(self) -> list[Officer]:
         """Give the officers a second one is chosen from."""
@@ -96,8 +96,8 @@ class Approve:
         row = await asyncio.to_thread(self._found, request.message_digest)
         if row.signed is None:
             raise _over(row)
-        signed = message_pb2.SignedMessage.FromString(row.signed)
-        header = wire.parse_header(signed.header)
+        message = stored(row.signed)
+        header, signed = message.header, message.signed
         if officer.id not in {signer.id for signer in header.required_signers}:
             raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
         numbers = [
@@ -105,8 +105,7 @@ class Approve:
             for part in signed.parts
             if header.parts[part.part_number].kind != message_pb2.PART_KIND_NOMINAL_ANNEX or request.reason_text.strip()
         ]
-        opened = VerifiedMessage(row.digest, header, signed, ())
-        keys = [wire.unwrap_key(opened, number, self._member, self._private_keys) for number in numbers]
+        keys = [self._own_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE
         committed = await self._ledger.commit(
             lambda pen: [_log_opened(pen, officer, row.digest, number, reason) for number in numbers]

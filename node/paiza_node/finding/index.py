@@ -7,7 +7,7 @@ new rules of folding, begin the index anew. What cannot be opened any more (an e
 
 import asyncio
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_domain.folding import RULES_VERSION
 from paiza_domain.kind import Kind
@@ -26,10 +25,10 @@ from paiza_domain.terms import Term, terms
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import IndexedMessage, MessageRow, MessageState
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys, stored
 from paiza_node.ports import Store
-from paiza_wire import hpke
-from paiza_wire import message as wire
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
 
 BATCH: Final = 64  # messages of one commit
 TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
@@ -66,20 +65,18 @@ class Index:
     def __init__(
         self,
         *,
-        member: str,
         store: Store,
         ledger: Ledger,
         news: News,
         blinder: Blinder,
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
     ) -> None:
-        """Take what the duty needs; ``private_keys`` are the member's decryption keys by key id."""
-        self._member = member
+        """Take what the duty needs."""
         self._store = store
         self._ledger = ledger
         self._news = news
         self._blinder = blinder
-        self._private_keys = private_keys
+        self._own_keys = own_keys
 
     async def run(self) -> None:
         """Index what is stored, then what arrives, until cancelled."""
@@ -122,12 +119,21 @@ class Index:
         return [self._indexed(row) for row in rows]
 
     def _indexed(self, row: MessageRow) -> IndexedMessage:
-        opened = self._open(row) if row.state is not MessageState.REFUSED else None
-        if opened is None:
-            return IndexedMessage(row.seq, None, (), linked=False)
-        kind, parts = opened
-        content = kind.content.FromString(parts[0])
-        annex = kind.annex.FromString(parts[1]) if kind.annex is not None and len(parts) > 1 else None
+        try:
+            signed = self._store.signed(row.digest) if row.state is not MessageState.REFUSED else None
+            if signed is not None:
+                return self._read_terms(row, stored(signed))
+        except Rejected as error:
+            log.warning("not_opened", message=row.digest.hex()[:16], reason=error.reason)
+        except Unavailable:
+            raise
+        except Exception:  # what an officer's client made of a content must not stop the index, and with it the node
+            log.exception("not_indexed", message=row.digest.hex()[:16])
+        return IndexedMessage(row.seq, None, (), linked=False)
+
+    def _read_terms(self, row: MessageRow, message: VerifiedMessage) -> IndexedMessage:
+        kind = kinds.get(message.header.kind, message.header.kind_version)
+        content, annex = self._own_keys.content(message, kind), self._own_keys.annex(message, kind)
         open_terms = terms(kind, content, None)
         tokens = [(self._blinder.token(each), each.field, False) for each in sorted(open_terms)]
         sealed_apart = sorted(terms(kind, content, annex) - open_terms)
@@ -136,22 +142,6 @@ class Index:
         with self._store.reads() as reads:
             linked = bool(links and reads.sharing(links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
         return IndexedMessage(row.seq, _event_time(kind, content), tuple(tokens), linked)
-
-    def _open(self, row: MessageRow) -> tuple[Kind, Sequence[bytes]] | None:
-        data = self._store.signed(row.digest)
-        if data is None:
-            return None
-        signed = message_pb2.SignedMessage.FromString(data)
-        header = wire.parse_header(signed.header)
-        message = wire.VerifiedMessage(row.digest, header, signed, ())
-        try:
-            kind = kinds.get(header.kind, header.kind_version)
-            return kind, [
-                wire.unseal(message, part.part_number, self._member, self._private_keys) for part in signed.parts
-            ]
-        except PaizaError as error:
-            log.warning("not_opened", message=row.digest.hex()[:16], reason=error.reason)
-            return None
 
     def _linked(self, batch: Iterable[IndexedMessage]) -> list[bytes]:
         seqs = [message.seq for message in batch if message.linked]

@@ -16,13 +16,13 @@ from paiza_domain import kinds
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import MessageRow, Officer
+from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.passing.forward import check_reason, read
 from paiza_node.policy import Circumstances, MessageFacts
 from paiza_node.ports import Store
 from paiza_node.refresh import Registers
 from paiza_node.submit import principal_of, rejection
-from paiza_wire import hpke
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -52,7 +52,7 @@ class Export:
         registers: Registers,
         ledger: Ledger,
         store: Store,
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
         clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs."""
@@ -60,7 +60,7 @@ class Export:
         self._registers = registers
         self._ledger = ledger
         self._store = store
-        self._private_keys = private_keys
+        self._own_keys = own_keys
         self._clock = clock
 
     async def __call__(
@@ -135,7 +135,7 @@ class Export:
             if denied.reason != "grant_missing":
                 raise
             wish = grants.Wish(digest, header.author, self._member, request.purpose, with_annex, self._clock())
-            grant = grants.find(self._store, wish, self._member, self._private_keys)
+            grant = grants.find(self._store, wish, self._own_keys)
             if grant is None:
                 raise
             ask(granted=True)

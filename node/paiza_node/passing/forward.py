@@ -7,7 +7,7 @@ its message; that word travels as a delivery of its own.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,6 +29,7 @@ from paiza_node.model import (
     ProofKind,
 )
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads, Store
@@ -38,7 +39,6 @@ from paiza_node.settle import Context
 from paiza_node.submit import LOGGED_DIGITS, principal_of, rejection
 from paiza_node.workflows import precedence
 from paiza_register import Register
-from paiza_wire import hpke
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -78,7 +78,7 @@ class Forward:
         ledger: Ledger,
         store: Store,
         news: News,
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
         clock: Callable[[], datetime],
@@ -89,7 +89,7 @@ class Forward:
         self._ledger = ledger
         self._store = store
         self._news = news
-        self._private_keys = private_keys
+        self._own_keys = own_keys
         self._wake = wake
         self._life = delivery_life
         self._clock = clock
@@ -214,7 +214,7 @@ class Forward:
             if denied.reason != "grant_missing" or header.author == self._member:
                 raise
             wish = grants.Wish(row.digest, header.author, recipient, purpose, with_annex, self._clock())
-            grant = grants.find(self._store, wish, self._member, self._private_keys)
+            grant = grants.find(self._store, wish, self._own_keys)
             if grant is None:
                 raise
             ask(granted=True)
@@ -362,8 +362,7 @@ def _wrapped(context: Context, signed: bytes, peer: str, *, without_annex: bool 
         return wrap_for(
             signed,
             peer,
-            member=context.member,
-            private_keys=context.private_keys,
+            own_keys=context.own_keys,
             register=context.registers.current,
             now=context.clock(),
             without_annex=without_annex,

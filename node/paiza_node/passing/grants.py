@@ -4,20 +4,15 @@ A grant is a message of its author like any other, signed by two of its officers
 own key when it is needed and kept nowhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
-from paiza.v1 import message_pb2
-from paiza.v1.release_pb2 import ReleaseGrant
 from paiza_domain import kinds, validation
 from paiza_node.model import MessageRow, MessageState
+from paiza_node.opening import OwnKeys, stored
 from paiza_node.ports import Reads, Store
-from paiza_wire import hpke
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 
@@ -49,7 +44,7 @@ class Grant:
     signed: bytes
 
 
-def find(store: Store, wish: Wish, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]) -> Grant | None:
+def find(store: Store, wish: Wish, own_keys: OwnKeys) -> Grant | None:
     """Give the newest grant this node holds that covers a wish; None where there is none."""
     with store.reads() as reads:
         rows = _in_force(reads, wish)
@@ -57,18 +52,15 @@ def find(store: Store, wish: Wish, member: str, private_keys: Mapping[bytes, hpk
         signed = store.signed(row.digest)
         if signed is None or len(signed) > MAX_GRANT_BYTES:
             continue
-        message = VerifiedMessage(
-            row.digest, wire.parse_header(row.header), message_pb2.SignedMessage.FromString(signed), ()
-        )
         try:
-            check(message, wish, member, private_keys)
+            check(stored(signed), wish, own_keys)
         except Rejected:
             continue
         return Grant(row.digest, signed)
     return None
 
 
-def check(message: VerifiedMessage, wish: Wish, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]) -> None:
+def check(message: VerifiedMessage, wish: Wish, own_keys: OwnKeys) -> None:
     """Refuse ("grant_missing") what is no grant of the originator, or does not cover the wish.
 
     1. It is a grant by the author of the message concerned, which is one of its parents, signed by two officers.
@@ -84,9 +76,9 @@ def check(message: VerifiedMessage, wish: Wish, member: str, private_keys: Mappi
     validation.check_four_eyes(header, kind)
     # 2.
     try:
-        content = ReleaseGrant.FromString(wire.unseal(message, 0, member, private_keys))
-    except DecodeError as error:
-        raise Rejected("grant_missing", "the grant cannot be read") from error
+        content = own_keys.content(message, kind)
+    except Rejected as error:
+        raise Rejected("grant_missing", f"the grant cannot be read: {error.detail}") from error
     if wish.recipient not in content.recipients:
         raise Rejected("grant_missing", "the grant does not name the recipient")
     if wish.purpose not in content.purposes:

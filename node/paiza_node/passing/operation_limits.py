@@ -5,22 +5,17 @@ be released, and keeps nothing of it. What others send is not judged here: their
 what does not count.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from paiza.v1 import message_pb2
 from paiza.v1.operation_pb2 import Operation
-from paiza_domain import operations, thread
+from paiza_domain import kinds, operations, thread
 from paiza_domain.thread import UNMARKED, ThreadMessage
 from paiza_node.model import MessageRow
+from paiza_node.opening import OwnKeys, stored
 from paiza_node.ports import Reads
-from paiza_wire import hpke
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
-from paiza_wire.message import VerifiedMessage
 
 # They go to whom the message they are about went, whatever that member's part is by now.
 EXEMPT: Final = frozenset({thread.RECALL, thread.CORRECTION, "acknowledgement", "feedback"})
@@ -29,10 +24,9 @@ EXEMPT: Final = frozenset({thread.RECALL, thread.CORRECTION, "acknowledgement", 
 class OperationLimits:
     """Asks the operation that a thread belongs to."""
 
-    def __init__(self, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]) -> None:
-        """Take whose keys open it."""
-        self._member = member
-        self._private_keys = private_keys
+    def __init__(self, own_keys: OwnKeys) -> None:
+        """Take what opens it."""
+        self._own_keys = own_keys
 
     def refusal(self, reads: Reads, header: message_pb2.Header, now: datetime) -> Rejected | None:
         """Say why a message is not released: to whom it may not go. None in a thread that is no operation's."""
@@ -68,9 +62,9 @@ class OperationLimits:
         body = reads.body(row.seq)
         if body is None:
             return None
-        header = message_pb2.Header.FromString(row.header)
-        verified = VerifiedMessage(row.digest, header, message_pb2.SignedMessage.FromString(body), ())
         try:
-            return Operation.FromString(wire.unseal(verified, 0, self._member, self._private_keys))
-        except (Rejected, DecodeError):  # a key is gone: it stays closed
+            message = stored(body)
+            content = self._own_keys.content(message, kinds.get(message.header.kind, message.header.kind_version))
+        except Rejected:  # a key is gone, or it is none: it stays closed
             return None
+        return content if isinstance(content, Operation) else None

@@ -8,7 +8,7 @@ Only what is received is stored and claims anything; what is refused is logged a
 forwarder's log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from paiza_node.attachments.attached import awaited
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
+from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants, taking_back
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads
@@ -26,8 +27,8 @@ from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
-from paiza_wire import hpke, receipts
 from paiza_wire import message as wire
+from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.notes import VerifierKey
@@ -74,14 +75,14 @@ class TakePassedOn:
         member: str,
         node_id: str,
         registers: Registers,
-        private_keys: Mapping[bytes, hpke.DecryptionKey],
+        own_keys: OwnKeys,
         desks: Desks,
     ) -> None:
         """Take what the verb needs."""
         self._member = member
         self._node_id = node_id
         self._registers = registers
-        self._private_keys = private_keys
+        self._own_keys = own_keys
         self._desks = desks
 
     def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Passed:
@@ -161,10 +162,7 @@ class TakePassedOn:
 
     def _opened(self, message: VerifiedMessage) -> list[bytes]:
         try:
-            return [
-                wire.unseal(message, part.part_number, self._member, self._private_keys)
-                for part in message.signed.parts
-            ]
+            return self._own_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":
                 raise Unavailable(error.reason, error.detail) from error
@@ -211,7 +209,7 @@ class TakePassedOn:
         grant, _released = self._verified(shown[0].message, shown[0].released)
         if grant.digest != entry.evidence_sha256:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
-        grants.check(grant, wish, self._member, self._private_keys)
+        grants.check(grant, wish, self._own_keys)
 
     def take(self, pen: Pen, item: Passed, member: Member, register_version: bytes) -> StoredEntry | Rejected:
         """Write one down, with the entry that answers it; runs in the ledger's transaction.

@@ -6,7 +6,6 @@ kinds that are no steps nothing is opened: they stand in the thread as what othe
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -18,9 +17,9 @@ from paiza_domain import kinds, validation
 from paiza_domain.kind import Kind
 from paiza_domain.workflows.step import Step
 from paiza_node.model import MessageRow, MessageState, ProofKind
+from paiza_node.opening import OwnKeys, stored
 from paiza_node.ports import Reads
 from paiza_node.workflows.deconfliction import Pointers, pointers
-from paiza_wire import hpke
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -28,7 +27,6 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
 ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
 _RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to us, or to whomever
-_ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 
 log = structlog.get_logger("paiza.workflow")
 
@@ -36,10 +34,9 @@ log = structlog.get_logger("paiza.workflow")
 class Steps:
     """Opens messages of threads and remembers them. Safe between threads."""
 
-    def __init__(self, member: str, private_keys: Mapping[bytes, hpke.DecryptionKey]) -> None:
-        """Take whose keys open them."""
-        self._member = member
-        self._private_keys = private_keys
+    def __init__(self, own_keys: OwnKeys) -> None:
+        """Take what opens them."""
+        self._own_keys = own_keys
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Step] = OrderedDict()
 
@@ -51,28 +48,19 @@ class Steps:
     def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
         """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
         header = message.header
-        parts = {
-            part.part_number: wire.unseal(message, part.part_number, self._member, self._private_keys)
-            for part in message.signed.parts
-        }
-        annex = next((data for number, data in parts.items() if header.parts[number].kind == _ANNEX), None)
-        validation.check_message(header, parts.get(0), annex, released)
-        content = kinds.get(header.kind, header.kind_version).content.FromString(parts[0])
+        main, *annex = self._own_keys.parts(message)
+        validation.check_message(header, main, annex[0] if annex else None, released)
+        content = kinds.get(header.kind, header.kind_version).content.FromString(main)
         return Step.of(header, message.digest, content, released)
 
     def pointers(self, reads: Reads, row: MessageRow) -> Pointers:
         """Say what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
-        header = wire.parse_header(row.header)
-        kind, body = known_kind(header), reads.body(row.seq)
+        kind, body = known_kind(wire.parse_header(row.header)), reads.body(row.seq)
         if kind is None or not kind.workflow or body is None:
             return Pointers()
-        verified = VerifiedMessage(row.digest, header, message_pb2.SignedMessage.FromString(body), ())
-        number = next((number for number, part in enumerate(header.parts) if part.kind == _ANNEX), None)
         try:
-            content = kind.content.FromString(wire.unseal(verified, 0, self._member, self._private_keys))
-            annex = None
-            if number is not None and kind.annex is not None:
-                annex = kind.annex.FromString(wire.unseal(verified, number, self._member, self._private_keys))
+            message = stored(body)
+            content, annex = self._own_keys.content(message, kind), self._own_keys.annex(message, kind)
         except Rejected as error:
             log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
             return Pointers()
@@ -105,9 +93,7 @@ class Steps:
             body = reads.body(row.seq)
             if body is None:
                 raise Rejected("unknown_id", "its content was erased")
-            signed = message_pb2.SignedMessage.FromString(body)
-            verified = VerifiedMessage(row.digest, header, signed, ())
-            content = kind.content.FromString(wire.unseal(verified, 0, self._member, self._private_keys))
+            content = self._own_keys.content(stored(body), kind)
         return Step.of(header, row.digest, content, _release_time(reads, row))
 
 

@@ -20,6 +20,7 @@ from paiza_node.lanes import Lane, SharedThreads
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Slot
 from paiza_node.news import News
+from paiza_node.opening import OwnKeys
 from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
@@ -87,7 +88,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlSto
             logs=KnownLogs({}, clock),
             news=news,
             lane=lane,
-            private_keys={},
+            own_keys=OwnKeys("kaz", {}),
             clock=clock,
         )
         yield Deliver(context, lambda _member: AwayPeer()), ledger, store, news

@@ -14,6 +14,7 @@ from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza.v1.free_message_pb2 import FreeMessage
 from paiza.v1.release_pb2 import ReleaseGrant
 from paiza_node.keyring import load_keys
+from paiza_node.opening import OwnKeys
 from paiza_node.rewrap import wrap_for
 from paiza_register import Register
 from paiza_wire import hpke, message
@@ -67,7 +68,7 @@ class Scene:
     def wrapped(self, signed: bytes) -> bytes:
         """Wrap a message for kaz, as an honest forwarder does."""
         return wrap_for(
-            signed, "kaz", member="tjk", private_keys=self.keys, register=self.register, now=datetime.now(UTC)
+            signed, "kaz", own_keys=OwnKeys("tjk", self.keys), register=self.register, now=datetime.now(UTC)
         )
 
     def released(self, signed: bytes, **changes: object) -> log_pb2.LogProof:

@@ -15,6 +15,7 @@ from paiza.v1 import message_pb2 as pb
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News, Watch
+from paiza_node.opening import OwnKeys
 from paiza_node.store import open_store
 from paiza_node.workflows.duties import Duties
 from paiza_node.workflows.steps import Steps
@@ -69,7 +70,7 @@ class Room(AbstractContextManager["Room"]):
 
     def restart(self) -> None:
         """Forget what is kept in memory only."""
-        self.steps = Steps(MEMBER, {self.key.public_key.key_id: self.key})
+        self.steps = Steps(OwnKeys(MEMBER, {self.key.public_key.key_id: self.key}))
         self.standings = Standings(self.steps)
         self.duties = Duties(
             member=MEMBER,

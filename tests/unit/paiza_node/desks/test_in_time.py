@@ -16,6 +16,7 @@ from paiza_node.desks.assign import MAX_ESCALATIONS, Assign
 from paiza_node.desks.need_to_know import Desks, work_of
 from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, MessageState, Officer, WorkRow
+from paiza_node.opening import OwnKeys
 from paiza_wire.message import new_message_id
 from tests.unit.paiza_node.room import BEGIN, Room
 
@@ -84,7 +85,7 @@ def approve_in(room: Room) -> Approve:
         news=room.news,
         submit=None,  # type: ignore[arg-type]  # giving up needs none
         officers=lambda: OFFICERS,
-        private_keys={},
+        own_keys=OwnKeys("kaz", {}),
     )
 
 
