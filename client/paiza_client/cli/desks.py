@@ -8,10 +8,11 @@ import click
 from paiza_client.cli import as_json, messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import run, terminal
-from paiza_client.errors import misused
+from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 
 if TYPE_CHECKING:
+    from paiza_client.session import Session
     from paiza_client.session.desks import Act, Scope, Work, WorkItem
 
 _STATES: Final = {
@@ -99,6 +100,26 @@ def ack(*, message: str) -> None:
 def done(*, message: str, note: str) -> None:
     """Be done."""
     _change(message, "done", note=note)
+
+
+async def on_desk(session: "Session") -> "dict[bytes, Work]":
+    """Give the work that the officer sees, by message; none where his role has no desk."""
+    try:
+        return {each.message.digest: each.work for each in await session.desks.work()}
+    except Refused as error:
+        if error.reason != "policy_denied":
+            raise
+        return {}
+
+
+def in_words(work: "Work") -> str:
+    """Say with whom work is, and by when it is due."""
+    if work.state == "done":
+        return _("done")
+    parts = [work.assignee.rpartition("/")[2] or work.unit]
+    if due := work.due_time or work.acknowledge_time:
+        parts.append((_("OVERDUE since {span}") if work.overdue else _("due {span}")).format(span=messages.when(due)))
+    return ", ".join(filter(None, parts))
 
 
 def as_object(work: "Work") -> dict[str, Any]:

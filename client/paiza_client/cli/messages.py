@@ -1,8 +1,9 @@
 """How messages are named and shown: ids shortened by the officer, rows of lists, an opened part with its proofs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from paiza.v1 import message_pb2
@@ -95,8 +96,14 @@ async def one(session: "Session", text: str) -> MessageSummary:
     return found[0]
 
 
-def listing(terminal: Terminal, messages: Sequence[MessageSummary], *, sent: bool = False) -> None:
-    """Print messages as a table."""
+def listing(
+    terminal: Terminal,
+    messages: Sequence[MessageSummary],
+    *,
+    sent: bool = False,
+    remarks: Mapping[bytes, str] = MappingProxyType({}),
+) -> None:
+    """Print messages as a table; ``remarks`` are told of the message with that digest beside its state."""
     columns = [_("Id"), _("Thread"), _("Stored"), _("Urgency"), _("Kind"), _("From"), _("To")]
     columns.append(_("Delivery") if sent else _("State"))
     rows = [
@@ -109,7 +116,15 @@ def listing(terminal: Terminal, messages: Sequence[MessageSummary], *, sent: boo
             each.header.author,
             recipients(each.header),
             "; ".join(
-                filter(None, (mark(each), _deliveries(each) if not each.received else _state(each), _attachments(each)))
+                filter(
+                    None,
+                    (
+                        mark(each),
+                        _deliveries(each) if not each.received else _state(each),
+                        remarks.get(each.digest, ""),
+                        _attachments(each),
+                    ),
+                )
             ),
         )
         for each in messages

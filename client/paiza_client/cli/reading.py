@@ -8,7 +8,7 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_client import reference_data
-from paiza_client.cli import as_json, attaching, messages, substance_notes, threads
+from paiza_client.cli import as_json, attaching, desks, messages, substance_notes, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import Moment, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
@@ -21,6 +21,7 @@ from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.session import Session
+    from paiza_client.session.desks import Work
 
 MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
 PAGE: Final = 500  # the most the node gives at once
@@ -41,9 +42,9 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
     """List messages."""
     desk = terminal()
 
-    async def work() -> list[MessageSummary]:
+    async def work() -> "tuple[list[MessageSummary], dict[bytes, Work]]":
         async with desk.session() as session:
-            return await listed(
+            found = await listed(
                 session,
                 limit,
                 box="sent" if sent else "inbox",
@@ -52,12 +53,18 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
                 author=author,
                 since=since,
             )
+            return found, {} if sent or not found else await desks.on_desk(session)
 
-    found = run(work())
+    found, works = run(work())
     if desk.wants_json:
-        desk.json([as_json.summary(each) for each in found])
+        desk.json([_with_work(as_json.summary(each), works.get(each.digest)) for each in found])
     else:
-        messages.listing(desk, found, sent=sent)
+        remarks = {digest: desks.in_words(each) for digest, each in works.items()}
+        messages.listing(desk, found, sent=sent, remarks=remarks)
+
+
+def _with_work(summary: dict[str, Any], work: "Work | None") -> dict[str, Any]:
+    return {**summary, "work": None if work is None else desks.as_object(work)}
 
 
 @click.command("open", help=N_("Open a message: check its signatures and proofs, and show it. The opening is logged."))
