@@ -2,7 +2,8 @@
 
 Work begins with the message (`paiza_node.desks.need_to_know`): it is its unit's, or the officer's it is addressed to.
 Not acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets it is
-rung, if he watches. Nobody who could see a message loses sight of it by a change.
+rung, if he watches. Nobody who could see a message loses sight of it by a change. Who oversees the member gives work
+that he may not read to others; to himself, or in his own name, he does nothing with it.
 """
 
 import asyncio
@@ -105,7 +106,9 @@ class Assign:
         work = pen.tx.work([request.message_digest]).get(request.message_digest)
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
-        if row.seq not in pen.tx.visible([row.seq], lister(officer)):
+        reads_it = row.seq in pen.tx.visible([row.seq], opener(officer))
+        oversees = row.seq in pen.tx.visible([row.seq], lister(officer)) and self._gives_away(officer, request)
+        if not (reads_it or oversees):
             pen.append(
                 log_pb2.LogEntry(
                     event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason="policy_denied"
@@ -122,10 +125,18 @@ class Assign:
         if now.assignee:
             pen.tx.add_readers([(now.assignee, row.seq)])
         if request.act == desk_pb2.WORK_ACT_ASSIGN and row.unit != now.unit:
-            # Those of the unit it was with keep what they knew of.
-            pen.tx.add_readers([(officer.id, row.seq)])
+            # Who gave it away keeps what he knew of.
+            if reads_it:
+                pen.tx.add_readers([(officer.id, row.seq)])
             pen.tx.put_unit(row.seq, now.unit)
         return now, row
+
+    def _gives_away(self, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> bool:
+        """Say whether work is given to somebody else: not to the caller himself, nor to his own unit."""
+        if request.act != desk_pb2.WORK_ACT_ASSIGN or (request.unit and request.unit == officer.unit):
+            return False
+        named = self._desks.officer(request.officer)
+        return named is None or named.id != officer.id
 
     def _after(self, work: WorkRow, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> WorkRow:
         match request.act:

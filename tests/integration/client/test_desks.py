@@ -85,6 +85,20 @@ def test_what_names_no_unit_goes_to_the_duty_desk(paiza: Paiza, divided: Federat
     assert own == ["RECEIVED", "ASSIGNED", "ACKNOWLEDGED", "DONE"]
 
 
+def test_who_only_oversees_cannot_give_himself_sight(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+    """A coordinator lists work of other units and gives it to others; taking it himself is denied and logged."""
+    message_id = sent_to(paiza, divided, tmp_path, "operations")
+    for act in (("take",), ("ack",), ("done",), ("assign", "--officer", "coordinator")):
+        name, *rest = act
+        denied = paiza("tjk-coordinator", "desk", name, message_id, *rest, "--json")
+        assert json.loads(denied.err)["reason"] == "policy_denied", act
+    assert paiza("tjk-coordinator", "desk", "assign", message_id, "--officer", "liaison", "--json").code == 0
+    refused = paiza("tjk-coordinator", "open", message_id, "--json")
+    assert json.loads(refused.err)["reason"] == "policy_denied"
+    own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
+    assert own == ["RECEIVED", *["DENIED"] * 4, "ASSIGNED", "DENIED"]
+
+
 def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
     """What follows from a message of a unit belongs to that unit, though it names none."""
     draft = tmp_path / "question.yaml"
