@@ -52,14 +52,14 @@ class SearchService:
         )
 
     async def find_similar(
-        self, _caller: Caller, request: search_pb2.FindSimilarRequest
+        self, caller: Caller, request: search_pb2.FindSimilarRequest
     ) -> search_pb2.FindSimilarResponse:
         """Find requests that asked the same."""
         response = search_pb2.FindSimilarResponse()
-        for each in await self._search.similar(request):
+        for each in await self._search.similar(officer_of(caller), request):
             similar = response.messages.add(
                 thread_name=each.row.thread_name,
-                message_digest=each.row.digest,
+                message_digest=b"" if each.hidden else each.row.digest,
                 officer_id=each.officer_id,
                 fields=each.fields,
                 recipients=each.recipients,

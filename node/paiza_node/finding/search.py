@@ -12,18 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from paiza.v1 import log_pb2, message_pb2, search_pb2
-from paiza_domain import reference, searching
+from paiza_domain import kinds, reference, searching
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded
 from paiza_node.disclose import MAX_REASON
 from paiza_node.finding.index import CURSOR, Blinder
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Ledger
 from paiza_node.model import Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
+from paiza_node.policy import MessageFacts
 from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
 from paiza_node.submit import principal_of
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
+from paiza_wire.identity import SpiffeId
 
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
@@ -32,6 +34,8 @@ MAX_SIMILAR_CRITERIA: Final = 200  # of one request about to be sent
 MAX_SIMILAR: Final = 10  # earlier requests that are told of
 SIMILAR_FOR: Final = timedelta(days=365)  # an older request is no duplicate
 MAX_TOLD: Final = 100  # messages of a list of which it is said that they are linked; what is older is looked up
+MAX_LOOKED_AT: Final = 20  # pages read for one answer; where little may be seen, the caller goes on from the token
+AT_ONCE: Final = 2  # searches that read at once: the threads they take are those of every other question
 MIN_SUBJECT_WORDS: Final = 2  # words of a subject that two requests must share
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 
@@ -63,9 +67,10 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """An earlier request about the same."""
+    """An earlier request about the same; of one the asking officer may not see, only the thread is told."""
 
     row: MessageRow
+    hidden: bool
     officer_id: str
     recipients: tuple[str, ...]
     fields: tuple[str, ...]
@@ -92,6 +97,7 @@ class Search:
         self._visible = visible
         self._clock = clock
         self._names: tuple[bytes, NameIndex] | None = None
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, officer: Officer, request: search_pb2.SearchRequest) -> Results:
         """Find messages.
@@ -112,7 +118,7 @@ class Search:
             raise Rejected("search_reason_missing", f"a search by {', '.join(personal)} needs a reason")
         # 3.
         if personal:
-            await self._ledger.commit(lambda pen: self._log(pen, officer, request))
+            await self._note(officer, request.criteria, request.reason_text.strip())
         size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         query = SearchQuery(
             clauses=sought,
@@ -124,11 +130,13 @@ class Search:
             before_seq=_page(request.page_token),
             limit=size,
         )
-        return await asyncio.to_thread(self._find, officer, query)
+        async with self._room:
+            return await asyncio.to_thread(self._find, officer, query)
 
     async def links(self, officer: Officer, digest: bytes) -> list[Linked]:
         """Give the messages that share an identifier with one that the officer may see."""
-        return await asyncio.to_thread(self._links, officer, digest)
+        async with self._room:
+            return await asyncio.to_thread(self._links, officer, digest)
 
     def linked(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Say which of these messages, by number, share an identifier with an older one that the officer may see."""
@@ -142,19 +150,26 @@ class Search:
             tokens = [each.token for each in own]
             older = reads.sharing(tokens, before_seq=seq) if tokens else []
             others = reads.messages_at({each.seq for each in older if annex or not each.annex})
-            if others and self._visible(reads, officer, others):
+            if others and self._shown(reads, officer, others):
                 found.add(seq)
         return found
 
-    async def similar(self, request: search_pb2.FindSimilarRequest) -> list[Similar]:
-        """Find earlier requests of our own, of the same kind, that ask about the same."""
+    async def similar(self, officer: Officer, request: search_pb2.FindSimilarRequest) -> list[Similar]:
+        """Find earlier requests of our own, of the same kind, that ask about the same.
+
+        What leads to a person stands in the log, as it does for any other search.
+        """
         if len(request.criteria) > MAX_SIMILAR_CRITERIA:
             raise Rejected("too_large", f"at most {MAX_SIMILAR_CRITERIA} things are compared at once")
+        kind = _short(request.kind)
         wanted: set[Term] = set()
         for each in request.criteria:
             _check(each)
             wanted.update(folded(each.field, each.text))
-        return await asyncio.to_thread(self._similar, _short(request.kind), wanted)
+        if any(each.field in PERSONAL for each in request.criteria):
+            await self._note(officer, request.criteria, f"before a request is sent: {kind}")
+        async with self._room:
+            return await asyncio.to_thread(self._similar, officer, kind, wanted)
 
     def _clauses(self, criteria: Sequence[search_pb2.Criterion]) -> tuple[tuple[bytes, ...], ...]:
         if len(criteria) > searching.MAX_CRITERIA:
@@ -180,56 +195,78 @@ class Search:
             names = self._names = (register.version, NameIndex(reference.read(register.reference)))
         return [name for each in names[1].meant_by(criterion.text) for name in each.all_names()]
 
-    def _log(self, pen: Pen, officer: Officer, request: search_pb2.SearchRequest) -> None:
+    async def _note(self, officer: Officer, criteria: Sequence[search_pb2.Criterion], reason: str) -> None:
+        """Write down who searched for a person and why, before anything is found."""
         tokens = [
             f"{each.field}:{self._blinder.token(term).hex()}"
-            for each in request.criteria
+            for each in criteria
             if each.field in PERSONAL
             for clause in searching.clauses(each.field, each.text)
             for term in sorted(clause)
         ]
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_SEARCHED, actor=officer.id)
-        pen.append(entry, text=f"{request.reason_text.strip()}\n{' '.join(tokens)}")
+        await self._ledger.commit(lambda pen: pen.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
 
     def _find(self, officer: Officer, query: SearchQuery) -> Results:
-        """Read pages until one is full of what the officer may see, or nothing is left."""
+        """Read pages until one is full of what the officer may see, nothing is left, or enough was looked at."""
         found: list[Found] = []
         with self._store.reads() as reads:
             behind = reads.head().messages - reads.counter(CURSOR)
-            before, ended = query.before_seq, False
-            while len(found) <= query.limit and not ended:
+            before, ended, looked = query.before_seq, False, 0
+            while len(found) <= query.limit and not ended and looked < MAX_LOOKED_AT:
+                looked += 1
                 page = reads.search(_behind(query, before))
                 ended = len(page) < query.limit
                 before = page[-1].row.seq if page else before
-                allowed = self._visible(reads, officer, [each.row for each in page])
+                allowed = self._shown(reads, officer, [each.row for each in page])
                 found += [each for each in page if each.row.seq in allowed]
         more = len(found) > query.limit
+        if not more:
+            return Results(found, "" if ended else str(before), max(behind, 0))
         found = found[: query.limit]
-        return Results(found, str(found[-1].row.seq) if more else "", max(behind, 0))
+        return Results(found, str(found[-1].row.seq), max(behind, 0))
 
     def _links(self, officer: Officer, digest: bytes) -> list[Linked]:
         annex = self._may_search_annexes(officer)
         with self._store.reads() as reads:
             row = reads.message(digest)
-            if row is None or row.seq not in self._visible(reads, officer, [row]):
+            if row is None or row.seq not in self._shown(reads, officer, [row]):
                 raise Rejected("unknown_id", "there is no such message here")
             own = [each for each in reads.tokens_of(row.seq, IDENTIFIERS) if annex or not each.annex]
             shared = [each for each in self._sharing(reads, own) if each.seq != row.seq and (annex or not each.annex)]
             fields = _fields(shared)
             rows = reads.messages_at(fields)
-            allowed = self._visible(reads, officer, rows)
+            allowed = self._shown(reads, officer, rows)
         return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
 
     def _sharing(self, reads: Reads, tokens: Sequence[SharedToken]) -> list[SharedToken]:
         return reads.sharing([each.token for each in tokens]) if tokens else []
 
-    def _similar(self, kind: str, wanted: set[Term]) -> list[Similar]:
+    def _shown(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+        """Say which of these messages the officer may open: to find one by what it says is to read in it."""
+        visible = self._visible(reads, officer, rows)
+        return {row.seq for row in rows if row.seq in visible and self._may_open(officer, row)}
+
+    def _may_open(self, officer: Officer, row: MessageRow) -> bool:
+        header = wire.parse_header(row.header)
+        register = self._registers.current
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+            ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
+            facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+            self._registers.policy.check(principal_of(officer), "open", facts)
+        except Rejected:
+            return False
+        return True
+
+    def _similar(self, officer: Officer, kind: str, wanted: set[Term]) -> list[Similar]:
         """Compare with own messages of the kind: an identifier in common, or half of the subject's words."""
         links = [self._blinder.token(each) for each in wanted if each.links]
         words = {self._blinder.token(each) for each in wanted if each.field == "subject" and " " not in each.text}
         enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
+        annex = self._may_search_annexes(officer)
         with self._store.reads() as reads:
-            shared = list(reads.sharing(links)) if links else []
+            shared = [each for each in reads.sharing(links) if annex or not each.annex] if links else []
             by_subject: dict[int, set[bytes]] = {}
             for each in reads.sharing(words, limit=MAX_PAGE) if words else ():
                 by_subject.setdefault(each.seq, set()).add(each.token)
@@ -238,11 +275,14 @@ class Search:
                 if len(same) >= enough:
                     fields[seq] = (*fields.get(seq, ()), "subject")
             rows = reads.messages_at(fields)
-        since = self._clock() - SIMILAR_FOR
-        own = [
-            row for row in rows if row.state is MessageState.RELEASED and row.kind == kind and row.stored_time >= since
-        ]
-        return [_similar(row, fields[row.seq]) for row in own[:MAX_SIMILAR]]
+            since = self._clock() - SIMILAR_FOR
+            own = [
+                row
+                for row in rows
+                if row.state is MessageState.RELEASED and row.kind == kind and row.stored_time >= since
+            ][:MAX_SIMILAR]
+            shown = self._shown(reads, officer, own)
+        return [_similar(row, fields[row.seq], hidden=row.seq not in shown) for row in own]
 
     def _may_search_annexes(self, officer: Officer) -> bool:
         try:
@@ -294,10 +334,13 @@ def _fields(shared: Sequence[SharedToken]) -> dict[int, tuple[str, ...]]:
     return {seq: tuple(sorted(found)) for seq, found in fields.items()}
 
 
-def _similar(row: MessageRow, fields: tuple[str, ...]) -> Similar:
+def _similar(row: MessageRow, fields: tuple[str, ...], *, hidden: bool) -> Similar:
+    if hidden:
+        return Similar(row, hidden, "", (), ())
     header: message_pb2.Header = wire.parse_header(row.header)
     return Similar(
         row,
+        hidden,
         header.required_signers[0].id,
         tuple(recipient.member for recipient in header.recipients),
         fields,

@@ -1,14 +1,17 @@
 """Searching over real nodes: what was sent and received is found by what it speaks of, by those who may see it."""
 
+import asyncio
 import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
+from paiza.v1 import audit_pb2, audit_pb2_grpc, log_pb2, search_pb2, search_pb2_grpc
 from paiza_domain.folding import name
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, Ran
+from tests.officer import Officer
 
 NOTICE = """\
 kind: seizure-notice
@@ -100,6 +103,43 @@ def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: 
     found = _until_found(paiza, "tjk-liaison", 2, "--name", "Vymyshlev Obrazets", "--reason", "exercise")
     assert len(found.json) == 2
     assert paiza("tjk-coordinator", "search", "--json", "--name", "Vymyshlev", "--reason", "x").json == []
+
+
+def test_looking_for_requests_of_colleagues_is_no_oracle(
+    federation: Federation, paiza: Paiza, tmp_path: Path, sent: tuple[str, str]
+) -> None:
+    """Who may not open annexes learns nothing of them by asking what was asked before; the question is logged."""
+    del sent
+    draft = tmp_path / "red.yaml"
+    text = NOTICE.format(number="S-3", day="2026-07-08", plate="Z 777 ZZ 77")
+    draft.write_text(text.replace("tlp: AMBER, code: H2", "tlp: RED, code: H2"))
+    assert paiza("kaz-liaison", "send", "seizure-notice", str(draft)).code == 0
+    _until_found(paiza, "kaz-liaison", 1, "--plate", "Z777ZZ77")
+
+    def similar(officer: str, **criterion: str) -> list[tuple[str, ...]]:
+        request = search_pb2.FindSimilarRequest(kind="seizure-notice", criteria=[search_pb2.Criterion(**criterion)])
+
+        async def ask() -> list[tuple[str, ...]]:
+            async with Officer(federation.folder, officer).channel() as channel:
+                answer = await search_pb2_grpc.SearchServiceStub(channel).FindSimilar(request)
+            return [tuple(each.fields) for each in answer.messages]
+
+        return asyncio.run(ask())
+
+    person = {"field": "person", "text": "Вымышлев Образец"}
+    assert ("person",) in similar("kaz-liaison", **person)
+    assert similar("kaz-coordinator", **person) == []
+
+    async def searched() -> list[str]:
+        async with Officer(federation.folder, "kaz-auditor").channel() as channel:
+            request = audit_pb2.ListEntriesRequest(events=[log_pb2.LOG_EVENT_SEARCHED])
+            found = await audit_pb2_grpc.AuditServiceStub(channel).ListEntries(request)
+        return [log_pb2.LogEntry.FromString(each.entry).actor.rpartition("/")[2] for each in found.entries]
+
+    assert asyncio.run(searched())[-2:] == ["liaison", "coordinator"]
+    # What is RED he may not open: he does not find it by what it says, and of a request only the thread is named.
+    assert paiza("kaz-coordinator", "search", "--json", "--plate", "Z777ZZ77").json == []
+    assert similar("kaz-coordinator", field="plate", text="Z777ZZ77") == [()]
 
 
 def test_a_stolen_database_shows_no_term(federation: Federation, paiza: Paiza, sent: tuple[str, str]) -> None:
