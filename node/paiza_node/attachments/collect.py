@@ -69,7 +69,8 @@ class Collect:
     ) -> None:
         """Take what couriers share, how to reach a member, and how to tell it what our log says."""
         self._context = context
-        self._files = files
+        self._folder = files
+        self._by_source: dict[str, AttachmentFiles] = {}
         self._connect = connect
         self._tell_peer = tell
         self._life = life
@@ -159,7 +160,7 @@ class Collect:
 
     async def _collect(self, row: AttachmentRow) -> None:
         """Fetch, check and answer for one attachment, or plan when it is tried again."""
-        before = await asyncio.to_thread(self._files.offset, row.ciphertext_sha256)
+        before = await asyncio.to_thread(self._files(row.source).offset, row.ciphertext_sha256)
         try:
             await self._fetch(row)
             await asyncio.to_thread(self._open, row)
@@ -167,7 +168,7 @@ class Collect:
         except Rejected as error:
             await self._refuse(row, error)
         except Unavailable as error:
-            after = await asyncio.to_thread(self._files.offset, row.ciphertext_sha256)
+            after = await asyncio.to_thread(self._files(row.source).offset, row.ciphertext_sha256)
             await self._again(row, error, progress=after > before)
         except PaizaError:
             raise
@@ -177,21 +178,21 @@ class Collect:
 
     async def _fetch(self, row: AttachmentRow) -> None:
         """Bring all bytes of an attachment onto the disk."""
-        ciphertext, size = row.ciphertext_sha256, row.size
-        if await asyncio.to_thread(self._files.holds, ciphertext, size):
+        ciphertext, size, files = row.ciphertext_sha256, row.size, self._files(row.source)
+        if await asyncio.to_thread(files.holds, ciphertext, size):
             return
         await asyncio.to_thread(self._check_quota, row)
-        offset = await asyncio.to_thread(self._files.offset, ciphertext)
-        await asyncio.to_thread(self._files.check_room, max(0, size - offset))
+        offset = await asyncio.to_thread(files.offset, ciphertext)
+        await asyncio.to_thread(files.check_room, max(0, size - offset))
         if offset > size:
-            await asyncio.to_thread(self._files.discard, ciphertext)
+            await asyncio.to_thread(files.discard, ciphertext)
             offset = 0
         if offset == size:
             return
         request = exchange_pb2.FetchAttachmentRequest(
             message_digest=row.digest, part_number=row.part_number, offset=offset
         )
-        writer = await asyncio.to_thread(self._files.writer, ciphertext, offset, size)
+        writer = await asyncio.to_thread(files.writer, ciphertext, offset, size)
         pace = _Pace(BYTES_PER_SECOND)
         try:
             async with aclosing(self._source(row.source).fetch_attachment(request)) as pieces:
@@ -201,7 +202,7 @@ class Collect:
                     await pace.keep(len(piece))
             await asyncio.to_thread(writer.sync)
         finally:
-            self._files.release(ciphertext, writer)
+            files.release(ciphertext, writer)
         if writer.offset < size:
             raise Unavailable("attachment_incomplete", f"{row.source} broke off before the end")
 
@@ -210,25 +211,25 @@ class Collect:
 
         Nothing of the plaintext is kept: an officer's program opens it again.
         """
-        context = self._context
+        context, files = self._context, self._files(row.source)
         signed = context.store.signed(row.digest)
         if signed is None:
             raise Rejected("unknown_id", "the message is gone")
         message = stored(signed)
         key = context.own_keys.part_key(message, row.part_number)
         opener = attachment.Opener(message.header, row.part_number, key)
-        whole = self._files.holds(row.ciphertext_sha256, row.size)
+        whole = files.holds(row.ciphertext_sha256, row.size)
         try:
-            for piece in self._files.pieces(row.ciphertext_sha256):
+            for piece in files.pieces(row.ciphertext_sha256):
                 opener.update(piece)
             opener.finish()
         except Rejected:
             if not whole:
                 # It is the sender's fault only if these are the bytes its header names: else they are fetched anew.
-                self._files.check(row.ciphertext_sha256)
+                files.check(row.ciphertext_sha256)
             raise
         if not whole:
-            self._files.complete(row.ciphertext_sha256)
+            files.complete(row.ciphertext_sha256)
 
     async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> None:
         """Commit what became of an attachment; the sender is told next."""
@@ -265,7 +266,7 @@ class Collect:
     async def _refuse(self, row: AttachmentRow, error: Rejected) -> None:
         """Refuse what does not open; what is not what the header names may have been damaged here, so fetch it anew."""
         part = (row.digest, row.part_number)
-        await asyncio.to_thread(self._files.discard, row.ciphertext_sha256)
+        await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
         self._mismatches[part] = self._mismatches.get(part, 0) + 1
         if error.reason == "part_digest_mismatch" and self._mismatches[part] < MAX_MISMATCHES:
             await self._again(row, Unavailable(error.reason, error.detail), progress=False)
@@ -307,9 +308,16 @@ class Collect:
         since = self._context.clock() - timedelta(days=1)
         with self._context.store.reads() as reads:
             taken = reads.attachment_bytes_since(row.source, since)
+        files = self._files(row.source)  # what it broke off lies here too
+        taken += max(0, files.unfinished_bytes() - files.offset(row.ciphertext_sha256))
         if taken + row.size > PEER_BYTES_PER_DAY:
             detail = f"{row.source} handed over {taken} bytes within a day"
             raise Unavailable("quota_exceeded", detail, QUOTA_PAUSE_SECONDS)
+
+    def _files(self, source: str) -> AttachmentFiles:
+        if source not in self._by_source:
+            self._by_source[source] = self._folder.brought_by(source)
+        return self._by_source[source]
 
     def _source(self, member: str) -> Source:
         if member not in self._sources:
@@ -341,7 +349,7 @@ class Collect:
 
         await self._context.ledger.commit(work)
         for row in expired:
-            await asyncio.to_thread(self._files.discard, row.ciphertext_sha256)
+            await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
         self._context.news.publish({row.digest for row in expired})
 
     def _expired(self, before: datetime) -> list[AttachmentRow]:

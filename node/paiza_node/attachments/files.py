@@ -1,7 +1,8 @@
 """Ciphertexts of attachments as files beside the database, each named by its SHA-256.
 
-A file that is being brought has ``.part`` behind its name; one without is whole and its digest was checked. What a
-crash leaves:
+A file that is being brought has ``.part`` behind its name; one without is whole and its digest was checked. What one
+member hands over is kept apart from what others do and from what officers bring (`AttachmentFiles.brought_by`): anybody
+can name any digest, and hand over other bytes. What a crash leaves:
 
 - while bytes are written: a ``.part`` of which some bytes are there; whoever brings it goes on from its size;
 - after a loss of power, on a file system that writes sizes before data: a ``.part`` with wrong bytes in it; the digest
@@ -29,7 +30,7 @@ from paiza_wire.errors import Rejected, Unavailable
 SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written before they are put on disk: bounds what a crash takes back
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # bytes of the disk that attachments leave to the database and its log
 _T = TypeVar("_T")
-_NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:\.part)?\Z")
+_NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:(?:\.[a-z0-9-]+)?\.part)?\Z")
 
 
 class Writer:
@@ -87,13 +88,22 @@ class Writer:
 class AttachmentFiles:
     """The folder of ciphertexts. Safe between threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the folder, making it where there is none."""
+    def __init__(self, folder: Path, source: str = "") -> None:
+        """Open the folder, making it where there is none; ``source`` is who hands the unfinished ones over."""
         self._folder = folder
+        self._suffix = f".{source}.part" if source else ".part"
         self._lock = threading.Lock()
         self._writers: dict[bytes, Writer] = {}
         _guarded(lambda: folder.mkdir(mode=0o700, exist_ok=True))
         _sync_folder(folder.parent)
+
+    def brought_by(self, member: str) -> "AttachmentFiles":
+        """Give the same folder for what a member hands over: its unfinished files are touched by nobody else."""
+        return AttachmentFiles(self._folder, member)
+
+    def unfinished_bytes(self) -> int:
+        """Count the bytes of unfinished files of this source."""
+        return sum(path.stat().st_size for path in self._folder.glob(f"{'[0-9a-f]' * 64}{self._suffix}"))
 
     def holds(self, ciphertext: bytes, size: int) -> bool:
         """Say whether this ciphertext is here whole."""
@@ -161,7 +171,8 @@ class AttachmentFiles:
 
     def remove(self, ciphertext: bytes) -> None:
         """Remove a ciphertext, finished or not."""
-        self.discard(ciphertext)
+        for path in self._folder.glob(f"{ciphertext.hex()}*.part"):
+            path.unlink(missing_ok=True)
         self._whole(ciphertext).unlink(missing_ok=True)
 
     def older_than(self, seconds: float) -> set[bytes]:
@@ -178,7 +189,7 @@ class AttachmentFiles:
         return self._folder / ciphertext.hex()
 
     def _part(self, ciphertext: bytes) -> Path:
-        return self._folder / f"{ciphertext.hex()}.part"
+        return self._folder / f"{ciphertext.hex()}{self._suffix}"
 
 
 def _pieces(path: Path, offset: int) -> Iterator[bytes]:

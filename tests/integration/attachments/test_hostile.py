@@ -112,7 +112,28 @@ async def test_bytes_damaged_here_are_fetched_anew(line: Line) -> None:
     digest, sealed = await line.send(MIB)
     folder = line.federation.node("tjk").data / "attachments"
     await line.until(lambda: standings(line.receiving, digest))
-    (folder / f"{sealed.said.ciphertext_sha256.hex()}.part").write_bytes(os.urandom(MIB // 2))
+    (folder / f"{sealed.said.ciphertext_sha256.hex()}.kaz.part").write_bytes(os.urandom(MIB // 2))
+    line.proxy.mend()
+    (found,) = await settled(line.receiving, digest)
+    assert found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
+    assert line.held("tjk", sealed)
+
+
+async def test_an_officer_cannot_spoil_what_a_peer_hands_over(line: Line) -> None:
+    """Who brings other bytes under the digest of an attachment that is awaited is refused, and it arrives all the same.
+
+    Else it would be refused for good, and the log would say that its sender was at fault.
+    """
+    line.proxy.cut()
+    digest, sealed = await line.send(MIB)
+    await line.until(lambda: standings(line.receiving, digest))
+    stub = attachment_pb2_grpc.AttachmentServiceStub(line.receiving)
+    name, size = sealed.said.ciphertext_sha256, sealed.said.ciphertext_size
+    for _ in range(4):
+        await stub.StartUpload(sealed.start, timeout=CALL_SECONDS)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Upload(requests(name, 0, iter([bytes(size)])), timeout=CALL_SECONDS)
+        assert _reason(refused.value) == "part_digest_mismatch"
     line.proxy.mend()
     (found,) = await settled(line.receiving, digest)
     assert found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED

@@ -51,6 +51,26 @@ def test_a_file_brought_in_any_pieces_is_whole(tmp_path: Path, cuts: list[int]) 
     assert b"".join(files.pieces(NAME, 70_000)) == DATA[70_000:]
 
 
+def test_what_one_member_hands_over_is_touched_by_nobody_else(files: AttachmentFiles) -> None:
+    """Others who name the same digest and bring other bytes neither end nor spoil what an honest one brings."""
+    honest, hostile = files.brought_by("kaz"), files.brought_by("xyz")
+    write(honest, DATA[:1000])
+    write(hostile, bytes(len(DATA)))
+    write(files, bytes(len(DATA)))
+    for liar in (hostile, files):
+        with pytest.raises(Rejected, match="part_digest_mismatch"):
+            liar.check(NAME)
+    assert (honest.offset(NAME), honest.unfinished_bytes(), hostile.unfinished_bytes()) == (1000, 1000, 0)
+    write(honest, DATA[1000:])
+    honest.check(NAME)
+    honest.complete(NAME)
+    assert files.holds(NAME, len(DATA))
+    write(hostile, bytes(10))
+    assert files.older_than(-1) == {NAME}
+    files.remove(NAME)
+    assert files.older_than(-1) == set()
+
+
 def test_other_bytes_are_not_believed(files: AttachmentFiles) -> None:
     """A file whose digest is another is refused and gone, so that it is brought again."""
     write(files, bytes(len(DATA)))
