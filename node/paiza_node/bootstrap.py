@@ -1,75 +1,48 @@
-"""The only place that builds things: from a configuration to a node that serves, and down again without loss."""
+"""From a configuration to a node that serves, and down again without loss. With `rooms`, the only place that builds."""
 
 import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from typing import Any, Final
 
 import structlog
 
 from paiza.v1 import admin_pb2, log_pb2
 from paiza_node.attachments.collect import Collect
-from paiza_node.attachments.files import AttachmentFiles
-from paiza_node.attachments.hand_out import HandOut
 from paiza_node.attachments.upload import Upload
-from paiza_node.audit import Audit
 from paiza_node.config import Config
-from paiza_node.deliver import Deliver
-from paiza_node.desks.approve import Approve
-from paiza_node.desks.assign import Assign
-from paiza_node.desks.need_to_know import Desks, opener
-from paiza_node.disclose import Disclose
+from paiza_node.context import Context
+from paiza_node.desks.need_to_know import Desks
 from paiza_node.edge import metrics
-from paiza_node.edge.approval_service import approval_behaviours
-from paiza_node.edge.attachment_service import attachment_behaviours
-from paiza_node.edge.desk_service import desk_behaviours
 from paiza_node.edge.gate import Gate
-from paiza_node.edge.officer_service import OfficerService
-from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
-from paiza_node.edge.passing_service import passing_behaviours
-from paiza_node.edge.search_service import SearchService
+from paiza_node.edge.other_services import admin_behaviours
 from paiza_node.edge.server import admin_server, public_server
-from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.finding.index import Blinder, Index
-from paiza_node.finding.search import Search
+from paiza_node.finding.index import Blinder
 from paiza_node.growth import KnownLogs
 from paiza_node.keyring import Keys, bad_key, load_keys
-from paiza_node.lanes import Lane, SharedThreads
+from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
 from paiza_node.operate import Operate, operator
-from paiza_node.passing.export import Export
-from paiza_node.passing.forward import Forward
-from paiza_node.passing.holders import Holders
-from paiza_node.passing.late_holders import LateHolders
-from paiza_node.passing.operation_limits import OperationLimits
-from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer, PeersFetch, PeersSets
+from paiza_node.peers import ChannelKeys, PeersFetch, PeersSets
 from paiza_node.policy import member_rules
-from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.refresh import Registers
+from paiza_node.rooms import VERSION, Ground, open_rooms
 from paiza_node.roster import load_officers, note_officers
-from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.submit import Submit
-from paiza_node.workflows.ancestors import Ask, Give
-from paiza_node.workflows.duties import Duties
-from paiza_node.workflows.steps import Steps
-from paiza_node.workflows.turns import Standings
 from paiza_register import RegisterReader, folder_fetch
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
 from paiza_wire.notes import SignerKey
 
-VERSION: Final = version("paiza")
 COLLECT_AFTER: Final = 10_000  # objects made and kept before cycles are looked for
 DRAIN_SECONDS: Final = 10.0  # calls under way may take this long after a stop was asked for
 METRICS_SECONDS: Final = 5.0
@@ -205,16 +178,13 @@ async def _serve(
     ledger: Ledger,
     peers_fetch: PeersFetch | None,
 ) -> None:
-    shared = SharedThreads()
-    lanes = {verb: Lane(verb, shared) for verb in ("submit", "receive", "deliver")}
     officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(registers.note)
     await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
     with store.reads() as reads:
         officers = reads.officers()
         logs = KnownLogs(reads.known_logs(), _now)
-    news = News()
-    own_keys = OwnKeys(config.member, node_keys.decryption)
+    lanes = Lanes()
     context = Context(
         member=config.member,
         node_id=str(SpiffeId(config.member, config.federation, "node")),
@@ -222,70 +192,27 @@ async def _serve(
         ledger=ledger,
         store=store,
         logs=logs,
-        news=news,
-        lane=lanes["deliver"],
-        own_keys=own_keys,
+        news=News(),
+        lanes=lanes,
+        own_keys=OwnKeys(config.member, node_keys.decryption),
         clock=_now,
     )
-    steps = Steps(own_keys)
-    duties = Duties(member=config.member, store=store, steps=steps, standings=Standings(steps), news=news, clock=_now)
+    desks = Desks(config.member, config.duty_desk, lambda: officers)
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
-    deliver = Deliver(context, lambda member: GrpcPeer(member, channel_keys, lambda: registers.current))
-    operate = Operate(
-        member=config.member,
-        version=VERSION,
-        registers=registers,
-        ledger=ledger,
-        store=store,
-        logs=logs,
-        news=news,
-        deliver=deliver,
-        clock=_now,
-    )
-    files = AttachmentFiles(config.data / "attachments")
-    collect = Collect(
-        context,
-        files,
-        connect=lambda member: GrpcPeer(member, channel_keys, lambda: registers.current, ATTACHMENT_OPTIONS),
-        tell=deliver.tell,
-        life=config.delivery_life,
-    )
-    upload = Upload(ledger=ledger, store=store, files=files, clock=_now)
-    watches: list[Callable[[], Coroutine[Any, Any, None]]] = []  # of the verbs that must look at the clock
-    gate = Gate(config.member, registers, lambda: officers, _now)
+    ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader)
+    rooms = open_rooms(ground, channel_keys)
+    operate = Operate(context, version=VERSION, deliver=rooms.deliver)
     server, health = public_server(
         listen=config.listen,
-        gate=gate,
-        behaviours=_behaviours(
-            config,
-            reader,
-            context,
-            deliver,
-            lanes,
-            lambda: officers,
-            Blinder(node_keys.index),
-            duties,
-            files,
-            upload,
-            collect,
-            watches,
-        ),
+        gate=Gate(config.member, registers, lambda: officers, _now),
+        behaviours=rooms.behaviours,
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
         register=lambda: registers.current,
         with_reflection=config.reflection,
     )
-    prefix = "/paiza.v1.AdminService/"
-    admin = admin_server(
-        config.admin_socket,
-        {
-            prefix + "GetStatus": operate.status,
-            prefix + "ListQueue": operate.list_queue,
-            prefix + "RetryDelivery": operate.retry,
-            prefix + "DropDelivery": operate.drop,
-        },
-    )
+    admin = admin_server(config.admin_socket, admin_behaviours(operate))
     if peers_fetch is not None:
         peers_fetch.connect(lambda: registers.last, channel_keys)
     if config.metrics_listen:
@@ -300,181 +227,21 @@ async def _serve(
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
         fetch_set = PeersSets(config.member, channel_keys, lambda: registers.current)
-        index = Index(
-            store=store,
-            ledger=ledger,
-            news=news,
-            blinder=Blinder(node_keys.index),
-            own_keys=own_keys,
-        )
         running = [
-            duties.run(),
-            index.run(),
-            deliver.run(),
-            collect.run(),
-            upload.keep_clean(),
-            *(watch() for watch in watches),
+            *(duty() for duty in rooms.duties),
             registers.keep_fresh(ledger, fetch_set),
             _keep_metrics(operate, ledger, registers),
-            _count_attachments(upload, collect),
+            _count_attachments(rooms.upload, rooms.collect),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
     finally:
         log.info("stopping")
         await health.stop()
-        news.close()
+        context.news.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
         config.admin_socket.unlink(missing_ok=True)
-        for lane in lanes.values():
-            lane.close()
-        shared.close()
-
-
-def _behaviours(
-    config: Config,
-    reader: RegisterReader,
-    context: Context,
-    deliver: Deliver,
-    lanes: Mapping[str, Lane],
-    officers: Callable[[], dict[str, Officer]],
-    blinder: Blinder,
-    duties: Duties,
-    files: AttachmentFiles,
-    upload: Upload,
-    collect: Collect,
-    watches: list[Callable[[], Coroutine[Any, Any, None]]],
-) -> dict[str, Any]:
-    """Build the verbs and give what each RPC does."""
-    desks = Desks(config.member, config.duty_desk, officers)
-    assign = Assign(
-        node_id=context.node_id, ledger=context.ledger, store=context.store, news=context.news, desks=desks, clock=_now
-    )
-    watches.append(assign.keep_watch)
-    submit = Submit(
-        member=config.member,
-        registers=context.registers,
-        ledger=context.ledger,
-        news=context.news,
-        lane=lanes["submit"],
-        steps=duties.steps,
-        limits=OperationLimits(context.own_keys),
-        moved=duties.moved,
-        officers=officers,
-        wake=deliver.wake,
-        delivery_life=config.delivery_life,
-        approval_life=config.approval_life,
-        desks=desks,
-        clock=_now,
-    )
-    approve = Approve(
-        member=config.member,
-        node_id=context.node_id,
-        ledger=context.ledger,
-        store=context.store,
-        news=context.news,
-        submit=submit,
-        officers=officers,
-        own_keys=context.own_keys,
-    )
-    submit.connect(approve.asked)
-    watches.append(approve.keep_watch)
-    forward = Forward(
-        member=config.member,
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        news=context.news,
-        own_keys=context.own_keys,
-        wake=deliver.wake,
-        delivery_life=config.delivery_life,
-        clock=_now,
-    )
-    late_holders = LateHolders(
-        node_id=context.node_id,
-        registers=context.registers,
-        store=context.store,
-        share=forward.share,
-    )
-    watches.append(late_holders.keep_watch)
-    receive = Receive(
-        member=config.member,
-        node_id=context.node_id,
-        registers=context.registers,
-        ledger=context.ledger,
-        logs=context.logs,
-        news=context.news,
-        lane=lanes["receive"],
-        own_keys=context.own_keys,
-        suspect=deliver.ask,
-        new_holders=late_holders.tell,
-        moved=duties.moved,
-        await_attachments=collect.wake,
-        desks=desks,
-        clock=_now,
-    )
-    duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
-    give = Give(
-        node_id=context.node_id,
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        logs=context.logs,
-        standings=duties.standings,
-        share=forward.share,
-    )
-    disclose = Disclose(
-        member=config.member,
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        news=context.news,
-        own_keys=context.own_keys,
-        clock=_now,
-    )
-    search = Search(
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        blinder=blinder,
-        visible=lambda reads, officer, rows: reads.visible([row.seq for row in rows], opener(officer)),
-        clock=_now,
-    )
-    officer_service = OfficerService(
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        news=context.news,
-        submit=submit,
-        disclose=disclose,
-        duties=duties,
-        search=search,
-        version=VERSION,
-        protocol_version=PROTOCOL_VERSION,
-        clock=_now,
-    )
-    export = Export(
-        member=config.member,
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        own_keys=context.own_keys,
-        clock=_now,
-    )
-    workflows = WorkflowService(store=context.store, duties=duties, entitled=officer_service.may_know_of, clock=_now)
-    audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
-    return {
-        **exchange_behaviours(receive, give),
-        **approval_behaviours(approve),
-        **desk_behaviours(assign, _now),
-        **attachment_behaviours(upload, HandOut(store=context.store, files=files, disclose=disclose)),
-        **officer_service.behaviours(),
-        **workflows.behaviours(),
-        **audit_behaviours(audit),
-        **passing_behaviours(forward, export, Holders(member=config.member, store=context.store)),
-        **register_behaviours(reader),
-        **SearchService(search, context.store).behaviours(),
-    }
+        lanes.close()
 
 
 async def _until_stopped(duties: list[Any]) -> None:

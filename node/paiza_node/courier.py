@@ -23,13 +23,14 @@ from typing import Any, Final
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
+from paiza_node.context import Context
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.ledger import Ledger
 from paiza_node.model import Outgoing, Passing, Slot, StoredEntry
 from paiza_node.passing.forward import pack
 from paiza_node.ports import Peer
-from paiza_node.settle import FIRST_RETRY_SECONDS, Context, Sent, Settle
+from paiza_node.settle import FIRST_RETRY_SECONDS, Sent, Settle
 from paiza_node.workflows.precedence import MAX_FIRST
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -227,7 +228,7 @@ class Courier:
     async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         """Give the next batch of what is due."""
         self._context.registers.current.active_member(self.member)
-        return await self._context.lane.run(
+        return await self._context.lanes.deliver.run(
             BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
         )
 
@@ -328,7 +329,7 @@ class Courier:
         context = self._context
         for _ in range(3):
             own = context.ledger.checkpoint
-            request = await context.lane.run(size, partial(build, own))
+            request = await context.lanes.deliver.run(size, partial(build, own))
             # From here to the call nothing waits: claims go out in the order in which they build on each other.
             assumed = self._assumed or 0
             request.growth.CopyFrom(claim(context.ledger, own, assumed, context.logs.size(self.member)))

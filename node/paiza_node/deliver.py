@@ -11,11 +11,11 @@ from typing import Final
 import structlog
 
 from paiza.v1 import log_pb2, officer_pb2
+from paiza_node.context import Context
 from paiza_node.courier import Courier
 from paiza_node.ledger import Pen
 from paiza_node.model import DeliveryRow, Settlement, StoredEntry
 from paiza_node.ports import Peer
-from paiza_node.settle import Context
 from paiza_wire.errors import Unavailable
 
 EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for

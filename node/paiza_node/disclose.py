@@ -5,12 +5,12 @@ crash after the commit and before the answer leaves an OPENED entry for somethin
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Final
 
 from paiza.v1 import attachment_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import (
@@ -24,12 +24,10 @@ from paiza_node.model import (
     ProofKind,
     StoredEntry,
 )
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys, stored
+from paiza_node.opening import stored
 from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts
 from paiza_node.ports import Store
-from paiza_node.refresh import Registers
 from paiza_node.submit import principal_of
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.merkle import HASH_BYTES
@@ -41,25 +39,14 @@ MAX_REASON: Final = 1000  # characters of why something is opened
 class Disclose:
     """The verb of reading."""
 
-    def __init__(
-        self,
-        *,
-        member: str,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        news: News,
-        own_keys: OwnKeys,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, context: Context) -> None:
         """Take what the verb needs."""
-        self._member = member
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
-        self._news = news
-        self._own_keys = own_keys
-        self._clock = clock
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._news = context.news
+        self._own_keys = context.own_keys
 
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessageRequest

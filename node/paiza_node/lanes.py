@@ -55,6 +55,23 @@ class Lane:
         self._bulk.shutdown()
 
 
+class Lanes:
+    """The lanes of the verbs that take batches, and the threads they share."""
+
+    def __init__(self) -> None:
+        """Begin the threads."""
+        self._shared = SharedThreads()
+        self.submit = Lane("submit", self._shared)
+        self.receive = Lane("receive", self._shared)
+        self.deliver = Lane("deliver", self._shared)
+
+    def close(self) -> None:
+        """Wait for what is under way, and end the threads."""
+        for lane in (self.submit, self.receive, self.deliver):
+            lane.close()
+        self._shared.close()
+
+
 def each(items: Iterable[Any], step: Callable[..., object], *context: object) -> list[Any]:
     """Take every message of a batch through one step; one refused at a step before is passed on as its refusal.
 

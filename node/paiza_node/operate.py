@@ -2,21 +2,16 @@
 
 import asyncio
 import getpass
-from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 import structlog
 
 from paiza.v1 import admin_pb2, log_pb2, officer_pb2
 from paiza_node.attachments.attached import standing
+from paiza_node.context import Context
 from paiza_node.deliver import Deliver
-from paiza_node.growth import KnownLogs
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, DeliveryRow, Head, Postponement, QueueSummary, Settlement
-from paiza_node.news import News
-from paiza_node.ports import Store
-from paiza_node.refresh import Registers
 from paiza_wire.errors import Rejected
 
 DEFAULT_QUEUE: Final = 100
@@ -32,28 +27,22 @@ class Operate:
 
     def __init__(
         self,
+        context: Context,
         *,
-        member: str,
         version: str,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        logs: KnownLogs,
-        news: News,
         deliver: Deliver,
-        clock: Callable[[], datetime],
     ) -> None:
         """Take what the verbs need."""
-        self._member = member
+        self._member = context.member
         self._version = version
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
-        self._logs = logs
-        self._news = news
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._logs = context.logs
+        self._news = context.news
         self._deliver = deliver
-        self._clock = clock
-        self._started = clock()
+        self._clock = context.clock
+        self._started = context.clock()
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """Say how the node stands."""

@@ -18,17 +18,15 @@ from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, thread, validation
 from paiza_node.attachments.acknowledge import Answer, check_answers, record_answers
 from paiza_node.attachments.attached import awaited
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
-from paiza_node.growth import GrowthMismatch, KnownLogs, claim, record_fork
-from paiza_node.lanes import Lane, each
-from paiza_node.ledger import Committed, Ledger, Pen
+from paiza_node.growth import GrowthMismatch, claim, record_fork
+from paiza_node.lanes import each
+from paiza_node.ledger import Committed, Pen
 from paiza_node.model import AttachmentRow, ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys
 from paiza_node.passing import taking_back
 from paiza_node.passing.passed_on import Passed, TakePassedOn
 from paiza_node.policy import MessageFacts, Principal
-from paiza_node.refresh import Registers
 from paiza_node.submit import LOGGED_DIGITS, rejection, retry
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
@@ -103,45 +101,34 @@ class Receive:
 
     def __init__(
         self,
+        context: Context,
         *,
-        member: str,
-        node_id: str,
-        registers: Registers,
-        ledger: Ledger,
-        logs: KnownLogs,
-        news: News,
-        lane: Lane,
-        own_keys: OwnKeys,
         suspect: Callable[[str], None],
         new_holders: Callable[[Iterable[bytes]], None],
         moved: Callable[[Collection[bytes]], None],
         await_attachments: Callable[[], None],
         desks: Desks,
-        clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs.
 
         ``suspect`` has a member asked what it holds of our log; ``new_holders`` hears of messages of ours that were
-        passed on; ``moved`` hears of threads whose workflow got a step;
-        ``await_attachments`` has attachments fetched; ``own_keys`` open what is sent to us.
+        passed on; ``moved`` hears of threads whose workflow got a step; ``await_attachments`` has attachments fetched.
         """
-        self._member = member
-        self._node_id = node_id
-        self._registers = registers
-        self._ledger = ledger
-        self._logs = logs
-        self._news = news
-        self._lane = lane
-        self._own_keys = own_keys
+        self._member = context.member
+        self._node_id = context.node_id
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._logs = context.logs
+        self._news = context.news
+        self._lane = context.lanes.receive
+        self._own_keys = context.own_keys
         self._suspect = suspect
         self._new_holders = new_holders
         self._moved = moved
         self._await_attachments = await_attachments
         self._desks = desks
-        self._passed_on = TakePassedOn(
-            member=member, node_id=node_id, registers=registers, own_keys=own_keys, desks=desks
-        )
-        self._clock = clock
+        self._passed_on = TakePassedOn(context, desks)
+        self._clock = context.clock
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
     async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:

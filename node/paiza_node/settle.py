@@ -4,22 +4,17 @@ An answer that does not hold is not believed: its message is sent again later, a
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
-from paiza_node.growth import KnownLogs
-from paiza_node.lanes import Lane
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.context import Context
+from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, KnownLog, Outgoing, Passing, Postponement, ProofKind, Settlement
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys
-from paiza_node.ports import Store
-from paiza_node.refresh import Registers
 from paiza_node.rewrap import rewrap
 from paiza_node.submit import LOGGED_DIGITS
 from paiza_wire import receipts
@@ -32,22 +27,6 @@ LONGEST_RETRY_SECONDS: Final = 3600.0
 MAX_DETAIL: Final = 500  # characters of what a peer says beside its reason
 
 log = structlog.get_logger("paiza.deliver")
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What all couriers share."""
-
-    member: str
-    node_id: str
-    registers: Registers
-    ledger: Ledger
-    store: Store
-    logs: KnownLogs
-    news: News
-    lane: Lane
-    own_keys: OwnKeys
-    clock: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +60,7 @@ class Settle:
         """Verify every answer of a batch and commit what became of it."""
         context = self._context
         register = context.registers.current
-        verdicts = await context.lane.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
+        verdicts = await context.lanes.deliver.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
         known = context.logs.to_store(self._peer, sent.checkpoint)
         await context.ledger.commit(lambda pen: _record(pen, context.node_id, self._peer, verdicts, known))
         settled = [outgoing.digest for _, outgoing, _, _ in verdicts.settlements]

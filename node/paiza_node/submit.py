@@ -17,15 +17,14 @@ from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import deadlines, kinds, thread, validation
 from paiza_domain.workflows.step import Step
 from paiza_node.attachments.attached import check_uploaded, claim_uploaded
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
-from paiza_node.lanes import Lane, each
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.lanes import each
+from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, DeliveryRow, MessageRow, MessageState, Officer
-from paiza_node.news import News
 from paiza_node.passing import derive, taking_back
 from paiza_node.passing.operation_limits import OperationLimits
 from paiza_node.policy import MessageFacts, Principal
-from paiza_node.refresh import Registers
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import Steps, is_step
 from paiza_node.workflows.turns import Turns
@@ -92,19 +91,13 @@ class Submit:
 
     def __init__(
         self,
+        context: Context,
         *,
-        member: str,
-        registers: Registers,
-        ledger: Ledger,
-        news: News,
-        lane: Lane,
         steps: Steps,
-        limits: OperationLimits,
         moved: Callable[[Collection[bytes]], None],
         officers: Callable[[], dict[str, Officer]],
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
-        clock: Callable[[], datetime],
         approval_life: timedelta,
         desks: Desks,
     ) -> None:
@@ -113,13 +106,13 @@ class Submit:
         ``wake`` tells the deliverers which recipients have something waiting; ``moved`` hears of threads whose workflow
         got a step. `connect` says who hears of messages that came to wait for a second officer, and by whom.
         """
-        self._member = member
-        self._registers = registers
-        self._ledger = ledger
-        self._news = news
-        self._lane = lane
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._news = context.news
+        self._lane = context.lanes.submit
         self._steps = steps
-        self._limits = limits
+        self._limits = OperationLimits(context.own_keys)
         self._moved = moved
         self._officers = officers
         self._wake = wake
@@ -127,7 +120,7 @@ class Submit:
         self._approval_life = approval_life
         self._desks = desks
         self._asked: Asked | None = None
-        self._clock = clock
+        self._clock = context.clock
 
     def connect(self, asked: "Asked") -> None:
         """Say who hears of messages that came to wait for a second officer."""

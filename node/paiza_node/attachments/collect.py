@@ -23,10 +23,10 @@ import structlog
 from paiza.v1 import attachment_pb2, exchange_pb2, log_pb2
 from paiza_node.attachments.acknowledge import MAX_ANSWERS
 from paiza_node.attachments.files import AttachmentFiles
+from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, StoredEntry
 from paiza_node.opening import stored
-from paiza_node.settle import Context
 from paiza_wire import attachment
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 

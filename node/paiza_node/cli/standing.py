@@ -1,10 +1,10 @@
 """How the node stands: asked of its process where it runs, else read from its database."""
 
 from paiza.v1 import admin_pb2
-from paiza_node.bootstrap import VERSION
 from paiza_node.cli.offline import known_register, read_only
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
+from paiza_node.rooms import VERSION
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_wire.errors import PaizaError, Unavailable
 

@@ -17,12 +17,11 @@ import structlog
 
 from paiza.v1 import approval_pb2, log_pb2, message_pb2, notice_pb2
 from paiza_domain import kinds, notices
+from paiza_node.context import Context
 from paiza_node.disclose import MAX_REASON, own_proof
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys, stored
-from paiza_node.ports import Store
+from paiza_node.opening import stored
 from paiza_node.submit import LOGGED_DIGITS, Submit, Waits, approved_entry, waits
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -55,25 +54,19 @@ class Approve:
 
     def __init__(
         self,
+        context: Context,
         *,
-        member: str,
-        node_id: str,
-        ledger: Ledger,
-        store: Store,
-        news: News,
         submit: Submit,
         officers: Callable[[], dict[str, Officer]],
-        own_keys: OwnKeys,
     ) -> None:
         """Take what the verbs need."""
-        self._member = member
-        self._node_id = node_id
-        self._ledger = ledger
-        self._store = store
-        self._news = news
+        self._node_id = context.node_id
+        self._ledger = context.ledger
+        self._store = context.store
+        self._news = context.news
         self._submit = submit
         self._officers = officers
-        self._own_keys = own_keys
+        self._own_keys = context.own_keys
 
     def officers(self) -> list[Officer]:
         """Give the officers a second one is chosen from."""

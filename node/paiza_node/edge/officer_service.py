@@ -2,26 +2,25 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Final
 
 from paiza.v1 import notice_pb2, officer_pb2
 from paiza_domain import kinds
 from paiza_node.attachments.attached import standing
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import lister, may_see
 from paiza_node.disclose import Disclose
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.edge.workflow_service import sees_thread
 from paiza_node.finding.search import Search
-from paiza_node.ledger import Ledger
 from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
-from paiza_node.news import Item, News
+from paiza_node.news import Item
 from paiza_node.policy import MessageFacts
-from paiza_node.ports import Reads, Store
-from paiza_node.refresh import Registers
+from paiza_node.ports import Reads
 from paiza_node.submit import Submit, principal_of
 from paiza_node.workflows.duties import Duties, overlapping
 from paiza_wire import message as wire
@@ -44,31 +43,27 @@ class OfficerService:
 
     def __init__(
         self,
+        context: Context,
         *,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        news: News,
         submit: Submit,
         disclose: Disclose,
         duties: Duties,
         search: Search,
         version: str,
         protocol_version: int,
-        clock: Callable[[], datetime],
     ) -> None:
         """Take the verbs and what is told of the node."""
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
-        self._news = news
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._news = context.news
         self._submit = submit
         self._disclose = disclose
         self._duties = duties
         self._search = search
         self._version = version
         self._protocol_version = protocol_version
-        self._clock = clock
+        self._clock = context.clock
 
     def behaviours(self) -> Behaviours:
         """Give the behaviour of every RPC of the service."""

@@ -1,6 +1,7 @@
-"""What peers, auditors and readers of the register ask."""
+"""What peers, auditors, readers of the register and the operator ask."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from paiza.v1 import audit_pb2, exchange_pb2, register_pb2
@@ -8,6 +9,7 @@ from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer
+from paiza_node.operate import Operate
 from paiza_node.receive import Receive
 from paiza_node.workflows.ancestors import Give
 from paiza_register import FetchMissing, Member, RegisterReader
@@ -39,6 +41,17 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
         prefix + "Deliver": deliver,
         prefix + "ProveGrowth": prove_growth,
         prefix + "FetchMessages": fetch,
+    }
+
+
+def admin_behaviours(operate: Operate) -> Mapping[str, Any]:
+    """Give the behaviour of every RPC of AdminService, which is served on the operator's socket alone."""
+    prefix = "/paiza.v1.AdminService/"
+    return {
+        prefix + "GetStatus": operate.status,
+        prefix + "ListQueue": operate.list_queue,
+        prefix + "RetryDelivery": operate.retry,
+        prefix + "DropDelivery": operate.drop,
     }
 
 

@@ -22,11 +22,10 @@ from paiza_domain.kind import Kind
 from paiza_domain.moments import moment_start
 from paiza_domain.shapes import FieldType
 from paiza_domain.terms import Term, terms
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.context import Context
+from paiza_node.ledger import Pen
 from paiza_node.model import IndexedMessage, MessageRow, MessageState
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys, stored
-from paiza_node.ports import Store
+from paiza_node.opening import stored
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
@@ -64,19 +63,16 @@ class Index:
 
     def __init__(
         self,
+        context: Context,
         *,
-        store: Store,
-        ledger: Ledger,
-        news: News,
         blinder: Blinder,
-        own_keys: OwnKeys,
     ) -> None:
         """Take what the duty needs."""
-        self._store = store
-        self._ledger = ledger
-        self._news = news
+        self._store = context.store
+        self._ledger = context.ledger
+        self._news = context.news
         self._blinder = blinder
-        self._own_keys = own_keys
+        self._own_keys = context.own_keys
 
     async def run(self) -> None:
         """Index what is stored, then what arrives, until cancelled."""

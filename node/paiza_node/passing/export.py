@@ -5,23 +5,20 @@ for whom, what for and why. It cannot keep anybody from copying what he has read
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from paiza.v1 import log_pb2, message_pb2, passing_pb2
 from paiza_domain import kinds
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, Officer
-from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.passing.forward import check_reason, read
 from paiza_node.policy import Circumstances, MessageFacts
-from paiza_node.ports import Store
-from paiza_node.refresh import Registers
 from paiza_node.submit import principal_of, rejection
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -45,23 +42,14 @@ class _Allowed:
 class Export:
     """The verb of leave to take content out."""
 
-    def __init__(
-        self,
-        *,
-        member: str,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        own_keys: OwnKeys,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, context: Context) -> None:
         """Take what the verb needs."""
-        self._member = member
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
-        self._own_keys = own_keys
-        self._clock = clock
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._own_keys = context.own_keys
+        self._clock = context.clock
 
     async def __call__(
         self, officer: Officer, request: passing_pb2.NoteExportRequest

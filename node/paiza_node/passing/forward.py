@@ -9,16 +9,17 @@ its message; that word travels as a delivery of its own.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2, passing_pb2
 from paiza_domain import codes, kinds
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.disclose import foreign_proof, own_proof
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Pen
 from paiza_node.model import (
     DeliveryRow,
     MessageRow,
@@ -28,14 +29,10 @@ from paiza_node.model import (
     Passing,
     ProofKind,
 )
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads, Store
-from paiza_node.refresh import Registers
 from paiza_node.rewrap import wrap_for
-from paiza_node.settle import Context
 from paiza_node.submit import LOGGED_DIGITS, principal_of, rejection
 from paiza_node.workflows import precedence
 from paiza_register import Register
@@ -72,27 +69,21 @@ class Forward:
 
     def __init__(
         self,
+        context: Context,
         *,
-        member: str,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        news: News,
-        own_keys: OwnKeys,
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
-        clock: Callable[[], datetime],
     ) -> None:
         """Take what the verb needs; ``wake`` tells the deliverers which members have something waiting."""
-        self._member = member
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
-        self._news = news
-        self._own_keys = own_keys
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._news = context.news
+        self._own_keys = context.own_keys
         self._wake = wake
         self._life = delivery_life
-        self._clock = clock
+        self._clock = context.clock
 
     async def __call__(self, officer: Officer, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
         """Pass one message on to each of several members; every one is answered for itself, and a denial is logged.

@@ -15,14 +15,13 @@ from typing import Final
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_node.attachments.attached import awaited
+from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
-from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants, taking_back
 from paiza_node.policy import Circumstances, MessageFacts, Principal
 from paiza_node.ports import Reads
-from paiza_node.refresh import Registers
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_register import Member
@@ -69,20 +68,12 @@ class Passed:
 class TakePassedOn:
     """Checks and stores what another member than the author hands over."""
 
-    def __init__(
-        self,
-        *,
-        member: str,
-        node_id: str,
-        registers: Registers,
-        own_keys: OwnKeys,
-        desks: Desks,
-    ) -> None:
+    def __init__(self, context: Context, desks: Desks) -> None:
         """Take what the verb needs."""
-        self._member = member
-        self._node_id = node_id
-        self._registers = registers
-        self._own_keys = own_keys
+        self._member = context.member
+        self._node_id = context.node_id
+        self._registers = context.registers
+        self._own_keys = context.own_keys
         self._desks = desks
 
     def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Passed:

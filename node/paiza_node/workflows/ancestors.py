@@ -11,12 +11,12 @@ from typing import Final
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
+from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.deliver import Deliver
-from paiza_node.growth import KnownLogs, claim
-from paiza_node.ledger import Ledger
+from paiza_node.growth import claim
 from paiza_node.model import MessageRow, MessageState
-from paiza_node.ports import Reads, Store
+from paiza_node.ports import Reads
 from paiza_node.receive import Receive
 from paiza_node.refresh import Registers
 from paiza_node.workflows.duties import Share
@@ -36,21 +36,17 @@ class Give:
 
     def __init__(
         self,
+        context: Context,
         *,
-        node_id: str,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        logs: KnownLogs,
         standings: Standings,
         share: Share,
     ) -> None:
         """Take what the verb needs."""
-        self._node_id = node_id
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
-        self._logs = logs
+        self._node_id = context.node_id
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._logs = context.logs
         self._standings = standings
         self._share = share
 

@@ -14,14 +14,14 @@ from typing import Any, Final
 import pytest
 
 from paiza.v1 import log_pb2, officer_pb2
+from paiza_node.context import Context
 from paiza_node.deliver import Deliver
 from paiza_node.growth import KnownLogs
-from paiza_node.lanes import Lane, SharedThreads
+from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Slot
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
-from paiza_node.settle import Context
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_wire import keys
@@ -77,8 +77,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlSto
         active_member=lambda _id: member,
     )
     news = News()
-    with closing(SharedThreads()) as threads:
-        lane = Lane("deliver", threads)
+    with closing(Lanes()) as lanes:
         context = Context(
             member="kaz",
             node_id="spiffe://kaz.paiza.example/node",
@@ -87,13 +86,12 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlSto
             store=store,
             logs=KnownLogs({}, clock),
             news=news,
-            lane=lane,
+            lanes=lanes,
             own_keys=OwnKeys("kaz", {}),
             clock=clock,
         )
         yield Deliver(context, lambda _member: AwayPeer()), ledger, store, news
         ledger.close()
-        lane.close()
     file.close()
     store.close()
 

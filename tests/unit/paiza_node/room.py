@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 
 from paiza.v1 import log_pb2, notice_pb2
 from paiza.v1 import message_pb2 as pb
+from paiza_node.context import Context
+from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News, Watch
@@ -70,7 +72,20 @@ class Room(AbstractContextManager["Room"]):
 
     def restart(self) -> None:
         """Forget what is kept in memory only."""
-        self.steps = Steps(OwnKeys(MEMBER, {self.key.public_key.key_id: self.key}))
+        own_keys = OwnKeys(MEMBER, {self.key.public_key.key_id: self.key})
+        self.context = Context(
+            member=MEMBER,
+            node_id=f"spiffe://{MEMBER}.paiza.example/node",
+            registers=None,  # type: ignore[arg-type]  # nothing here asks the register
+            ledger=self.ledger,
+            store=self.store,
+            logs=KnownLogs({}, self.clock),
+            news=self.news,
+            lanes=None,  # type: ignore[arg-type]  # nothing here comes in batches
+            own_keys=own_keys,
+            clock=self.clock,
+        )
+        self.steps = Steps(own_keys)
         self.standings = Standings(self.steps)
         self.duties = Duties(
             member=MEMBER,

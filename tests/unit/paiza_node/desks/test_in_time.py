@@ -16,7 +16,6 @@ from paiza_node.desks.assign import MAX_ESCALATIONS, Assign
 from paiza_node.desks.need_to_know import Desks, work_of
 from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, MessageState, Officer, WorkRow
-from paiza_node.opening import OwnKeys
 from paiza_wire.message import new_message_id
 from tests.unit.paiza_node.room import BEGIN, Room
 
@@ -78,14 +77,9 @@ def events(room: Room, digest: bytes) -> list[str]:
 def approve_in(room: Room) -> Approve:
     """Make the verb; nothing is submitted here, so there is no Submit."""
     return Approve(
-        member="kaz",
-        node_id=NODE,
-        ledger=room.ledger,
-        store=room.store,
-        news=room.news,
+        room.context,
         submit=None,  # type: ignore[arg-type]  # giving up needs none
         officers=lambda: OFFICERS,
-        own_keys=OwnKeys("kaz", {}),
     )
 
 

@@ -1,0 +1,229 @@
+"""Rooms: the verbs and duties of a node, built and connected. What each RPC does, and what runs as long as the node.
+
+Each builder makes one room from the context all share and the rooms it needs. Two ties go back, and are made with
+``connect`` once both ends are there: workflows ask peers for what they lack, which needs the receiving side; and the
+room of approvals, which needs `Submit`, tells whom a message waits for.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from paiza_node.attachments.collect import Collect
+from paiza_node.attachments.files import AttachmentFiles
+from paiza_node.attachments.hand_out import HandOut
+from paiza_node.attachments.upload import Upload
+from paiza_node.audit import Audit
+from paiza_node.config import Config
+from paiza_node.context import Context
+from paiza_node.deliver import Deliver
+from paiza_node.desks.approve import Approve
+from paiza_node.desks.assign import Assign
+from paiza_node.desks.need_to_know import Desks, opener
+from paiza_node.disclose import Disclose
+from paiza_node.edge.approval_service import approval_behaviours
+from paiza_node.edge.attachment_service import attachment_behaviours
+from paiza_node.edge.desk_service import desk_behaviours
+from paiza_node.edge.officer_service import OfficerService
+from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
+from paiza_node.edge.passing_service import passing_behaviours
+from paiza_node.edge.search_service import SearchService
+from paiza_node.edge.workflow_service import WorkflowService
+from paiza_node.finding.index import Blinder, Index
+from paiza_node.finding.search import Search
+from paiza_node.model import Officer
+from paiza_node.passing.export import Export
+from paiza_node.passing.forward import Forward
+from paiza_node.passing.holders import Holders
+from paiza_node.passing.late_holders import LateHolders
+from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer
+from paiza_node.receive import PROTOCOL_VERSION, Receive
+from paiza_node.submit import Submit
+from paiza_node.workflows.ancestors import Ask, Give
+from paiza_node.workflows.duties import Duties
+from paiza_node.workflows.steps import Steps
+from paiza_node.workflows.turns import Standings
+from paiza_register import RegisterReader
+
+VERSION: Final = version("paiza")
+
+Duty = Callable[[], Coroutine[Any, Any, None]]
+"""Runs for as long as the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the builders build on. ``officers`` gives those of the moment, by id."""
+
+    config: Config
+    context: Context
+    officers: Callable[[], dict[str, Officer]]
+    desks: Desks
+    blinder: Blinder
+    reader: RegisterReader
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """The room of attachments."""
+
+    files: AttachmentFiles
+    upload: Upload
+    collect: Collect
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The verbs between nodes, and what officers hand to them."""
+
+    submit: Submit
+    approve: Approve
+    forward: Forward
+    late_holders: LateHolders
+    receive: Receive
+    give: Give
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """All of it: ``behaviours`` by RPC, ``duties`` to be run; the rest is what the node's own figures are read from."""
+
+    behaviours: Mapping[str, Any]
+    duties: tuple[Duty, ...]
+    deliver: Deliver
+    upload: Upload
+    collect: Collect
+
+
+def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
+    """Build every room. Nothing runs yet."""
+    context, config = ground.context, ground.config
+
+    def register() -> Any:
+        return context.registers.current
+
+    deliver = Deliver(context, lambda member: GrpcPeer(member, channel_keys, register))
+    files = AttachmentFiles(config.data / "attachments")
+    attachments = Attachments(
+        files,
+        Upload(ledger=context.ledger, store=context.store, files=files, clock=context.clock),
+        Collect(
+            context,
+            files,
+            connect=lambda member: GrpcPeer(member, channel_keys, register, ATTACHMENT_OPTIONS),
+            tell=deliver.tell,
+            life=config.delivery_life,
+        ),
+    )
+    duties = _workflows(context)
+    exchange = _exchange(ground, deliver, duties, attachments.collect)
+    assign = Assign(
+        node_id=context.node_id,
+        ledger=context.ledger,
+        store=context.store,
+        news=context.news,
+        desks=ground.desks,
+        clock=context.clock,
+    )
+    index = Index(context, blinder=ground.blinder)
+    return Rooms(
+        behaviours=_behaviours(ground, exchange, attachments, duties, assign),
+        duties=(
+            duties.run,
+            index.run,
+            deliver.run,
+            attachments.collect.run,
+            attachments.upload.keep_clean,
+            assign.keep_watch,
+            exchange.approve.keep_watch,
+            exchange.late_holders.keep_watch,
+        ),
+        deliver=deliver,
+        upload=attachments.upload,
+        collect=attachments.collect,
+    )
+
+
+def _workflows(context: Context) -> Duties:
+    steps = Steps(context.own_keys)
+    return Duties(
+        member=context.member,
+        store=context.store,
+        steps=steps,
+        standings=Standings(steps),
+        news=context.news,
+        clock=context.clock,
+    )
+
+
+def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect) -> Exchange:
+    context, config = ground.context, ground.config
+    submit = Submit(
+        context,
+        steps=duties.steps,
+        moved=duties.moved,
+        officers=ground.officers,
+        wake=deliver.wake,
+        delivery_life=config.delivery_life,
+        approval_life=config.approval_life,
+        desks=ground.desks,
+    )
+    approve = Approve(context, submit=submit, officers=ground.officers)
+    submit.connect(approve.asked)
+    forward = Forward(context, wake=deliver.wake, delivery_life=config.delivery_life)
+    late_holders = LateHolders(
+        node_id=context.node_id, registers=context.registers, store=context.store, share=forward.share
+    )
+    receive = Receive(
+        context,
+        suspect=deliver.ask,
+        new_holders=late_holders.tell,
+        moved=duties.moved,
+        await_attachments=collect.wake,
+        desks=ground.desks,
+    )
+    duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
+    give = Give(context, standings=duties.standings, share=forward.share)
+    return Exchange(submit, approve, forward, late_holders, receive, give)
+
+
+def _behaviours(
+    ground: Ground, exchange: Exchange, attachments: Attachments, duties: Duties, assign: Assign
+) -> Mapping[str, Any]:
+    """Give what each RPC does."""
+    context = ground.context
+    disclose = Disclose(context)
+    search = Search(
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        blinder=ground.blinder,
+        visible=lambda reads, officer, rows: reads.visible([row.seq for row in rows], opener(officer)),
+        clock=context.clock,
+    )
+    officers = OfficerService(
+        context,
+        submit=exchange.submit,
+        disclose=disclose,
+        duties=duties,
+        search=search,
+        version=VERSION,
+        protocol_version=PROTOCOL_VERSION,
+    )
+    workflows = WorkflowService(store=context.store, duties=duties, entitled=officers.may_know_of, clock=context.clock)
+    hand_out = HandOut(store=context.store, files=attachments.files, disclose=disclose)
+    holders = Holders(member=context.member, store=context.store)
+    audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
+    return {
+        **exchange_behaviours(exchange.receive, exchange.give),
+        **approval_behaviours(exchange.approve),
+        **desk_behaviours(assign, context.clock),
+        **attachment_behaviours(attachments.upload, hand_out),
+        **officers.behaviours(),
+        **workflows.behaviours(),
+        **audit_behaviours(audit),
+        **passing_behaviours(exchange.forward, Export(context), holders),
+        **register_behaviours(ground.reader),
+        **SearchService(search, context.store).behaviours(),
+    }
