@@ -29,7 +29,10 @@ UNKNOWN: Final = Remedy(N_("The request was refused for a reason this program do
 
 REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
     {
-        "ambiguous_id": Remedy(N_("More than one message matches this id."), N_("Give more digits of the id.")),
+        "ambiguous_id": Remedy(
+            N_("More than one message matches this id."),
+            N_("Give more digits of the id; of a thread, the id of one message."),
+        ),
         "approval_declined": Remedy(
             N_("A second officer declined to sign this message; nothing was sent."),
             N_("Ask that officer why, and write the message anew."),
@@ -260,7 +263,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("State it with --reason; it is kept for the auditors."),
         ),
         "second_officer_missing": Remedy(
-            N_("This kind of message needs the signatures of two officers."),
+            N_("This message needs the signatures of two officers."),
             N_("Name the second one with --second; paiza approve --officers lists them."),
         ),
         "self_approval": Remedy(

@@ -24,7 +24,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "before_previous_leg": N_("This leg begins before the one before it ends."),
     "check_digit": N_("The check digit is wrong; compare the number with the document."),
-    "code_malformed": N_("Not written as this code is: {expected}."),
+    "code_malformed": N_("Not in the form expected, such as: {expected}."),
     "code_unknown": N_("“{value}” is not in the code list “{codes}”.{suggestion}"),
     "correction_unexplained": N_("The result stands otherwise than computed: say why."),
     "condition_order": N_("Conditions are numbered 1, 2, 3 … in order."),

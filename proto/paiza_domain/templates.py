@@ -97,7 +97,9 @@ class _Template:
             f"  # evaluation:  # {evaluation}",
             *self.choice(N_("Purposes"), "purpose", "  "),
             "  # purposes: []",
-            *_comment(self.say(N_("Codes of the legal bases, as listed by the federation")), ""),
+            *_comment(
+                self.say(N_("Codes of the legal bases, as listed by the federation; see: paiza law STATE STATE")), ""
+            ),
             "legal_bases: []",
             *_comment(
                 self.say(N_("When the need to keep the message is to be reviewed: a date, or for example 3 years")), ""

@@ -12,6 +12,7 @@ from paiza_client.cli import messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.language import N_, _
+from paiza_domain import kinds
 
 WORKFLOW: Final = "controlled-delivery"
 _MINUTE: Final = timedelta(minutes=1)
@@ -34,7 +35,7 @@ def board(*, over_too: bool) -> None:
     if desk.wants_json:
         desk.json([standing_json(each) for each in found])
         return
-    now = datetime.now(UTC)
+    now, own = datetime.now(UTC), desk.profile().member
     columns = [_("Thread"), _("Stands"), _("States"), _("Responsible"), _("Due"), _("Alarms")]
     rows = [
         (
@@ -42,7 +43,7 @@ def board(*, over_too: bool) -> None:
             text(each.overall_text) + (f" → {each.offered_to}" if each.offered_to else ""),
             "; ".join(f"{state.member}: {text(state.status_text)}" for state in each.states),
             each.responsible or "–",
-            "; ".join(deadline(one, now) for one in each.deadlines[:2]),
+            "; ".join(deadline(one, now) for one in _most_urgent(each.deadlines, own)),
             "; ".join(_alarms(each)),
         )
         for each in found
@@ -119,12 +120,19 @@ def effect(step: workflow_pb2.WorkflowStep) -> str:
     return _("no effect: {why}").format(why="; ".join(text(each.text) for each in step.breaches))
 
 
+def _most_urgent(deadlines: Sequence[workflow_pb2.WorkflowDeadline], own: str) -> list[workflow_pb2.WorkflowDeadline]:
+    """Give the first that is ours and the first of all; all stand in `paiza cd show`."""
+    ours = [each for each in deadlines if each.member == own][:1]
+    return (ours + [each for each in deadlines if each not in ours])[:2]
+
+
 def _alarms(standing: workflow_pb2.WorkflowStanding) -> list[str]:
     found = []
     for each in standing.alarms:
         if not each.in_force:
             continue
-        words = f"{each.kind} {each.author}"
+        kind = kinds.all_kinds().get(each.kind)
+        words = f"{kind.titles[lang()] if kind else each.kind} ({each.author})"
         if each.waiting_for:
             words += " " + _("(not yet acknowledged by {members})").format(members=", ".join(each.waiting_for))
         found.append(words)

@@ -4,24 +4,27 @@ What a step must name (the steps it follows from, everybody who takes part, the 
 the node's fold of the thread, so that an officer writes only what he knows.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from paiza.v1 import message_pb2, workflow_pb2
-from paiza_client.cli import cd_board, drafting, messages, sending
+from paiza_client.cli import cd_board, cd_filling, drafting, messages, sending
+from paiza_client.cli.cd_filling import Filling
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
-from paiza_client.errors import Refused, misused
+from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import N_, _
 from paiza_domain import kinds
 from paiza_domain.drafts import Draft
 
 if TYPE_CHECKING:
     from paiza_client.session import Session
+    from paiza_domain.kind import Kind
 
 WORKFLOW: Final = "controlled-delivery"
 REQUEST: Final = "cd-request"
@@ -29,30 +32,24 @@ REQUEST: Final = "cd-request"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the kind of its step, and the kinds of step whose digest (or author) it fills in for a field."""
+    """One command: the kind of its step, and what it fills in of what it answers."""
 
     kind: str
     told: str
     urgency: str = "urgent"
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    author_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    filling: Filling | None = None
 
-
-_OFFER: Final = ("cd-handover-offer",)
-_TAKEN_NOTE_OF: Final = ("cd-stop", "cd-control-lost", "cd-request", "cd-route-change")
-_CONDITIONS: Final = ("cd-conditions",)
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "acknowledge": Command(
         "cd-acknowledgement",
         N_("Say that the request, a stop or a loss of control was taken note of."),
-        names={"message_digest": _TAKEN_NOTE_OF},
+        filling=cd_filling.ACKNOWLEDGED,
     ),
     "answer": Command(
         "cd-conditions-answer",
         N_("Answer the conditions that a state set."),
-        names={"conditions_digest": _CONDITIONS},
-        author_of={"member": _CONDITIONS},
+        filling=cd_filling.CONDITIONS,
     ),
     "withdraw": Command("cd-withdrawal", N_("Withdraw the request, or your own authorisation.")),
     "confirm": Command("cd-confirmation", N_("Confirm an oral request in writing, within three days.")),
@@ -63,10 +60,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "cd-handover-acceptance",
         N_("Take the consignment over: you are responsible from now on."),
         "flash",
-        names={"offer_digest": _OFFER},
+        filling=cd_filling.OFFER,
     ),
     "decline": Command(
-        "cd-handover-refusal", N_("Decline a handover that was offered."), "flash", names={"offer_digest": _OFFER}
+        "cd-handover-refusal", N_("Decline a handover that was offered."), "flash", filling=cd_filling.OFFER
     ),
     "reroute": Command(
         "cd-route-change", N_("Change the route; a new state enters by its own authorisation."), "flash"
@@ -75,7 +72,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "resume": Command("cd-resumption", N_("Lift your suspension.")),
     "lost": Command("cd-control-lost", N_("Tell everybody at once that control was lost."), "flash"),
     "stop": Command("cd-stop", N_("Stop the delivery on your territory; it goes ahead of everything."), "flash"),
-    "lift": Command("cd-stop-lifting", N_("Lift your stop; two officers sign."), names={"stop_digest": ("cd-stop",)}),
+    "lift": Command("cd-stop-lifting", N_("Lift your stop; two officers sign."), filling=cd_filling.OWN_STOP),
     "intervene": Command("cd-intervention", N_("Report the seizure or arrest that ended the delivery."), "flash"),
     "delivered": Command("cd-delivered", N_("Report that the consignment reached its destination."), "flash"),
     "substitute": Command("cd-substitution", N_("Record a substitution, with weights and seals before and after.")),
@@ -176,7 +173,7 @@ def _take(
     """Make the step and send it; what the thread determines is filled in."""
     kind = kinds.all_kinds()[step.kind]
     if template:
-        click.echo(kind.template(lang()).replace("to: []", "# to: everybody who takes part, filled in"), nl=False)
+        click.echo(_template(step, kind), nl=False)
         return
     desk, now = terminal(), drafting.now()
     fields = _given(given)
@@ -188,7 +185,8 @@ def _take(
             return found, first.header
 
     found, opening = run(look())
-    fields = {**_named(step, found), **fields}
+    named = draft is not None or (step.filling is not None and step.filling.fields[-1] in fields)
+    fields = {**_filled_in(step, found, desk.profile().member, strictly=not named), **fields}
     if draft is not None:
         read = drafting.read(draft, now, fields)
         _check_kind(draft, read, kind.name)
@@ -222,15 +220,25 @@ def _in_thread(prepared: Prepared, found: workflow_pb2.GetWorkflowResponse, desk
     return replace(prepared, envelope=envelope, parents=())
 
 
-def _named(step: Command, found: workflow_pb2.GetWorkflowResponse) -> dict[str, str]:
-    """Fill in the digest, or the author, of the latest step of the kinds that the command is about."""
-    fields: dict[str, str] = {}
-    for each in found.steps:
-        if not each.effective:
-            continue
-        fields |= {name: each.message_digest.hex() for name, wanted in step.names.items() if each.kind in wanted}
-        fields |= {name: each.author for name, wanted in step.author_of.items() if each.kind in wanted}
-    return fields
+def _filled_in(step: Command, found: workflow_pb2.GetWorkflowResponse, own: str, *, strictly: bool) -> dict[str, str]:
+    """Fill in what the step answers; Refused where there is nothing and nobody named it either."""
+    if step.filling is None:
+        return {}
+    texts = step.filling.find(found, own)
+    if not texts and strictly:
+        thread = found.standing.thread_name
+        raise Refused("workflow_breach", thread, complaints=[Complaint(thread, _(step.filling.nothing))])
+    return dict(zip(step.filling.fields, texts, strict=False))
+
+
+def _template(step: Command, kind: "Kind") -> str:
+    """Give the draft without what is filled in."""
+    text = kind.template(lang())
+    for name in step.filling.fields if step.filling else ():
+        text = re.sub(rf"(?m)^  {name}:$", f"  # {name}:  # {_('filled in')}", text)
+    for name in ("to", "in_reply_to"):
+        text = re.sub(rf"(?m)^{name}: \[\]$", f"# {name}: []  # {_('filled in')}", text)
+    return text
 
 
 def _given(pairs: Sequence[str]) -> dict[str, str]:

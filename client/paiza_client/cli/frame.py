@@ -59,7 +59,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: P
 def as_object(error: PaizaError, code: ExitCode) -> dict[str, object]:
     """Give an error as the object that `--json` prints."""
     told = remedies.remedy(error.reason)
-    complaints: Sequence[Complaint] = error.complaints if isinstance(error, Refused) else ()
+    complaints = _complaints(error)
     shown: dict[str, object] = {
         "reason": error.reason,
         "what": _(told.what),
@@ -81,7 +81,7 @@ def _tell(error: PaizaError, code: ExitCode, arguments: Sequence[str]) -> int:
         return code
     shown = as_object(error, code)
     console = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
-    complaints = error.complaints if isinstance(error, Refused) else ()
+    complaints = _complaints(error)
     lines = [(_("Error"), str(shown["what"]))]
     if shown["where"] and not complaints:
         lines.append((_("Where"), str(shown["where"])))
@@ -95,6 +95,15 @@ def _tell(error: PaizaError, code: ExitCode, arguments: Sequence[str]) -> int:
     for label, text in lines:
         console.print(Text.assemble((f"{label}: ", "bold red" if label == lines[0][0] else "bold"), plain(text)))
     return code
+
+
+def _complaints(error: PaizaError) -> Sequence[Complaint]:
+    complaints: Sequence[Complaint] = error.complaints if isinstance(error, Refused) else ()
+    if error.reason == "workflow_breach" and not complaints:
+        from paiza_client.cli import breaches  # noqa: PLC0415 - few errors need the rules
+
+        return breaches.complaints(error.detail)
+    return complaints
 
 
 def _is_saved(error: PaizaError) -> bool:

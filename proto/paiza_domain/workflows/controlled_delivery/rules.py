@@ -1,5 +1,6 @@
 """The rules a step may break: a stable code, the invariant it belongs to, and a sentence in either language."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -135,3 +136,24 @@ class Breach:
     def text(self, lang: str) -> str:
         """Say it in `lang`."""
         return translate(TEXTS[self.rule], lang).format(**self.values)
+
+
+_NEXT_RULE: Final = re.compile(r"; (?=[a-z_]+: )")
+
+
+def read_told(told: str) -> tuple[Breach, ...]:
+    """Read back what a node told of a refused step, "rule: sentence; rule: sentence" in English.
+
+    So that it can be said in another language. What a newer node tells and this table does not know is left out.
+    """
+    return tuple(breach for each in _NEXT_RULE.split(told) if (breach := _read_one(each)))
+
+
+def _read_one(told: str) -> Breach | None:
+    code, _, sentence = told.partition(": ")
+    rule = next((each for each in Rule if each == code), None)
+    if rule is None:
+        return None
+    pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(TEXTS[rule]))
+    found = re.fullmatch(pattern, sentence, re.DOTALL)
+    return Breach(rule, found.groupdict()) if found else None
