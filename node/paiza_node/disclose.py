@@ -26,9 +26,8 @@ from paiza_node.model import (
 )
 from paiza_node.opening import stored
 from paiza_node.passing import taking_back
-from paiza_node.policy import MessageFacts
+from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.ports import Store
-from paiza_node.submit import principal_of
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.merkle import HASH_BYTES
 from paiza_wire.message import VerifiedMessage

@@ -1,6 +1,10 @@
-"""The node's own failures, beside the two families of the wire (`Rejected`, `Unavailable`)."""
+"""The node's own failures, and how those of the wire (`Rejected`, `Unavailable`) are told to the other side."""
 
 from collections.abc import Callable
+from datetime import timedelta
+
+from paiza.v1 import exchange_pb2
+from paiza_wire.errors import Rejected, Unavailable
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
@@ -31,3 +35,15 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
 def _filled(template: str, values: dict[str, object]) -> str:
     # A text without values may hold braces of its own, such as those of a path.
     return template.format(**values) if values else template
+
+
+def rejection(error: Rejected) -> exchange_pb2.Rejection:
+    """Write a final refusal down for the other side."""
+    return exchange_pb2.Rejection(reason=error.reason, detail=error.detail)
+
+
+def retry(error: Unavailable) -> exchange_pb2.Retry:
+    """Write down for the other side that nothing was decided."""
+    answer = exchange_pb2.Retry(reason=error.reason, detail=error.detail)
+    answer.retry_after.FromTimedelta(timedelta(seconds=error.retry_after_seconds or 1.0))
+    return answer

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from typing import Final
 
 from paiza.v1 import attachment_pb2, log_pb2, officer_pb2
 from paiza_domain.thread import UNMARKED, Marks
+
+LOGGED_DIGITS: Final = 16  # hex digits of a digest in what the node prints: enough to find the message
 
 
 class MessageState(IntEnum):

@@ -14,9 +14,17 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
-from paiza_node.model import ForeignProof, KnownLog, Outgoing, Passing, Postponement, ProofKind, Settlement
+from paiza_node.model import (
+    LOGGED_DIGITS,
+    ForeignProof,
+    KnownLog,
+    Outgoing,
+    Passing,
+    Postponement,
+    ProofKind,
+    Settlement,
+)
 from paiza_node.rewrap import rewrap
-from paiza_node.submit import LOGGED_DIGITS
 from paiza_wire import receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable

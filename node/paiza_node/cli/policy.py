@@ -25,10 +25,9 @@ from paiza_node.model import MessageQuery, MessageRow
 from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.passing.export import AUDIENCES
-from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, member_rules
+from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, member_rules, principal_of
 from paiza_node.policy.sentences import SENTENCES
 from paiza_node.store import SqlStore
-from paiza_node.submit import principal_of
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

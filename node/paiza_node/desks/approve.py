@@ -18,11 +18,13 @@ import structlog
 from paiza.v1 import approval_pb2, log_pb2, message_pb2, notice_pb2
 from paiza_domain import kinds, notices
 from paiza_node.context import Context
+from paiza_node.desks.waiting import Waits, approved_entry, waits
 from paiza_node.disclose import MAX_REASON, own_proof
 from paiza_node.ledger import Pen
-from paiza_node.model import ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
+from paiza_node.model import LOGGED_DIGITS, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
 from paiza_node.opening import stored
-from paiza_node.submit import LOGGED_DIGITS, Submit, Waits, approved_entry, waits
+from paiza_node.release import Outcome
+from paiza_node.submit import Submit
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage
@@ -46,7 +48,7 @@ class Approved:
 
     index: int
     entry: bytes
-    outcome: object
+    outcome: Outcome
 
 
 class Approve:
@@ -166,7 +168,7 @@ class Approve:
         done, signed = committed.result
         if isinstance(done, Rejected):
             raise await self._denied(officer, row, done)
-        self._submit.tell(officer, item, done.outcome)  # type: ignore[arg-type]  # an outcome of Submit's own
+        self._submit.tell(officer, item, done.outcome)
         self._tell_drafter(row, "approval_given" if done.entry else "")
         return self._answer(done, committed.checkpoint.size, committed.checkpoint.note, signed)
 
@@ -262,7 +264,7 @@ class Approve:
     def _answer(self, done: Approved, size: int, note: bytes, signed: bytes) -> approval_pb2.ApproveResponse:
         response = approval_pb2.ApproveResponse(
             checkpoint=note,
-            result=self._submit.answer(done.outcome, size),  # type: ignore[arg-type]  # an outcome of Submit's own
+            result=self._submit.answer(done.outcome, size),
             signatures=message_pb2.SignedMessage.FromString(signed).signatures,
         )
         if done.entry:

@@ -19,9 +19,9 @@ from paiza_node.edge.workflow_service import sees_thread
 from paiza_node.finding.search import Search
 from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
 from paiza_node.news import Item
-from paiza_node.policy import MessageFacts
+from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.ports import Reads
-from paiza_node.submit import Submit, principal_of
+from paiza_node.submit import Submit
 from paiza_node.workflows.duties import Duties, overlapping
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable

@@ -19,10 +19,9 @@ from paiza_node.disclose import MAX_REASON
 from paiza_node.finding.index import CURSOR, Blinder
 from paiza_node.ledger import Ledger
 from paiza_node.model import Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
-from paiza_node.policy import MessageFacts
+from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
-from paiza_node.submit import principal_of
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId

@@ -14,12 +14,12 @@ from paiza.v1 import log_pb2, message_pb2, passing_pb2
 from paiza_domain import kinds
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
+from paiza_node.errors import rejection
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, Officer
 from paiza_node.passing import grants
 from paiza_node.passing.forward import check_reason, read
-from paiza_node.policy import Circumstances, MessageFacts
-from paiza_node.submit import principal_of, rejection
+from paiza_node.policy import Circumstances, MessageFacts, principal_of
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 

@@ -19,8 +19,10 @@ from paiza_domain import codes, kinds
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.disclose import foreign_proof, own_proof
+from paiza_node.errors import rejection
 from paiza_node.ledger import Pen
 from paiza_node.model import (
+    LOGGED_DIGITS,
     DeliveryRow,
     MessageRow,
     MessageState,
@@ -30,10 +32,9 @@ from paiza_node.model import (
     ProofKind,
 )
 from paiza_node.passing import grants
-from paiza_node.policy import Circumstances, MessageFacts, Principal
+from paiza_node.policy import Circumstances, MessageFacts, Principal, principal_of
 from paiza_node.ports import Reads, Store
 from paiza_node.rewrap import wrap_for
-from paiza_node.submit import LOGGED_DIGITS, principal_of, rejection
 from paiza_node.workflows import precedence
 from paiza_register import Register
 from paiza_wire import message as wire

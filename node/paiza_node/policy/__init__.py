@@ -17,6 +17,7 @@ import cedarpy
 from paiza.v1 import message_pb2
 from paiza_domain import handling
 from paiza_node.errors import N_, NodeStopped
+from paiza_node.model import Officer
 from paiza_wire.errors import Rejected
 
 REMEMBERED: Final = 4096  # decisions; they depend on nothing but what they are asked about
@@ -44,6 +45,11 @@ class Principal:
     unit: str = ""
     suspended: bool = False
     node: bool = False
+
+
+def principal_of(officer: Officer) -> Principal:
+    """Give an officer as the rules see him."""
+    return Principal(officer.id, officer.roles, officer.unit, officer.suspended)
 
 
 UNLIMITED: Final = handling.Marks(tlp="CLEAR", code="H0")
