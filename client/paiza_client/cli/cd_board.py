@@ -178,7 +178,10 @@ def standing_json(standing: workflow_pb2.WorkflowStanding) -> dict[str, object]:
 
 
 def _dicts(records: Sequence[workflow_pb2.WorkflowAlarm | workflow_pb2.WorkflowState]) -> list[dict[str, object]]:
-    return [MessageToDict(each, preserving_proto_field_name=True) for each in records]
+    return [
+        MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for each in records
+    ]
 
 
 def _as_json(found: workflow_pb2.GetWorkflowResponse) -> dict[str, object]:

@@ -138,7 +138,7 @@ class Breach:
         return translate(TEXTS[self.rule], lang).format(**self.values)
 
 
-_NEXT_RULE: Final = re.compile(r"; (?=[a-z_]+: )")
+_NEXT_RULE: Final = re.compile(rf"; (?=(?:{'|'.join(Rule)}): )")
 
 
 def read_told(told: str) -> tuple[Breach, ...]:

@@ -8,7 +8,7 @@ from paiza_domain.workflows.controlled_delivery.rules import TEXTS, Breach, Rule
 
 
 def _breach(rule: Rule) -> Breach:
-    return Breach(rule, {name: f"«{name}; a: b»" for name in re.findall(r"\{(\w+)\}", TEXTS[rule])})
+    return Breach(rule, {name: f"«{name}: of one; and two»" for name in re.findall(r"\{(\w+)\}", TEXTS[rule])})
 
 
 @pytest.mark.parametrize("rule", list(Rule))
@@ -19,8 +19,13 @@ def test_every_rule_is_read_back(rule: Rule) -> None:
 
 
 def test_several_rules_stand_apart() -> None:
-    """Several rules told of one step are read one by one; what is not known is left out."""
-    first, second = Breach(Rule.PLAN_MISSING), Breach(Rule.STOPPED, {"member": "kaz"})
-    told = f"{first.rule}: {first.text('en')}; some_newer_rule: Whatever.; {second.rule}: {second.text('en')}"
+    """Several rules told of one step are read one by one."""
+    first, second = Breach(Rule.NOT_ADDRESSED_TO_ALL, {"members": "uzb"}), Breach(Rule.STOPPED, {"member": "kaz"})
+    told = "; ".join(f"{each.rule}: {each.text('en')}" for each in (first, second))
     assert read_told(told) == (first, second)
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    """A rule of a newer node, or a sentence that is no rule, is not guessed at."""
+    assert read_told("some_newer_rule: Whatever.") == ()
     assert read_told("a step of a workflow is undone by another step of it, not recalled") == ()
