@@ -5,10 +5,10 @@ from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
 from paiza_node.desks.need_to_know import lister
-from paiza_node.disclose import foreign_proof, forwardings_of, proofs_of
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, Officer, StoredEntry
 from paiza_node.ports import Store
+from paiza_node.proofs import foreign_proof, forwardings_of, proofs_of
 from paiza_node.refresh import Registers
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

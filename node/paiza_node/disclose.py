@@ -5,34 +5,25 @@ crash after the commit and before the answer leaves an OPENED entry for somethin
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
 
 from paiza.v1 import attachment_pb2, log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Pen
 from paiza_node.model import (
-    AttachmentProof,
-    ForeignProof,
+    MAX_REASON,
     MessageRow,
-    MessageState,
     Officer,
     Opened,
-    PassedOn,
-    ProofKind,
     StoredEntry,
 )
 from paiza_node.opening import stored
 from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts, principal_of
-from paiza_node.ports import Store
+from paiza_node.proofs import forwardings_of, own_proof, proofs_of
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.merkle import HASH_BYTES
 from paiza_wire.message import VerifiedMessage
-
-MAX_REASON: Final = 1000  # characters of why something is opened
 
 
 class Disclose:
@@ -162,58 +153,3 @@ def _log_denied(pen: Pen, officer: Officer, row: MessageRow, detail: str) -> Non
         event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason="policy_denied"
     )
     pen.append(entry, text=detail)
-
-
-def proofs_of(
-    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
-) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
-    """Give releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
-    with store.reads() as reads:
-        foreign = reads.proofs(row.digest)
-        if row.state is MessageState.RELEASED:
-            own = reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(row.digest)])
-        else:
-            own = list(reads.answers([row.digest]).values())
-            own += reads.entries_at([each.log_index for each in reads.passed_on_of(row.digest) if not each.denied])
-    # What was committed a moment ago may still wait for the checkpoint that proves it.
-    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
-    if row.state is MessageState.RELEASED:
-        return ours, _foreign(foreign, ProofKind.ANSWER)
-    released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
-    return released, [*ours, *_foreign(foreign, ProofKind.ANSWER)]
-
-
-def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
-    """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
-    with store.reads() as reads:
-        own = reads.entries_at([index for _, index, _ in reads.forwarded_indices(digest)])
-        shown = [each for each in reads.passed_on_of(digest) if not each.denied]
-    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
-    return [*ours, *(_shown(each) for each in shown)]
-
-
-def _shown(passed: PassedOn) -> log_pb2.LogProof:
-    hashes = [passed.hashes[first : first + HASH_BYTES] for first in range(0, len(passed.hashes), HASH_BYTES)]
-    proven = log_pb2.ProvenEntry(entry=passed.entry, index=passed.index, inclusion_hashes=hashes)
-    return log_pb2.LogProof(proven=proven, checkpoint=passed.checkpoint)
-
-
-def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log_pb2.LogProof:
-    """Prove an entry of our own log to a checkpoint of ours."""
-    (hashes,) = ledger.prove([entry.index], size)
-    return log_pb2.LogProof(
-        proven=log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes), checkpoint=note
-    )
-
-
-def foreign_proof(proof: ForeignProof | AttachmentProof) -> log_pb2.LogProof:
-    """Give a kept proof of another member's log as it is shown."""
-    hashes = [proof.hashes[first : first + HASH_BYTES] for first in range(0, len(proof.hashes), HASH_BYTES)]
-    return log_pb2.LogProof(
-        proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=hashes),
-        checkpoint=proof.checkpoint,
-    )
-
-
-def _foreign(proofs: Sequence[ForeignProof], kind: ProofKind) -> list[log_pb2.LogProof]:
-    return [foreign_proof(proof) for proof in proofs if proof.kind is kind]

@@ -8,6 +8,7 @@ from typing import Final
 from paiza.v1 import attachment_pb2, log_pb2, officer_pb2
 from paiza_domain.thread import UNMARKED, Marks
 
+MAX_REASON: Final = 1000  # characters of why an officer or operator did something
 LOGGED_DIGITS: Final = 16  # hex digits of a digest in what the node prints: enough to find the message
 
 

@@ -11,12 +11,11 @@ from paiza_node.attachments.attached import standing
 from paiza_node.context import Context
 from paiza_node.deliver import Deliver
 from paiza_node.ledger import Pen
-from paiza_node.model import AttachmentRow, DeliveryRow, Head, Postponement, QueueSummary, Settlement
+from paiza_node.model import MAX_REASON, AttachmentRow, DeliveryRow, Head, Postponement, QueueSummary, Settlement
 from paiza_wire.errors import Rejected
 
 DEFAULT_QUEUE: Final = 100
 MAX_QUEUE: Final = 1000
-MAX_REASON: Final = 1000  # characters of why a delivery is dropped
 
 
 log = structlog.get_logger("paiza.operate")

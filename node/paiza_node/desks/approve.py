@@ -19,10 +19,10 @@ from paiza.v1 import approval_pb2, log_pb2, message_pb2, notice_pb2
 from paiza_domain import kinds, notices
 from paiza_node.context import Context
 from paiza_node.desks.waiting import Waits, approved_entry, waits
-from paiza_node.disclose import MAX_REASON, own_proof
 from paiza_node.ledger import Pen
-from paiza_node.model import LOGGED_DIGITS, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
+from paiza_node.model import LOGGED_DIGITS, MAX_REASON, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
 from paiza_node.opening import stored
+from paiza_node.proofs import own_proof
 from paiza_node.release import Outcome
 from paiza_node.submit import Submit
 from paiza_wire import message as wire

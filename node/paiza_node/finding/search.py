@@ -15,10 +15,9 @@ from paiza.v1 import log_pb2, message_pb2, search_pb2
 from paiza_domain import kinds, reference, searching
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded
-from paiza_node.disclose import MAX_REASON
 from paiza_node.finding.index import CURSOR, Blinder
 from paiza_node.ledger import Ledger
-from paiza_node.model import Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
+from paiza_node.model import MAX_REASON, Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
 from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers

@@ -18,11 +18,11 @@ from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2, passing_pb
 from paiza_domain import codes, kinds
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
-from paiza_node.disclose import foreign_proof, own_proof
 from paiza_node.errors import rejection
 from paiza_node.ledger import Pen
 from paiza_node.model import (
     LOGGED_DIGITS,
+    MAX_REASON,
     DeliveryRow,
     MessageRow,
     MessageState,
@@ -34,13 +34,13 @@ from paiza_node.model import (
 from paiza_node.passing import grants
 from paiza_node.policy import Circumstances, MessageFacts, Principal, principal_of
 from paiza_node.ports import Reads, Store
+from paiza_node.proofs import foreign_proof, own_proof
 from paiza_node.rewrap import wrap_for
 from paiza_node.workflows import precedence
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
 
-MAX_REASON: Final = 1000  # characters of why something is passed on
 MAX_SHARED: Final = 1024  # messages of a thread shared at once
 
 _FAILED: Final = frozenset({

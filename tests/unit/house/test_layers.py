@@ -1,9 +1,11 @@
 """The layers of the packages, and that their check bites."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ VIOLATIONS = {
     "bytes that import meaning": ("proto/paiza_wire/stray.py", "import paiza_domain", "programs"),
     "a node module without a layer": ("node/paiza_node/utils.py", "", "node"),
     "a verb that imports bootstrap": ("node/paiza_node/submit.py", "import paiza_node.bootstrap", "node"),
+    "a judgement that imports a verb": ("node/paiza_node/passing/grants.py", "import paiza_node.submit", "rooms"),
+    "a verb that imports an officers' room": ("node/paiza_node/receive.py", "import paiza_node.desks.approve", "rooms"),
     "the store importing the edge": ("node/paiza_node/store/stray.py", "import paiza_node.edge", "node"),
     "cryptography outside the wire": (
         "proto/paiza_domain/stray.py",
@@ -32,6 +36,7 @@ VIOLATIONS = {
 }
 PERMITTED = {
     "cryptography in the wire": ("proto/paiza_wire/stray.py", "import cryptography.x509"),
+    "a room that imports a verb": ("node/paiza_node/desks/approve.py", "import paiza_node.submit"),
     "sqlalchemy in the store": ("node/paiza_node/store/stray.py", "import sqlalchemy.orm"),
     "grpc at the edge": ("node/paiza_node/edge/stray.py", "import grpc.aio"),
     "grpc in the peers": ("node/paiza_node/peers.py", "import grpc.aio"),
@@ -46,7 +51,15 @@ def skeleton(root: Path, tmp_path: Path) -> Path:
     for source_root, packages in SOURCE_ROOTS.items():
         for package in packages:
             plant(tmp_path, f"{source_root}/{package}/__init__.py")
-    for module in ("edge/__init__.py", "store/__init__.py", "bootstrap.py"):
+    for module in (
+        "edge/__init__.py",
+        "store/__init__.py",
+        "passing/__init__.py",
+        "desks/__init__.py",
+        "desks/approve.py",
+        "bootstrap.py",
+        "submit.py",
+    ):
         plant(tmp_path, f"node/paiza_node/{module}")
     return tmp_path
 
@@ -96,6 +109,21 @@ def test_a_technology_is_allowed_where_it_belongs(skeleton: Path, use: str) -> N
     plant(skeleton, *PERMITTED[use])
     result = lint(skeleton)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_module_of_a_room_has_its_place(root: Path) -> None:
+    """The order of judgements, verbs and what uses them names every module of every room, or the whole room."""
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (rooms,) = [contract for contract in contracts if contract["id"] == "rooms"]
+    named = set(re.findall(r"paiza_node((?:\.\w+)+)", " ".join(rooms["layers"])))
+    modules = {
+        f".{room}.{path.stem}"
+        for room in ("attachments", "desks", "finding", "passing", "workflows")
+        for path in (root / "node/paiza_node" / room).glob("*.py")
+        if path.stem != "__init__"
+    }
+    assert len(modules) > 20
+    assert not {module for module in modules if module not in named and module.rpartition(".")[0] not in named}
 
 
 def test_source_roots_hold_the_known_packages_only(root: Path) -> None:

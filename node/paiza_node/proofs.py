@@ -1,0 +1,58 @@
+"""Proofs of one message, as officers and auditors are shown them: entries of our own log, and those kept of others."""
+
+from collections.abc import Sequence
+
+from paiza.v1 import log_pb2
+from paiza_node.ledger import Ledger
+from paiza_node.model import AttachmentProof, ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
+from paiza_node.ports import Store
+from paiza_wire.merkle import HASH_BYTES
+
+
+def proofs_of(
+    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
+) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
+    """Give releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
+    with store.reads() as reads:
+        foreign = reads.proofs(row.digest)
+        if row.state is MessageState.RELEASED:
+            own = reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(row.digest)])
+        else:
+            own = list(reads.answers([row.digest]).values())
+            own += reads.entries_at([each.log_index for each in reads.passed_on_of(row.digest) if not each.denied])
+    # What was committed a moment ago may still wait for the checkpoint that proves it.
+    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
+    if row.state is MessageState.RELEASED:
+        return ours, _foreign(foreign, ProofKind.ANSWER)
+    released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
+    return released, [*ours, *_foreign(foreign, ProofKind.ANSWER)]
+
+
+def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
+    """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
+    with store.reads() as reads:
+        own = reads.entries_at([index for _, index, _ in reads.forwarded_indices(digest)])
+        shown = [each for each in reads.passed_on_of(digest) if not each.denied]
+    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
+    return [*ours, *map(foreign_proof, shown)]
+
+
+def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log_pb2.LogProof:
+    """Prove an entry of our own log to a checkpoint of ours."""
+    (hashes,) = ledger.prove([entry.index], size)
+    return log_pb2.LogProof(
+        proven=log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes), checkpoint=note
+    )
+
+
+def foreign_proof(proof: ForeignProof | AttachmentProof | PassedOn) -> log_pb2.LogProof:
+    """Give a kept proof of another member's log as it is shown."""
+    hashes = [proof.hashes[first : first + HASH_BYTES] for first in range(0, len(proof.hashes), HASH_BYTES)]
+    return log_pb2.LogProof(
+        proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=hashes),
+        checkpoint=proof.checkpoint,
+    )
+
+
+def _foreign(proofs: Sequence[ForeignProof], kind: ProofKind) -> list[log_pb2.LogProof]:
+    return [foreign_proof(proof) for proof in proofs if proof.kind is kind]
