@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -20,14 +21,22 @@ from paiza_node.attachments.acknowledge import Answer, check_answers, record_ans
 from paiza_node.attachments.attached import awaited
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
+from paiza_node.errors import rejection, retry
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.lanes import each
 from paiza_node.ledger import Committed, Pen
-from paiza_node.model import AttachmentRow, ForeignProof, MessageRow, MessageState, ProofKind, StoredEntry
+from paiza_node.model import (
+    LOGGED_DIGITS,
+    AttachmentRow,
+    ForeignProof,
+    MessageRow,
+    MessageState,
+    ProofKind,
+    StoredEntry,
+)
 from paiza_node.passing import taking_back
 from paiza_node.passing.passed_on import Passed, TakePassedOn
 from paiza_node.policy import MessageFacts, Principal
-from paiza_node.submit import LOGGED_DIGITS, rejection, retry
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_register import Member, Register
@@ -39,6 +48,7 @@ from paiza_wire.message import VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
 
 MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signature
+MAX_IN_THREAD: Final = 2048  # messages of one member in one thread: to see where it stands it is read whole
 MAX_SIZES: Final = 4  # of one proof of growth
 MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in our future; clocks of states differ
 PROTOCOL_VERSION: Final = 1
@@ -129,6 +139,7 @@ class Receive:
         self._desks = desks
         self._passed_on = TakePassedOn(context, desks)
         self._clock = context.clock
+        self._firsts = precedence.Share()
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
     async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
@@ -178,8 +189,12 @@ class Receive:
             raise
         size = len(request.dispatches)
         first = precedence.claims_first([dispatch.message for dispatch in request.dispatches])
+        in_share = not first or self._firsts.take(member.id, monotonic())
+        first = first and in_share
         answers = check_answers(request.attachment_answers, checkpoint, member.id, self._member)
-        committed = await self.take(member, request.dispatches, checkpoint, first=first, answers=answers)
+        committed = await self.take(
+            member, request.dispatches, checkpoint, first=first, answers=answers, ahead=in_share
+        )
         return await self._lane.run(
             size, lambda: self._answer(member, committed, request.growth.known_size), first=first
         )
@@ -192,10 +207,12 @@ class Receive:
         *,
         first: bool = False,
         answers: Sequence[Answer] = (),
+        ahead: bool = True,
     ) -> Committed[list[_Outcome]]:
         """Check and store messages that a member's node handed over, proven to a checkpoint that was accepted.
 
-        ``first``: ahead of all other work. ``answers``: what its log says of attachments of ours.
+        ``first``: ahead of all other work. ``answers``: what its log says of attachments of ours. ``ahead``: whether
+        what overtakes does so here; not where that member has used up its share.
         """
         checked = await self._lane.run(
             len(dispatches), lambda: self._check_all(member, dispatches, checkpoint), first=first
@@ -206,16 +223,17 @@ class Receive:
         def work(pen: Pen) -> list[_Outcome]:
             pen.tx.put_known_log(known)
             told.update(record_answers(pen, answers, member.id, self._node_id, self._registers.version))
-            return self._take_all(pen, member, checked)
+            return self._take_all(pen, member, _in_bounds(pen, member, checked))
 
-        ahead = {item.digest for item in checked if isinstance(item, _Taken | Passed) and item.goes_first}
-        committed = await self._ledger.commit(work, first=bool(ahead))
+        going = [item for item in checked if isinstance(item, _Taken | Passed)]
+        alarms = {item.digest for item in going if item.goes_first} if ahead else set()
+        committed = await self._ledger.commit(work, first=bool(alarms))
         arrived = [
             item.digest
             for item, outcome in zip(checked, committed.result, strict=True)
             if isinstance(item, _Taken | Passed) and isinstance(outcome, StoredEntry) and item.refusal is None
         ]
-        self._news.publish([*arrived, *told], ahead)
+        self._news.publish([*arrived, *told], alarms)
         self._news.publish(_concerned(item for item in checked if isinstance(item, _Taken)))
         self._new_holders(item.digest for item in checked if isinstance(item, Passed) and item.message is None)
         if arrived:
@@ -456,6 +474,24 @@ class Receive:
             growth=claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
             results=[_result(outcome, proofs) for outcome in outcomes],
         )
+
+
+def _in_bounds(pen: Pen, member: Member, checked: Sequence[_Checked]) -> list[_Checked]:
+    """Refuse what a member has too much of in one thread: nothing of it is kept, not even the refusal."""
+    items = [item for item in checked if isinstance(item, _Taken) and item.message.header.parent_digests]
+    sizes = pen.tx.thread_sizes(member.id, {item.thread for item in items})
+    known = pen.tx.answers([item.digest for item in items])
+    bounded: list[_Checked] = []
+    for item in checked:
+        follows = isinstance(item, _Taken) and item.thread in sizes and item.digest not in known
+        if follows and isinstance(item, _Taken):
+            sizes[item.thread] += 1
+            if sizes[item.thread] > MAX_IN_THREAD:
+                detail = f"a thread holds at most {MAX_IN_THREAD} messages of one member"
+                bounded.append(Rejected("too_large", detail))
+                continue
+        bounded.append(item)
+    return bounded
 
 
 def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:

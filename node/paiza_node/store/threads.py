@@ -21,6 +21,15 @@ class ThreadReads:
         statement = select(s.message).where(m.thread_id == thread_id, m.state != int(MessageState.REFUSED))
         return [message_row(row) for row in self._connection.execute(statement.order_by(m.seq))]
 
+    def thread_sizes(self, author: str, threads: Collection[bytes]) -> dict[bytes, int]:
+        """Count the messages of one member in each of these threads, those that were refused too."""
+        m = s.message.c
+        found: dict[bytes, int] = dict.fromkeys(threads, 0)
+        for thread_id in found:
+            counted = select(func.count()).where(m.thread_id == thread_id, m.author == author)
+            found[thread_id] = int(self._connection.execute(counted).scalar_one())
+        return found
+
     def operations(self, thread_id: bytes) -> list[MessageRow]:
         """Give the messages that describe the operation a thread belongs to; none where it begins with another kind."""
         m = s.message.c

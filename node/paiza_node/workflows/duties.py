@@ -27,6 +27,7 @@ REMIND_BEFORE: Final = (timedelta(days=1), timedelta(hours=1), timedelta(0))  # 
 ASK_AFTER: Final = timedelta(seconds=2)  # what overtook its ancestors is usually followed by them
 ASK_LONGEST: Final = timedelta(hours=1)  # between two questions for the same ancestors
 IDLE_SECONDS: Final = 3600.0  # look at the clock at least this often: it may have been set
+MAX_LIVE: Final = 200  # live workflows of one other member that are watched over; a whole region has some dozens
 LOAD_PAGE: Final = 100  # threads looked for at once
 
 Ask = Callable[[str, Sequence[bytes]], Awaitable[None]]
@@ -48,14 +49,19 @@ class _Case:
     ask_time: datetime | None = None
     asked: int = 0
     shared: set[tuple[str, bytes]] = field(default_factory=set)  # with whom which step was shared since the start
+    speaks_of: Pointers = field(init=False)  # what all its steps speak of, joined once: every other is compared with it
+
+    def __post_init__(self) -> None:
+        """Join what the steps speak of."""
+        self.speaks_of = Pointers()
+        for each in self.pointers.values():
+            self.speaks_of = self.speaks_of.joined(each)
 
     @property
-    def speaks_of(self) -> Pointers:
-        """Give what all its steps speak of."""
-        found = Pointers()
-        for each in self.pointers.values():
-            found = found.joined(each)
-        return found
+    def opener(self) -> str:
+        """Name the member that began it; where the beginning is not here, who wrote the first step that is."""
+        first = self.stood.steps[0].author if self.stood.steps else ""
+        return str(self.stood.standing.requester) or first
 
 
 class Duties:
@@ -82,6 +88,7 @@ class Duties:
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
         self._moved: set[bytes] = set()
+        self._passed_over: set[str] = set()  # members of which there are more than are watched over
         self._woken = asyncio.Event()
         self._told_until = clock()
 
@@ -183,12 +190,21 @@ class Duties:
             for other in self._cases.values():
                 other.overlaps.pop(thread_id, None)
             return
+        if known is None and self._too_many_of(case.opener):
+            if case.opener not in self._passed_over:  # said once, or the log is flooded in their place
+                log.warning("workflow_not_watched_over", member=case.opener, thread=case.stood.thread_name)
+            self._passed_over.add(case.opener)
+            return
         self._cases[thread_id] = case
         if case.stood.standing.waiting_for and case.ask_time is None:
             case.ask_time = self._clock() + ASK_AFTER
         elif not case.stood.standing.waiting_for:
             case.ask_time, case.asked = None, 0
         self._compare(case, tell=tell)
+
+    def _too_many_of(self, member: str) -> bool:
+        """Say whether another member has as many live workflows here as are watched over."""
+        return member != self._member and sum(case.opener == member for case in self._cases.values()) >= MAX_LIVE
 
     def _read(self, thread_id: bytes, known: _Case | None) -> _Case | None:
         with self._store.reads() as reads:

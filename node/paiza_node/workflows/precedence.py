@@ -4,6 +4,7 @@ Which kinds they are the kinds say (`Kind.overtakes`). A claim to go first is be
 moves a message forward in our queues and nothing else, and only in batches so small that nobody is held up by them.
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
@@ -15,6 +16,24 @@ from paiza_wire.errors import Rejected
 
 AHEAD_OF_FLASH: Final = int(message_pb2.URGENCY_FLASH) + 1  # urgency of a delivery that overtakes; no header has it
 MAX_FIRST: Final = 8  # messages of a batch that may go first: some milliseconds of work
+MAX_FIRST_CALLS: Final = 30  # calls of one member that go first in `SHARE_SECONDS`; others take their turn
+SHARE_SECONDS: Final = 60.0
+
+
+class Share:
+    """How often each member's calls may go first: a member that cries wolf holds nobody up."""
+
+    def __init__(self) -> None:
+        """Begin with nobody having gone first."""
+        self._calls: dict[str, deque[float]] = {}
+
+    def take(self, member: str, now: float) -> bool:
+        """Count a call at a time in seconds, and say whether it may go first."""
+        calls = self._calls.setdefault(member, deque(maxlen=MAX_FIRST_CALLS))
+        if len(calls) == MAX_FIRST_CALLS and now - calls[0] < SHARE_SECONDS:
+            return False
+        calls.append(now)
+        return True
 
 
 @cache

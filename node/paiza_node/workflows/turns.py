@@ -20,9 +20,10 @@ from paiza_node.model import MessageRow
 from paiza_node.ports import Reads
 from paiza_node.workflows.steps import Steps, known_kind
 from paiza_wire import message as wire
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 
 MAX_STANDINGS: Final = 512  # folded threads in memory
+MAX_JUDGED: Final = 8  # steps of one Submit; each is judged against its whole thread, and the log waits meanwhile
 MAX_BREACHES: Final = 8  # told of one step; the rest follow once these are mended
 
 
@@ -36,9 +37,13 @@ class Turns:
         self._released = released
         self._legal: dict[bytes, Step] = {}
         self._threads: dict[bytes, list[Step]] = {}
+        self._judged = 0
 
-    def judge(self, header: message_pb2.Header, step: Step) -> Rejected | None:
+    def judge(self, header: message_pb2.Header, step: Step) -> Rejected | Unavailable | None:
         """Say what a step breaks if it is released now; None where it may be."""
+        self._judged += 1
+        if self._judged > MAX_JUDGED:
+            return Unavailable("busy", f"at most {MAX_JUDGED} steps of workflows are released at once", 0.5)
         workflow = workflows.get(kinds.get(header.kind, header.kind_version).workflow)
         step = replace(step, release_time=self._pen.now)
         breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id)], step)

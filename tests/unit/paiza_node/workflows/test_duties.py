@@ -13,6 +13,7 @@ from paiza.v1.controlled_delivery_pb2 import (
     ControlledDeliveryWithdrawal,
 )
 from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_node.workflows import duties
 from paiza_node.workflows.duties import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room
@@ -54,6 +55,18 @@ async def test_officers_are_reminded_before_and_when_a_decision_falls_due(room: 
     assert told[0].text.en.startswith("KAZ-2026-00001: Decision of the state (")
     assert told[-1].text.ru.endswith(" UTC.")
     assert "срок истёк" in told[-1].text.ru
+
+
+async def test_a_member_cannot_fill_the_watch_with_its_own(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one other member only so many live workflows are watched over; those of others are, whatever it opens."""
+    monkeypatch.setattr(duties, "MAX_LIVE", 3)
+    flood = [room.begin("tjk").header.thread_id for _ in range(5)]
+    await room.duties.round()
+    assert len(set(room.duties.live) & set(flood)) == 3
+    others = {room.begin(member).header.thread_id for member in ("uzb", *["kaz"] * 4)}
+    await room.duties.round()
+    assert set(room.duties.live) >= others
+    assert len(room.duties.live) == 3 + len(others)
 
 
 async def test_restart_forgets_no_duty(room: Room) -> None:

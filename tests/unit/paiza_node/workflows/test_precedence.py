@@ -11,6 +11,7 @@ from paiza.v1 import log_pb2, notice_pb2
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.news import MAX_PENDING, News
 from paiza_node.store import open_store
+from paiza_node.workflows.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
 from tests.unit.paiza_node.test_ledger import SIGNER, CheckpointInMemory
 
 
@@ -49,6 +50,15 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
     go_on.set()
     await asyncio.gather(under_way, *rest)
     assert order == ["stop", *(f"bulk {number}" for number in range(5))]
+
+
+def test_who_cries_wolf_takes_his_turn() -> None:
+    """A member's calls go first so often in a minute and no oftener; that takes nothing from other members."""
+    share = Share()
+    assert [share.take("tjk", 0.0) for _ in range(MAX_FIRST_CALLS + 2)] == [True] * MAX_FIRST_CALLS + [False] * 2
+    assert share.take("uzb", 0.0)
+    assert not share.take("tjk", SHARE_SECONDS - 1)
+    assert share.take("tjk", SHARE_SECONDS)
 
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:

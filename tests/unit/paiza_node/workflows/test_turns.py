@@ -11,8 +11,8 @@ from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow
 from paiza_node.workflows.precedence import claims_first, overtakes, urgency_of
-from paiza_node.workflows.turns import Turns
-from paiza_wire.errors import Rejected
+from paiza_node.workflows.turns import MAX_JUDGED, Turns
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room
@@ -25,12 +25,12 @@ def room(tmp_path: Path) -> Iterator[Room]:
         yield opened
 
 
-def judged(room: Room, *messages: VerifiedMessage) -> list[Rejected | None]:
+def judged(room: Room, *messages: VerifiedMessage) -> list[Rejected | Unavailable | None]:
     """Judge messages as one batch does, each released before the next is judged; nothing is stored."""
 
-    def work(pen: Pen, released: list[MessageRow]) -> list[Rejected | None]:
+    def work(pen: Pen, released: list[MessageRow]) -> list[Rejected | Unavailable | None]:
         turns = Turns(room.steps, pen, released)
-        found: list[Rejected | None] = []
+        found: list[Rejected | Unavailable | None] = []
         for message in messages:
             verdict = turns.judge(message.header, room.steps.open(message, room.clock.now))
             if verdict is None:
@@ -88,7 +88,7 @@ def test_what_came_between_check_and_release_counts(room: Room) -> None:
     opened = room.steps.open(begun, room.clock.now)
     stop = room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[plan.digest])
 
-    def work(pen: Pen) -> list[Rejected | None]:
+    def work(pen: Pen) -> list[Rejected | Unavailable | None]:
         before = Turns(room.steps, pen, []).judge(begun.header, opened)
         room.write(pen, stop)
         return [before, Turns(room.steps, pen, []).judge(begun.header, opened)]
@@ -97,6 +97,15 @@ def test_what_came_between_check_and_release_counts(room: Room) -> None:
     assert before is None
     assert after is not None
     assert after.reason == "workflow_breach"
+
+
+def test_only_so_many_steps_are_judged_at_once(room: Room) -> None:
+    """The log waits while a step is judged: of a larger batch the rest is to be brought again, and nothing is lost."""
+    requests = [room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now)) for _ in range(10)]
+    found = judged(room, *requests)
+    assert found[:MAX_JUDGED] == [None] * MAX_JUDGED
+    assert {each.reason for each in found[MAX_JUDGED:] if each is not None} == {"busy"}
+    assert None not in found[MAX_JUDGED:]
 
 
 def test_invalid_content_is_refused_before_it_is_judged(room: Room) -> None:
