@@ -128,7 +128,7 @@ def ports_of(pid: int) -> set[int]:
             with contextlib.suppress(OSError):  # closed meanwhile
                 if (target := str(link.readlink())).startswith("socket:["):
                     inodes.add(target.removeprefix("socket:[").removesuffix("]"))
-        lines = [line.split() for name in ("tcp", "tcp6") for line in (folder / "net" / name).open()]
+        lines = [line.split() for name in ("tcp", "tcp6") for line in (folder / "net" / name).read_text().splitlines()]
     except OSError:
         return set()
     return {int(words[1].rpartition(":")[2], 16) for words in lines if len(words) > INODE and words[INODE] in inodes}
