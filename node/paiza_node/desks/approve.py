@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import approval_pb2, log_pb2, message_pb2, notice_pb2
-from paiza_domain import kinds, notices
+from paiza.v1 import approval_pb2, log_pb2, message_pb2
 from paiza_node.context import Context
+from paiza_node.desks.telling import ASKED, approval_notice
 from paiza_node.desks.waiting import Waits, approved_entry, waits
 from paiza_node.ledger import Pen
 from paiza_node.model import LOGGED_DIGITS, MAX_REASON, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
@@ -197,7 +197,7 @@ class Approve:
 
     def asked(self, message: PendingMessage, drafter: str) -> None:
         """Tell the officers who must sign, if they watch, that a message waits for them."""
-        notice = _notice(message.header, message.digest, "approval_asked", drafter)
+        notice = approval_notice(message.header, message.digest, ASKED, drafter)
         self._news.tell(notice, only=[signer.id for signer in message.missing])
 
     async def keep_watch(self) -> None:
@@ -242,7 +242,11 @@ class Approve:
 
     async def _repeated(self, officer: Officer, row: ApprovalRow) -> tuple[Approved, int, bytes, bytes] | None:
         """Answer an officer who signed before, as then."""
-        if officer.id == row.drafter or officer.id in row.missing or row.state not in _SIGNED_BEFORE:
+        if officer.id == row.drafter or row.state not in _SIGNED_BEFORE:
+            return None
+        if (
+            row.state is ApprovalState.WAITING and officer.id in row.missing
+        ):  # once released, none is struck off the list
             return None
 
         def work(pen: Pen) -> tuple[Approved, bytes] | None:
@@ -282,7 +286,7 @@ class Approve:
 
     def _tell_drafter(self, row: ApprovalRow, code: str, text: str = "") -> None:
         if code:
-            self._news.tell(_notice(wire.parse_header(row.header), row.digest, code, text), only=[row.drafter])
+            self._news.tell(approval_notice(wire.parse_header(row.header), row.digest, code, text), only=[row.drafter])
 
 
 _SIGNED_BEFORE: Final = frozenset({ApprovalState.WAITING, ApprovalState.RELEASED})
@@ -322,17 +326,3 @@ def _log_opened(pen: Pen, officer: Officer, digest: bytes, number: int, reason: 
     )
     pen.tx.add_opened(Opened(digest, number, officer.id, index))
     return StoredEntry(index, pen.entries[-1][1])
-
-
-def _notice(header: message_pb2.Header, digest: bytes, code: str, said: str) -> notice_pb2.Notice:
-    titles = kinds.get(header.kind, header.kind_version).titles
-    short = header.message_id.hex()[: notices.SHORT_ID]
-    return notice_pb2.Notice(
-        code=code,
-        thread_id=header.thread_id,
-        message_digest=digest,
-        text=notice_pb2.BilingualText(
-            ru=notices.approval_text(code, titles["ru"], short, said, "ru"),
-            en=notices.approval_text(code, titles["en"], short, said, "en"),
-        ),
-    )
