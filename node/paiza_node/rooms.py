@@ -21,6 +21,7 @@ from paiza_node.deliver import Deliver
 from paiza_node.desks.approve import Approve
 from paiza_node.desks.assign import Assign
 from paiza_node.desks.need_to_know import Desks, opener
+from paiza_node.desks.telling import Pending
 from paiza_node.disclose import Disclose
 from paiza_node.edge.approval_service import approval_behaviours
 from paiza_node.edge.attachment_service import attachment_behaviours
@@ -207,6 +208,7 @@ def _behaviours(
         submit=exchange.submit,
         disclose=disclose,
         duties=duties,
+        pending=Pending(store=context.store, desks=ground.desks, clock=context.clock),
         search=search,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,

@@ -14,14 +14,14 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import desk_pb2, log_pb2, message_pb2, notice_pb2
-from paiza_domain import deadlines, kinds, notices
+from paiza.v1 import desk_pb2, log_pb2
+from paiza_domain import deadlines
 from paiza_node.desks.need_to_know import Desks, acknowledge_within, lister, opener
+from paiza_node.desks.telling import ASSIGNED, ESCALATED, work_notice
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
 from paiza_node.news import News
 from paiza_node.ports import Store
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 
 MAX_NOTE: Final = 1000  # characters of a note to whoever gets the work
@@ -96,7 +96,7 @@ class Assign:
         work, row = outcome
         self._news.publish([work.digest])
         if request.act == desk_pb2.WORK_ACT_ASSIGN and work.assignee:
-            self._news.tell(_notice(row, "work_assigned", work), only=[work.assignee])
+            self._news.tell(work_notice(row, ASSIGNED, work), only=[work.assignee])
         return work
 
     def _change(
@@ -175,7 +175,7 @@ class Assign:
             self._news.publish([row.digest])
             ringing = [work.assignee] if work.assignee else [each.id for each in self._desks.on_duty()]
             if ringing:
-                self._news.tell(_notice(row, "work_escalated", work), first=True, only=ringing)
+                self._news.tell(work_notice(row, ESCALATED, work), first=True, only=ringing)
         return len(committed.result)
 
     def _any_late(self) -> bool:
@@ -212,23 +212,3 @@ class Assign:
 
 def _target(work: WorkRow) -> str:
     return work.assignee or work.unit or "the common desk"
-
-
-def _notice(row: MessageRow, code: str, work: WorkRow) -> notice_pb2.Notice:
-    header: message_pb2.Header = wire.parse_header(row.header)
-    known = kinds.all_kinds().get(header.kind)
-    short = header.message_id.hex()[: notices.SHORT_ID]
-    notice = notice_pb2.Notice(
-        code=code,
-        thread_id=row.thread_id,
-        thread_name=row.thread_name,
-        message_digest=row.digest,
-        overdue=code == "work_escalated",
-        text=notice_pb2.BilingualText(
-            ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
-            en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
-        ),
-    )
-    if work.acknowledge_time is not None:
-        notice.due_time.FromDatetime(work.acknowledge_time)
-    return notice

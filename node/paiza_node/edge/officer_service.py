@@ -12,6 +12,7 @@ from paiza_domain import kinds
 from paiza_node.attachments.attached import standing
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import lister, may_see
+from paiza_node.desks.telling import APPROVAL, Pending
 from paiza_node.disclose import Disclose
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
@@ -48,6 +49,7 @@ class OfficerService:
         submit: Submit,
         disclose: Disclose,
         duties: Duties,
+        pending: Pending,
         search: Search,
         version: str,
         protocol_version: int,
@@ -60,6 +62,7 @@ class OfficerService:
         self._submit = submit
         self._disclose = disclose
         self._duties = duties
+        self._pending = pending
         self._search = search
         self._version = version
         self._protocol_version = protocol_version
@@ -118,14 +121,15 @@ class OfficerService:
     async def watch(
         self, caller: Caller, request: officer_pb2.WatchRequest
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
-        """Stream what arrived after a sequence number, then everything as it happens."""
+        """Stream what waits for the officer, what arrived after a sequence number, then everything as it happens."""
         officer = officer_of(caller)
         news = self._news.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
                 raise Rejected("malformed", "after_sequence is not one this node gave")
-            for notice in self._duties.current():
+            waiting = await asyncio.to_thread(self._pending.of, officer)
+            for notice in (*waiting, *self._duties.current()):
                 for response in await self._told(notice, officer):
                     yield response
             while after is not None:
@@ -155,7 +159,8 @@ class OfficerService:
     def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
         """Give a notice as far as an officer is entitled to it: other threads are named only to those who may know."""
         with self._store.reads() as reads:
-            if not sees_thread(reads, notice.thread_id, officer):
+            # Approvals are told to those whom the message names, whatever else they see.
+            if not notice.code.startswith(APPROVAL) and not sees_thread(reads, notice.thread_id, officer):
                 return None
             threads = {name: reads.thread_id(name) for name in notice.other_threads}
         if not threads:

@@ -196,3 +196,30 @@ def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federa
     told, untold = asyncio.run(watched())
     assert "approval_asked" in told
     assert not [code for code in untold if code.startswith("approval")]
+
+
+def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation: Federation, nominal: Path) -> None:
+    """Whoever must sign and did not watch hears of it first of all; the writer and others hear nothing."""
+    waiting = submitted(paiza, nominal)
+    names = ("kaz-duty", "kaz-liaison", "kaz-authoriser")
+
+    async def first(name: str) -> list[tuple[str, str]]:
+        """Give the notices about this message that come before the first message."""
+        found = []
+        async with Officer(federation.folder, name).channel() as channel:
+            request = officer_pb2.WatchRequest(after_sequence=0)
+            async for answer in officer_pb2_grpc.OfficerServiceStub(channel).Watch(request):
+                if answer.HasField("message"):
+                    break
+                if answer.notice.message_digest.hex() == waiting["digest"]:
+                    found.append((answer.notice.code, answer.notice.text.en))
+        return found
+
+    async def all_of() -> list[list[tuple[str, str]]]:
+        return await asyncio.wait_for(asyncio.gather(*map(first, names)), 20)
+
+    duty, liaison, authoriser = asyncio.run(all_of())
+    assert [code for code, _text in duty] == ["approval_asked"]
+    assert f"paiza approve {waiting['id'][:18]}" in duty[0][1]
+    assert (liaison, authoriser) == ([], [])
+    paiza("kaz-liaison", "approve", waiting["id"], "--decline", "--json")

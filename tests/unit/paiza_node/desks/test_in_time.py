@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from paiza.v1 import message_pb2 as pb
 from paiza_node.desks.approve import Approve
 from paiza_node.desks.assign import MAX_ESCALATIONS, Assign
 from paiza_node.desks.need_to_know import Desks, work_of
+from paiza_node.desks.telling import Pending
 from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, MessageState, Officer, WorkRow
 from paiza_wire.message import new_message_id
@@ -116,21 +117,35 @@ def work_now(room: Room, digest: bytes) -> WorkRow:
         return reads.work([digest])[digest]
 
 
-async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(room: Room) -> None:
-    """Not before its time; then it is logged, its body is gone, and the writer alone hears of it."""
-    read, digest = header(pb.URGENCY_ROUTINE), secrets.token_bytes(32)
-    drafter = next(iter(OFFICERS))
-    row = ApprovalRow(
-        digest=digest,
+def waiting(expires_time: datetime) -> ApprovalRow:
+    """Write down that the liaison officer's message waits for a duty officer until a time."""
+    read = header(pb.URGENCY_ROUTINE)
+    return ApprovalRow(
+        digest=secrets.token_bytes(32),
         message_id=read.message_id,
-        drafter=drafter,
+        drafter=next(iter(OFFICERS)),
         header=read.SerializeToString(deterministic=True),
         submitted_index=0,
         submitted_time=BEGIN,
-        expires_time=BEGIN + timedelta(hours=72),
+        expires_time=expires_time,
         missing=("spiffe://kaz.paiza.example/officer/duty-a",),
         signed=b"sealed",
     )
+
+
+def told(room: Room) -> dict[str, list[tuple[str, bool]]]:
+    """Say what each officer is told when his watch begins now: the codes, and whether it is overdue."""
+    pending = Pending(store=room.store, desks=DESKS, clock=room.clock)
+    return {
+        name.rpartition("/")[2]: [(each.code, each.overdue) for each in pending.of(officer)]
+        for name, officer in OFFICERS.items()
+    }
+
+
+async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(room: Room) -> None:
+    """Not before its time; then it is logged, its body is gone, and the writer alone hears of it."""
+    row = waiting(BEGIN + timedelta(hours=72))
+    digest, drafter = row.digest, row.drafter
     await room.ledger.commit(lambda pen: pen.tx.add_approval(row))
     writer, other = room.news.subscribe(drafter), room.news.subscribe("somebody else")
     approve = approve_in(room)
@@ -170,6 +185,30 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
     room.clock.now += timedelta(days=30)
     assert await assign.round() == 0
     assert events(room, work.digest) == ["ESCALATED"] * MAX_ESCALATIONS
+
+
+async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Room) -> None:
+    """His signatures, and work that is his or overdue at his desk; nothing of a colleague's or another desk's."""
+    await room.ledger.commit(lambda pen: pen.tx.add_approval(waiting(BEGIN + timedelta(days=9))))
+    work = received(room, pb.URGENCY_URGENT)
+    asked = [("approval_asked", False)]
+    assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": []}
+    assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
+    liaison = next(iter(OFFICERS.values()))
+    give = desk_pb2.ChangeWorkRequest(
+        message_digest=work.digest, act=desk_pb2.WORK_ACT_ASSIGN, officer=liaison.id, note="yours"
+    )
+    await assign.change(OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"], give)
+    assert told(room) == {"liaison": [("work_assigned", False)], "duty-a": asked, "duty-b": []}
+    room.clock.now += timedelta(hours=2)
+    await assign.round()
+    escalated = [("work_escalated", True)]
+    assert told(room) == {"liaison": [], "duty-a": [*asked, *escalated], "duty-b": escalated}
+    room.clock.now += timedelta(hours=2)
+    await assign.round()
+    assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": escalated}
+    room.clock.now += timedelta(hours=4)
+    assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": [("work_overdue", True)]}
 
 
 async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
