@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 from paiza.v1 import exchange_pb2
+from paiza_node.admit import MAX_CLOCK_SKEW
 from paiza_node.cli.diagnosis import Check, fail, ok, warn
 from paiza_node.cli.terminal import shown_span
 from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.keyring import Keys
 from paiza_node.peers import ChannelKeys, GrpcPeer
-from paiza_node.receive import MAX_CLOCK_SKEW, PROTOCOL_VERSION
+from paiza_node.receive import PROTOCOL_VERSION
 from paiza_node.store.scan import open_scan
 from paiza_register import Register
 from paiza_wire import checkpoint as checkpoints
