@@ -87,7 +87,7 @@ LEG: Final = Shape(
         member("member", N_("State (member id)")),
         Field("entry_point", N_("Border point of entry"), max_length=MAX_POINT, opened=True, term="place",
               hint=N_("empty where the delivery begins")),
-        Field("entry_time", N_("Enters or begins"), FieldType.TIME, key="entry", required=True),
+        Field("entry_time", N_("Enters or begins"), FieldType.TIME, key="entry", required=True, begins=True),
         Field("exit_point", N_("Border point of exit"), max_length=MAX_POINT, opened=True, term="place",
               hint=N_("empty where the delivery ends")),
         Field("exit_time", N_("Leaves or ends"), FieldType.TIME, key="exit", required=True),
@@ -159,7 +159,7 @@ def _scope_rules(scope: pb.ControlledDeliveryScope) -> Iterator[tuple[str, Probl
 SCOPE: Final = Shape(
     pb.ControlledDeliveryScope,
     (
-        Field("valid_from_time", N_("Valid from"), FieldType.TIME, key="valid_from", required=True),
+        Field("valid_from_time", N_("Valid from"), FieldType.TIME, key="valid_from", required=True, begins=True),
         Field("valid_until_time", N_("Valid until"), FieldType.TIME, key="valid_until", required=True),
         Field("border_points", N_("Border points"), max_length=MAX_POINT, most=MAX_POINTS, opened=True),
         quantities("quantities", N_("Quantity at most, once per unit")),

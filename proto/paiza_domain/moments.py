@@ -41,13 +41,16 @@ def _parts(text: str) -> tuple[datetime, int] | None:
     return None if year < _FIRST_YEAR else (time, precision)
 
 
-def parse_time(text: str) -> datetime | None:
-    """Read a time with its offset; a date alone is the end of that day, UTC. None if it is neither."""
+def parse_time(text: str, *, begins: bool = False) -> datetime | None:
+    """Read a time with its offset; a date alone is the end of that day, UTC, its start where something begins.
+
+    None if it is neither.
+    """
     found = _parts(text)
     if found is None:
         return None
     time, precision = found
-    return time.replace(hour=23, minute=59, second=59) if precision == DAY else time
+    return time.replace(hour=23, minute=59, second=59) if precision == DAY and not begins else time
 
 
 def fill_moment(text: str, moment: Any) -> bool:

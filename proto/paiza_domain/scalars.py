@@ -45,7 +45,7 @@ def read(field: Field, text: str, owner: Message) -> None:
             if not moments.fill_moment(text, _target(field, owner)):
                 raise ScalarError(("moment_malformed", {}))
         case FieldType.TIME:
-            time = moments.parse_time(text)
+            time = moments.parse_time(text, begins=field.begins)
             if time is None:
                 raise ScalarError(("time_malformed", {}))
             _target(field, owner).seconds = int(time.timestamp())

@@ -42,7 +42,8 @@ class Field:
     `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
     0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
     `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked.
-    `term` says as what it is searched and compared (`paiza_domain.folding.FOLDS`).
+    `term` says as what it is searched and compared (`paiza_domain.folding.FOLDS`). `begins`: something begins at this
+    time, so that a day alone is the start of that day and not its end.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Field:
     shape: "Shape | None" = None
     hint: str = ""
     term: str = ""
+    begins: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the key."""

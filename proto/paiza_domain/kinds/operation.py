@@ -79,7 +79,7 @@ SHAPE: Final = Shape(
         ),
         Field("name", N_("Name of the operation"), required=True),
         Field("aim", N_("Aim"), FieldType.LINES, required=True, max_length=4_000),
-        Field("from_time", N_("Begins"), FieldType.TIME, key="from", required=True),
+        Field("from_time", N_("Begins"), FieldType.TIME, key="from", required=True, begins=True),
         Field("until_time", N_("Ends"), FieldType.TIME, key="until", required=True),
         Field("coordinator", N_("Coordinator"), required=True, check=member_problem),
         Field(

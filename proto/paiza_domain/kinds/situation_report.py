@@ -67,7 +67,7 @@ SHAPE: Final = Shape(
             default="1",
         ),
         Field("status", N_("Status"), FieldType.CODE, required=True, codes="report_status", default="initial"),
-        Field("from_time", N_("Reporting period begins"), FieldType.TIME, key="from", required=True),
+        Field("from_time", N_("Reporting period begins"), FieldType.TIME, key="from", required=True, begins=True),
         Field("until_time", N_("Reporting period ends"), FieldType.TIME, key="until", required=True),
         Field("situation", N_("Situation"), FieldType.LINES, required=True),
         Field("results", N_("Figures"), FieldType.GROUP, short=True, shape=RESULTS),
