@@ -133,7 +133,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "forbidden": Remedy(N_("Your certificate does not admit to this service."), _ASK_OPERATOR),
         "grant_missing": Remedy(
             N_("The marks forbid this without the originator's consent."),
-            N_("Ask for it with: paiza send release-request; or leave the nominal annex behind."),
+            N_("Ask for it with: paiza release request; or leave the nominal annex behind."),
         ),
         "growth_mismatch": Remedy(N_("Two nodes disagree on the size of a log."), _TRY_LATER),
         "growth_not_proven": Remedy(N_("A node did not prove that its log only grew."), _TELL_AUDITOR),

@@ -98,6 +98,18 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 
 _SUGGESTION: Final = N_("Did you mean “{value}”?")
+_CODES: Final = N_("Its codes: {codes}.")
+_MAX_CODES: Final = 20  # of a longer code list none is named
+
+
+def _help(nearest: object, list_name: str, lang: str) -> str:
+    """Name the code that was meant, else all there are where they are few."""
+    if nearest:
+        return " " + translate(_SUGGESTION, lang).format(value=nearest)
+    entries = list(code_lists.load(list_name)) if list_name else []
+    if not 0 < len(entries) <= _MAX_CODES:
+        return ""
+    return " " + translate(_CODES, lang).format(codes=", ".join(entries))
 
 
 @dataclass(frozen=True)
@@ -116,8 +128,7 @@ class FieldError:
         if "codes" in values:
             titles = code_lists.load(str(values["codes"])).titles
             values["codes"] = titles.get(lang, titles["en"])
-        nearest = values.get("suggestion")
-        values["suggestion"] = " " + translate(_SUGGESTION, lang).format(value=nearest) if nearest else ""
+        values["suggestion"] = _help(values.get("suggestion"), str(self.values.get("codes", "")), lang)
         return translate(MESSAGES[self.code], lang).format(**values)
 
     def at(self, line: int, column: int) -> "FieldError":

@@ -233,11 +233,11 @@ def _filled_in(step: Command, found: workflow_pb2.GetWorkflowResponse, own: str,
 
 def _template(step: Command, kind: "Kind") -> str:
     """Give the draft without what is filled in."""
-    text = kind.template(lang())
+    text, remark = kind.template(lang()), _("filled in")
     for name in step.filling.fields if step.filling else ():
-        text = re.sub(rf"(?m)^  {name}:$", f"  # {name}:  # {_('filled in')}", text)
+        text = re.sub(rf"(?m)^  {name}:$", f"  # {name}:  # {remark}", text)
     for name in ("to", "in_reply_to"):
-        text = re.sub(rf"(?m)^{name}: \[\]$", f"# {name}: []  # {_('filled in')}", text)
+        text = re.sub(rf"(?m)^{name}: \[\]$", f"# {name}: []  # {remark}", text)
     return text
 
 

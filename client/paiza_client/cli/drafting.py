@@ -102,7 +102,7 @@ def filled(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header, no
     try:
         draft = drafts.read(text, lang(), now=now, given=given)
     except DraftError as error:
-        complain(kind.name, error.errors)
+        complain(kind.name, [each.at(0, 0) for each in error.errors])  # there is no file whose lines could be told
         raise AssertionError("a draft error names at least one field") from error
     return replace(draft, handling=opening.handling, legal_bases=tuple(opening.legal_bases))
 

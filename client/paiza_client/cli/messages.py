@@ -151,9 +151,9 @@ def header_rows(header: message_pb2.Header, thread_name: str) -> list[tuple[str,
         (_("From"), f"{header.author}: " + ", ".join(f"{s.id} ({s.role})" for s in header.required_signers)),
         (_("To"), recipients(header)),
         (_("Written"), when(header.author_time.ToDatetime(tzinfo=UTC))),
-        (_("Urgency"), " — ".join(filter(None, (urgency(header), header.urgency_reason)))),
+        (_("Urgency"), " — ".join(filter(None, (urgency(header), _code("urgency_reason", header.urgency_reason))))),
         (_("Handling"), marks.text(header.handling, purposes=False)),
-        (_("Purposes"), ", ".join(header.handling.purposes)),
+        (_("Purposes"), ", ".join(_code("purpose", each) for each in header.handling.purposes)),
         (_("Legal bases"), ", ".join(header.legal_bases)),
         (_("Review"), header.review_time.ToDatetime(tzinfo=UTC).date().isoformat()),
     ]
@@ -224,6 +224,12 @@ def recipients(header: message_pb2.Header) -> str:
     return ", ".join(
         f"{each.member} ({each.attention})" if each.attention else each.member for each in header.recipients
     )
+
+
+def _code(list_name: str, code: str) -> str:
+    from paiza_domain import reading  # noqa: PLC0415 - lists need no code lists
+
+    return reading.code_text(list_name, code, lang())
 
 
 def urgency(header: message_pb2.Header) -> str:

@@ -10,7 +10,8 @@ import grpc
 from paiza.v1 import approval_pb2, approval_pb2_grpc, message_pb2, officer_pb2
 from paiza_client import approval_checks, checks
 from paiza_client.approval_checks import OpenedWaiting
-from paiza_client.errors import Refused, located
+from paiza_client.errors import Refused, located, misused
+from paiza_client.language import _
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Outcome, Proof
 from paiza_client.profiles import Credentials, Profile
@@ -88,7 +89,9 @@ class Approvals:
         name = wanted.removeprefix(f"{self._profile.member}-")
         found = [each for each in await self.officers() if wanted == each.id or each.name in (wanted, name)]
         if not found or str(self._profile.id) == found[0].id:
-            raise Refused("self_approval" if found else "unknown_officer", wanted)
+            if found:
+                raise Refused("self_approval", wanted)
+            raise misused(wanted, _("Your member has no such officer; paiza approve --officers lists them."))
         roles = [role for role in (kind.second_role, *found[0].roles) if role in found[0].roles]
         role = next((role for role in roles if role in kind.sender_roles), None)
         if role is None:
