@@ -214,7 +214,9 @@ def _behaviours(
         protocol_version=PROTOCOL_VERSION,
     )
     workflows = WorkflowService(store=context.store, duties=duties, entitled=officers.may_know_of, clock=context.clock)
-    hand_out = HandOut(store=context.store, files=attachments.files, disclose=disclose)
+    hand_out = HandOut(
+        store=context.store, files=attachments.files, disclose=disclose, waiting=exchange.approve.shown_to
+    )
     holders = Holders(member=context.member, store=context.store)
     audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {

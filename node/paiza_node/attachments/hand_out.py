@@ -1,12 +1,13 @@
 """Hand out: ciphertexts of attachments, to the members their messages went to and to our own officers; no keys.
 
 A peer gets what was released or passed on to it, a recipient's own receipt or none; an officer gets what the rules let
-him open. Both begin at an offset, so that what broke off goes on.
+him open, and what belongs to a message that waits for his signature. Both begin at an offset, so that what broke off
+goes on.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 
 import structlog
@@ -24,17 +25,21 @@ from paiza_wire.errors import Rejected, Unavailable
 FETCHES_PER_PEER: Final = 4  # under way at once; its messages need the rest of its share of calls
 BUSY_SECONDS: Final = 2.0
 
+Waiting = Callable[[Officer, bytes], Awaitable[message_pb2.Header | None]]
+"""Gives the header of a message that waits, to an officer it names; None where no such message waits."""
+
 log = structlog.get_logger("paiza.attachments")
 
 
 class HandOut:
     """The verb of giving ciphertexts."""
 
-    def __init__(self, *, store: Store, files: AttachmentFiles, disclose: Disclose) -> None:
-        """Take what the verb needs; ``disclose`` knows who may open what."""
+    def __init__(self, *, store: Store, files: AttachmentFiles, disclose: Disclose, waiting: Waiting) -> None:
+        """Take what the verb needs; ``disclose`` knows who may open what, ``waiting`` who must sign what."""
         self._store = store
         self._files = files
         self._disclose = disclose
+        self._waiting = waiting
         self._under_way: Counter[str] = Counter()
         self.bytes_given = 0
 
@@ -57,9 +62,12 @@ class HandOut:
         self, officer: Officer, request: attachment_pb2.DownloadRequest
     ) -> AsyncIterator[attachment_pb2.DownloadResponse]:
         """Give an attachment to an officer who may open it; that he did is logged when he asks for its key."""
-        asked = officer_pb2.OpenMessageRequest(message_digest=request.message_digest, part_number=request.part_number)
-        _, message = await self._disclose.check(officer, asked)
-        part = attachment.described(message.header, request.part_number)
+        digest, number = request.message_digest, request.part_number
+        header = await self._waiting(officer, digest)
+        if header is None:
+            asked = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=number)
+            header = (await self._disclose.check(officer, asked))[1].header
+        part = attachment.described(header, number)
         async for data in self._from(part, request.offset):
             yield attachment_pb2.DownloadResponse(data=data)
 

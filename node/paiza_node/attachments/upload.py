@@ -2,7 +2,8 @@
 
 A ciphertext is addressed by its SHA-256 and size, both of which the header commits to. An upload that breaks off goes
 on from the bytes that are on disk; `StartUpload` says how many those are. `Submit` takes a message only when all its
-attachments are here whole. What no message names is given up after `ORPHAN_LIFE`.
+attachments are here whole. What no message names, released or waiting for a second officer, is given up after
+`ORPHAN_LIFE`.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from paiza_node.attachments.files import AttachmentFiles, Writer
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.ports import Store
+from paiza_wire import message as wire
+from paiza_wire.attachment import numbers
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
 
@@ -159,7 +162,21 @@ def _note(pen: Pen, officer: Officer, ciphertext: bytes, size: int, *, here: boo
 
 
 def _give_up(pen: Pen, before: datetime) -> list[bytes]:
-    """Forget old uploads; gives those whose files nothing else names."""
-    old = [upload.ciphertext_sha256 for upload in pen.tx.old_uploads(before, CLEAN_BATCH)]
+    """Forget old uploads; gives those whose files nothing else names.
+
+    What a waiting message names begins its time anew: its second officer may take longer than an upload lives.
+    """
+    found = pen.tx.old_uploads(before, CLEAN_BATCH)
+    waiting = _named_by_waiting(pen) if found else frozenset()
+    for upload in found:
+        if upload.ciphertext_sha256 in waiting:
+            pen.tx.put_upload(replace(upload, started_time=pen.now))
+    old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
     pen.tx.drop_uploads(old)
     return sorted(set(old) - pen.tx.named_ciphertexts(old))
+
+
+def _named_by_waiting(pen: Pen) -> frozenset[bytes]:
+    """Give the ciphertexts that messages name which wait for a second officer."""
+    headers = [wire.parse_header(row.header) for row in pen.tx.waiting_approvals()]
+    return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))

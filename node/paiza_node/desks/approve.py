@@ -25,6 +25,7 @@ from paiza_node.opening import stored
 from paiza_node.proofs import own_proof
 from paiza_node.release import Outcome
 from paiza_node.submit import Submit
+from paiza_wire import attachment
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage
@@ -85,7 +86,10 @@ class Approve:
             return reads.waiting_approvals()
 
     async def show(self, officer: Officer, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
-        """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason."""
+        """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason.
+
+        Of an attachment the key alone, where one is asked for: its ciphertext comes apart (`shown_to`).
+        """
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
         row = await asyncio.to_thread(self._found, request.message_digest)
@@ -93,13 +97,16 @@ class Approve:
             raise _over(row)
         message = stored(row.signed)
         header, signed = message.header, message.signed
-        if officer.id not in {signer.id for signer in header.required_signers}:
-            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
+        await self._check_named(officer, row, header)
+        sealed = [] if request.attachment_number else signed.parts
         numbers = [
             part.part_number
-            for part in signed.parts
+            for part in sealed
             if header.parts[part.part_number].kind != message_pb2.PART_KIND_NOMINAL_ANNEX or request.reason_text.strip()
         ]
+        if request.attachment_number:
+            attachment.described(header, request.attachment_number)
+            numbers = [request.attachment_number]
         keys = [self._own_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE
         committed = await self._ledger.commit(
@@ -107,7 +114,7 @@ class Approve:
         )
         checkpoint = committed.checkpoint
         response = approval_pb2.GetWaitingResponse(
-            message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=signed.parts),
+            message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=sealed),
             part_keys=[
                 approval_pb2.WaitingPartKey(part_number=number, part_key=key)
                 for number, key in zip(numbers, keys, strict=True)
@@ -117,6 +124,22 @@ class Approve:
         )
         response.expires_time.FromDatetime(row.expires_time)
         return response
+
+    async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
+        """Give the header of a waiting message to those it names; None where no such message waits."""
+        try:
+            row = await asyncio.to_thread(self._found, digest)
+        except Rejected:
+            return None
+        if row.state is not ApprovalState.WAITING:
+            return None
+        header = wire.parse_header(row.header)
+        await self._check_named(officer, row, header)
+        return header
+
+    async def _check_named(self, officer: Officer, row: ApprovalRow, header: message_pb2.Header) -> None:
+        if officer.id not in {signer.id for signer in header.required_signers}:
+            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
 
     async def sign(self, officer: Officer, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
         """Add an officer's signature, and release the message with the last one.

@@ -28,7 +28,7 @@ from paiza.v1 import message_pb2 as paiza_dot_v1_dot_message__pb2
 from paiza.v1 import officer_pb2 as paiza_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/approval.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/message.proto\x1a\x16paiza/v1/officer.proto\"\x14\n\x12ListWaitingRequest\"A\n\x13ListWaitingResponse\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.paiza.v1.WaitingMessage\"\xcd\x01\n\x0eWaitingMessage\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x32\n\x0esubmitted_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65xpires_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmissing_signers\x18\x06 \x03(\t\"@\n\x11GetWaitingRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\xd7\x01\n\x12GetWaitingResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.paiza.v1.SignedMessage\x12+\n\tpart_keys\x18\x02 \x03(\x0b\x32\x18.paiza.v1.WaitingPartKey\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06opened\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\"7\n\x0eWaitingPartKey\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\"P\n\x0e\x41pproveRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12&\n\tsignature\x18\x02 \x01(\x0b\x32\x13.paiza.v1.Signature\"\x9f\x01\n\x0f\x41pproveResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x08\x61pproved\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12&\n\x06result\x18\x03 \x01(\x0b\x32\x16.paiza.v1.SubmitResult\x12\'\n\nsignatures\x18\x04 \x03(\x0b\x32\x13.paiza.v1.Signature\"=\n\x0e\x44\x65\x63lineRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"N\n\x0f\x44\x65\x63lineResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x08\x64\x65\x63lined\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\"\x15\n\x13ListOfficersRequest\"?\n\x14ListOfficersResponse\x12\'\n\x08officers\x18\x01 \x03(\x0b\x32\x15.paiza.v1.OfficerInfo\"6\n\x0bOfficerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t2\xf5\x02\n\x0f\x41pprovalService\x12J\n\x0bListWaiting\x12\x1c.paiza.v1.ListWaitingRequest\x1a\x1d.paiza.v1.ListWaitingResponse\x12G\n\nGetWaiting\x12\x1b.paiza.v1.GetWaitingRequest\x1a\x1c.paiza.v1.GetWaitingResponse\x12>\n\x07\x41pprove\x12\x18.paiza.v1.ApproveRequest\x1a\x19.paiza.v1.ApproveResponse\x12>\n\x07\x44\x65\x63line\x12\x18.paiza.v1.DeclineRequest\x1a\x19.paiza.v1.DeclineResponse\x12M\n\x0cListOfficers\x12\x1d.paiza.v1.ListOfficersRequest\x1a\x1e.paiza.v1.ListOfficersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/approval.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/message.proto\x1a\x16paiza/v1/officer.proto\"\x14\n\x12ListWaitingRequest\"A\n\x13ListWaitingResponse\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.paiza.v1.WaitingMessage\"\xcd\x01\n\x0eWaitingMessage\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x32\n\x0esubmitted_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65xpires_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmissing_signers\x18\x06 \x03(\t\"[\n\x11GetWaitingRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\x12\x19\n\x11\x61ttachment_number\x18\x03 \x01(\r\"\xd7\x01\n\x12GetWaitingResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.paiza.v1.SignedMessage\x12+\n\tpart_keys\x18\x02 \x03(\x0b\x32\x18.paiza.v1.WaitingPartKey\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06opened\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\"7\n\x0eWaitingPartKey\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\"P\n\x0e\x41pproveRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12&\n\tsignature\x18\x02 \x01(\x0b\x32\x13.paiza.v1.Signature\"\x9f\x01\n\x0f\x41pproveResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x08\x61pproved\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12&\n\x06result\x18\x03 \x01(\x0b\x32\x16.paiza.v1.SubmitResult\x12\'\n\nsignatures\x18\x04 \x03(\x0b\x32\x13.paiza.v1.Signature\"=\n\x0e\x44\x65\x63lineRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"N\n\x0f\x44\x65\x63lineResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x08\x64\x65\x63lined\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\"\x15\n\x13ListOfficersRequest\"?\n\x14ListOfficersResponse\x12\'\n\x08officers\x18\x01 \x03(\x0b\x32\x15.paiza.v1.OfficerInfo\"6\n\x0bOfficerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t2\xf5\x02\n\x0f\x41pprovalService\x12J\n\x0bListWaiting\x12\x1c.paiza.v1.ListWaitingRequest\x1a\x1d.paiza.v1.ListWaitingResponse\x12G\n\nGetWaiting\x12\x1b.paiza.v1.GetWaitingRequest\x1a\x1c.paiza.v1.GetWaitingResponse\x12>\n\x07\x41pprove\x12\x18.paiza.v1.ApproveRequest\x1a\x19.paiza.v1.ApproveResponse\x12>\n\x07\x44\x65\x63line\x12\x18.paiza.v1.DeclineRequest\x1a\x19.paiza.v1.DeclineResponse\x12M\n\x0cListOfficers\x12\x1d.paiza.v1.ListOfficersRequest\x1a\x1e.paiza.v1.ListOfficersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,25 +42,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WAITINGMESSAGE']._serialized_start=228
   _globals['_WAITINGMESSAGE']._serialized_end=433
   _globals['_GETWAITINGREQUEST']._serialized_start=435
-  _globals['_GETWAITINGREQUEST']._serialized_end=499
-  _globals['_GETWAITINGRESPONSE']._serialized_start=502
-  _globals['_GETWAITINGRESPONSE']._serialized_end=717
-  _globals['_WAITINGPARTKEY']._serialized_start=719
-  _globals['_WAITINGPARTKEY']._serialized_end=774
-  _globals['_APPROVEREQUEST']._serialized_start=776
-  _globals['_APPROVEREQUEST']._serialized_end=856
-  _globals['_APPROVERESPONSE']._serialized_start=859
-  _globals['_APPROVERESPONSE']._serialized_end=1018
-  _globals['_DECLINEREQUEST']._serialized_start=1020
-  _globals['_DECLINEREQUEST']._serialized_end=1081
-  _globals['_DECLINERESPONSE']._serialized_start=1083
-  _globals['_DECLINERESPONSE']._serialized_end=1161
-  _globals['_LISTOFFICERSREQUEST']._serialized_start=1163
-  _globals['_LISTOFFICERSREQUEST']._serialized_end=1184
-  _globals['_LISTOFFICERSRESPONSE']._serialized_start=1186
-  _globals['_LISTOFFICERSRESPONSE']._serialized_end=1249
-  _globals['_OFFICERINFO']._serialized_start=1251
-  _globals['_OFFICERINFO']._serialized_end=1305
-  _globals['_APPROVALSERVICE']._serialized_start=1308
-  _globals['_APPROVALSERVICE']._serialized_end=1681
+  _globals['_GETWAITINGREQUEST']._serialized_end=526
+  _globals['_GETWAITINGRESPONSE']._serialized_start=529
+  _globals['_GETWAITINGRESPONSE']._serialized_end=744
+  _globals['_WAITINGPARTKEY']._serialized_start=746
+  _globals['_WAITINGPARTKEY']._serialized_end=801
+  _globals['_APPROVEREQUEST']._serialized_start=803
+  _globals['_APPROVEREQUEST']._serialized_end=883
+  _globals['_APPROVERESPONSE']._serialized_start=886
+  _globals['_APPROVERESPONSE']._serialized_end=1045
+  _globals['_DECLINEREQUEST']._serialized_start=1047
+  _globals['_DECLINEREQUEST']._serialized_end=1108
+  _globals['_DECLINERESPONSE']._serialized_start=1110
+  _globals['_DECLINERESPONSE']._serialized_end=1188
+  _globals['_LISTOFFICERSREQUEST']._serialized_start=1190
+  _globals['_LISTOFFICERSREQUEST']._serialized_end=1211
+  _globals['_LISTOFFICERSRESPONSE']._serialized_start=1213
+  _globals['_LISTOFFICERSRESPONSE']._serialized_end=1276
+  _globals['_OFFICERINFO']._serialized_start=1278
+  _globals['_OFFICERINFO']._serialized_end=1332
+  _globals['_APPROVALSERVICE']._serialized_start=1335
+  _globals['_APPROVALSERVICE']._serialized_end=1708
 # @@protoc_insertion_point(module_scope)

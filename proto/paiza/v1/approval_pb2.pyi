@@ -119,19 +119,25 @@ class GetWaitingRequest(_message.Message):
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_NUMBER_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     reason_text: _builtins.str
     """Why the nominal annex is opened; without it the annex stays closed."""
+    attachment_number: _builtins.int
+    """Number of one attachment whose key is asked for, instead of those of the sealed parts; 0: of these. Its ciphertext
+    comes by AttachmentService.Download.
+    """
     def __init__(
         self,
         *,
         message_digest: _builtins.bytes = ...,
         reason_text: _builtins.str = ...,
+        attachment_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "reason_text", b"reason_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_number", b"attachment_number", "message_digest", b"message_digest", "reason_text", b"reason_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,7 +158,7 @@ class GetWaitingResponse(_message.Message):
     """SPIFFE ID of the officer who submitted it."""
     @_builtins.property
     def message(self) -> _message_pb2.SignedMessage:
-        """Header, the signatures there are, and the sealed parts; without wraps."""
+        """Header, the signatures there are, and the sealed parts (none, where one attachment was asked for); without wraps."""
 
     @_builtins.property
     def part_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingPartKey]:

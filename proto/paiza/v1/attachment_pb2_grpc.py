@@ -75,7 +75,8 @@ class AttachmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Download(self, request, context):
-        """Gives the ciphertext of an attachment of a stored message, from an offset to its end.
+        """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+        offset to its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

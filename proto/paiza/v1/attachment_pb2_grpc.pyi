@@ -41,7 +41,9 @@ class AttachmentServiceStub:
     Upload: _grpc.StreamUnaryMultiCallable[_attachment_pb2.UploadRequest, _attachment_pb2.UploadResponse]
     """Brings the bytes from where the node stands to the end, or as far as the connection holds."""
     Download: _grpc.UnaryStreamMultiCallable[_attachment_pb2.DownloadRequest, _attachment_pb2.DownloadResponse]
-    """Gives the ciphertext of an attachment of a stored message, from an offset to its end."""
+    """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+    offset to its end.
+    """
 
 @_typing.type_check_only
 class AttachmentServiceAsyncStub(AttachmentServiceStub):
@@ -56,7 +58,9 @@ class AttachmentServiceAsyncStub(AttachmentServiceStub):
     Upload: _aio.StreamUnaryMultiCallable[_attachment_pb2.UploadRequest, _attachment_pb2.UploadResponse]  # type: ignore[assignment]
     """Brings the bytes from where the node stands to the end, or as far as the connection holds."""
     Download: _aio.UnaryStreamMultiCallable[_attachment_pb2.DownloadRequest, _attachment_pb2.DownloadResponse]  # type: ignore[assignment]
-    """Gives the ciphertext of an attachment of a stored message, from an offset to its end."""
+    """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+    offset to its end.
+    """
 
 class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node: the ciphertexts of attachments, which travel apart from their message. The caller's TLS
@@ -86,6 +90,8 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _attachment_pb2.DownloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_attachment_pb2.DownloadResponse], _abc.AsyncIterator[_attachment_pb2.DownloadResponse]]:
-        """Gives the ciphertext of an attachment of a stored message, from an offset to its end."""
+        """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+        offset to its end.
+        """
 
 def add_AttachmentServiceServicer_to_server(servicer: AttachmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from paiza.v1 import attachment_pb2
+from paiza.v1 import message_pb2 as pb
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.attachments.upload import ORPHAN_LIFE, Upload
 from paiza_node.ledger import Ledger
-from paiza_node.model import AttachmentRow, Officer
+from paiza_node.model import ApprovalRow, ApprovalState, AttachmentRow, Officer
 from paiza_node.store import SqlStore, open_store
 from paiza_wire import keys
 from paiza_wire.errors import Rejected
+from paiza_wire.message import new_message_id
 from paiza_wire.notes import SignerKey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -60,6 +62,31 @@ class Desk:
         return await self.upload.receive(OFFICER, requests())
 
 
+def naming(ciphertext: bytes) -> pb.Header:
+    """Write the header of a message with one attachment, for two officers to sign."""
+    names = [f"spiffe://kaz.paiza.example/officer/{name}" for name in ("one", "two")]
+    header = pb.Header(
+        suite=pb.SUITE_1,
+        message_id=new_message_id(NOW),
+        kind="free-message",
+        kind_version=1,
+        author="kaz",
+        required_signers=[pb.RequiredSigner(id=name, role="liaison") for name in names],
+        recipients=[pb.Recipient(member="tjk")],
+        urgency=pb.URGENCY_ROUTINE,
+        handling=pb.Handling(code="H0", tlp="AMBER"),
+        register_version=bytes(32),
+        parts=[
+            pb.PartDescription(kind=pb.PART_KIND_MAIN, ciphertext_sha256=bytes(32), ciphertext_size=100),
+            pb.PartDescription(kind=pb.PART_KIND_ATTACHMENT, ciphertext_sha256=ciphertext, ciphertext_size=len(DATA)),
+        ],
+    )
+    header.thread_id = header.message_id
+    header.author_time.FromDatetime(NOW)
+    header.review_time.FromDatetime(NOW + timedelta(days=1))
+    return header
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """The verb, and its ledger closed at the end."""
@@ -92,6 +119,33 @@ async def test_what_a_message_names_is_kept(desk: Desk) -> None:
     desk.now = NOW + 2 * ORPHAN_LIFE
     await desk.upload.clean()
     assert desk.files.holds(NAME, len(DATA))
+
+
+async def test_what_a_waiting_message_names_is_kept_as_long_as_it_waits(desk: Desk) -> None:
+    """However long the second officer takes; when it is over, the upload lives for its time once more."""
+    await desk.start()
+    await desk.bring(0, DATA)
+    header = naming(NAME)
+    waiting = ApprovalRow(
+        digest=bytes(32),
+        message_id=bytes(16),
+        drafter=OFFICER.id,
+        header=header.SerializeToString(deterministic=True),
+        submitted_index=0,
+        submitted_time=NOW,
+        expires_time=NOW + 9 * ORPHAN_LIFE,
+        missing=("spiffe://kaz.paiza.example/officer/two",),
+        signed=b"sealed",
+    )
+    await desk.ledger.commit(lambda pen: pen.tx.add_approval(waiting))
+    desk.now = NOW + 2 * ORPHAN_LIFE
+    await desk.upload.clean()
+    assert desk.files.holds(NAME, len(DATA))
+    assert (await desk.start()).whole
+    await desk.ledger.commit(lambda pen: pen.tx.end_approval(waiting.digest, ApprovalState.DECLINED))
+    desk.now = NOW + 4 * ORPHAN_LIFE
+    await desk.upload.clean()
+    assert not desk.files.holds(NAME, len(DATA))
 
 
 async def test_a_crash_before_the_digest_was_checked_loses_nothing(desk: Desk) -> None:
