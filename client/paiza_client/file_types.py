@@ -4,16 +4,20 @@ A name that says another kind than the content is refused, since it deceives who
 that carry programs, are refused whatever they are called.
 """
 
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from paiza_client.errors import Complaint, Refused
 from paiza_client.language import _
 
 HEAD_BYTES: Final = 4096  # enough for every beginning below; TIFF and DICOM need 132
+MAX_ZIP_DIRECTORY: Final = 8 * 1024 * 1024  # bytes of the list of its files: 800 each
+_END_BYTES: Final = 22  # of the last record of a ZIP, without its comment
+ZIP_TAIL_BYTES: Final = 64 * 1024 + _END_BYTES + 76  # that record, the longest comment, and the records of 64 bits
 MAX_ZIP_MEMBERS: Final = 10_000  # of an office document or archive that is looked into
 TEXT_BYTES: Final = 64 * 1024  # of a text that are looked at
 
@@ -140,6 +144,10 @@ def _by_content(path: Path, head: bytes) -> FileType | None:
 def _in_zip(path: Path) -> FileType | None:
     """Look into a ZIP: an office document by its parts; refused where it holds a program or cannot be looked into."""
     try:
+        with path.open("rb") as file:
+            fits = _directory_fits(file)
+        if not fits:
+            raise _refused(path, _("It holds too many files to be looked into."), "members")
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if len(names) > MAX_ZIP_MEMBERS:
@@ -157,6 +165,30 @@ def _in_zip(path: Path) -> FileType | None:
     if "[content_types].xml" in lower:
         return next((found for folder, found in _IN_ZIP if any(each.startswith(folder) for each in lower)), None)
     return ZIP
+
+
+def _directory_fits(file: BinaryIO) -> bool:
+    """Say whether the directory of a ZIP is small enough to be read: `zipfile` takes all of it into memory at once.
+
+    Its size stands in the last record of the file, which a comment of 64 KiB may follow, or in one of 64 bits before.
+    """
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
+    begin = max(0, size - ZIP_TAIL_BYTES)
+    file.seek(begin)
+    tail = file.read()
+    at = len(tail) - _END_BYTES
+    if at < 0 or not (tail.startswith(b"PK\x05\x06", at) and tail.endswith(b"\x00\x00")):
+        at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + _END_BYTES:
+        return True  # there is none: `zipfile` reads nothing, and says so
+    directory = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):  # where the record of 64 bits is, which counts instead
+        record = tail[max(0, at - 76) : at - 20]
+        if not record.startswith(b"PK\x06\x06"):
+            return False
+        directory = int.from_bytes(record[40:48], "little")
+    return directory <= MAX_ZIP_DIRECTORY
 
 
 def _is_short(archive: zipfile.ZipFile, name: str) -> bool:

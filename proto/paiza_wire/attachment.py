@@ -10,6 +10,7 @@ Whoever opens one gets bytes of the file before its end was verified: they are k
 has returned. This module does no I/O: pieces go in, pieces come out.
 """
 
+import re
 from hashlib import sha256
 from typing import Final
 
@@ -27,6 +28,8 @@ MAX_NOTE: Final = 1000  # characters
 PIECE_BYTES: Final = 256 * 1024  # bytes read, sealed, sent or written at once
 
 _LENGTH_BYTES: Final = 4
+_NOT_IN_NAMES: Final = frozenset('/\\:*?"<>|')  # what some system takes for a path, a stream or a pattern
+_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 
 
 class Sealer:
@@ -154,8 +157,10 @@ def parse_info(data: bytes) -> attachment_pb2.AttachmentInfo:
 
 def check_info(info: attachment_pb2.AttachmentInfo) -> None:
     """Check what describes a file: it is shown to people in other states, and names a file on their disks."""
-    if not info.name or not info.name.isprintable() or "/" in info.name or "\\" in info.name or info.name[0] == ".":
-        raise Rejected("malformed", "the name of an attached file is empty, hidden or holds what a name must not")
+    if not info.name or not info.name.isprintable() or not _NOT_IN_NAMES.isdisjoint(info.name):
+        raise Rejected("malformed", "the name of an attached file is empty or holds what a name must not")
+    if info.name[0] in ".- " or info.name[-1] in ". " or _DEVICES.fullmatch(info.name):
+        raise Rejected("malformed", "the name of an attached file is hidden, an option or that of a device somewhere")
     if len(info.name) > MAX_NAME or len(info.media_type) > MAX_MEDIA_TYPE or len(info.note) > MAX_NOTE:
         raise Rejected("too_large", "the name, type or note of an attached file is too long")
     if not info.media_type.isascii() or not info.media_type.isprintable() or "/" not in info.media_type:

@@ -1,6 +1,7 @@
 """Which files are exchanged: by content, with a name that fits it."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -74,3 +75,19 @@ def test_what_deceives_or_runs_is_refused(tmp_path: Path, name: str, content: by
     with pytest.raises(Refused, match="attachment_type_refused") as refused:
         file_types.recognise(tmp_path / name)
     assert [each.code for each in refused.value.complaints] == [code]
+
+
+@pytest.mark.parametrize("comment", [b"", b"a comment"])
+def test_an_archive_whose_list_of_files_is_huge_is_not_read(tmp_path: Path, comment: bytes) -> None:
+    """The list is taken into memory whole: its size is looked at before that, and so is that of 64 bits."""
+    huge = 4 * 1024**3 - 2
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, huge, 0, len(comment)) + comment
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, huge, 0)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+    small = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 10, 0, len(comment)) + comment
+    for content in (end, wide + locator + small, locator + small):
+        path = tmp_path / "files.zip"
+        path.write_bytes(b"PK\x03\x04" + bytes(200) + content)
+        with pytest.raises(Refused) as refused:
+            file_types.recognise(path)
+        assert [each.code for each in refused.value.complaints] == ["members"]
