@@ -80,7 +80,7 @@ class Index:
         while True:
             watch = self._news.subscribe()  # before looking, so that nothing falls between
             try:
-                await self._catch_up()
+                await self.catch_up()
                 await asyncio.wait_for(watch.get(), PATIENCE_SECONDS)
             except TimeoutError:
                 continue
@@ -90,7 +90,7 @@ class Index:
             finally:
                 self._news.unsubscribe(watch)
 
-    async def _catch_up(self) -> None:
+    async def catch_up(self) -> None:
         """Index all that waits."""
         while True:
             began = perf_counter()
