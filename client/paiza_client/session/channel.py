@@ -4,7 +4,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 
@@ -71,6 +71,13 @@ async def shown_certificate(address: str) -> bytes:
 def pem_certificate(der: bytes) -> bytes:
     """Encode a certificate as gRPC wants it."""
     return ssl.DER_cert_to_PEM_cert(der).encode()
+
+
+class Call(Protocol):
+    """`call` with the session's node: what the parts of a session make their calls with."""
+
+    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any:
+        """Await one call, again where the node does not answer."""
 
 
 async def call(address: str, attempt: Callable[[], Awaitable[_T]], attempts: int = ATTEMPTS) -> _T:

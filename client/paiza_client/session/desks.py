@@ -1,9 +1,8 @@
 """The desk: what is to be done, by whom and until when."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -36,10 +35,6 @@ _STATES: Final[dict[int, WorkState]] = {
 }
 
 
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """How the work on one message stands, as the own node says."""
@@ -64,7 +59,7 @@ class WorkItem:
 class Desks:
     """What a session can do at the officer's desk."""
 
-    def __init__(self, connection: grpc.aio.Channel, call: _Call) -> None:
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = desk_pb2_grpc.DeskServiceStub(connection)
         self._call = call
 

@@ -1,8 +1,8 @@
 """Leave to take content out of the system: asked of the own node before a file is made, and proven by its log."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import grpc
 
@@ -20,10 +20,6 @@ AUDIENCES: Final = {
     "outside": passing_pb2.EXPORT_AUDIENCE_OUTSIDE,
     "public": passing_pb2.EXPORT_AUDIENCE_PUBLIC,
 }
-
-
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,9 @@ class Leave:
 class Exports:
     """What a session can ask about taking content out."""
 
-    def __init__(self, connection: grpc.aio.Channel, call: _Call, registers: Registers, officer: SpiffeId) -> None:
+    def __init__(
+        self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
+    ) -> None:
         self._stub = passing_pb2_grpc.PassingServiceStub(connection)
         self._call = call
         self._registers = registers

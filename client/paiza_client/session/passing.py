@@ -1,8 +1,7 @@
 """Passing messages on, as the own node allows; what it says it logged is checked."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import grpc
 
@@ -11,10 +10,6 @@ from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
 from paiza_client.session import channel
-
-
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,7 @@ class Leave:
 class Passing:
     """What a session can do with messages that others wrote."""
 
-    def __init__(self, connection: grpc.aio.Channel, call: _Call, registers: Registers, member: str) -> None:
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
         self._stub = passing_pb2_grpc.PassingServiceStub(connection)
         self._call = call
         self._registers = registers

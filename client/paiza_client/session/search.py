@@ -1,9 +1,8 @@
 """Searching at the own node: by what messages speak of, by links, and for requests that asked the same."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
 
 import grpc
 
@@ -14,10 +13,6 @@ from paiza_client.session.answers import summary
 
 Criterion = tuple[str, str]
 """What a text is ("plate", "name", "substance" …), and the text."""
-
-
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class SimilarRequest:
 class Searching:
     """What a session can search for."""
 
-    def __init__(self, connection: grpc.aio.Channel, call: _Call) -> None:
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = search_pb2_grpc.SearchServiceStub(connection)
         self._call = call
 

@@ -1,8 +1,5 @@
 """Where the workflows stand, as the own node folds them from the steps it holds."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
-
 import grpc
 
 from paiza.v1 import workflow_pb2, workflow_pb2_grpc
@@ -11,14 +8,10 @@ from paiza_client.session import channel
 MAX_LISTED = 200  # the most the node gives at once
 
 
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
-
-
 class Workflows:
     """What a session can ask about workflows. The answers are the protocol's own records (`paiza.v1.workflow`)."""
 
-    def __init__(self, connection: grpc.aio.Channel, call: _Call) -> None:
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = workflow_pb2_grpc.WorkflowServiceStub(connection)
         self._call = call
 
