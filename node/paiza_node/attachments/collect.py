@@ -155,8 +155,11 @@ class Collect:
             return reads.attachment_sources()
 
     def _due(self, source: str) -> list[AttachmentRow]:
+        """Give what is due; of answers those that a signed checkpoint covers: a commit is seen before it is signed."""
+        provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
-            return reads.attachments_due(source, self._context.clock(), LOOKED_AT)
+            found = reads.attachments_due(source, self._context.clock(), LOOKED_AT)
+        return [row for row in found if row.log_index is None or row.log_index < provable]
 
     async def _collect(self, row: AttachmentRow) -> None:
         """Fetch, check and answer for one attachment, or plan when it is tried again."""
