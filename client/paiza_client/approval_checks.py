@@ -106,6 +106,20 @@ def check_waiting(
     return OpenedWaiting(message, parts, answer.submitted_by, answer.expires_time.ToDatetime(tzinfo=UTC), opened)
 
 
+def check_waiting_attachment(
+    answer: approval_pb2.GetWaitingResponse, *, digest: bytes, number: int, officer: SpiffeId, registers: Registers
+) -> tuple[Proof, bytes]:
+    """Check that our log holds that this officer opened one attachment of a waiting message; gives that and its key."""
+    where = f"{digest.hex()[:16]}: {number}"
+    if [each.part_number for each in answer.part_keys] != [number] or len(answer.opened) != 1:
+        raise NotProven("unexpected_answer", where, "the node gives other keys than the one asked for")
+    proof, _entry = LogReader(registers).proof(answer.opened[0])
+    told = (proof.event, proof.member, proof.actor, proof.digest, proof.part_number)
+    if told != ("OPENED", officer.member, str(officer), digest, number):
+        raise NotProven("bad_proof", f"{where}: OPENED", "the entry is not of this opening")
+    return proof, answer.part_keys[0].part_key
+
+
 def _check_content(message: PendingMessage, parts: dict[int, bytes], now: datetime, where: str) -> None:
     annexes = [
         number for number, part in enumerate(message.header.parts) if part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX

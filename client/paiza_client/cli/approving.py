@@ -1,5 +1,6 @@
 """The command of the second officer: what waits, the whole message, and his decision."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -7,16 +8,18 @@ import click
 from paiza.v1 import message_pb2
 from paiza_client.approval_checks import OpenedWaiting
 from paiza_client.cli import as_json, messages
+from paiza_client.cli.attaching import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.model import Outcome, Proof
+from paiza_wire import attachment
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.session import Session
-    from paiza_client.session.approvals import Colleague, WaitingSummary
+    from paiza_client.session.approvals import Colleague, SavedWaiting, WaitingSummary
 
 Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
 
@@ -29,9 +32,25 @@ Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
 @click.option("--officers", is_flag=True, help=N_("List the officers of your member, to choose a second one from."))
 @click.option("--decline", is_flag=True, help=N_("Do not sign; what you wrote yourself is taken back."))
 @click.option("--reason", default="", metavar="TEXT", help=N_("Why you decline; told to whoever wrote it."))
+@click.option(
+    "--attachments",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help=N_("Save the attachments here, to look at them before you decide. Each opening is logged."),
+)
 @click.option("--yes", is_flag=True, help=N_("Do not ask."))
 @shared
-def approve(*, message: str | None, only_list: bool, officers: bool, decline: bool, reason: str, yes: bool) -> None:
+def approve(
+    *,
+    message: str | None,
+    only_list: bool,
+    officers: bool,
+    decline: bool,
+    reason: str,
+    folder: Path | None,
+    yes: bool,
+) -> None:
     """Approve."""
     desk = terminal()
     if officers:
@@ -46,7 +65,7 @@ def approve(*, message: str | None, only_list: bool, officers: bool, decline: bo
         desk.say(_("It will not be sent. Whoever wrote it is told."), "bold")
         desk.pairs([(messages.event(proof), messages.proof_text(proof))])
     else:
-        run(_approve(desk, message, ask=not yes))
+        run(_approve(desk, message, folder, ask=not yes))
 
 
 async def _officers(desk: Terminal) -> "list[Colleague]":
@@ -67,15 +86,21 @@ async def _decline(desk: Terminal, message: str, reason: str) -> Proof:
         return await session.approvals.decline(found.digest, reason)
 
 
-async def _approve(desk: Terminal, message: str, *, ask: bool) -> None:
+async def _approve(desk: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
     async with desk.session() as session:
         found = await _one(session, message)
         if found.submitted_by == str(session.profile.id):
             raise Refused("self_approval", found.id)
         opened = await session.approvals.open(found.digest)
         shown = content(opened)
+        saved: list[SavedWaiting] = []
+        if folder is not None:
+            with bars(desk, _("Fetching")) as told:
+                session.attachments.progress = told
+                saved = await session.approvals.save_attachments(opened, folder)
         if not desk.wants_json:
             _show(desk, opened, shown)
+            _show_attachments(desk, opened, saved)
         if ask:
             if desk.wants_json:
                 raise misused("paiza approve", _("with --json nobody is asked: give --yes or --decline"))
@@ -83,7 +108,7 @@ async def _approve(desk: Terminal, message: str, *, ask: bool) -> None:
                 desk.note(_("Nothing was signed."))
                 return
         outcome = await session.approvals.approve(opened)
-        _tell_outcome(desk, opened, shown, outcome)
+        _tell_outcome(desk, opened, shown, saved, outcome)
 
 
 async def _one(session: "Session", wanted: str) -> "WaitingSummary":
@@ -139,12 +164,28 @@ def _show(desk: Terminal, opened: OpenedWaiting, shown: Content) -> None:
     ]
     desk.pairs([*signed, *((messages.event(each), messages.proof_text(each)) for each in opened.opened)])
     desk.pairs([(_("You would sign"), opened.message.digest.hex()), (_("Until"), messages.when(opened.expires_time))])
-    attached = sum(part.kind == message_pb2.PART_KIND_ATTACHMENT for part in header.parts)
-    if attached:
-        desk.warn(_("{n} attachments belong to it, which are not shown here.").format(n=attached))
 
 
-def _tell_outcome(desk: Terminal, opened: OpenedWaiting, shown: Content, outcome: Outcome) -> None:
+def _show_attachments(desk: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
+    """Name what was saved; without that their names are not known here, and the officer is told how to see them."""
+    header = opened.message.header
+    sizes = [f"{header.parts[number].ciphertext_size:,}" for number in attachment.numbers(header)]
+    if saved:
+        columns = (_("Part"), _("Name"), _("Type"), _("Size"), _("Saved as"))
+        rows = [
+            (str(each.number), each.info.name, each.info.media_type, f"{each.info.size:,}", str(each.path))
+            for each in saved
+        ]
+        desk.table(columns, rows)
+        desk.pairs([(messages.event(each.opened), messages.proof_text(each.opened)) for each in saved])
+    elif sizes:
+        text = _("{n} attachments belong to it ({sizes} bytes): see them with --attachments FOLDER before you sign.")
+        desk.warn(text.format(n=len(sizes), sizes=", ".join(sizes)))
+
+
+def _tell_outcome(
+    desk: Terminal, opened: OpenedWaiting, shown: Content, saved: "list[SavedWaiting]", outcome: Outcome
+) -> None:
     message_id = opened.message.header.message_id.hex()
     if outcome.state == "refused":
         raise Refused(outcome.reason, message_id, outcome.detail)
@@ -157,6 +198,10 @@ def _tell_outcome(desk: Terminal, opened: OpenedWaiting, shown: Content, outcome
                 "thread": outcome.thread_name,
                 "missing": list(outcome.missing),
                 "content": [values for _name, values, _rows in shown],
+                "attachments": [
+                    {"part": each.number, **as_json.saved(each.info, each.path), "opened": as_json.proof(each.opened)}
+                    for each in saved
+                ],
                 "released": [as_json.proof(each) for each in outcome.proofs if each.event == "RELEASED"],
                 "approved": [as_json.proof(each) for each in outcome.proofs if each.event == "APPROVED"],
             }

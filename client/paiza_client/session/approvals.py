@@ -1,13 +1,13 @@
 """Second officers: who there is, what waits for a signature, and signing or declining it."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Final
 
 import grpc
 
-from paiza.v1 import approval_pb2, approval_pb2_grpc, message_pb2, officer_pb2
+from paiza.v1 import approval_pb2, approval_pb2_grpc, attachment_pb2, message_pb2, officer_pb2
 from paiza_client import approval_checks, checks
 from paiza_client.approval_checks import OpenedWaiting
 from paiza_client.errors import Refused, located, misused
@@ -16,17 +16,14 @@ from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Outcome, Proof
 from paiza_client.profiles import Credentials, Profile
 from paiza_client.session import channel
+from paiza_client.session.attachments import Attachments
 from paiza_domain.kind import Kind
-from paiza_wire import keys
+from paiza_wire import attachment, keys
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import OfficerSigner, add_signature, countersign, verify, verify_pending
 
 SHOWN_BECAUSE: Final = "second signature"
 """Why the annex is opened to the second officer, where he says nothing else."""
-
-
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +57,34 @@ class WaitingSummary:
         return self.header.message_id.hex()
 
 
+@dataclass(frozen=True, slots=True)
+class SavedWaiting:
+    """An attachment of a waiting message, where it was saved, and the proof that it was opened."""
+
+    number: int
+    info: attachment_pb2.AttachmentInfo
+    path: Path
+    opened: Proof
+
+
 class Approvals:
     """What a session can do about second signatures."""
 
     def __init__(
         self,
         connection: grpc.aio.Channel,
-        call: _Call,
+        call: channel.Call,
         profile: Profile,
         credentials: Credentials,
         registers: Registers,
+        attachments: Attachments,
     ) -> None:
         self._stub = approval_pb2_grpc.ApprovalServiceStub(connection)
         self._call = call
         self._profile = profile
         self._credentials = credentials
         self._registers = registers
+        self._attachments = attachments
 
     async def officers(self) -> list[Colleague]:
         """Give the officers of the own member, by id."""
@@ -124,6 +133,28 @@ class Approvals:
         return approval_checks.check_waiting(
             answer, digest=digest, officer=self._profile.id, registers=self._registers, now=datetime.now(UTC)
         )
+
+    async def save_attachments(self, waiting: OpenedWaiting, folder: Path) -> list[SavedWaiting]:
+        """Fetch every attachment of a waiting message, have each opening logged, check it and save it in a folder."""
+        return [await self._save(waiting, number, folder) for number in attachment.numbers(waiting.message.header)]
+
+    async def _save(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
+        digest = waiting.message.digest
+        request = approval_pb2.GetWaitingRequest(message_digest=digest, attachment_number=number)
+        proofs: list[Proof] = []
+
+        async def ask_key() -> bytes:
+            answer: approval_pb2.GetWaitingResponse = await self._call(
+                lambda: self._stub.GetWaiting(request, timeout=channel.CALL_SECONDS)
+            )
+            proof, key = approval_checks.check_waiting_attachment(
+                answer, digest=digest, number=number, officer=self._profile.id, registers=self._registers
+            )
+            proofs.append(proof)
+            return key
+
+        saved = await self._attachments.save(digest, waiting.message.header, number, folder, ask_key)
+        return SavedWaiting(number, *saved, proofs[0])
 
     async def approve(self, waiting: OpenedWaiting) -> Outcome:
         """Sign what was opened: the same header bytes. What became of it is proven by our node's log."""

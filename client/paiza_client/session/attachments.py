@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
@@ -33,10 +33,6 @@ ATTEMPTS: Final = 5  # without a byte of progress in between; a transfer that mo
 PAUSE_SECONDS: Final = 0.5
 
 
-class _Call(Protocol):
-    async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any: ...
-
-
 @dataclass(frozen=True, slots=True)
 class SavedAttachment:
     """An attachment that was opened, with all that was verified, and where it was saved."""
@@ -52,7 +48,7 @@ OpenWithKey = Callable[[], Awaitable[tuple[OpenedPart, bytes]]]
 class Attachments:
     """Brings and fetches ciphertexts; belongs to a session."""
 
-    def __init__(self, connection: grpc.aio.Channel, profile: Profile, outbox: Outbox, call: _Call) -> None:
+    def __init__(self, connection: grpc.aio.Channel, profile: Profile, outbox: Outbox, call: channel.Call) -> None:
         self._stub = attachment_pb2_grpc.AttachmentServiceStub(connection)
         self._profile = profile
         self._outbox = outbox
@@ -74,14 +70,33 @@ class Attachments:
         ``target`` is a file that is not there yet, a folder, or None for the present folder; ``open_with_key`` asks the
         node for the key, which logs it, and verifies the message.
         """
+        opened: list[OpenedPart] = []
+
+        async def ask_key() -> bytes:
+            part, key = await open_with_key()
+            opened.append(part)
+            return key
+
+        saved = await self.save(digest, header, number, target, ask_key)
+        return SavedAttachment(opened[0], *saved)
+
+    async def save(
+        self,
+        digest: bytes,
+        header: message_pb2.Header,
+        number: int,
+        target: Path | None,
+        ask_key: Callable[[], Awaitable[bytes]],
+    ) -> tuple[attachment_pb2.AttachmentInfo, Path]:
+        """Fetch an attachment, ask for its key once all of it is here, open it and save it; never over another file."""
         with located(header.message_id.hex()):
             part = attachment.described(header, number)
         _check_target(target)
         sealed = await self._fetch(digest, number, part)
-        opened, key = await open_with_key()
+        key = await ask_key()
         saved = await asyncio.to_thread(self._save, sealed, header, number, key, target)
         sealed.unlink(missing_ok=True)
-        return SavedAttachment(opened, *saved)
+        return saved
 
     async def _bring(self, part: message_pb2.PartDescription, where: str) -> None:
         request = attachment_pb2.StartUploadRequest(

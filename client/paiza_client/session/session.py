@@ -46,7 +46,14 @@ from paiza_client.session.search import Searching
 from paiza_client.session.workflows import Workflows
 from paiza_register import Register, load_set
 from paiza_wire.errors import Rejected
-from paiza_wire.message import PendingMessage, VerifiedMessage, verify, verify_pending
+from paiza_wire.message import (
+    PendingMessage,
+    VerifiedMessage,
+    parse_header,
+    parse_strictly,
+    verify,
+    verify_pending,
+)
 
 MAX_SOURCE_ROWS: Final = 10_000  # of one question
 MAX_SET_BYTES: Final = 16 * 1024 * 1024  # an archived set: metadata and a few files per member
@@ -79,8 +86,8 @@ class Session:
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
         self.desks = Desks(connection, self._call)
-        self.approvals = Approvals(connection, self._call, profile, credentials, self._registers)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
+        self.approvals = Approvals(connection, self._call, profile, credentials, self._registers, self.attachments)
         self._session: Whoami | None = None
 
     def register(self) -> Register:
@@ -298,8 +305,8 @@ class Session:
 
     def _own(self, data: bytes) -> VerifiedMessage | PendingMessage:
         """Verify a message of our own as of when it was signed: what waited may be older than its certificate."""
-        header = message_pb2.Header.FromString(message_pb2.SignedMessage.FromString(data).header)
-        at = header.author_time.ToDatetime(tzinfo=UTC)
+        signed = parse_strictly(message_pb2.SignedMessage, data, "a message of the outbox")
+        at = parse_header(signed.header).author_time.ToDatetime(tzinfo=UTC)
         try:
             return verify(data, self.register().certificate_verifier(), at=at)
         except Rejected as error:

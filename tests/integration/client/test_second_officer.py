@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import approval_pb2, approval_pb2_grpc, message_pb2, officer_pb2, officer_pb2_grpc
+from paiza.v1 import (
+    approval_pb2,
+    approval_pb2_grpc,
+    attachment_pb2,
+    attachment_pb2_grpc,
+    message_pb2,
+    officer_pb2,
+    officer_pb2_grpc,
+)
 from paiza_wire import message as wire
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
@@ -223,3 +231,43 @@ def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation
     assert f"paiza approve {waiting['id'][:18]}" in duty[0][1]
     assert (liaison, authoriser) == ([], [])
     paiza("kaz-liaison", "approve", waiting["id"], "--decline", "--json")
+
+
+def test_the_second_officer_reads_the_attachments_before_he_signs(
+    paiza: Paiza, federation: Federation, nominal: Path, tmp_path: Path
+) -> None:
+    """He saves them while the message waits, each opening logged with its part; who is not named gets none."""
+    (tmp_path / "list.csv").write_text("place,count\nhere,3\n")
+    waiting = paiza(
+        "kaz-liaison", "send", "information-request", nominal, "--second", "duty", "--attach", tmp_path / "list.csv",
+        "--json",
+    ).json  # fmt: skip
+    assert waiting["state"] == "waiting"
+    digest = bytes.fromhex(waiting["digest"])
+
+    async def force() -> list[str]:
+        reasons = []
+        async with Officer(federation.folder, "kaz-authoriser").channel() as channel:
+            key = approval_pb2.GetWaitingRequest(message_digest=digest, attachment_number=2)
+            download = attachment_pb2.DownloadRequest(message_digest=digest, part_number=2)
+            stream = attachment_pb2_grpc.AttachmentServiceStub(channel).Download(download)
+            for call in (approval_pb2_grpc.ApprovalServiceStub(channel).GetWaiting(key), anext(aiter(stream))):
+                try:
+                    await call
+                except Exception as error:  # noqa: BLE001 - its reason is looked at
+                    reasons.append(str(dict(error.trailing_metadata())["paiza-reason"]))  # type: ignore[attr-defined]
+        return reasons
+
+    assert asyncio.run(force()) == ["not_signer"] * 2
+    unseen = paiza("kaz-duty", "approve", waiting["id"])  # nobody answers the question
+    assert "1 attachments belong to it" in unseen.err
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    signed = paiza("kaz-duty", "approve", waiting["id"], "--attachments", folder, "--yes", "--json").json
+    assert (signed["state"], (folder / "list.csv").read_text()) == ("released", "place,count\nhere,3\n")
+    (saved,) = signed["attachments"]
+    assert (saved["part"], saved["name"], saved["media_type"], saved["size"]) == (2, "list.csv", "text/plain", 19)
+    found = paiza("kaz-auditor", "audit", "trail", waiting["id"], "--json").json["own"]
+    opened = [each for each in found if each["event"] == "OPENED" and each["part"] == 2]
+    assert [each["actor"].rpartition("/")[2] for each in opened] == ["duty"]
+    assert [each["event"] for each in found].count("DENIED") == 2
