@@ -1,5 +1,6 @@
 """Audit: what this node's log says, each entry with its proof. No content and no keys leave here."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,19 +29,26 @@ class Audit:
         self._ledger = ledger
         self._store = store
 
-    def check_sees(self, officer: Officer, digest: bytes) -> None:
-        """Refuse, as if it were not here, what an officer does not need to know of."""
+    async def check_sees(self, officer: Officer, digest: bytes) -> None:
+        """Refuse what an officer does not need to know of; the refusal is logged."""
+        if not await asyncio.to_thread(self._hidden, officer, digest):
+            return
+        denied = Rejected("policy_denied", "need-to-know")
+        entry = log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=denied.reason
+        )
+        await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
+        raise denied
+
+    def _hidden(self, officer: Officer, digest: bytes) -> bool:
         with self._store.reads() as reads:
             row = reads.message(digest)
             if row is not None:
-                hidden = row.seq not in reads.visible([row.seq], lister(officer))
-            else:
-                approval = reads.approval(digest)
-                signers = () if approval is None else wire.parse_header(approval.header).required_signers
-                hidden = approval is not None and lister(officer).units is not None
-                hidden = hidden and officer.id not in {signer.id for signer in signers}
-        if hidden:
-            raise Rejected("policy_denied", "need-to-know")
+                return row.seq not in reads.visible([row.seq], lister(officer))
+            approval = reads.approval(digest)
+        if approval is None or lister(officer).units is None:
+            return False
+        return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
 
     def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
         """Give everything the log says of one message, and the proofs of other members' logs that were kept."""

@@ -227,7 +227,7 @@ def _behaviours(
         **officers.behaviours(),
         **workflows.behaviours(),
         **audit_behaviours(audit),
-        **passing_behaviours(exchange.forward, Export(context), holders),
+        **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
         **SearchService(search, context.store).behaviours(),
     }

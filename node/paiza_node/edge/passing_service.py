@@ -1,6 +1,7 @@
 """What officers ask about passing messages on, taking them out, and who holds them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from paiza.v1 import passing_pb2
@@ -13,9 +14,12 @@ from paiza_node.passing.holders import Holders
 
 PREFIX: Final = "/paiza.v1.PassingService/"
 
+CheckSees = Callable[[Officer, bytes], Awaitable[None]]
+"""Refuses, and logs it, where an officer does not need to know of a message."""
 
-def passing_behaviours(forward: Forward, export: Export, holders: Holders) -> Behaviours:
-    """Give the behaviour of every RPC of PassingService."""
+
+def passing_behaviours(forward: Forward, export: Export, holders: Holders, check_sees: CheckSees) -> Behaviours:
+    """Give the behaviour of every RPC of PassingService; ``check_sees`` refuses what an officer need not know of."""
 
     async def do_forward(caller: Caller, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
         return await forward(_officer(caller), request)
@@ -23,7 +27,8 @@ def passing_behaviours(forward: Forward, export: Export, holders: Holders) -> Be
     async def note_export(caller: Caller, request: passing_pb2.NoteExportRequest) -> passing_pb2.NoteExportResponse:
         return await export(_officer(caller), request)
 
-    async def list_holders(_caller: Caller, request: passing_pb2.ListHoldersRequest) -> passing_pb2.ListHoldersResponse:
+    async def list_holders(caller: Caller, request: passing_pb2.ListHoldersRequest) -> passing_pb2.ListHoldersResponse:
+        await check_sees(_officer(caller), request.message_digest)
         return await asyncio.to_thread(holders, request.message_digest)
 
     return {PREFIX + "Forward": do_forward, PREFIX + "NoteExport": note_export, PREFIX + "ListHolders": list_holders}

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import desk_pb2, desk_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    desk_pb2,
+    desk_pb2_grpc,
+    officer_pb2,
+    officer_pb2_grpc,
+    passing_pb2,
+    passing_pb2_grpc,
+)
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives
@@ -134,3 +143,42 @@ def test_only_those_who_oversee_see_all_work(divided: Federation) -> None:
         return "listed"
 
     assert asyncio.run(ask()) == "policy_denied"
+
+
+def test_whatever_else_is_asked_of_anothers_message_is_refused_and_logged(
+    paiza: Paiza, divided: Federation, tmp_path: Path
+) -> None:
+    """Forwarding, exporting, trail, evidence and holders: each refusal stands in the log by name."""
+    message_id = sent_to(paiza, divided, tmp_path, "operations")
+    digest = bytes.fromhex(paiza("tjk-duty", "thread", message_id, "--json").json[0]["digest"])
+    liaison = Officer(divided.folder, "tjk-liaison")
+
+    async def reasons() -> list[str]:
+        found = []
+        said: dict[str, Any] = {"purpose": "investigate", "reason_text": "Exercise."}
+        async with liaison.channel() as channel:
+            passing, audit = passing_pb2_grpc.PassingServiceStub(channel), audit_pb2_grpc.AuditServiceStub(channel)
+            request = passing_pb2.ForwardRequest(message_digest=digest, recipients=["uzb"], **said)
+            found += [each.rejection.reason for each in (await passing.Forward(request)).results]
+            export = passing_pb2.NoteExportRequest(
+                message_digests=[digest],
+                audience=passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
+                recipient_text="Invented bureau",
+                **said,
+            )
+            found += [each.rejection.reason for each in (await passing.NoteExport(export)).results]
+            for call in (
+                passing.ListHolders(passing_pb2.ListHoldersRequest(message_digest=digest)),
+                audit.GetTrail(audit_pb2.GetTrailRequest(message_digest=digest)),
+                audit.GetEvidence(audit_pb2.GetEvidenceRequest(message_digest=digest)),
+            ):
+                try:
+                    await call
+                except Exception as error:  # noqa: BLE001 - its reason is looked at
+                    found.append(str(dict(error.trailing_metadata())["paiza-reason"]))  # type: ignore[attr-defined]
+        return found
+
+    assert asyncio.run(reasons()) == ["policy_denied"] * 5
+    trail = paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]
+    denied = [(each["actor"], each["reason"]) for each in trail if each["event"] == "DENIED"]
+    assert denied == [(liaison.id, "policy_denied")] * 5
