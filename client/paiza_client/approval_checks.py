@@ -13,6 +13,7 @@ from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Outcome, Proof
 from paiza_domain import validation
+from paiza_wire import attachment
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, verify_pending
 from paiza_wire.receipts import VerifiedEntry, check_released
@@ -104,6 +105,15 @@ def check_waiting(
     # 4.
     _check_content(message, parts, now, where)
     return OpenedWaiting(message, parts, answer.submitted_by, answer.expires_time.ToDatetime(tzinfo=UTC), opened)
+
+
+def check_read(waiting: OpenedWaiting) -> None:
+    """Refuse to sign what was not shown whole: a node that keeps the annex back has nobody sign for what it holds."""
+    apart = attachment.numbers(waiting.message.header)
+    unread = {*range(len(waiting.message.header.parts))} - {*waiting.parts, *apart}
+    if unread:
+        where = f"{waiting.message.digest.hex()[:16]}: {', '.join(map(str, sorted(unread)))}"
+        raise NotProven("part_missing", where, "the node did not show this part, and nobody signs what he has not read")
 
 
 def check_waiting_attachment(

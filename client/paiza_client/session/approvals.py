@@ -158,6 +158,7 @@ class Approvals:
 
     async def approve(self, waiting: OpenedWaiting) -> Outcome:
         """Sign what was opened: the same header bytes. What became of it is proven by our node's log."""
+        approval_checks.check_read(waiting)
         signer = OfficerSigner(
             str(self._profile.id),
             self._credentials.certificate_der,
