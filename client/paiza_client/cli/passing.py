@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from paiza_client import remedies
 from paiza_client.cli import as_json, messages
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
@@ -50,7 +51,7 @@ def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, wit
         desk.pairs(marks(summary))
     if refused:
         raise Refused(
-            refused[0].reason if refused[0].reason in REASONS else "unexpected_answer", summary.id, _why(refused[0])
+            refused[0].reason if refused[0].reason in REASONS else "unexpected_answer", summary.id, refused[0].detail
         )
 
 
@@ -89,6 +90,10 @@ async def _forward(
 ) -> tuple[MessageSummary, list[Leave]]:
     async with desk.session() as session:
         summary = await messages.one(session, message)
+        holding = {desk.profile().member, summary.header.author}.intersection(recipients)
+        if holding:
+            what = _("{members}: your own member, or the author of the message; it has the message")
+            raise misused("--to", what.format(members=", ".join(sorted(holding))))
         return summary, await session.passing.forward(
             summary.digest, recipients, purpose=purpose, reason=reason, without_annex=without_annex
         )
@@ -100,7 +105,7 @@ async def _holders(desk: Terminal, message: str) -> list[Any]:
 
 
 def _why(leave: Leave) -> str:
-    return f"{leave.reason}: {leave.detail}"
+    return f"{_(remedies.remedy(leave.reason).what)} ({leave.detail})"
 
 
 def _object(leave: Leave) -> dict[str, Any]:
