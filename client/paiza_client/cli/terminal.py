@@ -7,6 +7,7 @@ go to standard output, everything about the work (progress, warnings, errors) to
 import asyncio
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -30,6 +31,8 @@ from paiza_client.profiles import Profile
 if TYPE_CHECKING:
     from paiza_client.session import Session
 
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs"})  # controls, marks of direction, halves of characters
+_UNUSUAL: Final = re.compile(r"[^ -~\u0400-\u045f]")  # what is looked at: neither ASCII that is seen nor Cyrillic
 WIDE: Final = 200  # columns where there is no terminal to ask: nothing is cut off for a pipe
 
 _T = TypeVar("_T")
@@ -114,8 +117,9 @@ class Terminal:
         self.out.print(Text(plain(text), style=style))
 
     def json(self, value: Any) -> None:
-        """Print a result as JSON, on one line each, readable by any program."""
-        self.out.file.write(json.dumps(value, ensure_ascii=False, default=as_json.value) + "\n")
+        """Print a result as JSON, on one line each, readable by any program, and steering no terminal."""
+        text = json.dumps(value, ensure_ascii=False, default=as_json.value)
+        self.out.file.write(_UNUSUAL.sub(lambda found: _harmless(found[0]), text) + "\n")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "") -> None:
         """Print a table; instead of an empty one, a sentence."""
@@ -167,11 +171,16 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     return asyncio.run(work)
 
 
+def _harmless(character: str) -> str:
+    """Give a character of a JSON text, as an escape where `plain` would take it out."""
+    return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNSEEN else character
+
+
 def plain(text: str) -> str:
     """Give text without characters that steer a terminal or turn the direction of writing; new lines and tabs stay."""
     return "".join(
         character
-        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
+        if character in "\n\t" or unicodedata.category(character) not in _UNSEEN
         else "\N{REPLACEMENT CHARACTER}"
         for character in text
     )

@@ -3,9 +3,11 @@
 import grpc
 
 from paiza.v1 import workflow_pb2, workflow_pb2_grpc
+from paiza_client.errors import NotProven
 from paiza_client.session import channel
 
 MAX_LISTED = 200  # the most the node gives at once
+MAX_PAGES = 500  # of one board: a node that lies gives pages without end
 
 
 class Workflows:
@@ -20,7 +22,7 @@ class Workflows:
         scope = workflow_pb2.WORKFLOW_SCOPE_ALL if over_too else workflow_pb2.WORKFLOW_SCOPE_LIVE
         found: list[workflow_pb2.WorkflowStanding] = []
         token = ""
-        while True:
+        for _ in range(MAX_PAGES):
             request = workflow_pb2.ListWorkflowsRequest(
                 scope=scope, workflow=workflow, page_size=MAX_LISTED, page_token=token
             )
@@ -29,6 +31,7 @@ class Workflows:
             token = answer.next_page_token
             if not token:
                 return found
+        raise NotProven("unexpected_answer", "ListWorkflows", "the node gives pages without end")
 
     async def get(self, *, thread_id: bytes = b"", thread_name: str = "") -> workflow_pb2.GetWorkflowResponse:
         """Give one workflow with every step, and what the next step must name."""

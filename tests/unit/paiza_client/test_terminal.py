@@ -1,6 +1,7 @@
 """What is printed: other people's text is harmless, ids and times are read as an officer writes them."""
 
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -10,7 +11,7 @@ from paiza.v1 import message_pb2
 from paiza_client.cli import as_json, drafting
 from paiza_client.cli.frame import as_object
 from paiza_client.cli.options import Moment, split
-from paiza_client.cli.terminal import plain
+from paiza_client.cli.terminal import Terminal, plain
 from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -111,6 +112,17 @@ def test_disk_failures_are_told_apart() -> None:
     assert disk_problem(OSError(28, "No space left on device"), "x").reason == "disk_full"
     assert disk_problem(OSError(30, "Read-only file system"), "x").reason == "file_unwritable"
     assert disk_problem(FileNotFoundError(2, "No such file"), "x").reason == "file_unreadable"
+
+
+def test_json_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a hostile member or node writes stands in JSON as it is, and nothing of it steers a terminal."""
+    hostile = "Ночь \x1b[2J\x9b31m\u202etxt.exe\ud800 é"
+    Terminal().json({"text": hostile})
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["text"] == hostile
+    assert "Ночь" in printed
+    assert "é" in printed
+    assert not [each for each in printed.rstrip("\n") if unicodedata.category(each) in {"Cc", "Cf", "Cs"}]
 
 
 def test_json_has_hex_and_utc() -> None:
