@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
-from paiza_node.desks.need_to_know import lister
+from paiza_node.desks.need_to_know import lister, may_list
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, Officer, StoredEntry
 from paiza_node.ports import Store
@@ -44,7 +44,7 @@ class Audit:
         with self._store.reads() as reads:
             row = reads.message(digest)
             if row is not None:
-                return row.seq not in reads.visible([row.seq], lister(officer))
+                return not may_list(reads, officer, row)
             approval = reads.approval(digest)
         if approval is None or lister(officer).units is None:
             return False

@@ -20,7 +20,7 @@ from paiza_node.context import Context
 from paiza_node.deliver import Deliver
 from paiza_node.desks.approve import Approve
 from paiza_node.desks.assign import Assign
-from paiza_node.desks.need_to_know import Desks, opener
+from paiza_node.desks.need_to_know import Desks
 from paiza_node.desks.telling import Pending
 from paiza_node.disclose import Disclose
 from paiza_node.edge.approval_service import approval_behaviours
@@ -195,14 +195,7 @@ def _behaviours(
     """Give what each RPC does."""
     context = ground.context
     disclose = Disclose(context)
-    search = Search(
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
-        blinder=ground.blinder,
-        visible=lambda reads, officer, rows: reads.visible([row.seq for row in rows], opener(officer)),
-        clock=context.clock,
-    )
+    search = Search(context, ground.blinder)
     officers = OfficerService(
         context,
         submit=exchange.submit,

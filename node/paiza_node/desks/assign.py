@@ -16,7 +16,7 @@ import structlog
 
 from paiza.v1 import desk_pb2, log_pb2
 from paiza_domain import deadlines
-from paiza_node.desks.need_to_know import Desks, acknowledge_within, lister, opener
+from paiza_node.desks.need_to_know import Desks, acknowledge_within, lister, may_list, may_see, opener
 from paiza_node.desks.telling import ASSIGNED, ESCALATED, work_notice
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
@@ -106,8 +106,8 @@ class Assign:
         work = pen.tx.work([request.message_digest]).get(request.message_digest)
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
-        reads_it = row.seq in pen.tx.visible([row.seq], opener(officer))
-        oversees = row.seq in pen.tx.visible([row.seq], lister(officer)) and self._gives_away(officer, request)
+        reads_it = may_see(pen.tx, officer, row)
+        oversees = may_list(pen.tx, officer, row) and self._gives_away(officer, request)
         if not (reads_it or oversees):
             pen.append(
                 log_pb2.LogEntry(

@@ -44,7 +44,17 @@ def _viewer(officer: Officer, overseeing: Collection[str]) -> Viewer:
 
 def may_see(reads: Reads, officer: Officer, row: MessageRow) -> bool:
     """Say whether an officer may open a message, as far as need-to-know goes."""
-    return row.seq in reads.visible([row.seq], opener(officer))
+    return bool(openable(reads, officer, [row]))
+
+
+def openable(reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+    """Give the numbers of those messages an officer may open, as far as need-to-know goes."""
+    return reads.visible([row.seq for row in rows], opener(officer))
+
+
+def may_list(reads: Reads, officer: Officer, row: MessageRow) -> bool:
+    """Say whether an officer may know that a message is there."""
+    return bool(reads.visible([row.seq], lister(officer)))
 
 
 class Desks:

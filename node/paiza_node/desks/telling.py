@@ -9,7 +9,7 @@ from typing import Final
 
 from paiza.v1 import desk_pb2, message_pb2, notice_pb2
 from paiza_domain import kinds, notices
-from paiza_node.desks.need_to_know import Desks, opener
+from paiza_node.desks.need_to_know import Desks, may_see
 from paiza_node.model import ApprovalRow, MessageRow, Officer, WorkRow
 from paiza_node.ports import Reads, Store
 from paiza_wire import message as wire
@@ -45,7 +45,7 @@ class Pending:
         for work in reads.open_work(units, officer.id, MAX_TOLD):
             code = _code(work, officer, now, on_duty=on_duty)
             row = reads.message(work.digest) if code else None
-            if row is not None and reads.visible([row.seq], opener(officer)):
+            if row is not None and may_see(reads, officer, row):
                 found.append(work_notice(row, code, work))
         return found
 

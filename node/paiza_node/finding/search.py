@@ -6,7 +6,7 @@ sought, so that an auditor who has a name can ask whether it was searched for, a
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,12 +15,12 @@ from paiza.v1 import log_pb2, message_pb2, search_pb2
 from paiza_domain import kinds, reference, searching
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded
+from paiza_node.context import Context
+from paiza_node.desks.need_to_know import openable
 from paiza_node.finding.index import CURSOR, Blinder
-from paiza_node.ledger import Ledger
 from paiza_node.model import MAX_REASON, Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
 from paiza_node.policy import MessageFacts, principal_of
-from paiza_node.ports import Reads, Store
-from paiza_node.refresh import Registers
+from paiza_node.ports import Reads
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
@@ -41,9 +41,6 @@ PERSONAL: Final = frozenset({
     "person", "name", "phone", "document", "personal-number", "account", "imei", "company", "registration",
 })  # fmt: skip
 """Fields that lead to a person: a search by them is a consultation of personal data."""
-
-Visible = Callable[[Reads, Officer, Sequence[MessageRow]], set[int]]
-"""Says which of these messages an officer may see, by their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +74,13 @@ class Similar:
 class Search:
     """The verb that finds."""
 
-    def __init__(
-        self,
-        *,
-        registers: Registers,
-        ledger: Ledger,
-        store: Store,
-        blinder: Blinder,
-        visible: Visible,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, context: Context, blinder: Blinder) -> None:
         """Take what the verb needs."""
-        self._registers = registers
-        self._ledger = ledger
-        self._store = store
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._clock = context.clock
         self._blinder = blinder
-        self._visible = visible
-        self._clock = clock
         self._names: tuple[bytes, NameIndex] | None = None
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -242,7 +229,7 @@ class Search:
 
     def _shown(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Say which of these messages the officer may open: to find one by what it says is to read in it."""
-        visible = self._visible(reads, officer, rows)
+        visible = openable(reads, officer, rows)
         return {row.seq for row in rows if row.seq in visible and self._may_open(officer, row)}
 
     def _may_open(self, officer: Officer, row: MessageRow) -> bool:
