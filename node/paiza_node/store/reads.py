@@ -1,28 +1,24 @@
 """Questions to the database, and how its rows become the node's nouns."""
 
 from collections.abc import Collection
-from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Integer,
     Select,
     and_,
     bindparam,
     exists,
-    func,
     literal_column,
     or_,
     select,
 )
 
-from paiza.v1 import message_pb2, officer_pb2
+from paiza.v1 import message_pb2
 from paiza_domain.thread import UNMARKED
 from paiza_node.model import (
-    DeliveryRow,
     ForeignProof,
     Head,
     KnownLog,
@@ -31,32 +27,30 @@ from paiza_node.model import (
     MessageRow,
     MessageState,
     Officer,
-    Outgoing,
     ProofKind,
-    QueueSummary,
-    Slot,
     StoredEntry,
     Viewer,
 )
 from paiza_node.store import schema as s
 from paiza_node.store.approvals import ApprovalReads
 from paiza_node.store.attachments import AttachmentReads
+from paiza_node.store.deliveries import DeliveryReads
 from paiza_node.store.desks import DeskReads, seen_by
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
-from paiza_node.store.rows import EPOCH, delivery_row, from_micros, message_row, to_micros
+from paiza_node.store.rows import EPOCH, from_micros, message_row, to_micros
 from paiza_node.store.search import SearchReads
-from paiza_node.store.statements import Lookup
+from paiza_node.store.statements import Lookup, blocks
 from paiza_node.store.threads import ThreadReads
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import EMPTY_ROOT
 
-IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
-DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
 
 
-class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentReads, PassingReads, ThreadReads):
+class SqlReads(
+    ApprovalReads, AttachmentReads, DeliveryReads, DeskReads, SearchReads, ParentReads, PassingReads, ThreadReads
+):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -97,7 +91,7 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
         """Give the entries at these indices, in order of index."""
         e = s.log_entry.c
         found: list[StoredEntry] = []
-        for block in _blocks(sorted(indices)):
+        for block in blocks(sorted(indices)):
             rows = self._connection.execute(select(e.index, e.entry).where(e.index.in_(block)).order_by(e.index))
             found.extend(StoredEntry(row[0], row[1]) for row in rows)
         return found
@@ -116,7 +110,7 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
         """Give the digests of the messages that were made from these source rows."""
         m = s.message.c
         found: dict[bytes, bytes] = {}
-        for block in _blocks(list(rows)):
+        for block in blocks(list(rows)):
             result = self._connection.execute(select(m.source_row, m.digest).where(m.source_row.in_(block)))
             found.update((row[0], row[1]) for row in result)
         return found
@@ -129,10 +123,6 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
     def answers(self, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:
         """Give our own RECEIVED or REFUSED entry for each of these messages that was answered before."""
         return {row[0]: StoredEntry(row[1], row[2]) for row in _ANSWERS.run(self._connection, digests)}
-
-    def waiting(self, ids: Collection[int]) -> set[int]:
-        """Give those of these deliveries that still wait."""
-        return {row[0] for row in _STILL_WAITING.run(self._connection, ids)}
 
     def list_messages(self, query: MessageQuery, officer: str) -> list[ListedMessage]:
         """Give messages that match, newest first, with what became of them."""
@@ -151,79 +141,10 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
         """Give these messages as a list shows them, in order of arrival; only those that ``viewer`` sees."""
         found: list[MessageRow] = []
         seen = [] if viewer is None or viewer.units is None else [seen_by(viewer)]
-        for block in _blocks(list(digests)):
+        for block in blocks(list(digests)):
             rows = self._connection.execute(select(s.message).where(s.message.c.digest.in_(block), *seen))
             found.extend(message_row(row) for row in rows)
         return self._with_news(sorted(found, key=lambda row: row.seq), officer)
-
-    def deliveries_of(self, digest: bytes) -> list[DeliveryRow]:
-        """Give the deliveries of one message to those it is addressed to, in the order of its recipients."""
-        message = self.message(digest)
-        return [] if message is None else self._deliveries([message.seq]).get(message.seq, [])
-
-    def delivery(self, delivery_id: int) -> DeliveryRow | None:
-        """Give one delivery."""
-        row = self._connection.execute(_DELIVERIES.where(s.delivery.c.id == delivery_id)).one_or_none()
-        return None if row is None else delivery_row(row)
-
-    def due(
-        self, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
-    ) -> list[Outgoing]:
-        """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
-
-        At least one, else as many as fit into ``max_bytes``: no more bodies are read than are sent.
-        """
-        asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
-        ids: list[int] = []
-        size = 0
-        for delivery_id, length in self._connection.execute(_DUE[slot], asked):
-            size += length
-            if ids and size > max_bytes:
-                break
-            ids.append(delivery_id)
-        rows = self._connection.execute(_OUTGOING.where(s.delivery.c.id.in_(ids))) if ids else ()
-        found = {row[0]: Outgoing(*row) for row in rows}
-        return [found[delivery_id] for delivery_id in ids]
-
-    def next_attempt(self, recipient: str, *, slot: Slot) -> datetime | None:
-        """Say when the next waiting delivery to one member may be tried; None where none waits."""
-        d = s.delivery.c
-        found = self._connection.execute(
-            select(func.min(d.next_attempt_time)).where(
-                d.state == _WAITING, d.recipient == recipient, *_WAITS_FOR[slot]
-            )
-        ).scalar_one()
-        return None if found is None else from_micros(found)
-
-    def expired(self, now: datetime, limit: int) -> list[DeliveryRow]:
-        """Give waiting deliveries whose life time is over."""
-        d = s.delivery.c
-        rows = self._connection.execute(
-            _DELIVERIES.where(d.state == _WAITING, d.expires_time <= to_micros(now))
-            .order_by(d.expires_time)
-            .limit(limit)
-        )
-        return [delivery_row(row) for row in rows]
-
-    def queue(self, recipient: str, limit: int) -> list[DeliveryRow]:
-        """Give deliveries that wait or failed, oldest first."""
-        d = s.delivery.c
-        to_one = [d.recipient == recipient] if recipient else []
-        rows: list[DeliveryRow] = []
-        for state in (d.state == _WAITING, d.state > DELIVERED):
-            found = self._connection.execute(_DELIVERIES.where(state, *to_one).order_by(d.id).limit(limit))
-            rows.extend(delivery_row(row) for row in found)
-        return sorted(rows, key=lambda row: row.id)[:limit]
-
-    def queue_summary(self) -> list[QueueSummary]:
-        """Count what waits for each member."""
-        d = s.delivery.c
-        rows = self._connection.execute(
-            select(d.recipient, func.count(), func.min(d.released_time))
-            .where(d.state == _WAITING)
-            .group_by(d.recipient)
-        )
-        return [QueueSummary(row[0], row[1], None if row[2] is None else from_micros(row[2])) for row in rows]
 
     def proofs(self, digest: bytes, kind: ProofKind | None = None) -> list[ForeignProof]:
         """Give the proofs from other members' logs kept for one message."""
@@ -267,21 +188,9 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
         """Give the free texts kept beside these entries."""
         t = s.log_text.c
         found: dict[int, str] = {}
-        for block in _blocks(sorted(indices)):
+        for block in blocks(sorted(indices)):
             rows = self._connection.execute(select(t.index, t.text).where(t.index.in_(block)))
             found.update((row[0], row[1]) for row in rows)
-        return found
-
-    def _deliveries(self, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
-        found: dict[int, list[DeliveryRow]] = {}
-        for block in _blocks(list(seqs)):
-            rows = self._connection.execute(
-                _DELIVERIES.where(
-                    s.delivery.c.message_seq.in_(block), s.delivery.c.passing == literal_column("0")
-                ).order_by(s.delivery.c.id)
-            )
-            for row in rows:
-                found.setdefault(row.message_seq, []).append(delivery_row(row))
         return found
 
     def _with_news(self, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
@@ -289,7 +198,7 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
         deliveries = self._deliveries(sent)
         o = s.opened.c
         openers: dict[bytes, set[str]] = {}
-        for block in _blocks([row.digest for row in messages]):
+        for block in blocks([row.digest for row in messages]):
             rows = self._connection.execute(
                 select(o.digest, o.officer).where(o.digest.in_(block), o.part_number == 0).distinct()
             )
@@ -310,9 +219,6 @@ class SqlReads(ApprovalReads, AttachmentReads, DeskReads, SearchReads, ParentRea
         ]
 
 
-# A literal, so that the databases see that the partial indexes over what waits apply.
-_WAITING: Final[Any] = s.WAITING_LITERAL
-
 _CLAIMED: Final = Lookup(select(s.message.c.message_id, s.message.c.author, s.message.c.digest), s.message.c.message_id)
 _THREAD_NAMES: Final = Lookup(
     select(s.message.c.seq, s.message.c.thread_id, s.message.c.thread_name).where(
@@ -326,58 +232,9 @@ _ANSWERS: Final = Lookup(
     ),
     s.answer.c.digest,
 )
-_STILL_WAITING: Final = Lookup(select(s.delivery.c.id).where(s.delivery.c.state == _WAITING), s.delivery.c.id)
 _TILE: Final = select(s.log_tile.c.hashes).where(
     s.log_tile.c.level == bindparam("level"), s.log_tile.c.index == bindparam("tile")
 )
-_DELIVERIES: Final = select(s.delivery, s.message.c.kind).join(s.message, s.message.c.seq == s.delivery.c.message_seq)
-
-
-# Literals, so that the databases see that the partial index over what overtakes applies.
-_FLASH: Final[Any] = literal_column(str(int(message_pb2.URGENCY_FLASH)), Integer())
-_WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
-    Slot.BULK: (s.delivery.c.urgent.is_(False),),
-    Slot.URGENT: (s.delivery.c.urgent.is_(True), s.delivery.c.urgency <= _FLASH),
-    Slot.FIRST: (s.delivery.c.urgency > _FLASH,),
-}
-
-
-def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[Any]:
-    d = s.delivery.c
-    return (
-        select(d.id, func.length(s.message_body.c.signed))
-        .join(s.message_body, s.message_body.c.seq == d.message_seq)
-        .where(
-            d.state == _WAITING,
-            d.recipient == bindparam("recipient"),
-            *_WAITS_FOR[slot],
-            d.id > bindparam("after"),
-            d.next_attempt_time <= bindparam("now"),
-            d.expires_time > bindparam("now"),
-        )
-        .order_by(*order, d.id)
-        .limit(bindparam("wanted"))
-    )
-
-
-_OUTGOING: Final = (
-    select(
-        s.delivery.c.id,
-        s.delivery.c.digest,
-        s.delivery.c.attempts,
-        s.message_body.c.signed,
-        s.delivery.c.released_index,
-        s.log_entry.c.entry,
-        s.delivery.c.passing,
-    )
-    .join(s.message_body, s.message_body.c.seq == s.delivery.c.message_seq)
-    .join(s.log_entry, s.log_entry.c.index == s.delivery.c.released_index)
-)
-_DUE: Final = {
-    Slot.BULK: _due(Slot.BULK),
-    Slot.URGENT: _due(Slot.URGENT, s.delivery.c.urgency.desc()),
-    Slot.FIRST: _due(Slot.FIRST),
-}
 
 
 def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:
@@ -414,7 +271,3 @@ def _begins(column: Any, prefix: str) -> ColumnElement[bool]:
     low = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
     high = bytes.fromhex(prefix + "f" * (len(prefix) % 2)) + b"\xff" * 32
     return and_(column >= low, column <= high)
-
-
-def _blocks(values: list[Any]) -> list[list[Any]]:
-    return [values[first : first + IN_LIMIT] for first in range(0, len(values), IN_LIMIT)]

@@ -22,6 +22,8 @@ _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
     "postgresql": lambda: postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
 
+IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
+
 
 class Statement:
     """A statement with named parameters; rows are tuples in the order of ``parameters``."""
@@ -88,3 +90,8 @@ def _compile(
     compiled: Any = statement.compile(dialect=dialect)
     order = [list(parameters).index(name) for name in compiled.positiontup]
     return str(compiled), None if order == list(range(len(parameters))) else itemgetter(*order)
+
+
+def blocks(values: list[Any]) -> list[list[Any]]:
+    """Cut values into lists that fit into one IN."""
+    return [values[first : first + IN_LIMIT] for first in range(0, len(values), IN_LIMIT)]
