@@ -17,6 +17,7 @@ from paiza_client.attaching import Attachment, Progress
 from paiza_client.errors import Complaint, Refused, located
 from paiza_client.profiles import Credentials, Profile
 from paiza_domain import validation
+from paiza_domain.field_checks import nearest
 from paiza_domain.field_errors import FieldError
 from paiza_domain.kind import Kind
 from paiza_register import Register
@@ -117,11 +118,25 @@ class Composer:
             header.parts.add(kind=message_pb2.PART_KIND_NOMINAL_ANNEX)
         plain = content.SerializeToString(deterministic=True)
         annexed = annex.SerializeToString(deterministic=True) if annex is not None else None
-        complain(kind.name, [*validation.header_errors(header, kind, now), *kind.validate(content, annex, now)])
+        errors = [*validation.header_errors(header, kind, now), *self._unknown_bases(envelope)]
+        complain(kind.name, [*errors, *kind.validate(content, annex, now)])
         # The same function that every receiver runs has the last word.
         with located(kind.name):
             validation.check_message(header, plain, annexed, now)
         return plain, annexed
+
+    def _unknown_bases(self, envelope: Envelope) -> list[FieldError]:
+        """Find legal bases that the federation does not list; nothing where it lists none."""
+        known = self._register.legal_bases
+        return [
+            FieldError(
+                f"legal_bases[{place}]",
+                "code_unknown",
+                {"value": basis, "codes": "legal_bases", "suggestion": nearest(basis, known)},
+            )
+            for place, basis in enumerate(envelope.legal_bases)
+            if known and basis not in known
+        ]
 
     def _header(self, kind: Kind, annex: Message | None, envelope: Envelope, now: datetime) -> message_pb2.Header:
         del annex

@@ -9,7 +9,7 @@ from paiza_wire.spiffe import MEMBER_ID
 _CONTAINER: Final = re.compile(r"[A-Z]{3}[UJZ]\d{7}", re.ASCII)
 _IMO: Final = re.compile(r"[1-9]\d{6}", re.ASCII)
 _VIN: Final = re.compile(r"[A-HJ-NPR-Z0-9]{17}", re.ASCII)
-_TELEPHONE: Final = re.compile(r"\+?\d{3,18}", re.ASCII)
+_TELEPHONE: Final = re.compile(r"\+?(?:\d[ ()-]{0,2}|\([ ]?){2,18}\d", re.ASCII)
 _IMEI: Final = re.compile(r"\d{15}", re.ASCII)
 _CAS: Final = re.compile(r"[1-9]\d{1,6}-\d\d-\d", re.ASCII)
 _HS: Final = re.compile(r"\d{6}(?:\d\d){0,2}", re.ASCII)
@@ -61,7 +61,7 @@ def vin_problem(text: str) -> Problem | None:
 
 
 def telephone_problem(text: str) -> Problem | None:
-    """Judge the form of a telephone number: digits, with or without a plus."""
+    """Judge the form of a telephone number: digits, with or without a plus, grouped as people write them."""
     return None if _TELEPHONE.fullmatch(text) else ("code_malformed", {"expected": "+77270000000"})
 
 

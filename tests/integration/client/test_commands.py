@@ -225,3 +225,12 @@ def test_the_example_of_the_guide_runs(federation: Federation, root: Path) -> No
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("('liaison',)")
+
+
+def test_a_legal_basis_that_the_federation_does_not_list_is_refused(paiza: Paiza, draft: Path) -> None:
+    """A code nobody knows is told before anything is sent, with the nearest one that is known."""
+    draft.write_text(draft.read_text() + "legal_bases: [exercise-agrement]\n")
+    refused = paiza("kaz-liaison", "send", "free-message", draft, "--dry-run")
+    assert refused.code == 3
+    assert "legal_bases[0]" in refused.err
+    assert "exercise-agreement" in refused.err
