@@ -133,8 +133,8 @@ class Search:
         for seq in sorted(flagged, reverse=True)[:MAX_TOLD]:
             own = [each for each in reads.tokens_of(seq, IDENTIFIERS) if annex or not each.annex]
             tokens = [each.token for each in own]
-            older = reads.sharing(tokens, before_seq=seq) if tokens else []
-            others = reads.messages_at({each.seq for each in older if annex or not each.annex})
+            older = reads.sharing(tokens, before_seq=seq, annex=annex) if tokens else []
+            others = reads.messages_at({each.seq for each in older})
             if others and self._shown(reads, officer, others):
                 found.add(seq)
         return found
@@ -218,14 +218,14 @@ class Search:
             if row is None or row.seq not in self._shown(reads, officer, [row]):
                 raise Rejected("unknown_id", "there is no such message here")
             own = [each for each in reads.tokens_of(row.seq, IDENTIFIERS) if annex or not each.annex]
-            shared = [each for each in self._sharing(reads, own) if each.seq != row.seq and (annex or not each.annex)]
+            shared = [each for each in self._sharing(reads, own, annex=annex) if each.seq != row.seq]
             fields = _fields(shared)
             rows = reads.messages_at(fields)
             allowed = self._shown(reads, officer, rows)
         return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
 
-    def _sharing(self, reads: Reads, tokens: Sequence[SharedToken]) -> list[SharedToken]:
-        return reads.sharing([each.token for each in tokens]) if tokens else []
+    def _sharing(self, reads: Reads, tokens: Sequence[SharedToken], *, annex: bool) -> list[SharedToken]:
+        return reads.sharing([each.token for each in tokens], annex=annex) if tokens else []
 
     def _shown(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Say which of these messages the officer may open: to find one by what it says is to read in it."""
@@ -251,9 +251,9 @@ class Search:
         enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
         annex = self._may_search_annexes(officer)
         with self._store.reads() as reads:
-            shared = [each for each in reads.sharing(links) if annex or not each.annex] if links else []
+            shared = list(reads.sharing(links, annex=annex)) if links else []
             by_subject: dict[int, set[bytes]] = {}
-            for each in reads.sharing(words, limit=MAX_PAGE) if words else ():
+            for each in reads.sharing(words, limit=MAX_PAGE, annex=annex) if words else ():
                 by_subject.setdefault(each.seq, set()).add(each.token)
             fields = _fields(shared)
             for seq, same in by_subject.items():

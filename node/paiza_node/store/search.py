@@ -47,11 +47,15 @@ class SearchReads:
         return [Found(message_row(row), _time(row)) for row in rows]
 
     def sharing(
-        self, tokens: Collection[bytes], *, before_seq: int | None = None, limit: int = MAX_SHARED
+        self, tokens: Collection[bytes], *, before_seq: int | None = None, limit: int = MAX_SHARED, annex: bool = True
     ) -> list[SharedToken]:
-        """Give the newest occurrences of these tokens, in messages before ``before_seq`` where that is given."""
+        """Give the newest occurrences of these tokens, in messages before ``before_seq`` where that is given.
+
+        Without ``annex`` those in nominal annexes are passed over before they are counted: they crowd nothing out.
+        """
         t = s.term_token.c
         below = [t.seq < before_seq] if before_seq is not None else []
+        below += [] if annex else [t.annex.is_(False)]
         rows = self._connection.execute(
             select(t.seq, t.field, t.annex, t.token)
             .where(t.token.in_(list(tokens)), *below)

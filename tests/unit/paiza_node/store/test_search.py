@@ -9,6 +9,7 @@ import pytest
 
 from paiza_node.model import IndexedMessage, MessageRow, MessageState, SearchQuery
 from paiza_node.store import SqlStore, open_store
+from paiza_node.store.search import MAX_SHARED
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MESSAGES = 30
@@ -106,6 +107,17 @@ def test_links_and_flags(store: SqlStore) -> None:
         assert [each.seq for each in reads.sharing([token("pair")], before_seq=9)] == [4]
         assert reads.linked(range(1, MESSAGES + 1)) == {9}
         assert [each.seq for each in reads.messages_at([4, 9])] == [9, 4]
+
+
+def test_what_stands_in_annexes_crowds_nothing_out(store: SqlStore) -> None:
+    """However many annexes hold an identifier, who may not open them finds the open messages that do, and no fewer."""
+    again = [_row(seq) for seq in range(MESSAGES + 1, MESSAGES + MAX_SHARED + 2)]
+    with store.transaction() as tx:
+        tx.add_messages(again)
+        tx.add_indexed([IndexedMessage(row.seq, NOW, ((token("pair"), "plate", True),), linked=True) for row in again])
+    with store.reads() as reads:
+        assert [each.seq for each in reads.sharing([token("pair")], annex=False)] == [9, 4]
+        assert {each.annex for each in reads.sharing([token("pair")])} == {True}
 
 
 def test_indexing_twice_changes_nothing_and_clearing_forgets(store: SqlStore) -> None:
