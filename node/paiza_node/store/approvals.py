@@ -10,9 +10,7 @@ from sqlalchemy import Connection, Row, Select, select, update
 from paiza_node.model import ApprovalRow, ApprovalState
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
-from paiza_node.store.statements import insertion
-
-IN_LIMIT: Final = 500  # parameters of one IN list
+from paiza_node.store.statements import blocks, insertion
 
 # A literal, so that the databases see that the partial index over what waits applies.
 _WAITING: Final = s.approval.c.state == s.WAITING_LITERAL
@@ -34,8 +32,7 @@ class ApprovalReads:
         """Give what waits or waited under these message ids, without bodies."""
         wanted = list(message_ids)
         found: dict[bytes, ApprovalRow] = {}
-        for first in range(0, len(wanted), IN_LIMIT):
-            block = wanted[first : first + IN_LIMIT]
+        for block in blocks(wanted):
             for row in self._rows(select(*_COLUMNS).where(s.approval.c.message_id.in_(block))):
                 found[row.message_id] = row
         return found

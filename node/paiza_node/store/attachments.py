@@ -12,10 +12,9 @@ from paiza.v1 import attachment_pb2
 from paiza_node.model import AttachmentProof, AttachmentRow, Upload
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
-from paiza_node.store.statements import insertion, replacement
+from paiza_node.store.statements import blocks, insertion, replacement
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
-IN_LIMIT: Final = 500  # parameters of one IN list
 AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
 RECEIVED: Final = attachment_pb2.ATTACHMENT_STATE_RECEIVED
 
@@ -33,8 +32,7 @@ class AttachmentReads:
         u = s.upload
         found: dict[bytes, Upload] = {}
         wanted = list(ciphertexts)
-        for first in range(0, len(wanted), IN_LIMIT):
-            block = wanted[first : first + IN_LIMIT]
+        for block in blocks(wanted):
             for row in self._connection.execute(select(u).where(u.c.ciphertext_sha256.in_(block))):
                 found[row.ciphertext_sha256] = _upload(row)
         return found
@@ -63,8 +61,7 @@ class AttachmentReads:
         a = s.attachment.c
         found: dict[bytes, list[AttachmentRow]] = {}
         wanted = list(digests)
-        for first in range(0, len(wanted), IN_LIMIT):
-            block = wanted[first : first + IN_LIMIT]
+        for block in blocks(wanted):
             query = select(s.attachment).where(a.digest.in_(block)).order_by(a.part_number, a.member)
             for row in self._attachments(query):
                 found.setdefault(row.digest, []).append(row)
@@ -119,8 +116,7 @@ class AttachmentReads:
         """Give those of these ciphertexts that an upload or a message here names."""
         found: set[bytes] = set()
         wanted = list(ciphertexts)
-        for first in range(0, len(wanted), IN_LIMIT):
-            block = wanted[first : first + IN_LIMIT]
+        for block in blocks(wanted):
             for column in (s.upload.c.ciphertext_sha256, s.attachment.c.ciphertext_sha256):
                 found |= set(self._connection.execute(select(column).where(column.in_(block))).scalars())
         return found

@@ -9,9 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, literal_col
 from paiza_node.model import MessageQuery, Viewer, WorkRow
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
-from paiza_node.store.statements import insertion
+from paiza_node.store.statements import blocks, insertion
 
-IN_LIMIT: Final = 500  # parameters of one IN list
 # Literals, so that the databases see that the partial indexes apply.
 _OPEN: Final = s.work.c.state < literal_column("3")
 _NEW: Final = s.work.c.state == literal_column("1")
@@ -28,8 +27,7 @@ class DeskReads:
             return set(seqs)
         found: set[int] = set()
         wanted = list(seqs)
-        for first in range(0, len(wanted), IN_LIMIT):
-            block = wanted[first : first + IN_LIMIT]
+        for block in blocks(wanted):
             rows = self._connection.execute(select(s.message.c.seq).where(s.message.c.seq.in_(block), seen_by(viewer)))
             found.update(row[0] for row in rows)
         return found
@@ -44,8 +42,7 @@ class DeskReads:
         """Give the work on these messages."""
         found: dict[bytes, WorkRow] = {}
         wanted = list(digests)
-        for first in range(0, len(wanted), IN_LIMIT):
-            block = wanted[first : first + IN_LIMIT]
+        for block in blocks(wanted):
             for row in self._connection.execute(select(s.work).where(s.work.c.digest.in_(block))):
                 found[row.digest] = _work(row)
         return found
