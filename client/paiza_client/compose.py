@@ -131,8 +131,8 @@ class Composer:
         return [
             FieldError(
                 f"legal_bases[{place}]",
-                "code_unknown",
-                {"value": basis, "codes": "legal_bases", "suggestion": nearest(basis, known)},
+                "legal_basis_unknown",
+                {"value": basis, "suggestion": nearest(basis, known)},
             )
             for place, basis in enumerate(envelope.legal_bases)
             if known and basis not in known

@@ -65,6 +65,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number, a space and a unit."),
     "recipients_missing": N_("At least one recipient must be named."),
     "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
+    "legal_basis_unknown": N_("“{value}” is not among the legal bases that the federation lists.{suggestion}"),
     "reference_unknown": N_("“{value}” is not in the reference data.{suggestion}"),
     "refusal_ground_missing": N_("A refusal needs the code of its ground."),
     "refusal_missing": N_("A refused question needs the code of its reason."),
