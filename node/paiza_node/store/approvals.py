@@ -46,12 +46,6 @@ class ApprovalReads:
         due = s.approval.c.expires_time <= to_micros(now)
         return self._rows(select(*_COLUMNS).where(_WAITING, due).order_by(s.approval.c.expires_time).limit(limit))
 
-    def next_approval_expiry(self) -> datetime | None:
-        """Say when the next one is given up; None where nothing waits."""
-        first = select(s.approval.c.expires_time).where(_WAITING).order_by(s.approval.c.expires_time).limit(1)
-        found = self._connection.execute(first).scalar_one_or_none()
-        return None if found is None else from_micros(found)
-
     def _rows(self, query: Select[Any]) -> list[ApprovalRow]:
         return [_approval(row) for row in self._connection.execute(query)]
 
