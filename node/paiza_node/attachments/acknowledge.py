@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import attachment_pb2, log_pb2
-from paiza_node.attachments.attached import awaited
+from paiza_node.attachments.attached import awaited, went_to
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentProof, AttachmentRow
 from paiza_wire import message as wire
@@ -106,7 +106,7 @@ def _row(pen: Pen, digest: bytes, number: int, member: str) -> AttachmentRow | N
     if row is not None:
         return row if not row.source else None
     message = pen.tx.message(digest)
-    if message is None or member not in {delivery.recipient for delivery in pen.tx.deliveries_of(digest)}:
+    if message is None or member not in went_to(pen.tx, digest):
         return None
     rows = awaited(digest, wire.parse_header(message.header), member, pen.now)
     return next((each for each in rows if each.part_number == number), None)

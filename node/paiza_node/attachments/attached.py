@@ -42,6 +42,12 @@ def standing(row: AttachmentRow) -> attachment_pb2.AttachmentStanding:
     return shown
 
 
+def went_to(reads: Reads, digest: bytes) -> set[str]:
+    """Name the members to whom we released a message or passed it on: those to whom we hand its attachments over."""
+    released = {delivery.recipient for delivery in reads.deliveries_of(digest)}
+    return released | {recipient for recipient, _, _ in reads.forwarded_indices(digest)}
+
+
 def check_uploaded(reads: Reads, header: message_pb2.Header) -> list[bytes]:
     """Check that an officer brought every attachment of a message whole; gives their digests.
 

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import attachment_pb2, exchange_pb2, message_pb2, officer_pb2
+from paiza_node.attachments.attached import went_to
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.disclose import Disclose
 from paiza_node.model import Officer
@@ -84,7 +85,7 @@ class HandOut:
     def _sent(self, member: str, digest: bytes, number: int) -> message_pb2.PartDescription:
         with self._store.reads() as reads:
             row = reads.message(digest)
-            went = row is not None and member in {delivery.recipient for delivery in reads.deliveries_of(digest)}
+            went = row is not None and member in went_to(reads, digest)
         if row is None or not went:
             raise Rejected("unknown_id", "no such message went to this member")
         return attachment.described(wire.parse_header(row.header), number)

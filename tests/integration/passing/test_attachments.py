@@ -1,0 +1,99 @@
+"""Messages with attachments passed on between real nodes: their keys are wrapped anew, their bytes follow."""
+
+from pathlib import Path
+
+from paiza.v1 import attachment_pb2, attachment_pb2_grpc
+from paiza.v1.message_pb2 import Handling
+from paiza_wire import message
+from paiza_wire.attachment import Opener
+from tests.attaching import FIRST_PART, bring, noise, seal, settled, signed, submit
+from tests.federation import Federation
+from tests.integration.passing.desk import SECONDS, Desk, until
+
+SIZE = 300_000
+RECEIVED = attachment_pb2.ATTACHMENT_STATE_RECEIVED
+
+
+async def sent_with_film(kaz: Desk, folder: Path) -> bytes:
+    """Send an invented film from kaz to tjk; gives the digest of its message."""
+    officer = kaz.officers["liaison"]
+    header = officer.header(["tjk"])
+    header.handling.CopyFrom(Handling(code="H0", tlp="GREEN"))
+    film = seal(folder, header, SIZE)
+    raw = signed(officer, header, [film.said])
+    async with officer.channel() as channel:
+        assert (await bring(channel, film)).whole
+        result = await submit(channel, raw)
+    assert result.WhichOneof("result") == "released", result
+    return bytes(result.released.message_digest)
+
+
+async def read(desk: Desk, digest: bytes) -> bytes:
+    """Fetch and open the film as an officer of a member."""
+    opened = await desk.open(digest, FIRST_PART)
+    header = message.parse_header(opened.message.header)
+    async with desk.officers["liaison"].channel() as channel:
+        request = attachment_pb2.DownloadRequest(message_digest=digest, part_number=FIRST_PART)
+        stub = attachment_pb2_grpc.AttachmentServiceStub(channel)
+        sealed = b"".join([piece.data async for piece in stub.Download(request, timeout=SECONDS)])
+    opener = Opener(header, FIRST_PART, opened.part_key)
+    plain = opener.update(sealed)
+    last, info = opener.finish()
+    assert (info.name, info.size) == ("film-1.mp4", SIZE)
+    return plain + last
+
+
+async def there(desk: Desk, digest: bytes) -> list[int]:
+    """Wait until no attachment of a message is awaited at a member; gives how they stand there."""
+    await desk.arrival(digest)
+    async with desk.officers["liaison"].channel() as channel:
+        return [each.state for each in await settled(channel, digest) if each.member == desk.member]
+
+
+async def test_the_bytes_follow_a_message_that_is_passed_on(desks: dict[str, Desk], tmp_path: Path) -> None:
+    """Hop by hop each new holder gets the keys and fetches the film from whoever passed it on, who keeps a receipt."""
+    kaz, tjk, uzb, kgz = desks.values()
+    film = b"".join(noise(SIZE))
+    digest = await sent_with_film(kaz, tmp_path)
+    assert await there(tjk, digest) == [RECEIVED]
+    for giver, taker in ((tjk, uzb), (uzb, kgz)):
+        assert await giver.forward(digest, taker.member) == ["forwarded"]
+        assert await there(taker, digest) == [RECEIVED]
+        assert await read(taker, digest) == film
+        received = [each for each in await taker.trail(digest) if each.part_number == FIRST_PART]
+        assert ("RECEIVED", giver.member) in await taker.events(digest)
+        assert received
+
+        async def told(giver: Desk = giver, taker: Desk = taker) -> bool:
+            return any(
+                entry.part_number == FIRST_PART and entry.counterpart == taker.member
+                for entry in await giver.trail(digest)
+            )
+
+        assert await until(told)
+
+
+async def test_the_author_need_not_be_there(desks: dict[str, Desk], federation: Federation, tmp_path: Path) -> None:
+    """The forwarder hands the bytes over itself: the new holder gets all of it while the author's node is down."""
+    kaz, tjk, uzb, _kgz = desks.values()
+    digest = await sent_with_film(kaz, tmp_path)
+    assert await there(tjk, digest) == [RECEIVED]
+    federation.node("kaz").stop()
+    try:
+        assert await tjk.forward(digest, "uzb") == ["forwarded"]
+        assert await there(uzb, digest) == [RECEIVED]
+        assert await read(uzb, digest) == b"".join(noise(SIZE))
+    finally:
+        federation.node("kaz").start()
+
+
+async def test_passed_on_before_the_bytes_came(desks: dict[str, Desk], federation: Federation, tmp_path: Path) -> None:
+    """Whoever passes a message on whose bytes he awaits himself hands them over as soon as he has them."""
+    kaz, tjk, uzb, _kgz = desks.values()
+    federation.node("tjk").stop()
+    digest = await sent_with_film(kaz, tmp_path)
+    federation.node("tjk").start()
+    await tjk.arrival(digest)
+    assert await tjk.forward(digest, "uzb") == ["forwarded"]
+    assert await there(uzb, digest) == [RECEIVED]
+    assert await read(uzb, digest) == b"".join(noise(SIZE))
