@@ -175,7 +175,8 @@ class Release:
             return _conflict()
         if earlier.state is not ApprovalState.WAITING:
             return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
-        return waits(pen, earlier) if isinstance(item.message, PendingMessage) else None
+        # With every signature already there it waits all the same: each officer signs what waits himself.
+        return None if item.approved and not isinstance(item.message, PendingMessage) else waits(pen, earlier)
 
     def _against(self, pen: Pen, item: Item, officer: Officer, turns: Turns) -> Rejected | Unavailable | None:
         """Say what forbids releasing a message now."""

@@ -1,6 +1,6 @@
 """`paiza-node verify`: re-read and re-hash everything. It only reads, and works while the node runs.
 
-By default everything is verified. `--log-only` leaves out messages and proofs: of a million messages those take
+By default everything is verified. `--log-only` leaves out messages, proofs and files: of a million messages those take
 minutes, where the log itself takes seconds.
 """
 
@@ -19,6 +19,8 @@ from paiza_node.cli.language import _
 from paiza_node.cli.offline import check_database, known_register
 from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.terminal import on_terminal, print_json
+from paiza_node.cli.verified_approvals import verify_approvals
+from paiza_node.cli.verified_attachments import verify_attachments
 from paiza_node.cli.verified_log import Said, verify_log
 from paiza_node.cli.verified_rows import Proofs, verify_messages, verify_rows
 from paiza_node.config import Config
@@ -27,14 +29,21 @@ from paiza_node.store import schema as s
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_node.store.scan import Scan, open_scan
 
-NAMES = {"log": N_("log"), "rows": N_("rows"), "messages": N_("messages"), "proofs": N_("proofs")}
+NAMES = {
+    "log": N_("log"),
+    "rows": N_("rows"),
+    "messages": N_("messages"),
+    "proofs": N_("proofs"),
+    "approvals": N_("approvals"),
+    "attachments": N_("attachments"),
+}
 
 
 @click.command(
     "verify",
     help=N_(
-        "Re-read and re-hash everything: log, rows, messages and other members' proofs. Only reads; works while the "
-        "node runs. Ends with 5 where something does not hold."
+        "Re-read and re-hash everything: log, rows, messages, other members' proofs, approvals and the files of "
+        "attachments. Only reads; works while the node runs. Ends with 5 where something does not hold."
     ),
 )
 @shared
@@ -76,6 +85,12 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         yield part
         with _part("proofs", _count(scan, "proof"), quiet=quiet) as (part, step):
             Proofs(scan, reader, config.member).verify(said, part, step)
+        yield part
+        with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
+            verify_approvals(scan, said.signed, part, step)
+        yield part
+        with _part("attachments", _count(scan, "attachment"), quiet=quiet) as (part, step):
+            verify_attachments(scan, config.data / "attachments", part, step)
         yield part
 
 
@@ -137,4 +152,7 @@ COUNTED = {
     "bodies": N_("bodies"),
     "proofs": N_("proofs"),
     "checkpoints": N_("checkpoints"),
+    "approvals": N_("approvals"),
+    "files": N_("files"),
+    "bytes": N_("bytes"),
 }
