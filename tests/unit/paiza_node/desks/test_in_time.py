@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -40,9 +39,9 @@ DESKS = Desks("kaz", "duty-desk", lambda: OFFICERS)
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    """A node's room with an empty store."""
-    with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
+def room(database_url: str) -> Iterator[Room]:
+    """A node's room with an empty store, on each database."""
+    with Room(database_url) as room:
         yield room
 
 
