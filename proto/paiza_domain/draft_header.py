@@ -1,7 +1,7 @@
 """The header's fields of a draft: recipients, urgency, handling marks, legal bases, review date, parents."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,12 +29,18 @@ _REFERENCE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{3,63}", re.ASCII)  # an
 _YEARS: Final = re.compile(r"([1-9]\d?) years?", re.ASCII)
 
 
+Levels = Callable[[], Mapping[str, int]]
+"""Gives levels of classification by their national names; asked only where a draft names one."""
+
+
 class HeaderReader(ContentReader):
     """Reads the header's fields from the nodes of a draft by key."""
 
-    def __init__(self, nodes: Mapping[str, Node], now: datetime) -> None:
+    def __init__(self, nodes: Mapping[str, Node], now: datetime, levels: Levels | None = None) -> None:
+        """Take the nodes; ``levels`` gives the level of each national name of a classification."""
         super().__init__()
         self.nodes, self.now = nodes, now
+        self._levels = levels
 
     def _text(self, nodes: Mapping[str, Node], key: str) -> str:
         node = nodes.get(key)
@@ -120,6 +126,11 @@ class HeaderReader(ContentReader):
             if key not in {"classification", "purposes"}:
                 setattr(handling, key, self._text(known, f"handling.{key}"))
         level = self._text(known, "handling.classification")
+        if level and not level.isdigit() and self._levels is not None:
+            # A name that is not listed stays, and is an error: its author is there to say what he means.
+            names = self._levels()
+            if level.casefold() in {each.casefold() for each in names}:
+                level = str(marks.classification_level(level, names))
         if level and not (level.isascii() and level.isdigit() and int(level[:9]) <= marks.MAX_CLASSIFICATION):
             self.say("handling.classification", "out_of_range", known["handling.classification"], least=0, most=4)
         elif level:

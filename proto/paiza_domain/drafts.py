@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from paiza.v1.message_pb2 import Handling, Recipient, Urgency
 from paiza_domain import kinds, scalars
 from paiza_domain.draft_content import ContentReader
-from paiza_domain.draft_header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader
+from paiza_domain.draft_header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader, Levels
 from paiza_domain.draft_writing import message_lines, scalar
 from paiza_domain.field_checks import nearest
 from paiza_domain.field_errors import FieldError
@@ -62,11 +62,19 @@ class Draft:
     """Files to attach, as paths from the draft's folder, each with a note."""
 
 
-def read(text: str, lang: str = "en", *, now: datetime, given: Mapping[str, str] = MappingProxyType({})) -> Draft:
+def read(
+    text: str,
+    lang: str = "en",
+    *,
+    now: datetime,
+    given: Mapping[str, str] = MappingProxyType({}),
+    levels: Levels | None = None,
+) -> Draft:
     """Read and judge a draft as of `now`; raises `DraftError`, whose text is in `lang`.
 
     Recipients, review date and handling may be missing, since a command line may give them: `validation.header_errors`
     judges the finished header. ``given`` are single fields of the content, by key, for where the draft leaves them out.
+    ``levels`` gives the national names by which the draft may say its classification.
     """
     try:
         tree = parse(text)
@@ -80,7 +88,7 @@ def read(text: str, lang: str = "en", *, now: datetime, given: Mapping[str, str]
     kind = _kind(above, nodes, tree)
     if kind is None:
         raise DraftError(above.errors, lang)
-    header = HeaderReader(nodes, now)
+    header = HeaderReader(nodes, now, levels)
     content, annex, errors = read_contents(kind, nodes, now, given)
     draft = Draft(
         kind=kind,

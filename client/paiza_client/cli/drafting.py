@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from paiza.v1 import message_pb2
 from paiza_client import attaching
-from paiza_client.cli import messages
+from paiza_client.cli import classification, messages
 from paiza_client.cli.terminal import lang
 from paiza_client.compose import Envelope, complain
 from paiza_client.errors import Complaint, Refused, misused
@@ -90,7 +90,7 @@ def read(path: str, now: datetime, given: Mapping[str, str] = MappingProxyType({
             "invalid_draft", path, "not UTF-8", [Complaint(path, _("The file is not in UTF-8."), "encoding")]
         ) from error
     try:
-        return drafts.read(text, lang(), now=now, given=given)
+        return drafts.read(text, lang(), now=now, given=given, levels=classification.levels)
     except DraftError as error:
         complain(path, error.errors)
         raise AssertionError("a draft error names at least one field") from error

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from paiza.v1 import message_pb2
+from paiza_client.cli import classification
 from paiza_client.cli.as_json import URGENCIES
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.errors import Complaint, Refused
@@ -152,7 +153,7 @@ def header_rows(header: message_pb2.Header, thread_name: str) -> list[tuple[str,
         (_("To"), recipients(header)),
         (_("Written"), when(header.author_time.ToDatetime(tzinfo=UTC))),
         (_("Urgency"), " — ".join(filter(None, (urgency(header), _code("urgency_reason", header.urgency_reason))))),
-        (_("Handling"), marks.text(header.handling, purposes=False)),
+        (_("Handling"), _handling(header.handling)),
         (_("Purposes"), ", ".join(_code("purpose", each) for each in header.handling.purposes)),
         (_("Legal bases"), ", ".join(header.legal_bases)),
         (_("Review"), header.review_time.ToDatetime(tzinfo=UTC).date().isoformat()),
@@ -267,3 +268,10 @@ def _state(message: MessageSummary) -> str:
     if message.opened_by_caller:
         state = _("read")
     return "; ".join((state, _("linked"))) if message.linked else state
+
+
+def _handling(handling: message_pb2.Handling) -> str:
+    """Give the marks, with the name of the level in the reader's own member."""
+    named = classification.name(handling.classification) if handling.classification else ""
+    said = marks.text(handling, purposes=False)
+    return f"{said} ({named})" if named else said

@@ -10,7 +10,7 @@ from paiza_client.cli import interactive
 from paiza_client.cli.terminal import Terminal
 from paiza_domain import forms, kinds
 from tests.federation import Federation
-from tests.integration.client.conftest import Paiza
+from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives
 
 NOTICE = """\
@@ -143,3 +143,23 @@ def test_a_name_typed_at_a_prompt_is_answered_at_once(
     assert "centre:" not in told
     assert walk._ask(field, required=True) == "herion"
     assert "Did you mean “heroin”?" in capsys.readouterr().err
+
+
+def test_a_classification_is_written_and_read_by_its_national_name(
+    paiza: Paiza, federation: Federation, tmp_path: Path
+) -> None:
+    """A draft names the level as the writer's member does; each reader is shown the name of his own member."""
+    names = {
+        member: paiza("kaz-liaison", "profile", member, "--json").json["classification"]["1"]
+        for member in ("kaz", "tjk")
+    }
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(DRAFT.replace("classification: 1", f"classification: {names['kaz']['ru']}"))
+    sent = paiza("kaz-liaison", "send", "free-message", draft, "--json").json
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
+    for member in names:
+        for lang in ("ru", "en"):
+            shown = paiza(f"{member}-liaison", "open", sent["id"], "--lang", lang).out
+            assert f"({names[member][lang]})" in shown
+    draft.write_text(DRAFT.replace("classification: 1", "classification: no such name"))
+    assert "handling.classification" in paiza("kaz-liaison", "send", "free-message", draft, "--json").err

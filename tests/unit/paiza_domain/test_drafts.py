@@ -235,3 +235,21 @@ def test_a_draft_names_files_to_attach() -> None:
         drafts.read(begin + "\n  - {note: x}\n  - [a]\n", now=NOW)
     missing = [(each.path, each.line) for each in refused.value.errors if each.code == "missing"]
     assert missing == [("attachments[1]", 4), ("attachments[2]", 5)]
+
+
+@pytest.mark.parametrize(("written", "level"), [("ДСП", 1), ("дсп", 1), ("Invented secret", 2), ("3", 3)])
+def test_a_national_name_of_a_classification_is_its_level(written: str, level: int) -> None:
+    """A draft may name the level as the member's profile does, in whatever case; a number needs no profile."""
+    marks = f"{{tlp: AMBER, code: H2, classification: {written}}}"
+    text = f"kind: free-message\nhandling: {marks}\ncontent: {{subject: a, text: b}}\n"
+    names = {"ДСП": 1, "Restricted": 1, "invented secret": 2}
+    assert drafts.read(text, now=NOW, levels=lambda: names).handling.classification == level
+
+
+def test_a_name_nobody_knows_is_no_classification() -> None:
+    """Neither one the profile does not list, nor any where there is no profile."""
+    text = "kind: free-message\nhandling: {tlp: AMBER, code: H2, classification: ДСП}\ncontent: {subject: a, text: b}\n"
+    for levels in (None, dict, lambda: {"Other": 1}):
+        with pytest.raises(DraftError) as caught:
+            drafts.read(text, now=NOW, levels=levels)
+        assert [each.path for each in caught.value.errors] == ["handling.classification"]

@@ -1,0 +1,24 @@
+"""National names of classification levels, as the own member's profile in the register verified last gives them."""
+
+from collections.abc import Mapping
+
+from paiza_client import reference_data, register
+from paiza_client.cli.terminal import lang, terminal
+from paiza_domain.reference.model import Texts
+
+
+def levels() -> dict[str, int]:
+    """Give the level of every name, in each language; none where there is no profile yet."""
+    return {name: level for level, names in _own().items() for name in names.values()}
+
+
+def name(level: int) -> str:
+    """Name a level for the reader; empty where his member has no name for it."""
+    return _own().get(level, {}).get(lang(), "")
+
+
+def _own() -> Mapping[int, Texts]:
+    profile = terminal().profile()
+    known = register.cached(profile)
+    found = None if known is None else reference_data.of(known).reference.profiles.get(profile.member)
+    return {} if found is None else found.classification
