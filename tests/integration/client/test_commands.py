@@ -111,7 +111,8 @@ def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: 
         "--reason-code", "danger-to-life", "--json",
     ).json  # fmt: skip
     asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
-    (listed,) = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json
+    inbox = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json
+    listed = next(each for each in inbox if each["id"] == sent["id"])
     assert (listed["urgency"], listed["urgency_reason"]) == ("FLASH", "danger-to-life")
 
 
