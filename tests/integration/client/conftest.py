@@ -1,6 +1,7 @@
 """A federation of three real nodes, two of them running, and `paiza` as an officer calls it."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,14 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
         federation.start(*RUNNING)
         yield federation
         federation.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tidy_desks(federation: Federation) -> Iterator[None]:
+    """Leave nobody's outbox to the next module: what waits there is looked for at every command."""
+    yield
+    for outbox in federation.home.glob("*/outbox"):
+        shutil.rmtree(outbox)
 
 
 @pytest.fixture
