@@ -4,18 +4,21 @@ Nothing here asks a node. The database is read as it lies there, after a kill to
 code of its own, so that a defect of the node's store or tree cannot hide itself.
 """
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import Final
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 
 from paiza.v1 import log_pb2, officer_pb2
 from paiza_node.config import load
 from paiza_node.model import Head, MessageState, ProofKind
-from paiza_node.store import open_store
+from paiza_node.store import SqlStore, open_store
 from paiza_node.store import schema as s
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.store.reads import SqlReads
@@ -25,6 +28,7 @@ from paiza_wire.notes import VerifierKey
 from tests.federation import NodeProcess
 
 RELEASED, RECEIVED = log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED
+RECOVERY_SECONDS: Final = 20.0  # after a backend was killed; a limit, not a measure
 DELIVERED, REFUSED = log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_REFUSED
 
 
@@ -85,13 +89,25 @@ def read(node: NodeProcess) -> Holding:
         slots.close()
     store = open_store(config.database, read_only=True)
     try:
-        with store._readers.connect() as connection:
+        with _connected(store) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 return _read(node.member, connection, signed_note)
     finally:
         store.close()
+
+
+def _connected(store: SqlStore) -> Connection:
+    """Connect; a PostgreSQL of which a backend was killed takes nobody for the seconds that it recovers."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            return store._readers.connect()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _read(member: str, connection: Connection, signed_note: bytes | None) -> Holding:
