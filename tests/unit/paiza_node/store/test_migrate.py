@@ -6,7 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from paiza_node.errors import NodeStopped
 from paiza_node.store import migrate as migration
@@ -47,10 +47,17 @@ def test_partial_indexes_are_partial(database_url: str, engine: Engine) -> None:
         assert " WHERE " in found[name]
 
 
-def test_second_start_changes_nothing(database_url: str) -> None:
-    """A database of the newest revision is taken as it is."""
+def test_second_start_changes_nothing(database_url: str, engine: Engine) -> None:
+    """A database of the newest revision is taken as it is: same revision, same tables, what was stored is there."""
     open_store(database_url).close()
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO counter (name, value) VALUES ('kept', 7)"))
+        before = set(inspect(connection).get_table_names())
     open_store(database_url).close()
+    with engine.connect() as connection:
+        assert set(inspect(connection).get_table_names()) == before
+        assert migration.revision(connection) == migration.NEWEST
+        assert connection.execute(text("SELECT value FROM counter WHERE name = 'kept'")).scalar_one() == 7
 
 
 def test_database_of_a_newer_program_is_refused(database_url: str, engine: Engine) -> None:
