@@ -143,7 +143,7 @@ class Courier:
                             self._way.clear()
                         # What is urgent is not taken in the order of ids.
                         last_id = batch[-1].id if slot is Slot.BULK else 0
-                        flights.append(asyncio.create_task(self._send(batch)))
+                        flights.append(asyncio.create_task(self._send(slot, batch)))
                     if flights:
                         sent = await flights.popleft()
                         await _done(settling)
@@ -232,10 +232,12 @@ class Courier:
             BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
         )
 
-    async def _send(self, batch: list[Outgoing]) -> Sent:
+    async def _send(self, slot: Slot, batch: list[Outgoing]) -> Sent:
         """Send a batch and check that the peer's log grew honestly."""
         if self._assumed is None:
             await self._agree()
+            if slot is not Slot.FIRST:
+                await self._give_way()  # the peer may have been away for long, and a stop be released meanwhile
         response = await self._deliver(len(batch), partial(self._request, batch))
         return Sent(batch, response.results, await self._accept(response.growth))
 
