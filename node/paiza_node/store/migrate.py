@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from paiza_node.errors import N_, NodeStopped
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 """The revision this program works with; the newest module in `migrations/versions`."""
 
 KNOWN: Final = ("0001", "0002")

@@ -86,6 +86,30 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """Work was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
     LOG_EVENT_DONE: _LogEvent.ValueType  # 28
     """Work on a message was done."""
+    LOG_EVENT_DEFAULT_FOUND: _LogEvent.ValueType  # 29
+    """Another node did not prove on demand that its log grew honestly, and is in default until it does; or it does again
+    (the reason says which).
+    """
+    LOG_EVENT_CONVICTION_DECIDED: _LogEvent.ValueType  # 30
+    """An administrator decided on a log that was found forked; the text beside the log says why."""
+    LOG_EVENT_RECONCILED: _LogEvent.ValueType  # 31
+    """Two members agree on what one released to the other in a period; evidence_sha256 is the digest of what they agree on."""
+    LOG_EVENT_CONSULTED: _LogEvent.ValueType  # 32
+    """An officer, or a member with a grant, consulted the log; the text beside the log says what was asked."""
+    LOG_EVENT_AUDIT_GRANTED: _LogEvent.ValueType  # 33
+    """Another member was granted, or is no longer granted, to see entries of this log; the reason says which."""
+    LOG_EVENT_LOG_CONTINUED: _LogEvent.ValueType  # 34
+    """This log goes on where an earlier one was lost: evidence_sha256 is the digest of the largest checkpoint of that one."""
+    LOG_EVENT_RECOVERED: _LogEvent.ValueType  # 35
+    """What an earlier log of this member said was fetched back from the counterpart; evidence_sha256 names that entry."""
+    LOG_EVENT_BACKED_UP: _LogEvent.ValueType  # 36
+    """A copy of the database was made for safekeeping."""
+    LOG_EVENT_HELD: _LogEvent.ValueType  # 37
+    """A message was put under legal hold, or is no longer under it; the reason says which."""
+    LOG_EVENT_REVIEWED: _LogEvent.ValueType  # 38
+    """A message's review date passed and it was decided on; the reason says how."""
+    LOG_EVENT_RETIRED: _LogEvent.ValueType  # 39
+    """Audit retention ended: entries and headers before this one were replaced by their hashes."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """What a log entry records."""
@@ -150,6 +174,30 @@ LOG_EVENT_ESCALATED: LogEvent.ValueType  # 27
 """Work was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
 LOG_EVENT_DONE: LogEvent.ValueType  # 28
 """Work on a message was done."""
+LOG_EVENT_DEFAULT_FOUND: LogEvent.ValueType  # 29
+"""Another node did not prove on demand that its log grew honestly, and is in default until it does; or it does again
+(the reason says which).
+"""
+LOG_EVENT_CONVICTION_DECIDED: LogEvent.ValueType  # 30
+"""An administrator decided on a log that was found forked; the text beside the log says why."""
+LOG_EVENT_RECONCILED: LogEvent.ValueType  # 31
+"""Two members agree on what one released to the other in a period; evidence_sha256 is the digest of what they agree on."""
+LOG_EVENT_CONSULTED: LogEvent.ValueType  # 32
+"""An officer, or a member with a grant, consulted the log; the text beside the log says what was asked."""
+LOG_EVENT_AUDIT_GRANTED: LogEvent.ValueType  # 33
+"""Another member was granted, or is no longer granted, to see entries of this log; the reason says which."""
+LOG_EVENT_LOG_CONTINUED: LogEvent.ValueType  # 34
+"""This log goes on where an earlier one was lost: evidence_sha256 is the digest of the largest checkpoint of that one."""
+LOG_EVENT_RECOVERED: LogEvent.ValueType  # 35
+"""What an earlier log of this member said was fetched back from the counterpart; evidence_sha256 names that entry."""
+LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 36
+"""A copy of the database was made for safekeeping."""
+LOG_EVENT_HELD: LogEvent.ValueType  # 37
+"""A message was put under legal hold, or is no longer under it; the reason says which."""
+LOG_EVENT_REVIEWED: LogEvent.ValueType  # 38
+"""A message's review date passed and it was decided on; the reason says how."""
+LOG_EVENT_RETIRED: LogEvent.ValueType  # 39
+"""Audit retention ended: entries and headers before this one were replaced by their hashes."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final

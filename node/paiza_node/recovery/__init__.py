@@ -1,0 +1,1 @@
+"""Recovery: backups, and the way back after this node lost part of its log."""
