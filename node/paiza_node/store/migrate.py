@@ -10,7 +10,7 @@ from paiza_node.errors import N_, NodeStopped
 NEWEST: Final = "0003"
 """The revision this program works with; the newest module in `migrations/versions`."""
 
-KNOWN: Final = ("0001", "0002")
+KNOWN: Final = ("0001", "0002", "0003")
 """Every revision this program can bring up to date, oldest first."""
 
 FOLDER: Final = Path(__file__).parent / "migrations"
