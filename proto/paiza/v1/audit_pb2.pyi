@@ -243,21 +243,31 @@ class GetLogStatusResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     KNOWN_LOGS_FIELD_NUMBER: _builtins.int
+    WITNESSED_CHECKPOINT_FIELD_NUMBER: _builtins.int
+    UNWITNESSED_SINCE_TIME_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.bytes
     """The node's own checkpoint note."""
+    witnessed_checkpoint: _builtins.bytes
+    """The largest checkpoint note of the own log that a quorum of other members cosigned; empty where there is none."""
     @_builtins.property
     def known_logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnownLog]:
         """What is known of each other member's log."""
+
+    @_builtins.property
+    def unwitnessed_since_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest entry was made that it does not cover; unset where it covers all."""
 
     def __init__(
         self,
         *,
         checkpoint: _builtins.bytes = ...,
         known_logs: _abc.Iterable[Global___KnownLog] | None = ...,
+        witnessed_checkpoint: _builtins.bytes = ...,
+        unwitnessed_since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["unwitnessed_since_time", b"unwitnessed_since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "known_logs", b"known_logs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "known_logs", b"known_logs", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_checkpoint", b"witnessed_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,6 +282,7 @@ class KnownLog(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     ACCEPTED_TIME_FIELD_NUMBER: _builtins.int
+    CONVICTIONS_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     checkpoint: _builtins.bytes
@@ -280,16 +291,21 @@ class KnownLog(_message.Message):
     def accepted_time(self) -> _timestamp_pb2.Timestamp:
         """When that was."""
 
+    @_builtins.property
+    def convictions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reason codes of what speaks against that log here: forked, in default, stale; empty where nothing does."""
+
     def __init__(
         self,
         *,
         member: _builtins.str = ...,
         checkpoint: _builtins.bytes = ...,
         accepted_time: _timestamp_pb2.Timestamp | None = ...,
+        convictions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "checkpoint", b"checkpoint", "member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "checkpoint", b"checkpoint", "convictions", b"convictions", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
