@@ -42,6 +42,7 @@ from paiza_node.store.rows import EPOCH, from_micros, message_row, to_micros
 from paiza_node.store.search import SearchReads
 from paiza_node.store.statements import Lookup, blocks
 from paiza_node.store.threads import ThreadReads
+from paiza_node.store.witness import WitnessReads
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import EMPTY_ROOT
 
@@ -49,7 +50,15 @@ URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot
 
 
 class SqlReads(
-    ApprovalReads, AttachmentReads, DeliveryReads, DeskReads, SearchReads, ParentReads, PassingReads, ThreadReads
+    ApprovalReads,
+    AttachmentReads,
+    DeliveryReads,
+    DeskReads,
+    SearchReads,
+    ParentReads,
+    PassingReads,
+    ThreadReads,
+    WitnessReads,
 ):
     """The questions of `paiza_node.ports.Reads`, asked over one connection."""
 

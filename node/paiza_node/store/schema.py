@@ -365,3 +365,51 @@ indexed_message = Table(
     Column("event_time", BigInteger, nullable=True),
     Column("linked", Boolean, nullable=False),
 )
+
+# Checkpoints of the own log that a quorum cosigned: of each size the first such note, and the latest where an idle log
+# was cosigned anew.
+witnessed_note = Table(
+    "witnessed_note",
+    METADATA,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("again", Boolean, primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("witnesses", Text, nullable=False),
+)
+Index("ix_witnessed_note_time", witnessed_note.c.time)
+
+# Entries of other members' logs whose proof as it was kept is not cosigned yet; each goes when it is.
+uncosigned = Table(
+    "uncosigned",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The same entries proven to a note that a quorum cosigned. The proof as it was first kept stays in its own table.
+cosigned_proof = Table(
+    "cosigned_proof",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("span", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Two cosigned notes of a log, one right after the other; the entries between them share it. Named by the SHA-256 of
+# what it holds.
+cosigned_span = Table(
+    "cosigned_span",
+    METADATA,
+    Column("id", LargeBinary, primary_key=True),
+    Column("before_digest", LargeBinary, nullable=True),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("growth", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)

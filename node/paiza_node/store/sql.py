@@ -41,12 +41,22 @@ from paiza_node.store.reads import URGENT_FROM, SqlReads
 from paiza_node.store.rows import to_micros
 from paiza_node.store.search import SearchWrites
 from paiza_node.store.statements import Statement, insertion, replacement
+from paiza_node.store.witness import WitnessWrites
 from paiza_wire.errors import Unavailable
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
 
-class SqlTransaction(ApprovalWrites, AttachmentWrites, DeskWrites, SearchWrites, ParentWrites, PassingWrites, SqlReads):
+class SqlTransaction(
+    ApprovalWrites,
+    AttachmentWrites,
+    DeskWrites,
+    SearchWrites,
+    ParentWrites,
+    PassingWrites,
+    WitnessWrites,
+    SqlReads,
+):
     """The writes of `paiza_node.ports.Transaction`, in the one transaction of one connection."""
 
     @contextmanager
