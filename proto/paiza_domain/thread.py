@@ -17,6 +17,7 @@ from paiza_domain import kinds
 
 RECALL: Final = "recall"
 CORRECTION: Final = "correction"
+ERASURE: Final = "erasure-request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,19 @@ def concerned(header: Header) -> tuple[bytes, ...]:
     if header.kind == RECALL:
         return tuple(header.parent_digests)
     return tuple(header.parent_digests[:1]) if header.kind == CORRECTION else ()
+
+
+def to_be_erased(header: Header) -> tuple[bytes, ...]:
+    """Give the digests of the messages that a header asks to erase; none for any other kind."""
+    return tuple(dict.fromkeys(header.parent_digests)) if header.kind == ERASURE else ()
+
+
+def erases(header: Header, author: str, kind: str) -> bool:
+    """Say whether an erasure request takes effect on a message of that author and kind.
+
+    Only the author has its own erased; a request is itself not erased, or nobody could say why something is gone.
+    """
+    return header.kind == ERASURE and header.author == author and kind != ERASURE
 
 
 def takes_effect(header: Header, author: str, kind: str) -> bool:

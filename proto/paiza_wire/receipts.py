@@ -25,6 +25,14 @@ MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes
 MAX_PROOF_HASHES: Final = 63  # a log never holds more than 2**63 entries
 ENTRY_TIME_END: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
+NOT_HELD: Final = "not_held"  # of an ERASED entry: the message was never here
+LEGAL_HOLD: Final = "legal_hold"  # of a DENIED entry: the message is kept although its erasure was asked for
+ERASURE_ANSWERS: Final = frozenset({
+    (pb.LOG_EVENT_ERASED, ""),
+    (pb.LOG_EVENT_ERASED, NOT_HELD),
+    (pb.LOG_EVENT_DENIED, LEGAL_HOLD),
+})  # fmt: skip
+
 _EVENTS: Final = frozenset(pb.LogEvent.values()) - {pb.LOG_EVENT_UNSPECIFIED}
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
@@ -182,3 +190,22 @@ def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
         raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the answer names no register version")
+
+
+def check_erasure_answer(entry: pb.LogEntry, requester: str) -> None:
+    """Check that an entry of a holder's log answers an erasure request of ``requester``.
+
+    ERASED: erased, or (reason "not_held") never held. DENIED, reason "legal_hold": not erased, it is held. The caller
+    owes: that the log whose checkpoint proves the entry is the holder's, and that ``evidence_sha256`` is the digest of
+    a request of its own that names the message.
+    """
+    if (entry.event, entry.reason) not in ERASURE_ANSWERS:
+        raise Rejected("bad_proof", "the entry does not say what became of an erasure")
+    if len(entry.message_digest) != DIGEST_SIZE or len(entry.evidence_sha256) != DIGEST_SIZE:
+        raise Rejected("bad_proof", "the entry names no message, or no request to erase it")
+    if entry.counterpart != requester:
+        raise Rejected("bad_proof", "the entry answers a request of another member")
+    if entry.HasField("part_number"):
+        raise Rejected("bad_proof", "the entry is of a part, not of the whole message")
+    if len(entry.register_version) != DIGEST_SIZE:
+        raise Rejected("malformed", "the entry names no register version")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19paiza/v1/attachment.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\x0e\x41ttachmentInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04note\x18\x04 \x01(\t\"H\n\x12StartUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63iphertext_size\x18\x02 \x01(\x04\"4\n\x13StartUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"H\n\rUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"/\n\x0eUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"N\n\x0f\x44ownloadRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\" \n\x10\x44ownloadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xbe\x01\n\x12\x41ttachmentStanding\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.paiza.v1.AttachmentState\x12\x17\n\x0f\x63iphertext_size\x18\x04 \x01(\x04\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xac\x01\n\x0f\x41ttachmentState\x12 \n\x1c\x41TTACHMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41TTACHMENT_STATE_AWAITED\x10\x01\x12\x1d\n\x19\x41TTACHMENT_STATE_RECEIVED\x10\x02\x12\x1c\n\x18\x41TTACHMENT_STATE_REFUSED\x10\x03\x12\x1c\n\x18\x41TTACHMENT_STATE_EXPIRED\x10\x04\x32\xe3\x01\n\x11\x41ttachmentService\x12J\n\x0bStartUpload\x12\x1c.paiza.v1.StartUploadRequest\x1a\x1d.paiza.v1.StartUploadResponse\x12=\n\x06Upload\x12\x17.paiza.v1.UploadRequest\x1a\x18.paiza.v1.UploadResponse(\x01\x12\x43\n\x08\x44ownload\x12\x19.paiza.v1.DownloadRequest\x1a\x1a.paiza.v1.DownloadResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19paiza/v1/attachment.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\x0e\x41ttachmentInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04note\x18\x04 \x01(\t\"H\n\x12StartUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63iphertext_size\x18\x02 \x01(\x04\"4\n\x13StartUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"H\n\rUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"/\n\x0eUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"N\n\x0f\x44ownloadRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\" \n\x10\x44ownloadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xbe\x01\n\x12\x41ttachmentStanding\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.paiza.v1.AttachmentState\x12\x17\n\x0f\x63iphertext_size\x18\x04 \x01(\x04\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc9\x01\n\x0f\x41ttachmentState\x12 \n\x1c\x41TTACHMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41TTACHMENT_STATE_AWAITED\x10\x01\x12\x1d\n\x19\x41TTACHMENT_STATE_RECEIVED\x10\x02\x12\x1c\n\x18\x41TTACHMENT_STATE_REFUSED\x10\x03\x12\x1c\n\x18\x41TTACHMENT_STATE_EXPIRED\x10\x04\x12\x1b\n\x17\x41TTACHMENT_STATE_ERASED\x10\x05\x32\xe3\x01\n\x11\x41ttachmentService\x12J\n\x0bStartUpload\x12\x1c.paiza.v1.StartUploadRequest\x1a\x1d.paiza.v1.StartUploadResponse\x12=\n\x06Upload\x12\x17.paiza.v1.UploadRequest\x1a\x18.paiza.v1.UploadResponse(\x01\x12\x43\n\x08\x44ownload\x12\x19.paiza.v1.DownloadRequest\x1a\x1a.paiza.v1.DownloadResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.attachment_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ATTACHMENTSTATE']._serialized_start=711
-  _globals['_ATTACHMENTSTATE']._serialized_end=883
+  _globals['_ATTACHMENTSTATE']._serialized_end=912
   _globals['_ATTACHMENTINFO']._serialized_start=72
   _globals['_ATTACHMENTINFO']._serialized_end=150
   _globals['_STARTUPLOADREQUEST']._serialized_start=152
@@ -50,6 +50,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADRESPONSE']._serialized_end=515
   _globals['_ATTACHMENTSTANDING']._serialized_start=518
   _globals['_ATTACHMENTSTANDING']._serialized_end=708
-  _globals['_ATTACHMENTSERVICE']._serialized_start=886
-  _globals['_ATTACHMENTSERVICE']._serialized_end=1113
+  _globals['_ATTACHMENTSERVICE']._serialized_start=915
+  _globals['_ATTACHMENTSERVICE']._serialized_end=1142
 # @@protoc_insertion_point(module_scope)

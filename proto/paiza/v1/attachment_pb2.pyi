@@ -34,6 +34,8 @@ class _AttachmentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attac
     """Refused by the recipient: it does not open, or is not what the header names."""
     ATTACHMENT_STATE_EXPIRED: _AttachmentState.ValueType  # 4
     """Given up: its sender's node did not hand it over in the life time of a delivery."""
+    ATTACHMENT_STATE_ERASED: _AttachmentState.ValueType  # 5
+    """Erased with its message."""
 
 class AttachmentState(_AttachmentState, metaclass=_AttachmentStateEnumTypeWrapper):
     """How far an attachment has come."""
@@ -48,6 +50,8 @@ ATTACHMENT_STATE_REFUSED: AttachmentState.ValueType  # 3
 """Refused by the recipient: it does not open, or is not what the header names."""
 ATTACHMENT_STATE_EXPIRED: AttachmentState.ValueType  # 4
 """Given up: its sender's node did not hand it over in the life time of a delivery."""
+ATTACHMENT_STATE_ERASED: AttachmentState.ValueType  # 5
+"""Erased with its message."""
 Global___AttachmentState: _TypeAlias = AttachmentState  # noqa: Y015
 
 @_typing.final

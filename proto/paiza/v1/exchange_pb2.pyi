@@ -238,6 +238,7 @@ class DeliverRequest(_message.Message):
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     DISPATCHES_FIELD_NUMBER: _builtins.int
     ATTACHMENT_ANSWERS_FIELD_NUMBER: _builtins.int
+    ERASURE_ANSWERS_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     @_builtins.property
@@ -254,6 +255,12 @@ class DeliverRequest(_message.Message):
         checkpoint of the request; at most 256. Each names its message and part.
         """
 
+    @_builtins.property
+    def erasure_answers(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.ProvenEntry]:
+        """ERASED or DENIED entries of the caller's log that answer erasure requests of the called node, proven to the
+        checkpoint of the request; at most 256. Each names its message, and the request as its evidence.
+        """
+
     def __init__(
         self,
         *,
@@ -261,10 +268,11 @@ class DeliverRequest(_message.Message):
         register_version: _builtins.bytes = ...,
         dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
         attachment_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
+        erasure_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "dispatches", b"dispatches", "growth", b"growth", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "dispatches", b"dispatches", "erasure_answers", b"erasure_answers", "growth", b"growth", "register_version", b"register_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
