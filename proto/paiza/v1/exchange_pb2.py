@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/exchange.proto\x12\x08paiza.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x12paiza/v1/log.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"|\n\x15\x46\x65tchMessagesResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12&\n\ndispatches\x18\x02 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"P\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12%\n\x06proofs\x18\x02 \x03(\x0b\x32\x15.paiza.v1.GrowthProof\"0\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\xd7\x01\n\x0e\x44\x65liverRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12&\n\ndispatches\x18\x03 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x31\n\x12\x61ttachment_answers\x18\x08 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12.\n\x0f\x65rasure_answers\x18\t \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x90\x01\n\x08\x44ispatch\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\'\n\x08released\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\"\n\x06origin\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12&\n\x06grants\x18\x04 \x03(\x0b\x32\x16.paiza.v1.PassingGrant\"E\n\x0cPassingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12$\n\x08released\x18\x02 \x01(\x0b\x32\x12.paiza.v1.LogProof\"v\n\x0f\x44\x65liverResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12(\n\x07results\x18\x02 \x03(\x0b\x32\x17.paiza.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x8e\x01\n\rDeliverResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntryH\x00\x12 \n\x05retry\x18\x02 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12(\n\trejection\x18\x03 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x42\x08\n\x06result\"W\n\x05Retry\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\x8f\x03\n\x0f\x45xchangeService\x12\x44\n\tHandshake\x12\x1a.paiza.v1.HandshakeRequest\x1a\x1b.paiza.v1.HandshakeResponse\x12>\n\x07\x44\x65liver\x12\x18.paiza.v1.DeliverRequest\x1a\x19.paiza.v1.DeliverResponse\x12J\n\x0bProveGrowth\x12\x1c.paiza.v1.ProveGrowthRequest\x1a\x1d.paiza.v1.ProveGrowthResponse\x12X\n\x0f\x46\x65tchAttachment\x12 .paiza.v1.FetchAttachmentRequest\x1a!.paiza.v1.FetchAttachmentResponse0\x01\x12P\n\rFetchMessages\x12\x1e.paiza.v1.FetchMessagesRequest\x1a\x1f.paiza.v1.FetchMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/exchange.proto\x12\x08paiza.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x12paiza/v1/log.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"|\n\x15\x46\x65tchMessagesResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12&\n\ndispatches\x18\x02 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"P\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12%\n\x06proofs\x18\x02 \x03(\x0b\x32\x15.paiza.v1.GrowthProof\"C\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\xd7\x01\n\x0e\x44\x65liverRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12&\n\ndispatches\x18\x03 \x03(\x0b\x32\x12.paiza.v1.Dispatch\x12\x31\n\x12\x61ttachment_answers\x18\x08 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12.\n\x0f\x65rasure_answers\x18\t \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x90\x01\n\x08\x44ispatch\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\'\n\x08released\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\"\n\x06origin\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12&\n\x06grants\x18\x04 \x03(\x0b\x32\x16.paiza.v1.PassingGrant\"E\n\x0cPassingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12$\n\x08released\x18\x02 \x01(\x0b\x32\x12.paiza.v1.LogProof\"v\n\x0f\x44\x65liverResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12(\n\x07results\x18\x02 \x03(\x0b\x32\x17.paiza.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x8e\x01\n\rDeliverResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntryH\x00\x12 \n\x05retry\x18\x02 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12(\n\trejection\x18\x03 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x42\x08\n\x06result\"W\n\x05Retry\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\x8f\x03\n\x0f\x45xchangeService\x12\x44\n\tHandshake\x12\x1a.paiza.v1.HandshakeRequest\x1a\x1b.paiza.v1.HandshakeResponse\x12>\n\x07\x44\x65liver\x12\x18.paiza.v1.DeliverRequest\x1a\x19.paiza.v1.DeliverResponse\x12J\n\x0bProveGrowth\x12\x1c.paiza.v1.ProveGrowthRequest\x1a\x1d.paiza.v1.ProveGrowthResponse\x12X\n\x0f\x46\x65tchAttachment\x12 .paiza.v1.FetchAttachmentRequest\x1a!.paiza.v1.FetchAttachmentResponse0\x01\x12P\n\rFetchMessages\x12\x1e.paiza.v1.FetchMessagesRequest\x1a\x1f.paiza.v1.FetchMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,29 +42,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVEGROWTHRESPONSE']._serialized_start=347
   _globals['_PROVEGROWTHRESPONSE']._serialized_end=427
   _globals['_GROWTHPROOF']._serialized_start=429
-  _globals['_GROWTHPROOF']._serialized_end=477
-  _globals['_HANDSHAKEREQUEST']._serialized_start=479
-  _globals['_HANDSHAKEREQUEST']._serialized_end=549
-  _globals['_HANDSHAKERESPONSE']._serialized_start=551
-  _globals['_HANDSHAKERESPONSE']._serialized_end=672
-  _globals['_DELIVERREQUEST']._serialized_start=675
-  _globals['_DELIVERREQUEST']._serialized_end=890
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=892
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=977
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=979
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1018
-  _globals['_DISPATCH']._serialized_start=1021
-  _globals['_DISPATCH']._serialized_end=1165
-  _globals['_PASSINGGRANT']._serialized_start=1167
-  _globals['_PASSINGGRANT']._serialized_end=1236
-  _globals['_DELIVERRESPONSE']._serialized_start=1238
-  _globals['_DELIVERRESPONSE']._serialized_end=1356
-  _globals['_DELIVERRESULT']._serialized_start=1359
-  _globals['_DELIVERRESULT']._serialized_end=1501
-  _globals['_RETRY']._serialized_start=1503
-  _globals['_RETRY']._serialized_end=1590
-  _globals['_REJECTION']._serialized_start=1592
-  _globals['_REJECTION']._serialized_end=1635
-  _globals['_EXCHANGESERVICE']._serialized_start=1638
-  _globals['_EXCHANGESERVICE']._serialized_end=2037
+  _globals['_GROWTHPROOF']._serialized_end=496
+  _globals['_HANDSHAKEREQUEST']._serialized_start=498
+  _globals['_HANDSHAKEREQUEST']._serialized_end=568
+  _globals['_HANDSHAKERESPONSE']._serialized_start=570
+  _globals['_HANDSHAKERESPONSE']._serialized_end=691
+  _globals['_DELIVERREQUEST']._serialized_start=694
+  _globals['_DELIVERREQUEST']._serialized_end=909
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=911
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=996
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=998
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1037
+  _globals['_DISPATCH']._serialized_start=1040
+  _globals['_DISPATCH']._serialized_end=1184
+  _globals['_PASSINGGRANT']._serialized_start=1186
+  _globals['_PASSINGGRANT']._serialized_end=1255
+  _globals['_DELIVERRESPONSE']._serialized_start=1257
+  _globals['_DELIVERRESPONSE']._serialized_end=1375
+  _globals['_DELIVERRESULT']._serialized_start=1378
+  _globals['_DELIVERRESULT']._serialized_end=1520
+  _globals['_RETRY']._serialized_start=1522
+  _globals['_RETRY']._serialized_end=1609
+  _globals['_REJECTION']._serialized_start=1611
+  _globals['_REJECTION']._serialized_end=1654
+  _globals['_EXCHANGESERVICE']._serialized_start=1657
+  _globals['_EXCHANGESERVICE']._serialized_end=2056
 # @@protoc_insertion_point(module_scope)

@@ -148,8 +148,11 @@ class GrowthProof(_message.Message):
 
     FROM_SIZE_FIELD_NUMBER: _builtins.int
     HASHES_FIELD_NUMBER: _builtins.int
+    FROM_ROOT_FIELD_NUMBER: _builtins.int
     from_size: _builtins.int
     """Size the proof begins with."""
+    from_root: _builtins.bytes
+    """Root of the log at from_size. Who asks compares it with what that log signed: another one convicts it."""
     @_builtins.property
     def hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Consistency proof (RFC 9162 section 2.1.4), 32 bytes each; empty from 0."""
@@ -159,10 +162,11 @@ class GrowthProof(_message.Message):
         *,
         from_size: _builtins.int = ...,
         hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        from_root: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_size", b"from_size", "hashes", b"hashes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_root", b"from_root", "from_size", b"from_size", "hashes", b"hashes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,28 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from paiza.v1 import conviction_pb2 as paiza_dot_v1_dot_conviction__pb2
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16paiza/v1/witness.proto\x12\x08paiza.v1\x1a\x12paiza/v1/log.proto\"y\n\x1a\x45xchangeCheckpointsRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\r\n\x05heard\x18\x04 \x03(\x0c\"\x96\x01\n\x1b\x45xchangeCheckpointsResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x17\n\x0fgrowth_mismatch\x18\x02 \x01(\x08\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\x1b\n\x13not_cosigned_reason\x18\x04 \x01(\t\x12\r\n\x05heard\x18\x05 \x03(\x0c\"&\n\x13ProveEntriesRequest\x12\x0f\n\x07indices\x18\x01 \x03(\x04\">\n\x14ProveEntriesResponse\x12&\n\x05spans\x18\x01 \x03(\x0b\x32\x17.paiza.v1.WitnessedSpan\"q\n\rWitnessedSpan\x12\x13\n\x0b\x62\x65\x66ore_note\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\x0c\x12\x15\n\rgrowth_hashes\x18\x03 \x03(\x0c\x12&\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x15.paiza.v1.ProvenIndex\"6\n\x0bProvenIndex\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x18\n\x10inclusion_hashes\x18\x02 \x03(\x0c\x32\xc3\x01\n\x0eWitnessService\x12\x62\n\x13\x45xchangeCheckpoints\x12$.paiza.v1.ExchangeCheckpointsRequest\x1a%.paiza.v1.ExchangeCheckpointsResponse\x12M\n\x0cProveEntries\x12\x1d.paiza.v1.ProveEntriesRequest\x1a\x1e.paiza.v1.ProveEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16paiza/v1/witness.proto\x12\x08paiza.v1\x1a\x19paiza/v1/conviction.proto\x1a\x12paiza/v1/log.proto\"\xa3\x01\n\x1a\x45xchangeCheckpointsRequest\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\r\n\x05heard\x18\x04 \x03(\x0c\x12(\n\x0b\x66ork_proofs\x18\x05 \x03(\x0b\x32\x13.paiza.v1.ForkProof\"\xc0\x01\n\x1b\x45xchangeCheckpointsResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\x17\n\x0fgrowth_mismatch\x18\x02 \x01(\x08\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\x1b\n\x13not_cosigned_reason\x18\x04 \x01(\t\x12\r\n\x05heard\x18\x05 \x03(\x0c\x12(\n\x0b\x66ork_proofs\x18\x06 \x03(\x0b\x32\x13.paiza.v1.ForkProof\"&\n\x13ProveEntriesRequest\x12\x0f\n\x07indices\x18\x01 \x03(\x04\">\n\x14ProveEntriesResponse\x12&\n\x05spans\x18\x01 \x03(\x0b\x32\x17.paiza.v1.WitnessedSpan\"q\n\rWitnessedSpan\x12\x13\n\x0b\x62\x65\x66ore_note\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\x0c\x12\x15\n\rgrowth_hashes\x18\x03 \x03(\x0c\x12&\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x15.paiza.v1.ProvenIndex\"6\n\x0bProvenIndex\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x18\n\x10inclusion_hashes\x18\x02 \x03(\x0c\x32\xc3\x01\n\x0eWitnessService\x12\x62\n\x13\x45xchangeCheckpoints\x12$.paiza.v1.ExchangeCheckpointsRequest\x1a%.paiza.v1.ExchangeCheckpointsResponse\x12M\n\x0cProveEntries\x12\x1d.paiza.v1.ProveEntriesRequest\x1a\x1e.paiza.v1.ProveEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.witness_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXCHANGECHECKPOINTSREQUEST']._serialized_start=56
-  _globals['_EXCHANGECHECKPOINTSREQUEST']._serialized_end=177
-  _globals['_EXCHANGECHECKPOINTSRESPONSE']._serialized_start=180
-  _globals['_EXCHANGECHECKPOINTSRESPONSE']._serialized_end=330
-  _globals['_PROVEENTRIESREQUEST']._serialized_start=332
-  _globals['_PROVEENTRIESREQUEST']._serialized_end=370
-  _globals['_PROVEENTRIESRESPONSE']._serialized_start=372
-  _globals['_PROVEENTRIESRESPONSE']._serialized_end=434
-  _globals['_WITNESSEDSPAN']._serialized_start=436
-  _globals['_WITNESSEDSPAN']._serialized_end=549
-  _globals['_PROVENINDEX']._serialized_start=551
-  _globals['_PROVENINDEX']._serialized_end=605
-  _globals['_WITNESSSERVICE']._serialized_start=608
-  _globals['_WITNESSSERVICE']._serialized_end=803
+  _globals['_EXCHANGECHECKPOINTSREQUEST']._serialized_start=84
+  _globals['_EXCHANGECHECKPOINTSREQUEST']._serialized_end=247
+  _globals['_EXCHANGECHECKPOINTSRESPONSE']._serialized_start=250
+  _globals['_EXCHANGECHECKPOINTSRESPONSE']._serialized_end=442
+  _globals['_PROVEENTRIESREQUEST']._serialized_start=444
+  _globals['_PROVEENTRIESREQUEST']._serialized_end=482
+  _globals['_PROVEENTRIESRESPONSE']._serialized_start=484
+  _globals['_PROVEENTRIESRESPONSE']._serialized_end=546
+  _globals['_WITNESSEDSPAN']._serialized_start=548
+  _globals['_WITNESSEDSPAN']._serialized_end=661
+  _globals['_PROVENINDEX']._serialized_start=663
+  _globals['_PROVENINDEX']._serialized_end=717
+  _globals['_WITNESSSERVICE']._serialized_start=720
+  _globals['_WITNESSSERVICE']._serialized_end=915
 # @@protoc_insertion_point(module_scope)

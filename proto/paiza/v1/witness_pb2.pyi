@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from paiza.v1 import conviction_pb2 as _conviction_pb2
 from paiza.v1 import log_pb2 as _log_pb2
 import builtins as _builtins
 import sys
@@ -29,6 +30,7 @@ class ExchangeCheckpointsRequest(_message.Message):
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
+    FORK_PROOFS_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     cosigned: _builtins.bytes
@@ -45,6 +47,10 @@ class ExchangeCheckpointsRequest(_message.Message):
         of a log found forked the notes that show it. At most 128.
         """
 
+    @_builtins.property
+    def fork_proofs(self) -> _containers.RepeatedCompositeFieldContainer[_conviction_pb2.ForkProof]:
+        """What shows that other members' logs are forked; at most 16."""
+
     def __init__(
         self,
         *,
@@ -52,10 +58,11 @@ class ExchangeCheckpointsRequest(_message.Message):
         register_version: _builtins.bytes = ...,
         cosigned: _builtins.bytes = ...,
         heard: _abc.Iterable[_builtins.bytes] | None = ...,
+        fork_proofs: _abc.Iterable[_conviction_pb2.ForkProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "growth", b"growth", "heard", b"heard", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "growth", b"growth", "heard", b"heard", "register_version", b"register_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,6 +79,7 @@ class ExchangeCheckpointsResponse(_message.Message):
     COSIGNED_FIELD_NUMBER: _builtins.int
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
+    FORK_PROOFS_FIELD_NUMBER: _builtins.int
     growth_mismatch: _builtins.bool
     """True when from_size was not what the answerer knows: growth.known_size says what it is, nothing was taken, and the
     caller must prove its growth from there.
@@ -88,6 +96,10 @@ class ExchangeCheckpointsResponse(_message.Message):
     def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """As in the request, without the caller's log."""
 
+    @_builtins.property
+    def fork_proofs(self) -> _containers.RepeatedCompositeFieldContainer[_conviction_pb2.ForkProof]:
+        """As in the request."""
+
     def __init__(
         self,
         *,
@@ -96,10 +108,11 @@ class ExchangeCheckpointsResponse(_message.Message):
         cosigned: _builtins.bytes = ...,
         not_cosigned_reason: _builtins.str = ...,
         heard: _abc.Iterable[_builtins.bytes] | None = ...,
+        fork_proofs: _abc.Iterable[_conviction_pb2.ForkProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "growth", b"growth", "growth_mismatch", b"growth_mismatch", "heard", b"heard", "not_cosigned_reason", b"not_cosigned_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "growth", b"growth", "growth_mismatch", b"growth_mismatch", "heard", b"heard", "not_cosigned_reason", b"not_cosigned_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
