@@ -1,5 +1,6 @@
 """Signature keys: Ed25519 (RFC 8032) for logs, ECDSA over P-256 with SHA-256 (FIPS 186-5) for officers and TLS.
 
+ML-DSA-44 (FIPS 204) for witnesses stands apart, with functions of its own: it is never taken for one of the others.
 Thin wrappers, so that nothing but `Rejected` comes out of a foreign key, signature or passphrase. The two
 kinds of key are told apart by their type; every other kind is refused. An ECDSA signature is not unique: of
 one valid signature anybody can make another for the same bytes, so a signature must never serve as an
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import CBC
@@ -48,6 +50,12 @@ MAX_KEY_FILE_BYTES: Final = 4096
 
 MAX_SIGNATURE_BYTES: Final = 72
 """The longest DER encoding of a P-256 signature; Ed25519 signatures have 64 bytes."""
+
+MLDSA44_SEED_BYTES: Final = 32
+"""FIPS 204 §3.6.3: what a private key is made of."""
+
+MLDSA44_SIGNATURE_BYTES: Final = 2420
+"""FIPS 204 table 2."""
 
 # scrypt (RFC 7914) for passphrases: 16 MiB and about 0.2 s for one guess. With twice the memory OpenSSL's own
 # tools would refuse to open the key.
@@ -99,6 +107,40 @@ def ed25519_public_key(raw: bytes) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(raw)
     except (ValueError, UnsupportedAlgorithm):
         raise Rejected("bad_key", "not an Ed25519 public key") from None
+
+
+def generate_mldsa44_seed() -> bytes:
+    """Make the seed of a new key for a witness."""
+    return os.urandom(MLDSA44_SEED_BYTES)
+
+
+def mldsa44_private_key(seed: bytes) -> MLDSA44PrivateKey:
+    """Expand a seed (FIPS 204 algorithm 6); ``Rejected("bad_key")`` if it is not 32 bytes long."""
+    try:
+        return MLDSA44PrivateKey.from_seed_bytes(seed)
+    except (ValueError, UnsupportedAlgorithm):
+        raise Rejected("bad_key", "not the seed of an ML-DSA-44 key") from None
+
+
+def mldsa44_public_key(raw: bytes) -> MLDSA44PublicKey:
+    """Read the 1,312 bytes of FIPS 204 algorithm 23; ``Rejected("bad_key")`` if they are not a key."""
+    try:
+        return MLDSA44PublicKey.from_public_bytes(raw)
+    except (ValueError, UnsupportedAlgorithm):
+        raise Rejected("bad_key", "not an ML-DSA-44 public key") from None
+
+
+def sign_mldsa44(private_key: MLDSA44PrivateKey, data: bytes) -> bytes:
+    """Sign these bytes, with an empty context; hedged, so that no two signatures are alike."""
+    return private_key.sign(data)
+
+
+def verify_mldsa44(public_key: MLDSA44PublicKey, signature: bytes, data: bytes) -> None:
+    """Check that the key's holder signed exactly these bytes; ``Rejected("bad_signature")`` otherwise."""
+    try:
+        public_key.verify(signature, data)
+    except (InvalidSignature, ValueError):
+        raise Rejected("bad_signature", "the signature does not match") from None
 
 
 def public_key_to_spki(public_key: PublicKey) -> bytes:

@@ -87,6 +87,22 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
         raise Rejected("bad_proof", "the consistency proof leads to other roots")
 
 
+def prefix_root(size1: int, size2: int, root2: bytes, proof: Sequence[bytes]) -> bytes:
+    """Give the root that the tree of size2 and root2 has at size1 by its own consistency proof (RFC 9162 §2.1.4.2).
+
+    ``Rejected("bad_proof")`` where the proof does not lead to root2, or where it cannot tell: a proof from a power of
+    two leaves that root out.
+    """
+    if not 0 < size1 < size2 <= MAX_TREE_SIZE or size1 & (size1 - 1) == 0:
+        raise Rejected("bad_proof", "the sizes do not let the proof tell the smaller root")
+    if any(len(digest) != HASH_BYTES for digest in proof):
+        raise Rejected("bad_proof", "a hash of the proof is not 32 bytes long")
+    root1, found = _roots_from_consistency(size1, b"", size2, proof)
+    if found != root2:
+        raise Rejected("bad_proof", "the consistency proof leads to another root")
+    return root1
+
+
 def _roots_from_consistency(size1: int, root1: bytes, size2: int, proof: Sequence[bytes]) -> tuple[bytes, bytes]:
     """Rebuild both roots from the proof, for 0 < size1 < size2 (RFC 9162 §2.1.4.2; old and new are fn and sn)."""
     # A power of two is itself a node of the larger tree, so the proof leaves it out.

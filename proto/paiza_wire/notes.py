@@ -19,7 +19,7 @@ from paiza_wire import keys
 from paiza_wire.errors import Rejected
 
 ED25519: Final = 0x01
-"""Signature type of Ed25519 over the note's text; the only one that is verified here."""
+"""Signature type of Ed25519 over the note's text, the only one verified here; `cosignatures` has the other."""
 
 KEY_ID_BYTES: Final = 4
 """Length of a key id: it tells keys apart and protects nothing."""
@@ -56,6 +56,15 @@ class SignedNote:
 
 
 @dataclass(frozen=True, slots=True)
+class ParsedVkey:
+    """A vkey taken apart: its key id is right, its key not yet read."""
+
+    name: str
+    key_id: bytes
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class VerifierKey:
     """A key that verifies notes (C2SP signed-note, "Verifier keys"); the register publishes it as vkey text."""
 
@@ -69,27 +78,17 @@ class VerifierKey:
     def from_ed25519(cls, name: str, public_key: bytes) -> "VerifierKey":
         """Name 32 bytes of an Ed25519 public key."""
         handle = keys.ed25519_public_key(public_key)
-        return cls(checked_name(name), _key_id(name, ED25519, public_key), ED25519, public_key, handle)
+        return cls(checked_name(name), key_id(name, ED25519, public_key), ED25519, public_key, handle)
 
     @classmethod
     def from_vkey(cls, vkey: str) -> "VerifierKey":
         """Read ``<name>+<hex key id>+<base64 of type and key>``; the key id must be that of the rest."""
-        parts = vkey.split("+", 2)
-        if len(parts) != 3:  # noqa: PLR2004 - the three parts named above
-            raise Rejected("bad_key", "a verifier key has three parts")
-        name, key_id, encoded = parts
-        material = strict_base64(encoded, "bad_key")
-        if not material or material[0] != ED25519:
-            raise Rejected("bad_key", "the verifier key is not of the Ed25519 type")
-        key = cls.from_ed25519(name, material[1:])
-        if not _HEX_KEY_ID.fullmatch(key_id) or key_id != key.key_id.hex():
-            raise Rejected("bad_key", "the verifier key's id is not the one its key has")
-        return key
+        parsed = parse_vkey(vkey, ED25519)
+        return cls.from_ed25519(parsed.name, parsed.public_key)
 
     def to_vkey(self) -> str:
         """Give the vkey text."""
-        material = bytes([self.signature_type]) + self.public_key
-        return f"{self.name}+{self.key_id.hex()}+{b64encode(material).decode()}"
+        return format_vkey(self.name, self.key_id, self.signature_type, self.public_key)
 
     def verify(self, text: bytes, signature: bytes) -> None:
         """Check one signature over a note's text; ``Rejected("bad_signature")`` otherwise."""
@@ -212,5 +211,29 @@ def strict_base64(encoded: str, reason: str = "bad_note") -> bytes:
     return content
 
 
-def _key_id(name: str, signature_type: int, public_key: bytes) -> bytes:
+def parse_vkey(vkey: str, signature_type: int) -> ParsedVkey:
+    """Take ``<name>+<hex key id>+<base64 of type and key>`` apart; the key itself is for the caller to read.
+
+    ``Rejected("bad_key")`` if it is of another type, or its key id is not that of the rest.
+    """
+    parts = vkey.split("+", 2)
+    if len(parts) != 3:  # noqa: PLR2004 - the three parts named above
+        raise Rejected("bad_key", "a verifier key has three parts")
+    name, hex_key_id, encoded = parts
+    material = strict_base64(encoded, "bad_key")
+    if not material or material[0] != signature_type:
+        raise Rejected("bad_key", "the verifier key is not of the expected type")
+    computed = key_id(checked_name(name), signature_type, material[1:])
+    if not _HEX_KEY_ID.fullmatch(hex_key_id) or hex_key_id != computed.hex():
+        raise Rejected("bad_key", "the verifier key's id is not the one its key has")
+    return ParsedVkey(name, computed, material[1:])
+
+
+def format_vkey(name: str, computed: bytes, signature_type: int, public_key: bytes) -> str:
+    """Give the vkey text of a key and its key id."""
+    return f"{name}+{computed.hex()}+{b64encode(bytes([signature_type]) + public_key).decode()}"
+
+
+def key_id(name: str, signature_type: int, public_key: bytes) -> bytes:
+    """Compute the 4 bytes that tell this key apart under its name (C2SP signed-note, "Signatures")."""
     return sha256(name.encode() + b"\n" + bytes([signature_type]) + public_key).digest()[:KEY_ID_BYTES]

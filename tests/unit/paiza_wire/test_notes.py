@@ -91,7 +91,7 @@ def test_what_is_no_vkey_is_refused(vkey: str) -> None:
 def test_another_signature_type_is_refused() -> None:
     """A verifier key of a type this software does not verify is refused, its right key id notwithstanding."""
     material = b"\x06" + bytes(1312)
-    key_id = notes._key_id("a.example", 6, bytes(1312)).hex()
+    key_id = notes.key_id("a.example", 6, bytes(1312)).hex()
     with pytest.raises(Rejected, match="bad_key"):
         VerifierKey.from_vkey(f"a.example+{key_id}+{base64.b64encode(material).decode()}")
 
