@@ -14,7 +14,7 @@ from typing import Final
 from paiza_register.documents import FORMAT
 from paiza_trust.files import write_private
 from paiza_trust.names import names_of
-from paiza_wire import certificates, hpke, keys, notes
+from paiza_wire import certificates, cosignatures, hpke, keys, notes
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, check_authority
 
 CERTIFICATE_LIFE: Final = timedelta(days=365)
@@ -94,6 +94,9 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
 
     log_key = keys.generate_ed25519()
     write_private(node_folder / "keys/log.key", keys.private_key_to_pem(log_key))
+    witness_seed = keys.generate_mldsa44_seed()
+    write_private(node_folder / "keys/witness.key", witness_seed)
+    witness = cosignatures.WitnessSigner.from_seed(f"{plan.member}.{plan.federation}/witness/1", witness_seed)
     seed = hpke.generate_seed()
     write_private(node_folder / "keys/encryption.seed", seed)
 
@@ -111,6 +114,7 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
         "officer_ca": b64encode(authorities["officer"]).decode(),
         "endpoints": [{"address": f"127.0.0.1:{plan.port}"}],
         "log_keys": [{"origin": origin, "vkey": notes.SignerKey.from_ed25519(origin, log_key).verifier_key.to_vkey()}],
+        "witness_keys": [{"name": witness.witness_key.name, "vkey": witness.witness_key.to_vkey()}],
         "encryption_keys": [
             {
                 "key_id": encryption_key.key_id.hex(),

@@ -44,6 +44,7 @@ def describe(register: Register) -> Mapping[str, object]:
                 "status": member.status,
                 "endpoints": list(member.endpoints),
                 "logs": [key.vkey for key in member.log_keys],
+                "witnesses": [key.vkey for key in member.witness_keys],
                 "encryption_keys": [
                     {"key_id": key.key_id.hex(), "not_after": key.not_after.isoformat()}
                     for key in member.encryption_keys
@@ -65,6 +66,7 @@ def lines(register: Register) -> list[str]:
     for member in register.members.values():
         shown.append(f"{member.id:<16} {member.status:<9} {', '.join(member.endpoints):<21} {member.names['en']}")
         shown += [f"{'':<16} log        {key.vkey}" for key in member.log_keys]
+        shown += [f"{'':<16} witness    {key.name}+{key.key.key_id.hex()}" for key in member.witness_keys]
         shown += [
             f"{'':<16} encryption {key.key_id.hex()[:16]}… until {key.not_after:%Y-%m-%d}"
             for key in member.encryption_keys

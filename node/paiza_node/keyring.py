@@ -5,11 +5,14 @@ import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from paiza_node.errors import N_, NodeStopped
+from paiza_register import Member
 from paiza_wire import hpke, keys
+from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import PaizaError
 from paiza_wire.notes import SignerKey
 
@@ -23,16 +26,19 @@ class Keys:
     certificate: bytes
     private_key: bytes
     log: SignerKey
+    witness: WitnessSigner
     decryption: dict[bytes, hpke.DecryptionKey]
     index: bytes
 
 
-def load_keys(folder: Path, origin: str) -> Keys:
-    """Read the key files; NodeStopped where one is missing, damaged or open to others."""
+def load_keys(folder: Path, own: Member) -> Keys:
+    """Read the key files under the names the register gives them; NodeStopped where one is missing, damaged or open."""
+    origin, witness = own.log_keys[-1].origin, own.witness_keys[-1].name
     return Keys(
         certificate=_key_file(folder / "tls.crt", secret=False),
         private_key=_key_file(folder / "tls.key"),
         log=SignerKey.from_ed25519(origin, _parsed(folder / "log.key", keys.private_key_from_pem)),
+        witness=_parsed(folder / "witness.key", partial(WitnessSigner.from_seed, witness)),
         decryption=_decryption_keys(folder),
         index=_index_key(folder / "index.key"),
     )

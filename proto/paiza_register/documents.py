@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
-from paiza_register.model import EncryptionKey, LogKey, Member
-from paiza_wire import hpke
+from paiza_register.model import EncryptionKey, LogKey, Member, WitnessKey
+from paiza_wire import cosignatures, hpke
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, MemberAuthority, check_authority
 from paiza_wire.notes import VerifierKey
@@ -26,7 +26,7 @@ MAX_MEMBERS: Final = 64
 """Members of a federation; six times the states and organisations in view."""
 
 MAX_LIST: Final = 32
-"""Endpoints, log keys or encryption keys of one member, those of the past included."""
+"""Endpoints, log keys, witness keys or encryption keys of one member, those of the past included."""
 
 MAX_REVOKED: Final = 20_000
 """Revoked certificates of one member: decades of a large service."""
@@ -39,6 +39,9 @@ MAX_TEXT: Final = 300
 
 LANGUAGES: Final = ("ru", "en")
 """Every name stands in these."""
+
+MAX_VKEY: Final = 2100
+"""Characters of a witness's vkey: 1,752 of them are the key, the rest is its name."""
 
 MAX_CA_BYTES: Final = 2048
 """A CA certificate of our profile has about 600 bytes."""
@@ -78,11 +81,11 @@ class Fields:
         """Make the refusal of one field."""
         return Rejected("register_invalid", f"{self.where}: {name} {why}")
 
-    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
+    def text(self, name: str, pattern: re.Pattern[str] | None = None, most: int = MAX_TEXT) -> str:
         """Read a string of bounded length, wholly matching the pattern if there is one."""
         value = self._values.get(name)
-        if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
-            raise self.refuse(name, f"is not a text of 1 to {MAX_TEXT} characters")
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            raise self.refuse(name, f"is not a text of 1 to {most} characters")
         if pattern is not None and not pattern.fullmatch(value):
             raise self.refuse(name, "is not well formed")
         return value
@@ -172,6 +175,9 @@ def parse_member(member_id: str, federation: str, status: Status, data: bytes, r
     log_keys = fields.each("log_keys", 1, MAX_LIST, lambda key: _log_key(key, f"{member_id}.{federation}"))
     if len({key.origin for key in log_keys}) != len(log_keys):
         raise fields.refuse("log_keys", "name one origin twice")
+    witness_keys = fields.each("witness_keys", 1, MAX_LIST, lambda key: _witness_key(key, f"{member_id}.{federation}"))
+    if len({key.name for key in witness_keys}) != len(witness_keys):
+        raise fields.refuse("witness_keys", "have one name twice")
     return Member(
         id=member_id,
         names=fields.names("names"),
@@ -179,6 +185,7 @@ def parse_member(member_id: str, federation: str, status: Status, data: bytes, r
         authority=authority,
         endpoints=fields.each("endpoints", 1, MAX_LIST, _endpoint),
         log_keys=log_keys,
+        witness_keys=witness_keys,
         encryption_keys=fields.each("encryption_keys", 1, MAX_LIST, _encryption_key),
         classification_ceiling=fields.number("classification_ceiling", 0, _MAX_CEILING),
     )
@@ -225,6 +232,18 @@ def _log_key(fields: Fields, trust_domain: str) -> LogKey:
     if key.name != origin:
         raise fields.refuse("vkey", "is another log's")
     return LogKey(origin, vkey)
+
+
+def _witness_key(fields: Fields, trust_domain: str) -> WitnessKey:
+    name = fields.text("name", re.compile(re.escape(trust_domain) + r"/witness/[1-9][0-9]{0,5}"))
+    vkey = fields.text("vkey", most=MAX_VKEY)
+    try:
+        key = cosignatures.WitnessKey.from_vkey(vkey)
+    except Rejected as error:
+        raise fields.refuse("vkey", f"is refused: {error.detail}") from error
+    if key.name != name:
+        raise fields.refuse("vkey", "is another witness's")
+    return WitnessKey(name, vkey, key)
 
 
 def _revoked(fields: Fields) -> tuple[bytes, bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from paiza_wire import hpke
+from paiza_wire import cosignatures, hpke
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
 
@@ -16,6 +16,18 @@ class LogKey:
 
     origin: str
     vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessKey:
+    """The key with which a member's node cosigns logs, as a C2SP vkey named ``<member>.<federation>/witness/<n>``.
+
+    ``key`` is the same key parsed.
+    """
+
+    name: str
+    vkey: str
+    key: cosignatures.WitnessKey = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class Member:
     authority: MemberAuthority
     endpoints: tuple[str, ...]
     log_keys: tuple[LogKey, ...]
+    witness_keys: tuple[WitnessKey, ...]
     encryption_keys: tuple[EncryptionKey, ...]
     classification_ceiling: int
 

@@ -106,8 +106,8 @@ def at_time(register: Register, at: datetime) -> Register:
 def refuse_rollback(known: Register, new: Register) -> None:
     """Refuse a set that takes back what a set believed before had said.
 
-    No role's version may fall or vanish, and a member's log keys may only be added to: a log that showed two
-    histories must not be washed by dropping its key.
+    No role's version may fall or vanish, and a member's log keys and witness keys may only be added to: a log that
+    showed two histories must not be washed by dropping its key, nor a witness that saw both.
     """
     if new.federation != known.federation:
         raise Rejected("register_invalid", "the register is another federation's")
@@ -118,6 +118,8 @@ def refuse_rollback(known: Register, new: Register) -> None:
         successor = new.members.get(member_id)
         if successor is not None and not set(member.log_keys) <= set(successor.log_keys):
             raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a log key")
+        if successor is not None and not set(member.witness_keys) <= set(successor.witness_keys):
+            raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a witness key")
 
 
 def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Verified:

@@ -44,10 +44,10 @@ def fill(node: NodeProcess, officer: Officer, other: Officer, messages: int, say
     """Store this many messages more at ``officer``'s node; ``other`` is an officer of the other member."""
     assert not node.running, "the store has one writer"
     settings = config.load(node.config)
-    origin = officer.register.member(officer.member).log_keys[-1].origin
+    own = officer.register.member(officer.member)
     store = open_store(settings.database)
     slots = CheckpointSlots(settings.data / "checkpoint")
-    ledger = Ledger(store, keyring.load_keys(settings.keys, origin).log, slots, lambda: officer.register.version)
+    ledger = Ledger(store, keyring.load_keys(settings.keys, own).log, slots, lambda: officer.register.version)
     writer = _Writer(officer, other, officer.register)
     try:
         for first in range(0, messages, BATCH):

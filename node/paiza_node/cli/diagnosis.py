@@ -75,12 +75,18 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
     """Look at key files, officers, certificate and encryption key."""
     name = N_("keys")
     own = register.member(config.member)
-    keys = load_keys(config.keys, own.log_keys[-1].origin)  # refuses what others can read
+    keys = load_keys(config.keys, own)  # refuses what others can read
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
         yield warn(name, N_("Others may look into the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
     elif keys.log.verifier_key.to_vkey() != own.log_keys[-1].vkey:
         yield fail(name, N_("The register names another log key for this member."), N_("Put the right log.key back."))
+    elif keys.witness.witness_key.to_vkey() != own.witness_keys[-1].vkey:
+        yield fail(
+            name,
+            N_("The register names another witness key for this member."),
+            N_("Put the right witness.key back."),
+        )
     else:
         yield ok(name, N_("Only the node's own user can read them, and the register names them."))
     officers = load_officers(config.officers, config.member, config.federation)

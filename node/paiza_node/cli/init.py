@@ -21,6 +21,7 @@ from paiza_node.errors import N_, NodeStopped
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.documents import FORMAT
 from paiza_wire import certificates, hpke, keys
+from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, SpiffeId
 from paiza_wire.notes import SignerKey
@@ -171,6 +172,9 @@ def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str
     _write(folder / "node.csr", _pem(csr))
     log_key = keys.generate_ed25519()
     _write(folder / "keys/log.key", keys.private_key_to_pem(log_key))
+    witness_seed = keys.generate_mldsa44_seed()
+    _write(folder / "keys/witness.key", witness_seed)
+    witness = WitnessSigner.from_seed(f"{member}.{federation}/witness/1", witness_seed).witness_key
     seed = hpke.generate_seed()
     _write(folder / "keys/encryption.seed", seed)
     origin = f"{member}.{federation}/log/1"
@@ -180,6 +184,7 @@ def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str
         "id": member,
         "endpoints": [{"address": endpoint}],
         "log_keys": [{"origin": origin, "vkey": SignerKey.from_ed25519(origin, log_key).verifier_key.to_vkey()}],
+        "witness_keys": [{"name": witness.name, "vkey": witness.to_vkey()}],
         "encryption_keys": [
             {
                 "key_id": public.key_id.hex(),

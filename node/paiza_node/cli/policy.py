@@ -186,7 +186,7 @@ class _Asked:
         wish = grants.Wish(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
         granted = header.author == member and (action == "export" or not with_annex)
         if not granted and action != "derive":
-            keys = load_keys(self._config.keys, self._register.member(member).log_keys[-1].origin)
+            keys = load_keys(self._config.keys, self._register.member(member))
             granted = grants.find(self._store, wish, OwnKeys(member, keys.decryption)) is not None
         with self._store.reads() as reads:
             recalled = grants.is_recalled(reads, self._row.digest, header.author)

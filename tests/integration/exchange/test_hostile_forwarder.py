@@ -40,8 +40,8 @@ class Scene:
         self.author_log = author_log
         self.author = Officer(folder, "uzb-liaison", register)
         self.second = Officer(folder, "uzb-authoriser", register)
-        origin = register.member("tjk").log_keys[-1].origin
-        self.keys: dict[bytes, hpke.DecryptionKey] = dict(load_keys(folder / "nodes/tjk/keys", origin).decryption)
+        own = register.member("tjk")
+        self.keys: dict[bytes, hpke.DecryptionKey] = dict(load_keys(folder / "nodes/tjk/keys", own).decryption)
 
     def write(self, handling: message_pb2.Handling = GREEN) -> bytes:
         """Let uzb write to tjk."""

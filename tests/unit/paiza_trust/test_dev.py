@@ -16,6 +16,7 @@ from paiza_trust.errors import EXIT_REFUSED, EXIT_USAGE, TrustError
 from paiza_trust.member import MAX_SOCKET_PATH_BYTES
 from paiza_trust.show import read_register
 from paiza_wire import hpke, keys, notes
+from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import load_certificate
 
@@ -64,7 +65,7 @@ def test_everything_is_for_its_owner_alone(folder: Path) -> None:
 
 
 def test_a_node_has_the_keys_that_the_register_names(folder: Path) -> None:
-    """TLS certificate, log key, seed and both CA keys belong to what the member publishes."""
+    """TLS certificate, log key, witness key, seed and both CA keys belong to what the member publishes."""
     member = read_register(folder, NOW).member("kaz")
     own = folder / "nodes/kaz/keys"
     certificate = PEM_cert_to_DER_cert((own / "tls.crt").read_text())
@@ -73,6 +74,8 @@ def test_a_node_has_the_keys_that_the_register_names(folder: Path) -> None:
     assert verified.public_key == tls_key.public_key()
     log_key = keys.private_key_from_pem((own / "log.key").read_bytes())
     assert notes.VerifierKey.from_vkey(member.log_keys[0].vkey).handle == log_key.public_key()
+    witness = WitnessSigner.from_seed("kaz.paiza.example/witness/1", (own / "witness.key").read_bytes())
+    assert member.witness_keys[0].key == witness.witness_key
     seed = (own / "encryption.seed").read_bytes()
     assert hpke.private_key_from_seed(seed).public_key.key_id == member.encryption_keys[0].key_id
     for role, ca in (("node", member.authority.node_ca), ("officer", member.authority.officer_ca)):
@@ -118,7 +121,7 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
 def test_no_two_keys_are_the_same(folder: Path) -> None:
     """Every private key of the federation is one of a kind."""
     private = [path.read_bytes() for pattern in ("*.key", "*.seed", "*.pem") for path in folder.rglob(pattern)]
-    assert len(private) == len(set(private)) == (2 * 2 + 2 + 2) + 2 * 5 + 2 * 5
+    assert len(private) == len(set(private)) == (2 * 2 + 2 + 2 + 2) + 2 * 5 + 2 * 5
 
 
 def test_a_passphrase_encrypts_every_officers_key(tmp_path: Path) -> None:
