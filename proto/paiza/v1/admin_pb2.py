@@ -24,38 +24,57 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paiza.v1 import attachment_pb2 as paiza_dot_v1_dot_attachment__pb2
+from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 from paiza.v1 import officer_pb2 as paiza_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/admin.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x16paiza/v1/officer.proto\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12#\n\x05peers\x18\t \x03(\x0b\x32\x14.paiza.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\"\xd9\x01\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\"4\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"r\n\x11ListQueueResponse\x12,\n\ndeliveries\x18\x01 \x03(\x0b\x32\x18.paiza.v1.QueuedDelivery\x12/\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x1a.paiza.v1.QueuedAttachment\"\xc3\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xdb\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x12.paiza.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse2\xbb\x02\n\x0c\x41\x64minService\x12\x44\n\tGetStatus\x12\x1a.paiza.v1.GetStatusRequest\x1a\x1b.paiza.v1.GetStatusResponse\x12\x44\n\tListQueue\x12\x1a.paiza.v1.ListQueueRequest\x1a\x1b.paiza.v1.ListQueueResponse\x12P\n\rRetryDelivery\x12\x1e.paiza.v1.RetryDeliveryRequest\x1a\x1f.paiza.v1.RetryDeliveryResponse\x12M\n\x0c\x44ropDelivery\x12\x1d.paiza.v1.DropDeliveryRequest\x1a\x1e.paiza.v1.DropDeliveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/admin.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/officer.proto\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12#\n\x05peers\x18\t \x03(\x0b\x32\x14.paiza.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\"\xd9\x01\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\"4\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"r\n\x11ListQueueResponse\x12,\n\ndeliveries\x18\x01 \x03(\x0b\x32\x18.paiza.v1.QueuedDelivery\x12/\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x1a.paiza.v1.QueuedAttachment\"\xc3\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xdb\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x12.paiza.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse\"\xb8\x01\n\x11GrantAuditRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\"\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x05 \x01(\x08\"9\n\x12GrantAuditResponse\x12#\n\x05grant\x18\x01 \x01(\x0b\x32\x14.paiza.v1.AuditGrant\"\x18\n\x16ListAuditGrantsRequest\"?\n\x17ListAuditGrantsResponse\x12$\n\x06grants\x18\x01 \x03(\x0b\x32\x14.paiza.v1.AuditGrant\"\xa9\x02\n\nAuditGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\"\n\x06\x65vents\x18\x03 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x06 \x01(\x08\x12\x30\n\x0cgranted_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0ewithdrawn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14WithdrawAuditRequest\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\"<\n\x15WithdrawAuditResponse\x12#\n\x05grant\x18\x01 \x01(\x0b\x32\x14.paiza.v1.AuditGrant\"\x13\n\x11NoteBackupRequest\"$\n\x12NoteBackupResponse\x12\x0e\n\x06logged\x18\x01 \x01(\x08\x32\xf7\x04\n\x0c\x41\x64minService\x12\x44\n\tGetStatus\x12\x1a.paiza.v1.GetStatusRequest\x1a\x1b.paiza.v1.GetStatusResponse\x12\x44\n\tListQueue\x12\x1a.paiza.v1.ListQueueRequest\x1a\x1b.paiza.v1.ListQueueResponse\x12P\n\rRetryDelivery\x12\x1e.paiza.v1.RetryDeliveryRequest\x1a\x1f.paiza.v1.RetryDeliveryResponse\x12M\n\x0c\x44ropDelivery\x12\x1d.paiza.v1.DropDeliveryRequest\x1a\x1e.paiza.v1.DropDeliveryResponse\x12G\n\nNoteBackup\x12\x1b.paiza.v1.NoteBackupRequest\x1a\x1c.paiza.v1.NoteBackupResponse\x12G\n\nGrantAudit\x12\x1b.paiza.v1.GrantAuditRequest\x1a\x1c.paiza.v1.GrantAuditResponse\x12V\n\x0fListAuditGrants\x12 .paiza.v1.ListAuditGrantsRequest\x1a!.paiza.v1.ListAuditGrantsResponse\x12P\n\rWithdrawAudit\x12\x1e.paiza.v1.WithdrawAuditRequest\x1a\x1f.paiza.v1.WithdrawAuditResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATUSREQUEST']._serialized_start=118
-  _globals['_GETSTATUSREQUEST']._serialized_end=136
-  _globals['_GETSTATUSRESPONSE']._serialized_start=139
-  _globals['_GETSTATUSRESPONSE']._serialized_end=435
-  _globals['_PEERSTATUS']._serialized_start=438
-  _globals['_PEERSTATUS']._serialized_end=655
-  _globals['_LISTQUEUEREQUEST']._serialized_start=657
-  _globals['_LISTQUEUEREQUEST']._serialized_end=709
-  _globals['_LISTQUEUERESPONSE']._serialized_start=711
-  _globals['_LISTQUEUERESPONSE']._serialized_end=825
-  _globals['_QUEUEDATTACHMENT']._serialized_start=828
-  _globals['_QUEUEDATTACHMENT']._serialized_end=1023
-  _globals['_QUEUEDDELIVERY']._serialized_start=1026
-  _globals['_QUEUEDDELIVERY']._serialized_end=1245
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1247
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1290
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1292
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1315
-  _globals['_DROPDELIVERYREQUEST']._serialized_start=1317
-  _globals['_DROPDELIVERYREQUEST']._serialized_end=1380
-  _globals['_DROPDELIVERYRESPONSE']._serialized_start=1382
-  _globals['_DROPDELIVERYRESPONSE']._serialized_end=1404
-  _globals['_ADMINSERVICE']._serialized_start=1407
-  _globals['_ADMINSERVICE']._serialized_end=1722
+  _globals['_GETSTATUSREQUEST']._serialized_start=138
+  _globals['_GETSTATUSREQUEST']._serialized_end=156
+  _globals['_GETSTATUSRESPONSE']._serialized_start=159
+  _globals['_GETSTATUSRESPONSE']._serialized_end=455
+  _globals['_PEERSTATUS']._serialized_start=458
+  _globals['_PEERSTATUS']._serialized_end=675
+  _globals['_LISTQUEUEREQUEST']._serialized_start=677
+  _globals['_LISTQUEUEREQUEST']._serialized_end=729
+  _globals['_LISTQUEUERESPONSE']._serialized_start=731
+  _globals['_LISTQUEUERESPONSE']._serialized_end=845
+  _globals['_QUEUEDATTACHMENT']._serialized_start=848
+  _globals['_QUEUEDATTACHMENT']._serialized_end=1043
+  _globals['_QUEUEDDELIVERY']._serialized_start=1046
+  _globals['_QUEUEDDELIVERY']._serialized_end=1265
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1267
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1310
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1312
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1335
+  _globals['_DROPDELIVERYREQUEST']._serialized_start=1337
+  _globals['_DROPDELIVERYREQUEST']._serialized_end=1400
+  _globals['_DROPDELIVERYRESPONSE']._serialized_start=1402
+  _globals['_DROPDELIVERYRESPONSE']._serialized_end=1424
+  _globals['_GRANTAUDITREQUEST']._serialized_start=1427
+  _globals['_GRANTAUDITREQUEST']._serialized_end=1611
+  _globals['_GRANTAUDITRESPONSE']._serialized_start=1613
+  _globals['_GRANTAUDITRESPONSE']._serialized_end=1670
+  _globals['_LISTAUDITGRANTSREQUEST']._serialized_start=1672
+  _globals['_LISTAUDITGRANTSREQUEST']._serialized_end=1696
+  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_start=1698
+  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_end=1761
+  _globals['_AUDITGRANT']._serialized_start=1764
+  _globals['_AUDITGRANT']._serialized_end=2061
+  _globals['_WITHDRAWAUDITREQUEST']._serialized_start=2063
+  _globals['_WITHDRAWAUDITREQUEST']._serialized_end=2103
+  _globals['_WITHDRAWAUDITRESPONSE']._serialized_start=2105
+  _globals['_WITHDRAWAUDITRESPONSE']._serialized_end=2165
+  _globals['_NOTEBACKUPREQUEST']._serialized_start=2167
+  _globals['_NOTEBACKUPREQUEST']._serialized_end=2186
+  _globals['_NOTEBACKUPRESPONSE']._serialized_start=2188
+  _globals['_NOTEBACKUPRESPONSE']._serialized_end=2224
+  _globals['_ADMINSERVICE']._serialized_start=2227
+  _globals['_ADMINSERVICE']._serialized_end=2858
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paiza.v1 import attachment_pb2 as _attachment_pb2
+from paiza.v1 import log_pb2 as _log_pb2
 from paiza.v1 import officer_pb2 as _officer_pb2
 import builtins as _builtins
 import sys
@@ -383,3 +384,257 @@ class DropDeliveryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DropDeliveryResponse: _TypeAlias = DropDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class GrantAuditRequest(_message.Message):
+    """Which member is granted to see what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """The member."""
+    headers: _builtins.bool
+    """Whether it may see the headers of messages received."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
+        """The events whose entries it may see; at least one."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Entries before this time are not shown; unset for all."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """When the grant ends."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        events: _abc.Iterable[_log_pb2.LogEvent.ValueType] | None = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        headers: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "headers", b"headers", "member", b"member", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantAuditRequest: _TypeAlias = GrantAuditRequest  # noqa: Y015
+
+@_typing.final
+class GrantAuditResponse(_message.Message):
+    """The grant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grant(self) -> Global___AuditGrant:
+        """The grant as it stands."""
+
+    def __init__(
+        self,
+        *,
+        grant: Global___AuditGrant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantAuditResponse: _TypeAlias = GrantAuditResponse  # noqa: Y015
+
+@_typing.final
+class ListAuditGrantsRequest(_message.Message):
+    """Asks for all grants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditGrantsRequest: _TypeAlias = ListAuditGrantsRequest  # noqa: Y015
+
+@_typing.final
+class ListAuditGrantsResponse(_message.Message):
+    """All grants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGrant]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        grants: _abc.Iterable[Global___AuditGrant] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditGrantsResponse: _TypeAlias = ListAuditGrantsResponse  # noqa: Y015
+
+@_typing.final
+class AuditGrant(_message.Message):
+    """One grant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    GRANTED_TIME_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_TIME_FIELD_NUMBER: _builtins.int
+    grant_id: _builtins.int
+    """Number of the grant at this node."""
+    member: _builtins.str
+    """Member that may see."""
+    headers: _builtins.bool
+    """Whether headers may be shown."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
+        """The events whose entries it may see."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Entries before this time are not shown; unset for all."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """When the grant ends."""
+
+    @_builtins.property
+    def granted_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given."""
+
+    @_builtins.property
+    def withdrawn_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was withdrawn; unset while it stands."""
+
+    def __init__(
+        self,
+        *,
+        grant_id: _builtins.int = ...,
+        member: _builtins.str = ...,
+        events: _abc.Iterable[_log_pb2.LogEvent.ValueType] | None = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        headers: _builtins.bool = ...,
+        granted_time: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["granted_time", b"granted_time", "since_time", b"since_time", "until_time", b"until_time", "withdrawn_time", b"withdrawn_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "grant_id", b"grant_id", "granted_time", b"granted_time", "headers", b"headers", "member", b"member", "since_time", b"since_time", "until_time", b"until_time", "withdrawn_time", b"withdrawn_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditGrant: _TypeAlias = AuditGrant  # noqa: Y015
+
+@_typing.final
+class WithdrawAuditRequest(_message.Message):
+    """Names a grant to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_ID_FIELD_NUMBER: _builtins.int
+    grant_id: _builtins.int
+    """Number of the grant."""
+    def __init__(
+        self,
+        *,
+        grant_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_id", b"grant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawAuditRequest: _TypeAlias = WithdrawAuditRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawAuditResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grant(self) -> Global___AuditGrant:
+        """The grant as it stands."""
+
+    def __init__(
+        self,
+        *,
+        grant: Global___AuditGrant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawAuditResponse: _TypeAlias = WithdrawAuditResponse  # noqa: Y015
+
+@_typing.final
+class NoteBackupRequest(_message.Message):
+    """Says that a backup was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteBackupRequest: _TypeAlias = NoteBackupRequest  # noqa: Y015
+
+@_typing.final
+class NoteBackupResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGGED_FIELD_NUMBER: _builtins.int
+    logged: _builtins.bool
+    """True where it was logged now; false where it stood in the log already."""
+    def __init__(
+        self,
+        *,
+        logged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["logged", b"logged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteBackupResponse: _TypeAlias = NoteBackupResponse  # noqa: Y015
