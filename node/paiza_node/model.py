@@ -201,6 +201,41 @@ class KnownLog:
     accepted_time: datetime
 
 
+class FindingKind(IntEnum):
+    """What was found against another member's log."""
+
+    FORK = 1
+    DEFAULT = 2
+
+
+class FindingState(IntEnum):
+    """Where a finding stands: a fork until an administrator decides, a default until the log proves its growth."""
+
+    OPEN = 1
+    ENDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found against another member's log. Named by ``index``, the entry of our log that says so.
+
+    ``proof`` is a serialized ForkProof; of a default it holds the two signed notes that the log did not lead together,
+    and shows no contradiction. ``forgiven_size``: what the log signed up to there counts no more.
+    """
+
+    index: int
+    member: str
+    origin: str
+    kind: FindingKind
+    proof: bytes
+    found_time: datetime
+    state: FindingState = FindingState.OPEN
+    ended_time: datetime | None = None
+    ended_index: int | None = None
+    reason_text: str = ""
+    forgiven_size: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Officer:
     """An officer of the own member, as this node knows him."""
@@ -461,3 +496,51 @@ class Uncosigned:
     member: str
     index: int
     leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditGrant:
+    """Leave given to another member to see entries of our log of these events; ``since_time`` None for all of it."""
+
+    id: int
+    member: str
+    events: frozenset[int]
+    since_time: datetime | None
+    until_time: datetime
+    headers: bool
+    granted_time: datetime
+    withdrawn_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciledPeriod:
+    """What was agreed with a member on a period: the digest, our RECONCILED entry, and theirs once it is here."""
+
+    counterpart: str
+    since_time: datetime
+    until_time: datetime
+    digest: bytes
+    log_index: int
+    theirs: ForeignProof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Possession:
+    """What is left of a message here: its header, and whether its ciphertexts are there."""
+
+    author: str
+    header: bytes
+    has_body: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many messages were exchanged with one member: ours to it, and its own to us."""
+
+    counterpart: str
+    sent: int
+    receipted: int
+    refused: int
+    overdue: int
+    received: int
+    refused_here: int

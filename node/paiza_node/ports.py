@@ -17,8 +17,10 @@ from paiza_node.model import (
     ApprovalState,
     AttachmentProof,
     AttachmentRow,
+    AuditGrant,
     CosignedProof,
     DeliveryRow,
+    Finding,
     ForeignProof,
     Found,
     Head,
@@ -31,14 +33,17 @@ from paiza_node.model import (
     Opened,
     Outgoing,
     PassedOn,
+    Possession,
     Postponement,
     ProofKind,
     QueueSummary,
+    ReconciledPeriod,
     SearchQuery,
     Settlement,
     SharedToken,
     Slot,
     StoredEntry,
+    Tally,
     ThreadRow,
     Uncosigned,
     Upload,
@@ -129,6 +134,14 @@ class Reads(Protocol):
     def uncosigned(self, member: str, limit: int) -> list[Uncosigned]: ...
     def uncosigned_counts(self) -> dict[str, int]: ...
     def foreign_entries(self, digests: Collection[bytes]) -> list[Uncosigned]: ...
+    def findings(self, member: str = "") -> list[Finding]: ...
+    def audit_grants(self, member: str = "") -> list[AuditGrant]: ...
+    def reconciled_period(self, counterpart: str, since: datetime, until: datetime) -> ReconciledPeriod | None: ...
+    def held_proofs(self, digests: Collection[bytes], member: str) -> dict[bytes, list[ForeignProof]]: ...
+    def possessions(self, digests: Collection[bytes]) -> dict[bytes, Possession]: ...
+    def tallies(
+        self, members: Collection[str], since: datetime | None, until: datetime | None, overdue_before: datetime
+    ) -> list[Tally]: ...
 
 
 class Transaction(Reads, Protocol):
@@ -173,6 +186,13 @@ class Transaction(Reads, Protocol):
     def drop_witnessed(self, notes: Collection[tuple[int, bool]]) -> None: ...
     def add_uncosigned(self, entries: Sequence[Uncosigned]) -> None: ...
     def add_cosigned(self, proofs: Sequence[CosignedProof]) -> None: ...
+    def add_finding(self, finding: Finding) -> None: ...
+    def end_finding(
+        self, index: int, now: datetime, ended_index: int, reason_text: str = "", forgiven_size: int = 0
+    ) -> None: ...
+    def add_audit_grant(self, grant: AuditGrant) -> None: ...
+    def end_audit_grant(self, grant_id: int, now: datetime) -> None: ...
+    def put_reconciled(self, period: ReconciledPeriod) -> None: ...
 
 
 class Store(Protocol):

@@ -36,6 +36,8 @@ from paiza_node.store.approvals import ApprovalReads
 from paiza_node.store.attachments import AttachmentReads
 from paiza_node.store.deliveries import DeliveryReads
 from paiza_node.store.desks import DeskReads, seen_by
+from paiza_node.store.findings import FindingReads
+from paiza_node.store.oversight import OversightReads
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
 from paiza_node.store.rows import EPOCH, from_micros, message_row, to_micros
@@ -55,6 +57,8 @@ class SqlReads(
     DeliveryReads,
     DeskReads,
     SearchReads,
+    FindingReads,
+    OversightReads,
     ParentReads,
     PassingReads,
     ThreadReads,

@@ -413,3 +413,145 @@ cosigned_span = Table(
     Column("growth", LargeBinary, nullable=False),
     Column("register_version", LargeBinary, nullable=False),
 )
+
+# What was found against other members' logs, by the entry of our log that says so.
+finding = Table(
+    "finding",
+    METADATA,
+    Column("index", _Number, primary_key=True, autoincrement=False),
+    Column("member", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("kind", SmallInteger, nullable=False),  # `paiza_node.model.FindingKind`
+    Column("proof", LargeBinary, nullable=False),
+    Column("found_time", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),  # `paiza_node.model.FindingState`
+    Column("ended_time", BigInteger, nullable=True),
+    Column("ended_index", BigInteger, nullable=True),
+    Column("reason_text", Text, nullable=False),
+    Column("forgiven_size", BigInteger, nullable=False),
+)
+Index("ix_finding_member", finding.c.member)
+
+# Who and what the log speaks of, each name once; and what every entry says that is asked about. Made from the log, a
+# little behind it, so that no commit waits for it.
+log_name = Table(
+    "log_name",
+    METADATA,
+    Column("id", _Number, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+log_fact = Table(
+    "log_fact",
+    METADATA,
+    Column("index", _Number, primary_key=True, autoincrement=False),
+    Column("event", SmallInteger, nullable=False),
+    Column("actor", _Number, nullable=False),
+    Column("counterpart", _Number, nullable=False),
+    Column("needless", Boolean, nullable=False),  # an opening without need
+)
+Index("ix_log_fact_event", log_fact.c.event, log_fact.c.index)
+Index("ix_log_fact_actor", log_fact.c.actor, log_fact.c.event, log_fact.c.index)
+Index("ix_log_fact_counterpart", log_fact.c.counterpart, log_fact.c.event, log_fact.c.index)
+_NEEDLESS: Final = text("needless")
+Index("ix_log_fact_needless", log_fact.c.index, sqlite_where=_NEEDLESS, postgresql_where=_NEEDLESS)
+
+# What is to be erased here, was, or is held; the request is empty where the own member erases its copy by itself.
+erasure = Table(
+    "erasure",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("request", LargeBinary, primary_key=True),
+    Column("requester", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),  # `paiza_node.model.ErasureStep`
+    Column("asked_time", BigInteger, nullable=False),
+    Column("log_index", BigInteger, nullable=True),  # the entry of our log that answers the request
+    Column("tell_time", BigInteger, nullable=True),  # when the requester is to be told (again)
+)
+Index("ix_erasure_request", erasure.c.request)
+_TO_ERASE: Final = text("state < 3")
+Index("ix_erasure_due", erasure.c.asked_time, sqlite_where=_TO_ERASE, postgresql_where=_TO_ERASE)
+_TO_TELL: Final = text("tell_time IS NOT NULL")
+Index("ix_erasure_tell", erasure.c.requester, sqlite_where=_TO_TELL, postgresql_where=_TO_TELL)
+
+# What stays of an erased message: its header and signatures, so that everything that was proven of it still is.
+erased = Table(
+    "erased",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+# A holder's entry that answers a request of ours, proven to its log.
+erasure_answer = Table(
+    "erasure_answer",
+    METADATA,
+    Column("request", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("member", Text, primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)
+Index("ix_erasure_answer_digest", erasure_answer.c.digest)
+
+hold = Table(
+    "hold",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("log_index", BigInteger, nullable=False),  # the entry that says who put it under hold, and why
+)
+
+# When messages are to be reviewed; one that was erased has no row.
+review = Table(
+    "review",
+    METADATA,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("review_time", BigInteger, nullable=False),
+)
+Index("ix_review_time", review.c.review_time, review.c.seq)
+
+# Entries that audit retention took: what stays is the hash that the tree is built of.
+retired = Table(
+    "retired",
+    METADATA,
+    Column("index", _Number, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+
+# What other members may see of the log. A grant that ended keeps its row: it says what could be seen when.
+audit_grant = Table(
+    "audit_grant",
+    METADATA,
+    Column("id", _Number, primary_key=True, autoincrement=False),
+    Column("member", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("since_time", BigInteger, nullable=True),
+    Column("until_time", BigInteger, nullable=False),
+    Column("headers", Boolean, nullable=False),
+    Column("granted_time", BigInteger, nullable=False),
+    Column("withdrawn_time", BigInteger, nullable=True),
+)
+Index("ix_audit_grant_member", audit_grant.c.member)
+
+# Periods on whose messages the other member's node agrees with ours.
+reconciled_period = Table(
+    "reconciled_period",
+    METADATA,
+    Column("counterpart", Text, primary_key=True),
+    Column("since_time", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_time", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("entry", LargeBinary, nullable=True),
+    Column("entry_index", BigInteger, nullable=True),
+    Column("hashes", LargeBinary, nullable=True),
+    Column("note_digest", LargeBinary, nullable=True),
+    Column("register_version", LargeBinary, nullable=True),
+)
+
+# What is counted over all messages there ever were: nothing wide is read, and nothing is written when one is settled.
+Index("ix_delivery_recipient_passing_id", delivery.c.recipient, delivery.c.passing, delivery.c.id)
+_REFUSED: Final = text("state = 3")
+Index("ix_message_refused", message.c.author, message.c.seq, sqlite_where=_REFUSED, postgresql_where=_REFUSED)

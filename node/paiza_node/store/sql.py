@@ -34,7 +34,9 @@ from paiza_node.store.approvals import ApprovalWrites
 from paiza_node.store.attachments import AttachmentWrites
 from paiza_node.store.desks import DeskWrites
 from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
+from paiza_node.store.findings import FindingWrites
 from paiza_node.store.migrate import migrate
+from paiza_node.store.oversight import OversightWrites
 from paiza_node.store.parents import ParentWrites
 from paiza_node.store.passing import PassingWrites
 from paiza_node.store.reads import URGENT_FROM, SqlReads
@@ -52,6 +54,8 @@ class SqlTransaction(
     AttachmentWrites,
     DeskWrites,
     SearchWrites,
+    FindingWrites,
+    OversightWrites,
     ParentWrites,
     PassingWrites,
     WitnessWrites,

@@ -17,6 +17,9 @@ _NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Create everything. A crash leaves nothing: it is one transaction on both databases."""
     _create_witnesses()
+    _lawfulness()
+    _erasing()
+    _create_oversight()
 
 
 def _create_witnesses() -> None:
@@ -59,3 +62,137 @@ def _create_witnesses() -> None:
         sa.Column("register_version", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_cosigned_span"),
     )
+    op.create_table(
+        "finding",
+        sa.Column("index", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("kind", sa.SmallInteger, nullable=False),
+        sa.Column("proof", sa.LargeBinary, nullable=False),
+        sa.Column("found_time", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.SmallInteger, nullable=False),
+        sa.Column("ended_time", sa.BigInteger, nullable=True),
+        sa.Column("ended_index", sa.BigInteger, nullable=True),
+        sa.Column("reason_text", sa.Text, nullable=False),
+        sa.Column("forgiven_size", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("index", name="pk_finding"),
+    )
+    op.create_index("ix_finding_member", "finding", ["member"])
+
+
+def _lawfulness() -> None:
+    op.create_table(
+        "log_name",
+        sa.Column("id", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_log_name"),
+        sa.UniqueConstraint("name", name="uq_log_name_name"),
+    )
+    op.create_table(
+        "log_fact",
+        sa.Column("index", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("event", sa.SmallInteger(), nullable=False),
+        sa.Column("actor", _NUMBER, nullable=False),
+        sa.Column("counterpart", _NUMBER, nullable=False),
+        sa.Column("needless", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("index", name="pk_log_fact"),
+    )
+    op.create_index("ix_log_fact_event", "log_fact", ["event", "index"])
+    op.create_index("ix_log_fact_actor", "log_fact", ["actor", "event", "index"])
+    op.create_index("ix_log_fact_counterpart", "log_fact", ["counterpart", "event", "index"])
+    _partial("ix_log_fact_needless", "log_fact", ["index"], "needless")
+
+
+def _erasing() -> None:
+    op.create_table(
+        "erasure",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("requester", sa.Text(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("asked_time", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=True),
+        sa.Column("tell_time", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", "request", name="pk_erasure"),
+    )
+    op.create_index("ix_erasure_request", "erasure", ["request"])
+    _partial("ix_erasure_due", "erasure", ["asked_time"], "state < 3")
+    _partial("ix_erasure_tell", "erasure", ["requester"], "tell_time IS NOT NULL")
+    op.create_table(
+        "erased",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("signed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_erased"),
+    )
+    op.create_table(
+        "erasure_answer",
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("member", sa.Text(), nullable=False),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.Column("note_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("register_version", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("request", "digest", "member", name="pk_erasure_answer"),
+    )
+    op.create_index("ix_erasure_answer_digest", "erasure_answer", ["digest"])
+    op.create_table(
+        "hold",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_hold"),
+    )
+    op.create_table(
+        "review",
+        sa.Column("seq", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("review_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_review"),
+    )
+    op.create_index("ix_review_time", "review", ["review_time", "seq"])
+    op.create_table(
+        "retired",
+        sa.Column("index", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("index", name="pk_retired"),
+    )
+
+
+def _partial(name: str, table: str, columns: list[str], condition: str) -> None:
+    """Create an index over only those rows that meet a condition."""
+    where = sa.text(condition)
+    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
+
+
+def _create_oversight() -> None:
+    """What other members may see of the log, periods agreed on, and indexes to count by."""
+    op.create_table(
+        "audit_grant",
+        sa.Column("id", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("events", sa.Text, nullable=False),
+        sa.Column("since_time", sa.BigInteger, nullable=True),
+        sa.Column("until_time", sa.BigInteger, nullable=False),
+        sa.Column("headers", sa.Boolean, nullable=False),
+        sa.Column("granted_time", sa.BigInteger, nullable=False),
+        sa.Column("withdrawn_time", sa.BigInteger, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_grant"),
+    )
+    op.create_index("ix_audit_grant_member", "audit_grant", ["member"])
+    op.create_table(
+        "reconciled_period",
+        sa.Column("counterpart", sa.Text, nullable=False),
+        sa.Column("since_time", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("until_time", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("entry", sa.LargeBinary, nullable=True),
+        sa.Column("entry_index", sa.BigInteger, nullable=True),
+        sa.Column("hashes", sa.LargeBinary, nullable=True),
+        sa.Column("note_digest", sa.LargeBinary, nullable=True),
+        sa.Column("register_version", sa.LargeBinary, nullable=True),
+        sa.PrimaryKeyConstraint("counterpart", "since_time", "until_time", name="pk_reconciled_period"),
+    )
+    op.create_index("ix_delivery_recipient_passing_id", "delivery", ["recipient", "passing", "id"])
+    refused = sa.text("state = 3")
+    op.create_index("ix_message_refused", "message", ["author", "seq"], sqlite_where=refused, postgresql_where=refused)
