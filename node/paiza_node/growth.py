@@ -3,28 +3,36 @@
 Every exchange names the size of the other's log that is known and proves one's own growth from the size the other is
 assumed to know ("Log", *Growth*, in proto/README.md). What is accepted here is chained in memory at once and stored
 in the same commit as what it carried; after a crash the stored one is an earlier link of the same chain.
+
+Where two checkpoints that a log signed contradict each other, that log is forked: both are kept, and nothing of it is
+accepted until an administrator decides. What was not proven is a doubt, and doubts are `witness.convictions`' to
+settle.
 """
 
 import threading
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import KnownLog
+from paiza_node.model import Finding, FindingKind, FindingState, KnownLog
 from paiza_register.model import Member
 from paiza_wire import checkpoint as checkpoints
-from paiza_wire import merkle
+from paiza_wire import fork_proofs, merkle
 from paiza_wire.checkpoint import VerifiedCheckpoint
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.fork_proofs import Fork
 from paiza_wire.notes import VerifierKey
 
 MAX_GROWTH_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
+MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
+MAX_VERIFIED: Final = 1024  # notes whose signature was checked and need not be again: the same come with every exchange
+MAX_DOUBTS: Final = 64  # checkpoints that were not proven and wait to be asked about; more are forgotten
+STALE_ALARM: Final = 16  # exchanges in a row in which a log shows less than is known of it
 
 log = structlog.get_logger("paiza.growth")
 
@@ -38,83 +46,183 @@ class GrowthMismatch(Exception):  # noqa: N818 - an answer, not a mistake
         self.known_size = known_size
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    size: int
-    root: bytes
-    note: bytes
-
-
 class KnownLogs:
-    """The largest accepted checkpoint of every other member's log. Safe between threads."""
+    """The largest accepted checkpoint of every other member's log. Safe between threads.
 
-    def __init__(self, stored: dict[str, KnownLog], clock: Callable[[], datetime]) -> None:
-        """Begin with what was stored."""
-        self._links = {member: _Link(known.size, known.root, known.note) for member, known in stored.items()}
+    Known is the newest log of a member, by its origin; a log that follows another one begins at size 0.
+    """
+
+    def __init__(
+        self,
+        stored: dict[str, KnownLog],
+        clock: Callable[[], datetime],
+        findings: Iterable[Finding] = (),
+        newest_origin: Callable[[str], str] | None = None,
+    ) -> None:
+        """Begin with what was stored. ``newest_origin`` names a member's newest log; else the one seen last is it."""
+        self._links: dict[str, VerifiedCheckpoint] = {}
+        self._newest: dict[str, str] = {}
+        for member, known in stored.items():
+            origin = fork_proofs.read_origin(known.note)
+            self._links[origin] = VerifiedCheckpoint(origin, known.size, known.root, known.note)
+            self._newest[member] = origin
+        self._newest_origin = newest_origin
         self._clock = clock
-        self._lock = threading.Lock()
-        self._forks: dict[str, tuple[bytes, bytes]] = {}
-        self.unrecorded_forks: list[str] = []
-        """Members whose fork was found and does not yet stand in our own log."""
+        self._lock = threading.RLock()
+        self._past: dict[str, OrderedDict[int, VerifiedCheckpoint]] = {}
+        self._shown: dict[str, VerifiedCheckpoint] = {}  # the largest that a log signed, proven or not
+        self._verified: OrderedDict[tuple[str, bytes], VerifiedCheckpoint] = OrderedDict()
+        self._forks: dict[str, bytes] = {}
+        self._forgiven: dict[str, int] = {}
+        self.unrecorded_forks: list[tuple[str, Fork]] = []
+        """Forks that were found and do not yet stand in our own log, with the member."""
+        self.doubts: list[tuple[str, VerifiedCheckpoint]] = []
+        """Checkpoints that a member's log signed and did not prove to belong to what is known of it."""
+        self.exchanges: dict[str, int] = {}
+        """How often each member's log was accepted."""
+        self.stale: dict[str, int] = {}
+        """How often in a row each member's log showed less than is known of it."""
+        for finding in findings:
+            self._restore(finding)
+
+    def _restore(self, finding: Finding) -> None:
+        if finding.kind is not FindingKind.FORK:
+            return
+        if finding.state is FindingState.OPEN:
+            self._forks[finding.member] = finding.proof
+        self._forgiven[finding.origin] = max(self._forgiven.get(finding.origin, 0), finding.forgiven_size)
 
     def size(self, member: str) -> int:
         """Give the size known of a member's log; 0 where none is."""
-        link = self._links.get(member)
-        return 0 if link is None else link.size
+        return self._known(self._origin(member)).size
 
     def note(self, member: str) -> bytes:
         """Give the largest accepted checkpoint note of a member's log; empty where none is."""
-        link = self._links.get(member)
-        return b"" if link is None else link.note
+        return self._known(self._origin(member)).note
+
+    def link(self, member: str) -> VerifiedCheckpoint:
+        """Give the largest accepted checkpoint of a member's log; that of the empty tree where none is."""
+        return self._known(self._origin(member))
+
+    def largest_note(self, member: str) -> bytes:
+        """Give the largest checkpoint note that a member's log signed, as far as we ever heard; empty where none is."""
+        origin = self._origin(member)
+        known, shown = self._known(origin), self._shown.get(origin)
+        return shown.note if shown is not None and shown.size > known.size else known.note
+
+    def forked(self, member: str) -> bool:
+        """Say whether a member's log was found forked and nobody decided on it."""
+        return member in self._forks
+
+    def fork_proofs(self) -> dict[str, bytes]:
+        """Give what shows the forks that nobody decided on, by member."""
+        with self._lock:
+            return dict(self._forks)
+
+    def forgiven(self, checkpoint: VerifiedCheckpoint) -> bool:
+        """Say whether an administrator decided on what that log said up to this size."""
+        return checkpoint.size <= self._forgiven.get(checkpoint.origin, 0)
 
     def accept(self, member: Member, growth: log_pb2.Growth) -> VerifiedCheckpoint:
         """Check the checkpoint and the proof of growth in a claim, and chain it on.
 
-        0. That log has not shown two histories since this node started.
+        0. That log has not shown two histories on which nobody decided.
         1. The checkpoint is signed by a key of that member's log in the register; its size has not another root.
         2. The claim begins at the size we know; GrowthMismatch says which that is.
         3. A smaller or equal checkpoint than the known one is proven to be on its way to it.
         4. A larger one is proven to contain the known one.
 
-        Rejected("log_forked") where one size has two signed roots: both notes are kept, see `write_forks`.
+        Rejected("log_forked") where the checkpoint and the known one contradict each other: see `record_fork`. What is
+        merely not proven is a doubt.
         """
         # 0.
-        if member.id in self._forks:
-            raise Rejected("log_forked", f"{member.id} signed two roots for one size")
+        self.check_trusted(member.id)
         # 1.
-        checkpoint = _verify(member, growth.checkpoint)
+        checkpoint = self.verify(member, growth.checkpoint)
         with self._lock:
-            known = self._links.get(member.id) or _Link(0, merkle.EMPTY_ROOT, b"")
-            self._refuse_fork(member.id, known, checkpoint)
+            known = self._known(checkpoint.origin)
+            self.compare(member.id, checkpoint)
             # 2.
             if growth.from_size != known.size:
                 raise GrowthMismatch(known.size)
-            if len(growth.consistency_hashes) > MAX_GROWTH_HASHES:
-                raise Unavailable("growth_not_proven", f"the proof of growth has over {MAX_GROWTH_HASHES} hashes")
-            smaller, larger = sorted((_Link(checkpoint.size, checkpoint.root, checkpoint.note), known), key=_size)
-            try:
-                merkle.verify_consistency(
-                    smaller.size, smaller.root, larger.size, larger.root, growth.consistency_hashes
-                )
-            except Rejected as error:
-                raise Unavailable(
-                    "growth_not_proven", f"{member.id} did not prove its growth: {error.detail}"
-                ) from error
             # 3. and 4.
-            if checkpoint.size > known.size:
-                self._links[member.id] = _Link(checkpoint.size, checkpoint.root, checkpoint.note)
+            smaller, larger = sorted((checkpoint, known), key=_size)
+            try:
+                self._check_contains(member.id, larger, smaller, growth.consistency_hashes)
+            except Unavailable:
+                self._doubt(member.id, checkpoint)
+                raise
+            self._count(member.id, checkpoint, known)
+            self._chain(checkpoint)
         return checkpoint
 
-    def _refuse_fork(self, member: str, known: _Link, checkpoint: VerifiedCheckpoint) -> None:
-        if checkpoint.size == known.size and checkpoint.root != known.root:
-            self._forks[member] = (known.note, checkpoint.note)
-            self.unrecorded_forks.append(member)
-            log.critical("log_forked", member=member, size=known.size)
-            raise Rejected("log_forked", f"{member} signed two roots for size {known.size}")
+    def check_trusted(self, member: str) -> None:
+        """Refuse a member whose log was found forked."""
+        if member in self._forks:
+            raise Rejected("log_forked", f"the log of {member} showed two histories")
+
+    def compare(self, member: str, checkpoint: VerifiedCheckpoint) -> bool:
+        """Say whether a checkpoint is one that is known; Rejected("log_forked") where its size has another root."""
+        with self._lock:
+            known = self._known(checkpoint.origin)
+            same = (
+                known
+                if known.size == checkpoint.size
+                else self._past.get(known.origin, OrderedDict()).get(checkpoint.size)
+            )
+            if same is None:
+                return False
+            if same.root != checkpoint.root:
+                if self.forgiven(checkpoint):
+                    raise Unavailable("growth_not_proven", f"{member} shows what was decided against")
+                raise self.convict(member, fork_proofs.one_size(same, checkpoint))
+            return True
+
+    def convict(self, member: str, fork: Fork) -> Rejected:
+        """Keep what shows that a member's log is forked; gives the refusal to raise."""
+        with self._lock:
+            if member not in self._forks:
+                self._forks[member] = fork.proof
+                self.unrecorded_forks.append((member, fork))
+                log.critical("log_forked", member=member, origin=fork.origin, size=fork.size)
+        return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
+
+    def pardon(self, member: str, sizes: dict[str, int]) -> None:
+        """Trust a member's log again: of what it signed up to these sizes, by origin, nothing counts against it."""
+        with self._lock:
+            self._forks.pop(member, None)
+            self._forgiven.update({origin: max(size, self._forgiven.get(origin, 0)) for origin, size in sizes.items()})
+
+    def largest_shown(self, origin: str) -> int:
+        """Give the largest size that the log of this origin signed, as far as we ever heard."""
+        shown = self._shown.get(origin)
+        return max(self._known(origin).size, shown.size if shown is not None else 0)
 
     def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
-        """Check that a checkpoint was signed by that member's log, and nothing else."""
-        return _verify(member, note)
+        """Check that a checkpoint was signed by that member's newest log, and nothing else."""
+        newest = member.log_keys[-1]
+        with self._lock:
+            if (verified := self._verified.get((newest.vkey, note))) is not None:
+                return verified
+        try:
+            key = VerifierKey.from_vkey(newest.vkey)
+            checkpoint = checkpoints.verify(note, [key], newest.origin)
+        except Rejected as error:
+            detail = f"the checkpoint of {member.id} does not hold: {error.detail}"
+            raise Unavailable("bad_checkpoint", detail) from error
+        # What others wrote below it is left behind: it is not ours to hand on, and takes room.
+        checkpoint = VerifiedCheckpoint(
+            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.bare(note, key)
+        )
+        with self._lock:
+            self._newest[member.id] = newest.origin
+            self._verified[newest.vkey, note] = checkpoint
+            if len(self._verified) > MAX_VERIFIED:
+                self._verified.popitem(last=False)
+            shown = self._shown.get(checkpoint.origin)
+            if shown is None or shown.size < checkpoint.size:
+                self._shown[checkpoint.origin] = checkpoint
+        return checkpoint
 
     def accept_between(
         self, member: Member, checkpoint: VerifiedCheckpoint, proof: exchange_pb2.ProveGrowthResponse
@@ -123,48 +231,115 @@ class KnownLogs:
 
         That is so where two exchanges with one peer overlapped. Unavailable where the log moved on in between.
         """
-        newest = _verify(member, proof.checkpoint)
         with self._lock:
-            known = self._links.get(member.id) or _Link(0, merkle.EMPTY_ROOT, b"")
-            self._refuse_fork(member.id, known, checkpoint)
-            self._refuse_fork(member.id, known, newest)
-            proofs = {growth.from_size: growth.hashes for growth in proof.proofs}
-            if any(len(hashes) > MAX_GROWTH_HASHES for hashes in proofs.values()):
-                raise Unavailable("growth_not_proven", f"a proof of growth has over {MAX_GROWTH_HASHES} hashes")
-            try:
-                for size, root in ((known.size, known.root), (checkpoint.size, checkpoint.root)):
-                    if size not in proofs:
-                        raise Unavailable("growth_mismatch", f"{member.id} gave no proof from size {size}")
-                    merkle.verify_consistency(size, root, newest.size, newest.root, proofs[size])
-            except Rejected as error:
-                raise Unavailable(
-                    "growth_not_proven", f"{member.id} did not prove its growth: {error.detail}"
-                ) from error
-            self._links[member.id] = _Link(newest.size, newest.root, newest.note)
+            base = self._known(checkpoint.origin)
+            if base.size not in {each.from_size for each in proof.proofs}:
+                raise Unavailable("growth_mismatch", f"{member.id} gave no proof from size {base.size}")
+            self.reconcile(member, base, [checkpoint], proof)
         return checkpoint
+
+    def reconcile(
+        self,
+        member: Member,
+        base: VerifiedCheckpoint,
+        doubted: Sequence[VerifiedCheckpoint],
+        proof: exchange_pb2.ProveGrowthResponse,
+    ) -> VerifiedCheckpoint:
+        """See that a link of the chain, and other checkpoints of the log, all lead to the one that the log now shows.
+
+        Gives the newer one, which is then the known one; where the known one moved on meanwhile, it is a doubt of its
+        own. Unavailable where something is not proven, Rejected("log_forked") where the proof shows another history.
+        """
+        self.check_trusted(member.id)
+        newest = self.verify(member, proof.checkpoint)
+        with self._lock:
+            self.compare(member.id, newest)
+            given = {each.from_size: each for each in proof.proofs}
+            for earlier in (base, *doubted):
+                shown = given.get(earlier.size)
+                if shown is None or earlier.size > newest.size:
+                    raise Unavailable("growth_not_proven", f"{member.id} gave no proof from size {earlier.size}")
+                self._check_contains(member.id, newest, earlier, shown.hashes, shown.from_root)
+            if self._known(newest.origin) == base:
+                self._count(member.id, newest, base)
+                self._chain(newest)
+                for earlier in doubted:
+                    self._remember(earlier)
+            elif not self.compare(member.id, newest):
+                self._doubt(member.id, newest)
+        return newest
 
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> KnownLog:
         """Give what is to be stored in the commit of what the checkpoint carried."""
         return KnownLog(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
 
-    def write_forks(self, pen: Pen, members: Collection[str]) -> None:
-        """Log the forks of these members, each with both signed notes: the proof needs no more than them."""
-        for member in members:
-            notes = self._forks[member]
+    def write_forks(self, pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
+        """Log these forks, and keep what shows each: the proof needs no more than it."""
+        for member, fork in forks:
             entry = log_pb2.LogEntry(
                 event=log_pb2.LOG_EVENT_FORK_FOUND,
                 counterpart=member,
                 reason="log_forked",
-                evidence_sha256=sha256(b"".join(notes)).digest(),
+                evidence_sha256=fork.digest,
             )
-            pen.append(entry, text="\n".join(note.decode() for note in notes))
+            notes = (fork.first.note, fork.second.note)
+            index = pen.append(entry, text="\n".join(note.decode() for note in notes))
+            pen.tx.add_finding(Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))
+
+    def _check_contains(
+        self,
+        member: str,
+        larger: VerifiedCheckpoint,
+        smaller: VerifiedCheckpoint,
+        hashes: Sequence[bytes],
+        root: bytes = b"",
+    ) -> None:
+        """Check that a checkpoint contains a smaller one; where its own proof shows that it does not, it is forked."""
+        if len(hashes) > MAX_GROWTH_HASHES:
+            raise Unavailable("growth_not_proven", f"the proof of growth has over {MAX_GROWTH_HASHES} hashes")
+        try:
+            merkle.verify_consistency(smaller.size, smaller.root, larger.size, larger.root, hashes)
+        except Rejected as error:
+            if (fork := _other_beginning(smaller, larger, hashes, root)) is not None and not self.forgiven(smaller):
+                raise self.convict(member, fork) from error
+            raise Unavailable("growth_not_proven", f"{member} did not prove its growth: {error.detail}") from error
+
+    def _chain(self, checkpoint: VerifiedCheckpoint) -> None:
+        known = self._known(checkpoint.origin)
+        if checkpoint.size > known.size:
+            self._links[checkpoint.origin] = checkpoint
+        self._remember(known)
+        self._remember(checkpoint)
+
+    def _remember(self, checkpoint: VerifiedCheckpoint) -> None:
+        if checkpoint.note:
+            past = self._past.setdefault(checkpoint.origin, OrderedDict())
+            past[checkpoint.size] = checkpoint
+            if len(past) > MAX_PAST:
+                past.popitem(last=False)
+
+    def _count(self, member: str, checkpoint: VerifiedCheckpoint, known: VerifiedCheckpoint) -> None:
+        self.exchanges[member] = self.exchanges.get(member, 0) + 1
+        self.stale[member] = self.stale.get(member, 0) + 1 if checkpoint.size < known.size else 0
+        if self.stale[member] == STALE_ALARM:
+            log.critical("log_stale", member=member, shown_size=checkpoint.size, known_size=known.size)
+
+    def _doubt(self, member: str, checkpoint: VerifiedCheckpoint) -> None:
+        if len(self.doubts) < MAX_DOUBTS:
+            self.doubts.append((member, checkpoint))
+
+    def _origin(self, member: str) -> str:
+        return self._newest_origin(member) if self._newest_origin is not None else self._newest.get(member, "")
+
+    def _known(self, origin: str) -> VerifiedCheckpoint:
+        return self._links.get(origin) or VerifiedCheckpoint(origin, 0, merkle.EMPTY_ROOT, b"")
 
 
 async def record_fork(ledger: Ledger, logs: KnownLogs) -> None:
-    """Have what `KnownLogs.accept` found committed to our own log; nothing where it found nothing."""
+    """Have what `KnownLogs` found committed to our own log; nothing where it found nothing."""
     if found := list(logs.unrecorded_forks):
         await ledger.commit(lambda pen: logs.write_forks(pen, found))
-        logs.unrecorded_forks = [member for member in logs.unrecorded_forks if member not in found]
+        logs.unrecorded_forks = [fork for fork in logs.unrecorded_forks if fork not in found]
 
 
 def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.Growth:
@@ -178,14 +353,19 @@ def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_
     )
 
 
-def _size(link: _Link) -> int:
-    return link.size
-
-
-def _verify(member: Member, note: bytes) -> VerifiedCheckpoint:
-    """Check a checkpoint against the newest log of a member; a bad one fails the whole call, which may be repeated."""
-    newest = member.log_keys[-1]
+def _other_beginning(
+    smaller: VerifiedCheckpoint, larger: VerifiedCheckpoint, hashes: Sequence[bytes], root: bytes
+) -> Fork | None:
+    """Give the fork that a proof of growth shows, if it does: it leads to the larger root from another smaller one."""
+    if not smaller.note:
+        return None
     try:
-        return checkpoints.verify(note, [VerifierKey.from_vkey(newest.vkey)], newest.origin)
-    except Rejected as error:
-        raise Unavailable("bad_checkpoint", f"the checkpoint of {member.id} does not hold: {error.detail}") from error
+        if not root:
+            root = merkle.prefix_root(smaller.size, larger.size, larger.root, hashes)
+        return fork_proofs.other_beginning(smaller, larger, root, hashes)
+    except PaizaError:
+        return None
+
+
+def _size(checkpoint: VerifiedCheckpoint) -> int:
+    return checkpoint.size

@@ -70,6 +70,11 @@ class Registers:
                 self._policy, self._register = self._rules(found), found
         return self._register
 
+    def newest_origin(self, member: str) -> str:
+        """Give the origin of a member's newest log; empty where the register does not know the member."""
+        found = self._register.members.get(member)
+        return "" if found is None else found.log_keys[-1].origin
+
     @property
     def last(self) -> Register:
         """Give the register verified last, expired or not: only to find who can be asked for a newer one."""

@@ -51,7 +51,7 @@ def member(signer: SignerKey) -> Member:
     """The member as the register describes it."""
     authority = MemberAuthority("tjk", "paiza.example", b"", b"", frozenset())
     key = LogKey(ORIGIN, signer.verifier_key.to_vkey())
-    return Member("tjk", {}, "active", authority, (), (key,), (), 1)
+    return Member("tjk", {}, "active", authority, (), (key,), (), (), 1)
 
 
 @pytest.fixture
