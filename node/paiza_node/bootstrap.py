@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from paiza_node.opening import OwnKeys
 from paiza_node.operate import Operate, operator
 from paiza_node.peers import ChannelKeys, PeersFetch, PeersSets
 from paiza_node.policy import member_rules
+from paiza_node.recovery.record import note_backup, read_record
 from paiza_node.refresh import Registers
 from paiza_node.rooms import VERSION, Ground, open_rooms
 from paiza_node.roster import load_officers, note_officers
@@ -146,7 +148,7 @@ async def _run_with(config: Config, store: SqlStore) -> None:
     own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
     registers = await asyncio.to_thread(Registers, reader, _now, turn, own_rules)
     own = registers.current.member(config.member)
-    node_keys = load_keys(config.keys, own.log_keys[-1].origin)
+    node_keys = load_keys(config.keys, own)
     _check_keys(config, node_keys, registers)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
     try:
@@ -164,6 +166,8 @@ def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
     member = registers.current.member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
         raise bad_key(N_("The register names another log key for this member."), config.keys / "log.key")
+    if node_keys.witness.witness_key.to_vkey() != member.witness_keys[-1].vkey:
+        raise bad_key(N_("The register names another witness key for this member."), config.keys / "witness.key")
     published = {key.key_id for key in member.encryption_keys}
     if not published & set(node_keys.decryption):
         raise bad_key(N_("The register names another encryption key for this member."), config.keys / "encryption.seed")
@@ -181,9 +185,10 @@ async def _serve(
     officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(registers.note)
     await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
+    await _note_backup(config, ledger)
     with store.reads() as reads:
         officers = reads.officers()
-        logs = KnownLogs(reads.known_logs(), _now)
+        logs = KnownLogs(reads.known_logs(), _now, reads.findings(), registers.newest_origin)
     lanes = Lanes()
     context = Context(
         member=config.member,
@@ -212,7 +217,7 @@ async def _serve(
         register=lambda: registers.current,
         with_reflection=config.reflection,
     )
-    admin = admin_server(config.admin_socket, admin_behaviours(operate))
+    admin = admin_server(config.admin_socket, admin_behaviours(operate, partial(_note_backup, config, ledger)))
     if peers_fetch is not None:
         peers_fetch.connect(lambda: registers.last, channel_keys)
     if config.metrics_listen:
@@ -242,6 +247,12 @@ async def _serve(
         await admin.stop(1.0)
         config.admin_socket.unlink(missing_ok=True)
         lanes.close()
+
+
+async def _note_backup(config: Config, ledger: Ledger) -> bool:
+    """Log the backup that was made last, also while this node did not run; says whether it was logged now."""
+    record = await asyncio.to_thread(read_record, config.data)
+    return (await ledger.commit(lambda pen: note_backup(pen, record))).result
 
 
 async def _until_stopped(duties: list[Any]) -> None:

@@ -53,6 +53,11 @@ class AdminClient:
         """Have a delivery given up."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
+    def note_backup(self) -> bool:
+        """Have the last backup logged; says whether it was logged now."""
+        response: admin_pb2.NoteBackupResponse = self._call(self._stub.NoteBackup, admin_pb2.NoteBackupRequest())
+        return response.logged
+
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if not self._socket.exists():
             raise Unavailable("node_unreachable", f"{self._socket}: the node does not run")

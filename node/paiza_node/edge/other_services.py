@@ -1,10 +1,10 @@
 """What peers, auditors, readers of the register and the operator ask."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from paiza.v1 import audit_pb2, exchange_pb2, register_pb2
+from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, register_pb2
 from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
@@ -44,14 +44,19 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
     }
 
 
-def admin_behaviours(operate: Operate) -> Mapping[str, Any]:
+def admin_behaviours(operate: Operate, note_backup: Callable[[], Awaitable[bool]]) -> Mapping[str, Any]:
     """Give the behaviour of every RPC of AdminService, which is served on the operator's socket alone."""
+
+    async def backed_up(_request: admin_pb2.NoteBackupRequest) -> admin_pb2.NoteBackupResponse:
+        return admin_pb2.NoteBackupResponse(logged=await note_backup())
+
     prefix = "/paiza.v1.AdminService/"
     return {
         prefix + "GetStatus": operate.status,
         prefix + "ListQueue": operate.list_queue,
         prefix + "RetryDelivery": operate.retry,
         prefix + "DropDelivery": operate.drop,
+        prefix + "NoteBackup": backed_up,
     }
 
 

@@ -1,0 +1,64 @@
+"""`paiza-node backup` on a running node, on both databases."""
+
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from paiza.v1 import log_pb2
+from paiza_node.cli.backup import check_copy
+from paiza_node.cli.offline import known_register
+from paiza_node.config import load
+from paiza_node.errors import NodeStopped
+from paiza_node.recovery import container
+from paiza_node.store.scan import open_scan
+from tests.integration.node.conftest import Command, Exchanged
+
+
+def test_backup_of_a_running_node(exchanged: Exchanged, command: Command, tmp_path: Path) -> None:
+    """A backup is made while the node runs; it is private, holds all that was exchanged and no key, and is logged."""
+    file = tmp_path / "kaz.backup"
+    code, told = command("backup", str(file), "--config", exchanged.config)
+    assert code == 0, told
+    assert told["logged"]
+    assert told["messages"] == len(exchanged.digests)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["kaz.backup"]
+    manifest = container.extract(file, tmp_path / "out")
+    assert {name.split("/")[0] for name in manifest.files} == {"paiza.db", "register"}
+    config = load(Path(exchanged.config))
+    _reader, register = known_register(config)
+    copy = tmp_path / "out" / container.DATABASE
+    assert check_copy(copy, register.member("kaz"), manifest.checkpoint) == (told["entries"], told["messages"])
+    with open_scan(f"sqlite:///{copy}") as scan:
+        assert {row.digest for rows in scan.messages() for row in rows} == set(exchanged.digests)
+    with open_scan(config.database) as scan:
+        events = [log_pb2.LogEntry.FromString(row[1]) for rows in scan.log_entries(0, scan.head().size) for row in rows]
+    logged = [entry for entry in events if entry.event == log_pb2.LOG_EVENT_BACKED_UP]
+    assert logged[-1].evidence_sha256.hex() == told["sha256"]
+
+
+def test_backup_overwrites_nothing(exchanged: Exchanged, command: Command, tmp_path: Path) -> None:
+    """A file that is there already is left as it is."""
+    file = tmp_path / "kaz.backup"
+    file.write_text("something else")
+    code, told = command("backup", str(file), "--config", exchanged.config)
+    assert (code, told["reason"]) == (3, "file_unwritable")
+    assert file.read_text() == "something else"
+
+
+def test_backup_that_was_changed(exchanged: Exchanged, command: Command, tmp_path: Path) -> None:
+    """A byte changed anywhere, or the end cut off, refuses a backup."""
+    file = tmp_path / "kaz.backup"
+    assert command("backup", str(file), "--config", exchanged.config)[0] == 0
+    whole = file.read_bytes()
+    with tarfile.open(file) as archive:
+        places = [member.offset_data + member.size // 2 for member in archive if member.size]
+    for place in places:
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(NodeStopped, match="bad_backup"):
+            container.check(file)
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(NodeStopped, match="bad_backup"):
+        container.check(file)
