@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -33,7 +34,7 @@ ATTACHMENTS: Final = "attachments/"
 _MANIFEST: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 64 << 20  # a hundred bytes for each of some hundred thousand attachments
 _BLOCK: Final = 1 << 20
-_NAME: Final = re.compile(r"paiza\.db|(?:register|attachments)(?:/[A-Za-z0-9_.-]{1,140}){1,6}")
+_NAME: Final = re.compile(r"paiza\.db|(?:register|attachments)(?:/[A-Za-z0-9_.%-]{1,140}){1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def check(path: Path) -> Manifest:
     manifest, contents = _opened(path)
     for name, content in contents:
         digest, size = sha256(), 0
-        while block := content.read(_BLOCK):
+        for block in _blocks(path, content):
             digest.update(block)
             size += len(block)
         if (size, digest.hexdigest()) != manifest.files[name]:
@@ -158,7 +159,9 @@ def check(path: Path) -> Manifest:
 
 def read_manifest(path: Path) -> Manifest:
     """Read what a backup says of itself, and nothing else."""
-    return _opened(path)[0]
+    archive, manifest = _begin(path)
+    archive.close()
+    return manifest
 
 
 def extract(path: Path, folder: Path) -> Manifest:
@@ -172,7 +175,7 @@ def extract(path: Path, folder: Path) -> Manifest:
         side_file = target.with_name(f".{target.name}.new")
         digest, size = sha256(), 0
         with os.fdopen(os.open(side_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            while block := content.read(_BLOCK):
+            for block in _blocks(path, content):
                 digest.update(block)
                 size += len(block)
                 stream.write(block)
@@ -192,16 +195,26 @@ def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
 
 
 def _opened(path: Path) -> tuple[Manifest, Iterator[tuple[str, IO[bytes]]]]:
-    try:
-        archive = tarfile.open(path, mode="r:")  # noqa: SIM115 - closed when the last member was read
-        first = archive.next()
-        content = archive.extractfile(first) if first is not None and first.name == _MANIFEST else None
-        if first is None or content is None or first.size > MAX_MANIFEST_BYTES:
-            raise bad_backup(path, N_("It does not begin with a manifest."))
-        manifest = Manifest.from_json(content.read())
-    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
+    archive, manifest = _begin(path)
     return manifest, _contents(path, archive, manifest)
+
+
+def _begin(path: Path) -> tuple[tarfile.TarFile, Manifest]:
+    """Read the manifest; gives the archive, open and behind it."""
+    with ExitStack() as opened:
+        try:
+            archive = opened.enter_context(tarfile.open(path, mode="r:"))
+            first = archive.next()
+            content = archive.extractfile(first) if first is not None and first.name == _MANIFEST else None
+            if first is None or content is None or first.size > MAX_MANIFEST_BYTES:
+                raise bad_backup(path, N_("It does not begin with a manifest."))
+            manifest = Manifest.from_json(content.read())
+        except OSError as error:
+            raise bad_backup(path, N_("It cannot be read: {error}."), error=error.strerror) from error
+        except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
+        opened.pop_all()
+    return archive, manifest
 
 
 def _contents(path: Path, archive: tarfile.TarFile, manifest: Manifest) -> Iterator[tuple[str, IO[bytes]]]:
@@ -219,6 +232,15 @@ def _contents(path: Path, archive: tarfile.TarFile, manifest: Manifest) -> Itera
             raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
     if awaited:
         raise bad_backup(path, N_("{name} is missing."), name=min(awaited))
+
+
+def _blocks(path: Path, content: IO[bytes]) -> Iterator[bytes]:
+    """Read one file of an archive; one that is cut short says so only while it is read."""
+    try:
+        while block := content.read(_BLOCK):
+            yield block
+    except tarfile.TarError as error:
+        raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
 
 
 def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int, manifest: Manifest) -> None:
