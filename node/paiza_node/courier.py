@@ -132,8 +132,6 @@ class Courier:
         try:
             while True:
                 self._wakers[slot].clear()
-                if slot is not Slot.FIRST:
-                    await self._give_way()
                 try:
                     while len(flights) < (BULK_FLIGHTS if slot is Slot.BULK else 1):
                         batch = await self._take(slot, after_id=last_id)
@@ -176,14 +174,14 @@ class Courier:
             await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
 
     async def _give_way(self) -> None:
-        """Let what goes ahead be tried first. Where it was tried in vain, it is tried again now."""
-        if self._way.is_set() and not self._held:
-            return
-        if self._held:
-            self._way.clear()
-            self._poked.set()
+        """Let what goes ahead be tried first. Where it was tried in vain, it is tried once more now."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._way.wait(), PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._way.wait()
+                if self._held:
+                    self._way.clear()
+                    self._poked.set()
+                    await self._way.wait()
 
     async def _pause(self, slot: Slot, failures: int) -> None:
         """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
@@ -236,8 +234,9 @@ class Courier:
         """Send a batch and check that the peer's log grew honestly."""
         if self._assumed is None:
             await self._agree()
-            if slot is not Slot.FIRST:
-                await self._give_way()  # the peer may have been away for long, and a stop be released meanwhile
+        if slot is not Slot.FIRST:
+            # Not before it was taken: until the peer is there, and the batch before it under way, a stop may come.
+            await self._give_way()
         response = await self._deliver(len(batch), partial(self._request, batch))
         return Sent(batch, response.results, await self._accept(response.growth))
 
