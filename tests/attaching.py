@@ -18,7 +18,7 @@ from paiza_wire.message import PlainPart, SealedFile
 from tests.officer import SUBJECT, Officer
 
 FIRST_PART: Final = 1  # a free message has no annex
-CALL_SECONDS: Final = 30.0
+CALL_SECONDS: Final = 60.0
 UPLOAD_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 0.05  # what another process does announces itself only when it is asked
 

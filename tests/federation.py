@@ -9,6 +9,7 @@ Leaving the block ends the processes that were started here and no others; the f
 """
 
 import json
+import os
 import random
 import re
 import shutil
@@ -28,11 +29,12 @@ import grpc
 from paiza.v1 import admin_pb2, admin_pb2_grpc
 from paiza_trust import dev
 
-START_SECONDS: Final = 30.0  # a start takes one or two; the machines of tests are shared
-STOP_SECONDS: Final = 30.0  # a graceful stop drains first
-STATUS_SECONDS: Final = 5.0  # an answer over the admin socket
+START_SECONDS: Final = 60.0  # a start takes one or two; the machines of tests are shared
+STOP_SECONDS: Final = 60.0  # a graceful stop drains first
+STATUS_SECONDS: Final = 20.0  # an answer over the admin socket
 POLL_SECONDS: Final = 0.02  # a process that starts announces itself only by answering
 FIRST_PORT, LAST_PORT = 20_000, 32_000  # below what systems hand out for outgoing connections
+WORKERS: Final = 8  # workers of the tests that share the ports without looking at each other
 LOG_LINES: Final = 20  # of a node that failed, shown in the error
 
 
@@ -228,9 +230,15 @@ class Federation:
 
 
 def free_ports(count: int) -> int:
-    """Find neighbouring loopback ports that nobody listens on; gives the first."""
+    """Find neighbouring loopback ports that nobody listens on; gives the first.
+
+    Each of several workers of the tests has a share of its own: what one found is not yet listened on when another
+    looks.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    share = (LAST_PORT - FIRST_PORT) // WORKERS
     for _ in range(200):
-        first = random.randint(FIRST_PORT, LAST_PORT - count)
+        first = FIRST_PORT + worker * share + random.randrange(share - count)
         sockets = [socket.socket() for _ in range(count)]
         try:
             for at, each in enumerate(sockets):

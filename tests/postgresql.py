@@ -25,8 +25,8 @@ import psycopg
 
 UNPRIVILEGED: Final = ("postgres", "nobody")  # whom root runs it as, the first that exists
 USER: Final = "paiza"
-START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 SETTINGS: Final = {
     "listen_addresses": "",

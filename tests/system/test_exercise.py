@@ -49,7 +49,7 @@ class Exercise:
         """Ask a node where the delivery stands."""
         stub = workflow_pb2_grpc.WorkflowServiceStub(self.channels[member])
         answer: workflow_pb2.GetWorkflowResponse = await stub.GetWorkflow(
-            workflow_pb2.GetWorkflowRequest(thread_id=self.thread), timeout=20
+            workflow_pb2.GetWorkflowRequest(thread_id=self.thread), timeout=40
         )
         return answer
 
@@ -67,7 +67,7 @@ class Exercise:
         header = delivery.header(officer, kind, recipients, second=second, **changes)
         data = delivery.seal(officer, header, content, second=second)
         stub = officer_pb2_grpc.OfficerServiceStub(self.channels[member])
-        answer = await stub.Submit(officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=data)]), timeout=20)
+        answer = await stub.Submit(officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=data)]), timeout=40)
         result: officer_pb2.SubmitResult = answer.results[0]
         return result
 

@@ -24,7 +24,7 @@ content:
   country: KAZ
   wolves: 7
 """
-ARRIVAL_SECONDS: Final = 30.0
+ARRIVAL_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.2
 
 

@@ -15,7 +15,7 @@ from tests.officer import Officer
 from tests.system.campaign import STOPS, Campaign
 
 ROUNDS: Final = 4
-STOP_SECONDS: Final = 5.0  # with nothing but watchers there is nothing to wait for
+STOP_SECONDS: Final = 9.0  # less than calls under way are given (10 s): watchers are none
 
 
 @pytest.mark.timeout(240)
@@ -36,7 +36,7 @@ async def test_stop_ends_watching(tmp_path: Path) -> None:
             stub = officer_pb2_grpc.OfficerServiceStub(channel)
             watches = [stub.Watch(officer_pb2.WatchRequest()) for _ in range(5)]
             readers = [asyncio.ensure_future(watch.read()) for watch in watches]
-            await stub.GetSession(officer_pb2.GetSessionRequest(), timeout=10)
+            await stub.GetSession(officer_pb2.GetSessionRequest(), timeout=30)
             began = time.monotonic()
             assert await asyncio.to_thread(node.stop) == 0
             assert time.monotonic() - began < STOP_SECONDS

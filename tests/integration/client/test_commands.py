@@ -50,7 +50,7 @@ async def arrives(federation: Federation, profile: str, message_id: str) -> None
 def send(paiza: Paiza, federation: Federation, draft: Path, kind: str = "free-message") -> str:
     """Send a draft from kaz, wait until it is at tjk, and give its id."""
     message_id = str(paiza("kaz-liaison", "send", kind, draft, "--json").json["id"])
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 60))
     return message_id
 
 
@@ -110,7 +110,7 @@ def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: 
         "kaz-liaison", "send", "information-request", request, "--urgency", "flash",
         "--reason-code", "danger-to-life", "--json",
     ).json  # fmt: skip
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
     inbox = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json
     listed = next(each for each in inbox if each["id"] == sent["id"])
     assert (listed["urgency"], listed["urgency_reason"]) == ("FLASH", "danger-to-life")
@@ -196,7 +196,7 @@ def test_a_message_is_filled_in_at_prompts(
     answers = "Asked for\nLine by line.\ntjk\nGREEN\nH0\n0\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
     sent = paiza("kaz-liaison", "send", "free-message", "-i", "--json").json
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
     opened = paiza("tjk-liaison", "open", sent["id"], "--json").json
     assert opened["content"] == {"subject": "Asked for", "text": "Line by line."}
     assert opened["handling"]["tlp"] == "GREEN"

@@ -44,7 +44,7 @@ def sent_to(paiza: Paiza, federation: Federation, folder: Path, attention: str) 
         DRAFT.replace("to: [tjk]", f"to: [tjk]\nattention: {{tjk: {attention}}}" if attention else "to: [tjk]")
     )
     message_id = str(paiza("kaz-liaison", "send", "free-message", draft, "--json").json["id"])
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-duty", message_id), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-duty", message_id), 60))
     return message_id
 
 
@@ -113,11 +113,11 @@ def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation
     draft = tmp_path / "question.yaml"
     draft.write_text(DRAFT.replace("to: [tjk]", "to: [kaz]"))
     asked = str(paiza("tjk-liaison", "send", "free-message", draft, "--json").json["id"])
-    asyncio.run(asyncio.wait_for(arrives(divided, "kaz-liaison", asked), 20))
+    asyncio.run(asyncio.wait_for(arrives(divided, "kaz-liaison", asked), 60))
     answer = tmp_path / "answer.yaml"
     answer.write_text(DRAFT.replace("to: [tjk]\n", ""))
     answered = str(paiza("kaz-liaison", "reply", asked, answer, "--json").json["id"])
-    asyncio.run(asyncio.wait_for(arrives(divided, "tjk-duty", answered), 20))
+    asyncio.run(asyncio.wait_for(arrives(divided, "tjk-duty", answered), 60))
     assert seen(paiza, "tjk-liaison", answered)
     assert not seen(paiza, "tjk-authoriser", answered)
 

@@ -47,7 +47,7 @@ def file(paiza: Paiza, federation: Federation, tmp_path: Path) -> bytes:
                 if news.id == sent["id"] and [each.state for each in news.deliveries] == ["delivered"]:
                     return
 
-    asyncio.run(asyncio.wait_for(receipt(), 20))
+    asyncio.run(asyncio.wait_for(receipt(), 60))
     path = tmp_path / "evidence.zip"
     assert paiza("kaz-liaison", "audit", "evidence", sent["id"], "-o", path).code == 0
     return path.read_bytes()

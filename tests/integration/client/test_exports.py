@@ -64,7 +64,7 @@ def sent(
     draft = folder / f"{number}.yaml"
     draft.write_text(NOTICE.format(number=number, tlp=tlp, code=code, level=level))
     message_id = str(paiza("kaz-liaison", "send", "seizure-notice", draft, "--json").json["id"])
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 60))
     return message_id
 
 
@@ -220,10 +220,10 @@ def test_leave_that_the_log_does_not_hold_is_no_leave(paiza: Paiza, federation: 
                 purpose="investigate",
                 reason_text="exercise",
             )
-            answer = await session.exports._stub.NoteExport(request, timeout=10)
+            answer = await session.exports._stub.NoteExport(request, timeout=30)
             for lie in LIES:
                 session.exports._stub = LyingStub(answer, lie)  # type: ignore[assignment]
                 with pytest.raises(NotProven):
                     await session.exports.note(digests, intent)
 
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 60))

@@ -46,7 +46,7 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(federation: Federation) -> Seen:
     """Send two messages, open both, and keep the raw answers."""
-    return asyncio.run(asyncio.wait_for(_answers(federation.home), 30))
+    return asyncio.run(asyncio.wait_for(_answers(federation.home), 60))
 
 
 async def _answers(home: Path) -> Seen:

@@ -107,7 +107,7 @@ def test_the_sdk_watches_what_arrives(federation: Federation) -> None:
                 await asyncio.wait([news], timeout=0.5)
             return message_id, await news
 
-    sent_id, heard = asyncio.run(asyncio.wait_for(work(), 30))
+    sent_id, heard = asyncio.run(asyncio.wait_for(work(), 60))
     assert heard[:8] == sent_id[:8]
 
 

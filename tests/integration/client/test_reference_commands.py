@@ -109,7 +109,7 @@ def test_draft_and_notice_show_the_status_of_their_substances(
     sent = paiza("kaz-liaison", "send", "seizure", notice, "--json")
     assert "herion" in sent.err
     message_id = str(sent.json["id"])
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 60))
     opened = paiza("tjk-liaison", "open", message_id, "--json").json
     assert [each["substance"] for each in opened["substances"]] == ["acetic-anhydride", None]
     shown = paiza("tjk-liaison", "open", message_id, "--lang", "ru").out
@@ -156,7 +156,7 @@ def test_a_classification_is_written_and_read_by_its_national_name(
     draft = tmp_path / "draft.yaml"
     draft.write_text(DRAFT.replace("classification: 1", f"classification: {names['kaz']['ru']}"))
     sent = paiza("kaz-liaison", "send", "free-message", draft, "--json").json
-    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
     for member in names:
         for lang in ("ru", "en"):
             shown = paiza(f"{member}-liaison", "open", sent["id"], "--lang", lang).out

@@ -42,8 +42,8 @@ annex:
 
 
 def _until_found(paiza: Paiza, profile: str, count: int, *arguments: str) -> Ran:
-    """Search until the index has caught up, a few seconds at most."""
-    for _ in range(50):
+    """Search until the index has caught up, which takes a few seconds; a minute on a machine that is busy."""
+    for _ in range(600):
         ran = paiza(profile, "search", "--json", *arguments)
         if len(ran.json) >= count:
             return ran

@@ -224,7 +224,7 @@ def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation
         return found
 
     async def all_of() -> list[list[tuple[str, str]]]:
-        return await asyncio.wait_for(asyncio.gather(*map(first, names)), 20)
+        return await asyncio.wait_for(asyncio.gather(*map(first, names)), 60)
 
     duty, liaison, authoriser = asyncio.run(all_of())
     assert [code for code, _text in duty] == ["approval_asked"]

@@ -34,7 +34,7 @@ content:
 
 def at(federation: Federation, profile: str, message_id: str) -> None:
     """Wait until a message is at a node."""
-    asyncio.run(asyncio.wait_for(arrives(federation, profile, message_id), 20))
+    asyncio.run(asyncio.wait_for(arrives(federation, profile, message_id), 60))
 
 
 def test_a_recall_is_signed_by_two_reaches_the_holder_and_is_acknowledged(

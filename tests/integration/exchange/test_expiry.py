@@ -153,7 +153,7 @@ async def test_undeliverable_message_expires_with_notice(
     clock.now += timedelta(seconds=2)
     await deliver._give_up_expired()
     await deliver._give_up_expired()
-    assert await asyncio.wait_for(watcher.get(), 5) == DIGEST
+    assert await asyncio.wait_for(watcher.get(), 30) == DIGEST
     with store.reads() as reads:
         (expired,) = reads.deliveries_of(DIGEST)
         events = [log_pb2.LogEntry.FromString(entry.entry) for entry in reads.entries_of(DIGEST)]

@@ -26,7 +26,7 @@ from paiza_register import Register
 from paiza_wire import message
 from tests.officer import Officer
 
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05  # a delivery that goes on between two nodes announces itself nowhere
 UNTIL: Final = timedelta(days=30)
 

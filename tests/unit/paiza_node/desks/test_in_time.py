@@ -159,7 +159,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
         found = reads.approval(digest)
     assert found is not None
     assert (found.state, found.reason, found.signed) == (ApprovalState.EXPIRED, "approval_expired", None)
-    told = await asyncio.wait_for(writer.get(), 1)
+    told = await asyncio.wait_for(writer.get(), 30)
     assert isinstance(told, notice_pb2.Notice)
     assert told.code == "approval_expired"
     other.end()
