@@ -13,6 +13,7 @@ import click
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import show as show_register
 from paiza_trust.errors import EXIT_BUG, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, TrustError, from_disk, from_wire
+from paiza_trust.log_commands import log_group
 from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
 
@@ -85,6 +86,7 @@ def show(folder: Path, *, as_json: bool) -> None:
         click.echo(line)
 
 
+cli.add_command(log_group)
 cli.add_command(reference_group)
 
 

@@ -140,6 +140,9 @@ def _federation_document(federation: str, members: Sequence[str]) -> object:
         "format": FORMAT,
         "name": federation,
         "names": {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
-        "members": {member: {"status": "active"} for member in members},
+        "members": {
+            member: {"status": "active", "log_origins": [{"origin": f"{member}.{federation}/log/1"}]}
+            for member in members
+        },
         "legal_bases": {**legal_base_titles(OURS), **LEGAL_BASES},
     }

@@ -84,25 +84,8 @@ def load_signers(folder: Path, root: Root, top: Targets) -> Signers:
     assert top.delegations is not None
     assert top.delegations.roles is not None
 
-    def signer(name: str, keyids: Sequence[str], published: Mapping[str, Key]) -> CryptoSigner:
-        path = folder / f"{name}.pem"
-        for keyid in keyids:
-            try:
-                return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", published[keyid])
-            except FileNotFoundError:
-                break
-            except ValueError:  # another key than this one
-                continue
-        raise TrustError(
-            "file_unreadable",
-            "The key of the register is not here",
-            str(path),
-            "Publish where the keys are; only a development federation has all of them in one folder.",
-            EXIT_UNAVAILABLE,
-        )
-
     def shared(name: str, role: str) -> CryptoSigner:
-        return signer(name, root.roles[role].keyids, root.keys)
+        return load_signer(folder, name, root.roles[role].keyids, root.keys)
 
     roles, member_keys = top.delegations.roles, top.delegations.keys
     return Signers(
@@ -112,20 +95,41 @@ def load_signers(folder: Path, root: Root, top: Targets) -> Signers:
         ],
         snapshot=shared("snapshot", Snapshot.type),
         timestamp=shared("timestamp", Timestamp.type),
-        members={member: signer(f"member-{member}", role.keyids, member_keys) for member, role in roles.items()},
+        members={
+            member: load_signer(folder, f"member-{member}", role.keyids, member_keys) for member, role in roles.items()
+        },
+    )
+
+
+def load_signer(folder: Path, name: str, keyids: Sequence[str], published: Mapping[str, Key]) -> CryptoSigner:
+    """Read back one key, as the published key that it belongs to."""
+    path = folder / f"{name}.pem"
+    for keyid in keyids:
+        try:
+            return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", published[keyid])
+        except FileNotFoundError:
+            break
+        except ValueError:  # another key than this one
+            continue
+    raise TrustError(
+        "file_unreadable",
+        "The key of the register is not here",
+        str(path),
+        "Publish where the keys are; only a development federation has all of them in one folder.",
+        EXIT_UNAVAILABLE,
     )
 
 
 def publish_root(register: Path, signers: Signers, now: datetime) -> bytes:
     """Sign and write the first root; gives its bytes, which every program starts from."""
-    root = Root(version=1, expires=_expiry(now, ROOT_LIFE), consistent_snapshot=True)
+    root = Root(version=1, expires=expiry(now, ROOT_LIFE), consistent_snapshot=True)
     for role in (Root.type, Targets.type):
         for signer in signers.shared:
             root.add_key(signer.public_key, role)
         root.roles[role].threshold = signers.threshold
     root.add_key(signers.snapshot.public_key, Snapshot.type)
     root.add_key(signers.timestamp.public_key, Timestamp.type)
-    return _publish(register, "1.root.json", _signed(root, signers.shared))
+    return publish_metadata(register, "1.root.json", signed(root, signers.shared))
 
 
 def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *, version: int, now: datetime) -> None:
@@ -135,7 +139,7 @@ def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *,
     everything else by the custodians.
     """
     shared = {path: data for path, data in documents.items() if not path.startswith("members/")}
-    top = Targets(version=version, expires=_expiry(now, ROOT_LIFE), targets=_targets(register, shared))
+    top = Targets(version=version, expires=expiry(now, ROOT_LIFE), targets=_targets(register, shared))
     top.delegations = Delegations(keys={}, roles={})
     named: dict[str, MetaFile] = {}
     for member, signer in signers.members.items():
@@ -145,16 +149,28 @@ def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *,
             name=member, keyids=[signer.public_key.keyid], threshold=1, terminating=True, paths=[f"members/{member}/*"]
         )
         own = {path: data for path, data in documents.items() if path.startswith(f"members/{member}/")}
-        role = Targets(version=version, expires=_expiry(now, ROOT_LIFE), targets=_targets(register, own))
-        data = _publish(register, f"{version}.{member}.json", _signed(role, [signer]))
-        named[f"{member}.json"] = _meta(version, data)
-    data = _publish(register, f"{version}.targets.json", _signed(top, signers.shared))
-    named["targets.json"] = _meta(version, data)
-    snapshot = Snapshot(version=version, expires=_expiry(now, TIMESTAMP_LIFE), meta=named)
-    data = _publish(register, f"{version}.snapshot.json", _signed(snapshot, [signers.snapshot]))
-    timestamp = Timestamp(version=version, expires=_expiry(now, TIMESTAMP_LIFE), snapshot_meta=_meta(version, data))
-    # Last, and in one step: until now every reader still found the version before.
-    replace_private(register / "metadata/timestamp.json", _signed(timestamp, [signers.timestamp]))
+        role = Targets(version=version, expires=expiry(now, ROOT_LIFE), targets=_targets(register, own))
+        data = publish_metadata(register, f"{version}.{member}.json", signed(role, [signer]))
+        named[f"{member}.json"] = meta_file(version, data)
+    data = publish_metadata(register, f"{version}.targets.json", signed(top, signers.shared))
+    named["targets.json"] = meta_file(version, data)
+    publish_snapshot(register, signers.snapshot, signers.timestamp, named, version=version, now=now)
+
+
+def publish_snapshot(
+    register: Path,
+    snapshot_signer: CryptoSigner,
+    timestamp_signer: CryptoSigner,
+    meta: Mapping[str, MetaFile],
+    *,
+    version: int,
+    now: datetime,
+) -> None:
+    """Sign and write which versions belong together, and last the timestamp: until then every reader finds the old."""
+    snapshot = Snapshot(version=version, expires=expiry(now, TIMESTAMP_LIFE), meta=dict(meta))
+    data = publish_metadata(register, f"{version}.snapshot.json", signed(snapshot, [snapshot_signer]))
+    timestamp = Timestamp(version=version, expires=expiry(now, TIMESTAMP_LIFE), snapshot_meta=meta_file(version, data))
+    replace_private(register / "metadata/timestamp.json", signed(timestamp, [timestamp_signer]))
 
 
 def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, TargetFile]:
@@ -167,21 +183,25 @@ def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, Target
     return targets
 
 
-def _signed(payload: Signed, signers: Sequence[CryptoSigner]) -> bytes:
+def signed(payload: Signed, signers: Sequence[CryptoSigner]) -> bytes:
+    """Sign metadata with these keys; gives its bytes as published."""
     metadata: Metadata[Any] = Metadata(payload)
     for signer in signers:
         metadata.sign(signer, append=True)
     return metadata.to_bytes()
 
 
-def _publish(register: Path, name: str, data: bytes) -> bytes:
+def publish_metadata(register: Path, name: str, data: bytes) -> bytes:
+    """Write one metadata file; one that stands there must be the same."""
     write_private(register / "metadata" / name, data)
     return data
 
 
-def _meta(version: int, data: bytes) -> MetaFile:
+def meta_file(version: int, data: bytes) -> MetaFile:
+    """Describe a metadata file as the snapshot does."""
     return MetaFile(version=version, length=len(data), hashes={"sha256": sha256(data).hexdigest()})
 
 
-def _expiry(now: datetime, life: timedelta) -> datetime:
+def expiry(now: datetime, life: timedelta) -> datetime:
+    """Say when something that is signed now expires."""
     return (now.astimezone(UTC) + life).replace(microsecond=0)

@@ -10,6 +10,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
@@ -139,14 +140,21 @@ class Fields:
 
 
 class Federation:
-    """What federation.json says: the federation's name, its members' status, the legal bases of its agreements."""
+    """What federation.json says: name, members with their status and the logs they were admitted, legal bases.
+
+    A member describes itself, but not which logs it has: a second one is the members' to admit, so that nobody leaves
+    a log behind which showed two histories.
+    """
 
     def __init__(self, data: bytes) -> None:
         fields = Fields.load("federation.json", data)
         self.name = fields.text("name", FEDERATION_NAME)
         self.names = fields.names("names")
-        self.members: Mapping[str, Status] = {
-            member: _status(member, values) for member, values in fields.inner_each("members", MAX_MEMBERS).items()
+        members = fields.inner_each("members", MAX_MEMBERS)
+        self.members: Mapping[str, Status] = {member: _status(member, values) for member, values in members.items()}
+        self.log_origins: Mapping[str, frozenset[str]] = {
+            member: frozenset(values.each("log_origins", 1, MAX_LIST, partial(_origin, f"{member}.{self.name}")))
+            for member, values in members.items()
         }
         self.legal_bases = MappingProxyType(
             {
@@ -156,14 +164,16 @@ class Federation:
         )
 
 
-def parse_member(member_id: str, federation: str, status: Status, data: bytes, revoked: frozenset[bytes]) -> Member:
-    """Read members/<id>/member.json; an id other than the path's is refused."""
+def parse_member(member_id: str, federation: Federation, data: bytes, revoked: frozenset[bytes]) -> Member:
+    """Read members/<id>/member.json; an id other than the path's is refused, and a log that was not admitted."""
+    status, admitted = federation.members[member_id], federation.log_origins[member_id]
+    trust_domain = f"{member_id}.{federation.name}"
     fields = Fields.load(f"members/{member_id}/member.json", data)
     if fields.text("id", MEMBER_ID) != member_id:
         raise fields.refuse("id", "is not the member whose file this is")
     authority = MemberAuthority(
         member=member_id,
-        federation=federation,
+        federation=federation.name,
         node_ca=fields.base64("node_ca", MAX_CA_BYTES),
         officer_ca=fields.base64("officer_ca", MAX_CA_BYTES),
         revoked=revoked,
@@ -172,10 +182,15 @@ def parse_member(member_id: str, federation: str, status: Status, data: bytes, r
         check_authority(authority)
     except Rejected as error:
         raise fields.refuse("node_ca or officer_ca", f"is refused: {error.detail}") from error
-    log_keys = fields.each("log_keys", 1, MAX_LIST, lambda key: _log_key(key, f"{member_id}.{federation}"))
+    log_keys = fields.each("log_keys", 1, MAX_LIST, lambda key: _log_key(key, trust_domain))
     if len({key.origin for key in log_keys}) != len(log_keys):
         raise fields.refuse("log_keys", "name one origin twice")
-    witness_keys = fields.each("witness_keys", 1, MAX_LIST, lambda key: _witness_key(key, f"{member_id}.{federation}"))
+    if list(log_keys) != sorted(log_keys, key=_log_number):  # the last is the one in use
+        raise fields.refuse("log_keys", "do not stand in the order of their numbers")
+    for key in log_keys:
+        if key.origin not in admitted:
+            raise fields.refuse("log_keys", f"name {key.origin}, which the members did not admit")
+    witness_keys = fields.each("witness_keys", 1, MAX_LIST, lambda key: _witness_key(key, trust_domain))
     if len({key.name for key in witness_keys}) != len(witness_keys):
         raise fields.refuse("witness_keys", "have one name twice")
     return Member(
@@ -222,8 +237,16 @@ def _endpoint(fields: Fields) -> str:
     return address
 
 
+def _origin(trust_domain: str, fields: Fields) -> str:
+    return fields.text("origin", re.compile(re.escape(trust_domain) + r"/log/[1-9][0-9]{0,5}"))
+
+
+def _log_number(key: LogKey) -> int:
+    return int(key.origin.rpartition("/")[2])
+
+
 def _log_key(fields: Fields, trust_domain: str) -> LogKey:
-    origin = fields.text("origin", re.compile(re.escape(trust_domain) + r"/log/[1-9][0-9]{0,5}"))
+    origin = _origin(trust_domain, fields)
     vkey = fields.text("vkey")
     try:
         key = VerifierKey.from_vkey(vkey)

@@ -278,10 +278,10 @@ def _read(verified: _Verified) -> Register:
     if set(federation.members) != verified.members:
         raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
     members: dict[str, Member] = {}
-    for member_id, status in sorted(federation.members.items()):
+    for member_id in sorted(federation.members):
         revoked = parse_revoked(member_id, _vouched(verified, f"members/{member_id}/revoked.json"))
         data = _vouched(verified, f"members/{member_id}/member.json")
-        members[member_id] = parse_member(member_id, federation.name, status, data, revoked)
+        members[member_id] = parse_member(member_id, federation, data, revoked)
     return Register(
         version=verified.version,
         federation=federation.name,

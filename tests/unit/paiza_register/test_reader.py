@@ -182,12 +182,33 @@ def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, ho
     other = "kaz.paiza.example/log/2"
     vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
     entry = {"origin": other, "vkey": vkey}
+    admitted = {"origin": other}
+    holder.edit("federation.json", lambda document: document["members"]["kaz"]["log_origins"].append(admitted))
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
     source.files = holder.files()
     assert len(reader.refresh(NOW).member("kaz").log_keys) == 2
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].pop(0))
     source.files = holder.files()
     assert "log key" in refused("register_rolled_back", lambda: reader.refresh(NOW))
+
+
+def test_a_new_log_needs_the_members_threshold(reader: RegisterReader, source: Source, holder: Holder) -> None:
+    """A member that names a log nobody admitted, or puts an old log behind the new one, stops the next version."""
+    reader.refresh(NOW)
+    other = "kaz.paiza.example/log/2"
+    vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
+    entry = {"origin": other, "vkey": vkey}
+    holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
+    source.files = holder.files()
+    assert "did not admit" in refused("register_invalid", lambda: reader.refresh(NOW))
+    admitted = {"origin": other}
+    holder.edit("federation.json", lambda document: document["members"]["kaz"]["log_origins"].append(admitted))
+    holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
+    source.files = holder.advance().files()
+    assert "order" in refused("register_invalid", lambda: reader.refresh(NOW))
+    holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
+    source.files = holder.advance().files()
+    assert reader.refresh(NOW).member("kaz").log_keys[-1].origin == other
 
 
 def test_a_frozen_register_ends_after_its_grace(reader: RegisterReader, source: Source) -> None:
