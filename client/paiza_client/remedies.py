@@ -270,6 +270,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Whoever wrote a message cannot be its second officer."),
             N_("Another officer must sign it; paiza approve --officers lists them."),
         ),
+        "stale_checkpoint": Remedy(N_("More is known of that log than the checkpoint shown says."), _TRY_LATER),
         "standby": Remedy(N_("This process of the node only stands by."), _TRY_LATER),
         "too_large": Remedy(N_("Something is larger than its limit."), N_("Shorten or split it.")),
         "unauthenticated": Remedy(
@@ -314,6 +315,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Install the version of the program that the other side uses."),
         ),
         "usage": Remedy(N_("The command line is wrong."), N_("See the help with --help.")),
+        "witness_held": Remedy(
+            N_("A witness was restored and does not know again yet what it cosigned of that log."), _TRY_LATER
+        ),
         "workflow_breach": Remedy(
             N_("The step breaks a rule of its workflow; what is missing stands beside it."),
             N_("Look where the matter stands, obtain what is missing, and send the step then."),

@@ -204,7 +204,7 @@ async def _serve(
     )
     desks = Desks(config.member, config.duty_desk, lambda: officers)
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
-    ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader)
+    ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader, node_keys.witness)
     rooms = open_rooms(ground, channel_keys)
     operate = Operate(context, version=VERSION, deliver=rooms.deliver)
     server, health = public_server(

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.v1 import exchange_pb2, log_pb2, witness_pb2
 from paiza_node.context import Context
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import GrowthMismatch, claim, record_fork
@@ -48,6 +48,7 @@ LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this 
 URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
 LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
 PATIENCE_SECONDS: Final = 5.0  # that the other slots wait for what goes ahead: one that cannot be sent holds up nothing
+OVERTAKEN: Final = 3  # times in a row that a shown checkpoint makes way for batches it has overtaken
 IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 
 log = structlog.get_logger("paiza.deliver")
@@ -75,6 +76,8 @@ class Courier:
         self._poked = asyncio.Event()  # it is to be tried again, before the others are
         self._handshake = asyncio.Lock()
         self._asked = asyncio.Event()
+        self._claiming = 0  # batches under way whose claims of growth the peer may not have read yet
+        self._overtaken = 0
         self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
         self._settle = Settle(context, peer.member)
         self.health = PeerHealth()
@@ -238,7 +241,7 @@ class Courier:
             # Not before it was taken: until the peer is there, and the batch before it under way, a stop may come.
             await self._give_way()
         response = await self._deliver(len(batch), partial(self._request, batch))
-        return Sent(batch, response.results, await self._accept(response.growth))
+        return Sent(batch, response.results, await self.accept(response.growth))
 
     async def fetch(self, digests: Sequence[bytes]) -> tuple[exchange_pb2.FetchMessagesResponse, VerifiedCheckpoint]:
         """Ask the peer for messages; gives its answer, and its checkpoint that the answer is proven to."""
@@ -249,7 +252,7 @@ class Courier:
             message_digests=digests,
         )
         response = await self._peer.fetch_messages(request)
-        return response, await self._accept(response.growth)
+        return response, await self.accept(response.growth)
 
     async def _settled(self, sent: Sent) -> None:
         await self._settle(sent)
@@ -310,7 +313,7 @@ class Courier:
         if self._assumed is None:
             await self._agree()
         response = await self._deliver(len(entries), partial(self._answers, entries))
-        known = self._context.logs.to_store(self.member, await self._accept(response.growth))
+        known = self._context.logs.to_store(self.member, await self.accept(response.growth))
         await self._context.ledger.commit(lambda pen: pen.tx.put_known_log(known))
 
     def _answers(self, entries: Sequence[StoredEntry], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
@@ -335,7 +338,11 @@ class Courier:
             assumed = self._assumed or 0
             request.growth.CopyFrom(claim(context.ledger, own, assumed, context.logs.size(self.member)))
             self._assumed = max(assumed, own.size)
-            response = await self._peer.deliver(request)
+            self._claiming += 1
+            try:
+                response = await self._peer.deliver(request)
+            finally:
+                self._claiming -= 1
             if not response.growth_mismatch:
                 return response
             if response.growth.known_size > context.ledger.checkpoint.size:
@@ -365,7 +372,42 @@ class Courier:
             return pack(self._context, outgoing, released, self.member)
         return exchange_pb2.Dispatch(message=outgoing.signed, released=released)
 
-    async def _accept(self, growth: log_pb2.Growth) -> VerifiedCheckpoint:
+    async def show(
+        self, candidate: VerifiedCheckpoint, request: witness_pb2.ExchangeCheckpointsRequest
+    ) -> tuple[witness_pb2.ExchangeCheckpointsResponse, VerifiedCheckpoint]:
+        """Show the peer a checkpoint of ours; gives its answer, and its own checkpoint that was accepted.
+
+        Where the peer knows another size of our log it is shown once more from that size. But a checkpoint is small and
+        overtakes batches on their way: then it makes way, and is shown in the next round; else the batch would have
+        to be sent again.
+        """
+        if self._assumed is None:
+            await self._agree()
+        for _ in range(3):
+            assumed = self._assumed or 0
+            request.growth.CopyFrom(
+                claim(self._context.ledger, candidate, assumed, self._context.logs.size(self.member))
+            )
+            self._assumed = max(assumed, candidate.size)
+            response = await self._peer.exchange_checkpoints(request)
+            known_size = response.growth.known_size
+            if known_size > self._context.ledger.checkpoint.size:
+                self.ask()  # it is wrong, or we were rolled back
+                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
+            if not response.growth_mismatch:
+                self._overtaken = 0
+                return response, await self.accept(response.growth)
+            if known_size < assumed and self._claiming and self._overtaken < OVERTAKEN:
+                self._overtaken += 1
+                raise Unavailable("busy", "batches that were sent before have not arrived yet")
+            self._assumed = known_size
+        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    async def prove_entries(self, indices: Sequence[int]) -> witness_pb2.ProveEntriesResponse:
+        """Ask the peer to prove entries of its log to checkpoints that a quorum cosigned; nothing is verified here."""
+        return await self._peer.prove_entries(witness_pb2.ProveEntriesRequest(indices=indices))
+
+    async def accept(self, growth: log_pb2.Growth) -> VerifiedCheckpoint:
         """Check that the peer's log grew honestly to the checkpoint it answers with."""
         logs = self._context.logs
         peer = self._context.registers.current.active_member(self.member)

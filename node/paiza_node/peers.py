@@ -12,7 +12,14 @@ from typing import Any, Final
 
 import grpc
 
-from paiza.v1 import exchange_pb2, exchange_pb2_grpc, register_pb2, register_pb2_grpc
+from paiza.v1 import (
+    exchange_pb2,
+    exchange_pb2_grpc,
+    register_pb2,
+    register_pb2_grpc,
+    witness_pb2,
+    witness_pb2_grpc,
+)
 from paiza_register import FetchMissing, Register
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import node_dns_name
@@ -95,6 +102,24 @@ class GrpcPeer:
         stub = exchange_pb2_grpc.ExchangeServiceStub(await self._open())
         response: exchange_pb2.FetchMessagesResponse = await _call(
             stub.FetchMessages(request, timeout=DELIVER_SECONDS), self.member
+        )
+        return response
+
+    async def exchange_checkpoints(
+        self, request: witness_pb2.ExchangeCheckpointsRequest
+    ) -> witness_pb2.ExchangeCheckpointsResponse:
+        """Show our checkpoint and take the peer's."""
+        stub = witness_pb2_grpc.WitnessServiceStub(await self._open())
+        response: witness_pb2.ExchangeCheckpointsResponse = await _call(
+            stub.ExchangeCheckpoints(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse:
+        """Have entries of the peer's log proven to checkpoints that a quorum cosigned."""
+        stub = witness_pb2_grpc.WitnessServiceStub(await self._open())
+        response: witness_pb2.ProveEntriesResponse = await _call(
+            stub.ProveEntries(request, timeout=SHORT_SECONDS), self.member
         )
         return response
 

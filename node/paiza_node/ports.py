@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from paiza.v1 import exchange_pb2
+from paiza.v1 import exchange_pb2, witness_pb2
 from paiza_domain.thread import Marks
 from paiza_node.model import (
     ApprovalRow,
@@ -216,5 +216,9 @@ class Peer(Protocol):
     async def fetch_messages(
         self, request: exchange_pb2.FetchMessagesRequest
     ) -> exchange_pb2.FetchMessagesResponse: ...
+    async def exchange_checkpoints(
+        self, request: witness_pb2.ExchangeCheckpointsRequest
+    ) -> witness_pb2.ExchangeCheckpointsResponse: ...
+    async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse: ...
     async def get_file(self, path: str) -> bytes: ...
     async def close(self) -> None: ...

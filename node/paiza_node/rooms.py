@@ -30,6 +30,7 @@ from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
 from paiza_node.edge.passing_service import passing_behaviours
 from paiza_node.edge.search_service import SearchService
+from paiza_node.edge.witness_service import witness_behaviours
 from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
@@ -41,11 +42,19 @@ from paiza_node.passing.late_holders import LateHolders
 from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.submit import Submit
+from paiza_node.witness.answer import AnswerExchange
+from paiza_node.witness.cosigning import Cosigner
+from paiza_node.witness.gossip import LargestKnown
+from paiza_node.witness.prove import ProveEntries
+from paiza_node.witness.rounds import Rounds
+from paiza_node.witness.show import Show
+from paiza_node.witness.witnessing import Witnessing
 from paiza_node.workflows.ancestors import Ask, Give
 from paiza_node.workflows.duties import Duties
 from paiza_node.workflows.steps import Steps
 from paiza_node.workflows.turns import Standings
 from paiza_register import RegisterReader
+from paiza_wire.cosignatures import WitnessSigner
 
 VERSION: Final = version("paiza")
 
@@ -63,6 +72,7 @@ class Ground:
     desks: Desks
     blinder: Blinder
     reader: RegisterReader
+    witness: WitnessSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,16 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """The room of witnesses."""
+
+    witnessing: Witnessing
+    gossip: LargestKnown
+    answer: AnswerExchange
+    show: Show
+
+
+@dataclass(frozen=True, slots=True)
 class Rooms:
     """All of it: ``behaviours`` by RPC, ``duties`` to be run; the rest is what the node's own figures are read from."""
 
@@ -95,6 +115,7 @@ class Rooms:
     deliver: Deliver
     upload: Upload
     collect: Collect
+    witness: Witness
 
 
 def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
@@ -118,6 +139,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         ),
     )
     duties = _workflows(context)
+    witness = _witness(ground, deliver)
     exchange = _exchange(ground, deliver, duties, attachments.collect)
     assign = Assign(
         node_id=context.node_id,
@@ -129,7 +151,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
     )
     index = Index(context, blinder=ground.blinder)
     return Rooms(
-        behaviours=_behaviours(ground, exchange, attachments, duties, assign),
+        behaviours=_behaviours(ground, exchange, attachments, duties, assign, witness),
         duties=(
             duties.run,
             index.run,
@@ -139,10 +161,12 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             assign.keep_watch,
             exchange.approve.keep_watch,
             exchange.late_holders.keep_watch,
+            witness.show.run,
         ),
         deliver=deliver,
         upload=attachments.upload,
         collect=attachments.collect,
+        witness=witness,
     )
 
 
@@ -156,6 +180,23 @@ def _workflows(context: Context) -> Duties:
         news=context.news,
         clock=context.clock,
     )
+
+
+def _witness(ground: Ground, deliver: Deliver) -> Witness:
+    context = ground.context
+    gossip = LargestKnown(context.member, context.logs, lambda: context.registers.current)
+    with context.store.reads() as reads:
+        known = {member: stored.size for member, stored in reads.known_logs().items()}
+        last = reads.last_witnessed()
+    witnessing = Witnessing(
+        context,
+        ground.witness,
+        cosigner=Cosigner(known, context.logs.fork_proofs()),
+        rounds=Rounds(last),
+        gossip=gossip,
+    )
+    answer = AnswerExchange(context, witnessing, suspect=deliver.ask)
+    return Witness(witnessing, gossip, answer, Show(context, witnessing, lambda: deliver.couriers))
 
 
 def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect) -> Exchange:
@@ -190,7 +231,12 @@ def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect
 
 
 def _behaviours(
-    ground: Ground, exchange: Exchange, attachments: Attachments, duties: Duties, assign: Assign
+    ground: Ground,
+    exchange: Exchange,
+    attachments: Attachments,
+    duties: Duties,
+    assign: Assign,
+    witness: Witness,
 ) -> Mapping[str, Any]:
     """Give what each RPC does."""
     context = ground.context
@@ -222,5 +268,6 @@ def _behaviours(
         **audit_behaviours(audit),
         **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
+        **witness_behaviours(witness.answer, ProveEntries(context.ledger, context.store)),
         **SearchService(search, context.store).behaviours(),
     }

@@ -47,6 +47,8 @@ TABLE: Final = """
 /paiza.v1.ExchangeService/ProveGrowth         in    .        .     .           .            .
 /paiza.v1.ExchangeService/FetchMessages       in    .        .     .           .            .
 /paiza.v1.ExchangeService/FetchAttachment     in    .        .     .           .            .
+/paiza.v1.WitnessService/ExchangeCheckpoints  in    .        .     .           .            .
+/paiza.v1.WitnessService/ProveEntries         in    .        .     .           .            .
 /paiza.v1.OfficerService/GetSession           .     in       in    in          in           in
 /paiza.v1.OfficerService/Submit               .     in       in    in          in           in
 /paiza.v1.OfficerService/ListMessages         .     in       in    in          in           in

@@ -47,6 +47,8 @@ ACCESS: Final = {
     "/paiza.v1.ExchangeService/ProveGrowth": Access("node", "exchange"),
     "/paiza.v1.ExchangeService/FetchMessages": Access("node", "exchange"),
     "/paiza.v1.ExchangeService/FetchAttachment": Access("node", "exchange"),
+    "/paiza.v1.WitnessService/ExchangeCheckpoints": Access("node", "exchange"),
+    "/paiza.v1.WitnessService/ProveEntries": Access("node", "exchange"),
     "/paiza.v1.AttachmentService/StartUpload": Access("officer", "session"),
     "/paiza.v1.AttachmentService/Upload": Access("officer", "session"),
     "/paiza.v1.AttachmentService/Download": Access("officer"),

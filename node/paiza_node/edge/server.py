@@ -25,6 +25,7 @@ from paiza.v1 import (
     passing_pb2,
     register_pb2,
     search_pb2,
+    witness_pb2,
     workflow_pb2,
 )
 from paiza_node.edge import health
@@ -59,6 +60,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
     search_pb2.DESCRIPTOR.services_by_name["SearchService"],
+    witness_pb2.DESCRIPTOR.services_by_name["WitnessService"],
     workflow_pb2.DESCRIPTOR.services_by_name["WorkflowService"],
     health.SERVICE,
 )

@@ -6,12 +6,18 @@ So no log can show different histories to different members for long. What is he
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from paiza.v1 import conviction_pb2
 from paiza_node.growth import KnownLogs
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError
 from paiza_wire.notes import format_note, parse_note
 
 MAX_HEARD: Final = 128  # notes of one exchange: of each log the largest, of a forked one both
+MAX_FORK_PROOFS: Final = 16  # of one exchange
+
+
+Judge = Callable[[str, Sequence[bytes], Sequence[conviction_pb2.ForkProof]], None]
+"""Takes the teller's member id and what it told, nothing of it verified; does not wait and raises nothing."""
 
 
 class Gossip(Protocol):
@@ -20,8 +26,11 @@ class Gossip(Protocol):
     def notes(self, to: str) -> list[bytes]:
         """Give the notes to tell a member: of its own log and of ours none; at most `MAX_HEARD`."""
 
-    def heard(self, member: str, notes: Sequence[bytes]) -> None:
-        """Take what a member told: at most `MAX_HEARD` notes, nothing verified."""
+    def forks(self, to: str) -> list[conviction_pb2.ForkProof]:
+        """Give what shows that logs of others are forked, to tell a member: at most `MAX_FORK_PROOFS`."""
+
+    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[conviction_pb2.ForkProof]) -> None:
+        """Take what a member told: at most `MAX_HEARD` notes and `MAX_FORK_PROOFS` proofs, nothing verified."""
 
 
 class LargestKnown:
@@ -32,9 +41,9 @@ class LargestKnown:
         member: str,
         logs: KnownLogs,
         register: Callable[[], Register],
-        judge: Callable[[str, Sequence[bytes]], None] = lambda _member, _notes: None,
+        judge: Judge = lambda _member, _notes, _forks: None,
     ) -> None:
-        """Take whose node this is; ``judge`` is given the teller's member id and the notes, and must not wait."""
+        """Take whose node this is, and who judges what is heard."""
         self._member = member
         self._logs = logs
         self._register = register
@@ -46,10 +55,15 @@ class LargestKnown:
         notes = [bare(self._logs.note(each.id), each) for each in members]
         return [note for note in notes if note][:MAX_HEARD]
 
-    def heard(self, member: str, notes: Sequence[bytes]) -> None:
-        """Hand the notes to the judge."""
-        if notes:
-            self.judge(member, notes[:MAX_HEARD])
+    def forks(self, to: str) -> list[conviction_pb2.ForkProof]:
+        """Give what shows the forks that nobody decided on yet, but for the log of the one who is told."""
+        found = [proof for member, proof in sorted(self._logs.fork_proofs().items()) if member != to]
+        return [conviction_pb2.ForkProof.FromString(proof) for proof in found[:MAX_FORK_PROOFS]]
+
+    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[conviction_pb2.ForkProof]) -> None:
+        """Hand it all to the judge."""
+        if notes or forks:
+            self.judge(member, notes[:MAX_HEARD], forks[:MAX_FORK_PROOFS])
 
 
 def bare(note: bytes, member: Member) -> bytes:

@@ -1,0 +1,48 @@
+"""What is asked of nodes that run: a message sent, and what stands in their databases, which are only read."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza_node.cli.offline import read_only
+from paiza_node.config import load
+from paiza_node.ports import Reads
+from tests.federation import NodeProcess
+from tests.officer import Officer
+
+SECONDS = 20.0
+POLL_SECONDS = 0.1  # what another process stores is seen from outside only by looking
+
+T = TypeVar("T")
+
+
+def send(officer: Officer, recipients: list[str]) -> bytes:
+    """Submit a message; gives its digest."""
+
+    async def submit() -> bytes:
+        async with officer.channel() as channel:
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            item = officer_pb2.SubmitItem(message=officer.compose(recipients))
+            answer = await stub.Submit(officer_pb2.SubmitRequest(items=[item]), timeout=SECONDS)
+        return bytes(answer.results[0].released.message_digest)
+
+    return asyncio.run(submit())
+
+
+def eventually(ask: Callable[[], T | None], seconds: float = SECONDS) -> T:
+    """Give the first thing that looking finds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = ask()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(POLL_SECONDS)
+
+
+def look(node: NodeProcess, ask: Callable[[Reads], T]) -> T:
+    """Ask a node's database, which is only read."""
+    with read_only(load(node.config)) as store, store.reads() as reads:
+        return ask(reads)
