@@ -11,6 +11,7 @@ from paiza_node.model import MessageRow, Officer, StoredEntry
 from paiza_node.ports import Store
 from paiza_node.proofs import foreign_proof, forwardings_of, proofs_of
 from paiza_node.refresh import Registers
+from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -106,6 +107,11 @@ class Audit:
         """Give the own checkpoint and what is known of the others' logs."""
         response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
         with self._store.reads() as reads:
+            witnessed, since = unwitnessed(reads, self._ledger.checkpoint.size)
+            if witnessed is not None:
+                response.witnessed_checkpoint = witnessed.note
+            if since is not None:
+                response.unwitnessed_since_time.FromDatetime(since)
             for known in reads.known_logs().values():
                 log = response.known_logs.add(member=known.member, checkpoint=known.note)
                 log.accepted_time.FromDatetime(known.accepted_time)

@@ -206,7 +206,7 @@ async def _serve(
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
     ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader, node_keys.witness)
     rooms = open_rooms(ground, channel_keys)
-    operate = Operate(context, version=VERSION, deliver=rooms.deliver)
+    operate = Operate(context, version=VERSION, deliver=rooms.deliver, witnessing=rooms.witness.witnessing)
     server, health = public_server(
         listen=config.listen,
         gate=Gate(config.member, registers, lambda: officers, _now),
@@ -281,9 +281,13 @@ async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) 
             await asyncio.sleep(METRICS_SECONDS)
             continue
         metrics.LOG_SIZE.set(ledger.checkpoint.size)
+        metrics.WITNESSED_SIZE.set(status.witnessed_size)
+        metrics.UNWITNESSED_SECONDS.set(_age(status))
         metrics.REGISTER_EXPIRY.set(registers.expiry_time.timestamp())
         for peer in status.peers:
             metrics.WAITING.labels(peer.member).set(peer.waiting)
+            metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
+            metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
             metrics.PEER_UP.labels(peer.member).set(peer.reachable)
         await asyncio.sleep(METRICS_SECONDS)
 
@@ -301,6 +305,13 @@ async def _count_attachments(upload: Upload, collect: Collect) -> None:
         except Unavailable as error:
             log.warning("no_metrics", reason=error.reason, detail=error.detail)
         await asyncio.sleep(METRICS_SECONDS)
+
+
+def _age(status: admin_pb2.GetStatusResponse) -> float:
+    """Give for how many seconds an entry has waited to be witnessed; 0 where none does."""
+    if not status.HasField("unwitnessed_since_time"):
+        return 0.0
+    return max(0.0, (_now() - status.unwitnessed_since_time.ToDatetime(tzinfo=UTC)).total_seconds())
 
 
 def _now() -> datetime:

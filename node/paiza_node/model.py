@@ -466,6 +466,15 @@ class WitnessedNote:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessedTime:
+    """Which witnessed note, and of what time, without the note."""
+
+    size: int
+    again: bool
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CosignedSpan:
     """Two cosigned notes of a log, one right after the other: what was appended between them has its time from both.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -11,7 +12,18 @@ from paiza_node.attachments.attached import standing
 from paiza_node.context import Context
 from paiza_node.deliver import Deliver
 from paiza_node.ledger import Pen
-from paiza_node.model import MAX_REASON, AttachmentRow, DeliveryRow, Head, Postponement, QueueSummary, Settlement
+from paiza_node.model import (
+    MAX_REASON,
+    AttachmentRow,
+    DeliveryRow,
+    Head,
+    Postponement,
+    QueueSummary,
+    Settlement,
+    WitnessedNote,
+)
+from paiza_node.witness.unwitnessed import unwitnessed
+from paiza_node.witness.witnessing import Witnessing
 from paiza_wire.errors import Rejected
 
 DEFAULT_QUEUE: Final = 100
@@ -30,6 +42,7 @@ class Operate:
         *,
         version: str,
         deliver: Deliver,
+        witnessing: Witnessing,
     ) -> None:
         """Take what the verbs need."""
         self._member = context.member
@@ -40,12 +53,13 @@ class Operate:
         self._logs = context.logs
         self._news = context.news
         self._deliver = deliver
+        self._witnessing = witnessing
         self._clock = context.clock
         self._started = context.clock()
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """Say how the node stands."""
-        head, queue = await asyncio.to_thread(self._standing)
+        head, queue, uncosigned, witnessed, since = await asyncio.to_thread(self._standing)
         response = admin_pb2.GetStatusResponse(
             member=self._member,
             version=self._version,
@@ -57,6 +71,11 @@ class Operate:
         )
         response.started_time.FromDatetime(self._started)
         response.register_expiry_time.FromDatetime(self._registers.expiry_time)
+        if witnessed is not None:
+            response.witnessed_size = witnessed.size
+            response.witnessed_time.FromDatetime(witnessed.time)
+        if since is not None:
+            response.unwitnessed_since_time.FromDatetime(since)
         for member, courier in sorted(self._deliver.couriers.items()):
             health = courier.health
             peer = response.peers.add(
@@ -64,7 +83,12 @@ class Operate:
                 reachable=health.reachable,
                 last_error=health.last_error,
                 known_log_size=self._logs.size(member),
+                not_cosigned_reason=self._witnessing.reasons.get(member, ""),
+                uncosigned_proofs=uncosigned.get(member, 0),
             )
+            if (seen := self._witnessing.rounds.seen.get(member)) is not None:
+                peer.cosigned_size = seen.size
+                peer.cosigned_time.FromDatetime(seen.time)
             if health.last_seen is not None:
                 peer.last_seen_time.FromDatetime(health.last_seen)
             if member in queue:
@@ -73,9 +97,12 @@ class Operate:
                     peer.oldest_waiting_time.FromDatetime(oldest)
         return response
 
-    def _standing(self) -> tuple[Head, dict[str, QueueSummary]]:
+    def _standing(
+        self,
+    ) -> tuple[Head, dict[str, QueueSummary], dict[str, int], WitnessedNote | None, datetime | None]:
         with self._store.reads() as reads:
-            return reads.head(), {summary.recipient: summary for summary in reads.queue_summary()}
+            queue = {summary.recipient: summary for summary in reads.queue_summary()}
+            return (reads.head(), queue, reads.uncosigned_counts(), *unwitnessed(reads, self._ledger.checkpoint.size))
 
     async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
         """List deliveries that wait or failed, oldest first."""

@@ -48,6 +48,8 @@ from paiza_node.witness.gossip import LargestKnown
 from paiza_node.witness.prove import ProveEntries
 from paiza_node.witness.rounds import Rounds
 from paiza_node.witness.show import Show
+from paiza_node.witness.thinning import Thinning
+from paiza_node.witness.upgrade import Upgrade
 from paiza_node.witness.witnessing import Witnessing
 from paiza_node.workflows.ancestors import Ask, Give
 from paiza_node.workflows.duties import Duties
@@ -104,6 +106,8 @@ class Witness:
     gossip: LargestKnown
     answer: AnswerExchange
     show: Show
+    upgrade: Upgrade
+    thinning: Thinning
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,8 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             exchange.approve.keep_watch,
             exchange.late_holders.keep_watch,
             witness.show.run,
+            witness.upgrade.run,
+            witness.thinning.run,
         ),
         deliver=deliver,
         upload=attachments.upload,
@@ -196,7 +202,14 @@ def _witness(ground: Ground, deliver: Deliver) -> Witness:
         gossip=gossip,
     )
     answer = AnswerExchange(context, witnessing, suspect=deliver.ask)
-    return Witness(witnessing, gossip, answer, Show(context, witnessing, lambda: deliver.couriers))
+    return Witness(
+        witnessing,
+        gossip,
+        answer,
+        Show(context, witnessing, lambda: deliver.couriers),
+        Upgrade(context, lambda: deliver.couriers),
+        Thinning(context.ledger, context.store, context.clock),
+    )
 
 
 def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect) -> Exchange:

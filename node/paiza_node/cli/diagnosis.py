@@ -24,7 +24,9 @@ from paiza_node.roster import load_officers
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_node.store.facts import database_facts
 from paiza_node.store.scan import Scan, open_scan
+from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_register import Register
+from paiza_wire.cosignatures import quorum
 from paiza_wire.tiles import TILE_WIDTH
 
 EXPIRY_WARNING: Final = timedelta(days=30)  # certificates and keys; a ceremony takes days
@@ -34,6 +36,7 @@ LITTLE_FREE: Final = 5 * 1024 * 1024 * 1024
 DAYS_OF_GROWTH: Final = 30
 OLD_QUEUE: Final = timedelta(hours=1)
 STUCK_QUEUE: Final = timedelta(hours=24)
+LONG_UNWITNESSED: Final = timedelta(minutes=10)  # a log is cosigned within seconds where its witnesses answer
 TAIL_ENTRIES: Final = 4096  # of the log's end, re-hashed; all of it is `verify`'s work
 
 
@@ -222,6 +225,31 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
             N_("{size} entries; head, checkpoint and the last {tail} entries agree."),
             size=f"{head.size:,}",
             tail=f"{len(leaves):,}",
+        )
+
+
+def check_witnesses(config: Config, register: Register, now: datetime) -> Iterator[Check]:
+    """Look at how long the log has not been cosigned by a quorum of the other members."""
+    name = N_("witnesses")
+    others = len(register.active_members()) - 1
+    with open_scan(config.database) as scan:
+        _last, since = unwitnessed(scan, scan.head().size)
+    if not others:
+        yield warn(
+            name, N_("The register names nobody else who could witness the log."), N_("Nothing is to be done here.")
+        )
+    elif since is None:
+        yield ok(name, N_("All of the log is cosigned by {needed} of {others}."), needed=quorum(others), others=others)
+    elif (age := now - since) < LONG_UNWITNESSED:
+        yield ok(name, N_("The newest entries wait for their cosignatures for {age}."), age=shown_span(age))
+    else:
+        yield warn(
+            name,
+            N_("What was logged for {age} is not cosigned by the {needed} of {others} members that it takes."),
+            N_("See `paiza-node peers` for who does not cosign, and why; deliveries do not wait for it."),
+            age=shown_span(age),
+            needed=quorum(others),
+            others=others,
         )
 
 

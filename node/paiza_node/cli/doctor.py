@@ -66,6 +66,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("database"), lambda: diagnosis.check_database_settings(config))
     yield from _guarded(N_("disk"), lambda: diagnosis.check_disk(config, now))
     yield from _guarded(N_("log"), lambda: diagnosis.check_log(config, register))
+    yield from _guarded(N_("witnesses"), lambda: diagnosis.check_witnesses(config, register, now))
     yield from _guarded(N_("queue"), lambda: diagnosis.check_queue(config, now))
     yield from _guarded(N_("clock"), lambda: check_clocks(config, register))
     yield from _guarded(N_("peers"), lambda: _peers(config, register))

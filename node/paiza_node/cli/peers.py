@@ -24,7 +24,16 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
         return
     if not runs:
         click.echo(_("The node does not run; this is what its database says."), err=True)
-    head = (_("member"), _("reached"), _("last answer"), _("waiting"), _("oldest"), _("log"), _("last failure"))
+    head = (
+        _("member"),
+        _("reached"),
+        _("last answer"),
+        _("waiting"),
+        _("oldest"),
+        _("log"),
+        _("cosigned"),
+        _("last failure"),
+    )
     print_table(head, [_row(peer, runs=runs) for peer in status.peers])
 
 
@@ -37,5 +46,6 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
         f"{peer.waiting:,}",
         shown_time(time_of(peer.oldest_waiting_time)),
         f"{peer.known_log_size:,}",
+        f"{peer.cosigned_size:,}" if peer.cosigned_size else peer.not_cosigned_reason or "-",
         peer.last_error or "-",
     )

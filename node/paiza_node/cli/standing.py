@@ -6,6 +6,7 @@ from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
 from paiza_node.rooms import VERSION
 from paiza_node.store.checkpoint_file import read_checkpoint
+from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_wire.errors import PaizaError, Unavailable
 
 
@@ -26,6 +27,8 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         queue = {summary.recipient: summary for summary in reads.queue_summary()}
         known = reads.known_logs()
         database = store.describe()
+        uncosigned = reads.uncosigned_counts()
+        witnessed, since = unwitnessed(reads, head.size)
     response = admin_pb2.GetStatusResponse(
         member=config.member,
         version=VERSION,
@@ -34,6 +37,11 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         waiting=sum(summary.waiting for summary in queue.values()),
         database=database,
     )
+    if witnessed is not None:
+        response.witnessed_size = witnessed.size
+        response.witnessed_time.FromDatetime(witnessed.time)
+    if since is not None:
+        response.unwitnessed_since_time.FromDatetime(since)
     members = set(queue) | set(known)
     try:
         _reader, register = known_register(config)
@@ -44,7 +52,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         response.register_expiry_time.FromDatetime(register.expiry_time)
         members |= {member.id for member in register.active_members()} - {config.member}
     for member in sorted(members):
-        peer = response.peers.add(member=member)
+        peer = response.peers.add(member=member, uncosigned_proofs=uncosigned.get(member, 0))
         if member in known:
             peer.known_log_size = known[member].size
         if member in queue:

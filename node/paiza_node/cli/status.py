@@ -1,5 +1,6 @@
 """`paiza-node status`: how the node stands."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from paiza.v1 import admin_pb2
 from paiza_node.cli.language import _
 from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.standing import standing
-from paiza_node.cli.terminal import iso, print_facts, print_json, shown_time, time_of
+from paiza_node.cli.terminal import iso, print_facts, print_json, shown_span, shown_time, time_of
 from paiza_node.errors import N_
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.errors import PaizaError
@@ -39,12 +40,22 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             ),
             (_("database"), status.database),
             (_("log entries"), f"{log_size(status.checkpoint):,}"),
+            (_("witnessed"), _witnessed(status)),
             (_("messages"), f"{status.messages:,}"),
             (_("waiting"), f"{status.waiting:,}"),
             (_("register"), status.register_version.hex()[:16] or "-"),
             (_("renew by"), shown_time(time_of(status.register_expiry_time))),
         ]
     )
+
+
+def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
+    """Say how much of the log a quorum has cosigned, and for how long the rest has waited."""
+    since = time_of(status.unwitnessed_since_time)
+    if since is None:
+        return _("all of it")
+    age = shown_span(datetime.now(UTC) - since)
+    return _("the first {size}; the rest waits for {age}").format(size=f"{status.witnessed_size:,}", age=age)
 
 
 def log_size(note: bytes) -> int:
@@ -64,6 +75,9 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "database": status.database,
         "log_entries": log_size(status.checkpoint),
         "checkpoint": status.checkpoint.decode(),
+        "witnessed_size": status.witnessed_size,
+        "witnessed_time": iso(time_of(status.witnessed_time)),
+        "unwitnessed_since_time": iso(time_of(status.unwitnessed_since_time)),
         "messages": status.messages,
         "waiting": status.waiting,
         "register_version": status.register_version.hex(),
@@ -82,4 +96,8 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
         "waiting": peer.waiting,
         "oldest_waiting_time": iso(time_of(peer.oldest_waiting_time)),
         "known_log_size": peer.known_log_size,
+        "cosigned_size": peer.cosigned_size if runs else None,
+        "cosigned_time": iso(time_of(peer.cosigned_time)),
+        "not_cosigned_reason": peer.not_cosigned_reason,
+        "uncosigned_proofs": peer.uncosigned_proofs,
     }

@@ -12,6 +12,14 @@ SECONDS: Final = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 LOG_SIZE: Final = Gauge("paiza_log_entries", "Entries of the own log.")
+WITNESSED_SIZE: Final = Gauge("paiza_witnessed_entries", "Entries of the own log that a quorum has cosigned.")
+UNWITNESSED_SECONDS: Final = Gauge(
+    "paiza_unwitnessed_seconds", "For how long the oldest entry that no quorum has cosigned has been there; 0 for none."
+)
+COSIGNED_SIZE: Final = Gauge("paiza_cosigned_entries", "Entries of the own log that a member has cosigned.", ["peer"])
+UNCOSIGNED: Final = Gauge(
+    "paiza_uncosigned_proofs", "Entries of a member's log whose proofs do not lead to a cosigned checkpoint.", ["peer"]
+)
 WAITING: Final = Gauge("paiza_deliveries_waiting", "Deliveries that wait, by recipient.", ["recipient"])
 ATTACHMENT_BYTES: Final = Counter(
     "paiza_attachment_bytes_total", "Bytes of attachments taken, brought by officers or fetched from peers.", ["way"]

@@ -5,9 +5,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, delete, func, select
 
-from paiza_node.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote
+from paiza_node.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote, WitnessedTime
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.statements import Lookup, blocks, insertion, replacement
@@ -44,6 +44,16 @@ class WitnessReads:
         )
         return [_witnessed_note(row) for row in rows]
 
+    def witnessed_times(self, since: datetime, until: datetime, limit: int) -> list[WitnessedTime]:
+        """Give the times of witnessed notes from one time on and before another, oldest first, without the notes."""
+        rows = self._connection.execute(
+            select(_W.size, _W.again, _W.time)
+            .where(_W.time >= to_micros(since), _W.time < to_micros(until))
+            .order_by(_W.time, _W.size)
+            .limit(limit)
+        )
+        return [WitnessedTime(row[0], row[1], from_micros(row[2])) for row in rows]
+
     def cosigned_proof(self, member: str, index: int) -> CosignedProof | None:
         """Give the proof of an entry of another member's log to a cosigned note; None where none was had yet."""
         p, span = s.cosigned_proof.c, s.cosigned_span.c
@@ -62,11 +72,14 @@ class WitnessReads:
         found = CosignedSpan(row.before or b"", row.note, row.growth, row.register_version)
         return CosignedProof(member, index, row.hashes, found)
 
-    def uncosigned(self, member: str, limit: int) -> list[Uncosigned]:
-        """Give entries of a member's log that wait for a cosigned proof, in order of index."""
+    def uncosigned(self, member: str, limit: int, *, after: int = -1) -> list[Uncosigned]:
+        """Give entries of a member's log, behind an index, that wait for a cosigned proof, in order of index."""
         u = s.uncosigned.c
         rows = self._connection.execute(
-            select(u.log_index, u.leaf).where(u.member == member).order_by(u.log_index).limit(limit)
+            select(u.log_index, u.leaf)
+            .where(u.member == member, u.log_index > after)
+            .order_by(u.log_index)
+            .limit(limit)
         )
         return [Uncosigned(member, row[0], row[1]) for row in rows]
 
@@ -106,9 +119,9 @@ class WitnessWrites(WitnessReads):
 
     def drop_witnessed(self, notes: Collection[tuple[int, bool]]) -> None:
         """Let go of witnessed notes: (size, whether cosigned again)."""
-        for block in blocks(list(notes)):
-            chosen = [and_(_W.size == size, _W.again == again) for size, again in block]
-            self._connection.execute(delete(s.witnessed_note).where(or_(*chosen)))
+        for again in (False, True):
+            for block in blocks([size for size, cosigned_again in notes if cosigned_again == again]):
+                self._connection.execute(delete(s.witnessed_note).where(_W.size.in_(block), _W.again == again))
 
     def add_uncosigned(self, entries: Sequence[Uncosigned]) -> None:
         """Remember entries that wait for a cosigned proof; known ones are passed over."""

@@ -55,6 +55,9 @@ class GetStatusResponse(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     PEERS_FIELD_NUMBER: _builtins.int
     DATABASE_FIELD_NUMBER: _builtins.int
+    WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
+    WITNESSED_TIME_FIELD_NUMBER: _builtins.int
+    UNWITNESSED_SINCE_TIME_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -69,6 +72,8 @@ class GetStatusResponse(_message.Message):
     """Deliveries waiting."""
     database: _builtins.str
     """The database: "sqlite" or "postgresql", with its version."""
+    witnessed_size: _builtins.int
+    """Size of the largest checkpoint of the own log that a quorum of the other members cosigned; 0 when there is none."""
     @_builtins.property
     def started_time(self) -> _timestamp_pb2.Timestamp:
         """When the process began to serve."""
@@ -80,6 +85,14 @@ class GetStatusResponse(_message.Message):
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]:
         """What is known of each peer."""
+
+    @_builtins.property
+    def witnessed_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was, by the median of the witnesses' clocks; unset when there is none."""
+
+    @_builtins.property
+    def unwitnessed_since_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest entry was made that it does not hold; unset when it holds all."""
 
     def __init__(
         self,
@@ -94,10 +107,13 @@ class GetStatusResponse(_message.Message):
         waiting: _builtins.int = ...,
         peers: _abc.Iterable[Global___PeerStatus] | None = ...,
         database: _builtins.str = ...,
+        witnessed_size: _builtins.int = ...,
+        witnessed_time: _timestamp_pb2.Timestamp | None = ...,
+        unwitnessed_since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["register_expiry_time", b"register_expiry_time", "started_time", b"started_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,6 +132,10 @@ class PeerStatus(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     OLDEST_WAITING_TIME_FIELD_NUMBER: _builtins.int
     KNOWN_LOG_SIZE_FIELD_NUMBER: _builtins.int
+    COSIGNED_SIZE_FIELD_NUMBER: _builtins.int
+    COSIGNED_TIME_FIELD_NUMBER: _builtins.int
+    NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
+    UNCOSIGNED_PROOFS_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     reachable: _builtins.bool
@@ -126,6 +146,12 @@ class PeerStatus(_message.Message):
     """Deliveries waiting for it."""
     known_log_size: _builtins.int
     """Size of its log as known here."""
+    cosigned_size: _builtins.int
+    """Size of the own log that it cosigned last, since the node's start; 0 when it has not."""
+    not_cosigned_reason: _builtins.str
+    """Reason why it did not cosign last; empty when it did."""
+    uncosigned_proofs: _builtins.int
+    """Entries of its log whose proofs kept here do not lead to a cosigned checkpoint yet."""
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
         """When it last answered."""
@@ -133,6 +159,10 @@ class PeerStatus(_message.Message):
     @_builtins.property
     def oldest_waiting_time(self) -> _timestamp_pb2.Timestamp:
         """When the oldest of them was released."""
+
+    @_builtins.property
+    def cosigned_time(self) -> _timestamp_pb2.Timestamp:
+        """The time it gave to that."""
 
     def __init__(
         self,
@@ -144,10 +174,14 @@ class PeerStatus(_message.Message):
         waiting: _builtins.int = ...,
         oldest_waiting_time: _timestamp_pb2.Timestamp | None = ...,
         known_log_size: _builtins.int = ...,
+        cosigned_size: _builtins.int = ...,
+        cosigned_time: _timestamp_pb2.Timestamp | None = ...,
+        not_cosigned_reason: _builtins.str = ...,
+        uncosigned_proofs: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,9 +1,12 @@
 """A federation of four real nodes that witness each other's logs."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from paiza_node.__main__ import run
 from tests.federation import Federation
 
 
@@ -13,3 +16,19 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
     with Federation.create(tmp_path_factory.mktemp("witness") / "f", ["kaz", "tjk", "uzb", "kgz"]) as made:
         made.start()
         yield made
+
+
+Command = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run an operator's command with --json; gives its exit code and the object it printed."""
+
+    def call(*arguments: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        code = run([*arguments, "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads((out or err).splitlines()[-1])
+
+    return call

@@ -5,12 +5,16 @@ from functools import partial
 
 import pytest
 
-from paiza_node.model import WitnessedNote
+from paiza.v1 import log_pb2
+from paiza_node.model import CosignedProof, ForeignProof, WitnessedNote
+from paiza_node.witness.judging import judge_note
 from paiza_register import Register
 from paiza_wire import checkpoint as checkpoints
+from paiza_wire import merkle
 from paiza_wire.cosignatures import cosignatures
 from paiza_wire.notes import VerifierKey
 from tests.federation import Federation, NodeProcess
+from tests.integration.witness.conftest import Command
 from tests.integration.witness.looking import eventually, look, send
 from tests.officer import Officer, read_register
 
@@ -33,6 +37,22 @@ def log_size(node: NodeProcess) -> int:
     return look(node, lambda reads: reads.head().size)
 
 
+def proofs_by(node: NodeProcess, digest: bytes, members: set[str]) -> list[ForeignProof]:
+    """Give the proofs of other logs that a node keeps about a message, once it has one of each of these members."""
+    found = look(node, lambda reads: reads.proofs(digest))
+    return found if {each.member for each in found} == members else []
+
+
+def cosigned(node: NodeProcess, kept: ForeignProof) -> CosignedProof | None:
+    """Give the cosigned proof that a node keeps of the same entry."""
+    return look(node, lambda reads: reads.cosigned_proof(kept.member, kept.index))
+
+
+def none_waits(node: NodeProcess) -> bool:
+    """Say whether no proof that a node keeps waits for a cosigned one."""
+    return not look(node, lambda reads: reads.uncosigned_counts())
+
+
 def test_every_log_is_witnessed_by_all_others(federation: Federation, register: Register) -> None:
     """Within seconds of a message every log is cosigned by its three witnesses, and by its own witness key."""
     send(Officer(federation.folder, "kaz-liaison", register), ["tjk"])
@@ -45,3 +65,37 @@ def test_every_log_is_witnessed_by_all_others(federation: Federation, register: 
         for each in federation.nodes:
             (said,) = cosignatures(note.note, [register.member(each).witness_keys[-1].key])
             assert abs(said.time - datetime.now(UTC)) < CLOCK
+
+
+def test_receipts_become_cosigned_proofs(federation: Federation, register: Register) -> None:
+    """A receipt, and the release at the recipient, are joined within seconds by proofs to cosigned checkpoints."""
+    digest = send(Officer(federation.folder, "uzb-liaison", register), ["kaz", "kgz"])
+    for member, others in (("uzb", {"kaz", "kgz"}), ("kaz", {"uzb"})):
+        node = federation.node(member)
+        for kept in eventually(partial(proofs_by, node, digest, others)):
+            proof = eventually(partial(cosigned, node, kept))
+            owner = register.member(kept.member)
+            after = judge_note(proof.span.note, owner, register, datetime.now(UTC))
+            before = judge_note(proof.span.before, owner, register, datetime.now(UTC))
+            hashes = [proof.hashes[at : at + 32] for at in range(0, len(proof.hashes), 32)]
+            leaf = merkle.leaf_hash(kept.entry)
+            merkle.verify_inclusion(leaf, kept.index, after.checkpoint.size, hashes, after.checkpoint.root)
+            assert before.checkpoint.size <= kept.index
+            made = log_pb2.LogEntry.FromString(kept.entry).entry_time.ToDatetime(tzinfo=UTC)
+            # Cosignatures say whole seconds.
+            assert before.time - timedelta(seconds=1) <= made <= after.time + timedelta(seconds=1)
+            assert register.member(kept.member).witness_keys[-1].name.encode() in proof.span.note
+        eventually(partial(none_waits, node))
+
+
+def test_the_operator_sees_who_cosigned(federation: Federation, command: Command) -> None:
+    """Status, doctor and the peers' table say that the log is witnessed, and by whom."""
+    node = federation.node("kgz")
+    eventually(lambda: not node.status().HasField("unwitnessed_since_time"))
+    config = str(node.config)
+    code, status = command("status", "--config", config)
+    assert (code, status["unwitnessed_since_time"]) == (0, None)
+    assert status["witnessed_size"] >= status["log_entries"] > 0
+    assert {peer["cosigned_size"] for peer in status["peers"]} == {status["log_entries"]}
+    _code, doctor = command("doctor", "--config", config)
+    assert [check["level"] for check in doctor["checks"] if check["check"] == "witnesses"] == ["ok"]

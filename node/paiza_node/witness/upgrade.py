@@ -1,0 +1,172 @@
+"""Upgrade: receipts and other proofs from members' logs are joined by proofs that lead to cosigned checkpoints.
+
+A proof is kept as it came, with the checkpoint of the moment, which only the log itself had signed. In the background,
+a little behind our own log, which has an entry for each thing that is kept:
+
+1. Entries of our log are walked through, and the entries of other logs kept about their messages are noted as waiting.
+2. Each member is asked for what waits of its log (`ProveEntries`), a batch at a time.
+3. What it answers is verified whole, and committed; those entries wait no longer. A proof that does not hold changes
+   nothing but is told: an honest log always has it.
+
+What a crash leaves: a place in our log that is walked through again, which finds nothing new; entries that still wait.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+import structlog
+
+from paiza.v1 import log_pb2, witness_pb2
+from paiza_node.context import Context
+from paiza_node.courier import Courier
+from paiza_node.errors import NodeStopped
+from paiza_node.growth import record_fork
+from paiza_node.ledger import Pen
+from paiza_node.model import CosignedProof, Uncosigned
+from paiza_node.witness.gossip import bare
+from paiza_node.witness.judging import judge_span
+from paiza_node.witness.prove import MAX_INDICES
+from paiza_register import Member
+from paiza_wire.errors import PaizaError, Unavailable
+
+LOOK_SECONDS: Final = 2.0  # between two looks for what is to be upgraded: about as long as a quorum takes
+SWEPT_ENTRIES: Final = 1024  # of our log in one commit
+SWEEP_PAUSE_SECONDS: Final = 0.05  # between two such commits: what is new goes ahead of what was always there
+LONGEST_PAUSE_SECONDS: Final = 30.0  # until a member that gave nothing new is asked again
+COUNTER: Final = "uncosigned_swept"
+
+log = structlog.get_logger("paiza.witness")
+
+
+class Upgrade:
+    """The duty of upgrading proofs. Belongs to one event loop."""
+
+    def __init__(self, context: Context, couriers: Callable[[], Mapping[str, Courier]]) -> None:
+        """Take the ways to the other active members."""
+        self._context = context
+        self._couriers = couriers
+        self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
+        self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Upgrade for as long as the node runs."""
+        try:
+            while True:
+                try:
+                    while True:
+                        if not await self.sweep():
+                            break
+                        await asyncio.sleep(SWEEP_PAUSE_SECONDS)
+                    waiting = await asyncio.to_thread(self._counts)
+                    self._ask_all(waiting)
+                except Unavailable as error:
+                    log.warning("not_upgraded", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def sweep(self) -> bool:
+        """Note what waits, from the next entries of our log on; says whether there may be more."""
+        found = await asyncio.to_thread(self._next)
+        if found is None:
+            return False
+        start, end, waiting = found
+
+        def work(pen: Pen) -> None:
+            pen.tx.add_uncosigned(waiting)
+            pen.tx.put_counter(COUNTER, end)
+
+        await self._context.ledger.commit(work)
+        return end - start == SWEPT_ENTRIES
+
+    def _next(self) -> tuple[int, int, list[Uncosigned]] | None:
+        with self._context.store.reads() as reads:
+            start = reads.counter(COUNTER)
+            entries = reads.entries(start, SWEPT_ENTRIES)
+            if not entries:
+                return None
+            digests = {log_pb2.LogEntry.FromString(each.entry).message_digest for each in entries} - {b""}
+            return start, entries[-1].index + 1, reads.foreign_entries(digests)
+
+    def _counts(self) -> dict[str, int]:
+        with self._context.store.reads() as reads:
+            return reads.uncosigned_counts()
+
+    def _ask_all(self, waiting: Mapping[str, int]) -> None:
+        """Have each member asked for what waits of its log; who is still being asked is passed over."""
+        for member, task in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[member]
+                task.result()
+        for member, courier in self._couriers().items():
+            if waiting.get(member) and member not in self._tasks:
+                self._tasks[member] = asyncio.create_task(self._ask(courier), name=f"upgrade {member}")
+
+    async def _ask(self, courier: Courier) -> None:
+        """Upgrade what waits of one member's log, batch after batch while it gives new proofs; then pause."""
+        member = courier.member
+        try:
+            while await self.upgrade(courier):
+                self._failures.pop(member, None)
+        except NodeStopped:
+            raise
+        except PaizaError as error:
+            log.debug("not_upgraded", peer=member, reason=error.reason, detail=error.detail)
+        except Exception:  # no answer of one peer may end the node
+            log.exception("upgrade_failed", peer=member)
+        failures = self._failures[member] = self._failures.get(member, 0) + 1
+        await asyncio.sleep(min(LOOK_SECONDS * 2.0 ** min(failures - 1, 10), LONGEST_PAUSE_SECONDS))
+
+    async def upgrade(self, courier: Courier) -> bool:
+        """Ask one member for a batch; says whether it gave new proofs.
+
+        What it gave no proof of is asked for again after all that waits behind it, and holds up nothing.
+        """
+        context, member = self._context, courier.member
+        waiting = await asyncio.to_thread(self._waiting, member)
+        if not waiting and self._after.pop(member, None) is not None:
+            waiting = await asyncio.to_thread(self._waiting, member)
+        if not waiting:
+            return False
+        owner = context.registers.current.active_member(member)
+        response = await courier.prove_entries([each.index for each in waiting])
+        proofs = await self._judge(owner, waiting, response)
+        if not proofs:
+            self._after[member] = waiting[-1].index
+            return False
+        await context.ledger.commit(lambda pen: pen.tx.add_cosigned(proofs))
+        left = {each.index for each in waiting} - {proof.index for proof in proofs}
+        # An answer may have been cut short: what it left out comes next.
+        self._after[member] = min(left) - 1 if left else waiting[-1].index
+        return True
+
+    def _waiting(self, member: str) -> list[Uncosigned]:
+        with self._context.store.reads() as reads:
+            return reads.uncosigned(member, MAX_INDICES, after=self._after.get(member, -1))
+
+    async def _judge(
+        self, owner: Member, waiting: list[Uncosigned], response: witness_pb2.ProveEntriesResponse
+    ) -> list[CosignedProof]:
+        """Verify every span, and compare its checkpoints with those known; one that does not hold is left out."""
+        context = self._context
+        register = context.registers.current
+        by_index = {each.index: each for each in waiting}
+        found: dict[int, CosignedProof] = {}
+        for span in response.spans[:MAX_INDICES]:
+            judge = partial(judge_span, span, owner, by_index, register, context.clock())
+            try:
+                proofs, shown = await asyncio.to_thread(judge)
+                for each in shown:
+                    if each.origin == owner.log_keys[-1].origin:
+                        context.logs.compare(owner.id, context.logs.verify(owner, bare(each.note, owner)))
+            except PaizaError as error:
+                await record_fork(context.ledger, context.logs)
+                log.warning("span_refused", peer=owner.id, reason=error.reason, detail=error.detail)
+                continue
+            found.update({proof.index: proof for proof in proofs})
+        return list(found.values())
