@@ -182,8 +182,29 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Your node does not answer."),
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
         ),
+        "erased": Remedy(
+            N_("The content was erased; its header, signatures and proofs remain."),
+            N_("What became of it is shown by: paiza audit trail ID"),
+        ),
+        "legal_hold": Remedy(
+            N_("The message is under legal hold and is not erased."),
+            N_("See paiza holds; lift the hold first with: paiza hold ID --lift"),
+        ),
+        "hold_begun": Remedy(
+            N_("The message was put under legal hold."), N_("Nothing erases it until: paiza hold ID --lift")
+        ),
+        "hold_lifted": Remedy(N_("The legal hold of the message was lifted."), N_("Nothing is left to do.")),
+        "review_kept": Remedy(
+            N_("The message was reviewed and is kept."), N_("See when it is due again with: paiza reviews --days 400")
+        ),
+        "review_erased": Remedy(
+            N_("The message was reviewed, and your member's copy is erased."), N_("Nothing is left to do.")
+        ),
+        "not_held": Remedy(
+            N_("The message that is to be erased was never held there."), N_("Nothing is left to do there.")
+        ),
         "holder_missing": Remedy(
-            N_("A recall or correction has to go to every member that holds the message."),
+            N_("A recall, correction or request to erase has to go to every member that holds the message."),
             N_("Leave --to out: the program addresses all of them. Where you named them, add those in the detail."),
         ),
         "not_author": Remedy(

@@ -119,10 +119,10 @@ class Audit:
 
     def _message(self, digest: bytes) -> tuple[MessageRow, bytes]:
         with self._store.reads() as reads:
-            row = reads.message(digest)
-        signed = self._store.signed(digest)
+            row, remains = reads.message(digest), reads.remains(digest)
+        signed = remains or self._store.signed(digest)
         if row is None or signed is None:
-            raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+            raise Rejected("unknown_id", "there is no such message here, or it was refused")
         return row, signed
 
     def _proven(self, entries: Sequence[StoredEntry], size: int) -> list[log_pb2.ProvenEntry]:

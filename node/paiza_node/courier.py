@@ -308,23 +308,31 @@ class Courier:
                 origin=ledger.origin,
             )
 
-    async def tell(self, entries: Sequence[StoredEntry]) -> None:
-        """Tell the peer what our log says of attachments it handed over; returns when it has taken note."""
+    async def tell(self, entries: Sequence[StoredEntry], *, erasures: bool = False) -> None:
+        """Tell the peer what our log says of attachments it handed over, or of its requests to erase.
+
+        Returns when it has taken note.
+        """
         if self._assumed is None:
             await self._agree()
-        response = await self._deliver(len(entries), partial(self._answers, entries))
+        response = await self._deliver(len(entries), partial(self._answers, entries, erasures))
         known = self._context.logs.to_store(self.member, await self.accept(response.growth))
         await self._context.ledger.commit(lambda pen: pen.tx.put_known_log(known))
 
-    def _answers(self, entries: Sequence[StoredEntry], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
+    def _answers(
+        self,
+        entries: Sequence[StoredEntry],
+        erasures: bool,  # noqa: FBT001 - bound by position
+        own: VerifiedCheckpoint,
+    ) -> exchange_pb2.DeliverRequest:
         proofs = self._context.ledger.prove([entry.index for entry in entries], own.size)
-        return exchange_pb2.DeliverRequest(
-            register_version=self._context.registers.version,
-            attachment_answers=[
-                log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=proof)
-                for entry, proof in zip(entries, proofs, strict=True)
-            ],
-        )
+        proven = [
+            log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=proof)
+            for entry, proof in zip(entries, proofs, strict=True)
+        ]
+        request = exchange_pb2.DeliverRequest(register_version=self._context.registers.version)
+        (request.erasure_answers if erasures else request.attachment_answers).extend(proven)
+        return request
 
     async def _deliver(
         self, size: int, build: Callable[[VerifiedCheckpoint], exchange_pb2.DeliverRequest]

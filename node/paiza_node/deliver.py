@@ -49,10 +49,17 @@ class Deliver:
 
     async def tell(self, member: str, entries: Sequence[StoredEntry]) -> None:
         """Tell a member what our log says of attachments it handed over; Unavailable where it has not taken note."""
+        await self._courier(member).tell(entries)
+
+    async def tell_erasures(self, member: str, entries: Sequence[StoredEntry]) -> None:
+        """Tell a member what our log says of its requests to erase; Unavailable where it has not taken note."""
+        await self._courier(member).tell(entries, erasures=True)
+
+    def _courier(self, member: str) -> Courier:
         courier = self.couriers.get(member)
         if courier is None:
             raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
-        await courier.tell(entries)
+        return courier
 
     async def run(self) -> None:
         """Keep couriers for the members of the register and give up what expired, for as long as the node runs."""

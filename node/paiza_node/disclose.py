@@ -14,6 +14,7 @@ from paiza_node.ledger import Pen
 from paiza_node.model import (
     MAX_REASON,
     MessageRow,
+    MessageState,
     Officer,
     Opened,
     StoredEntry,
@@ -76,7 +77,7 @@ class Disclose:
         """Find the message and refuse a part that is not there, or that this officer may not open."""
         row, signed = await asyncio.to_thread(self._read, request.message_digest)
         if row is None or signed is None:
-            raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+            raise _gone(row)
         message = stored(signed)
         header = message.header
         number = request.part_number
@@ -135,6 +136,12 @@ class Disclose:
     def _check_recalled(self, row: MessageRow, reason: str) -> None:
         with self._store.reads() as reads:
             taking_back.check_reason(reads, row, reason)
+
+
+def _gone(row: MessageRow | None) -> Rejected:
+    if row is not None and row.state is not MessageState.REFUSED:
+        return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+    return Rejected("unknown_id", "there is no such message here, or its content was refused")
 
 
 def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> tuple[int, bytes]:

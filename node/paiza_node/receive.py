@@ -22,6 +22,8 @@ from paiza_node.attachments.acknowledge import Answer, check_answers, record_ans
 from paiza_node.attachments.attached import awaited
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
+from paiza_node.erasing import requests
+from paiza_node.erasing.acknowledge import Told, check_erasures, record_erasures
 from paiza_node.errors import rejection, retry
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.ledger import Committed, Pen
@@ -141,8 +143,9 @@ class Receive:
         in_share = not first or self._firsts.take(member.id, monotonic())
         first = first and in_share
         answers = check_answers(request.attachment_answers, checkpoint, member.id, self._member)
+        erasures = check_erasures(request.erasure_answers, checkpoint, member.id, self._member)
         committed = await self.take(
-            member, request.dispatches, checkpoint, first=first, answers=answers, ahead=in_share
+            member, request.dispatches, checkpoint, first=first, answers=answers, erasures=erasures, ahead=in_share
         )
         return await self._lane.run(
             size, lambda: self._answer(member, committed, request.growth.known_size), first=first
@@ -156,11 +159,13 @@ class Receive:
         *,
         first: bool = False,
         answers: Sequence[Answer] = (),
+        erasures: Sequence[Told] = (),
         ahead: bool = True,
     ) -> Committed[list[_Outcome]]:
         """Check and store messages that a member's node handed over, proven to a checkpoint that was accepted.
 
-        ``first``: ahead of all other work. ``answers``: what its log says of attachments of ours. ``ahead``: whether
+        ``first``: ahead of all other work. ``answers``: what its log says of attachments of ours, ``erasures``: of
+        requests of ours to erase. ``ahead``: whether
         what overtakes does so here; not where that member has used up its share.
         """
         checked = await self._lane.run(
@@ -172,6 +177,7 @@ class Receive:
         def work(pen: Pen) -> list[_Outcome]:
             pen.tx.put_known_log(known)
             told.update(record_answers(pen, answers, member.id, self._node_id, self._registers.version))
+            told.update(record_erasures(pen, erasures, member.id, self._node_id, self._registers.version))
             return self._take_all(pen, member, _in_bounds(pen, member, checked))
 
         going = [item for item in checked if isinstance(item, Taken | Passed)]
@@ -241,13 +247,18 @@ class Receive:
         messages = self._desks.received(pen.tx, messages)
         pen.tx.add_messages(messages)
         self._desks.make_work(pen.tx, messages)
-        taking_back.note_received(pen, self._node_id, messages)
+        self._follow(pen, messages)
         pen.tx.put_attachments(awaits)
         pen.tx.add_answers(fresh)
         pen.tx.add_proofs(proofs)
         for place, passed_item in passed:
             outcomes[place] = self._passed_on.take(pen, passed_item, member, self._registers.version)
         return outcomes
+
+    def _follow(self, pen: Pen, messages: Sequence[MessageRow]) -> None:
+        """Do what messages just written say of others, or others of them."""
+        taking_back.note_received(pen, self._node_id, messages)
+        requests.note_received(pen, self._member, self._node_id, messages)
 
     def _entry(self, item: Taken, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
         return log_pb2.LogEntry(

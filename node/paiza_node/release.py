@@ -16,6 +16,7 @@ from paiza_node.attachments.attached import check_uploaded, claim_uploaded
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.desks.waiting import Waits, approved_entry, keep, waits
+from paiza_node.erasing import requests
 from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.passing import derive, taking_back
@@ -76,6 +77,7 @@ class Release:
     ) -> None:
         """Take what the verb needs."""
         self._member = context.member
+        self._node_id = context.node_id
         self._registers = context.registers
         self._steps = steps
         self._limits = OperationLimits(context.own_keys)
@@ -145,13 +147,16 @@ class Release:
         pen.tx.add_deliveries(deliveries)
         threads.store()
         taking_back.note_released(pen, officer.id, messages)
+        requests.note_released(pen, self._member, self._node_id, messages)
         return outcomes
 
     def _taking_back(self, pen: Pen, header: message_pb2.Header) -> Rejected | None:
-        """Say why a recall or correction is not released."""
-        if not thread.concerned(header):
+        """Say why a recall, a correction or a request to erase is not released."""
+        if not thread.concerned(header) and not thread.to_be_erased(header):
             return None
         active = {each.id for each in self._registers.current.active_members()}
+        if header.kind == thread.ERASURE:
+            return requests.refusal(pen.tx, header, self._member, active.__contains__)
         return taking_back.refusal(pen.tx, header, self._member, active.__contains__)
 
     def _settled(

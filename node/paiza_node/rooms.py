@@ -32,6 +32,7 @@ from paiza_node.edge.passing_service import passing_behaviours
 from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.witness_service import witness_behaviours
 from paiza_node.edge.workflow_service import WorkflowService
+from paiza_node.erasing.erase import Erase
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
 from paiza_node.model import Officer
@@ -154,6 +155,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         clock=context.clock,
     )
     index = Index(context, blinder=ground.blinder)
+    erase = Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget)
     return Rooms(
         behaviours=_behaviours(ground, exchange, attachments, duties, assign, witness),
         duties=(
@@ -168,6 +170,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             witness.show.run,
             witness.upgrade.run,
             witness.thinning.run,
+            erase.run,
         ),
         deliver=deliver,
         upload=attachments.upload,

@@ -167,7 +167,8 @@ class Collect:
         try:
             await self._fetch(row)
             await asyncio.to_thread(self._open, row)
-            await self._settle(row, None)
+            if not await self._settle(row, None):
+                await asyncio.to_thread(self._remove_unnamed, row.ciphertext_sha256)
         except Rejected as error:
             await self._refuse(row, error)
         except Unavailable as error:
@@ -234,8 +235,8 @@ class Collect:
         if not whole:
             files.complete(row.ciphertext_sha256)
 
-    async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> None:
-        """Commit what became of an attachment; the sender is told next."""
+    async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> bool:
+        """Commit what became of an attachment, and the sender is told next; False where it was erased meanwhile."""
         context = self._context
         reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
@@ -260,11 +261,26 @@ class Collect:
             pen.tx.put_attachments([replace(settled, reason=reason, detail=detail)])
             return True
 
-        if (await context.ledger.commit(work)).result:
+        settled_now = (await context.ledger.commit(work)).result
+        if settled_now:
             context.news.publish([row.digest])
             outcome = reason or "received"
             log.info("attachment_settled", peer=row.source, part=row.part_number, bytes=row.size, outcome=outcome)
         self._mismatches.pop((row.digest, row.part_number), None)
+        return settled_now
+
+    async def forget(self, digest: bytes) -> None:
+        """Fetch nothing of a message any more; what a thread still writes is found and removed when it settles."""
+        ending = [task for (message, _), (_, task) in self._fetching.items() if message == digest]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _remove_unnamed(self, ciphertext: bytes) -> None:
+        with self._context.store.reads() as reads:
+            named = reads.named_ciphertexts([ciphertext])
+        if not named:
+            self._folder.remove(ciphertext)
 
     async def _refuse(self, row: AttachmentRow, error: Rejected) -> None:
         """Refuse what does not open; what is not what the header names may have been damaged here, so fetch it anew."""

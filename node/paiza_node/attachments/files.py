@@ -175,6 +175,10 @@ class AttachmentFiles:
             path.unlink(missing_ok=True)
         self._whole(ciphertext).unlink(missing_ok=True)
 
+    def sync(self) -> None:
+        """Return when what was removed would stay removed after loss of power."""
+        _guarded(_sync_folder, self._folder)
+
     def older_than(self, seconds: float) -> set[bytes]:
         """Name the ciphertexts, finished or not, that nobody has written to for so long."""
         before = time.time() - seconds

@@ -86,8 +86,11 @@ class HandOut:
         with self._store.reads() as reads:
             row = reads.message(digest)
             went = row is not None and member in went_to(reads, digest)
+            erased = bool(reads.erased([digest]))
         if row is None or not went:
             raise Rejected("unknown_id", "no such message went to this member")
+        if erased:
+            raise Rejected("erased", "the message and its attachments were erased")
         return attachment.described(wire.parse_header(row.header), number)
 
 

@@ -14,14 +14,15 @@ from paiza_wire.attachment import PIECE_BYTES
 def verify_attachments(scan: Scan, folder: Path, part: Part, step: Step) -> None:
     """Re-hash the file of every attachment that was sent from here, or received whole; each file once.
 
-    What is awaited, and what officers bring that no message names yet, may come or go at any time.
+    What was erased has none. What is awaited, and what officers bring that no message names yet, may come or go at any
+    time.
     """
     looked_at: set[bytes] = set()
     size = 0
     for rows in scan.rows(s.attachment):
         for row in rows:
             here = not row.source or row.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
-            if not here or row.ciphertext_sha256 in looked_at:
+            if not here or row.ciphertext_sha256 in looked_at or scan.erased([row.digest]):
                 continue
             looked_at.add(row.ciphertext_sha256)
             found = _check(part, folder / row.ciphertext_sha256.hex(), row.ciphertext_sha256, row.size)

@@ -119,7 +119,7 @@ def verify_messages(scan: Scan, said: Said, own: str, part: Part, step: Step) ->
             elif row.signed is not None:
                 bodies += 1
                 _check_body(part, row, annex_may_lack=row.digest in without_annex)
-            elif row.state != MessageState.REFUSED:
+            elif row.state != MessageState.REFUSED and not scan.erased([row.digest]):
                 _message(part, N_("The body of the message is missing."), row.digest)
         step(len(rows))
     part.counts = {"messages": scan.count(s.message), "bodies": bodies}
@@ -217,13 +217,20 @@ class Proofs:
         _same(part, "DELIVERED, REFUSED / proof", said.receipted, receipted)
         _same(part, "delivery / proof", settled, answers)
 
-    def _check(self, row: Any) -> bytes:
+    def check_entry(self, row: Any, of: str, index: int) -> log_pb2.LogEntry:
+        """Check that an entry kept of a member's log is proven to a checkpoint that its key signed; gives the entry."""
+        return self._proven(row, of, index)[0]
+
+    def _proven(self, row: Any, of: str, index: int) -> tuple[log_pb2.LogEntry, bytes]:
         # 1.
-        checkpoint = self._checkpoint(row.note_digest, row.member, row.register_version)
+        checkpoint = self._checkpoint(row.note_digest, of, row.register_version)
         # 2.
         hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
-        proven = log_pb2.ProvenEntry(entry=row.entry, index=row.log_index, inclusion_hashes=hashes)
-        entry = receipts.verify_entry(proven, checkpoint).entry
+        proven = log_pb2.ProvenEntry(entry=row.entry, index=index, inclusion_hashes=hashes)
+        return receipts.verify_entry(proven, checkpoint).entry, checkpoint.note
+
+    def _check(self, row: Any) -> bytes:
+        entry, note = self._proven(row, row.member, row.log_index)
         if row.kind == ProofKind.ANSWER:
             receipts.check_answer(entry, row.digest, self._own)
         elif row.kind == ProofKind.ORIGIN:
@@ -235,18 +242,15 @@ class Proofs:
             self._own,
         ):
             raise Rejected("bad_proof", "the entry is not the release of this message to us")
-        return checkpoint.note
+        return note
 
     def _check_passed_on(self, row: Any) -> bytes:
         """Check an entry of another member's log that says it passed a message on."""
-        checkpoint = self._checkpoint(row.note_digest, row.forwarder, row.register_version)
-        hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
-        proven = log_pb2.ProvenEntry(entry=row.entry, index=row.entry_index, inclusion_hashes=hashes)
-        entry = receipts.verify_entry(proven, checkpoint).entry
+        entry, note = self._proven(row, row.forwarder, row.entry_index)
         receipts.check_forwarded(entry, row.digest, row.forwarder)
         if entry.counterpart != row.holder:
             raise Rejected("bad_proof", "the entry names another holder")
-        return checkpoint.note
+        return note
 
     def _checkpoint(self, note_digest: bytes, of: str, register_version: bytes) -> VerifiedCheckpoint:
         key = (note_digest, of, register_version)

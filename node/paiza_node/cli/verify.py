@@ -21,6 +21,7 @@ from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.terminal import on_terminal, print_json
 from paiza_node.cli.verified_approvals import verify_approvals
 from paiza_node.cli.verified_attachments import verify_attachments
+from paiza_node.cli.verified_erasures import verify_erasures
 from paiza_node.cli.verified_log import Said, verify_log
 from paiza_node.cli.verified_rows import Proofs, verify_messages, verify_rows
 from paiza_node.config import Config
@@ -36,6 +37,7 @@ NAMES = {
     "proofs": N_("proofs"),
     "approvals": N_("approvals"),
     "attachments": N_("attachments"),
+    "erasures": N_("erasures"),
 }
 
 
@@ -84,10 +86,14 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
             verify_messages(scan, said, config.member, part, step)
         yield part
         with _part("proofs", _count(scan, "proof"), quiet=quiet) as (part, step):
-            Proofs(scan, reader, config.member).verify(said, part, step)
+            proofs = Proofs(scan, reader, config.member)
+            proofs.verify(said, part, step)
         yield part
         with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
             verify_approvals(scan, said.signed, part, step)
+        yield part
+        with _part("erasures", _count(scan, "erasure", "erased", "erasure_answer"), quiet=quiet) as (part, step):
+            verify_erasures(scan, proofs, config.member, part, step)
         yield part
         with _part("attachments", _count(scan, "attachment"), quiet=quiet) as (part, step):
             verify_attachments(scan, config.data / "attachments", part, step)

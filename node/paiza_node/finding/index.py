@@ -8,6 +8,7 @@ new rules of folding, begin the index anew. What cannot be opened any more (an e
 import asyncio
 import hmac
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -148,7 +149,8 @@ class Index:
 
 
 def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int) -> None:
-    pen.tx.add_indexed(batch)
+    erased = pen.tx.erased_seqs([each.seq for each in batch])  # after it was read, and before this
+    pen.tx.add_indexed([replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch])
     pen.tx.put_counter(CURSOR, last)
 
 

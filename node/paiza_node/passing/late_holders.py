@@ -1,8 +1,9 @@
-"""Late holders: a recall or correction goes after its message, to those to whom others pass that on later.
+"""Late holders: a recall, correction or request to erase goes after its message, to whom others pass that on later.
 
 Its officers address everyone who holds the message when they write it. Whoever passes a message on tells its author's
 node, and a node that has not heard of the recall yet may still do so. So the author's node looks, whenever it is told
-of a new holder and once at its start, and passes its own recalls and corrections on to whom they have not reached.
+of a new holder and once at its start, and passes its own recalls, corrections and requests to erase on to whom they
+have not reached.
 """
 
 import asyncio
@@ -75,7 +76,7 @@ class LateHolders:
         with self._store.reads() as reads:
             found = [
                 listed.row
-                for kind in (thread.RECALL, thread.CORRECTION)
+                for kind in (thread.RECALL, thread.CORRECTION, thread.ERASURE)
                 for listed in reads.list_messages(MessageQuery(received=False, kind=kind, limit=LOOKED_AT), "")
             ]
             return [each for row in found for each in self._owed(reads, row)]
@@ -86,14 +87,25 @@ class LateHolders:
             rows = [row for digest in told if (row := reads.message(digest)) and row.state is MessageState.RELEASED]
             marks = reads.marks(rows)
             afterwards = {each for mark in marks.values() for each in (*mark.recalled_by, *mark.corrected_by)}
+            requests = reads.children([row.digest for row in rows], (thread.ERASURE,))
+            afterwards |= {each for children in requests.values() for each in children}
             found = [row for digest in sorted(afterwards) if (row := reads.message(digest))]
             return [each for row in found for each in self._owed(reads, row)]
 
     def _owed(self, reads: Reads, row: MessageRow) -> list[tuple[bytes, str]]:
-        """Give the active members that hold what a recall or correction of ours concerns and were not sent it."""
+        """Give the active members that hold what a recall, correction or request to erase of ours concerns.
+
+        Those it was sent to are left out.
+        """
         header = message_pb2.Header.FromString(row.header)
+        if row.state is not MessageState.RELEASED:
+            return []
         reached = {header.author, *(each.member for each in header.recipients)}
         reached |= {recipient for recipient, _index, _state in reads.forwarded_indices(row.digest)}
-        holders = {member for digest in thread.concerned(header) for member in taking_back.holders(reads, digest)}
+        holders = {
+            member
+            for digest in (*thread.concerned(header), *thread.to_be_erased(header))
+            for member in taking_back.holders(reads, digest)
+        }
         active = {member.id for member in self._registers.current.active_members()}
         return [(row.digest, member) for member in sorted((holders - reached) & active)]

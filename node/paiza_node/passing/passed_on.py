@@ -17,6 +17,7 @@ from paiza_domain import kinds, validation
 from paiza_node.attachments.attached import awaited
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
+from paiza_node.erasing import requests
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
 from paiza_node.passing import grants, taking_back
@@ -294,6 +295,7 @@ class TakePassedOn:
         pen.tx.add_messages([row])
         self._desks.make_work(pen.tx, [row])
         taking_back.note_received(pen, self._node_id, [row])
+        requests.note_received(pen, self._member, self._node_id, [row])
         proof = ForeignProof(
             digest=item.digest,
             member=header.author,

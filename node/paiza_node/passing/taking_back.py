@@ -48,7 +48,7 @@ def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Cal
     """
     concerned = thread.concerned(header)
     # 1.
-    targets = [_own(reads, digest, member) for digest in concerned]
+    targets = [own_message(reads, digest, member) for digest in concerned]
     if any(target.kind == thread.RECALL for target in targets):
         raise Rejected("invalid_header", "parent_digests: a recall is final")
     if header.kind == thread.RECALL and any(thread.is_step(target.kind) for target in targets):
@@ -59,10 +59,11 @@ def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Cal
     if header.kind == thread.CORRECTION:
         _check_replacement(reads, header, targets, member)
     # 3.
-    _check_holders(reads, header, concerned, is_active)
+    check_holders(reads, header, concerned, is_active)
 
 
-def _own(reads: Reads, digest: bytes, member: str) -> MessageRow:
+def own_message(reads: Reads, digest: bytes, member: str) -> MessageRow:
+    """Give a message of our own that is to be taken back; Rejected where it is not here, or not ours."""
     row = reads.message(digest)
     if row is None:
         raise Rejected("unknown_id", "what is taken back or corrected is not here")
@@ -75,14 +76,15 @@ def _check_replacement(reads: Reads, header: message_pb2.Header, targets: Collec
     others = header.parent_digests[1:]
     if len(others) > 1:
         raise Rejected("invalid_header", "parent_digests: one message replaces the corrected one")
-    kinds = {_own(reads, digest, member).kind for digest in others} | {target.kind for target in targets}
+    kinds = {own_message(reads, digest, member).kind for digest in others} | {target.kind for target in targets}
     if len(kinds) > 1:
         raise Rejected("invalid_header", "parent_digests: a message is replaced by one of its kind")
 
 
-def _check_holders(
+def check_holders(
     reads: Reads, header: message_pb2.Header, concerned: Iterable[bytes], is_active: Callable[[str], bool]
 ) -> None:
+    """Refuse ("holder_missing") what is not addressed to every active member that holds what it concerns."""
     named = {recipient.member for recipient in header.recipients}
     owed = {holder for digest in concerned for holder in holders(reads, digest)} - {header.author}
     if missing := sorted(holder for holder in owed - named if is_active(holder)):

@@ -113,12 +113,14 @@ class AttachmentReads:
         return int(self._connection.execute(query).scalar_one_or_none() or 0)
 
     def named_ciphertexts(self, ciphertexts: Collection[bytes]) -> set[bytes]:
-        """Give those of these ciphertexts that an upload or a message here names."""
+        """Give those of these ciphertexts that an upload or a message here names whose content was not erased."""
         found: set[bytes] = set()
         wanted = list(ciphertexts)
         for block in blocks(wanted):
-            for column in (s.upload.c.ciphertext_sha256, s.attachment.c.ciphertext_sha256):
-                found |= set(self._connection.execute(select(column).where(column.in_(block))).scalars())
+            uploaded, attached = s.upload.c.ciphertext_sha256, s.attachment.c.ciphertext_sha256
+            living = s.attachment.c.digest.not_in(select(s.erased.c.digest))
+            found |= set(self._connection.execute(select(uploaded).where(uploaded.in_(block))).scalars())
+            found |= set(self._connection.execute(select(attached).where(attached.in_(block), living)).scalars())
         return found
 
     def attachment_proofs(self, digest: bytes) -> list[AttachmentProof]:

@@ -4,10 +4,22 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
 from paiza.v1 import message_pb2, officer_pb2
-from paiza_node.model import DeliveryRow, Outgoing, QueueSummary, Slot
+from paiza_node.model import DeliveryRow, Outgoing, Passing, QueueSummary, Slot
 from paiza_node.store import schema as s
 from paiza_node.store.rows import delivery_row, from_micros, to_micros
 from paiza_node.store.statements import Lookup, blocks
@@ -126,13 +138,21 @@ _WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
 }
 
 
+# What was erased is not sent; word that it was passed on needs no body, and goes all the same.
+_CAN_GO: Final = or_(
+    s.message_body.c.signed.is_not(None), s.delivery.c.passing == literal_column(str(int(Passing.NOTICE)))
+)
+_NOTHING: Final = literal(b"", LargeBinary())
+
+
 def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[Any]:
     d = s.delivery.c
     return (
-        select(d.id, func.length(s.message_body.c.signed))
-        .join(s.message_body, s.message_body.c.seq == d.message_seq)
+        select(d.id, func.coalesce(func.length(s.message_body.c.signed), literal_column("0")))
+        .outerjoin(s.message_body, s.message_body.c.seq == d.message_seq)
         .where(
             d.state == _WAITING,
+            _CAN_GO,
             d.recipient == bindparam("recipient"),
             *_WAITS_FOR[slot],
             d.id > bindparam("after"),
@@ -149,12 +169,12 @@ _OUTGOING: Final = (
         s.delivery.c.id,
         s.delivery.c.digest,
         s.delivery.c.attempts,
-        s.message_body.c.signed,
+        func.coalesce(s.message_body.c.signed, _NOTHING),
         s.delivery.c.released_index,
         s.log_entry.c.entry,
         s.delivery.c.passing,
     )
-    .join(s.message_body, s.message_body.c.seq == s.delivery.c.message_seq)
+    .outerjoin(s.message_body, s.message_body.c.seq == s.delivery.c.message_seq)
     .join(s.log_entry, s.log_entry.c.index == s.delivery.c.released_index)
 )
 _DUE: Final = {

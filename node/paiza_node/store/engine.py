@@ -10,12 +10,15 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import QueuePool
 
 from paiza_node.errors import N_, NodeStopped
+from paiza_wire.errors import Unavailable
 
 READ_CONNECTIONS: Final = 4  # reads are short and the machine has few cores
 SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory aim under load is 250 MB
 SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
 SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB
 BUSY_SECONDS: Final = 30  # a reader of another process (status, verify) may hold the file for a moment
+PURGE_WAIT_MILLISECONDS: Final = 500  # for readers to end before the write-ahead log is cut
+PURGED: Final = ("message_body", "term_token", "log_text")  # tables that erasures delete from
 ADVISORY_LOCK: Final = 0x7061697A61  # "paiza": one writer per PostgreSQL database
 
 
@@ -71,6 +74,8 @@ def _prepare_sqlite(engine: Engine, cache_kib: int, *, read_only: bool) -> None:
             "PRAGMA foreign_keys = OFF"
         )  # the ledger writes parents first; the check would cost a look-up a row
         cursor.execute("PRAGMA temp_store = MEMORY")
+        # What is deleted is overwritten with zeros: an erased ciphertext must not lie on in a free page.
+        cursor.execute("PRAGMA secure_delete = ON")
         if read_only:
             cursor.execute("PRAGMA query_only = ON")
         cursor.close()
@@ -88,6 +93,33 @@ def _prepare_postgresql(engine: Engine) -> None:
         connection.execute("SET synchronous_commit = on")
         connection.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.autocommit = False
+
+
+def purge(connection: Connection) -> None:
+    """Have the database let go of what was deleted from its tables; Unavailable("busy") where somebody still reads it.
+
+    The connection must be in no transaction.
+    """
+    if connection.dialect.name == "sqlite":
+        _cut_wal(connection)
+        return
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    connection.exec_driver_sql(f"VACUUM {', '.join(PURGED)}")
+
+
+def _cut_wal(connection: Connection) -> None:
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    cursor = raw.cursor()
+    try:
+        # While it waits for readers nobody writes: not long, it is tried again.
+        cursor.execute(f"PRAGMA busy_timeout = {PURGE_WAIT_MILLISECONDS}")
+        busy, _pages, _moved = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.close()
+    if busy:
+        raise Unavailable("busy", "somebody reads the database, so its write-ahead log cannot be cut", 1.0)
 
 
 class WriterLock:

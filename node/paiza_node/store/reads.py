@@ -36,6 +36,7 @@ from paiza_node.store.approvals import ApprovalReads
 from paiza_node.store.attachments import AttachmentReads
 from paiza_node.store.deliveries import DeliveryReads
 from paiza_node.store.desks import DeskReads, seen_by
+from paiza_node.store.erasures import ErasureReads
 from paiza_node.store.findings import FindingReads
 from paiza_node.store.oversight import OversightReads
 from paiza_node.store.parents import ParentReads
@@ -56,6 +57,7 @@ class SqlReads(
     AttachmentReads,
     DeliveryReads,
     DeskReads,
+    ErasureReads,
     SearchReads,
     FindingReads,
     OversightReads,

@@ -33,7 +33,8 @@ from paiza_node.store import schema as s
 from paiza_node.store.approvals import ApprovalWrites
 from paiza_node.store.attachments import AttachmentWrites
 from paiza_node.store.desks import DeskWrites
-from paiza_node.store.engine import WriterLock, parse_url, reader_engine, take_advisory_lock, writer_engine
+from paiza_node.store.engine import WriterLock, parse_url, purge, reader_engine, take_advisory_lock, writer_engine
+from paiza_node.store.erasures import ErasureWrites
 from paiza_node.store.findings import FindingWrites
 from paiza_node.store.migrate import migrate
 from paiza_node.store.oversight import OversightWrites
@@ -53,6 +54,7 @@ class SqlTransaction(
     ApprovalWrites,
     AttachmentWrites,
     DeskWrites,
+    ErasureWrites,
     SearchWrites,
     FindingWrites,
     OversightWrites,
@@ -334,6 +336,21 @@ class SqlStore:
                 select(s.message_body.c.signed).select_from(joined).where(s.message.c.digest == digest)
             )
             return found
+
+    def purge(self) -> None:
+        """Empty what the database keeps of what was deleted from its tables; Unavailable("busy") where it cannot now.
+
+        SQLite: the write-ahead log is folded in and cut to nothing; pages were overwritten when rows were deleted.
+        PostgreSQL: dead rows are taken away. What it wrote ahead, and the blocks of a disk, are beyond its reach: that
+        is why disks are encrypted.
+        """
+        try:
+            with self._readers.connect() as connection:
+                purge(connection)
+        except OperationalError as error:
+            raise Unavailable("database_unavailable", f"the database failed: {_said(error)}") from error
+        except PoolTimeout as error:
+            raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
 
     def describe(self) -> str:
         """Name the database and its version."""
