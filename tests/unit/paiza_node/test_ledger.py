@@ -54,6 +54,9 @@ class FailingStore:
         """Read from the real store."""
         return self.inner.signed(digest)
 
+    def purge(self) -> None:
+        """Nothing is erased here."""
+
     def describe(self) -> str:
         """Describe the real store."""
         return self.inner.describe()
