@@ -164,7 +164,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "log_damaged": Remedy(N_("The node's own log is damaged."), _ASK_OPERATOR),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
+        "log_in_default": Remedy(N_("A log was not proven, on demand, to have only grown."), _TELL_AUDITOR),
+        "log_proven": Remedy(N_("A log that was in default was proven."), N_("Nothing needs to be done.")),
         "log_rolled_back": Remedy(N_("The node's database is older than what it signed before."), _ASK_OPERATOR),
+        "log_stale": Remedy(N_("A log shows, again and again, less than is known of it."), _TELL_AUDITOR),
         "malformed": Remedy(N_("What was received is not well formed."), _TELL_AUDITOR),
         "marks_incompatible": Remedy(
             N_("The marks of the parts allow nothing in common."), N_("Write a message for each of them.")

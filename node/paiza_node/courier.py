@@ -254,6 +254,10 @@ class Courier:
         response = await self._peer.fetch_messages(request)
         return response, await self.accept(response.growth)
 
+    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+        """Ask the peer to prove that its log grew; nothing of the answer is verified here."""
+        return await self._peer.prove_growth(request)
+
     async def _settled(self, sent: Sent) -> None:
         await self._settle(sent)
         self.health = PeerHealth(reachable=True, last_seen=self._context.clock())

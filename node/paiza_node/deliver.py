@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
 from paiza_node.context import Context
 from paiza_node.courier import Courier
 from paiza_node.ledger import Pen
@@ -60,6 +60,15 @@ class Deliver:
         if courier is None:
             raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
         return courier
+
+    async def prove_growth(
+        self, member: str, request: exchange_pb2.ProveGrowthRequest
+    ) -> exchange_pb2.ProveGrowthResponse:
+        """Ask a member to prove that its log grew."""
+        courier = self.couriers.get(member)
+        if courier is None:
+            raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
+        return await courier.prove_growth(request)
 
     async def run(self) -> None:
         """Keep couriers for the members of the register and give up what expired, for as long as the node runs."""

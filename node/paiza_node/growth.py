@@ -5,19 +5,20 @@ assumed to know ("Log", *Growth*, in proto/README.md). What is accepted here is 
 in the same commit as what it carried; after a crash the stored one is an earlier link of the same chain.
 
 Where two checkpoints that a log signed contradict each other, that log is forked: both are kept, and nothing of it is
-accepted until an administrator decides. What was not proven is a doubt, and doubts are `witness.convictions`' to
-settle.
+accepted until an administrator decides. What it signed and was not proven is a doubt (`paiza_node.doubts`), and doubts
+are `witness.convictions`' to settle.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
+from paiza_node.doubts import Doubts, Signed
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Finding, FindingKind, FindingState, KnownLog
 from paiza_register.model import Member
@@ -31,7 +32,6 @@ from paiza_wire.notes import VerifierKey
 MAX_GROWTH_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
 MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
 MAX_VERIFIED: Final = 1024  # notes whose signature was checked and need not be again: the same come with every exchange
-MAX_DOUBTS: Final = 64  # checkpoints that were not proven and wait to be asked about; more are forgotten
 STALE_ALARM: Final = 16  # exchanges in a row in which a log shows less than is known of it
 
 log = structlog.get_logger("paiza.growth")
@@ -72,11 +72,12 @@ class KnownLogs:
         self._past: dict[str, OrderedDict[int, VerifiedCheckpoint]] = {}
         self._shown: dict[str, VerifiedCheckpoint] = {}  # the largest that a log signed, proven or not
         self._verified: OrderedDict[tuple[str, bytes], VerifiedCheckpoint] = OrderedDict()
+        self._signed = Signed()
         self._forks: dict[str, bytes] = {}
         self._forgiven: dict[str, int] = {}
         self.unrecorded_forks: list[tuple[str, Fork]] = []
         """Forks that were found and do not yet stand in our own log, with the member."""
-        self.doubts: list[tuple[str, VerifiedCheckpoint]] = []
+        self.doubts = Doubts()
         """Checkpoints that a member's log signed and did not prove to belong to what is known of it."""
         self.exchanges: dict[str, int] = {}
         """How often each member's log was accepted."""
@@ -89,7 +90,7 @@ class KnownLogs:
         if finding.kind is not FindingKind.FORK:
             return
         if finding.state is FindingState.OPEN:
-            self._forks[finding.member] = finding.proof
+            self._forks[finding.origin] = finding.proof
         self._forgiven[finding.origin] = max(self._forgiven.get(finding.origin, 0), finding.forgiven_size)
 
     def size(self, member: str) -> int:
@@ -112,10 +113,10 @@ class KnownLogs:
 
     def forked(self, member: str) -> bool:
         """Say whether a member's log was found forked and nobody decided on it."""
-        return member in self._forks
+        return self._origin(member) in self._forks
 
     def fork_proofs(self) -> dict[str, bytes]:
-        """Give what shows the forks that nobody decided on, by member."""
+        """Give what shows the forks that nobody decided on, by the origin of the log."""
         with self._lock:
             return dict(self._forks)
 
@@ -150,7 +151,7 @@ class KnownLogs:
             try:
                 self._check_contains(member.id, larger, smaller, growth.consistency_hashes)
             except Unavailable:
-                self._doubt(member.id, checkpoint)
+                self._doubt(member.id, checkpoint, told_by=member.id)
                 raise
             self._count(member.id, checkpoint, known)
             self._chain(checkpoint)
@@ -158,7 +159,7 @@ class KnownLogs:
 
     def check_trusted(self, member: str) -> None:
         """Refuse a member whose log was found forked."""
-        if member in self._forks:
+        if self.forked(member):
             raise Rejected("log_forked", f"the log of {member} showed two histories")
 
     def compare(self, member: str, checkpoint: VerifiedCheckpoint) -> bool:
@@ -170,31 +171,69 @@ class KnownLogs:
                 if known.size == checkpoint.size
                 else self._past.get(known.origin, OrderedDict()).get(checkpoint.size)
             )
-            if same is None:
-                return False
-            if same.root != checkpoint.root:
+            other = same or self._signed.at(checkpoint.origin, checkpoint.size)
+            if other is not None and other.root != checkpoint.root:
                 if self.forgiven(checkpoint):
                     raise Unavailable("growth_not_proven", f"{member} shows what was decided against")
-                raise self.convict(member, fork_proofs.one_size(same, checkpoint))
-            return True
+                raise self.convict(member, fork_proofs.one_size(other, checkpoint))
+            return same is not None
+
+    def hear(self, member: Member, note: bytes, told_by: str) -> None:
+        """Take a note of a member's log that somebody else holds: what is not known of that log becomes a doubt.
+
+        Unavailable("bad_checkpoint") where that log did not sign it, Rejected("log_forked") where it contradicts what
+        that log signed.
+        """
+        checkpoint = self.verify(member, note)
+        with self._lock:
+            if self.forked(member.id) or checkpoint.size == 0 or self.forgiven(checkpoint):
+                return
+            if not self.compare(member.id, checkpoint):
+                self._doubt(member.id, checkpoint, told_by)
 
     def convict(self, member: str, fork: Fork) -> Rejected:
         """Keep what shows that a member's log is forked; gives the refusal to raise."""
         with self._lock:
-            if member not in self._forks:
-                self._forks[member] = fork.proof
+            if fork.origin not in self._forks:
+                self._forks[fork.origin] = fork.proof
                 self.unrecorded_forks.append((member, fork))
+                self.doubts.forget(member)
                 log.critical("log_forked", member=member, origin=fork.origin, size=fork.size)
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
 
-    def pardon(self, member: str, sizes: dict[str, int]) -> None:
-        """Trust a member's log again: of what it signed up to these sizes, by origin, nothing counts against it."""
+    def learn_fork(self, member: Member, proof: bytes) -> bool:
+        """Take what somebody else says shows a fork; says whether it is one that is new here.
+
+        Rejected where it does not hold by the key that the register names for that log: nobody's word counts.
+        """
+        key = VerifierKey.from_vkey(member.log_key(fork_proofs.proof_origin(proof)).vkey)
         with self._lock:
-            self._forks.pop(member, None)
-            self._forgiven.update({origin: max(size, self._forgiven.get(origin, 0)) for origin, size in sizes.items()})
+            if key.name in self._forks:
+                return False
+            fork = fork_proofs.verify(proof, key)
+            if fork.size <= self._forgiven.get(fork.origin, 0):
+                return False
+            self.convict(member.id, fork)
+            return True
+
+    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+        """Trust a member's logs again: of what they signed up to these sizes, by origin, nothing counts against them.
+
+        What was known of them is forgotten: which of its histories a log goes on with is for it to show, from nothing.
+        """
+        with self._lock:
+            for origin, size in sizes.items():
+                self._forgiven[origin] = max(size, self._forgiven.get(origin, 0))
+                for held in (self._forks, self._links, self._past, self._shown):
+                    held.pop(origin, None)
+                self._signed.forget(origin)
+            for noted in [noted for noted, each in self._verified.items() if each.origin in sizes]:
+                del self._verified[noted]  # what is shown again is remembered again
+            self.doubts.forget(member)
+            self.stale.pop(member, None)
 
     def largest_shown(self, origin: str) -> int:
-        """Give the largest size that the log of this origin signed, as far as we ever heard."""
+        """Give the largest size that the log of this origin signed, as far as was heard since the start."""
         shown = self._shown.get(origin)
         return max(self._known(origin).size, shown.size if shown is not None else 0)
 
@@ -222,6 +261,7 @@ class KnownLogs:
             shown = self._shown.get(checkpoint.origin)
             if shown is None or shown.size < checkpoint.size:
                 self._shown[checkpoint.origin] = checkpoint
+            self._signed.remember(checkpoint)
         return checkpoint
 
     def accept_between(
@@ -232,6 +272,7 @@ class KnownLogs:
         That is so where two exchanges with one peer overlapped. Unavailable where the log moved on in between.
         """
         with self._lock:
+            self.compare(member.id, checkpoint)
             base = self._known(checkpoint.origin)
             if base.size not in {each.from_size for each in proof.proofs}:
                 raise Unavailable("growth_mismatch", f"{member.id} gave no proof from size {base.size}")
@@ -248,34 +289,59 @@ class KnownLogs:
         """See that a link of the chain, and other checkpoints of the log, all lead to the one that the log now shows.
 
         Gives the newer one, which is then the known one; where the known one moved on meanwhile, it is a doubt of its
-        own. Unavailable where something is not proven, Rejected("log_forked") where the proof shows another history.
+        own. Rejected("log_forked") where the proof of any shows another history, Unavailable where something is not
+        proven: what is proven then counts all the same, if the link is.
         """
         self.check_trusted(member.id)
         newest = self.verify(member, proof.checkpoint)
         with self._lock:
             self.compare(member.id, newest)
             given = {each.from_size: each for each in proof.proofs}
+            failures: list[Unavailable] = []
+            proven: list[VerifiedCheckpoint] = []
             for earlier in (base, *doubted):
-                shown = given.get(earlier.size)
-                if shown is None or earlier.size > newest.size:
-                    raise Unavailable("growth_not_proven", f"{member.id} gave no proof from size {earlier.size}")
-                self._check_contains(member.id, newest, earlier, shown.hashes, shown.from_root)
-            if self._known(newest.origin) == base:
-                self._count(member.id, newest, base)
-                self._chain(newest)
-                for earlier in doubted:
-                    self._remember(earlier)
-            elif not self.compare(member.id, newest):
-                self._doubt(member.id, newest)
+                shown = given.get(earlier.size, exchange_pb2.GrowthProof())
+                try:
+                    if earlier.size > newest.size or earlier.size not in given:
+                        detail = f"{member.id} gave no proof from size {earlier.size}"
+                        raise Unavailable("growth_not_proven", detail)  # noqa: TRY301 - gathered with the others
+                    self._check_contains(member.id, newest, earlier, shown.hashes, shown.from_root)
+                    proven.append(earlier)
+                except Unavailable as error:
+                    failures.append(error)
+            if base in proven:
+                self._take_newer(member.id, base, newest, proven[1:])
+            if failures:
+                self._doubt(member.id, newest, told_by=member.id)
+                raise failures[0]
         return newest
+
+    def _take_newer(
+        self, member: str, base: VerifiedCheckpoint, newest: VerifiedCheckpoint, proven: Sequence[VerifiedCheckpoint]
+    ) -> None:
+        # Both lead to the newest, so they do not contradict each other, whatever became known meanwhile.
+        for earlier in proven:
+            self._remember(earlier)
+            self.doubts.settled(member, earlier)
+        if self._known(newest.origin) == base:
+            self._count(member, newest, base)
+            self._chain(newest)
+        elif not self.compare(member, newest):
+            self._doubt(member, newest, told_by=member)
 
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> KnownLog:
         """Give what is to be stored in the commit of what the checkpoint carried."""
         return KnownLog(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
 
     def write_forks(self, pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
-        """Log these forks, and keep what shows each: the proof needs no more than it."""
+        """Log these forks, and keep what shows each: the proof needs no more than it. Those that are kept are left."""
         for member, fork in forks:
+            held = pen.tx.findings(member)
+            if any(
+                (each.kind, each.origin, each.state) == (FindingKind.FORK, fork.origin, FindingState.OPEN)
+                for each in held
+            ):
+                continue
             entry = log_pb2.LogEntry(
                 event=log_pb2.LOG_EVENT_FORK_FOUND,
                 counterpart=member,
@@ -324,9 +390,9 @@ class KnownLogs:
         if self.stale[member] == STALE_ALARM:
             log.critical("log_stale", member=member, shown_size=checkpoint.size, known_size=known.size)
 
-    def _doubt(self, member: str, checkpoint: VerifiedCheckpoint) -> None:
-        if len(self.doubts) < MAX_DOUBTS:
-            self.doubts.append((member, checkpoint))
+    def _doubt(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
+        if not self.forgiven(checkpoint):
+            self.doubts.add(member, checkpoint, told_by)
 
     def _origin(self, member: str) -> str:
         return self._newest_origin(member) if self._newest_origin is not None else self._newest.get(member, "")

@@ -203,6 +203,11 @@ class Ledger:
         with self._lock:
             return self._tree.consistency_proof(size1, size2)
 
+    def root(self, size: int) -> bytes:
+        """Give the root that the log had at a size."""
+        with self._lock:
+            return self._tree.root(size)
+
     def close(self) -> None:
         """Finish what waits, then end the thread."""
         self._waiting.put((LAST, next(self._numbers), None))

@@ -48,7 +48,7 @@ from paiza_wire.errors import Rejected, Unavailable
 
 MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signature
 MAX_IN_THREAD: Final = 2048  # messages of one member in one thread: to see where it stands it is read whole
-MAX_SIZES: Final = 4  # of one proof of growth
+MAX_SIZES: Final = 32  # of one proof of growth; what is known of a log and every doubt about it
 PROTOCOL_VERSION: Final = 1
 
 
@@ -100,21 +100,28 @@ class Receive:
         return exchange_pb2.HandshakeResponse(
             protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
             register_version=self._registers.version,
-            known_checkpoint=self._logs.note(member.id),
+            known_checkpoint=self._logs.largest_note(member.id),
             own_checkpoint=self._ledger.checkpoint.note,
         )
 
-    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+    async def prove_growth(
+        self, member: Member, request: exchange_pb2.ProveGrowthRequest
+    ) -> exchange_pb2.ProveGrowthResponse:
         """Prove that our log grew from each of these sizes to its current checkpoint."""
         if len(request.sizes) > MAX_SIZES:
             raise Rejected("too_large", f"at most {MAX_SIZES} sizes are proven at once")
         checkpoint = self._ledger.checkpoint
         if any(size > checkpoint.size for size in request.sizes):
+            self._suspect(member.id)  # it may hold more of our log than there is, which its handshake must show
             raise Rejected("growth_mismatch", "a size is larger than our log")
         return exchange_pb2.ProveGrowthResponse(
             checkpoint=checkpoint.note,
             proofs=[
-                exchange_pb2.GrowthProof(from_size=size, hashes=self._ledger.prove_growth(size, checkpoint.size))
+                exchange_pb2.GrowthProof(
+                    from_size=size,
+                    hashes=self._ledger.prove_growth(size, checkpoint.size),
+                    from_root=self._ledger.root(size),
+                )
                 for size in request.sizes
             ],
         )

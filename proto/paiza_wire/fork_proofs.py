@@ -45,7 +45,12 @@ class Fork:
     @property
     def digest(self) -> bytes:
         """Give SHA-256 over both notes: what a FORK_FOUND entry names as its evidence."""
-        return sha256(self.first.note + self.second.note).digest()
+        return digest(self.first.note, self.second.note)
+
+
+def digest(first_note: bytes, second_note: bytes) -> bytes:
+    """Name two notes: SHA-256 over both."""
+    return sha256(first_note + second_note).digest()
 
 
 def one_size(one: VerifiedCheckpoint, other: VerifiedCheckpoint) -> Fork:
@@ -84,6 +89,19 @@ def read_origin(note: bytes) -> str:
         return Checkpoint.parse(parse_note(note).text).origin
     except Rejected as refused:
         raise Rejected("bad_checkpoint", refused.detail) from None
+
+
+def read_size(note: bytes) -> int:
+    """Give the size a note claims, verifying nothing; 0 for an empty one, ``Rejected`` if it is no checkpoint."""
+    return Checkpoint.parse(parse_note(note).text).size if note else 0
+
+
+def proof_origin(data: bytes) -> str:
+    """Give the origin that a proof claims to be about, verifying nothing; ``Rejected`` if it is none."""
+    try:
+        return read_origin(conviction_pb2.ForkProof.FromString(data).first_note)
+    except DecodeError:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
 
 
 def bare(note: bytes, key: VerifierKey) -> bytes:

@@ -28,9 +28,9 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
         return await receive(_member(caller), request)
 
     async def prove_growth(
-        _caller: Caller, request: exchange_pb2.ProveGrowthRequest
+        caller: Caller, request: exchange_pb2.ProveGrowthRequest
     ) -> exchange_pb2.ProveGrowthResponse:
-        return await receive.prove_growth(request)
+        return await receive.prove_growth(_member(caller), request)
 
     async def fetch(caller: Caller, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
         return await give(_member(caller), request)

@@ -11,7 +11,18 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import UpdateBase
@@ -184,14 +195,18 @@ class SqlTransaction(
         _ADD_ANSWER.run(self._connection, answers)
 
     def put_known_log(self, known: KnownLog) -> None:
-        """Store the largest accepted checkpoint of another member; a smaller one changes nothing."""
-        size = self._connection.execute(
-            select(s.known_log.c.size).where(s.known_log.c.member == known.member)
-        ).scalar_one_or_none()
-        if size is not None and size > known.size:
+        """Store the largest accepted checkpoint of another member; a smaller one of the same log changes nothing."""
+        held = self._connection.execute(
+            select(s.known_log.c.size, s.known_log.c.note).where(s.known_log.c.member == known.member)
+        ).one_or_none()
+        if held is not None and held.size > known.size and _origin_line(held.note) == _origin_line(known.note):
             return
         row = (known.member, known.size, known.root, known.note, to_micros(known.accepted_time))
         _PUT_KNOWN_LOG.run(self._connection, [row])
+
+    def drop_known_log(self, member: str) -> None:
+        """Forget what is known of a member's log: a person decided that it begins anew."""
+        self._connection.execute(delete(s.known_log).where(s.known_log.c.member == member))
 
     def put_officer(self, officer: Officer) -> None:
         """Store an officer of the own member."""
@@ -238,6 +253,10 @@ _PUT_KNOWN_LOG: Final = replacement(s.known_log)
 _PUT_OFFICER: Final = replacement(s.officer)
 _PUT_SETTING: Final = replacement(s.setting)
 _PUT_COUNTER: Final = replacement(s.counter)
+
+
+def _origin_line(note: bytes) -> bytes:
+    return note.split(b"\n", 1)[0]
 
 
 def _attempted(**changes: ColumnElement[Any]) -> UpdateBase:

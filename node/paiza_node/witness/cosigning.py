@@ -42,14 +42,21 @@ class Cosigned:
     size: int
     root: bytes
     time: datetime
+    origin: str = ""
 
 
 class Cosigner:
     """Decides which checkpoints this node cosigns. Belongs to one event loop."""
 
-    def __init__(self, stored: Mapping[str, int], condemned: Iterable[str] = ()) -> None:
-        """Begin with the sizes of the known logs in the store, and the members whose logs are not trusted."""
+    def __init__(
+        self, stored: Mapping[str, int], condemned: Iterable[str] = (), decided: Mapping[str, int] | None = None
+    ) -> None:
+        """Begin with the sizes of the known logs in the store, and the members whose logs are not trusted.
+
+        ``decided``: up to which size a person decided on the log of an origin; see `pardon`.
+        """
         self._stored = dict(stored)
+        self._decided = dict(decided or {})
         self._condemned = set(condemned)
         self._held: set[str] | None = set()
         self.last: dict[str, Cosigned] = {}
@@ -59,9 +66,16 @@ class Cosigner:
         """Cosign nothing more of a member's log: it showed two histories."""
         self._condemned.add(member)
 
-    def pardon(self, member: str) -> None:
-        """Cosign a member's log again: a person decided so."""
+    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+        """Cosign a member's log again: it was proven, or a person decided so on what it signed up to these sizes.
+
+        Up to there nothing is cosigned, ever: another history of that log may have been.
+        """
         self._condemned.discard(member)
+        for origin, size in sizes.items():
+            self._decided[origin] = max(size, self._decided.get(origin, 0))
+            self._stored.pop(member, None)
+            self.last.pop(member, None)
 
     def hold_all(self) -> None:
         """Cosign nothing of any log: what was cosigned before a restore is not known again yet."""
@@ -81,6 +95,8 @@ class Cosigner:
             raise Rejected("witness_held", f"what was cosigned of {member}'s log is not known again yet")
         if checkpoint.size < known_size:
             raise Rejected("stale_checkpoint", f"{known_size} entries of {member}'s log are known")
+        if checkpoint.size <= self._decided.get(checkpoint.origin, -1):
+            raise Rejected("stale_checkpoint", f"{member}'s log showed two histories up to this size")
         last = self.last.get(member)
         if last is not None:
             self._check_follows(member, last, checkpoint)
@@ -104,13 +120,15 @@ class Cosigner:
         last = self.last.get(member)
         if last is not None:
             self._check_follows(member, last, checkpoint)
-        self.last[member] = Cosigned(checkpoint.size, checkpoint.root, permit.time)
+        self.last[member] = Cosigned(checkpoint.size, checkpoint.root, permit.time, checkpoint.origin)
 
     def _check_trusted(self, member: str) -> None:
         if member in self._condemned:
             raise Rejected("log_forked", f"{member}'s log showed two histories")
 
     def _check_follows(self, member: str, last: Cosigned, checkpoint: VerifiedCheckpoint) -> None:
+        if checkpoint.origin != last.origin:
+            return  # a new log of that member, which its own rules admit
         if checkpoint.size < last.size:
             raise Rejected("stale_checkpoint", f"{member}'s log was cosigned with {last.size} entries")
         if checkpoint.size == last.size and checkpoint.root != last.root:

@@ -97,7 +97,7 @@ class ProveGrowthRequest(_message.Message):
     SIZES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Sizes of the called node's log to prove from; at most 4."""
+        """Sizes of the called node's log to prove from; at most 32."""
 
     def __init__(
         self,

@@ -1,0 +1,200 @@
+"""Convictions: doubts about other members' logs are settled, what is found is committed, and a person decides.
+
+What was heard is judged here and not in the exchange that brought it, so that no exchange waits for it. Findings are
+acted upon at once (a forked log is refused from the moment it is found) and committed as soon as the ledger takes them.
+
+A crash before that commit loses the finding, not what it rests on: what others hold is told again with every exchange,
+and the log is asked again. After it, the finding outlives every restart until an administrator decides (a fork), or
+until the log is proven (a default).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from paiza.v1 import conviction_pb2, exchange_pb2, log_pb2
+from paiza_node.context import Context
+from paiza_node.growth import record_fork
+from paiza_node.ledger import Pen
+from paiza_node.model import MAX_REASON, Finding, FindingKind, FindingState
+from paiza_node.witness.trials import FORKED, IN_DEFAULT, Default, Judge, Question
+from paiza_wire import fork_proofs
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+
+LOOK_SECONDS: Final = 1.0  # what is due is looked for this often; a doubt is asked about so soon
+MAX_ASKED: Final = 16  # members asked at the same time
+
+Prove = Callable[[str, exchange_pb2.ProveGrowthRequest], Awaitable[exchange_pb2.ProveGrowthResponse]]
+"""Asks a member's node; Unavailable where it refuses or does not answer."""
+
+log = structlog.get_logger("paiza.convictions")
+
+
+class Convictions:
+    """The duty of settling doubts, and the verb of deciding. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        context: Context,
+        judge: Judge,
+        prove: Prove,
+        *,
+        condemn: Callable[[str], None] = lambda _member: None,
+        pardon: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
+    ) -> None:
+        """Take what it needs.
+
+        ``condemn`` has nothing more of a member's log cosigned; ``pardon`` has it cosigned again, above these sizes by
+        origin.
+        """
+        self._context = context
+        self._judge = judge
+        self._prove = prove
+        self._condemn = condemn
+        self._pardon = pardon
+        self._heard: dict[str, tuple[Sequence[bytes], Sequence[conviction_pb2.ForkProof]]] = {}
+        self._wake = asyncio.Event()
+
+    def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[conviction_pb2.ForkProof]) -> None:
+        """Take what a member told, to be judged soon; what it told before and was not judged yet gives way to it."""
+        self._heard[teller] = (notes, proofs)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Judge, ask and record for as long as the node runs."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+            self._wake.clear()
+            try:
+                await self.step()
+            except Unavailable as error:
+                log.warning("convictions_not_recorded", reason=error.reason, detail=error.detail)
+
+    async def step(self) -> None:
+        """Judge what was heard, ask what is due, and commit what was found."""
+        context = self._context
+        register = context.registers.current
+        heard, self._heard = self._heard, {}
+        for teller, (notes, proofs) in heard.items():
+            # Signatures are verified: not on the loop that answers callers.
+            await asyncio.to_thread(self._judge.heard, teller, notes, proofs, register)
+        due = self._judge.due(register, context.clock())
+        for first in range(0, len(due), MAX_ASKED):
+            await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
+        await self._record()
+
+    async def _ask(self, question: Question) -> None:
+        try:
+            response = await self._prove(question.member, question.request)
+        except PaizaError as error:
+            self._judge.not_answered(question, error, self._context.clock())
+            return
+        member = self._context.registers.current.member(question.member)
+        self._judge.answered(member, question, response, self._context.clock())
+
+    async def _record(self) -> None:
+        """Commit what was found; what cannot be committed now is with the next step."""
+        context, judge = self._context, self._judge
+        for member in context.registers.current.members:
+            if context.logs.forked(member):
+                self._condemn(member)
+        await record_fork(context.ledger, context.logs)
+        begun, ended = list(judge.begun), list(judge.ended)
+        if not begun and not ended:
+            return
+        for default in begun:
+            self._condemn(default.member)
+        await context.ledger.commit(lambda pen: _write(pen, begun, ended))
+        judge.begun = [each for each in judge.begun if each not in begun]
+        judge.ended = [each for each in judge.ended if each not in ended]
+        for default, reason in ended:
+            if reason != FORKED and not context.logs.forked(default.member):
+                self._pardon(default.member, {})
+
+    def findings(self) -> list[Finding]:
+        """Give everything that was found, oldest first."""
+        with self._context.store.reads() as reads:
+            return reads.findings()
+
+    async def decide(self, index: int, reason_text: str, actor: str) -> Finding:
+        """Decide that a forked log is trusted again; logged with who decided and why.
+
+        What that log signed so far counts no more, as far as it is known here; it begins anew and shows itself from
+        nothing. All that was found stays. ``Rejected`` where no such fork stands, or no reason is given.
+        """
+        text = reason_text.strip()
+        if not text or len(text) > MAX_REASON:
+            raise Rejected("reason_missing", f"say why, in 1 to {MAX_REASON} characters")
+        logs = self._context.logs
+
+        def work(pen: Pen) -> Finding:
+            found = next((each for each in pen.tx.findings() if each.index == index), None)
+            if found is None or found.kind is not FindingKind.FORK or found.state is not FindingState.OPEN:
+                raise Rejected("unknown_id", f"no fork {index} waits for a decision")
+            size = max(logs.largest_shown(found.origin), *fork_sizes(found.proof))
+            entry = log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_CONVICTION_DECIDED,
+                actor=actor,
+                counterpart=found.member,
+                reason=FORKED,
+                evidence_sha256=fork_digest(found.proof),
+            )
+            ended_index = pen.append(entry, text=text)
+            pen.tx.end_finding(index, pen.now, ended_index, text, size)
+            known = pen.tx.known_logs().get(found.member)
+            if known is not None and fork_proofs.read_origin(known.note) == found.origin:
+                pen.tx.drop_known_log(found.member)
+            return next(each for each in pen.tx.findings(found.member) if each.index == index)
+
+        decided = (await self._context.ledger.commit(work)).result
+        # A crash here changes nothing: the next start restores the same from what was committed.
+        sizes = {decided.origin: decided.forgiven_size}
+        logs.pardon(decided.member, sizes)
+        self._pardon(decided.member, sizes)
+        log.warning("conviction_decided", member=decided.member, origin=decided.origin, actor=actor)
+        return decided
+
+
+def fork_sizes(proof: bytes) -> tuple[int, int]:
+    """Give the sizes of the two notes of a finding, as they say; 0 for one that is empty."""
+    notes = conviction_pb2.ForkProof.FromString(proof)
+    return fork_proofs.read_size(notes.first_note), fork_proofs.read_size(notes.second_note)
+
+
+def fork_digest(proof: bytes) -> bytes:
+    """Give what a log entry names as the evidence of a finding."""
+    notes = conviction_pb2.ForkProof.FromString(proof)
+    return fork_proofs.digest(notes.first_note, notes.second_note)
+
+
+def _write(pen: Pen, begun: Sequence[Default], ended: Sequence[tuple[Default, str]]) -> None:
+    """Log which logs are in default now and which no more, and keep the findings."""
+    for default in begun:
+        if _open_default(pen, default) is None:
+            index = pen.append(_entry(default, IN_DEFAULT))
+            pen.tx.add_finding(
+                Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, pen.now)
+            )
+    for default, reason in ended:
+        if (found := _open_default(pen, default)) is not None:
+            pen.tx.end_finding(found.index, pen.now, pen.append(_entry(default, reason)))
+
+
+def _open_default(pen: Pen, default: Default) -> Finding | None:
+    for each in pen.tx.findings(default.member):
+        if (each.kind, each.origin, each.state) == (FindingKind.DEFAULT, default.origin, FindingState.OPEN):
+            return each
+    return None
+
+
+def _entry(default: Default, reason: str) -> log_pb2.LogEntry:
+    return log_pb2.LogEntry(
+        event=log_pb2.LOG_EVENT_DEFAULT_FOUND,
+        counterpart=default.member,
+        reason=reason,
+        evidence_sha256=fork_digest(default.proof),
+    )
