@@ -1,7 +1,7 @@
 """Audit: what this node's log says, each entry with its proof. No content and no keys leave here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
@@ -24,8 +24,11 @@ SCAN_BLOCK: Final = 1000
 class Audit:
     """The verb of looking into the own log."""
 
-    def __init__(self, *, registers: Registers, ledger: Ledger, store: Store) -> None:
-        """Take what the verb needs."""
+    def __init__(
+        self, *, registers: Registers, ledger: Ledger, store: Store, convictions: Callable[[str], list[str]]
+    ) -> None:
+        """Take what the verb needs; ``convictions`` gives the reason codes of what speaks against a member's log."""
+        self._convictions = convictions
         self._registers = registers
         self._ledger = ledger
         self._store = store
@@ -112,8 +115,14 @@ class Audit:
                 response.witnessed_checkpoint = witnessed.note
             if since is not None:
                 response.unwitnessed_since_time.FromDatetime(since)
-            for known in reads.known_logs().values():
-                log = response.known_logs.add(member=known.member, checkpoint=known.note)
+            known_logs = reads.known_logs()
+        for member in sorted({*known_logs, *self._registers.last.members}):
+            known, convictions = known_logs.get(member), self._convictions(member)
+            if known is None and not convictions:
+                continue
+            log = response.known_logs.add(member=member, convictions=convictions)
+            if known is not None:
+                log.checkpoint = known.note
                 log.accepted_time.FromDatetime(known.accepted_time)
         return response
 

@@ -19,6 +19,7 @@ from paiza_node.config import Config
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.edge import metrics
+from paiza_node.edge.conviction_service import conviction_behaviours
 from paiza_node.edge.gate import Gate
 from paiza_node.edge.other_services import admin_behaviours
 from paiza_node.edge.server import admin_server, public_server
@@ -40,6 +41,7 @@ from paiza_node.rooms import VERSION, Ground, open_rooms
 from paiza_node.roster import load_officers, note_officers
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
+from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
 from paiza_register import RegisterReader, folder_fetch
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
@@ -206,7 +208,13 @@ async def _serve(
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
     ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader, node_keys.witness)
     rooms = open_rooms(ground, channel_keys)
-    operate = Operate(context, version=VERSION, deliver=rooms.deliver, witnessing=rooms.witness.witnessing)
+    operate = Operate(
+        context,
+        version=VERSION,
+        deliver=rooms.deliver,
+        witnessing=rooms.witness.witnessing,
+        convictions=rooms.witness.judge.convictions,
+    )
     server, health = public_server(
         listen=config.listen,
         gate=Gate(config.member, registers, lambda: officers, _now),
@@ -217,7 +225,13 @@ async def _serve(
         register=lambda: registers.current,
         with_reflection=config.reflection,
     )
-    admin = admin_server(config.admin_socket, admin_behaviours(operate, partial(_note_backup, config, ledger)))
+    admin = admin_server(
+        config.admin_socket,
+        {
+            **admin_behaviours(operate, partial(_note_backup, config, ledger)),
+            **conviction_behaviours(rooms.witness.convictions),
+        },
+    )
     if peers_fetch is not None:
         peers_fetch.connect(lambda: registers.last, channel_keys)
     if config.metrics_listen:
@@ -289,6 +303,8 @@ async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) 
             metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
             metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
             metrics.PEER_UP.labels(peer.member).set(peer.reachable)
+            for reason in (FORKED, IN_DEFAULT, STALE):
+                metrics.CONVICTIONS.labels(peer.member, reason).set(reason in peer.convictions)
         await asyncio.sleep(METRICS_SECONDS)
 
 

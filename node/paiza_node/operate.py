@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -43,8 +44,10 @@ class Operate:
         version: str,
         deliver: Deliver,
         witnessing: Witnessing,
+        convictions: Callable[[str], list[str]],
     ) -> None:
-        """Take what the verbs need."""
+        """Take what the verbs need; ``convictions`` gives the reason codes of what speaks against a member's log."""
+        self._convictions = convictions
         self._member = context.member
         self._version = version
         self._registers = context.registers
@@ -85,6 +88,7 @@ class Operate:
                 known_log_size=self._logs.size(member),
                 not_cosigned_reason=self._witnessing.reasons.get(member, ""),
                 uncosigned_proofs=uncosigned.get(member, 0),
+                convictions=self._convictions(member),
             )
             if (seen := self._witnessing.rounds.seen.get(member)) is not None:
                 peer.cosigned_size = seen.size

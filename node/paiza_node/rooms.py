@@ -35,7 +35,7 @@ from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.erasing.erase import Erase
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
-from paiza_node.model import Officer
+from paiza_node.model import FindingState, Officer
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
@@ -44,12 +44,14 @@ from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.submit import Submit
 from paiza_node.witness.answer import AnswerExchange
+from paiza_node.witness.convictions import Convictions
 from paiza_node.witness.cosigning import Cosigner
 from paiza_node.witness.gossip import LargestKnown
 from paiza_node.witness.prove import ProveEntries
 from paiza_node.witness.rounds import Rounds
 from paiza_node.witness.show import Show
 from paiza_node.witness.thinning import Thinning
+from paiza_node.witness.trials import Judge
 from paiza_node.witness.upgrade import Upgrade
 from paiza_node.witness.witnessing import Witnessing
 from paiza_node.workflows.ancestors import Ask, Give
@@ -109,6 +111,8 @@ class Witness:
     show: Show
     upgrade: Upgrade
     thinning: Thinning
+    judge: Judge
+    convictions: Convictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             witness.upgrade.run,
             witness.thinning.run,
             erase.run,
+            witness.convictions.run,
         ),
         deliver=deliver,
         upload=attachments.upload,
@@ -193,17 +198,15 @@ def _workflows(context: Context) -> Duties:
 
 def _witness(ground: Ground, deliver: Deliver) -> Witness:
     context = ground.context
-    gossip = LargestKnown(context.member, context.logs, lambda: context.registers.current)
     with context.store.reads() as reads:
         known = {member: stored.size for member, stored in reads.known_logs().items()}
-        last = reads.last_witnessed()
-    witnessing = Witnessing(
-        context,
-        ground.witness,
-        cosigner=Cosigner(known, context.logs.fork_proofs()),
-        rounds=Rounds(last),
-        gossip=gossip,
-    )
+        last, findings = reads.last_witnessed(), reads.findings()
+    condemned = {found.member for found in findings if found.state is FindingState.OPEN}
+    cosigner = Cosigner(known, condemned, {found.origin: found.forgiven_size for found in findings})
+    judge = Judge(context.member, context.logs, findings)
+    convictions = Convictions(context, judge, deliver.prove_growth, condemn=cosigner.condemn, pardon=cosigner.pardon)
+    gossip = LargestKnown(context.member, context.logs, lambda: context.registers.current, convictions.hear)
+    witnessing = Witnessing(context, ground.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip)
     answer = AnswerExchange(context, witnessing, suspect=deliver.ask)
     return Witness(
         witnessing,
@@ -212,6 +215,8 @@ def _witness(ground: Ground, deliver: Deliver) -> Witness:
         Show(context, witnessing, lambda: deliver.couriers),
         Upgrade(context, lambda: deliver.couriers),
         Thinning(context.ledger, context.store, context.clock),
+        judge,
+        convictions,
     )
 
 
@@ -273,7 +278,12 @@ def _behaviours(
         store=context.store, files=attachments.files, disclose=disclose, waiting=exchange.approve.shown_to
     )
     holders = Holders(member=context.member, store=context.store)
-    audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
+    audit = Audit(
+        registers=context.registers,
+        ledger=context.ledger,
+        store=context.store,
+        convictions=witness.judge.convictions,
+    )
     return {
         **exchange_behaviours(exchange.receive, exchange.give),
         **approval_behaviours(exchange.approve),

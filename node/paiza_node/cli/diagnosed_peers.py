@@ -8,6 +8,7 @@ from typing import Final
 
 from paiza.v1 import exchange_pb2
 from paiza_node.admit import MAX_CLOCK_SKEW
+from paiza_node.cli import convictions
 from paiza_node.cli.diagnosis import Check, fail, ok, warn
 from paiza_node.cli.terminal import shown_span
 from paiza_node.config import Config
@@ -16,6 +17,7 @@ from paiza_node.keyring import Keys
 from paiza_node.peers import ChannelKeys, GrpcPeer
 from paiza_node.receive import PROTOCOL_VERSION
 from paiza_node.store.scan import open_scan
+from paiza_node.witness.trials import FORKED
 from paiza_register import Register
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import receipts
@@ -83,6 +85,30 @@ def _known_size(register: Register, member: str, note: bytes) -> int:
         return checkpoints.verify(note, [VerifierKey.from_vkey(newest.vkey)], newest.origin).size if note else 0
     except PaizaError:
         return 0
+
+
+def check_convictions(config: Config) -> Iterator[Check]:
+    """Look at what stands against other members' logs."""
+    name = N_("convictions")
+    found = {member: reasons for member, reasons in convictions.standing(config).items() if reasons}
+    for member, reasons in sorted(found.items()):
+        if FORKED in reasons:
+            yield fail(
+                name,
+                N_("The log of {member} is forked: it signed two histories, and nothing of it is taken."),
+                N_("See `paiza-node convictions list`; find out with that member what happened, then decide."),
+                member=member,
+            )
+        else:
+            yield warn(
+                name,
+                N_("The log of {member} is {what}."),
+                N_("Ask that member's operator why; it ends by itself when its node shows and proves its whole log."),
+                member=member,
+                what=convictions.told(reasons),
+            )
+    if not found:
+        yield ok(name, N_("Nothing stands against any other member's log."))
 
 
 def check_clocks(config: Config, register: Register) -> Iterator[Check]:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from paiza_node.cli import diagnosis
-from paiza_node.cli.diagnosed_peers import check_clocks, check_peers
+from paiza_node.cli.diagnosed_peers import check_clocks, check_convictions, check_peers
 from paiza_node.cli.diagnosis import Check, Level, Look, fail, ok, warn
 from paiza_node.cli.frame import Ended, ExitCode, explained, plain
 from paiza_node.cli.language import _
@@ -68,6 +68,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("log"), lambda: diagnosis.check_log(config, register))
     yield from _guarded(N_("witnesses"), lambda: diagnosis.check_witnesses(config, register, now))
     yield from _guarded(N_("queue"), lambda: diagnosis.check_queue(config, now))
+    yield from _guarded(N_("convictions"), lambda: check_convictions(config))
     yield from _guarded(N_("clock"), lambda: check_clocks(config, register))
     yield from _guarded(N_("peers"), lambda: _peers(config, register))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from paiza.v1 import admin_pb2
+from paiza_node.cli.convictions import told
 from paiza_node.cli.language import _
 from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.standing import standing
@@ -32,6 +33,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
         _("oldest"),
         _("log"),
         _("cosigned"),
+        _("against it"),
         _("last failure"),
     )
     print_table(head, [_row(peer, runs=runs) for peer in status.peers])
@@ -47,5 +49,6 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
         shown_time(time_of(peer.oldest_waiting_time)),
         f"{peer.known_log_size:,}",
         f"{peer.cosigned_size:,}" if peer.cosigned_size else peer.not_cosigned_reason or "-",
+        told(list(peer.convictions)),
         peer.last_error or "-",
     )

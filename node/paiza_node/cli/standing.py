@@ -4,8 +4,10 @@ from paiza.v1 import admin_pb2
 from paiza_node.cli.offline import known_register, read_only
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
+from paiza_node.model import FindingState
 from paiza_node.rooms import VERSION
 from paiza_node.store.checkpoint_file import read_checkpoint
+from paiza_node.witness.convictions import conviction
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_wire.errors import PaizaError, Unavailable
 
@@ -26,6 +28,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         head = reads.head()
         queue = {summary.recipient: summary for summary in reads.queue_summary()}
         known = reads.known_logs()
+        stands = [conviction(each) for each in reads.findings() if each.state is FindingState.OPEN]
         database = store.describe()
         uncosigned = reads.uncosigned_counts()
         witnessed, since = unwitnessed(reads, head.size)
@@ -42,7 +45,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         response.witnessed_time.FromDatetime(witnessed.time)
     if since is not None:
         response.unwitnessed_since_time.FromDatetime(since)
-    members = set(queue) | set(known)
+    members = set(queue) | set(known) | {each.member for each in stands}
     try:
         _reader, register = known_register(config)
     except PaizaError:
@@ -52,7 +55,11 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         response.register_expiry_time.FromDatetime(register.expiry_time)
         members |= {member.id for member in register.active_members()} - {config.member}
     for member in sorted(members):
-        peer = response.peers.add(member=member, uncosigned_proofs=uncosigned.get(member, 0))
+        peer = response.peers.add(
+            member=member,
+            uncosigned_proofs=uncosigned.get(member, 0),
+            convictions=[each.reason for each in stands if each.member == member],
+        )
         if member in known:
             peer.known_log_size = known[member].size
         if member in queue:

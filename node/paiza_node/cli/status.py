@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from paiza.v1 import admin_pb2
+from paiza_node.cli.convictions import told
 from paiza_node.cli.language import _
 from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.standing import standing
@@ -41,6 +42,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("database"), status.database),
             (_("log entries"), f"{log_size(status.checkpoint):,}"),
             (_("witnessed"), _witnessed(status)),
+            *[(_("convictions"), f"{peer.member}: {told(list(peer.convictions))}") for peer in _convicted(status)],
             (_("messages"), f"{status.messages:,}"),
             (_("waiting"), f"{status.waiting:,}"),
             (_("register"), status.register_version.hex()[:16] or "-"),
@@ -56,6 +58,10 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
         return _("all of it")
     age = shown_span(datetime.now(UTC) - since)
     return _("the first {size}; the rest waits for {age}").format(size=f"{status.witnessed_size:,}", age=age)
+
+
+def _convicted(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:
+    return [peer for peer in status.peers if peer.convictions]
 
 
 def log_size(note: bytes) -> int:
@@ -100,4 +106,5 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
         "cosigned_time": iso(time_of(peer.cosigned_time)),
         "not_cosigned_reason": peer.not_cosigned_reason,
         "uncosigned_proofs": peer.uncosigned_proofs,
+        "convictions": list(peer.convictions),
     }

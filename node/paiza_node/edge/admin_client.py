@@ -53,6 +53,18 @@ class AdminClient:
         """Have a delivery given up."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
+    def convictions(self) -> admin_pb2.ListConvictionsResponse:
+        """Ask what was found against other members' logs."""
+        request = admin_pb2.ListConvictionsRequest()
+        response: admin_pb2.ListConvictionsResponse = self._call(self._stub.ListConvictions, request)
+        return response
+
+    def decide(self, number: int, reason: str) -> admin_pb2.Conviction:
+        """Have a forked log trusted again."""
+        request = admin_pb2.DecideConvictionRequest(number=number, reason_text=reason)
+        response: admin_pb2.DecideConvictionResponse = self._call(self._stub.DecideConviction, request)
+        return response.conviction
+
     def note_backup(self) -> bool:
         """Have the last backup logged; says whether it was logged now."""
         response: admin_pb2.NoteBackupResponse = self._call(self._stub.NoteBackup, admin_pb2.NoteBackupRequest())

@@ -28,6 +28,11 @@ ATTACHMENTS_AWAITED: Final = Gauge(
     "paiza_attachments_awaited", "Attachments awaited here from a peer, or by a peer from here.", ["way", "member"]
 )
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
+CONVICTIONS: Final = Gauge(
+    "paiza_log_convictions",
+    "1 where this speaks against a member's log: forked, in default, stale.",
+    ["peer", "reason"],
+)
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "When the register must have been renewed.")
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import conviction_pb2, exchange_pb2, log_pb2
+from paiza.v1 import admin_pb2, conviction_pb2, exchange_pb2, log_pb2
 from paiza_node.context import Context
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
@@ -157,6 +157,23 @@ class Convictions:
         self._pardon(decided.member, sizes)
         log.warning("conviction_decided", member=decided.member, origin=decided.origin, actor=actor)
         return decided
+
+
+def conviction(finding: Finding) -> admin_pb2.Conviction:
+    """Write a finding down as the operator is shown it."""
+    shown = admin_pb2.Conviction(
+        number=finding.index,
+        member=finding.member,
+        origin=finding.origin,
+        reason=FORKED if finding.kind is FindingKind.FORK else IN_DEFAULT,
+        proof=conviction_pb2.ForkProof.FromString(finding.proof),
+        reason_text=finding.reason_text,
+        forgiven_size=finding.forgiven_size,
+    )
+    shown.found_time.FromDatetime(finding.found_time)
+    if finding.ended_time is not None:
+        shown.ended_time.FromDatetime(finding.ended_time)
+    return shown
 
 
 def fork_sizes(proof: bytes) -> tuple[int, int]:

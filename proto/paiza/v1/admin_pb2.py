@@ -24,57 +24,68 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paiza.v1 import attachment_pb2 as paiza_dot_v1_dot_attachment__pb2
+from paiza.v1 import conviction_pb2 as paiza_dot_v1_dot_conviction__pb2
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 from paiza.v1 import officer_pb2 as paiza_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/admin.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/officer.proto\"\x12\n\x10GetStatusRequest\"\xb0\x03\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12#\n\x05peers\x18\t \x03(\x0b\x32\x14.paiza.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x04\x12\x32\n\x0ewitnessed_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16unwitnessed_since_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdb\x02\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\x12\x15\n\rcosigned_size\x18\x08 \x01(\x04\x12\x31\n\rcosigned_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13not_cosigned_reason\x18\n \x01(\t\x12\x19\n\x11uncosigned_proofs\x18\x0b \x01(\x04\"4\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"r\n\x11ListQueueResponse\x12,\n\ndeliveries\x18\x01 \x03(\x0b\x32\x18.paiza.v1.QueuedDelivery\x12/\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x1a.paiza.v1.QueuedAttachment\"\xc3\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xdb\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x12.paiza.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse\"\xb8\x01\n\x11GrantAuditRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\"\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x05 \x01(\x08\"9\n\x12GrantAuditResponse\x12#\n\x05grant\x18\x01 \x01(\x0b\x32\x14.paiza.v1.AuditGrant\"\x18\n\x16ListAuditGrantsRequest\"?\n\x17ListAuditGrantsResponse\x12$\n\x06grants\x18\x01 \x03(\x0b\x32\x14.paiza.v1.AuditGrant\"\xa9\x02\n\nAuditGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\"\n\x06\x65vents\x18\x03 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x06 \x01(\x08\x12\x30\n\x0cgranted_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0ewithdrawn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14WithdrawAuditRequest\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\"<\n\x15WithdrawAuditResponse\x12#\n\x05grant\x18\x01 \x01(\x0b\x32\x14.paiza.v1.AuditGrant\"\x13\n\x11NoteBackupRequest\"$\n\x12NoteBackupResponse\x12\x0e\n\x06logged\x18\x01 \x01(\x08\x32\x84\x03\n\x0c\x41\x64minService\x12\x44\n\tGetStatus\x12\x1a.paiza.v1.GetStatusRequest\x1a\x1b.paiza.v1.GetStatusResponse\x12\x44\n\tListQueue\x12\x1a.paiza.v1.ListQueueRequest\x1a\x1b.paiza.v1.ListQueueResponse\x12P\n\rRetryDelivery\x12\x1e.paiza.v1.RetryDeliveryRequest\x1a\x1f.paiza.v1.RetryDeliveryResponse\x12M\n\x0c\x44ropDelivery\x12\x1d.paiza.v1.DropDeliveryRequest\x1a\x1e.paiza.v1.DropDeliveryResponse\x12G\n\nNoteBackup\x12\x1b.paiza.v1.NoteBackupRequest\x1a\x1c.paiza.v1.NoteBackupResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/admin.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x19paiza/v1/conviction.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/officer.proto\"\x12\n\x10GetStatusRequest\"\xb0\x03\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12#\n\x05peers\x18\t \x03(\x0b\x32\x14.paiza.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x04\x12\x32\n\x0ewitnessed_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16unwitnessed_since_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf0\x02\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\x12\x15\n\rcosigned_size\x18\x08 \x01(\x04\x12\x31\n\rcosigned_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13not_cosigned_reason\x18\n \x01(\t\x12\x19\n\x11uncosigned_proofs\x18\x0b \x01(\x04\x12\x13\n\x0b\x63onvictions\x18\x0c \x03(\t\"4\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"r\n\x11ListQueueResponse\x12,\n\ndeliveries\x18\x01 \x03(\x0b\x32\x18.paiza.v1.QueuedDelivery\x12/\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x1a.paiza.v1.QueuedAttachment\"\xc3\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xdb\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x12.paiza.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse\"\xb8\x01\n\x11GrantAuditRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\"\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x05 \x01(\x08\"9\n\x12GrantAuditResponse\x12#\n\x05grant\x18\x01 \x01(\x0b\x32\x14.paiza.v1.AuditGrant\"\x18\n\x16ListAuditGrantsRequest\"?\n\x17ListAuditGrantsResponse\x12$\n\x06grants\x18\x01 \x03(\x0b\x32\x14.paiza.v1.AuditGrant\"\xa9\x02\n\nAuditGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\"\n\x06\x65vents\x18\x03 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x06 \x01(\x08\x12\x30\n\x0cgranted_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0ewithdrawn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14WithdrawAuditRequest\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\"<\n\x15WithdrawAuditResponse\x12#\n\x05grant\x18\x01 \x01(\x0b\x32\x14.paiza.v1.AuditGrant\"\x13\n\x11NoteBackupRequest\"$\n\x12NoteBackupResponse\x12\x0e\n\x06logged\x18\x01 \x01(\x08\"\x18\n\x16ListConvictionsRequest\"D\n\x17ListConvictionsResponse\x12)\n\x0b\x63onvictions\x18\x01 \x03(\x0b\x32\x14.paiza.v1.Conviction\"\xfc\x01\n\nConviction\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\"\n\x05proof\x18\x05 \x01(\x0b\x32\x13.paiza.v1.ForkProof\x12.\n\nfound_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nended_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x08 \x01(\t\x12\x15\n\rforgiven_size\x18\t \x01(\x04\">\n\x17\x44\x65\x63ideConvictionRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"D\n\x18\x44\x65\x63ideConvictionResponse\x12(\n\nconviction\x18\x01 \x01(\x0b\x32\x14.paiza.v1.Conviction2\xb7\x04\n\x0c\x41\x64minService\x12\x44\n\tGetStatus\x12\x1a.paiza.v1.GetStatusRequest\x1a\x1b.paiza.v1.GetStatusResponse\x12\x44\n\tListQueue\x12\x1a.paiza.v1.ListQueueRequest\x1a\x1b.paiza.v1.ListQueueResponse\x12P\n\rRetryDelivery\x12\x1e.paiza.v1.RetryDeliveryRequest\x1a\x1f.paiza.v1.RetryDeliveryResponse\x12M\n\x0c\x44ropDelivery\x12\x1d.paiza.v1.DropDeliveryRequest\x1a\x1e.paiza.v1.DropDeliveryResponse\x12V\n\x0fListConvictions\x12 .paiza.v1.ListConvictionsRequest\x1a!.paiza.v1.ListConvictionsResponse\x12Y\n\x10\x44\x65\x63ideConviction\x12!.paiza.v1.DecideConvictionRequest\x1a\".paiza.v1.DecideConvictionResponse\x12G\n\nNoteBackup\x12\x1b.paiza.v1.NoteBackupRequest\x1a\x1c.paiza.v1.NoteBackupResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATUSREQUEST']._serialized_start=138
-  _globals['_GETSTATUSREQUEST']._serialized_end=156
-  _globals['_GETSTATUSRESPONSE']._serialized_start=159
-  _globals['_GETSTATUSRESPONSE']._serialized_end=591
-  _globals['_PEERSTATUS']._serialized_start=594
-  _globals['_PEERSTATUS']._serialized_end=941
-  _globals['_LISTQUEUEREQUEST']._serialized_start=943
-  _globals['_LISTQUEUEREQUEST']._serialized_end=995
-  _globals['_LISTQUEUERESPONSE']._serialized_start=997
-  _globals['_LISTQUEUERESPONSE']._serialized_end=1111
-  _globals['_QUEUEDATTACHMENT']._serialized_start=1114
-  _globals['_QUEUEDATTACHMENT']._serialized_end=1309
-  _globals['_QUEUEDDELIVERY']._serialized_start=1312
-  _globals['_QUEUEDDELIVERY']._serialized_end=1531
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1533
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1576
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1578
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1601
-  _globals['_DROPDELIVERYREQUEST']._serialized_start=1603
-  _globals['_DROPDELIVERYREQUEST']._serialized_end=1666
-  _globals['_DROPDELIVERYRESPONSE']._serialized_start=1668
-  _globals['_DROPDELIVERYRESPONSE']._serialized_end=1690
-  _globals['_GRANTAUDITREQUEST']._serialized_start=1693
-  _globals['_GRANTAUDITREQUEST']._serialized_end=1877
-  _globals['_GRANTAUDITRESPONSE']._serialized_start=1879
-  _globals['_GRANTAUDITRESPONSE']._serialized_end=1936
-  _globals['_LISTAUDITGRANTSREQUEST']._serialized_start=1938
-  _globals['_LISTAUDITGRANTSREQUEST']._serialized_end=1962
-  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_start=1964
-  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_end=2027
-  _globals['_AUDITGRANT']._serialized_start=2030
-  _globals['_AUDITGRANT']._serialized_end=2327
-  _globals['_WITHDRAWAUDITREQUEST']._serialized_start=2329
-  _globals['_WITHDRAWAUDITREQUEST']._serialized_end=2369
-  _globals['_WITHDRAWAUDITRESPONSE']._serialized_start=2371
-  _globals['_WITHDRAWAUDITRESPONSE']._serialized_end=2431
-  _globals['_NOTEBACKUPREQUEST']._serialized_start=2433
-  _globals['_NOTEBACKUPREQUEST']._serialized_end=2452
-  _globals['_NOTEBACKUPRESPONSE']._serialized_start=2454
-  _globals['_NOTEBACKUPRESPONSE']._serialized_end=2490
-  _globals['_ADMINSERVICE']._serialized_start=2493
-  _globals['_ADMINSERVICE']._serialized_end=2881
+  _globals['_GETSTATUSREQUEST']._serialized_start=165
+  _globals['_GETSTATUSREQUEST']._serialized_end=183
+  _globals['_GETSTATUSRESPONSE']._serialized_start=186
+  _globals['_GETSTATUSRESPONSE']._serialized_end=618
+  _globals['_PEERSTATUS']._serialized_start=621
+  _globals['_PEERSTATUS']._serialized_end=989
+  _globals['_LISTQUEUEREQUEST']._serialized_start=991
+  _globals['_LISTQUEUEREQUEST']._serialized_end=1043
+  _globals['_LISTQUEUERESPONSE']._serialized_start=1045
+  _globals['_LISTQUEUERESPONSE']._serialized_end=1159
+  _globals['_QUEUEDATTACHMENT']._serialized_start=1162
+  _globals['_QUEUEDATTACHMENT']._serialized_end=1357
+  _globals['_QUEUEDDELIVERY']._serialized_start=1360
+  _globals['_QUEUEDDELIVERY']._serialized_end=1579
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1581
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1624
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1626
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1649
+  _globals['_DROPDELIVERYREQUEST']._serialized_start=1651
+  _globals['_DROPDELIVERYREQUEST']._serialized_end=1714
+  _globals['_DROPDELIVERYRESPONSE']._serialized_start=1716
+  _globals['_DROPDELIVERYRESPONSE']._serialized_end=1738
+  _globals['_GRANTAUDITREQUEST']._serialized_start=1741
+  _globals['_GRANTAUDITREQUEST']._serialized_end=1925
+  _globals['_GRANTAUDITRESPONSE']._serialized_start=1927
+  _globals['_GRANTAUDITRESPONSE']._serialized_end=1984
+  _globals['_LISTAUDITGRANTSREQUEST']._serialized_start=1986
+  _globals['_LISTAUDITGRANTSREQUEST']._serialized_end=2010
+  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_start=2012
+  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_end=2075
+  _globals['_AUDITGRANT']._serialized_start=2078
+  _globals['_AUDITGRANT']._serialized_end=2375
+  _globals['_WITHDRAWAUDITREQUEST']._serialized_start=2377
+  _globals['_WITHDRAWAUDITREQUEST']._serialized_end=2417
+  _globals['_WITHDRAWAUDITRESPONSE']._serialized_start=2419
+  _globals['_WITHDRAWAUDITRESPONSE']._serialized_end=2479
+  _globals['_NOTEBACKUPREQUEST']._serialized_start=2481
+  _globals['_NOTEBACKUPREQUEST']._serialized_end=2500
+  _globals['_NOTEBACKUPRESPONSE']._serialized_start=2502
+  _globals['_NOTEBACKUPRESPONSE']._serialized_end=2538
+  _globals['_LISTCONVICTIONSREQUEST']._serialized_start=2540
+  _globals['_LISTCONVICTIONSREQUEST']._serialized_end=2564
+  _globals['_LISTCONVICTIONSRESPONSE']._serialized_start=2566
+  _globals['_LISTCONVICTIONSRESPONSE']._serialized_end=2634
+  _globals['_CONVICTION']._serialized_start=2637
+  _globals['_CONVICTION']._serialized_end=2889
+  _globals['_DECIDECONVICTIONREQUEST']._serialized_start=2891
+  _globals['_DECIDECONVICTIONREQUEST']._serialized_end=2953
+  _globals['_DECIDECONVICTIONRESPONSE']._serialized_start=2955
+  _globals['_DECIDECONVICTIONRESPONSE']._serialized_end=3023
+  _globals['_ADMINSERVICE']._serialized_start=3026
+  _globals['_ADMINSERVICE']._serialized_end=3593
 # @@protoc_insertion_point(module_scope)

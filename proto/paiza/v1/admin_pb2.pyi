@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paiza.v1 import attachment_pb2 as _attachment_pb2
+from paiza.v1 import conviction_pb2 as _conviction_pb2
 from paiza.v1 import log_pb2 as _log_pb2
 from paiza.v1 import officer_pb2 as _officer_pb2
 import builtins as _builtins
@@ -136,6 +137,7 @@ class PeerStatus(_message.Message):
     COSIGNED_TIME_FIELD_NUMBER: _builtins.int
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
     UNCOSIGNED_PROOFS_FIELD_NUMBER: _builtins.int
+    CONVICTIONS_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     reachable: _builtins.bool
@@ -164,6 +166,10 @@ class PeerStatus(_message.Message):
     def cosigned_time(self) -> _timestamp_pb2.Timestamp:
         """The time it gave to that."""
 
+    @_builtins.property
+    def convictions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reason codes of what speaks against its log here: log_forked, log_in_default, log_stale; empty where nothing does."""
+
     def __init__(
         self,
         *,
@@ -178,10 +184,11 @@ class PeerStatus(_message.Message):
         cosigned_time: _timestamp_pb2.Timestamp | None = ...,
         not_cosigned_reason: _builtins.str = ...,
         uncosigned_proofs: _builtins.int = ...,
+        convictions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["convictions", b"convictions", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -672,3 +679,156 @@ class NoteBackupResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NoteBackupResponse: _TypeAlias = NoteBackupResponse  # noqa: Y015
+
+@_typing.final
+class ListConvictionsRequest(_message.Message):
+    """Asks what was found against other members' logs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConvictionsRequest: _TypeAlias = ListConvictionsRequest  # noqa: Y015
+
+@_typing.final
+class ListConvictionsResponse(_message.Message):
+    """All of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVICTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def convictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conviction]:
+        """Oldest first, also what has ended."""
+
+    def __init__(
+        self,
+        *,
+        convictions: _abc.Iterable[Global___Conviction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["convictions", b"convictions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConvictionsResponse: _TypeAlias = ListConvictionsResponse  # noqa: Y015
+
+@_typing.final
+class Conviction(_message.Message):
+    """What was found against one log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    FOUND_TIME_FIELD_NUMBER: _builtins.int
+    ENDED_TIME_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    FORGIVEN_SIZE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number at this node: the index of the entry of its log that says so."""
+    member: _builtins.str
+    """Member whose log it is."""
+    origin: _builtins.str
+    """The log."""
+    reason: _builtins.str
+    """Reason code: log_forked or log_in_default."""
+    reason_text: _builtins.str
+    """Why the administrator decided so."""
+    forgiven_size: _builtins.int
+    """Up to this size nothing that the log signed counts against it any more."""
+    @_builtins.property
+    def proof(self) -> _conviction_pb2.ForkProof:
+        """Forked: what shows it, verifiable by the log's public key alone. In default: the two signed notes that were not led
+        together, which contradict nothing.
+        """
+
+    @_builtins.property
+    def found_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was found."""
+
+    @_builtins.property
+    def ended_time(self) -> _timestamp_pb2.Timestamp:
+        """When an administrator decided, or the log was proven; unset while it stands."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        member: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        proof: _conviction_pb2.ForkProof | None = ...,
+        found_time: _timestamp_pb2.Timestamp | None = ...,
+        ended_time: _timestamp_pb2.Timestamp | None = ...,
+        reason_text: _builtins.str = ...,
+        forgiven_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_time", b"ended_time", "found_time", b"found_time", "proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_time", b"ended_time", "forgiven_size", b"forgiven_size", "found_time", b"found_time", "member", b"member", "number", b"number", "origin", b"origin", "proof", b"proof", "reason", b"reason", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Conviction: _TypeAlias = Conviction  # noqa: Y015
+
+@_typing.final
+class DecideConvictionRequest(_message.Message):
+    """Names a fork, and why its log is trusted again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number of the conviction."""
+    reason_text: _builtins.str
+    """Why, in the operator's words."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideConvictionRequest: _TypeAlias = DecideConvictionRequest  # noqa: Y015
+
+@_typing.final
+class DecideConvictionResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVICTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def conviction(self) -> Global___Conviction:
+        """The conviction as it stands."""
+
+    def __init__(
+        self,
+        *,
+        conviction: Global___Conviction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conviction", b"conviction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conviction", b"conviction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideConvictionResponse: _TypeAlias = DecideConvictionResponse  # noqa: Y015

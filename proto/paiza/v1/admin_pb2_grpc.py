@@ -55,6 +55,16 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_v1_dot_admin__pb2.DropDeliveryRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_admin__pb2.DropDeliveryResponse.FromString,
                 _registered_method=True)
+        self.ListConvictions = channel.unary_unary(
+                '/paiza.v1.AdminService/ListConvictions',
+                request_serializer=paiza_dot_v1_dot_admin__pb2.ListConvictionsRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_admin__pb2.ListConvictionsResponse.FromString,
+                _registered_method=True)
+        self.DecideConviction = channel.unary_unary(
+                '/paiza.v1.AdminService/DecideConviction',
+                request_serializer=paiza_dot_v1_dot_admin__pb2.DecideConvictionRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_admin__pb2.DecideConvictionResponse.FromString,
+                _registered_method=True)
         self.NoteBackup = channel.unary_unary(
                 '/paiza.v1.AdminService/NoteBackup',
                 request_serializer=paiza_dot_v1_dot_admin__pb2.NoteBackupRequest.SerializeToString,
@@ -94,6 +104,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListConvictions(self, request, context):
+        """What was found against other members' logs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideConviction(self, request, context):
+        """Decides that a log found forked is trusted again; logged with the operator's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def NoteBackup(self, request, context):
         """Logs the backup that was made last, as the record in the data folder says.
         """
@@ -123,6 +147,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DropDelivery,
                     request_deserializer=paiza_dot_v1_dot_admin__pb2.DropDeliveryRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_admin__pb2.DropDeliveryResponse.SerializeToString,
+            ),
+            'ListConvictions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConvictions,
+                    request_deserializer=paiza_dot_v1_dot_admin__pb2.ListConvictionsRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_admin__pb2.ListConvictionsResponse.SerializeToString,
+            ),
+            'DecideConviction': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideConviction,
+                    request_deserializer=paiza_dot_v1_dot_admin__pb2.DecideConvictionRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_admin__pb2.DecideConvictionResponse.SerializeToString,
             ),
             'NoteBackup': grpc.unary_unary_rpc_method_handler(
                     servicer.NoteBackup,
@@ -239,6 +273,60 @@ class AdminService:
             '/paiza.v1.AdminService/DropDelivery',
             paiza_dot_v1_dot_admin__pb2.DropDeliveryRequest.SerializeToString,
             paiza_dot_v1_dot_admin__pb2.DropDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConvictions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.AdminService/ListConvictions',
+            paiza_dot_v1_dot_admin__pb2.ListConvictionsRequest.SerializeToString,
+            paiza_dot_v1_dot_admin__pb2.ListConvictionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideConviction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.AdminService/DecideConviction',
+            paiza_dot_v1_dot_admin__pb2.DecideConvictionRequest.SerializeToString,
+            paiza_dot_v1_dot_admin__pb2.DecideConvictionResponse.FromString,
             options,
             channel_credentials,
             insecure,

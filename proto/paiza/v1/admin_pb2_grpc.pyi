@@ -41,6 +41,10 @@ class AdminServiceStub:
     """Tries a delivery again now."""
     DropDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]
     """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
+    ListConvictions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListConvictionsRequest, _admin_pb2.ListConvictionsResponse]
+    """What was found against other members' logs."""
+    DecideConviction: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DecideConvictionRequest, _admin_pb2.DecideConvictionResponse]
+    """Decides that a log found forked is trusted again; logged with the operator's name."""
     NoteBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteBackupRequest, _admin_pb2.NoteBackupResponse]
     """Logs the backup that was made last, as the record in the data folder says."""
 
@@ -57,6 +61,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Tries a delivery again now."""
     DropDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]  # type: ignore[assignment]
     """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
+    ListConvictions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListConvictionsRequest, _admin_pb2.ListConvictionsResponse]  # type: ignore[assignment]
+    """What was found against other members' logs."""
+    DecideConviction: _aio.UnaryUnaryMultiCallable[_admin_pb2.DecideConvictionRequest, _admin_pb2.DecideConvictionResponse]  # type: ignore[assignment]
+    """Decides that a log found forked is trusted again; logged with the operator's name."""
     NoteBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteBackupRequest, _admin_pb2.NoteBackupResponse]  # type: ignore[assignment]
     """Logs the backup that was made last, as the record in the data folder says."""
 
@@ -94,6 +102,22 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DropDeliveryResponse, _abc.Awaitable[_admin_pb2.DropDeliveryResponse]]:
         """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
+
+    @_abc_1.abstractmethod
+    def ListConvictions(
+        self,
+        request: _admin_pb2.ListConvictionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListConvictionsResponse, _abc.Awaitable[_admin_pb2.ListConvictionsResponse]]:
+        """What was found against other members' logs."""
+
+    @_abc_1.abstractmethod
+    def DecideConviction(
+        self,
+        request: _admin_pb2.DecideConvictionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DecideConvictionResponse, _abc.Awaitable[_admin_pb2.DecideConvictionResponse]]:
+        """Decides that a log found forked is trusted again; logged with the operator's name."""
 
     @_abc_1.abstractmethod
     def NoteBackup(
