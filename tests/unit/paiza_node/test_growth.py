@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.v1 import conviction_pb2, exchange_pb2, log_pb2
 from paiza_node.growth import GrowthMismatch, KnownLogs
 from paiza_register import LogKey, Member
 from paiza_wire import checkpoint as checkpoints
-from paiza_wire import keys, merkle, tiles
+from paiza_wire import fork_proofs, keys, merkle, tiles
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import MemberAuthority
@@ -57,7 +57,7 @@ def member(signer: SignerKey) -> Member:
 @pytest.fixture
 def logs() -> KnownLogs:
     """What is known: nothing yet."""
-    return KnownLogs({}, lambda: datetime(2026, 11, 23, tzinfo=UTC))
+    return KnownLogs({}, lambda: datetime(2026, 11, 23, tzinfo=UTC), newest_origin=lambda _member: ORIGIN)
 
 
 def test_honest_growth_is_chained(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
@@ -89,15 +89,31 @@ def test_two_roots_of_one_size_are_a_fork(logs: KnownLogs, member: Member, signe
     assert logs.note("tjk") == log.note(9)
 
 
-@pytest.mark.parametrize("size", [3, 20])
-def test_other_history_of_another_size_is_not_proven(
-    size: int, logs: KnownLogs, member: Member, signer: SignerKey
-) -> None:
-    """A smaller or larger tree that does not share the known one proves nothing and changes nothing."""
+def test_other_history_of_a_smaller_size_is_a_doubt(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+    """A smaller tree whose proof does not lead to the known one proves nothing, accuses nobody and changes nothing."""
+    other = OtherLog(signer, b"other")
     logs.accept(member, OtherLog(signer).growth(0, 9))
     with pytest.raises(Unavailable, match="growth_not_proven"):
-        logs.accept(member, OtherLog(signer, b"other").growth(9, size))
+        logs.accept(member, other.growth(9, 3))
     assert logs.size("tjk") == 9
+    assert [each.note for each in logs.doubts.of("tjk", ORIGIN)] == [other.note(3)]
+    assert not logs.forked("tjk")
+
+
+@pytest.mark.parametrize(("known", "reason"), [(9, "log_forked"), (8, "growth_not_proven")])
+def test_growth_of_another_history_shows_the_fork_itself(
+    known: int, reason: str, logs: KnownLogs, member: Member, signer: SignerKey
+) -> None:
+    """A proof of growth tells the smaller root it leads from; but from a power of two it leaves that root out."""
+    log, other = OtherLog(signer), OtherLog(signer, b"other")
+    logs.accept(member, log.growth(0, known))
+    with pytest.raises((Rejected, Unavailable), match=reason):
+        logs.accept(member, other.growth(known, 20))
+    assert logs.size("tjk") == known
+    assert logs.forked("tjk") == (reason == "log_forked")
+    if logs.forked("tjk"):
+        fork = fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
+        assert (fork.first.note, fork.second.note) == (log.note(known), other.note(20))
 
 
 def test_smaller_checkpoint_needs_its_proof_and_is_not_kept(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
@@ -136,9 +152,95 @@ def test_overlapping_answers_are_joined_by_a_newer_checkpoint(
 
     with pytest.raises(Unavailable, match="growth_mismatch"):
         logs.accept_between(member, checkpoint, proof(log, 12))
+    broken = proof(log, 9, 12)
+    broken.proofs[0].hashes[0] = bytes(32)
     with pytest.raises(Unavailable, match="growth_not_proven"):
-        logs.accept_between(member, checkpoint, proof(OtherLog(signer, b"other"), 9, 12))
+        logs.accept_between(member, checkpoint, broken)
     assert logs.size("tjk") == 9
     assert logs.accept_between(member, checkpoint, proof(log, 9, 12)).size == 12
     assert logs.size("tjk") == 30
     assert logs.note("tjk") == log.note(30)
+
+
+def test_two_roots_of_one_size_convict_without_the_owner(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+    """Two notes that two members tell of need no answer of the log; and what was proven of it stays."""
+    log, other = OtherLog(signer), OtherLog(signer, b"other")
+    logs.hear(member, log.note(12), told_by="uzb")
+    assert not logs.forked("tjk")
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.hear(member, other.note(12), told_by="kgz")
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.accept(member, log.growth(0, 20))
+    fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
+
+
+def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
+    logs: KnownLogs, member: Member, signer: SignerKey
+) -> None:
+    """A proof by the log's own key convicts; one by another key, or of two notes that agree, does not."""
+    log, other = OtherLog(signer), OtherLog(signer, b"other")
+    stranger = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+    forged = conviction_pb2.ForkProof(first_note=log.note(5), second_note=OtherLog(stranger).note(5))
+    agreeing = conviction_pb2.ForkProof(first_note=log.note(5), second_note=log.note(9))
+    for bad in (forged, agreeing):
+        with pytest.raises(Rejected):
+            logs.learn_fork(member, bad.SerializeToString())
+    assert not logs.forked("tjk")
+    good = conviction_pb2.ForkProof(first_note=log.note(5), second_note=other.note(5))
+    # In the order in which `one_size` puts them, or the other: both show the same.
+    assert logs.learn_fork(member, good.SerializeToString())
+    assert not logs.learn_fork(member, good.SerializeToString())
+    assert logs.forked("tjk")
+
+
+def test_pardon_begins_anew_and_forgives_what_was_signed_before(
+    logs: KnownLogs, member: Member, signer: SignerKey
+) -> None:
+    """After a decision the log shows itself from nothing; old notes count no more, new contradictions do."""
+    log, other = OtherLog(signer), OtherLog(signer, b"other")
+    logs.accept(member, log.growth(0, 9))
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.hear(member, other.note(9), told_by="uzb")
+    proof = logs.fork_proofs()[ORIGIN]
+    logs.pardon("tjk", {ORIGIN: logs.largest_shown(ORIGIN)})
+    assert logs.size("tjk") == 0
+    assert logs.accept(member, other.growth(0, 20)).size == 20
+    logs.hear(member, log.note(9), told_by="uzb")
+    assert not logs.learn_fork(member, proof)
+    assert not logs.forked("tjk")
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.hear(member, log.note(20), told_by="uzb")
+
+
+def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
+    logs: KnownLogs, member: Member, signer: SignerKey
+) -> None:
+    """What others hold is asked about whatever its size, once: what was proven is known after."""
+    log = OtherLog(signer)
+    logs.accept(member, log.growth(0, 20))
+    logs.hear(member, log.note(7), told_by="uzb")
+    base, doubts = logs.link("tjk"), logs.doubts.of("tjk", ORIGIN)
+    assert [each.size for each in doubts] == [7]
+    answer = exchange_pb2.ProveGrowthResponse(checkpoint=log.note(30))
+    for size in (20, 7):
+        answer.proofs.add(from_size=size, hashes=log.tree.consistency_proof(size, 30), from_root=log.tree.root(size))
+    assert logs.reconcile(member, base, doubts, answer).size == 30
+    assert not logs.doubts.members()
+    logs.hear(member, log.note(7), told_by="uzb")
+    assert not logs.doubts.members()
+
+
+def test_answer_with_another_root_convicts_also_at_a_power_of_two(
+    logs: KnownLogs, member: Member, signer: SignerKey
+) -> None:
+    """An answer says the root it proves from: where the log signed another one there, that is the fork."""
+    log, other = OtherLog(signer), OtherLog(signer, b"other")
+    logs.accept(member, log.growth(0, 8))
+    logs.hear(member, other.note(16), told_by="uzb")
+    answer = exchange_pb2.ProveGrowthResponse(checkpoint=log.note(30))
+    for size in (8, 16):
+        answer.proofs.add(from_size=size, hashes=log.tree.consistency_proof(size, 30), from_root=log.tree.root(size))
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.reconcile(member, logs.link("tjk"), logs.doubts.of("tjk", ORIGIN), answer)
+    fork = fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
+    assert (fork.first.note, fork.second.note, fork.size) == (other.note(16), log.note(30), 16)
