@@ -71,7 +71,7 @@ class Show:
                     log.warning("no_round", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(ROUND_SECONDS)
         finally:
-            tasks = [turn.task for turn in self._turns.values() if turn.task is not None]
+            tasks = self.under_way()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -91,6 +91,10 @@ class Show:
             if turn.task is None and self._is_due(member, turn):
                 candidate = candidate or self._witnessing.candidate()
                 turn.task = asyncio.create_task(self._show(courier, turn, candidate), name=f"witness {member}")
+
+    def under_way(self) -> list[asyncio.Task[None]]:
+        """Give the exchanges that were begun and whose end was not looked at yet."""
+        return [turn.task for turn in self._turns.values() if turn.task is not None]
 
     def _is_due(self, member: str, turn: Turn) -> bool:
         now = self._seconds()

@@ -1,0 +1,56 @@
+"""A witness that is away: nothing waits for it but the cosignatures, and it is seen that they are missing."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from paiza.v1 import officer_pb2
+from tests.federation import Federation, NodeProcess
+from tests.integration.witness.looking import eventually, look, send
+from tests.officer import Officer
+
+BACK_SECONDS = 45.0  # a witness that is back is found within half a minute
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Run two of three nodes: each log has two witnesses, and needs both."""
+    with Federation.create(tmp_path_factory.mktemp("away") / "f", ["kaz", "tjk", "uzb"]) as made:
+        made.start("kaz", "tjk")
+        yield made
+
+
+def delivered(node: NodeProcess, digest: bytes) -> bool:
+    """Say whether all deliveries of a message are settled as delivered."""
+    states = {each.state for each in look(node, lambda reads: reads.deliveries_of(digest))}
+    return states == {officer_pb2.DELIVERY_STATE_DELIVERED}
+
+
+def waits_since(node: NodeProcess) -> datetime | None:
+    """Give since when the node's log has had entries that no quorum cosigned."""
+    status = node.status()
+    return status.unwitnessed_since_time.ToDatetime(tzinfo=UTC) if status.HasField("unwitnessed_since_time") else None
+
+
+def test_one_of_two_witnesses_away_is_seen_and_holds_up_no_delivery(three: Federation) -> None:
+    """Messages are delivered; the log stays unwitnessed since its beginning until the second witness is back."""
+    kaz = three.node("kaz")
+    digest = send(Officer(three.folder, "kaz-liaison"), ["tjk"])
+    eventually(partial(delivered, kaz, digest))
+    by_tjk = eventually(lambda: [peer for peer in kaz.status().peers if peer.member == "tjk" and peer.cosigned_size])
+    assert by_tjk[0].not_cosigned_reason == ""
+    status = kaz.status()
+    (uzb,) = [peer for peer in status.peers if peer.member == "uzb"]
+    assert (uzb.cosigned_size, uzb.not_cosigned_reason) == (0, "peer_unreachable")
+    assert status.witnessed_size == 0
+    since = waits_since(kaz)
+    send(Officer(three.folder, "kaz-liaison"), ["tjk"])
+    assert since is not None
+    assert waits_since(kaz) == since
+    three.start("uzb")
+    eventually(lambda: waits_since(kaz) is None, BACK_SECONDS)
+    note = look(kaz, lambda reads: reads.last_witnessed())
+    assert note is not None
+    assert note.witnesses == ("tjk", "uzb")
