@@ -4,6 +4,7 @@
 #   VENV         where the virtual environment is (default: .venv)
 #   BENCH        the rows `make bench` measures (for example BENCH=pipeline,latency; default: all)
 #   DEMO_ARGS    what `make demo`, `up` and `down` hand on (for example DEMO_ARGS="--lang ru")
+#   FAULTS       one in how many of the trials `make faults` makes (default: 1, all of them)
 #   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn);
 #                SEED also for `make explore`
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
@@ -12,6 +13,7 @@ VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH ?=
+FAULTS ?= 1
 ROUNDS ?= 100
 SEED ?=
 DEMO_ARGS ?=
@@ -26,10 +28,10 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test explore kill attachments lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test explore faults kill attachments lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | kill | attachments | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | faults | kill | attachments | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -66,6 +68,10 @@ explore: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# Every write, rename and fsync of the commit path fails once, in every way, and calls of whole nodes do: an hour.
+faults: setup
+	PAIZA_FAULTS_EVERY=$(FAULTS) PAIZA_FAULTS_NODES=100 $(BIN)/python -m pytest -n 2 tests/system/test_faults.py
 
 # kill -9 under load, over and over, on both databases: ten minutes and more.
 kill: setup
