@@ -63,7 +63,7 @@ class Archive:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is whole or as before; returns when it is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folders(path.parent)
     handle, side_file = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -74,7 +74,19 @@ def write_durably(path: Path, data: bytes) -> None:
     except BaseException:
         Path(side_file).unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_folder(path.parent)
+
+
+def _make_folders(folder: Path) -> None:
+    """Make a folder and those above it; each that was made has its name on disk before anything stands in it."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        _sync_folder(each.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:
