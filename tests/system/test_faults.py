@@ -27,10 +27,10 @@ from tests.federation import Federation
 from tests.officer import Officer
 from tests.system.campaign import check_by_program
 
-EVERY: Final = int(os.environ.get("PAIZA_FAULTS_EVERY", "120"))
+EVERY: Final = int(os.environ.get("PAIZA_FAULTS_EVERY", "160"))
 FIRST: Final = int(os.environ.get("PAIZA_FAULTS_FIRST", str(random.randrange(EVERY))))
 SUBMIT_SECONDS: Final = 60.0
-NODE_TRIALS: Final = int(os.environ.get("PAIZA_FAULTS_NODES", "2"))
+NODE_TRIALS: Final = int(os.environ.get("PAIZA_FAULTS_NODES", "1"))
 NODE_TRIAL_SECONDS: Final = 60.0  # a limit, not a measure: eight are usual
 SHARES: Final = 8  # of all trials, so that workers can divide them
 TRIAL_SECONDS: Final = 5.0  # a limit, not a measure: a third of a second is usual
