@@ -33,6 +33,7 @@ from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
 from paiza_node.operate import Operate, operator
+from paiza_node.oversight.grants import AuditGrants
 from paiza_node.peers import ChannelKeys, PeersFetch, PeersSets
 from paiza_node.policy import member_rules
 from paiza_node.recovery.record import note_backup, read_record
@@ -228,7 +229,7 @@ async def _serve(
     admin = admin_server(
         config.admin_socket,
         {
-            **admin_behaviours(operate, partial(_note_backup, config, ledger)),
+            **admin_behaviours(operate, AuditGrants(context), partial(_note_backup, config, ledger)),
             **conviction_behaviours(rooms.witness.convictions),
         },
     )

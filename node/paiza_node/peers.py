@@ -15,6 +15,8 @@ import grpc
 from paiza.v1 import (
     exchange_pb2,
     exchange_pb2_grpc,
+    oversight_pb2,
+    oversight_pb2_grpc,
     register_pb2,
     register_pb2_grpc,
     witness_pb2,
@@ -49,6 +51,14 @@ ATTACHMENT_OPTIONS: Final[Options] = (
     ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.use_local_subchannel_pool", 1),
 )
+
+# Statuses of refusals: the same call would be refused again.
+_FINAL: Final = frozenset({
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +153,34 @@ class GrpcPeer:
         finally:
             call.cancel()
 
+    async def list_granted_entries(
+        self, request: oversight_pb2.ListGrantedEntriesRequest
+    ) -> oversight_pb2.ListGrantedEntriesResponse:
+        """Ask for entries of the peer's log."""
+        stub = oversight_pb2_grpc.OversightServiceStub(await self._open())
+        response: oversight_pb2.ListGrantedEntriesResponse = await _asked(
+            stub.ListGrantedEntries(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def count_granted_messages(
+        self, request: oversight_pb2.CountGrantedMessagesRequest
+    ) -> oversight_pb2.CountGrantedMessagesResponse:
+        """Ask how many messages the peer exchanged."""
+        stub = oversight_pb2_grpc.OversightServiceStub(await self._open())
+        response: oversight_pb2.CountGrantedMessagesResponse = await _asked(
+            stub.CountGrantedMessages(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def agree_period(self, request: oversight_pb2.AgreePeriodRequest) -> oversight_pb2.AgreePeriodResponse:
+        """Propose that a period be closed."""
+        stub = oversight_pb2_grpc.OversightServiceStub(await self._open())
+        response: oversight_pb2.AgreePeriodResponse = await _asked(
+            stub.AgreePeriod(request, timeout=DELIVER_SECONDS), self.member
+        )
+        return response
+
     async def get_file(self, path: str) -> bytes:
         """Fetch one file of the register; FetchMissing where the peer has none of that path."""
         stub = register_pb2_grpc.RegisterServiceStub(await self._open())
@@ -199,6 +237,17 @@ async def _call(call: Any, member: str) -> Any:
     if answer is None:  # what gRPC gives for bytes that do not parse
         raise Unavailable("unexpected_answer", f"{member}: the answer is not of the protocol")
     return answer
+
+
+async def _asked(call: Any, member: str) -> Any:
+    """Await a call of which a refusal is an answer: whoever had us ask is told it."""
+    try:
+        return await _call(call, member)
+    except Unavailable as error:
+        cause = error.__cause__
+        if isinstance(cause, grpc.aio.AioRpcError) and cause.code() in _FINAL and error.reason != "peer_unreachable":
+            raise Rejected(error.reason, error.detail) from cause
+        raise
 
 
 def _unavailable(error: grpc.aio.AioRpcError, member: str) -> Rejected | Unavailable:

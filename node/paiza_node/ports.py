@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from paiza.v1 import exchange_pb2, witness_pb2
+from paiza.v1 import exchange_pb2, oversight_pb2, witness_pb2
 from paiza_domain.thread import Marks
 from paiza_node.model import (
     ApprovalRow,
@@ -246,4 +246,20 @@ class Peer(Protocol):
     ) -> witness_pb2.ExchangeCheckpointsResponse: ...
     async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse: ...
     async def get_file(self, path: str) -> bytes: ...
+    async def close(self) -> None: ...
+
+
+class OverseenPeer(Protocol):
+    """Another member's node, as it is asked for its log. Raises as `Peer` does, and Rejected where it refuses."""
+
+    member: str
+
+    async def list_granted_entries(
+        self, request: oversight_pb2.ListGrantedEntriesRequest
+    ) -> oversight_pb2.ListGrantedEntriesResponse: ...
+    async def count_granted_messages(
+        self, request: oversight_pb2.CountGrantedMessagesRequest
+    ) -> oversight_pb2.CountGrantedMessagesResponse: ...
+    async def agree_period(self, request: oversight_pb2.AgreePeriodRequest) -> oversight_pb2.AgreePeriodResponse: ...
+    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse: ...
     async def close(self) -> None: ...

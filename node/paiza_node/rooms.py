@@ -28,6 +28,7 @@ from paiza_node.edge.attachment_service import attachment_behaviours
 from paiza_node.edge.desk_service import desk_behaviours
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
+from paiza_node.edge.oversight_service import coordination_behaviours, oversight_behaviours
 from paiza_node.edge.passing_service import passing_behaviours
 from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.witness_service import witness_behaviours
@@ -36,6 +37,9 @@ from paiza_node.erasing.erase import Erase
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
 from paiza_node.model import FindingState, Officer
+from paiza_node.oversight.consult import Consult
+from paiza_node.oversight.periods import Periods
+from paiza_node.oversight.relay import Channels, Relay
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
@@ -160,8 +164,12 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
     )
     index = Index(context, blinder=ground.blinder)
     erase = Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget)
+    channels = Channels(lambda member: GrpcPeer(member, channel_keys, register))
     return Rooms(
-        behaviours=_behaviours(ground, exchange, attachments, duties, assign, witness),
+        behaviours={
+            **_behaviours(ground, exchange, attachments, duties, assign, witness),
+            **_oversight(context, channels),
+        },
         duties=(
             duties.run,
             index.run,
@@ -176,6 +184,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             witness.thinning.run,
             erase.run,
             witness.convictions.run,
+            channels.keep,
         ),
         deliver=deliver,
         upload=attachments.upload,
@@ -249,6 +258,17 @@ def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect
     duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
     give = Give(context, standings=duties.standings, share=forward.share)
     return Exchange(submit, approve, forward, late_holders, receive, give)
+
+
+def _oversight(context: Context, channels: Channels) -> Mapping[str, Any]:
+    """Give what each RPC of oversight does."""
+    consult = Consult(context)
+    periods = Periods(context, channels)
+    relay = Relay(context, consult, channels)
+    return {
+        **oversight_behaviours(consult, periods),
+        **coordination_behaviours(relay, periods, lambda: context.registers.policy, context.member),
+    }
 
 
 def _behaviours(

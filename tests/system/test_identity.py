@@ -71,6 +71,12 @@ TABLE: Final = """
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
 /paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in
 /paiza.v1.AuditService/GetLogStatus           .     in       in    in          in           in
+/paiza.v1.OversightService/ListGrantedEntries in   .        .     .           .            .
+/paiza.v1.OversightService/CountGrantedMessages in .        .     .           .            .
+/paiza.v1.OversightService/AgreePeriod        in    .        .     .           .            .
+/paiza.v1.CoordinationService/ListLogEntries  .     denied   denied  denied    in           in
+/paiza.v1.CoordinationService/GetMatrix       .     denied   denied  denied    in           in
+/paiza.v1.CoordinationService/ClosePeriod     .     denied   denied  denied    in           denied
 /paiza.v1.PassingService/Forward              .     in       in    in          in           in
 /paiza.v1.PassingService/NoteExport           .     in       in    in          in           in
 /paiza.v1.PassingService/ListHolders          .     in       in    in          in           in

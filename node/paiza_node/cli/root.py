@@ -9,7 +9,19 @@ from paiza_node.cli.frame import localised
 from paiza_node.cli.options import language_option
 from paiza_node.errors import N_
 
-COMMANDS: Final = ("init", "run", "status", "queue", "peers", "convictions", "verify", "policy", "doctor", "backup")
+COMMANDS: Final = (
+    "init",
+    "run",
+    "status",
+    "queue",
+    "peers",
+    "convictions",
+    "audit",
+    "verify",
+    "policy",
+    "doctor",
+    "backup",
+)
 
 
 class _Root(click.Group):

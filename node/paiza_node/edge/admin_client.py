@@ -70,6 +70,24 @@ class AdminClient:
         response: admin_pb2.NoteBackupResponse = self._call(self._stub.NoteBackup, admin_pb2.NoteBackupRequest())
         return response.logged
 
+    def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.AuditGrant:
+        """Have a member granted to see entries of the log."""
+        response: admin_pb2.GrantAuditResponse = self._call(self._stub.GrantAudit, request)
+        return response.grant
+
+    def audit_grants(self) -> admin_pb2.ListAuditGrantsResponse:
+        """Ask for every grant."""
+        response: admin_pb2.ListAuditGrantsResponse = self._call(
+            self._stub.ListAuditGrants, admin_pb2.ListAuditGrantsRequest()
+        )
+        return response
+
+    def withdraw_audit(self, grant_id: int) -> admin_pb2.AuditGrant:
+        """Have a grant ended."""
+        request = admin_pb2.WithdrawAuditRequest(grant_id=grant_id)
+        response: admin_pb2.WithdrawAuditResponse = self._call(self._stub.WithdrawAudit, request)
+        return response.grant
+
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if not self._socket.exists():
             raise Unavailable("node_unreachable", f"{self._socket}: the node does not run")

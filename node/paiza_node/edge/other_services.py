@@ -10,6 +10,7 @@ from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer
 from paiza_node.operate import Operate
+from paiza_node.oversight.grants import AuditGrants
 from paiza_node.receive import Receive
 from paiza_node.workflows.ancestors import Give
 from paiza_register import FetchMissing, Member, RegisterReader
@@ -44,7 +45,9 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
     }
 
 
-def admin_behaviours(operate: Operate, note_backup: Callable[[], Awaitable[bool]]) -> Mapping[str, Any]:
+def admin_behaviours(
+    operate: Operate, grants: AuditGrants, note_backup: Callable[[], Awaitable[bool]]
+) -> Mapping[str, Any]:
     """Give the behaviour of every RPC of AdminService, which is served on the operator's socket alone."""
 
     async def backed_up(_request: admin_pb2.NoteBackupRequest) -> admin_pb2.NoteBackupResponse:
@@ -57,6 +60,9 @@ def admin_behaviours(operate: Operate, note_backup: Callable[[], Awaitable[bool]
         prefix + "RetryDelivery": operate.retry,
         prefix + "DropDelivery": operate.drop,
         prefix + "NoteBackup": backed_up,
+        prefix + "GrantAudit": grants.grant,
+        prefix + "ListAuditGrants": grants.list_grants,
+        prefix + "WithdrawAudit": grants.withdraw,
     }
 
 

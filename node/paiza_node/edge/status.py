@@ -14,6 +14,7 @@ MAX_DETAIL: Final = 1000  # characters
 log = structlog.get_logger("paiza.edge")
 
 _CODES: Final = {
+    "audit_not_granted": grpc.StatusCode.PERMISSION_DENIED,
     "busy": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "certificate_expired": grpc.StatusCode.UNAUTHENTICATED,
     "certificate_revoked": grpc.StatusCode.UNAUTHENTICATED,

@@ -440,7 +440,7 @@ class GrantAuditRequest(_message.Message):
     member: _builtins.str
     """The member."""
     headers: _builtins.bool
-    """Whether it may see the headers of messages received."""
+    """Whether it may see the headers of messages."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
         """The events whose entries it may see; at least one."""

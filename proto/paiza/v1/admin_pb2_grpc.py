@@ -70,6 +70,21 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_v1_dot_admin__pb2.NoteBackupRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_admin__pb2.NoteBackupResponse.FromString,
                 _registered_method=True)
+        self.GrantAudit = channel.unary_unary(
+                '/paiza.v1.AdminService/GrantAudit',
+                request_serializer=paiza_dot_v1_dot_admin__pb2.GrantAuditRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_admin__pb2.GrantAuditResponse.FromString,
+                _registered_method=True)
+        self.ListAuditGrants = channel.unary_unary(
+                '/paiza.v1.AdminService/ListAuditGrants',
+                request_serializer=paiza_dot_v1_dot_admin__pb2.ListAuditGrantsRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_admin__pb2.ListAuditGrantsResponse.FromString,
+                _registered_method=True)
+        self.WithdrawAudit = channel.unary_unary(
+                '/paiza.v1.AdminService/WithdrawAudit',
+                request_serializer=paiza_dot_v1_dot_admin__pb2.WithdrawAuditRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_admin__pb2.WithdrawAuditResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -125,6 +140,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GrantAudit(self, request, context):
+        """Grants another member to see entries of this node's log; logged with the operator's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditGrants(self, request, context):
+        """Every grant, also those that ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawAudit(self, request, context):
+        """Ends a grant; logged with the operator's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +198,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.NoteBackup,
                     request_deserializer=paiza_dot_v1_dot_admin__pb2.NoteBackupRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_admin__pb2.NoteBackupResponse.SerializeToString,
+            ),
+            'GrantAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantAudit,
+                    request_deserializer=paiza_dot_v1_dot_admin__pb2.GrantAuditRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_admin__pb2.GrantAuditResponse.SerializeToString,
+            ),
+            'ListAuditGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditGrants,
+                    request_deserializer=paiza_dot_v1_dot_admin__pb2.ListAuditGrantsRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_admin__pb2.ListAuditGrantsResponse.SerializeToString,
+            ),
+            'WithdrawAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawAudit,
+                    request_deserializer=paiza_dot_v1_dot_admin__pb2.WithdrawAuditRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_admin__pb2.WithdrawAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +405,87 @@ class AdminService:
             '/paiza.v1.AdminService/NoteBackup',
             paiza_dot_v1_dot_admin__pb2.NoteBackupRequest.SerializeToString,
             paiza_dot_v1_dot_admin__pb2.NoteBackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.AdminService/GrantAudit',
+            paiza_dot_v1_dot_admin__pb2.GrantAuditRequest.SerializeToString,
+            paiza_dot_v1_dot_admin__pb2.GrantAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.AdminService/ListAuditGrants',
+            paiza_dot_v1_dot_admin__pb2.ListAuditGrantsRequest.SerializeToString,
+            paiza_dot_v1_dot_admin__pb2.ListAuditGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.AdminService/WithdrawAudit',
+            paiza_dot_v1_dot_admin__pb2.WithdrawAuditRequest.SerializeToString,
+            paiza_dot_v1_dot_admin__pb2.WithdrawAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

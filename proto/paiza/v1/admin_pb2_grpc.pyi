@@ -47,6 +47,12 @@ class AdminServiceStub:
     """Decides that a log found forked is trusted again; logged with the operator's name."""
     NoteBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteBackupRequest, _admin_pb2.NoteBackupResponse]
     """Logs the backup that was made last, as the record in the data folder says."""
+    GrantAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]
+    """Grants another member to see entries of this node's log; logged with the operator's name."""
+    ListAuditGrants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAuditGrantsRequest, _admin_pb2.ListAuditGrantsResponse]
+    """Every grant, also those that ended."""
+    WithdrawAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WithdrawAuditRequest, _admin_pb2.WithdrawAuditResponse]
+    """Ends a grant; logged with the operator's name."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -67,6 +73,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Decides that a log found forked is trusted again; logged with the operator's name."""
     NoteBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteBackupRequest, _admin_pb2.NoteBackupResponse]  # type: ignore[assignment]
     """Logs the backup that was made last, as the record in the data folder says."""
+    GrantAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]  # type: ignore[assignment]
+    """Grants another member to see entries of this node's log; logged with the operator's name."""
+    ListAuditGrants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAuditGrantsRequest, _admin_pb2.ListAuditGrantsResponse]  # type: ignore[assignment]
+    """Every grant, also those that ended."""
+    WithdrawAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.WithdrawAuditRequest, _admin_pb2.WithdrawAuditResponse]  # type: ignore[assignment]
+    """Ends a grant; logged with the operator's name."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Operator to own node, over a Unix socket that only the node's own operating-system user can open."""
@@ -126,5 +138,29 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.NoteBackupResponse, _abc.Awaitable[_admin_pb2.NoteBackupResponse]]:
         """Logs the backup that was made last, as the record in the data folder says."""
+
+    @_abc_1.abstractmethod
+    def GrantAudit(
+        self,
+        request: _admin_pb2.GrantAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GrantAuditResponse, _abc.Awaitable[_admin_pb2.GrantAuditResponse]]:
+        """Grants another member to see entries of this node's log; logged with the operator's name."""
+
+    @_abc_1.abstractmethod
+    def ListAuditGrants(
+        self,
+        request: _admin_pb2.ListAuditGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListAuditGrantsResponse, _abc.Awaitable[_admin_pb2.ListAuditGrantsResponse]]:
+        """Every grant, also those that ended."""
+
+    @_abc_1.abstractmethod
+    def WithdrawAudit(
+        self,
+        request: _admin_pb2.WithdrawAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WithdrawAuditResponse, _abc.Awaitable[_admin_pb2.WithdrawAuditResponse]]:
+        """Ends a grant; logged with the operator's name."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

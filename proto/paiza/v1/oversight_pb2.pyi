@@ -125,19 +125,24 @@ class AuditScope(_message.Message):
     SINCE_TIME_FIELD_NUMBER: _builtins.int
     UNTIL_TIME_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    PARTY_EVENTS_FIELD_NUMBER: _builtins.int
     headers: _builtins.bool
     """Whether headers may be shown."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
-        """The events that may be seen, of those asked for."""
+        """The events of which all entries may be seen, of those asked for: granted, or the log is the caller's own."""
 
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
-        """Entries before this time are not shown."""
+        """Of these, entries before this time are not shown."""
 
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
-        """When the grant ends; unset where the caller needs none."""
+        """When the grant ends; unset where there is none, or none is needed."""
+
+    @_builtins.property
+    def party_events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
+        """The events of which entries that concern the caller are shown whatever was granted, of those asked for."""
 
     def __init__(
         self,
@@ -146,10 +151,11 @@ class AuditScope(_message.Message):
         since_time: _timestamp_pb2.Timestamp | None = ...,
         until_time: _timestamp_pb2.Timestamp | None = ...,
         headers: _builtins.bool = ...,
+        party_events: _abc.Iterable[_log_pb2.LogEvent.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "headers", b"headers", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "headers", b"headers", "party_events", b"party_events", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,11 +207,16 @@ class EntriesPage(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     CONSULTED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     next_index: _builtins.int
-    """Index to go on from; 0 at the end."""
+    """Every entry from from_index on and below this index was looked at: what is not shown does not match, or may not be
+    seen. To go on from.
+    """
+    complete: _builtins.bool
+    """True where nothing that was in the log then is left to look at."""
     scope: _builtins.bytes
     """A serialized AuditScope."""
     checkpoint: _builtins.bytes
@@ -223,13 +234,14 @@ class EntriesPage(_message.Message):
         *,
         entries: _abc.Iterable[Global___ShownEntry] | None = ...,
         next_index: _builtins.int = ...,
+        complete: _builtins.bool = ...,
         scope: _builtins.bytes = ...,
         consulted: _log_pb2.ProvenEntry | None = ...,
         checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consulted", b"consulted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consulted", b"consulted", "entries", b"entries", "next_index", b"next_index", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "complete", b"complete", "consulted", b"consulted", "entries", b"entries", "next_index", b"next_index", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,23 +255,19 @@ class ListGrantedEntriesRequest(_message.Message):
 
     QUERY_FIELD_NUMBER: _builtins.int
     OFFICER_ID_FIELD_NUMBER: _builtins.int
-    AS_PARTY_FIELD_NUMBER: _builtins.int
     query: _builtins.bytes
     """A serialized EntryQuery."""
     officer_id: _builtins.str
     """SPIFFE ID of the officer on whose behalf the caller asks, by the caller's word."""
-    as_party: _builtins.bool
-    """True to be shown only what concerns the caller itself, whatever was granted."""
     def __init__(
         self,
         *,
         query: _builtins.bytes = ...,
         officer_id: _builtins.str = ...,
-        as_party: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_party", b"as_party", "officer_id", b"officer_id", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer_id", b"officer_id", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -498,23 +506,55 @@ class CountGrantedMessagesResponse(_message.Message):
 Global___CountGrantedMessagesResponse: _TypeAlias = CountGrantedMessagesResponse  # noqa: Y015
 
 @_typing.final
+class CountsWord(_message.Message):
+    """One member's word. It travels serialized, for the log commits to its bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    ONLY_WITH_CALLER_FIELD_NUMBER: _builtins.int
+    only_with_caller: _builtins.bool
+    """True where only what was exchanged with the caller is counted, for nothing more was granted."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageCounts]:
+        """One per other member with whom anything was exchanged."""
+
+    @_builtins.property
+    def period(self) -> Global___Period:
+        """The period that was counted: no more of what was asked for than may be seen."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___MessageCounts] | None = ...,
+        period: Global___Period | None = ...,
+        only_with_caller: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "only_with_caller", b"only_with_caller", "period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountsWord: _TypeAlias = CountsWord  # noqa: Y015
+
+@_typing.final
 class CountsPage(_message.Message):
     """One member's counts, and its log's commitment to them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    COUNTS_FIELD_NUMBER: _builtins.int
+    WORD_FIELD_NUMBER: _builtins.int
     CONSULTED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member whose word this is."""
+    word: _builtins.bytes
+    """A serialized CountsWord."""
     checkpoint: _builtins.bytes
     """The checkpoint note that it is proven to."""
-    @_builtins.property
-    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageCounts]:
-        """One per other member with whom anything was exchanged."""
-
     @_builtins.property
     def consulted(self) -> _log_pb2.ProvenEntry:
         """The CONSULTED entry; its evidence_sha256 commits to question and answer."""
@@ -523,13 +563,13 @@ class CountsPage(_message.Message):
         self,
         *,
         member: _builtins.str = ...,
-        counts: _abc.Iterable[Global___MessageCounts] | None = ...,
+        word: _builtins.bytes = ...,
         consulted: _log_pb2.ProvenEntry | None = ...,
         checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consulted", b"consulted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consulted", b"consulted", "counts", b"counts", "member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consulted", b"consulted", "member", b"member", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

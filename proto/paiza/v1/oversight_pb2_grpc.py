@@ -224,7 +224,7 @@ class CoordinationServiceServicer:
     """
 
     def ListLogEntries(self, request, context):
-        """Entries of a member's log. Of another member's: coordinators, and of single messages whoever sees them.
+        """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

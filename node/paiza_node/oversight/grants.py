@@ -1,0 +1,115 @@
+"""Grants: what another member may see of our log, given and withdrawn by the operator. Metadata, never content.
+
+A member has one grant at a time: a new one takes the place of the one before. Nothing is copied to anybody; a grant
+answers questions, and each question is logged.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from paiza.v1 import admin_pb2, log_pb2
+from paiza_node.context import Context
+from paiza_node.ledger import Pen
+from paiza_node.model import AuditGrant
+from paiza_node.operate import operator
+from paiza_node.oversight.sight import ALL_EVENTS, standing
+from paiza_wire.consultations import moment
+from paiza_wire.errors import Rejected
+
+MAX_GRANT_DAYS: Final = 1_830  # five years; what is to last longer is granted anew
+COUNTER: Final = "audit_grant"
+GRANTED: Final = "granted"
+WITHDRAWN: Final = "withdrawn"
+REPLACED: Final = "replaced"
+
+
+class AuditGrants:
+    """The verbs of the operator about grants."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verbs need."""
+        self._context = context
+
+    async def grant(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.GrantAuditResponse:
+        """Grant a member to see entries; what it was granted before ends with that."""
+        member = self._context.registers.current.active_member(request.member)
+        if member.id == self._context.member:
+            raise Rejected("wrong_member", "a member needs no grant for its own log")
+        events = frozenset(request.events)
+        if not events or not events <= ALL_EVENTS:
+            raise Rejected("malformed", "the grant names no events, or one that there is not")
+        since = moment(request.since_time) if request.HasField("since_time") else None
+        until = moment(request.until_time)
+        now = self._context.clock()
+        if not now < until <= now + timedelta(days=MAX_GRANT_DAYS):
+            raise Rejected("malformed", f"a grant ends in the future, in at most {MAX_GRANT_DAYS} days")
+        if since is not None and since >= until:
+            raise Rejected("malformed", "the grant ends before what it shows begins")
+
+        def work(pen: Pen) -> AuditGrant:
+            earlier = standing(pen.tx.audit_grants(member.id), pen.now)
+            if earlier is not None:
+                _end(pen, earlier, REPLACED)
+            number = pen.tx.counter(COUNTER) + 1
+            pen.tx.put_counter(COUNTER, number)
+            given = AuditGrant(number, member.id, events, since, until, request.headers, pen.now)
+            pen.tx.add_audit_grant(given)
+            _log(pen, given, GRANTED)
+            return given
+
+        return admin_pb2.GrantAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
+
+    async def list_grants(self, _request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
+        """List every grant, oldest first, also those that ended."""
+        with self._context.store.reads() as reads:
+            return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, reads.audit_grants()))
+
+    async def withdraw(self, request: admin_pb2.WithdrawAuditRequest) -> admin_pb2.WithdrawAuditResponse:
+        """End a grant before its time."""
+
+        def work(pen: Pen) -> AuditGrant:
+            found = next((each for each in pen.tx.audit_grants() if each.id == request.grant_id), None)
+            if found is None or found.withdrawn_time is not None:
+                raise Rejected("unknown_id", f"no grant {request.grant_id} stands")
+            _end(pen, found, WITHDRAWN)
+            return next(each for each in pen.tx.audit_grants(found.member) if each.id == found.id)
+
+        return admin_pb2.WithdrawAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
+
+
+def told(grant: AuditGrant) -> str:
+    """Say in one line what a grant shows; it stands beside the log."""
+    events = ",".join(log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") for event in sorted(grant.events))  # type: ignore[arg-type]  # numbers of the enum
+    since = "" if grant.since_time is None else f"; since {grant.since_time.isoformat()}"
+    return f"grant {grant.id}: {events}{since}; until {grant.until_time.isoformat()}" + "; headers" * grant.headers
+
+
+def _end(pen: Pen, grant: AuditGrant, reason: str) -> None:
+    pen.tx.end_audit_grant(grant.id, pen.now)
+    _log(pen, grant, reason)
+
+
+def _log(pen: Pen, grant: AuditGrant, reason: str) -> None:
+    entry = log_pb2.LogEntry(
+        event=log_pb2.LOG_EVENT_AUDIT_GRANTED, actor=operator(), counterpart=grant.member, reason=reason
+    )
+    pen.append(entry, text=told(grant))
+
+
+def _shown(grant: AuditGrant) -> admin_pb2.AuditGrant:
+    shown = admin_pb2.AuditGrant(
+        grant_id=grant.id,
+        member=grant.member,
+        events=sorted(grant.events),  # type: ignore[arg-type]  # numbers of the enum
+        headers=grant.headers,
+    )
+    times: tuple[tuple[str, datetime | None], ...] = (
+        ("since_time", grant.since_time),
+        ("until_time", grant.until_time),
+        ("granted_time", grant.granted_time),
+        ("withdrawn_time", grant.withdrawn_time),
+    )
+    for name, time in times:
+        if time is not None:
+            getattr(shown, name).FromDatetime(time.astimezone(UTC))
+    return shown

@@ -1,0 +1,240 @@
+"""Periods: two members agree on what one released to the other in a span of time, and both logs say so.
+
+A message belongs to the period in which its author's log released it. Each side computes the same digest from what
+it holds: its own entries, and the proofs of the other's that it kept. Where the digests differ nothing is logged;
+`paiza audit reconcile` names what differs.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from paiza.v1 import log_pb2, officer_pb2, oversight_pb2
+from paiza_node.admit import MAX_CLOCK_SKEW
+from paiza_node.context import Context
+from paiza_node.ledger import Pen
+from paiza_node.model import ForeignProof, Officer, Passing, ProofKind, ReconciledPeriod
+from paiza_node.oversight.looking import first_index, parse, scan
+from paiza_node.oversight.relay import Channels
+from paiza_node.ports import Reads
+from paiza_node.proofs import own_proof
+from paiza_register.model import Member
+from paiza_wire import consultations, receipts
+from paiza_wire.consultations import Exchanged
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.merkle import leaf_hash
+from paiza_wire.message import DIGEST_SIZE
+
+MAX_MESSAGES: Final = 200_000  # of one period, both ways: what is held in memory while it is computed
+BLOCK: Final = 500  # messages whose proofs are looked up at once
+
+_ANSWERS: Final = (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED)
+
+log = structlog.get_logger("paiza.oversight")
+
+
+class Periods:
+    """The verbs of closing a period, on both sides."""
+
+    def __init__(self, context: Context, channels: Channels) -> None:
+        """Take what the verbs need."""
+        self._context = context
+        self._channels = channels
+        self._one_at_a_time = asyncio.Lock()
+
+    async def close(
+        self, officer: Officer, request: oversight_pb2.ClosePeriodRequest
+    ) -> oversight_pb2.ClosePeriodResponse:
+        """Have a period closed with another member; repeated, it gives the same entries.
+
+        1. The period is whole and past, the counterpart an active member.
+        2. Nothing of ours in it waits for an answer (`period_open`).
+        3. The other node computed the same, and logged so (`period_differs` otherwise).
+        4. We log it with its proof.
+        5. It is told ours. A crash before that leaves it without; the next close tells it.
+        """
+        # 1.
+        since, until = self._whole(request.period)
+        member = self._context.registers.current.active_member(request.counterpart)
+        if member.id == self._context.member:
+            raise Rejected("wrong_member", "a period is closed with another member")
+        # 2.
+        digest = await self._digest(member.id, since, until)
+        # 3.
+        peer = self._channels.to(member.id)
+        asked = oversight_pb2.AgreePeriodRequest(period=request.period, period_digest=digest)
+        theirs = (await peer.agree_period(asked)).reconciled
+        proof = self._verified(member, theirs, digest)
+        # 4.
+        ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), officer.id)
+        # 5.
+        asked.reconciled.CopyFrom(ours)
+        try:
+            await peer.agree_period(asked)
+        except PaizaError as error:
+            log.warning("period_not_told", member=member.id, reason=error.reason, detail=error.detail)
+        return oversight_pb2.ClosePeriodResponse(period_digest=digest, own=ours, theirs=theirs)
+
+    async def agree(
+        self, member: Member, request: oversight_pb2.AgreePeriodRequest
+    ) -> oversight_pb2.AgreePeriodResponse:
+        """Answer a proposal to close a period: our RECONCILED entry where we know the same of it."""
+        since, until = self._whole(request.period)
+        if len(request.period_digest) != DIGEST_SIZE:
+            raise Rejected("malformed", "period_digest is not 32 bytes long")
+        digest = await self._digest(member.id, since, until)
+        if digest != request.period_digest:
+            raise Rejected("period_differs", f"{self._context.member} knows something else of that period")
+        proof = None
+        if request.HasField("reconciled"):
+            proof = self._verified(member, request.reconciled, digest)
+        ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), self._context.node_id)
+        return oversight_pb2.AgreePeriodResponse(reconciled=ours)
+
+    def _whole(self, period: oversight_pb2.Period) -> tuple[datetime, datetime]:
+        since, until = consultations.whole_period(period)
+        if until > self._context.clock():
+            raise Rejected("period_open", f"by the clock of {self._context.member} the period is not over")
+        return since, until
+
+    async def _digest(self, member: str, since: datetime, until: datetime) -> bytes:
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._compute, member, since, until)
+
+    def _compute(self, member: str, since: datetime, until: datetime) -> bytes:
+        size = self._context.ledger.checkpoint.size
+        with self._context.store.reads() as reads:
+            exchanged = [
+                *_ours(reads, self._context.member, member, since, until, size),
+                *_theirs(reads, member, since, until, size),
+            ]
+        return consultations.period_digest((self._context.member, member), since, until, exchanged)
+
+    def _verified(self, member: Member, shown: log_pb2.LogProof, digest: bytes) -> ForeignProof:
+        """Check the other side's RECONCILED entry."""
+        checkpoint = self._context.logs.verify(member, shown.checkpoint)
+        entry = receipts.verify_entry(shown.proven, checkpoint)
+        said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
+        if said != (log_pb2.LOG_EVENT_RECONCILED, self._context.member, digest):
+            raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")
+        return ForeignProof(
+            digest=b"",
+            member=member.id,
+            kind=ProofKind.ANSWER,
+            entry=entry.raw,
+            index=entry.index,
+            hashes=b"".join(shown.proven.inclusion_hashes),
+            checkpoint=checkpoint.note,
+            register_version=self._context.registers.version,
+        )
+
+    async def _record(self, period: ReconciledPeriod, actor: str) -> log_pb2.LogProof:
+        """Log that a period agrees, once, and keep the other side's proof; gives ours."""
+
+        def work(pen: Pen) -> int:
+            known = pen.tx.reconciled_period(period.counterpart, period.since_time, period.until_time)
+            if known is not None and known.digest == period.digest:
+                index, theirs = known.log_index, period.theirs or known.theirs
+                if theirs == known.theirs:
+                    return index
+            else:
+                entry = log_pb2.LogEntry(
+                    event=log_pb2.LOG_EVENT_RECONCILED,
+                    actor=actor,
+                    counterpart=period.counterpart,
+                    evidence_sha256=period.digest,
+                )
+                span = f"{period.since_time.isoformat()} – {period.until_time.isoformat()}"
+                index, theirs = pen.append(entry, text=span), period.theirs
+            pen.tx.put_reconciled(
+                ReconciledPeriod(period.counterpart, period.since_time, period.until_time, period.digest, index, theirs)
+            )
+            return index
+
+        committed = await self._context.ledger.commit(work)
+        with self._context.store.reads() as reads:
+            (stored,) = reads.entries_at([committed.result])
+        return own_proof(self._context.ledger, stored, committed.checkpoint.size, committed.checkpoint.note)
+
+
+def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
+    """Give what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
+    released: dict[bytes, bytes] = {}
+    mark = member.encode()
+    for stored in scan(reads, first_index(reads, since, size), size):
+        if mark not in stored.entry:
+            continue
+        entry = parse(stored)
+        if entry.entry_time.ToDatetime(tzinfo=UTC) >= until:
+            break
+        if entry.event == log_pb2.LOG_EVENT_RELEASED and entry.counterpart == member:
+            released[entry.message_digest] = leaf_hash(stored.entry)
+            _check_bound(released)
+    for block in _blocks(list(released)):
+        held = reads.held_proofs(block, member)
+        for digest in block:
+            answer = next((each for each in held.get(digest, ()) if _answers(each, own)), None)
+            if answer is not None:
+                yield Exchanged(own, digest, released[digest], leaf_hash(answer.entry))
+            elif _is_awaited(reads, digest, member):
+                raise Rejected("period_open", f"a message to {member} is not answered yet: {digest.hex()[:16]}")
+
+
+def _theirs(reads: Reads, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
+    """Give what a member released to us in the period, by the proofs of it that we hold, and we answered."""
+    answered: dict[bytes, bytes] = {}
+    mark = member.encode()
+    # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
+    first = first_index(reads, since - MAX_CLOCK_SKEW, size)
+    for stored in scan(reads, first, size):
+        if mark not in stored.entry:
+            continue
+        entry = parse(stored)
+        if entry.event in _ANSWERS and entry.counterpart == member and not entry.HasField("part_number"):
+            answered[entry.message_digest] = b""
+            _check_bound(answered)
+    for block in _blocks(list(answered)):
+        held = reads.held_proofs(block, member)
+        answers = reads.answers(block)
+        for digest in block:
+            released = next((each for each in held.get(digest, ()) if _released_in(each, since, until)), None)
+            if released is not None and digest in answers:
+                yield Exchanged(member, digest, leaf_hash(released.entry), leaf_hash(answers[digest].entry))
+
+
+def _answers(proof: ForeignProof, own: str) -> bool:
+    entry = log_pb2.LogEntry.FromString(proof.entry)
+    return (
+        proof.kind is ProofKind.ANSWER
+        and entry.event in _ANSWERS
+        and entry.counterpart == own
+        and not entry.HasField("part_number")
+    )
+
+
+def _released_in(proof: ForeignProof, since: datetime, until: datetime) -> bool:
+    entry = log_pb2.LogEntry.FromString(proof.entry)
+    moment = entry.entry_time.ToDatetime(tzinfo=UTC)
+    return entry.event == log_pb2.LOG_EVENT_RELEASED and since <= moment < until
+
+
+def _is_awaited(reads: Reads, digest: bytes, member: str) -> bool:
+    return any(
+        delivery.recipient == member
+        and delivery.passing == Passing.OWN
+        and delivery.state == officer_pb2.DELIVERY_STATE_WAITING
+        for delivery in reads.deliveries_of(digest)
+    )
+
+
+def _check_bound(found: dict[bytes, bytes]) -> None:
+    if len(found) > MAX_MESSAGES:
+        raise Rejected("too_large", f"a period holds at most {MAX_MESSAGES} messages; choose a shorter one")
+
+
+def _blocks(digests: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for first in range(0, len(digests), BLOCK):
+        yield digests[first : first + BLOCK]
