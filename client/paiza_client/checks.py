@@ -16,8 +16,10 @@ from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import LogState, OpenedPart, Outcome, Proof, Trail
 from paiza_wire import receipts
+from paiza_wire.cosignatures import cosignatures
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify
+from paiza_wire.reasons import REASONS
 
 MAX_PROOFS: Final = (
     256  # of one message: a release and an answer at each of at most 64 recipients, and room for repeats
@@ -160,16 +162,59 @@ def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, regist
     owner, own = logs.checkpoint(answer.checkpoint)
     if owner.id != member:
         raise NotProven("bad_checkpoint", own.origin, "the own checkpoint is of another member's log")
-    states.append(LogState(member, own.origin, own.size, own.root, None, own=True))
-    for known in answer.known_logs:
+    witnessed_size, witnesses = _witnessed(answer.witnessed_checkpoint, member, own.origin, registers, logs)
+    if witnessed_size is not None and witnessed_size > own.size:
+        raise NotProven("bad_checkpoint", own.origin, "more is witnessed than the log holds")
+    since = answer.unwitnessed_since_time
+    states.append(
+        LogState(
+            member,
+            own.origin,
+            own.size,
+            own.root,
+            None,
+            own=True,
+            witnessed_size=witnessed_size,
+            witnesses=witnesses,
+            unwitnessed_since=since.ToDatetime(tzinfo=UTC) if answer.HasField("unwitnessed_since_time") else None,
+        )
+    )
+    for known in sorted(answer.known_logs, key=lambda each: each.member):
         if not known.checkpoint:
             continue
         owner, verified = logs.checkpoint(known.checkpoint)
         if owner.id != known.member:
             raise NotProven("bad_checkpoint", verified.origin, "the checkpoint is of another member's log")
         time = known.accepted_time.ToDatetime(tzinfo=UTC) if known.HasField("accepted_time") else None
-        states.append(LogState(owner.id, verified.origin, verified.size, verified.root, time, own=False))
+        convictions = tuple(reason for reason in known.convictions if reason in REASONS)
+        states.append(
+            LogState(
+                owner.id,
+                verified.origin,
+                verified.size,
+                verified.root,
+                time,
+                own=False,
+                convictions=convictions if len(convictions) == len(known.convictions) else (*convictions, "?"),
+            )
+        )
     return states
+
+
+def _witnessed(
+    note: bytes, member: str, origin: str, registers: Registers, logs: LogReader
+) -> tuple[int | None, tuple[str, ...]]:
+    """Verify the cosigned checkpoint of the own log; give its size, and whose cosignatures hold."""
+    if not note:
+        return None, ()
+    owner, verified = logs.checkpoint(note)
+    if (owner.id, verified.origin) != (member, origin):
+        raise NotProven("bad_checkpoint", verified.origin, "the witnessed checkpoint is of another log")
+    others = [each for each in registers.current.active_members() if each.id != member]
+    whose = {key.name: each.id for each in others for key in each.witness_keys}
+    with located(origin, NotProven):
+        found = cosignatures(note, [key.key for each in others for key in each.witness_keys])
+    return verified.size, tuple(sorted({whose[each.name] for each in found}))
 
 
 def releases(

@@ -158,3 +158,11 @@ class LogState:
     root: bytes
     accepted_time: datetime | None
     own: bool
+    witnessed_size: int | None = None
+    """Of the own log: how much of it a quorum of the other members cosigned; None where none did, or it is not ours."""
+    witnesses: tuple[str, ...] = ()
+    """Whose cosignatures under that checkpoint were verified."""
+    unwitnessed_since: datetime | None = None
+    """When the oldest entry was made that it does not cover, as the node says; None where it covers all."""
+    convictions: tuple[str, ...] = ()
+    """What speaks against the log, as reason codes, by the word of the own node."""

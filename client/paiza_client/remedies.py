@@ -60,6 +60,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
                 "Programs are never sent."
             ),
         ),
+        "audit_not_granted": Remedy(
+            N_("That member did not grant your member to see these entries of its log."),
+            N_("Ask its operator for a grant: paiza-node audit grant"),
+        ),
         "bad_certificate": Remedy(
             N_("A certificate does not come from the authority of the member it names."), _TELL_AUDITOR
         ),
@@ -242,6 +246,14 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "peer_unreachable": Remedy(
             N_("The other member's node cannot be reached."),
             N_("Nothing is needed: your node keeps the message and delivers it when the other is back."),
+        ),
+        "period_differs": Remedy(
+            N_("The two members know different things of this period; it was not closed."),
+            N_("See what differs: paiza audit reconcile. Clear it up with the other member, then close the period."),
+        ),
+        "period_open": Remedy(
+            N_("The period is not over, or something in it still waits for an answer; it was not closed."),
+            N_("Try again later, or choose a period that ended earlier."),
         ),
         "policy_denied": Remedy(
             N_("The rules do not allow this to you or to that member."),

@@ -13,6 +13,7 @@ from paiza_client.model import AttachmentStanding, Delivery, LogState, MessageSu
 
 if TYPE_CHECKING:
     from paiza_client.compose import Sealed  # brings the register and TUF, which not every command needs
+    from paiza_client.oversight_checks import Word
 
 URGENCIES: Final = {number: name.removeprefix("URGENCY_") for name, number in message_pb2.Urgency.items()}
 PARTS: Final = {
@@ -163,6 +164,29 @@ def outcome(sealed: "Sealed", result: Outcome) -> dict[str, Any]:
     }
 
 
+def word(told: "Word") -> dict[str, Any]:
+    """Describe what a member says it exchanged."""
+    return {
+        "member": told.member,
+        "since": told.since,
+        "until": told.until,
+        "only_with_own": told.only_with_asker,
+        "counts": [
+            {
+                "with": each.counterpart,
+                "sent": each.sent,
+                "receipted": each.receipted,
+                "refused": each.refused,
+                "overdue": each.overdue,
+                "received": each.received,
+                "refused_here": each.refused_here,
+            }
+            for each in told.counts
+        ],
+        "consulted": proof(told.consulted),
+    }
+
+
 def log_state(state: LogState) -> dict[str, Any]:
     """Describe what is known of a log."""
     return {
@@ -172,4 +196,8 @@ def log_state(state: LogState) -> dict[str, Any]:
         "root": state.root,
         "accepted_time": state.accepted_time,
         "own": state.own,
+        "witnessed_size": state.witnessed_size,
+        "witnesses": list(state.witnesses),
+        "unwitnessed_since": state.unwitnessed_since,
+        "convictions": list(state.convictions),
     }

@@ -39,13 +39,14 @@ from paiza_client.session import channel
 from paiza_client.session.answers import summary
 from paiza_client.session.approvals import Approvals
 from paiza_client.session.attachments import Attachments, SavedAttachment
+from paiza_client.session.coordination import Coordination, Question
 from paiza_client.session.desks import Desks
 from paiza_client.session.exports import Exports
 from paiza_client.session.passing import Passing
 from paiza_client.session.search import Searching
 from paiza_client.session.workflows import Workflows
 from paiza_register import Register, load_set
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import (
     PendingMessage,
     VerifiedMessage,
@@ -82,6 +83,7 @@ class Session:
         self._audit = audit_pb2_grpc.AuditServiceStub(connection)
         self._register = register_pb2_grpc.RegisterServiceStub(connection)
         self.passing = Passing(connection, self._call, self._registers, profile.member)
+        self.coordination = Coordination(connection, self._call, self._registers, profile.id)
         self.searching = Searching(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
@@ -212,6 +214,27 @@ class Session:
         request = audit_pb2.GetTrailRequest(message_digest=digest)
         answer = await self._call(lambda: self._audit.GetTrail(request, timeout=channel.CALL_SECONDS))
         return checks.check_trail(answer, digest, self.profile.member, self._registers)
+
+    async def ask_others(
+        self, said: Trail, digest: bytes, members: Sequence[str]
+    ) -> tuple[Trail, list[tuple[str, str]]]:
+        """Add to a trail what other members' logs show of the message; with it, who gave no answer, and why.
+
+        NotProven where an answer does not hold: it is not left out silently.
+        """
+        foreign = {(each.origin, each.index): each for each in said.foreign}
+        silent: list[tuple[str, str]] = []
+        for member in members:
+            if member == self.profile.member:
+                continue
+            try:
+                async for page in self.coordination.pages(member, Question(digests=[digest])):
+                    foreign.update(((each.proof.origin, each.proof.index), each.proof) for each in page.entries)
+            except NotProven:
+                raise
+            except PaizaError as error:
+                silent.append((member, error.reason))
+        return Trail(said.own, tuple(foreign.values())), silent
 
     async def log_status(self) -> list[LogState]:
         """Give the verified checkpoints of the own log (first) and of the others', as the node knows them."""

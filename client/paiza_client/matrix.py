@@ -1,0 +1,65 @@
+"""The matrix: how many messages each member sent to each other, from what both sides say. Pure; numbers, not proofs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paiza_client.oversight_checks import Counts, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one member sent to one other. None where nobody whose word it is told it.
+
+    ``sent``, ``receipted``, ``refused`` and ``overdue`` are the sender's word; ``received`` is the recipient's.
+    ``disputed`` is by how many messages the two cannot both be right: more receipts than were received, or more
+    received than were sent. Where a period cuts through messages under way that need not be anybody's fault; which
+    messages they are, and what is proven, is `reconciling`'s to say.
+    """
+
+    sender: str
+    recipient: str
+    sent: int | None = None
+    receipted: int | None = None
+    refused: int | None = None
+    overdue: int | None = None
+    received: int | None = None
+    disputed: int | None = None
+
+
+def cells(words: Sequence[Word]) -> list[Cell]:
+    """Put the words together: one cell for each sender and recipient of whom anything was told, in order of both."""
+    told = {(word.member, each.counterpart): each for word in words for each in word.counts}
+    whole = {word.member for word in words if not word.only_with_asker}
+    pairs = sorted({*told, *((other, member) for member, other in told)})
+    made = [
+        _cell(
+            sender,
+            recipient,
+            told.get((sender, recipient)) or _nothing(sender in whole, recipient),
+            told.get((recipient, sender)) or _nothing(recipient in whole, sender),
+        )
+        for sender, recipient in pairs
+    ]
+    return [each for each in made if each.sent or each.received or each.disputed]
+
+
+def _cell(sender: str, recipient: str, sent: Counts | None, received: Counts | None) -> Cell:
+    disputed = None
+    if sent is not None and received is not None:
+        taken = received.received + received.refused_here
+        disputed = max(0, sent.receipted - received.received, taken - sent.sent)
+    return Cell(
+        sender,
+        recipient,
+        sent.sent if sent is not None else None,
+        sent.receipted if sent is not None else None,
+        sent.refused if sent is not None else None,
+        sent.overdue if sent is not None else None,
+        received.received if received is not None else None,
+        disputed,
+    )
+
+
+def _nothing(told_all: bool, counterpart: str) -> Counts | None:  # noqa: FBT001 - whether silence is a word
+    """Give zeros for a member that told of everybody and did not name this one; None where it told nothing."""
+    return Counts(counterpart, 0, 0, 0, 0, 0, 0) if told_all else None

@@ -1,0 +1,151 @@
+"""What coordinators and auditors ask of logs, their own and others', through their own node; all is checked."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import grpc
+
+from paiza.v1 import oversight_pb2 as pb
+from paiza.v1 import oversight_pb2_grpc
+from paiza_client import oversight_checks as checks
+from paiza_client.errors import NotProven
+from paiza_client.logs import LogReader, Registers
+from paiza_client.model import Proof
+from paiza_client.oversight_checks import Asked, ShownPage, Word
+from paiza_client.session import channel
+from paiza_wire import consultations
+from paiza_wire.identity import SpiffeId
+
+ASK_SECONDS: Final = 30.0  # the own node asks another one, which looks through its log
+CLOSE_SECONDS: Final = 120.0  # both nodes go through the period
+MAX_PAGES: Final = 20_000  # of one question: ten million entries
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which entries of a log to show; empty fields ask for all."""
+
+    events: Sequence[int] = ()
+    counterpart: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    digests: Sequence[bytes] = ()
+    held: bool = False
+    headers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What members say they exchanged, and who said nothing, with the reason code."""
+
+    words: tuple[Word, ...]
+    silent: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The RECONCILED entries of both logs; ``digest`` is what they agree on."""
+
+    digest: bytes
+    own: Proof
+    theirs: Proof
+
+
+class Coordination:
+    """What a session can do across logs."""
+
+    def __init__(
+        self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
+    ) -> None:
+        self._stub = oversight_pb2_grpc.CoordinationServiceStub(connection)
+        self._call = call
+        self._registers = registers
+        self._officer = officer
+
+    async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+        """Yield the answers to a question, checked, page by page, until the log was looked through.
+
+        Of more than `consultations.MAX_QUERY_DIGESTS` messages, some at a time.
+        """
+        digests = list(question.digests)
+        blocks = [
+            digests[first : first + consultations.MAX_QUERY_DIGESTS]
+            for first in range(0, len(digests), consultations.MAX_QUERY_DIGESTS)
+        ] or [[]]
+        for block in blocks:
+            query = _query(question, block)
+            for _ in range(MAX_PAGES):
+                page = await self._page(member, query)
+                yield page
+                if page.complete:
+                    break
+                query.from_index = page.next_index
+                query.nonce = secrets.token_bytes(consultations.NONCE_SIZE)
+            else:
+                raise NotProven("too_large", member, "the answers do not come to an end")
+
+    async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
+        """Ask for counts: the own member's word first, then that of every other that gave one."""
+        query = pb.CountQuery(nonce=secrets.token_bytes(consultations.NONCE_SIZE), overdue_seconds=overdue_seconds)
+        _set(query.period, since, until)
+        data = query.SerializeToString(deterministic=True)
+        answer: pb.GetMatrixResponse = await self._call(
+            lambda: self._stub.GetMatrix(pb.GetMatrixRequest(query=data), timeout=ASK_SECONDS)
+        )
+        logs = LogReader(self._registers)
+        words = tuple(checks.check_word(page, self._asked(page.member, data), logs) for page in answer.pages)
+        named = [word.member for word in words]
+        if named[:1] != [self._officer.member] or len(set(named)) != len(named):
+            raise NotProven("unexpected_answer", "matrix", "the words are not the own member's first, then others'")
+        return Matrix(words, tuple((each.member, each.reason) for each in answer.silent))
+
+    async def close(self, counterpart: str, since: datetime, until: datetime, digest: bytes) -> Closed:
+        """Have a period closed; both entries must say what ``digest`` stands for, computed from what was shown."""
+        request = pb.ClosePeriodRequest(counterpart=counterpart)
+        _set(request.period, since, until)
+        answer: pb.ClosePeriodResponse = await self._call(
+            lambda: self._stub.ClosePeriod(request, timeout=CLOSE_SECONDS)
+        )
+        logs, own = LogReader(self._registers), self._officer.member
+        return Closed(
+            digest,
+            checks.check_reconciled(answer.own, own, counterpart, digest, logs),
+            checks.check_reconciled(answer.theirs, counterpart, own, digest, logs),
+        )
+
+    async def _page(self, member: str, query: pb.EntryQuery) -> ShownPage:
+        data = query.SerializeToString(deterministic=True)
+        answer: pb.ListLogEntriesResponse = await self._call(
+            lambda: self._stub.ListLogEntries(pb.ListLogEntriesRequest(member=member, query=data), timeout=ASK_SECONDS)
+        )
+        return checks.check_page(answer.page, self._asked(member, data), LogReader(self._registers))
+
+    def _asked(self, member: str, query: bytes) -> Asked:
+        return Asked(self._officer.member, str(self._officer), member, query)
+
+
+def _query(question: Question, digests: Sequence[bytes]) -> pb.EntryQuery:
+    query = pb.EntryQuery(
+        nonce=secrets.token_bytes(consultations.NONCE_SIZE),
+        events=sorted(question.events),  # type: ignore[arg-type]  # numbers of the enum
+        counterpart=question.counterpart,
+        message_digests=digests,
+        page_size=consultations.MAX_PAGE,
+        with_held_proofs=question.held,
+        with_headers=question.headers,
+    )
+    if question.since is not None:
+        query.since_time.FromDatetime(question.since)
+    if question.until is not None:
+        query.until_time.FromDatetime(question.until)
+    return query
+
+
+def _set(period: pb.Period, since: datetime | None, until: datetime | None) -> None:
+    if since is not None:
+        period.since_time.FromDatetime(since)
+    if until is not None:
+        period.until_time.FromDatetime(until)

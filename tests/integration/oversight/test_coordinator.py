@@ -1,0 +1,147 @@
+"""What coordinators and auditors see of their own log and of others', and how members reconcile."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.integration.client.conftest import Paiza
+from tests.integration.oversight.conftest import Command, Scene
+
+
+def _ago(**spans: float) -> str:
+    return (datetime.now(UTC) - timedelta(**spans)).isoformat()
+
+
+@pytest.fixture(scope="module")
+def digests(scene: Scene) -> dict[str, list[bytes]]:
+    """Send some messages each way, and one beside."""
+    return {
+        "kaz-tjk": scene.send("kaz", ["tjk"], 3),
+        "tjk-kaz": scene.send("tjk", ["kaz"], 2),
+        "kaz-uzb": scene.send("kaz", ["uzb"], 1),
+    }
+
+
+def test_matrix_says_whose_word_each_figure_is(
+    scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
+) -> None:
+    """Without a grant only what concerns the asker is told; with one all of it; figures of both sides fit."""
+    assert digests
+    found = paiza(scene.federation, "kaz-coordinator", "audit", "matrix", "--json").json
+    cells = {(cell["from"], cell["to"]): cell for cell in found["cells"]}
+    own = cells["kaz", "tjk"]
+    assert (own["sent"], own["receipted"], own["received"], own["disputed"], own["overdue"]) == (3, 3, 3, 0, 0)
+    assert (cells["tjk", "kaz"]["sent"], cells["tjk", "kaz"]["received"]) == (2, 2)
+    assert found["silent"] == []
+    assert [word["only_with_own"] for word in found["words"]] == [False, True, True]
+
+    third = paiza(scene.federation, "uzb-coordinator", "audit", "matrix", "--json").json
+    assert {(cell["from"], cell["to"]) for cell in third["cells"]} == {("kaz", "uzb")}
+    until = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    granted = command(
+        "audit", "grant", "uzb", "--events", "RELEASED,RECEIVED", "--until", until, "--config", scene.config("kaz")
+    )
+    assert granted[0] == 0, granted
+    third = paiza(scene.federation, "uzb-coordinator", "audit", "matrix", "--json").json
+    cells = {(cell["from"], cell["to"]): cell for cell in third["cells"]}
+    # Kaz's word alone: tjk granted nothing, and its word of the same is missing.
+    assert (cells["kaz", "tjk"]["sent"], cells["kaz", "tjk"]["received"]) == (3, None)
+    assert (cells["tjk", "kaz"]["sent"], cells["tjk", "kaz"]["received"]) == (None, 2)
+    assert cells["kaz", "tjk"]["disputed"] is None
+    assert command("audit", "withdraw", str(granted[1]["number"]), "--config", scene.config("kaz"))[0] == 0
+
+
+def test_auditors_see_their_own_log_only(scene: Scene, paiza: Paiza, digests: dict[str, list[bytes]]) -> None:
+    """An auditor's matrix is the own member's word; reconciling asks another member, which is for coordinators."""
+    assert digests
+    found = paiza(scene.federation, "kaz-auditor", "audit", "matrix", "--json").json
+    assert [word["member"] for word in found["words"]] == ["kaz"]
+    ran = paiza(scene.federation, "kaz-auditor", "audit", "reconcile", "kaz", "tjk", "--json")
+    assert (ran.code, '"policy_denied"' in ran.err) == (3, True)
+    ran = paiza(scene.federation, "kaz-liaison", "audit", "matrix", "--json")
+    assert (ran.code, '"policy_denied"' in ran.err) == (3, True)
+
+
+def test_what_agrees_is_closed_in_both_logs(scene: Scene, paiza: Paiza, digests: dict[str, list[bytes]]) -> None:
+    """Two members that know the same of a period close it once; both nodes and the client computed one digest."""
+    arguments = ("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--until", _ago(seconds=0), "--json")
+    found = paiza(scene.federation, "kaz-coordinator", *arguments).json
+    assert found["differences"] == []
+    assert found["agreed"] == len(digests["kaz-tjk"]) + len(digests["tjk-kaz"])
+    closed = found["closed"]
+    assert closed is not None, found
+    assert (closed["own"]["member"], closed["own"]["counterpart"], closed["own"]["event"]) == (
+        "kaz",
+        "tjk",
+        "RECONCILED",
+    )
+    assert (closed["theirs"]["member"], closed["theirs"]["counterpart"]) == ("tjk", "kaz")
+    again = paiza(scene.federation, "tjk-coordinator", *arguments).json
+    assert again["digest"] == found["digest"]
+    assert again["closed"]["own"]["index"] == closed["theirs"]["index"]
+    assert again["closed"]["theirs"]["index"] == closed["own"]["index"]
+
+
+def test_a_third_member_reconciles_what_both_granted(
+    scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
+) -> None:
+    """Without both grants nothing is named lost: it is said who did not grant. With them all is compared."""
+    arguments = ("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--json")
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    events = "RELEASED,FORWARDED,RECEIVED,REFUSED,DENIED"
+    for member in ("kaz", "tjk"):
+        ran = paiza(scene.federation, "uzb-coordinator", *arguments)
+        assert (ran.code, '"audit_not_granted"' in ran.err, member in ran.err) == (3, True, True), ran
+        config = ("--config", scene.config(member))
+        assert command("audit", "grant", "uzb", "--events", events, "--until", until, *config)[0] == 0
+    found = paiza(scene.federation, "uzb-coordinator", *arguments).json
+    assert (found["agreed"], found["differences"], found["closed"]) == (5, [], None)
+    trail = paiza(scene.federation, "uzb-coordinator", "audit", "trail", digests["kaz-tjk"][0].hex(), "--json").json
+    assert trail["own"] == []
+    assert {(each["member"], each["event"]) for each in trail["foreign"]} == {("kaz", "RELEASED"), ("tjk", "RECEIVED")}
+    for member in ("kaz", "tjk"):
+        config = ("--config", scene.config(member))
+        (grant,) = (
+            each
+            for each in command("audit", "list", *config)[1]["grants"]
+            if each["withdrawn_time"] is None and each["member"] == "uzb"
+        )
+        assert command("audit", "withdraw", str(grant["number"]), *config)[0] == 0
+        code, told = command("audit", "withdraw", str(grant["number"]), *config)
+        assert (code, told["reason"]) == (3, "unknown_id")
+    ran = paiza(scene.federation, "uzb-coordinator", *arguments)
+    assert (ran.code, '"audit_not_granted"' in ran.err) == (3, True)
+
+
+def test_trail_asks_who_took_part(scene: Scene, paiza: Paiza, digests: dict[str, list[bytes]]) -> None:
+    """A coordinator's trail holds what the other log says too; both logs say that it was asked for."""
+    digest = digests["kaz-tjk"][0].hex()
+    found = paiza(scene.federation, "kaz-coordinator", "audit", "trail", digest[:20], "--json").json
+    assert ("tjk", "RECEIVED") in {(each["member"], each["event"]) for each in found["foreign"]}
+    assert found["silent"] == []
+    own = paiza(scene.federation, "kaz-liaison", "audit", "trail", digest[:20], "--json").json
+    assert [each["event"] for each in own["own"]] == [each["event"] for each in found["own"]]
+
+
+def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
+    """Size and checkpoint of every log that is known, the own one first; nothing speaks against honest ones."""
+    states = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--json").json
+    assert [state["member"] for state in states] == ["kaz", "tjk", "uzb"]
+    assert all(state["size"] and not state["convictions"] for state in states)
+    ran = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--lang", "ru")
+    assert ran.code == 0
+    assert "Против него" in ran.out
+
+
+def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:
+    """What a person reads names both members, the outcome and what was closed."""
+    for lang, word in (("en", "agree"), ("ru", "сходятся")):
+        ran = paiza(
+            scene.federation,
+            "kaz-coordinator",
+            *("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--keep-open", "--lang", lang),
+        )
+        assert (ran.code, word in ran.out) == (0, True), ran
+        ran = paiza(scene.federation, "kaz-coordinator", "audit", "matrix", "--lang", lang)
+        assert ran.code == 0
+        assert "tjk" in ran.out
