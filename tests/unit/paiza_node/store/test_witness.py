@@ -1,0 +1,82 @@
+"""What is stored of witnesses, on both databases: notes of the own log, entries that wait, proofs to cosigned notes."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from paiza_node.model import CosignedProof, CosignedSpan, ForeignProof, ProofKind, Uncosigned, WitnessedNote
+from paiza_node.store import SqlStore, open_store
+from paiza_wire.merkle import leaf_hash
+
+BEGIN = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    """Give an empty store."""
+    made = open_store(database_url)
+    yield made
+    made.close()
+
+
+def note(size: int, seconds: int, *, again: bool = False) -> WitnessedNote:
+    """Give a witnessed note of this size and time."""
+    time = BEGIN + timedelta(seconds=seconds)
+    return WitnessedNote("o", size, bytes(32), b"note %d %d" % (size, again), time, ("tjk", "uzb"), again)
+
+
+def proof(index: int, entry: bytes, digest: bytes = bytes(32)) -> ForeignProof:
+    """Give a receipt by tjk as it is kept."""
+    return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", b"checkpoint", bytes(32))
+
+
+def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: SqlStore) -> None:
+    """Of one size the first time counts as the upper bound and the latest as the lower one."""
+    with store.transaction() as tx:
+        for each in (note(5, 10), note(5, 50, again=True), note(9, 60), note(9, 90, again=True)):
+            tx.put_witnessed(each)
+    with store.reads() as reads:
+        assert reads.witnessed_before(4) is None
+        assert reads.witnessed_after(5) == note(5, 10)
+        assert reads.witnessed_before(5) == note(5, 50, again=True)
+        assert reads.witnessed_after(6) == note(9, 60)
+        assert reads.last_witnessed() == note(9, 90, again=True)
+        assert reads.witnessed_after(10) is None
+        whole = reads.witnessed_by_time(BEGIN, BEGIN + timedelta(seconds=60), 10)
+        assert [each.size for each in whole] == [5, 5]
+
+
+def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: SqlStore) -> None:
+    """One row for each size, and one more where it was cosigned again; dropping names exactly these."""
+    with store.transaction() as tx:
+        tx.put_witnessed(note(5, 10))
+        tx.put_witnessed(note(5, 11))
+        tx.put_witnessed(note(5, 12, again=True))
+    with store.transaction() as tx:
+        assert len(tx.witnessed_times(BEGIN, BEGIN + timedelta(days=1), 10)) == 2
+        assert tx.witnessed_after(5) == note(5, 11)
+        tx.drop_witnessed([(5, False)])
+    with store.reads() as reads:
+        assert reads.witnessed_after(5) == note(5, 12, again=True)
+
+
+def test_an_entry_waits_until_its_cosigned_proof_is_there(store: SqlStore) -> None:
+    """It is found by its message, waits once, and what has a cosigned proof is not found again."""
+    digest, other = b"\x07" * 32, b"\x08" * 32
+    with store.transaction() as tx:
+        tx.add_proofs([proof(3, b"three", digest), proof(8, b"eight", other)])
+        found = tx.foreign_entries([digest, other])
+        assert found == [Uncosigned("tjk", 3, leaf_hash(b"three")), Uncosigned("tjk", 8, leaf_hash(b"eight"))]
+        tx.add_uncosigned(found)
+        tx.add_uncosigned(found)
+        assert tx.uncosigned_counts() == {"tjk": 2}
+        assert [each.index for each in tx.uncosigned("tjk", 10)] == [3, 8]
+        assert [each.index for each in tx.uncosigned("tjk", 10, after=3)] == [8]
+        span = CosignedSpan(b"", b"note", b"", bytes(32))
+        tx.add_cosigned([CosignedProof("tjk", 3, b"h" * 64, span)])
+    with store.reads() as reads:
+        assert reads.uncosigned_counts() == {"tjk": 1}
+        assert reads.cosigned_proof("tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
+        assert reads.cosigned_proof("tjk", 8) is None
+        assert [each.index for each in reads.foreign_entries([digest, other])] == [8]
