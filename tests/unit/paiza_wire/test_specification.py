@@ -3,6 +3,7 @@
 import importlib
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paiza.v1 import log_pb2, message_pb2
 from paiza_wire import checkpoint, hpke, merkle, message, part_cipher, receipts
 from paiza_wire.checkpoint import Checkpoint
-from paiza_wire.notes import SignerKey
+from paiza_wire.cosignatures import (
+    MAX_SECONDS,
+    TIME_BYTES,
+    WitnessKey,
+    WitnessSigner,
+    cosignatures,
+    cosigned_message,
+)
+from paiza_wire.errors import Rejected
+from paiza_wire.notes import NoteSignature, SignerKey, format_note, parse_note
 
 SEED = bytes(range(32))
 MESSAGE_ID = bytes.fromhex("018cc251f4007000800000000000002a")
@@ -71,6 +81,36 @@ def test_the_note_of_the_example_is_what_the_log_signs(specification: str) -> No
     """The checkpoint stands in the example as the signed text it is."""
     _, note = example()
     assert "\n".join(f"    {line}".rstrip() for line in note.splitlines()) in specification
+
+
+def test_the_cosignature_of_the_example_holds(specification: str) -> None:
+    """Key and message come out of the code; the signature as published verifies, and does not once it is bent."""
+    section = specification.partition("\n## Witnesses\n")[2].partition("\n## ")[0]
+    published = dict(re.findall(r"^ {4}(\S[^=]*?) = (\S+)$", section, re.MULTILINE))
+    (note,) = re.findall(
+        r"^(?: {4}kaz\.federation\.example/log/1\n {4}1\n {4}\S+\n\n {4}— .*\n)", section, re.MULTILINE
+    )
+    signed = re.sub(r"^ {4}", "", note, flags=re.MULTILINE).encode()
+    signer = WitnessSigner.from_seed(published["witness name"], bytes.fromhex(published["witness seed"]))
+    key = WitnessKey.from_vkey(published["witness vkey"])
+    assert key == signer.witness_key
+    assert sha256(key.public_key).hexdigest() == published["witness public key's SHA-256"]
+    text = parse_note(signed).text
+    assert text.decode() in example()[1]
+    head = Checkpoint.parse(text)
+    seconds = int(published["cosigned at"])
+    assert cosigned_message(key.name, seconds, head).hex() == published["cosigned message"]
+    (said,) = cosignatures(signed, [key])
+    assert said.time == datetime.fromtimestamp(seconds, UTC)
+    (line,) = parse_note(signed).signatures
+    for at in (0, TIME_BYTES, len(line.signature) - 1):
+        bent = bytearray(line.signature)
+        bent[at] ^= 1
+        with pytest.raises(Rejected):
+            cosignatures(format_note(text, [NoteSignature(line.name, line.key_id, bytes(bent))]), [key])
+    last = Checkpoint("kaz.federation.example/log/2", 2**40 + 5, sha256(b"big").digest())
+    message_at_the_end = cosigned_message("uzb.federation.example/witness/12", MAX_SECONDS, last)
+    assert message_at_the_end.hex() == published["cosigned message, long"]
 
 
 def test_the_limits_are_those_of_the_code(specification: str) -> None:

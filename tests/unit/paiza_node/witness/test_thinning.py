@@ -1,4 +1,4 @@
-"""Old witnessed notes are let go of by a rule: one a minute after an hour, one an hour after ninety days."""
+"""Old witnessed notes are let go of by a rule: one a minute after an hour, one an hour after thirty days."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
