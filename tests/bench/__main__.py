@@ -12,7 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tests.bench import against_as2, bare_grpc, figures, floor, imports, latency, machine, pipeline, store_rows
+from tests.bench import (
+    against_as2,
+    bare_grpc,
+    figures,
+    floor,
+    imports,
+    latency,
+    log_rows,
+    machine,
+    pipeline,
+    store_rows,
+)
 from tests.bench.figures import Figure, Missing
 from tests.bench.run import Run, Sizes
 
@@ -26,6 +37,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "postgresql": pipeline.measure_postgresql,
     "latency": latency.measure,
     "store": store_rows.measure,
+    "log": log_rows.measure,
     "import": imports.measure,
 }
 """In the order they run: what others are compared with comes first."""

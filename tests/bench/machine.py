@@ -56,6 +56,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def children_seconds() -> float:
+    """Give the processor time that processes used which this one started and which have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
 def busy_seconds() -> float:
     """Give the processor time that all processes of the machine together have used since it started."""
     user, nice, system, _idle, _iowait, interrupts, soft_interrupts, steal = (

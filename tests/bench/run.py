@@ -20,6 +20,7 @@ class Sizes:
     repeats: int = 3  # passes of the pipeline
     bulk: int = 50_000  # messages that a FLASH message overtakes
     stored: int = 100_000  # messages in the store that is started and verified
+    logged: int = 1_000_000  # entries of the log that is verified, started and asked for proofs
     content_bytes: int = 1024
     imported: int = 4_000  # rows of one imported table
 

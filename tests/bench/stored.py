@@ -1,12 +1,14 @@
 """Fills the store of a stopped node with many messages, quickly: through the node's own ledger and store.
 
-Half are messages received from another member, half are messages released to it and delivered. Each has its rows, its
+Of messages (`fill`) half are received from another member, half are released to it and delivered. Each has its rows, its
 log entries and its proof, as `receive` and `deliver` would leave them, and a header and digest of its own. What is not
 real: bodies hold the header only (no ciphertexts), proofs hold one hash, nothing was signed by an officer. The log is
-real.
+real. `fill_log` writes a log alone, of entries about messages that there are not.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -24,7 +26,8 @@ from paiza_wire import receipts
 from tests.federation import NodeProcess
 from tests.officer import Officer
 
-BATCH: Final = 5_000  # messages in one commit
+BATCH: Final = 5_000  # messages, or entries, in one commit
+SPREAD: Final = 97  # one in so many entries is asked for later
 LIFE: Final = timedelta(days=14)
 NOTE: Final = b"a checkpoint of another log"  # what the proofs refer to
 
@@ -42,26 +45,53 @@ class Filled:
 
 def fill(node: NodeProcess, officer: Officer, other: Officer, messages: int, say: Callable[[str], None]) -> Filled:
     """Store this many messages more at ``officer``'s node; ``other`` is an officer of the other member."""
-    assert not node.running, "the store has one writer"
-    settings = config.load(node.config)
-    own = officer.register.member(officer.member)
-    store = open_store(settings.database)
-    slots = CheckpointSlots(settings.data / "checkpoint")
-    ledger = Ledger(store, keyring.load_keys(settings.keys, own).log, slots, lambda: officer.register.version)
     writer = _Writer(officer, other, officer.register)
-    try:
+    with _ledger(node, officer) as ledger:
         for first in range(0, messages, BATCH):
             count = min(BATCH, messages - first)
             ledger.commit_now(lambda pen, count=count: writer.write(pen, count))  # type: ignore[misc]
             if first // BATCH % 20 == 19:
                 say(f"{first + count:,} messages stored")
-        with store.reads() as reads:
-            head = reads.head()
-    finally:
-        ledger.close()
-        slots.close()
-        store.close()
+        head = ledger.commit_now(lambda pen: pen.tx.head()).result
     return Filled(head.messages, head.size, writer.released, writer.received, writer.threads)
+
+
+def fill_log(node: NodeProcess, officer: Officer, other: str, size: int) -> Sequence[bytes]:
+    """Bring the log to ``size`` entries; gives the digests of messages that they speak of, spread over all of it."""
+    chosen: list[bytes] = []
+    with _ledger(node, officer) as ledger:
+
+        def write(pen: Pen) -> None:
+            for at in range(min(BATCH, size - pen.size)):
+                digest = os.urandom(32)
+                pen.append(
+                    log_pb2.LogEntry(
+                        event=log_pb2.LOG_EVENT_RELEASED, actor=officer.id, counterpart=other, message_digest=digest
+                    )
+                )
+                if at % SPREAD == 0:
+                    chosen.append(digest)
+
+        while ledger.checkpoint.size < size:
+            ledger.commit_now(write)
+    return chosen
+
+
+@contextmanager
+def _ledger(node: NodeProcess, officer: Officer) -> Iterator[Ledger]:
+    """Open the ledger of a node that does not run."""
+    assert not node.running, "the store has one writer"
+    settings = config.load(node.config)
+    own = officer.register.member(officer.member)
+    with ExitStack() as closing:
+        store = open_store(settings.database)
+        closing.callback(store.close)
+        slots = CheckpointSlots(settings.data / "checkpoint")
+        closing.callback(slots.close)
+        log_key = keyring.load_keys(settings.keys, own).log
+        ledger = Ledger(store, log_key, slots, lambda: officer.register.version)
+        closing.callback(ledger.close)
+        yield ledger
 
 
 class _Writer:
