@@ -1,9 +1,9 @@
 """Fills the store of a stopped node with many messages, quickly: through the node's own ledger and store.
 
-Of messages (`fill`) half are received from another member, half are released to it and delivered. Each has its rows, its
-log entries and its proof, as `receive` and `deliver` would leave them, and a header and digest of its own. What is not
-real: bodies hold the header only (no ciphertexts), proofs hold one hash, nothing was signed by an officer. The log is
-real. `fill_log` writes a log alone, of entries about messages that there are not.
+Of messages (`fill`) half are received from another member, half are released to it and delivered. Each has its rows,
+its log entries and its proof, as `receive` and `deliver` would leave them, and a header and digest of its own. What is
+not real: bodies hold the header only (no ciphertexts), proofs hold one hash, nothing was signed by an officer. The log
+is real. `fill_log` writes a log alone, of entries about messages that there are not.
 """
 
 import os
