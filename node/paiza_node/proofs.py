@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from paiza.v1 import log_pb2
 from paiza_node.ledger import Ledger
-from paiza_node.model import AttachmentProof, ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
+from paiza_node.model import (
+    AttachmentProof,
+    ErasureAnswer,
+    ForeignProof,
+    MessageRow,
+    MessageState,
+    PassedOn,
+    ProofKind,
+    StoredEntry,
+)
 from paiza_node.ports import Store
 from paiza_wire.merkle import HASH_BYTES
 
@@ -45,7 +54,7 @@ def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log
     )
 
 
-def foreign_proof(proof: ForeignProof | AttachmentProof | PassedOn) -> log_pb2.LogProof:
+def foreign_proof(proof: ForeignProof | AttachmentProof | PassedOn | ErasureAnswer) -> log_pb2.LogProof:
     """Give a kept proof of another member's log as it is shown."""
     hashes = [proof.hashes[first : first + HASH_BYTES] for first in range(0, len(proof.hashes), HASH_BYTES)]
     return log_pb2.LogProof(

@@ -26,6 +26,7 @@ from paiza_node.disclose import Disclose
 from paiza_node.edge.approval_service import approval_behaviours
 from paiza_node.edge.attachment_service import attachment_behaviours
 from paiza_node.edge.desk_service import desk_behaviours
+from paiza_node.edge.lawful_service import lawful_behaviours
 from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
 from paiza_node.edge.oversight_service import coordination_behaviours, oversight_behaviours
@@ -34,12 +35,18 @@ from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.witness_service import witness_behaviours
 from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.erasing.erase import Erase
+from paiza_node.erasing.holds import Holds
+from paiza_node.erasing.reviews import Reviews
+from paiza_node.erasing.standing import Erasures
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
 from paiza_node.model import FindingState, Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Channels, Relay
+from paiza_node.lawful.facts import Facts
+from paiza_node.lawful.read_log import ReadLog
+from paiza_node.model import Officer
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
@@ -120,6 +127,16 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class Lawful:
+    """The rooms of lawfulness and erasing."""
+
+    facts: Facts
+    erase: Erase
+    holds: Holds
+    reviews: Reviews
+
+
+@dataclass(frozen=True, slots=True)
 class Rooms:
     """All of it: ``behaviours`` by RPC, ``duties`` to be run; the rest is what the node's own figures are read from."""
 
@@ -170,6 +187,14 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             **_behaviours(ground, exchange, attachments, duties, assign, witness),
             **_oversight(context, channels),
         },
+    lawful = Lawful(
+        Facts(context, ground.desks, ground.officers),
+        Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget),
+        Holds(context),
+        Reviews(context),
+    )
+    return Rooms(
+        behaviours=_behaviours(ground, exchange, attachments, duties, assign, witness, lawful),
         duties=(
             duties.run,
             index.run,
@@ -185,6 +210,9 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             erase.run,
             witness.convictions.run,
             channels.keep,
+            lawful.facts.run,
+            lawful.erase.run,
+            lawful.reviews.remind,
         ),
         deliver=deliver,
         upload=attachments.upload,
@@ -278,6 +306,7 @@ def _behaviours(
     duties: Duties,
     assign: Assign,
     witness: Witness,
+    lawful: Lawful,
 ) -> Mapping[str, Any]:
     """Give what each RPC does."""
     context = ground.context
@@ -304,6 +333,8 @@ def _behaviours(
         store=context.store,
         convictions=witness.judge.convictions,
     )
+    read_log = ReadLog(context, lawful.facts)
+    audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {
         **exchange_behaviours(exchange.receive, exchange.give),
         **approval_behaviours(exchange.approve),
@@ -311,7 +342,8 @@ def _behaviours(
         **attachment_behaviours(attachments.upload, hand_out),
         **officers.behaviours(),
         **workflows.behaviours(),
-        **audit_behaviours(audit),
+        **audit_behaviours(audit, read_log.note),
+        **lawful_behaviours(read_log, Erasures(context), lawful.holds, lawful.reviews),
         **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
         **witness_behaviours(witness.answer, ProveEntries(context.ledger, context.store)),

@@ -22,6 +22,7 @@ _APPROVALS: Final = {
 _WORK: Final = {
     "work_assigned": N_("{kind} {id} was given to you."),
     "work_escalated": N_("{kind} {id} was not acknowledged in time and was passed on: act now."),
+    "review_due": N_("The review date of {kind} {id} has come: paiza review {id} --keep-until DATE, or --erase."),
     "work_overdue": N_("{kind} {id} should have been answered by now: act now."),
 }
 _DUE: Final = N_("{thread}: {what} ({member}) is due by {time}.")

@@ -35,6 +35,7 @@ VERBS_SAY: Final = frozenset(
         "unknown_file",
         "register_unknown",
         "search_empty",
+        "reason_missing",
         "silent",
     }
 )
@@ -77,6 +78,12 @@ TABLE: Final = """
 /paiza.v1.CoordinationService/ListLogEntries  .     denied   denied  denied    in           in
 /paiza.v1.CoordinationService/GetMatrix       .     denied   denied  denied    in           in
 /paiza.v1.CoordinationService/ClosePeriod     .     denied   denied  denied    in           denied
+/paiza.v1.LawfulService/ReadLog               .     denied   denied  denied    in           in
+/paiza.v1.LawfulService/ListErasures          .     in       in    in          in           in
+/paiza.v1.LawfulService/ChangeHold            .     denied   in    in          in           denied
+/paiza.v1.LawfulService/ListHolds             .     in       in    in          in           in
+/paiza.v1.LawfulService/ListReviews           .     in       in    in          in           in
+/paiza.v1.LawfulService/DecideReview          .     in       in    in          denied       denied
 /paiza.v1.PassingService/Forward              .     in       in    in          in           in
 /paiza.v1.PassingService/NoteExport           .     in       in    in          in           in
 /paiza.v1.PassingService/ListHolders          .     in       in    in          in           in

@@ -75,6 +75,11 @@ class Desks:
         found = [each for each in self._officers().values() if "duty" in each.roles and not each.suspended]
         return sorted(found, key=lambda each: each.id)
 
+    def desk_of(self, officer: Officer) -> Viewer:
+        """Say of which messages an officer has need by unit or desk, or because they were given to him."""
+        units = {COMMON, officer.unit} | ({self.duty_desk} if "duty" in officer.roles else set())
+        return Viewer(officer.id, tuple(sorted(units)))
+
     def officer(self, named: str) -> Officer | None:
         """Find an officer of ours by id or name."""
         return next(

@@ -10,15 +10,18 @@ from typing import Final
 from paiza.v1 import desk_pb2, message_pb2, notice_pb2
 from paiza_domain import kinds, notices
 from paiza_node.desks.need_to_know import Desks, may_see
-from paiza_node.model import ApprovalRow, MessageRow, Officer, WorkRow
+from paiza_node.model import ApprovalRow, MessageRow, Officer, ReviewRow, WorkRow
 from paiza_node.ports import Reads, Store
 from paiza_wire import message as wire
 
+MAX_REVIEWS: Final = 20  # overdue reviews that are told of when a watch begins; the list gives the rest
+REVIEWERS: Final = frozenset({"liaison", "duty", "authoriser"})
 MAX_TOLD: Final = 200  # messages of work looked at when a watch begins; the desk's list gives the rest
 ASKED: Final = "approval_asked"
 ASSIGNED: Final = "work_assigned"
 ESCALATED: Final = "work_escalated"
 OVERDUE: Final = "work_overdue"
+REVIEW_DUE: Final = "review_due"
 APPROVAL: Final = "approval_"  # what the codes of notices about approvals begin with
 
 
@@ -36,7 +39,14 @@ class Pending:
         now = self._clock()
         with self._store.reads() as reads:
             asked = [_asked(row) for row in reads.waiting_approvals() if officer.id in row.missing]
-            return [*asked, *self._work(reads, officer, now)]
+            return [*asked, *self._work(reads, officer, now), *self._reviews(reads, officer, now)]
+
+    def _reviews(self, reads: Reads, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
+        """Give the messages of his desk that should have been reviewed."""
+        if officer.roles.isdisjoint(REVIEWERS):
+            return []
+        due = reads.reviews(now, self._desks.desk_of(officer), MAX_REVIEWS)
+        return [review_notice(each, REVIEW_DUE) for each in due]
 
     def _work(self, reads: Reads, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         on_duty = "duty" in officer.roles
@@ -101,4 +111,25 @@ def work_notice(row: MessageRow, code: str, work: WorkRow) -> notice_pb2.Notice:
     due = work.due_time if code == OVERDUE else work.acknowledge_time
     if due is not None:
         notice.due_time.FromDatetime(due)
+    return notice
+
+
+def review_notice(review: ReviewRow, code: str) -> notice_pb2.Notice:
+    """Say that a message's review date has come."""
+    row = review.message
+    header: message_pb2.Header = wire.parse_header(row.header)
+    known = kinds.all_kinds().get(header.kind)
+    short = header.message_id.hex()[: notices.SHORT_ID]
+    notice = notice_pb2.Notice(
+        code=code,
+        thread_id=row.thread_id,
+        thread_name=row.thread_name,
+        message_digest=row.digest,
+        overdue=True,
+        text=notice_pb2.BilingualText(
+            ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
+            en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
+        ),
+    )
+    notice.due_time.FromDatetime(review.review_time)
     return notice

@@ -66,18 +66,25 @@ def admin_behaviours(
     }
 
 
-def audit_behaviours(audit: Audit) -> Behaviours:
-    """Give the behaviour of every RPC of AuditService; the store is read in a thread."""
+Consulted = Callable[[Officer, str, bytes], Awaitable[Any]]
+"""Logs that an officer consulted the log: what he asked, and of which message."""
+
+
+def audit_behaviours(audit: Audit, consulted: Consulted) -> Behaviours:
+    """Give the behaviour of every RPC of AuditService; the store is read in a thread. That it was read is logged."""
 
     async def trail(caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
         await audit.check_sees(_officer(caller), request.message_digest)
+        await consulted(_officer(caller), "trail", request.message_digest)
         return await asyncio.to_thread(audit.trail, request.message_digest)
 
     async def evidence(caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
         await audit.check_sees(_officer(caller), request.message_digest)
+        await consulted(_officer(caller), "evidence", request.message_digest)
         return await asyncio.to_thread(audit.evidence, request.message_digest)
 
-    async def entries(_caller: Caller, request: audit_pb2.ListEntriesRequest) -> Any:
+    async def entries(caller: Caller, request: audit_pb2.ListEntriesRequest) -> Any:
+        await consulted(_officer(caller), f"entries from {request.from_index}", b"")
         return await asyncio.to_thread(audit.entries, request)
 
     async def status(_caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:

@@ -38,6 +38,7 @@ from paiza_node.store.deliveries import DeliveryReads
 from paiza_node.store.desks import DeskReads, seen_by
 from paiza_node.store.erasures import ErasureReads
 from paiza_node.store.findings import FindingReads
+from paiza_node.store.lawful import LawfulReads
 from paiza_node.store.oversight import OversightReads
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
@@ -58,6 +59,7 @@ class SqlReads(
     DeliveryReads,
     DeskReads,
     ErasureReads,
+    LawfulReads,
     SearchReads,
     FindingReads,
     OversightReads,

@@ -47,6 +47,7 @@ from paiza_node.store.desks import DeskWrites
 from paiza_node.store.engine import WriterLock, parse_url, purge, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.erasures import ErasureWrites
 from paiza_node.store.findings import FindingWrites
+from paiza_node.store.lawful import LawfulWrites
 from paiza_node.store.migrate import migrate
 from paiza_node.store.oversight import OversightWrites
 from paiza_node.store.parents import ParentWrites
@@ -66,6 +67,7 @@ class SqlTransaction(
     AttachmentWrites,
     DeskWrites,
     ErasureWrites,
+    LawfulWrites,
     SearchWrites,
     FindingWrites,
     OversightWrites,

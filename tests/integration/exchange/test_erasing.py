@@ -1,21 +1,32 @@
 """Erasure between real nodes: whoever holds a message erases it and says so with a proof, and nothing of it is left."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import grpc
 import pytest
 import pytest_asyncio
 
+from paiza.v1 import lawful_pb2
 from paiza.v1 import message_pb2 as pb
 from paiza.v1.erasure_pb2 import ErasureRequest
+from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_wire import message
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of
+from tests.integration.exchange.lawful_desk import LawfulDesk
+from tests.officer import Officer, read_register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REQUEST: Final = ErasureRequest(reason="review", explanation="Exercise").SerializeToString()
+CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
 LOOKS: Final = 200  # a tenth of a second each
 
 
@@ -109,3 +120,115 @@ async def test_every_holder_erases_and_says_so(federation: Federation, kaz: Desk
         assert await desk.open(digest) == "erased"
         assert lying_about(federation, desk.officer.member, signed) == []
         assert message.message_digest((await desk.info(digest)).header) == digest
+
+
+@asynccontextmanager
+async def lawful(federation: Federation, name: str) -> AsyncIterator[LawfulDesk]:
+    """Give an officer's desk for questions of lawfulness."""
+    async with Officer(federation.folder, name, read_register(federation.folder)).channel() as channel:
+        yield LawfulDesk(channel)
+
+
+def verified(federation: Federation, member: str) -> dict[str, bool]:
+    """Run `paiza-node verify`; gives whether each part holds."""
+    command = [sys.executable, "-m", "paiza_node", "verify", "--json", "--config", str(federation.node(member).config)]
+    answer = json.loads(subprocess.run(command, capture_output=True, check=False, text=True).stdout)
+    return {part["part"]: part["findings"] or part["holds"] for part in answer["parts"]}
+
+
+async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk: Desk, uzb: Desk) -> None:
+    """Who is away answers when it is back, who holds the message denies it and erases it once the hold is lifted.
+
+    The author's list names both, and `paiza-node verify` finds nothing at any of the three.
+    """
+    signed, digest = await sent(kaz, [tjk, uzb])
+    async with lawful(federation, "tjk-duty") as at_tjk, lawful(federation, "kaz-liaison") as at_kaz:
+        assert await at_tjk.hold(digest, "") == "reason_missing"
+        assert await at_tjk.hold(digest, "case 17") == ""
+        federation.node("uzb").stop()
+        assert await kaz.send(asked(kaz, signed, ["tjk", "uzb"])) == ""
+        await until_logged(kaz, digest, "ERASED", "DENIED")
+        assert await at_kaz.erasures(digest) == {"kaz": "ERASED", "tjk": "HELD", "uzb": "ASKED"}
+        assert await tjk.open(digest) == ""
+        assert lying_about(federation, "tjk", signed), "what is under hold stays"
+        federation.node("uzb").start()
+        await until_logged(uzb, digest, "ERASED")
+        assert await at_tjk.decide(digest) == "legal_hold"
+        assert await at_tjk.hold(digest, "case closed", lift=True) == ""
+        await until_logged(tjk, digest, "DENIED", "ERASED")
+        await until_logged(kaz, digest, "ERASED", "ERASED", "ERASED", "DENIED")
+        assert await at_kaz.erasures(digest) == {"kaz": "ERASED", "tjk": "ERASED", "uzb": "ERASED"}
+    for member in ("kaz", "tjk", "uzb"):
+        assert lying_about(federation, member, signed) == []
+        assert set(verified(federation, member).values()) == {True}
+
+
+async def test_what_was_passed_on_is_erased_there_too(federation: Federation, kaz: Desk, tjk: Desk, uzb: Desk) -> None:
+    """A request reaches whom a holder passed the message on to, also where the author heard of that only later."""
+    header = kaz.officer.header(["tjk"])
+    header.handling.tlp = "CLEAR"
+    signed = kaz.officer.seal(header, CONTENT)
+    assert await kaz.send(signed) == ""
+    digest = digest_of(signed)
+    await tjk.wait_for(digest)
+    federation.node("kaz").stop()
+    assert await tjk.forward(digest, "uzb") == ""
+    await uzb.wait_for(digest)
+    federation.node("kaz").start()
+    # The author's officers address those it knows of: it may not have heard of uzb yet.
+    reason = await kaz.send(asked(kaz, signed, ["tjk"]))
+    if reason == "holder_missing":
+        assert await kaz.send(asked(kaz, signed, ["tjk", "uzb"])) == ""
+    else:
+        assert reason == ""
+    await until_logged(uzb, digest, "ERASED")
+    await until_logged(kaz, digest, "ERASED", "ERASED", "ERASED")
+    assert lying_about(federation, "uzb", signed) == []
+    with pytest.raises(grpc.aio.AioRpcError, match="erased"):
+        await tjk.forward(digest, "uzb")
+    assert set(verified(federation, "uzb").values()) == {True}
+
+
+async def test_another_member_has_nothing_erased(kaz: Desk, tjk: Desk) -> None:
+    """Only the author may ask; one officer alone is not enough; nor is a request itself erased."""
+    signed, digest = await sent(kaz, [tjk])
+    assert await tjk.send(asked(tjk, signed, ["kaz"])) == "not_author"
+    request = asked(kaz, signed, ["tjk"])
+    assert await kaz.send(request) == ""
+    assert await kaz.send(asked(kaz, request, ["tjk"])) == "invalid_header"
+    await until_logged(tjk, digest, "ERASED")
+
+
+async def test_the_log_says_who_looked_and_that_it_was_read(federation: Federation, kaz: Desk, tjk: Desk) -> None:
+    """An auditor finds openings with their reasons, by officer and message; his reading is in the log as well."""
+    _signed, digest = await sent(kaz, [tjk])
+    assert await tjk.open(digest, "for case 99") == ""
+    async with lawful(federation, "tjk-auditor") as auditor, lawful(federation, "tjk-liaison") as liaison:
+        opened = await auditor.read(events=["LOG_EVENT_OPENED"], message_digest=digest)
+        assert opened == [("OPENED", "liaison", "for case 99")]
+        assert await auditor.read(events=["LOG_EVENT_OPENED"], message_digest=digest, actor="duty") == []
+        read = await auditor.read(events=["LOG_EVENT_CONSULTED"], message_digest=digest)
+        assert [(event, by) for event, by, _ in read] == [("CONSULTED", "auditor")] * 2
+        assert "events=OPENED" in read[0][2]
+        with pytest.raises(grpc.aio.AioRpcError, match="policy"):
+            await liaison.read()
+
+
+async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: Desk, tjk: Desk) -> None:
+    """What is kept gets another date; what is not goes here, and stays at its author."""
+    signed, digest = await sent(kaz, [tjk])
+    async with lawful(federation, "tjk-liaison") as at_tjk:
+        later = datetime.now(UTC) + timedelta(days=100)
+        assert await at_tjk.decide(digest, keep_until=datetime.now(UTC) - timedelta(days=1)) == "malformed"
+        assert await at_tjk.decide(digest, keep_until=later) == ""
+        request = lawful_pb2.ListReviewsRequest(days_ahead=101)
+        listed = await at_tjk.stub.ListReviews(request, timeout=20)
+        assert [
+            each.review_time.ToDatetime(tzinfo=UTC) for each in listed.reviews if each.message_digest == digest
+        ] == [later]
+        assert await at_tjk.decide(digest) == ""
+        await until_logged(tjk, digest, "REVIEWED", "REVIEWED", "ERASED")
+        assert await at_tjk.decide(digest) == "erased"
+    assert lying_about(federation, "tjk", signed) == []
+    assert await kaz.open(digest) == ""
+    assert set(verified(federation, "tjk").values()) == {True}

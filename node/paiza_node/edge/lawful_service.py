@@ -1,0 +1,46 @@
+"""What officers ask about lawfulness: who read what, what is to be erased, held and reviewed."""
+
+import asyncio
+from typing import Final
+
+from paiza.v1 import lawful_pb2
+from paiza_node.edge.gate import Caller
+from paiza_node.edge.officer_service import officer_of
+from paiza_node.edge.server import Behaviours
+from paiza_node.erasing.holds import Holds
+from paiza_node.erasing.reviews import Reviews
+from paiza_node.erasing.standing import Erasures
+from paiza_node.lawful.read_log import ReadLog
+
+PREFIX: Final = "/paiza.v1.LawfulService/"
+
+
+def lawful_behaviours(read_log: ReadLog, erasures: Erasures, holds: Holds, reviews: Reviews) -> Behaviours:
+    """Give the behaviour of every RPC of LawfulService."""
+
+    async def read(caller: Caller, request: lawful_pb2.ReadLogRequest) -> lawful_pb2.ReadLogResponse:
+        return await read_log(officer_of(caller), request)
+
+    async def list_erasures(caller: Caller, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
+        return await asyncio.to_thread(erasures, officer_of(caller), request)
+
+    async def change_hold(caller: Caller, request: lawful_pb2.ChangeHoldRequest) -> lawful_pb2.ChangeHoldResponse:
+        return await holds.change(officer_of(caller), request)
+
+    async def list_holds(caller: Caller, _request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
+        return await holds.listed(officer_of(caller))
+
+    async def list_reviews(caller: Caller, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+        return await reviews.listed(officer_of(caller), request)
+
+    async def decide(caller: Caller, request: lawful_pb2.DecideReviewRequest) -> lawful_pb2.DecideReviewResponse:
+        return await reviews.decide(officer_of(caller), request)
+
+    return {
+        PREFIX + "ReadLog": read,
+        PREFIX + "ListErasures": list_erasures,
+        PREFIX + "ChangeHold": change_hold,
+        PREFIX + "ListHolds": list_holds,
+        PREFIX + "ListReviews": list_reviews,
+        PREFIX + "DecideReview": decide,
+    }

@@ -1,0 +1,113 @@
+"""Legal hold: while it lasts nothing erases a message here. Who set and who lifted it stands in the log, and why."""
+
+import asyncio
+from typing import Final
+
+from paiza.v1 import lawful_pb2, log_pb2
+from paiza_node.context import Context
+from paiza_node.desks.need_to_know import lister, may_list
+from paiza_node.erasing.requests import plan_again
+from paiza_node.ledger import Pen
+from paiza_node.model import MAX_REASON, Officer, StoredEntry
+from paiza_node.proofs import own_proof
+from paiza_wire.errors import Rejected
+
+MAX_LISTED: Final = 500  # holds, the newest
+BEGUN: Final = "hold_begun"
+LIFTED: Final = "hold_lifted"
+
+
+class Holds:
+    """The verbs of legal hold."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verbs need."""
+        self._context = context
+
+    async def change(self, officer: Officer, request: lawful_pb2.ChangeHoldRequest) -> lawful_pb2.ChangeHoldResponse:
+        """Put a message under hold, or lift that; a repeat is logged again and changes nothing.
+
+        Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged). What was to be erased while it
+        was held is erased once the hold is lifted.
+        """
+        context = self._context
+        check_words(request.reason_text)
+        committed = await context.ledger.commit(lambda pen: self._change(pen, officer, request))
+        if isinstance(committed.result, Rejected):
+            raise committed.result
+        context.news.publish([request.message_digest])
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        return lawful_pb2.ChangeHoldResponse(held=own_proof(context.ledger, committed.result, size, note))
+
+    def _change(self, pen: Pen, officer: Officer, request: lawful_pb2.ChangeHoldRequest) -> StoredEntry | Rejected:
+        digest = request.message_digest
+        refused = check_known(pen, officer, digest)
+        if refused is not None:
+            return refused
+        if not request.lift and pen.tx.erased([digest]):
+            return Rejected("erased", "the content was erased before: there is nothing to hold")
+        if request.lift and not pen.tx.holds([digest]):
+            return Rejected("conflict", "the message is not under hold")
+        index = pen.append(
+            log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_HELD,
+                actor=officer.id,
+                message_digest=digest,
+                reason=LIFTED if request.lift else BEGUN,
+            ),
+            text=request.reason_text,
+        )
+        entry = StoredEntry(index, pen.entries[-1][1])
+        if request.lift:
+            pen.tx.lift_hold(digest)
+            plan_again(pen, self._context.member, self._context.node_id, digest)
+        else:
+            pen.tx.put_hold(digest, index)
+        return entry
+
+    async def listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
+        """Give what is under hold of the messages that an officer may know of, the newest hold first."""
+        return await asyncio.to_thread(self._listed, officer)
+
+    def _listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
+        answer = lawful_pb2.ListHoldsResponse()
+        with self._context.store.reads() as reads:
+            holds = reads.all_holds(MAX_LISTED)
+            entries = {each.index: each.entry for each in reads.entries_at([index for _, index in holds])}
+            texts = reads.texts(entries)
+            for digest, index in holds:
+                row = reads.message(digest)
+                if row is None or not reads.visible([row.seq], lister(officer)):
+                    continue
+                entry = log_pb2.LogEntry.FromString(entries.get(index, b""))
+                shown = answer.holds.add(
+                    message_digest=digest,
+                    thread_name=row.thread_name,
+                    actor=entry.actor,
+                    reason_text=texts.get(index, ""),
+                )
+                shown.since_time.CopyFrom(entry.entry_time)
+        return answer
+
+
+def check_words(reason: str) -> None:
+    """Refuse an act without a stated reason, or with a boundless one."""
+    if not reason.strip():
+        raise Rejected("reason_missing", "say why")
+    if len(reason) > MAX_REASON:
+        raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+
+
+def check_known(pen: Pen, officer: Officer, digest: bytes) -> Rejected | None:
+    """Say why an officer may not act on a message that is here; a denial is logged."""
+    row = pen.tx.message(digest)
+    if row is None:
+        return Rejected("unknown_id", "there is no such message here")
+    if may_list(pen.tx, officer, row):
+        return None
+    denied = Rejected("policy_denied", "need-to-know")
+    entry = log_pb2.LogEntry(
+        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=denied.reason
+    )
+    pen.append(entry, text=denied.detail)
+    return denied

@@ -1,0 +1,167 @@
+"""Reviews: every message says until when it may be kept unexamined. Officers are reminded and decide; it is logged.
+
+A member decides on its own copy alone: what others hold is theirs to review, and the author's to have erased.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.v1 import lawful_pb2, log_pb2
+from paiza_domain import thread
+from paiza_node.context import Context
+from paiza_node.desks.need_to_know import lister, may_see
+from paiza_node.desks.telling import REVIEW_DUE, review_notice
+from paiza_node.erasing.holds import check_known, check_words
+from paiza_node.ledger import Pen
+from paiza_node.model import ErasureRow, ErasureStep, MessageRow, Officer, StoredEntry
+from paiza_node.proofs import own_proof
+from paiza_wire.errors import Rejected, Unavailable
+
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
+LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at again
+REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
+MAX_REMINDED: Final = 200  # notices of one look; the list gives the rest
+RETRY_SECONDS: Final = 5.0  # after the database failed
+KEPT: Final = "review_kept"
+ERASED: Final = "review_erased"
+
+log = structlog.get_logger("paiza.reviews")
+
+
+class Reviews:
+    """The verbs of reviewing, and the duty of reminding. Belongs to one event loop."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what is needed."""
+        self._context = context
+
+    async def listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+        """Give the messages whose review date is past or near, of those an officer may know of."""
+        if request.days_ahead > MAX_DAYS:
+            raise Rejected("malformed", f"days_ahead is at most {MAX_DAYS}")
+        return await asyncio.to_thread(self._listed, officer, request)
+
+    def _listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+        now = self._context.clock()
+        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        with self._context.store.reads() as reads:
+            found = reads.reviews(now + timedelta(days=request.days_ahead), lister(officer), limit)
+            held = reads.holds([each.message.digest for each in found])
+        answer = lawful_pb2.ListReviewsResponse()
+        for each in found:
+            shown = answer.reviews.add(
+                message_digest=each.message.digest,
+                header=each.message.header,
+                thread_name=each.message.thread_name,
+                unit=each.message.unit or "",
+                overdue=each.review_time <= now,
+                held=each.message.digest in held,
+            )
+            shown.review_time.FromDatetime(each.review_time)
+        return answer
+
+    async def decide(
+        self, officer: Officer, request: lawful_pb2.DecideReviewRequest
+    ) -> lawful_pb2.DecideReviewResponse:
+        """Keep a message until another date, or have the own copy erased.
+
+        Rejected: unknown_id, erased, legal_hold, malformed, reason_missing, too_large, workflow_breach (a step of a
+        workflow before its date), policy_denied (logged).
+        """
+        context = self._context
+        check_words(request.reason_text)
+        keep = request.keep_until_time.ToDatetime(tzinfo=UTC) if request.HasField("keep_until_time") else None
+        now = context.clock()
+        if keep is not None and not now < keep <= now + LONGEST_KEPT:
+            raise Rejected("malformed", f"it is kept until a date within {LONGEST_KEPT.days} days from now")
+        committed = await context.ledger.commit(
+            lambda pen: self._decide(pen, officer, request.message_digest, request.reason_text, keep)
+        )
+        if isinstance(committed.result, Rejected):
+            raise committed.result
+        context.news.publish([request.message_digest])
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        return lawful_pb2.DecideReviewResponse(reviewed=own_proof(context.ledger, committed.result, size, note))
+
+    def _decide(
+        self, pen: Pen, officer: Officer, digest: bytes, reason: str, keep: datetime | None
+    ) -> StoredEntry | Rejected:
+        refused = check_known(pen, officer, digest)
+        if refused is not None:
+            return refused
+        row = pen.tx.message(digest)
+        assert row is not None, "what is known has a row"
+        if not may_see(pen.tx, officer, row):
+            return _denied(pen, officer, digest)
+        if pen.tx.erased([digest]):
+            return Rejected("erased", "the content was erased before")
+        due = pen.tx.review(row.seq)
+        against = self._against(pen, row, due) if keep is None else None
+        if against is not None:
+            return against
+        index = pen.append(
+            log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_REVIEWED,
+                actor=officer.id,
+                message_digest=digest,
+                reason=ERASED if keep is None else KEPT,
+            ),
+            text=reason if keep is None else f"{keep:%Y-%m-%d}: {reason}",
+        )
+        entry = StoredEntry(index, pen.entries[-1][1])
+        if keep is None:
+            pen.tx.drop_review(row.seq)
+            pen.tx.put_erasures([ErasureRow(digest, b"", self._context.member, ErasureStep.ASKED, pen.now)])
+        else:
+            pen.tx.put_reviews([(row.seq, keep)])
+        return entry
+
+    def _against(self, pen: Pen, row: MessageRow, due: datetime | None) -> Rejected | None:
+        """Say why the own copy is not erased."""
+        if pen.tx.holds([row.digest]):
+            return Rejected("legal_hold", "the message is under legal hold")
+        if row.kind == thread.ERASURE:
+            return Rejected("invalid_header", "a request to erase says why something is gone, and stays")
+        if thread.is_step(row.kind) and (due is None or due > pen.now):
+            return Rejected("workflow_breach", "others rest on a step of a workflow: it is kept until its review date")
+        return None
+
+    async def remind(self) -> None:
+        """Tell officers who watch of review dates that have come, for as long as the node runs."""
+        since = self._context.clock()
+        while True:
+            await asyncio.sleep(REMIND_SECONDS)
+            now = self._context.clock()
+            try:
+                await self._tell(since, now)
+            except Unavailable as error:
+                log.warning("not_reminded", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            since = now
+
+    async def _tell(self, since: datetime, now: datetime) -> None:
+        def read() -> list[Callable[[], None]]:
+            with self._context.store.reads() as reads:
+                return [
+                    lambda row=each: self._context.news.tell(review_notice(row, REVIEW_DUE))  # type: ignore[misc]
+                    for each in reads.reviews_between(since, now, MAX_REMINDED)
+                ]
+
+        for tell in await asyncio.to_thread(read):
+            tell()
+
+
+def _denied(pen: Pen, officer: Officer, digest: bytes) -> Rejected:
+    denied = Rejected("policy_denied", "need-to-know")
+    entry = log_pb2.LogEntry(
+        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=denied.reason
+    )
+    pen.append(entry, text=denied.detail)
+    return denied

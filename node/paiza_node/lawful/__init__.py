@@ -1,0 +1,1 @@
+"""Lawfulness: who read what and why, found in the log, and who looked there."""

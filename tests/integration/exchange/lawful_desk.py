@@ -1,0 +1,63 @@
+"""What an officer asks about lawfulness, as the protocol sees it."""
+
+from datetime import datetime
+from typing import Final
+
+import grpc
+
+from paiza.v1 import lawful_pb2, lawful_pb2_grpc, log_pb2
+from paiza_node.edge.status import REASON_KEY
+
+SECONDS: Final = 20
+
+
+class LawfulDesk:
+    """An officer who asks LawfulService over an open channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.stub: lawful_pb2_grpc.LawfulServiceAsyncStub = lawful_pb2_grpc.LawfulServiceStub(channel)
+
+    async def hold(self, digest: bytes, reason: str = "Exercise", *, lift: bool = False) -> str:
+        """Put a message under hold, or lift that; gives the reason of a refusal."""
+        request = lawful_pb2.ChangeHoldRequest(message_digest=digest, reason_text=reason, lift=lift)
+        try:
+            await self.stub.ChangeHold(request, timeout=SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return _reason(error)
+        return ""
+
+    async def decide(self, digest: bytes, *, keep_until: datetime | None = None, reason: str = "Exercise") -> str:
+        """Decide on a message; gives the reason of a refusal."""
+        request = lawful_pb2.DecideReviewRequest(message_digest=digest, reason_text=reason)
+        if keep_until is not None:
+            request.keep_until_time.FromDatetime(keep_until)
+        try:
+            await self.stub.DecideReview(request, timeout=SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return _reason(error)
+        return ""
+
+    async def erasures(self, digest: bytes) -> dict[str, str]:
+        """Give how the erasure of a message stands, by holder, as the node says."""
+        answer = await self.stub.ListErasures(lawful_pb2.ListErasuresRequest(), timeout=SECONDS)
+        return {
+            each.holder: lawful_pb2.ErasureState.Name(each.state).removeprefix("ERASURE_STATE_")
+            for each in answer.erasures
+            if each.message_digest == digest
+        }
+
+    async def read(self, **asked: object) -> list[tuple[str, str, str]]:
+        """Give (event, officer, text) of the entries that a reading of the log gives."""
+        request = lawful_pb2.ReadLogRequest(with_texts=True, **asked)  # type: ignore[arg-type]
+        answer = await self.stub.ReadLog(request, timeout=SECONDS)
+        found = []
+        for each in answer.entries:
+            entry = log_pb2.LogEntry.FromString(each.proven.entry)
+            name = log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_")
+            found.append((name, entry.actor.rpartition("/")[2], each.text))
+        return found
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    trailing = dict(error.trailing_metadata() or ())
+    return str(trailing.get(REASON_KEY, error.details()))
