@@ -40,13 +40,12 @@ from paiza_node.erasing.reviews import Reviews
 from paiza_node.erasing.standing import Erasures
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
+from paiza_node.lawful.facts import Facts
+from paiza_node.lawful.read_log import ReadLog
 from paiza_node.model import FindingState, Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Channels, Relay
-from paiza_node.lawful.facts import Facts
-from paiza_node.lawful.read_log import ReadLog
-from paiza_node.model import Officer
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
@@ -180,13 +179,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         clock=context.clock,
     )
     index = Index(context, blinder=ground.blinder)
-    erase = Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget)
     channels = Channels(lambda member: GrpcPeer(member, channel_keys, register))
-    return Rooms(
-        behaviours={
-            **_behaviours(ground, exchange, attachments, duties, assign, witness),
-            **_oversight(context, channels),
-        },
     lawful = Lawful(
         Facts(context, ground.desks, ground.officers),
         Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget),
@@ -194,7 +187,10 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Reviews(context),
     )
     return Rooms(
-        behaviours=_behaviours(ground, exchange, attachments, duties, assign, witness, lawful),
+        behaviours={
+            **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful),
+            **_oversight(context, channels),
+        },
         duties=(
             duties.run,
             index.run,
@@ -207,7 +203,6 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             witness.show.run,
             witness.upgrade.run,
             witness.thinning.run,
-            erase.run,
             witness.convictions.run,
             channels.keep,
             lawful.facts.run,
@@ -334,7 +329,6 @@ def _behaviours(
         convictions=witness.judge.convictions,
     )
     read_log = ReadLog(context, lawful.facts)
-    audit = Audit(registers=context.registers, ledger=context.ledger, store=context.store)
     return {
         **exchange_behaviours(exchange.receive, exchange.give),
         **approval_behaviours(exchange.approve),
