@@ -7,6 +7,7 @@
 #   FAULTS       one in how many of the trials `make faults` makes (default: 1, all of them)
 #   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn);
 #                SEED also for `make explore`
+#   SEEDS SEED   how many seeds `make simulate` lives through (default: 2000), and from which on (default: 1)
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
 VENV ?= .venv
@@ -15,6 +16,7 @@ PYTEST_ARGS ?=
 BENCH ?=
 FAULTS ?= 1
 ROUNDS ?= 100
+SEEDS ?= 2000
 SEED ?=
 DEMO_ARGS ?=
 
@@ -28,10 +30,10 @@ PROTOS := $(wildcard proto/paiza/v1/*.proto)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test explore faults kill attachments lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test explore simulate faults kill attachments lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | faults | kill | attachments | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | simulate | faults | kill | attachments | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -72,6 +74,10 @@ test: setup
 # Every write, rename and fsync of the commit path fails once, in every way, and calls of whole nodes do: an hour.
 faults: setup
 	PAIZA_FAULTS_EVERY=$(FAULTS) PAIZA_FAULTS_NODES=100 $(BIN)/python -m pytest -n 2 tests/system/test_faults.py
+
+# Lying nodes, crashes and machines that come back old, over a network that loses and repeats: about half a second a seed.
+simulate: setup
+	PAIZA_SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),PAIZA_SIMULATE_SEED=$(SEED)) $(BIN)/python -m pytest -n 2 tests/simulation
 
 # kill -9 under load, over and over, on both databases: ten minutes and more.
 kill: setup

@@ -7,6 +7,8 @@ Nobody is believed here. What is heard counts only as far as the log it is about
 2. A checkpoint that a log signed and that is not known of it is a doubt. Its owner is asked to prove that what is known
    and what is doubted lead to its newest checkpoint. If both do, they cannot contradict each other; if the answer shows
    another root for either than the log signed, the log is convicted by its own answer.
+   So is a member asked that has shown nothing new to accept for a while, about what is known of its log alone: one that
+   says that its log is smaller than it once signed is found so.
 3. A log that answers and does not prove, `MAX_FAILURES` times and for `PATIENCE` at least, is in default. So is one
    that does not answer this one question though it goes on exchanging (`MAX_SILENCES`). Whoever is not reached at all
    is not in default. It ends when all is proven.
@@ -37,6 +39,7 @@ ASK_AGAIN: Final = timedelta(seconds=10)  # after an answer that did not prove, 
 ASK_IN_DEFAULT: Final = timedelta(seconds=60)
 MAX_FAILURES: Final = 6  # answers in a row that do not prove
 MAX_SILENCES: Final = 24  # questions in a row without an answer, before each of which the log was exchanged with
+QUIET: Final = timedelta(seconds=300)  # since a log was accepted last: an idle one is exchanged with every 30 seconds
 PATIENCE: Final = timedelta(seconds=60)  # that a log has at least to prove itself
 
 REFUSALS: Final = frozenset({"growth_mismatch", "malformed", "too_large", "policy_denied", "unexpected_answer"})
@@ -62,7 +65,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """That a log did not prove on demand that these two checkpoints of its belong together."""
+    """That a log did not prove on demand that these two checkpoints of its belong together, or that it holds the first.
+
+    ``doubted`` is empty where only what is known was asked about.
+    """
 
     member: str
     origin: str
@@ -99,6 +105,7 @@ class Judge:
         self._member = member
         self._logs = logs
         self._trials: dict[str, Trial] = {}
+        self._accepted: dict[str, tuple[int, datetime]] = {}
         self.defaults: dict[str, Default] = {}
         """The logs in default, by member."""
         self.begun: list[Default] = []
@@ -154,25 +161,32 @@ class Judge:
         """Give what is to be asked now."""
         self._end_overtaken()
         found = []
-        for member in sorted({*self._logs.doubts.members(), *self.defaults}):
-            if member not in register.members or member == self._member:
+        for member in register.active_members():
+            if member.id == self._member or self._logs.forked(member.id):
                 continue
-            self._doubt_again(register.members[member])
-            base = self._logs.link(member)
-            doubted = self._logs.doubts.of(member, register.members[member].log_keys[-1].origin)
-            if not doubted and member not in self.defaults:
-                self._trials.pop(member, None)
+            self._doubt_again(member)
+            base = self._logs.link(member.id)
+            doubted = self._logs.doubts.of(member.id, member.log_keys[-1].origin)
+            if not doubted and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
+                self._trials.pop(member.id, None)
                 continue
-            seen = self._logs.exchanges.get(member, 0)
-            trial = self._trials.setdefault(member, Trial(now, now + FIRST_ASK, seen))
-            if trial.next_ask <= now and register.members[member].status == "active":
-                trial.next_ask = now + (ASK_IN_DEFAULT if member in self.defaults else ASK_AGAIN)
-                found.append(Question(member, base, tuple(doubted)))
+            seen = self._logs.exchanges.get(member.id, 0)
+            trial = self._trials.setdefault(member.id, Trial(now, now + FIRST_ASK, seen))
+            if trial.next_ask <= now:
+                trial.next_ask = now + (ASK_IN_DEFAULT if member.id in self.defaults else ASK_AGAIN)
+                found.append(Question(member.id, base, tuple(doubted)))
         return found
+
+    def _is_quiet(self, base: VerifiedCheckpoint, member: str, now: datetime) -> bool:
+        """Say whether something is known of a log and nothing of it was accepted for long."""
+        count = self._logs.exchanges.get(member, 0)
+        if member not in self._accepted or self._accepted[member][0] != count:
+            self._accepted[member] = (count, now)
+        return bool(base.note) and now - self._accepted[member][1] >= QUIET
 
     def _doubt_again(self, member: Member) -> None:
         """Keep up the doubt that a log is in default for, also after a restart."""
-        if (default := self.defaults.get(member.id)) is not None:
+        if (default := self.defaults.get(member.id)) is not None and default.doubted:
             try:
                 self._logs.hear(member, default.doubted, told_by=self._member)
             except PaizaError as error:
@@ -217,9 +231,10 @@ class Judge:
     def _consider(self, question: Question, trial: Trial, now: datetime) -> None:
         """Find a log in default that was asked often enough, for long enough."""
         enough = trial.failures >= MAX_FAILURES or trial.silences >= MAX_SILENCES
-        if not enough or now - trial.since < PATIENCE or question.member in self.defaults or not question.doubted:
+        if not enough or now - trial.since < PATIENCE or question.member in self.defaults:
             return
-        found = Default(question.member, question.base.origin, question.base.note, question.doubted[0].note)
+        doubted = question.doubted[0].note if question.doubted else b""
+        found = Default(question.member, question.base.origin, question.base.note, doubted)
         self.defaults[question.member] = found
         self.begun.append(found)
         sizes = [each.size for each in question.doubted]

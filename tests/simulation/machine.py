@@ -1,0 +1,361 @@
+"""A member's node as the simulation runs it: everything that judges is the product's, disk, clock and network are not.
+
+Real: Merkle tree and proofs, checkpoints, signatures and cosignatures, `KnownLogs`, `Judge`, `Convictions`, `Cosigner`,
+`Rounds`, gossip, both sides of the exchange of checkpoints, and the handshake by which a node that was set back finds
+out. Simulated: the store (what a crash leaves is `Disk`), the ledger's thread, the register, time, and `Peer`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar, cast
+
+from paiza.v1 import exchange_pb2, log_pb2, witness_pb2
+from paiza_node.context import Context
+from paiza_node.courier import Courier
+from paiza_node.errors import NodeStopped
+from paiza_node.growth import KnownLogs
+from paiza_node.ledger import Committed, Pen
+from paiza_node.model import Finding, FindingState, Head, KnownLog
+from paiza_node.receive import Receive
+from paiza_node.witness.answer import AnswerExchange
+from paiza_node.witness.convictions import Convictions
+from paiza_node.witness.cosigning import Cosigner
+from paiza_node.witness.gossip import LargestKnown
+from paiza_node.witness.rounds import Rounds
+from paiza_node.witness.show import Show
+from paiza_node.witness.trials import Judge
+from paiza_node.witness.witnessing import Witnessing
+from paiza_register import LogKey, Member, Register
+from paiza_register.model import WitnessKey
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import keys, merkle, tiles
+from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.cosignatures import WitnessSigner
+from paiza_wire.errors import PaizaError
+from paiza_wire.identity import MemberAuthority
+from paiza_wire.notes import SignerKey
+from tests.simulation.network import Network
+
+BEGIN: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
+FEDERATION: Final = "paiza.example"
+VERSION: Final = bytes(32)
+
+T = TypeVar("T")
+
+
+class Clock:
+    """The time of the simulation."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def __call__(self) -> datetime:
+        """Give the time."""
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A member's keys, and the member as the register describes it."""
+
+    member: Member
+    log: SignerKey
+    witness: WitnessSigner
+
+    @classmethod
+    def make(cls, name: str) -> "Identity":
+        """Make a member with fresh keys."""
+        log = SignerKey.from_ed25519(f"{name}.{FEDERATION}/log/1", keys.generate_ed25519())
+        witness = WitnessSigner.from_seed(f"{name}.{FEDERATION}/witness/1", name.encode().ljust(32, b"."))
+        authority = MemberAuthority(name, FEDERATION, b"", b"", frozenset())
+        log_key = LogKey(log.verifier_key.name, log.verifier_key.to_vkey())
+        witness_key = WitnessKey(witness.witness_key.name, witness.witness_key.to_vkey(), witness.witness_key)
+        return cls(Member(name, {}, "active", authority, (), (log_key,), (witness_key,), (), 1), log, witness)
+
+
+def make_register(identities: list[Identity]) -> Register:
+    """Make the register that names them."""
+    members = {each.member.id: each.member for each in identities}
+    later = BEGIN + timedelta(days=1000)
+    nobody = cast("Any", None)
+    return Register(VERSION, FEDERATION, {}, members, later, {}, (), {}, late=False, role_versions={}, _verifier=nobody)
+
+
+class Registers:
+    """The register in force, which never changes."""
+
+    def __init__(self, register: Register) -> None:
+        self.current = self.last = register
+        self.version = register.version
+
+    def heard_of(self, version: bytes) -> None:
+        """Nobody has another one."""
+        assert version == self.version
+
+    def newest_origin(self, member: str) -> str:
+        """Give the origin of a member's log."""
+        return self.current.members[member].log_keys[-1].origin
+
+
+@dataclass
+class Disk:
+    """What a crash leaves: the tree, the checkpoint that was signed last, what is known of others, what was found."""
+
+    tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    size: int = 0
+    known: dict[str, KnownLog] = field(default_factory=dict)
+    found: dict[int, Finding] = field(default_factory=dict)
+    text: list[str] = field(default_factory=list)
+
+    def copy(self) -> "Disk":
+        """Take a snapshot."""
+        return deepcopy(self)
+
+    @contextmanager
+    def reads(self) -> Iterator["Disk"]:
+        """Be the store that is read from."""
+        yield self
+
+    def known_logs(self) -> dict[str, KnownLog]:
+        """Give what is known of others' logs."""
+        return dict(self.known)
+
+    def findings(self, member: str = "") -> list[Finding]:
+        """Give what was found."""
+        return [each for _, each in sorted(self.found.items()) if not member or each.member == member]
+
+    def add_texts(self, texts: dict[int, str]) -> None:
+        """Keep texts beside the log."""
+        self.text.extend(texts.values())
+
+    def put_known_log(self, known: KnownLog) -> None:
+        """Keep the larger one, as the database does."""
+        held = self.known.get(known.member)
+        if held is None or held.size <= known.size:
+            self.known[known.member] = known
+
+    def drop_known_log(self, member: str) -> None:
+        """Forget it."""
+        self.known.pop(member, None)
+
+    def add_finding(self, finding: Finding) -> None:
+        """Keep a finding."""
+        assert finding.index not in self.found
+        self.found[finding.index] = finding
+
+    def end_finding(
+        self, index: int, now: datetime, ended_index: int, reason_text: str = "", forgiven_size: int = 0
+    ) -> None:
+        """End a finding."""
+        self.found[index] = replace(
+            self.found[index],
+            state=FindingState.ENDED,
+            ended_time=now,
+            ended_index=ended_index,
+            reason_text=reason_text,
+            forgiven_size=forgiven_size,
+        )
+
+    def put_witnessed(self, _note: object) -> None:
+        """Witnessed notes are not what is simulated."""
+
+
+class Ledger:
+    """The log of a node, committing at once."""
+
+    def __init__(self, disk: Disk, signer: SignerKey, clock: Clock) -> None:
+        self._disk = disk
+        self._signer = signer
+        self._clock = clock
+        self.tree = tiles.TileTree(disk.size, lambda level, index: disk.tiles[level, index])
+        self.origin = signer.verifier_key.name
+        self.checkpoint = self.sign(disk.size)
+
+    def sign(self, size: int) -> VerifiedCheckpoint:
+        """Sign a checkpoint of the log."""
+        root = self.tree.root(size)
+        note = checkpoints.sign(Checkpoint(self.origin, size, root), self._signer)
+        return VerifiedCheckpoint(self.origin, size, root, note)
+
+    async def commit(self, work: Callable[[Pen], T], *, first: bool = False) -> Committed[T]:  # noqa: ARG002
+        """Do the work, append its entries, sign."""
+        head = Head(self._disk.size, self.tree.root(), 0, 0, BEGIN, b"")
+        pen = Pen(cast("Any", self._disk), head, self._clock(), VERSION)
+        result = work(pen)
+        if pen.entries:
+            batch = self.tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
+            self._disk.tiles.update({(level, index): hashes for level, index, hashes in batch.tiles})
+            self._disk.size += len(pen.entries)
+            self.tree.commit(batch)
+            self.checkpoint = self.sign(self._disk.size)
+        return Committed(result, self.checkpoint)
+
+    def prove_growth(self, size1: int, size2: int) -> list[bytes]:
+        """Give a consistency proof."""
+        return self.tree.consistency_proof(size1, size2)
+
+    def root(self, size: int) -> bytes:
+        """Give the root at a size."""
+        return self.tree.root(size)
+
+
+class Channel:
+    """The way from one node to another member's: `paiza_node.ports.Peer` over the simulated network."""
+
+    def __init__(self, network: Network, caller: str, member: str) -> None:
+        self._network = network
+        self._caller = caller
+        self.member = member
+
+    async def handshake(self, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
+        """Compare what each side knows."""
+        return cast(
+            "exchange_pb2.HandshakeResponse",
+            await self._network.call(self._caller, self.member, "handshake", request),
+        )
+
+    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+        """Have it prove its growth."""
+        return cast(
+            "exchange_pb2.ProveGrowthResponse",
+            await self._network.call(self._caller, self.member, "prove_growth", request),
+        )
+
+    async def exchange_checkpoints(
+        self, request: witness_pb2.ExchangeCheckpointsRequest
+    ) -> witness_pb2.ExchangeCheckpointsResponse:
+        """Exchange checkpoints."""
+        return cast(
+            "witness_pb2.ExchangeCheckpointsResponse",
+            await self._network.call(self._caller, self.member, "exchange", request),
+        )
+
+
+class Node:
+    """One node. What is made in `start` is what a crash loses."""
+
+    def __init__(self, identity: Identity, register: Register, network: Network, clock: Clock) -> None:
+        self.identity = identity
+        self.name = identity.member.id
+        self.disk = Disk()
+        self.registers = Registers(register)
+        self.network = network
+        self.clock = clock
+        self.found_out = False  # it was set back, and a peer's handshake showed it
+        self.start()
+
+    def start(self) -> None:
+        """Begin with what is on the disk; nothing is shown to anybody before every other member was asked."""
+        disk = self.disk
+        self.ledger = Ledger(disk, self.identity.log, self.clock)
+        self.logs = KnownLogs(disk.known_logs(), self.clock, disk.findings(), self.registers.newest_origin)
+        self.context = Context(
+            member=self.name,
+            node_id=f"spiffe://{self.name}.{FEDERATION}/node",
+            registers=cast("Any", self.registers),
+            ledger=cast("Any", self.ledger),
+            store=cast("Any", disk),
+            logs=self.logs,
+            news=cast("Any", None),
+            lanes=cast("Any", _NoLanes()),
+            own_keys=cast("Any", None),
+            clock=self.clock,
+        )
+        others = [each for each in self.registers.current.members if each != self.name]
+        self.couriers = {
+            each: Courier(self.context, cast("Any", Channel(self.network, self.name, each))) for each in others
+        }
+        self.unasked = set(others)
+        self.judge = Judge(self.name, self.logs, disk.findings())
+        known = {member: each.size for member, each in disk.known.items()}
+        decided = {each.origin: each.forgiven_size for each in disk.findings()}
+        condemned = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
+        cosigner = Cosigner(known, condemned, decided)
+        self.convictions = Convictions(
+            self.context, self.judge, self._prove, condemn=cosigner.condemn, pardon=cosigner.pardon
+        )
+        gossip = LargestKnown(self.name, self.logs, lambda: self.registers.current, self.convictions.hear)
+        self.witnessing = Witnessing(
+            self.context, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
+        )
+        self._answer = AnswerExchange(self.context, self.witnessing, suspect=self._suspect)
+        self._show = Show(self.context, self.witnessing, lambda: self.couriers)
+        self._receive = Receive(
+            self.context,
+            suspect=self._suspect,
+            new_holders=lambda _digests: None,
+            moved=lambda _threads: None,
+            await_attachments=lambda: None,
+            desks=cast("Any", None),
+        )
+
+    @property
+    def serves(self) -> bool:
+        """Whether every other member was asked what it holds of this log since the start, and none held more."""
+        return not self.unasked and not self.found_out
+
+    async def answer(self, caller: str, method: str, request: Any) -> Any:
+        """Answer another member's node."""
+        member = self.registers.current.members[caller]
+        if method == "handshake":  # also while this node asks itself: it signs nothing
+            return await self._receive.handshake(member, request)
+        if not self.serves:
+            return None
+        if method == "prove_growth":
+            return await self._receive.prove_growth(member, request)
+        return await self._answer(member, request)
+
+    async def ask(self) -> None:
+        """Ask the members that were not asked since the start; stop where one holds more of this log than there is."""
+        await asyncio.gather(*(self._ask(each) for each in sorted(self.unasked)))
+
+    async def _ask(self, member: str) -> None:
+        try:
+            await self.couriers[member]._agree()
+        except PaizaError:
+            return
+        except NodeStopped as stopped:
+            self.found_out = stopped.reason == "log_rolled_back"
+            return
+        self.unasked.discard(member)
+
+    async def show(self, to: str) -> None:
+        """Exchange checkpoints with another member, as the caller."""
+        try:
+            await self._show._exchange(self.couriers[to], self.witnessing.candidate())
+        except PaizaError:
+            return
+        except NodeStopped:
+            self.found_out = True
+
+    async def step(self) -> None:
+        """Judge what was heard, and ask what is due."""
+        await self.convictions.step()
+
+    async def append(self, count: int) -> None:
+        """Let something happen that is logged."""
+
+        def work(pen: Pen) -> None:
+            for _ in range(count):
+                pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+
+        await self.ledger.commit(work)
+
+    def _suspect(self, member: str) -> None:
+        self.couriers[member].ask()
+        self.unasked.add(member)
+
+    async def _prove(self, member: str, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+        return await self.couriers[member].prove_growth(request)
+
+
+class _NoLanes:
+    receive = deliver = None
