@@ -59,7 +59,7 @@ class World:
         register = make_register(identities)
         self.clock = Clock()
         self.network = Network()
-        self.lie = self.rng.choice(list(Lie))
+        self.lie = list(Lie)[seed % len(Lie)]
         self.liar = Liar(self.lie, identities[0], register, self.network, self.clock, self.rng)
         self.network.handlers[self.liar.name] = self.liar.answer
         self.nodes = {each.member.id: Node(each, register, self.network, self.clock) for each in identities[1:]}
@@ -127,7 +127,8 @@ class World:
         elif chance < 0.92:
             self.begin(node.step())
         elif chance < 0.96:
-            self.snapshots[name] = node.disk.copy() if name not in self.newest else self.snapshots[name]
+            if name not in self.newest:
+                self.snapshots[name] = node.disk.copy()
         else:
             old = [each for each in sorted(self.snapshots) if each not in self.newest]
             await self.fall(self.nodes[self.rng.choice(old)] if old else node)
@@ -219,9 +220,12 @@ class World:
     async def convict(self) -> None:
         """Hold rounds until the liar is where its lie leads, and see that this took no longer than is claimed."""
         outcome = self.outcome
+        for persona in self.liar.personas:
+            persona.witnessing.candidate()
         for node in self.nodes.values():
             await self.carry(node.show(self.liar.name))
         outcome.contradicted = self.contradicts()
+        assert outcome.contradicted or self.lie is not Lie.SPLIT, "every history was shown to somebody"
         if self.lie in ANSWERED and outcome.contradicted:
             before = self.liar.refused
             while not all(FORKED in codes for codes in self.codes().values()):

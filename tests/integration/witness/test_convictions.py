@@ -1,0 +1,143 @@
+"""A node that shows two histories to two others is convicted by both, and trusted again when people decided so."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paiza.v1 import log_pb2
+from paiza_node.model import Finding, FindingKind, FindingState
+from paiza_register import Register
+from paiza_wire import fork_proofs
+from paiza_wire.notes import VerifierKey
+from tests.federation import Federation, NodeProcess
+from tests.integration.witness.conftest import Command
+from tests.integration.witness.looking import eventually, look, send
+from tests.officer import Officer, read_register
+
+LIAR = "tjk"
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    """Run three nodes: each log has two witnesses."""
+    with Federation.create(tmp_path / "f", ["kaz", LIAR, "uzb"]) as made:
+        made.start()
+        yield made
+
+
+def known_size(node: NodeProcess, member: str) -> int:
+    """Give the size of a member's log that a node knows."""
+    known = look(node, lambda reads: reads.known_logs().get(member))
+    return 0 if known is None else known.size
+
+
+def found(node: NodeProcess, member: str) -> list[Finding]:
+    """Give what a node found against a member's log."""
+    return look(node, lambda reads: reads.findings(member))
+
+
+def received(node: NodeProcess, digest: bytes) -> bool:
+    """Say whether a node holds a message."""
+    return look(node, lambda reads: reads.message(digest)) is not None
+
+
+def tell(liar: Officer, other: NodeProcess, count: int) -> None:
+    """Have the lying node's log grow, and another node see it."""
+    digests = [send(liar, [other.member]) for _ in range(count)]
+    eventually(lambda: all(received(other, digest) for digest in digests))
+
+
+def lie(federation: Federation, liar: Officer) -> None:
+    """Let the liar show kaz one history and uzb a longer other one, each while the other is away."""
+    node, kaz, uzb = (federation.node(member) for member in (LIAR, "kaz", "uzb"))
+    node.stop()
+    uzb.stop()
+    shutil.copytree(node.data, node.folder / "before")
+    node.start()
+    tell(liar, kaz, 1)
+    node.stop()
+    kaz.stop()
+    shutil.move(node.data, node.folder / "one")
+    shutil.move(node.folder / "before", node.data)
+    federation.start(LIAR, "uzb")
+    tell(liar, uzb, 4)
+    assert known_size(uzb, LIAR) > known_size(kaz, LIAR), "else the liar's own program would stop it"
+
+
+@pytest.mark.timeout(240)
+def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, command: Command) -> None:
+    """Both honest nodes keep two signatures within seconds of meeting; that log is not taken from until they decide."""
+    register = read_register(federation.folder)
+    kaz, uzb = federation.node("kaz"), federation.node("uzb")
+    liar = Officer(federation.folder, f"{LIAR}-liaison", register)
+    tell(liar, kaz, 1)
+    eventually(lambda: known_size(uzb, LIAR) > 0)
+    lie(federation, liar)
+
+    kaz.start()
+    for node in (kaz, uzb):
+        (finding,) = eventually(lambda node=node: found(node, LIAR), 60.0)  # type: ignore[misc]
+        check_finding(node, finding, register)
+        check_shown(node, finding, command, federation.folder / f"{node.member}.json")
+    assert not found(kaz, "uzb")
+    assert not found(uzb, "kaz")
+
+    late = send(liar, ["kaz"])
+    eventually(lambda: federation.node(LIAR).status().peers[0].last_error.startswith("log_forked"))
+    assert not received(kaz, late)
+    kaz.stop()
+    kaz.start()  # a conviction outlives a restart
+    assert [peer.convictions for peer in kaz.status().peers if peer.member == LIAR] == [["log_forked"]]
+    for node in (kaz, uzb):
+        decide(node, command)
+    eventually(lambda: received(kaz, late), 90.0)
+    size = look(federation.node(LIAR), lambda reads: reads.head().size)
+    eventually(lambda: look(federation.node(LIAR), lambda reads: reads.witnessed_after(size)), 60.0)
+    assert [peer.convictions for peer in kaz.status().peers] == [[], []]
+    for node in (kaz, uzb):
+        node.stop()
+        assert command("verify", "--config", str(node.config))[0] == 0
+
+
+def check_finding(node: NodeProcess, finding: Finding, register: Register) -> None:
+    """See that a finding holds by the log's public key alone, and stands in the finder's own log."""
+    assert (finding.kind, finding.state) == (FindingKind.FORK, FindingState.OPEN)
+    key = VerifierKey.from_vkey(register.member(LIAR).log_keys[-1].vkey)
+    fork = fork_proofs.verify(finding.proof, key)
+    (entry,) = look(node, lambda reads: reads.entries_at([finding.index]))
+    logged = log_pb2.LogEntry.FromString(entry.entry)
+    assert (logged.event, logged.counterpart) == (log_pb2.LOG_EVENT_FORK_FOUND, LIAR)
+    assert logged.evidence_sha256 == fork.digest
+
+
+def check_shown(node: NodeProcess, finding: Finding, command: Command, file: Path) -> None:
+    """See that the operator is shown it everywhere, and can hand out the proof."""
+    config = ("--config", str(node.config))
+    code, listed = command("convictions", "list", *config)
+    assert code == 0
+    assert [(each["member"], each["reason"], each["number"]) for each in listed["convictions"]] == [
+        (LIAR, "log_forked", finding.index)
+    ]
+    assert command("convictions", "show", str(finding.index), "-o", str(file), *config)[0] == 0
+    fork, _key = fork_proofs.verify_file(file.read_bytes())
+    assert fork.proof == finding.proof
+    code, examined = command("doctor", *config)
+    assert code == 11
+    assert "fail" in {each["level"] for each in examined["checks"] if each["check"] == "convictions"}
+
+
+def decide(node: NodeProcess, command: Command) -> None:
+    """Be the administrator who found out what happened."""
+    config = ("--config", str(node.config))
+    (finding,) = found(node, LIAR)
+    assert command("convictions", "decide", str(finding.index), "--reason", " ", *config)[0] == 3
+    assert command("convictions", "decide", str(finding.index + 1), "--reason", "x", *config)[0] == 3
+    code, decided = command(
+        "convictions", "decide", str(finding.index), "--reason", "An old machine was put back.", *config
+    )
+    assert code == 0
+    assert decided["ended_time"]
+    assert decided["reason_text"] == "An old machine was put back."
+    assert command("convictions", "decide", str(finding.index), "--reason", "Again.", *config)[0] == 3
