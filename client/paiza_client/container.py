@@ -16,12 +16,12 @@ from typing import Final
 from paiza_client.errors import NotProven
 
 FORMAT: Final = "paiza-evidence"
-VERSION: Final = 1
+VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024  # a message of 2 MiB, proofs, and a few sets of the register
-MAX_MEMBERS: Final = 4096  # some dozen files of the register per federation member and set
-MAX_MANIFEST_BYTES: Final = 1024 * 1024
+MAX_MEMBERS: Final = 8192  # four of each of 999 entries, and the files of 512 sets of the register, most of them shared
+MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024  # 300 bytes of each member
 MAX_NAME: Final = 240  # characters of a member's name
 
 _NAME: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")

@@ -37,6 +37,10 @@ class Registers:
         """Keep a verified older set."""
         self._archived[register.version] = register
 
+    def all(self) -> tuple[Register, ...]:
+        """Give every set at hand, each version once."""
+        return tuple({**self._archived, self.current.version: self.current}.values())
+
     def owner(self, origin: str) -> Member:
         """Give the member whose log this is. Log keys are only ever added, so the set in force knows them all."""
         for register in (self.current, *self._archived.values()):

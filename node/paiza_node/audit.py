@@ -6,6 +6,7 @@ from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
 from paiza_node.desks.need_to_know import lister, may_list
+from paiza_node.evidence import others_of, spans_of
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, Officer, StoredEntry
 from paiza_node.ports import Store
@@ -68,19 +69,31 @@ class Audit:
             foreign_proofs=[*map(foreign_proof, proofs), *map(foreign_proof, attached)],
         )
 
-    def evidence(self, digest: bytes) -> audit_pb2.GetEvidenceResponse:
+    def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:
         """Give the signed message and all proofs of it, with the registers they are judged by."""
         row, signed = self._message(digest)
         checkpoint = self._ledger.checkpoint
-        released, answers = proofs_of(self._store, self._ledger, row, checkpoint.size, checkpoint.note)
-        forwarded = forwardings_of(self._store, self._ledger, digest, checkpoint.size, checkpoint.note)
-        proofs = (*released, *answers, *forwarded)
-        versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
+        size, note = checkpoint.size, checkpoint.note
+        released, answers = proofs_of(self._store, self._ledger, row, size, note)
+        forwarded = forwardings_of(self._store, self._ledger, digest, size, note)
         with self._store.reads() as reads:
+            others = others_of(reads, self._ledger, digest, size, note, with_openings=with_openings)
+            proofs = (*released, *answers, *forwarded, *others)
+            spans = spans_of(reads, self._ledger, self._registers, proofs)
+            versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
+            versions.extend(span.register_version for span in spans)
             versions.extend(proof.register_version for proof in reads.proofs(digest))
+        # The one in force says what was revoked since.
+        versions.append(self._registers.version)
         here = [version for version in dict.fromkeys(versions) if self._has(version)]
         return audit_pb2.GetEvidenceResponse(
-            message=signed, released=released, answers=answers, register_versions=here, forwarded=forwarded
+            message=signed,
+            released=released,
+            answers=answers,
+            register_versions=here,
+            forwarded=forwarded,
+            others=others,
+            spans=spans,
         )
 
     def entries(self, request: audit_pb2.ListEntriesRequest) -> audit_pb2.ListEntriesResponse:

@@ -76,12 +76,16 @@ def every_message(federation: Federation) -> tuple[list[Delivered], list[bytes]]
 
 
 def _receipts(message: MessageSummary, proven: Evidence) -> list[Delivered]:
-    if proven.unproven_answers or proven.unproven_releases or {each.event for each in proven.answers} != {"RECEIVED"}:
+    if (
+        proven.unproven_answers
+        or proven.unproven_releases
+        or {each.proof.event for each in proven.answers} != {"RECEIVED"}
+    ):
         raise DemoFailedError(f"{message.id}: no receipt of {', '.join(proven.unproven_answers) or 'somebody'}")
-    released = {each.counterpart: each.time for each in proven.released}
+    released = {each.proof.counterpart: each.proof.time for each in proven.released}
     settled = {each.recipient: each.settled_time for each in message.deliveries}
     rows = []
-    for receipt in proven.answers:
+    for receipt in (each.proof for each in proven.answers):
         at = settled[receipt.member]
         if at is None:
             raise DemoFailedError(f"{message.id}: the receipt of {receipt.member} is not on the sender's disk")

@@ -1,22 +1,17 @@
 """`paiza audit`: what the logs say, with proofs; and evidence that anybody can verify without a node."""
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from paiza_client import container, evidence
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import as_json, messages, proving
 from paiza_client.cli.options import shared
 from paiza_client.cli.overseeing import matrix, reconcile
-from paiza_client.cli.terminal import Terminal, run, terminal
-from paiza_client.errors import NotProven, Refused
-from paiza_client.evidence import Evidence
+from paiza_client.cli.terminal import run, terminal
+from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.model import LogState, Trail
-from paiza_client.profiles import write_private
-from paiza_client.register import bootstrap_root
 
 if TYPE_CHECKING:
     from paiza_client.session import Session
@@ -150,134 +145,5 @@ async def _trail_of_digest(session: "Session", digest: bytes) -> tuple[str, byte
     return digest.hex(), digest, whole, silent
 
 
-@audit.command("evidence", help=N_("Write one file that proves what became of a message, to anybody, without a node."))
-@click.argument("message", metavar="ID")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=N_("File to write."))
-@shared
-def evidence_(*, message: str, output: Path) -> None:
-    """Write evidence."""
-    if output.exists():
-        raise Refused("file_unwritable", str(output), _("it exists"))
-    desk = terminal()
-
-    async def work() -> bytes:
-        async with desk.session() as session:
-            found = await messages.one(session, message)
-            return await session.evidence(found.digest)
-
-    data = run(work())
-    try:
-        write_private(output, data)
-    except OSError as error:
-        raise Refused("file_unwritable", str(output), error.strerror or "") from error
-    found = evidence.verify_file(data, bootstrap_root(desk.profile().root))
-    if desk.wants_json:
-        desk.json({**_object(found), "file": str(output), "bytes": len(data)})
-        return
-    desk.say(_("Written to {path} ({n} bytes).").format(path=output, n=len(data)))
-    _print(desk, found)
-
-
-@audit.command(help=N_("Verify an evidence file: no node, no network, no account. Trusts only the bootstrap root."))
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--root", type=click.Path(path_type=Path), help=N_("Bootstrap root of the federation; else the profile's.")
-)
-@shared
-def verify(*, file: Path, root: Path | None) -> None:
-    """Verify evidence."""
-    desk = terminal()
-    trusted = bootstrap_root(root if root is not None else desk.profile().root)
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(container.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise Refused("file_unreadable", str(file), error.strerror or "") from error
-    try:
-        found = evidence.verify_file(data, trusted)
-    except NotProven as error:
-        where = f"{file}: {error.where}" if error.where else str(file)
-        raise NotProven(error.reason, where, error.detail) from error
-    if desk.wants_json:
-        desk.json(_object(found))
-    else:
-        _print(desk, found)
-
-
-def _print(desk: Terminal, found: Evidence) -> None:
-    header = found.message.header
-    desk.say(_("The evidence holds."), "bold green")
-    desk.pairs(
-        [
-            (_("Federation"), found.federation),
-            (_("Message"), f"{header.message_id.hex()}  {messages.kind_title(header)}"),
-            (_("Digest"), found.message.digest.hex()),
-            (_("From"), header.author),
-            (_("To"), messages.recipients(header)),
-        ]
-    )
-    desk.say()
-    rows = [
-        (
-            _("signed"),
-            f"{each.officer} ({each.role})",
-            messages.when(found.time),
-            _("certificate {id}").format(id=each.certificate_sha256.hex()[:16]),
-        )
-        for each in found.signed
-    ]
-    rows += [
-        (
-            messages.event(each),
-            f"{each.member} → {each.counterpart}",
-            messages.when(each.time),
-            _place(each.origin, each.index, each.tree_size),
-        )
-        for each in found.released
-    ]
-    rows += [
-        (
-            messages.event(each),
-            f"{each.member} → {each.counterpart}",
-            messages.when(each.time),
-            _place(each.origin, each.index, each.tree_size),
-        )
-        for each in found.forwarded
-    ]
-    rows += [
-        (
-            messages.event(each) + (f" ({each.reason})" if each.reason else ""),
-            each.member,
-            messages.when(each.time),
-            _place(each.origin, each.index, each.tree_size),
-        )
-        for each in found.answers
-    ]
-    desk.table((_("Claim"), _("By"), _("Time"), _("Proof")), rows)
-    for member in found.unproven_releases:
-        desk.warn(_("Not in this file: a release to {member}.").format(member=member))
-    for member in found.unproven_answers:
-        desk.warn(_("Not in this file: an answer of {member}.").format(member=member))
-
-
-def _place(origin: str, index: int, size: int) -> str:
-    return _("{log}, entry {index} of {size}").format(log=origin, index=index, size=size)
-
-
-def _object(found: Evidence) -> dict[str, Any]:
-    return {
-        "verified": True,
-        **as_json.header(found.message.header),
-        "digest": found.message.digest,
-        "federation": found.federation,
-        "signed": [
-            {"id": each.officer, "role": each.role, "certificate_sha256": each.certificate_sha256}
-            for each in found.signed
-        ],
-        "released": [as_json.proof(each) for each in found.released],
-        "answers": [as_json.proof(each) for each in found.answers],
-        "forwarded": [as_json.proof(each) for each in found.forwarded],
-        "unproven_releases": list(found.unproven_releases),
-        "unproven_answers": list(found.unproven_answers),
-        "register_versions": [version.hex() for version in found.register_versions],
-    }
+audit.add_command(proving.evidence_)
+audit.add_command(proving.verify)

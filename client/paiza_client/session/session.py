@@ -28,7 +28,7 @@ from paiza.v1 import (
     register_pb2,
     register_pb2_grpc,
 )
-from paiza_client import checks, evidence, register
+from paiza_client import checks, register
 from paiza_client.compose import Composer, Sealed
 from paiza_client.errors import NotProven, ProfileProblem, Unreachable, located
 from paiza_client.logs import Registers
@@ -43,6 +43,7 @@ from paiza_client.session.coordination import Coordination, Question
 from paiza_client.session.desks import Desks
 from paiza_client.session.exports import Exports
 from paiza_client.session.passing import Passing
+from paiza_client.session.proving import Proving
 from paiza_client.session.search import Searching
 from paiza_client.session.workflows import Workflows
 from paiza_register import Register, load_set
@@ -86,6 +87,7 @@ class Session:
         self.coordination = Coordination(connection, self._call, self._registers, profile.id)
         self.searching = Searching(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
+        self.proving = Proving(connection, self._call, profile, self.exports, self.archived_set, self._open)
         self.workflows = Workflows(connection, self._call)
         self.desks = Desks(connection, self._call)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
@@ -244,15 +246,8 @@ class Session:
         return checks.check_log_status(answer, self.profile.member, self._registers)
 
     async def evidence(self, digest: bytes) -> bytes:
-        """Give the evidence file of one message, verified as `paiza audit verify` will verify it."""
-        request = audit_pb2.GetEvidenceRequest(message_digest=digest)
-        answer = await self._call(lambda: self._audit.GetEvidence(request, timeout=channel.CALL_SECONDS))
-        sets = {version: await self.archived_set(version) for version in evidence.versions_of(answer)}
-        root = register.bootstrap_root(self.profile.root)
-        packed = await asyncio.to_thread(evidence.pack, answer, sets, root)
-        if evidence.verify_file(packed, root).message.digest != digest:
-            raise NotProven("part_digest_mismatch", digest.hex()[:16], "the node gave evidence of another message")
-        return packed
+        """Give the evidence file of one message; `proving` has more to choose."""
+        return await self.proving.evidence(digest)
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
         """Fetch all files of an older set of the register; whoever uses them verifies them (`load_set`)."""

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paiza.v1 import log_pb2 as _log_pb2
+from paiza.v1 import witness_pb2 as _witness_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -83,16 +84,20 @@ class GetEvidenceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    WITH_OPENINGS_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
+    with_openings: _builtins.bool
+    """Whether to give this node's entries of who was shown or took out what of it, too."""
     def __init__(
         self,
         *,
         message_digest: _builtins.bytes = ...,
+        with_openings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "with_openings", b"with_openings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -109,8 +114,10 @@ class GetEvidenceResponse(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     REGISTER_VERSIONS_FIELD_NUMBER: _builtins.int
     FORWARDED_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
-    """A serialized SignedMessage."""
+    """A serialized SignedMessage; without ciphertexts where they were erased."""
     @_builtins.property
     def released(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
         """RELEASED entries of the author's log."""
@@ -127,6 +134,16 @@ class GetEvidenceResponse(_message.Message):
     def forwarded(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
         """FORWARDED entries of those who passed it on, as far as this node was told."""
 
+    @_builtins.property
+    def others(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """What else became of it: RECEIVED and REFUSED of its attachments, RECALLED, ERASED, and that an erasure was denied;
+        OPENED and EXPORTED where asked for.
+        """
+
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceSpan]:
+        """Cosigned proofs of the entries above, as far as this node holds them."""
+
     def __init__(
         self,
         *,
@@ -135,14 +152,44 @@ class GetEvidenceResponse(_message.Message):
         answers: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         register_versions: _abc.Iterable[_builtins.bytes] | None = ...,
         forwarded: _abc.Iterable[_log_pb2.LogProof] | None = ...,
+        others: _abc.Iterable[_log_pb2.LogProof] | None = ...,
+        spans: _abc.Iterable[Global___EvidenceSpan] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forwarded", b"forwarded", "message", b"message", "register_versions", b"register_versions", "released", b"released"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forwarded", b"forwarded", "message", b"message", "others", b"others", "register_versions", b"register_versions", "released", b"released", "spans", b"spans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEvidenceResponse: _TypeAlias = GetEvidenceResponse  # noqa: Y015
+
+@_typing.final
+class EvidenceSpan(_message.Message):
+    """Cosigned checkpoints with entries between them, and the register by which a quorum cosigned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPAN_FIELD_NUMBER: _builtins.int
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    register_version: _builtins.bytes
+    """SHA-256 of the register snapshot whose active members are the witnesses."""
+    @_builtins.property
+    def span(self) -> _witness_pb2.WitnessedSpan:
+        """The checkpoints, and the entries."""
+
+    def __init__(
+        self,
+        *,
+        span: _witness_pb2.WitnessedSpan | None = ...,
+        register_version: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version", "span", b"span"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvidenceSpan: _TypeAlias = EvidenceSpan  # noqa: Y015
 
 @_typing.final
 class ListEntriesRequest(_message.Message):

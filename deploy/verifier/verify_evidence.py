@@ -1,0 +1,499 @@
+"""Verifies an evidence file of Paiza without Paiza: Python's standard library and `cryptography`, nothing else.
+
+    python3 verify_evidence.py EVIDENCE ROOT.json [DIR for the disclosed parts]
+
+ROOT.json is the federation's bootstrap root, which must have come another way. It prints what is proven, or the first
+thing that is not; exit code 0 or 1. README.md beside it lists what it checks and what it does not; proto/README.md,
+"Evidence", describes the format. It shares no code with the rest of the project: an error there is not repeated here.
+"""
+
+import io
+import json
+import re
+import sys
+import zipfile
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256, sha512
+from itertools import pairwise
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.cobblestone import Cobblestone256Decryptor
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+TOLERANCE = timedelta(minutes=10)  # between clocks of states
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 64 << 20, 8192, 512, 256 << 10, 64
+HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT = 32, 8 + 2420, 253_402_300_799, 3
+PLACES = re.compile(
+    r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
+    r"|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
+)
+EVENTS = {3: "RELEASED", 4: "RECEIVED", 6: "REFUSED", 7: "OPENED", 8: "EXPORTED", 9: "FORWARDED"}
+EVENTS |= {10: "RECALLED", 11: "ERASED", 12: "DENIED"}
+
+# Protocol Buffers messages: fields in the order of their numbers ("-": none here). b bytes, s text, i signed, u 32
+# bits, o 32 bits and optional, U 64 bits; * repeated.
+FIELDS = {
+    "Time": "seconds:i nanos:i",
+    "Signature": "signer_id:s certificate:b signature:b",
+    "Sealed": "part_number:u ciphertext:b",
+    "SignedMessage": "header:b signatures:*Signature - parts:*Sealed",
+    "Handling": "scheme:s evaluation:s code:s code_text:s tlp:s pap:s classification:u purposes:*s",
+    "Part": "kind:i ciphertext_sha256:b ciphertext_size:U handling:Handling",
+    "Required": "id:s role:s",
+    "Recipient": "member:s attention:s",
+    "Header": "suite:i message_id:b thread_id:b parents:*b kind:s kind_version:u author:s required:*Required "
+    "recipients:*Recipient author_time:Time urgency:i urgency_reason:s handling:Handling legal_bases:*s "
+    "review_time:Time register_version:b parts:*Part",
+    "Logged": "id:s role:s certificate_sha256:b",
+    "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b part_number:o reason:s text_sha256:b "
+    "register_version:b signers:*Logged evidence_sha256:b thread_name:s purpose:s",
+}
+
+
+def need(holds: object, what: str) -> None:
+    """Refuse where something does not hold."""
+    if not holds:
+        raise ValueError(what)
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    """Read the members; refuse any byte that is not in its place, and members the manifest does not name just so."""
+    need(len(data) <= MAX_FILE, "the file is too large")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        listed = archive.infolist()
+        need(len(listed) <= MAX_MEMBERS and sum(each.file_size for each in listed) <= len(data), "too many members")
+        need(not any(each.compress_type or each.file_size != each.compress_size for each in listed), "it is compressed")
+        members = {each.filename: archive.read(each) for each in listed}
+    file = io.BytesIO()  # the one form: stored, in order of names, no times, mode 0600
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(members.items()):
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, 0o100600 << 16
+            archive.writestr(info, content)
+    need(file.getvalue() == data, "the ZIP file is not in its one form")
+    manifest = json.loads(members.pop("manifest.json"))
+    need((manifest["format"], manifest["version"]) == ("paiza-evidence", 2), "a format or version unknown here")
+    found = {name: {"sha256": sha256(each).hexdigest(), "size": len(each)} for name, each in members.items()}
+    need(manifest["files"] == found, "the manifest names other members than there are")
+    need(all(map(PLACES.fullmatch, members)), "a member of no known purpose")
+    return members
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Read a number as short as it can be written; gives it and where it ends."""
+    value = 0
+    for place in range(10):
+        byte = data[at + place]
+        value |= (byte & 127) << 7 * place
+        if byte <= 127:  # noqa: PLR2004
+            need((byte or not place) and value < 1 << 64, "a number is not written in its one way")
+            return value, at + place + 1
+    raise ValueError("a number is too long")
+
+
+def decoded(data: bytes, kind: str) -> object:
+    """Read a message of its one encoding: fields in order, none unknown, none twice, no defaults written out."""
+    if kind in "bs":
+        return data if kind == "b" else data.decode()
+    fields = dict(enumerate((each.split(":") for each in FIELDS[kind].split()), 1))
+    defaults = {"s": "", "b": b"", "i": 0, "u": 0, "U": 0}
+    message = {name: [] if of[0][0] == "*" else defaults.get(*of) for name, *of in fields.values() if name != "-"}
+    at = last = 0
+    while at < len(data):
+        tag, at = varint(data, at)
+        name, *of = fields.get(tag >> 3, "-")
+        repeated, form = "*" in "".join(of), "".join(of).lstrip("*")
+        need(name != "-" and (tag >> 3 > last or (repeated and tag >> 3 == last)), f"{kind}: a field out of place")
+        last, (value, at) = tag >> 3, varint(data, at)
+        if form in "iouU":
+            need(tag & 7 == 0 and (value or form == "o"), f"{kind}: {name} is not written in its one way")
+            need(form in "iU" or value < 1 << 32, f"{kind}: {name} is out of range")
+            message[name] = value - (1 << 64) if value >> 63 and form == "i" else value
+            continue
+        need(tag & 7 == 2 and at + value <= len(data), f"{kind}: {name} is cut off")  # noqa: PLR2004
+        need(value or repeated or len(form) > 1, f"{kind}: {name} is empty and written out")
+        read, at = decoded(data[at : at + value], form), at + value
+        message[name] = [*message[name], read] if repeated else read
+    return message
+
+
+def canonical(value: object) -> str:
+    """Write JSON as it is signed (OLPC canonical JSON)."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{canonical(key)}:{canonical(value[key])}" for key in sorted(value)) + "}"
+    need(value is None or isinstance(value, (list, int)), "the register: a number that is not whole")
+    return "[" + ",".join(map(canonical, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+
+def counts(key: dict, signature: str, data: bytes) -> bool:
+    """Say whether a key of the metadata (P-256, or ML-DSA-44 as in TAP 21) signed these bytes."""
+    kind = key["keytype"], key["scheme"]
+    with suppress(Exception):  # whatever is wrong with one signature, it does not count
+        public, made = load_pem_public_key(key["keyval"]["public"].encode()), bytes.fromhex(signature)
+        if kind == ("ecdsa", "ecdsa-sha2-nistp256") and isinstance(public.curve, SECP256R1):
+            return public.verify(made, data, ECDSA(SHA256())) is None
+        if kind == ("ml-dsa", "ml-dsa-44/1") and isinstance(public, MLDSA44PublicKey):
+            return public.verify(made, b"tuf\x01" + sha512(data).digest()) is None
+    return False
+
+
+def metadata(data: bytes, kind: str, keys: dict, role: dict) -> dict:
+    """Read metadata of one kind that enough of the role's keys signed."""
+    parsed = json.loads(data.decode())
+    signed: dict = parsed["signed"]
+    signatures = {each["keyid"]: each["sig"] for each in parsed["signatures"]}
+    need(signed["_type"] == kind and len(signatures) == len(parsed["signatures"]), f"the register: no {kind}")
+    data = canonical(signed).encode()
+    good = [each for each in set(role["keyids"]) if each in signatures and counts(keys[each], signatures[each], data)]
+    need(1 <= role["threshold"] <= len(good), f"the register: too few have signed the {kind}")
+    return signed
+
+
+def named(files: dict[str, bytes], path: str, info: dict) -> bytes:
+    """Give a file that metadata names by length and SHA-256."""
+    data = files[path]
+    need(info.get("length", len(data)) == len(data), f"the register: {path} is of another length")
+    need(info["hashes"]["sha256"] == sha256(data).hexdigest(), f"the register: {path} is another file")
+    return data
+
+
+class Register:
+    """One verified set of the register, a TUF repository: who the members were, under which keys."""
+
+    def __init__(self, files: dict[str, bytes], bootstrap: bytes) -> None:
+        first = json.loads(bootstrap)["signed"]
+        root = metadata(bootstrap, "root", first["keys"], first["roles"]["root"])
+        while (data := files.get(f"metadata/{root['version'] + 1}.root.json")) is not None:
+            following = metadata(data, "root", root["keys"], root["roles"]["root"])
+            metadata(data, "root", following["keys"], following["roles"]["root"])
+            need(following["version"] == root["version"] + 1, "the register: a root of another version")
+            root = following
+        keys, roles = root["keys"], root["roles"]
+        timestamp = metadata(files["metadata/timestamp.json"], "timestamp", keys, roles["timestamp"])
+        info = timestamp["meta"]["snapshot.json"]
+        data = named(files, f"metadata/{info['version']}.snapshot.json", info)
+        snapshot = metadata(data, "snapshot", keys, roles["snapshot"])
+        self.version, self.number = sha256(data).hexdigest(), snapshot["version"]
+        need(self.number == info["version"], "the register: a snapshot of another version")
+
+        def targets(name: str, keys: dict, role: dict) -> dict:
+            info = snapshot["meta"][f"{name}.json"]
+            found = metadata(named(files, f"metadata/{info['version']}.{name}.json", info), "targets", keys, role)
+            need(found["version"] == info["version"], f"the register: {name} is of another version")
+            return found
+
+        top = targets("targets", keys, roles["targets"])
+        need(not any(path.startswith("members/") for path in top["targets"]), "the register: someone speaks for all")
+        contents, seen, delegated = dict(top["targets"]), set[str](), top["delegations"]
+        for each in (keys, delegated["keys"]):  # one key under two ids would count twice
+            need(len({key["keyval"]["public"] for key in each.values()}) == len(each), "the register: one key, two ids")
+        for role in delegated["roles"]:
+            name = role["name"]
+            need(role["paths"] == [f"members/{name}/*"] and role["terminating"] is True, f"the register: role {name}")
+            own = targets(name, delegated["keys"], role)
+            need("delegations" not in own and not seen & set(role["keyids"]), f"the register: {name} shares its keys")
+            seen.update(role["keyids"])
+            need(all(re.fullmatch(f"members/{name}/[^/]+", path) for path in own["targets"]), f"{name}: not its folder")
+            contents.update(own["targets"])
+        documents = dict[str, bytes]()
+        for path, info in contents.items():
+            folder, slash, name = path.rpartition("/")
+            documents[path] = named(files, f"targets/{folder}{slash}{info['hashes']['sha256']}.{name}", info)
+        federation = json.loads(documents["federation.json"])
+        self.federation: str = federation["name"]
+        need(set(federation["members"]) == {role["name"] for role in delegated["roles"]}, "the register: other members")
+        self.active = {name for name, each in federation["members"].items() if each["status"] == "active"}
+        self.officer_ca, self.revoked = dict[str, bytes](), dict[str, set[str]]()
+        self.log_keys, self.witness_keys = dict[str, tuple[str, bytes]](), dict[tuple[str, bytes], tuple[str, bytes]]()
+        for member in federation["members"]:
+            found, gone = (json.loads(documents[f"members/{member}/{each}.json"]) for each in ("member", "revoked"))
+            need(found["id"] == member and found["format"] == gone["format"] == 1, f"{member}: not its document")
+            self.officer_ca[member] = b64decode(found["officer_ca"], validate=True)
+            names = ("certificate_sha256", "key_sha256")
+            self.revoked[member] = {each[name] for each in gone["certificates"] for name in names}
+            for each in found["log_keys"]:
+                origin, _key_id, key = vkey(each["vkey"], 1, f"{member}.{self.federation}/log/")
+                self.log_keys[origin] = member, key
+            for each in found["witness_keys"]:
+                name, key_id, key = vkey(each["vkey"], 6, f"{member}.{self.federation}/witness/")
+                self.witness_keys[name, key_id] = member, key
+
+
+def base64_of(text: str) -> bytes:
+    """Decode base64 written in its one way."""
+    data = b64decode(text, validate=True)
+    need(b64encode(data).decode() == text, "base64 that is not written in its one way")
+    return data
+
+
+def hashes_of(lines: list[str]) -> list[bytes]:
+    """Read hashes, one a line."""
+    hashes = [base64_of(line) for line in lines]
+    need(len(hashes) <= 2 * HASH and all(len(each) == HASH for each in hashes), "not a list of hashes")
+    return hashes
+
+
+def vkey(text: str, kind: int, prefix: str) -> tuple[str, bytes, bytes]:
+    """Read a C2SP verifier key of one kind and owner: its name, key id and public key."""
+    name, key_id, encoded = text.split("+", 2)
+    data = base64_of(encoded)
+    computed = sha256(name.encode() + b"\n" + data).digest()[:4]
+    need(data[0] == kind and key_id == computed.hex() and name.startswith(prefix), f"the key {name} is another")
+    return name, computed, data[1:]
+
+
+class Note:
+    """A C2SP checkpoint in a signed note that its log has signed; ``owner`` is whose log it is."""
+
+    def __init__(self, data: bytes, registers: list[Register]) -> None:
+        text = data.decode()
+        need(len(data) <= MAX_NOTE and not re.search(r"[\x00-\x09\x0b-\x1f]", text), "not a note")
+        body, blank, block = text.rpartition("\n\n")
+        need(blank and block.endswith("\n") and block.count("\n") <= MAX_SIGNATURES, "a note without signatures")
+        self.origin, size, root, *more = body.split("\n")
+        need(not more and re.fullmatch("0|[1-9][0-9]{0,18}", size) and int(size) < 1 << 63, "not a checkpoint")
+        self.size, self.root, self.signatures = int(size), hashes_of([root])[0], []
+        need(self.size or self.root == sha256(b"").digest(), "an empty tree of another root")
+        for dash, name, encoded in (line.split(" ", 2) for line in block[:-1].split("\n")):
+            signature = base64_of(encoded)
+            need(dash == "\N{EM DASH}" and len(signature) > 4, "a signature line is not one")  # noqa: PLR2004
+            need(0 < len(name) <= 255 and "+" not in name and not re.search(r"\s", name), "no key name")  # noqa: PLR2004
+            self.signatures.append((name, signature[:4], signature[4:]))
+        self.owner, key = next(each.log_keys[self.origin] for each in registers if self.origin in each.log_keys)
+        key_id = sha256(self.origin.encode() + b"\n\x01" + key).digest()[:4]
+        mine = [each for *identity, each in self.signatures if identity == [self.origin, key_id]]
+        need(mine, f"{self.origin}: the log has not signed the checkpoint")
+        for signature in mine:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, f"{body}\n".encode())
+
+    def witnessed(self, register: Register) -> tuple[datetime, list[str], int]:
+        """Give the median time at which a quorum of the others saw it, who they are, and how many there were to ask."""
+        others, newest = register.active - {self.owner}, dict[tuple[str, bytes], int]()
+        for name, key_id, signature in self.signatures:
+            witness, key = register.witness_keys.get((name, key_id), ("", b""))
+            if witness not in others:
+                continue  # by the log itself, or by nobody who counts
+            seconds = int.from_bytes(signature[:8], "big")
+            need(len(signature) == COSIGNATURE and seconds <= LAST_SECOND, "a cosignature is not of its form")
+            head = [b"subtree/v1\n\0", bytes([len(name.encode())]), name.encode(), signature[:8]]
+            head += [bytes([len(self.origin.encode())]), self.origin.encode(), self.size.to_bytes(16)]
+            MLDSA44PublicKey.from_public_bytes(key).verify(signature[8:], b"".join([*head, self.root]))
+            if seconds:
+                newest[name, key_id] = max(seconds, newest.get((name, key_id), 0))
+        first: dict[str, int] = {}  # a member counts once, whichever of its keys it used
+        for identity, seconds in newest.items():
+            witness, _key = register.witness_keys[identity]
+            first[witness] = min(seconds, first.get(witness, seconds))
+        need(len(first) > 2 * len(others) // 3, f"{self.origin}: only {len(first)} of {len(others)} cosigned")
+        times = sorted(first.values())
+        return EPOCH + timedelta(seconds=times[(len(times) - 1) // 2]), sorted(first), len(others)
+
+
+def climb(place: int, last: int, start: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
+    """Rebuild the roots of a smaller and a larger tree from a node they share (RFC 9162 sections 2.1.3.2, 2.1.4.2)."""
+    old = new = start
+    for digest in path:
+        need(last > 0, "a proof is too long")
+        if place & 1 or place == last:
+            old, new = sha256(b"\x01" + digest + old).digest(), sha256(b"\x01" + digest + new).digest()
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            new = sha256(b"\x01" + new + digest).digest()
+        place, last = place >> 1, last >> 1
+    need(last == 0, "a proof is too short")
+    return old, new
+
+
+class Entry:
+    """An entry that stands in the log of ``member``, and when it was made, where a quorum of witnesses says so."""
+
+    def __init__(self, stem: str, members: dict[str, bytes], registers: dict[str, Register]) -> None:
+        newest = sorted(registers.values(), key=lambda each: -each.number)
+        raw, (head, _blank, note) = members[f"{stem}.entry"], members[f"{stem}.tlog-proof"].partition(b"\n\n")
+        version, *lines = head.decode("ascii").split("\n")
+        need(version == "c2sp.org/tlog-proof@v1", f"{stem}: a proof of a format unknown here")
+        extra = base64_of(lines.pop(0)[6:]) if lines[0].startswith("extra ") else b""
+        need(re.fullmatch("index (0|[1-9][0-9]{0,18})", index := lines.pop(0)), f"{stem}: the proof names no index")
+        self.index, self.notes, self.fields = int(index[6:]), [Note(note, newest)], decoded(raw, "Entry")
+        after, fields = self.notes[0], self.fields
+        self.member, self.where = after.owner, f"{after.origin} #{self.index}"
+        need(self.index < after.size, f"{self.where}: the entry lies behind its checkpoint")
+        _old, root = climb(self.index, after.size - 1, sha256(b"\0" + raw).digest(), hashes_of(lines))
+        need(root == after.root, f"{self.where}: the inclusion proof leads to another root")
+        need(all(isinstance(each, str) is False or each.isprintable() for each in fields.values()), "unprintable text")
+        self.event, self.part = EVENTS.get(fields["event"], "?"), fields["part_number"]
+        self.time = EPOCH + timedelta(seconds=fields["time"]["seconds"], microseconds=fields["time"]["nanos"] // 1000)
+        before, self.not_before, self.not_after = members.get(f"{stem}.before"), None, None
+        self.witnesses, self.others = [], 0
+        need(extra or before is None, f"{self.where}: a checkpoint before it, and no register to judge it by")
+        if extra:
+            judge = registers[extra.hex()]
+            need(judge.number >= registers[fields["register_version"].hex()].number, "witnesses of an older register")
+            self.not_after, self.witnesses, self.others = after.witnessed(judge)
+        if before is not None:
+            growth = members[f"{stem}.growth"].decode("ascii")
+            need(not growth or growth.endswith("\n"), f"{self.where}: a line of the growth proof is cut off")
+            earlier = Note(before, newest)
+            need(earlier.origin == after.origin and earlier.size <= self.index, f"{self.where}: it is not before it")
+            proof, size = hashes_of(growth.split("\n")[:-1]), earlier.size
+            # A power of two is itself a node of the larger tree: the proof leaves its root out.
+            start, *proof = proof if size & (size - 1) else [earlier.root, *proof]
+            odd = len(bin(size - 1)) - len(bin(size - 1).rstrip("1"))
+            roots = (earlier.root, after.root)
+            grown = not size or climb(size - 1 >> odd, after.size - 1 >> odd, start, proof) == roots
+            need(grown and (size or not proof), f"{self.where}: the consistency proof leads to other roots")
+            self.not_before, *_whom = earlier.witnessed(judge)
+            self.notes.append(earlier)
+            need(self.not_before <= self.not_after + TOLERANCE, f"{self.where}: the later checkpoint was the earlier")
+        late = bool(self.not_after and self.time > self.not_after + TOLERANCE)
+        contradicted = late or bool(self.not_before and self.time < self.not_before - TOLERANCE)
+        names = ("event", "member", "where", "part", "time", "not_before", "not_after", "witnesses", "others")
+        self.claim = {name: getattr(self, name) for name in names} | {"time_contradicted": contradicted}
+        self.claim |= {name: fields[name] for name in ("actor", "counterpart", "reason")}
+
+
+def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed: set[tuple[str, str]]) -> None:
+    """Check that an entry is of this message and may stand in the log of its member."""
+    of, part, member = entry.fields, entry.part, entry.member
+    need(of["message_digest"] == digest, f"{entry.where}: the entry is of another message")
+    need(part is None or part < len(header["parts"]), f"{entry.where}: there is no such part")
+    addressed = of["counterpart"] in [each["member"] for each in header["recipients"]]
+    authority = [(each["id"], each["role"], each["certificate_sha256"]) for each in of["signers"]]
+    released = member == header["author"] and addressed and authority == logged
+    attached = part is None or header["parts"][part]["kind"] == ATTACHMENT
+    answers = attached and (of["counterpart"], member) in handed
+    holds, own = member in {header["author"], *(to for _, to in handed)}, of["actor"].startswith(f"spiffe://{member}.")
+    registered = len(of["register_version"]) == HASH
+    allowed = {
+        "RELEASED": registered and released and part is None,
+        "RECEIVED": registered and answers and not of["reason"],
+        "REFUSED": registered and answers and of["reason"],
+        "FORWARDED": registered and own and of["counterpart"] not in ("", member) and part in (None, 0),
+        "OPENED": holds and own and part is not None,
+        "EXPORTED": holds and own and part in (None, 0),
+        "RECALLED": holds and part is None,
+        "ERASED": holds and part is None,
+        "DENIED": holds and part is None and of["reason"] == "legal_hold",
+    }
+    need(allowed.get(entry.event), f"{entry.where}: {entry.event} that is not of this message, or not of this log")
+
+
+def certificate(der: bytes, officer: str, member: str, register: Register) -> tuple:
+    """Check an officer's certificate; gives its key, its validity, and by what it may be revoked."""
+    found, ca = x509.load_der_x509_certificate(der), x509.load_der_x509_certificate(register.officer_ca[member])
+    for each, is_ca in ((found, False), (ca, True)):
+        each.verify_directly_issued_by(ca)
+        need(each.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is is_ca, f"{officer}: no officer")
+    kinds = (x509.ExtendedKeyUsage, x509.SubjectAlternativeName, x509.KeyUsage)
+    uses, names, usage = (found.extensions.get_extension_for_class(kind).value for kind in kinds)
+    need(
+        usage.digital_signature and list(uses) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH], f"{officer}: another use"
+    )
+    need(list(names) == [x509.UniformResourceIdentifier(officer)], f"{officer}: the certificate is another's")
+    need(officer.startswith(f"spiffe://{member}.{register.federation}/officer/"), f"{officer}: another member's")
+    spki = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    validity = (
+        max(each.not_valid_before_utc for each in (found, ca)),
+        min(each.not_valid_after_utc for each in (found, ca)),
+    )
+    return found.public_key(), *validity, {sha256(der).hexdigest(), sha256(spki).hexdigest()}
+
+
+def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], registers: dict) -> list[dict]:
+    """Check that exactly the required officers signed, with certificates valid when the message was first released."""
+    required, register = header["required"], registers[first.fields["register_version"].hex()]
+    ids = [each["id"] for each in required]
+    need(ids and ids == [each["signer_id"] for each in signed["signatures"]] and len(set(ids)) == len(ids), "signers")
+    kind, found = b"application/vnd.paiza.header.v1+protobuf", []
+    payload = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(signed["header"]), signed["header"])
+    for each, role in zip(signed["signatures"], required, strict=True):
+        key, begins, ends, names = certificate(each["certificate"], role["id"], header["author"], register)
+        key.verify(each["signature"], payload, ECDSA(SHA256()))
+        need(begins <= first.time <= ends, f"{role['id']}: the certificate was not valid at the log's own time")
+        need(not names & register.revoked[header["author"]], f"{role['id']}: the certificate was revoked")
+        since, until = first.not_before, first.not_after
+        outside = (since is not None and since > ends) or (until is not None and until < begins)
+        need(not outside, f"{role['id']}: the certificate was not valid when witnesses say that it was released")
+        revoked_by = sorted(each for each, of in registers.items() if names & of.revoked.get(header["author"], set()))
+        for entry in entries if since else []:
+            seen = entry.not_after is not None and entry.not_after <= since
+            need(not seen or entry.fields["register_version"].hex() not in revoked_by, f"{role['id']}: revoked before")
+        witnessed = since is not None and begins <= since and until <= ends
+        shown = {"id": role["id"], "role": role["role"], "certificate_sha256": sha256(each["certificate"]).hexdigest()}
+        found.append({**shown, "witnessed": witnessed, "revoked_by": revoked_by})
+    return found
+
+
+def verify(file: bytes, bootstrap: bytes) -> dict:
+    """Say what a file proves to someone who trusts this bootstrap root; whatever is raised, it is not proven."""
+    members, registers, used = unpacked(file), dict[str, Register](), set[str]()
+    for name in (each for each in members if each.startswith("register/") and each.endswith(".json")):
+        listed = json.loads(members[name].decode())
+        used.update(listed.values())
+        register = Register({path: members[f"register/files/{each}"] for path, each in listed.items()}, bootstrap)
+        registers[register.version] = register
+        need(name == f"register/{register.version}.json", f"{name}: a set of another version")
+    files = {name[-2 * HASH :]: each for name, each in members.items() if name.startswith("register/files/")}
+    need(set(files) == used and all(sha256(files[each]).hexdigest() == each for each in files), "register/files")
+    need(0 < len(registers) <= MAX_SETS, "no set of the register, or too many")
+    signed = decoded(members["message.bin"], "SignedMessage")
+    header, digest = decoded(signed["header"], "Header"), sha256(signed["header"]).digest()
+    stems = sorted({name.rpartition(".")[0] for name in members if name.startswith("entries/")})
+    need(all((f"{each}.before" in members) == (f"{each}.growth" in members) for each in stems), "entries: one missing")
+    entries = [Entry(stem, members, registers) for stem in stems]
+    heads = {(note.origin, note.size, note.root) for each in entries for note in each.notes}
+    need(len({head[:2] for head in heads}) == len(heads), "a log is forked: one size, two roots")
+    entries.sort(key=lambda each: (each.notes[0].origin, each.index))
+    for one, two in pairwise(entries):
+        ordered = one.index < two.index and one.time <= two.time
+        need(one.notes[0].origin != two.notes[0].origin or ordered, f"{one.where}: twice, or time runs backwards")
+    first = min((each for each in entries if each.event == "RELEASED"), key=lambda each: (each.time, each.index))
+    authority = signers(signed, header, first, entries, registers)
+    logged = [(each["id"], each["role"], bytes.fromhex(each["certificate_sha256"])) for each in authority]
+    handed = {(header["author"], each["member"]) for each in header["recipients"]}
+    handed |= {(each.member, each.fields["counterpart"]) for each in entries if each.event == "FORWARDED"}
+    sealed = {each["part_number"]: each["ciphertext"] for each in signed["parts"]}
+    need(list(sealed) == sorted(sealed) and len(sealed) == len(signed["parts"]), "parts: out of order, or one twice")
+    for number, data in sealed.items():
+        described = (header["parts"][number]["ciphertext_sha256"], header["parts"][number]["ciphertext_size"])
+        need(described == (sha256(data).digest(), len(data)), f"part {number} is not the one that was signed")
+    for entry in entries:
+        check_entry(entry, header, digest, logged, handed)
+    disclosed = {}
+    for number, key in ((int(each[5:-4]), members[each]) for each in members if each.startswith("keys/")):
+        fields = (header["author"].encode(), header["message_id"], number.to_bytes(4))
+        cipher = Cobblestone256Decryptor(key, b"".join(len(each).to_bytes(2) + each for each in fields))
+        disclosed[number] = cipher.update(sealed[number]) + cipher.finalize()
+    claims = [each.claim for each in sorted(entries, key=lambda each: (each.time, each.notes[0].origin, each.index))]
+    said = {"federation": register.federation, "message": header["message_id"].hex(), "digest": digest.hex()}
+    said |= {"author": header["author"], "recipients": [each["member"] for each in header["recipients"]]}
+    return {**said, "signed": authority, "claims": claims, "parts": list(sealed), "disclosed": disclosed}
+
+
+def main(evidence: str, root: str, *folder: str) -> int:
+    """Print what is proven, or what is not."""
+    try:
+        found = verify(Path(evidence).read_bytes(), Path(root).read_bytes())
+    except Exception as error:  # noqa: BLE001 - what cannot be read is not proven
+        print(f"NOT PROVEN: {type(error).__name__}: {error}")
+        return 1
+    disclosed = found.pop("disclosed")
+    print("PROVEN", json.dumps({**found, "disclosed": list(disclosed)}, indent=1, ensure_ascii=False, default=str))
+    for number, plaintext in disclosed.items() if folder else ():
+        (Path(folder[0]) / f"part-{number}.bin").write_bytes(plaintext)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

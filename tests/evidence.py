@@ -1,0 +1,246 @@
+"""A federation on paper: its members' logs in memory, with every key, so that any evidence can be made, true or false.
+
+    court = Court(folder)
+    case = court.case(signers=("kaz-liaison", "kaz-authoriser"))
+    case.release(); case.receive("tjk")
+    file = case.pack()
+
+For tests of what evidence proves; what nodes really put in is tested over real nodes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from tuf.api.metadata import Metadata, Root, Targets
+
+from paiza.v1 import audit_pb2, log_pb2, message_pb2, witness_pb2
+from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_client import evidence
+from paiza_node.keyring import Keys, load_keys
+from paiza_register import Register, load_set
+from paiza_trust import dev
+from paiza_trust.repository import load_signers, publish
+from paiza_wire import checkpoint, cosignatures, message, receipts, tiles
+from paiza_wire.merkle import leaf_hash
+from tests.officer import KIND, Officer
+
+MEMBERS: Final = ("kaz", "tjk", "uzb", "kgz", "tkm")
+PLAINTEXT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
+ANNEX: Final = b"a nominal annex"
+ROLES: Final = {"liaison": "liaison", "authoriser": "authoriser"}
+
+
+class Log:
+    """One member's log."""
+
+    def __init__(self, member: str, keys: Keys) -> None:
+        self.member = member
+        self.keys = keys
+        self.entries: list[bytes] = []
+        self._tiles: dict[tuple[int, int], bytes] = {}
+        self.tree = tiles.TileTree(0, lambda level, index: self._tiles[level, index])
+
+    def append(self, entry: log_pb2.LogEntry, at: datetime) -> int:
+        """Add an entry at a time; gives its index."""
+        entry.salt = receipts.new_salt()
+        entry.entry_time.FromDatetime(at)
+        self.entries.append(entry.SerializeToString(deterministic=True))
+        batch = self.tree.append([leaf_hash(self.entries[-1])])
+        self._tiles.update({(level, index): data for level, index, data in batch.tiles})
+        self.tree.commit(batch)
+        return len(self.entries) - 1
+
+    def note(self, size: int | None = None) -> bytes:
+        """Give the checkpoint of this size, signed by the log."""
+        wanted = self.tree.size if size is None else size
+        head = checkpoint.Checkpoint(self.keys.log.verifier_key.name, wanted, self.tree.root(wanted))
+        return checkpoint.sign(head, self.keys.log)
+
+    def proof(self, index: int) -> log_pb2.LogProof:
+        """Prove an entry to the newest checkpoint."""
+        hashes = self.tree.inclusion_proof(index, self.tree.size)
+        proven = log_pb2.ProvenEntry(entry=self.entries[index], index=index, inclusion_hashes=hashes)
+        return log_pb2.LogProof(proven=proven, checkpoint=self.note())
+
+
+class Court:
+    """A federation in a folder, and its members' logs; each test may go on with them, for they only grow."""
+
+    def __init__(self, folder: Path, members: Sequence[str] = MEMBERS) -> None:
+        self.folder = folder
+        self.members = tuple(members)
+        dev.create(folder, members)
+        self.root = (folder / "root.json").read_bytes()
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.sets: dict[bytes, dict[str, bytes]] = {}
+        self.register = self._take()
+        # Reference data decide nothing here, and are most of the bytes.
+        self.publish()
+        del self.sets[next(iter(self.sets))]
+        self.logs = {member: self._log(member) for member in members}
+        self.officers = {name: Officer(folder, name, self.register) for name in ("kaz-liaison", "kaz-authoriser")}
+
+    def tick(self, seconds: float = 1.0) -> datetime:
+        """Let time pass; gives the time after it."""
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+    def publish(self, changes: Mapping[str, Any] | None = None) -> Register:
+        """Publish a further version of the register, some documents changed; it is in force then."""
+        files = self.sets[self.register.version]
+        top = Metadata[Targets].from_bytes(files[f"metadata/{self.register.role_versions['targets']}.targets.json"])
+        root = Metadata[Root].from_bytes(self.root).signed
+        signers = load_signers(self.folder / "register-keys", root, top.signed)
+        documents = {}
+        for path, data in files.items():
+            folder, slash, name = path.removeprefix("targets/").rpartition("/")
+            if (
+                path.startswith("targets/")
+                and ".reference-" not in name
+                and not name.endswith((".profile.json", ".liaison.json"))
+            ):
+                documents[f"{folder}{slash}{name.split('.', 1)[1]}"] = data
+        documents |= {path: json.dumps(content).encode() for path, content in (changes or {}).items()}
+        version = self.register.role_versions["snapshot"] + 1
+        publish(self.folder / "register", signers, documents, version=version, now=self.now)
+        self.register = self._take()
+        return self.register
+
+    def cosigned(self, log: Log, size: int, by: Sequence[str], at: datetime) -> bytes:
+        """Give a checkpoint with the cosignatures of these members."""
+        note = log.note(size)
+        key = log.keys.log.verifier_key
+        verified = checkpoint.verify(note, [key], key.name)
+        return cosignatures.add_signatures(
+            note, [cosignatures.cosign(verified, self.logs[member].keys.witness, at) for member in by]
+        )
+
+    def case(self, **how: Any) -> "Case":
+        """Begin with a new message."""
+        return Case(self, **how)
+
+    def _take(self) -> Register:
+        folder = self.folder / "register"
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.json")}
+        current = json.loads(files["metadata/timestamp.json"])["signed"]["version"]
+        named = {f"metadata/{current}.", "metadata/timestamp", "metadata/1.root", "targets/"}
+        snapshot = json.loads(files[f"metadata/{current}.snapshot.json"])["signed"]["meta"]
+        targets: set[str] = set()
+        for role, meta in snapshot.items():
+            for path, info in json.loads(files[f"metadata/{meta['version']}.{role}"])["signed"]["targets"].items():
+                place, slash, name = path.rpartition("/")
+                targets.add(f"targets/{place}{slash}{info['hashes']['sha256']}.{name}")
+        kept = {
+            path: data
+            for path, data in files.items()
+            if path in targets or (path.startswith("metadata/") and any(path.startswith(each) for each in named))
+        }
+        register = load_set(kept, self.root, None)
+        self.sets[register.version] = kept
+        return register
+
+    def _log(self, member: str) -> Log:
+        return Log(member, load_keys(self.folder / "nodes" / member / "keys", self.register.member(member)))
+
+
+class Case:
+    """One message and what became of it."""
+
+    def __init__(
+        self,
+        court: Court,
+        *,
+        recipients: Sequence[str] = ("tjk", "uzb"),
+        signers: Sequence[str] = ("kaz-liaison",),
+        annex: bool = False,
+        attachment: bool = False,
+    ) -> None:
+        self.court = court
+        self.author = court.logs["kaz"]
+        self.proofs: dict[str, list[tuple[Log, int]]] = {"released": [], "answers": [], "forwarded": [], "others": []}
+        self.spans: list[audit_pb2.EvidenceSpan] = []
+        self.register_version = court.register.version
+        officers = [court.officers[name] for name in signers]
+        header = officers[0].header(recipients, now=court.now)
+        header.register_version = court.register.version
+        del header.required_signers[:]
+        for name, officer in zip(signers, officers, strict=True):
+            header.required_signers.add(id=officer.id, role=ROLES[name.partition("-")[2]])
+        parts = [message.PlainPart(message_pb2.PART_KIND_MAIN, PLAINTEXT)]
+        if annex:
+            parts.append(message.PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, ANNEX))
+        attached = [message.SealedFile(bytes(32), bytes(32), 1000)] if attachment else []
+        keys = [officers[0].recipient_key(member, court.now) for member in [*recipients, "kaz"]]
+        sealed = message.seal(header, parts, keys, attached)
+        self.signed = message.sign(sealed, [officer.signer for officer in officers])
+        self.kind = KIND
+        certificates = court.register.certificate_verifier()
+        self.message = message.verify(self.signed, certificates, at=court.now)
+        self.digest = self.message.digest
+        self.recipients = tuple(recipients)
+        self.keys = {
+            number: message.unwrap_key(self.message, number, "kaz", self.author.keys.decryption)
+            for number in range(len(parts))
+        }
+
+    def add(self, place: str, member: str, event: log_pb2.LogEvent.ValueType, **fields: Any) -> tuple[Log, int]:
+        """Put an entry about the message into a member's log, and into the evidence."""
+        log = self.court.logs[member]
+        fields = {"message_digest": self.digest, "register_version": self.register_version, **fields}
+        index = log.append(log_pb2.LogEntry(event=event, **fields), self.court.tick())
+        self.proofs[place].append((log, index))
+        return log, index
+
+    def release(self) -> "Case":
+        """Release it to every recipient."""
+        for recipient in self.recipients:
+            signers = receipts.logged_signers(self.message)
+            self.add("released", "kaz", log_pb2.LOG_EVENT_RELEASED, counterpart=recipient, signers=signers)
+        return self
+
+    def receive(self, member: str, source: str = "kaz") -> "Case":
+        """Have it received."""
+        self.add("answers", member, log_pb2.LOG_EVENT_RECEIVED, counterpart=source)
+        return self
+
+    def witness(
+        self,
+        place: str = "released",
+        number: int = 0,
+        *,
+        by: Sequence[str] | None = None,
+        before: int | None = 0,
+        seconds: float = 5.0,
+    ) -> "Case":
+        """Have the log's checkpoint cosigned after an entry, and (``before`` entries earlier than it) before it."""
+        log, index = self.proofs[place][number]
+        court = self.court
+        witnesses = [each for each in court.members if each != log.member] if by is None else list(by)
+        entry = log_pb2.LogEntry.FromString(log.entries[index]).entry_time.ToDatetime(tzinfo=UTC)
+        size = log.tree.size
+        span = witness_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, entry + timedelta(seconds=seconds)))
+        if before is not None:
+            earlier = max(index - before, 0)
+            moment = entry - timedelta(seconds=seconds)
+            span.before_note = court.cosigned(log, earlier, witnesses, moment)
+            span.growth_hashes.extend(log.tree.consistency_proof(earlier, size))
+        span.entries.add(index=index, inclusion_hashes=log.tree.inclusion_proof(index, size))
+        self.spans.append(audit_pb2.EvidenceSpan(span=span, register_version=court.register.version))
+        return self
+
+    def answer(self) -> audit_pb2.GetEvidenceResponse:
+        """Give what a node would answer."""
+        return audit_pb2.GetEvidenceResponse(
+            message=self.signed,
+            register_versions=list(self.court.sets),
+            spans=self.spans,
+            **{name: [log.proof(index) for log, index in found] for name, found in self.proofs.items()},
+        )
+
+    def pack(self, disclose: Sequence[int] = ()) -> bytes:
+        """Make the file."""
+        keys = {number: self.keys[number] for number in disclose}
+        return evidence.pack(self.answer(), self.court.sets, self.court.root, keys)

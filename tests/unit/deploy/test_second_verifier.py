@@ -1,0 +1,316 @@
+"""The second verifier shares nothing with ours, and both say the same of every file, good or tampered with."""
+
+import ast
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from paiza.v1 import log_pb2, message_pb2
+from paiza_client import container, evidence, evidence_members
+from paiza_client.errors import NotProven
+from paiza_register import load_set
+from tests.evidence import ANNEX, PLAINTEXT, Case, Court
+from tests.unit.paiza_wire.mutating import mutated, mutations
+
+PROGRAM = Path(__file__).parents[3] / "deploy/verifier/verify_evidence.py"
+
+
+@pytest.fixture(scope="module")
+def second() -> ModuleType:
+    """The second verifier, loaded from where it stands."""
+    spec = importlib.util.spec_from_file_location("verify_evidence", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.Register = remembering(module.Register)  # type: ignore[attr-defined]
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def our_sets() -> Iterator[None]:
+    """Have our verifier, as the second, verify each set of the register once: most changes leave it as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence_members, "load_set", remembering(load_set))
+        yield
+
+
+def remembering(load: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function of a set's files and what else it needs that remembers what it gave for the very same."""
+    known: dict[object, Any] = {}
+
+    def remembered(files: Mapping[str, bytes], *others: Any) -> Any:
+        key = (*((path, sha256(data).digest()) for path, data in sorted(files.items())), *others)
+        if key not in known:
+            known[key] = load(files, *others)
+        return known[key]
+
+    return remembered
+
+
+@pytest.fixture(scope="module")
+def court(tmp_path_factory: pytest.TempPathFactory) -> Court:
+    """Five members' logs and keys."""
+    return Court(tmp_path_factory.mktemp("court") / "federation")
+
+
+def plain(court: Court) -> Case:
+    """Make the evidence of a message that both recipients received, which nobody witnessed yet."""
+    return court.case().release().receive("tjk").receive("uzb")
+
+
+def refused(court: Court) -> Case:
+    """Make the evidence of one that was refused by one and not answered by the other."""
+    case = court.case().release()
+    case.add("answers", "tjk", log_pb2.LOG_EVENT_REFUSED, counterpart="kaz", reason="policy_denied")
+    return case
+
+
+def rich(court: Court) -> Case:
+    """Make evidence that has everything: two signers, an annex, an attachment, passed on, opened, cosigned, erased."""
+    case = court.case(signers=("kaz-liaison", "kaz-authoriser"), annex=True, attachment=True).release()
+    case.receive("tjk").receive("uzb")
+    officer = "spiffe://tjk.paiza.example/officer/liaison"
+    case.add("forwarded", "tjk", log_pb2.LOG_EVENT_FORWARDED, counterpart="kgz", actor=officer, purpose="detect")
+    case.receive("kgz", "tjk")
+    case.add("others", "tjk", log_pb2.LOG_EVENT_RECEIVED, counterpart="kaz", part_number=2)
+    case.add("others", "tjk", log_pb2.LOG_EVENT_OPENED, actor=officer, part_number=0)
+    case.add("others", "kaz", log_pb2.LOG_EVENT_EXPORTED, actor="spiffe://kaz.paiza.example/officer/liaison")
+    case.add("others", "tjk", log_pb2.LOG_EVENT_RECALLED, counterpart="kaz", evidence_sha256=bytes(32))
+    case.add("others", "kgz", log_pb2.LOG_EVENT_ERASED, counterpart="kaz", evidence_sha256=bytes(32))
+    case.add(
+        "others", "uzb", log_pb2.LOG_EVENT_DENIED, counterpart="kaz", reason="legal_hold", evidence_sha256=bytes(32)
+    )
+    return case.witness().witness("answers").witness("forwarded", before=None).witness("others", 1, before=3)
+
+
+def erased(court: Court) -> Case:
+    """Make the evidence of a message whose ciphertexts are gone."""
+    case = plain(court)
+    case.add("others", "kaz", log_pb2.LOG_EVENT_ERASED)
+    stripped = message_pb2.SignedMessage.FromString(case.signed)
+    del stripped.parts[:]
+    case.signed = stripped.SerializeToString(deterministic=True)
+    return case
+
+
+def later(court: Court) -> Case:
+    """Make evidence that spans more versions of the register than sixteen, each answer under one of its own."""
+    case = court.case().release()
+    for _ in range(17):
+        court.publish()
+    case.register_version = court.register.version
+    return case.receive("tjk").witness("answers")
+
+
+GOOD: Mapping[str, Callable[[Court], tuple[bytes, Court]]] = {
+    make.__name__: lambda court, make=make: (make(court).pack(), court) for make in (plain, refused, rich, erased)
+} | {"disclosed": lambda court: (rich(court).pack([0, 1]), court)}
+
+
+def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
+    """Say what our verifier proves, in the words of the second; None where it refuses."""
+    try:
+        found = evidence.verify_file(data, root)
+    except NotProven:
+        return None
+    return {
+        "federation": found.federation,
+        "message": found.message.header.message_id.hex(),
+        "digest": found.message.digest.hex(),
+        "author": found.message.header.author,
+        "recipients": [each.member for each in found.message.header.recipients],
+        "signed": [
+            {
+                "id": each.officer,
+                "role": each.role,
+                "certificate_sha256": each.certificate_sha256.hex(),
+                "witnessed": each.witnessed,
+                "revoked_by": [version.hex() for version in each.revoked_by],
+            }
+            for each in found.signed
+        ],
+        "claims": [
+            {
+                "event": claim.proof.event,
+                "member": claim.proof.member,
+                "where": f"{claim.proof.origin} #{claim.proof.index}",
+                "part": claim.proof.part_number,
+                "time": claim.proof.time,
+                "not_before": None if claim.interval is None else claim.interval.not_before,
+                "not_after": None if claim.interval is None else claim.interval.not_after,
+                "witnesses": [] if claim.interval is None else list(claim.interval.witnesses),
+                "others": 0 if claim.interval is None else claim.interval.others,
+                "time_contradicted": claim.contradicted,
+                "actor": claim.proof.actor,
+                "counterpart": claim.proof.counterpart,
+                "reason": claim.proof.reason,
+            }
+            for claim in found.claims
+        ],
+        "parts": [part.part_number for part in found.message.signed.parts],
+        "disclosed": found.disclosed,
+    }
+
+
+def theirs(second: ModuleType, data: bytes, root: bytes) -> dict[str, Any] | None:
+    """Say what the second verifier proves; None where it refuses."""
+    try:
+        found: dict[str, Any] = second.verify(data, root)
+    except Exception:  # noqa: BLE001 - whatever it raises, it has refused
+        return None
+    return found
+
+
+def agreed(second: ModuleType, data: bytes, root: bytes, what: object = "") -> dict[str, Any] | None:
+    """Demand that both say the same; give what they say."""
+    one, other = ours(data, root), theirs(second, data, root)
+    assert one == other, what
+    return one
+
+
+def test_it_is_short_and_needs_nothing_else() -> None:
+    """Under 500 lines, and every import is of the standard library or of cryptography."""
+    text = PROGRAM.read_text()
+    assert len(text.splitlines()) < 500
+    imported = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.split(".")[0] for name in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level
+            imported.add((node.module or "").split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+    assert "__import__" not in text
+    assert "importlib" not in text
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_both_say_the_same_of_good_files(court: Court, second: ModuleType, name: str) -> None:
+    """Every kind of evidence holds with both, and they prove the same claims with the same intervals."""
+    data, _court = GOOD[name](court)
+    found = agreed(second, data, court.root)
+    assert found is not None
+    witnessed = [claim for claim in found["claims"] if claim["not_after"] is not None]
+    assert len(witnessed) == (4 if name in {"rich", "disclosed"} else 0)
+    assert found["disclosed"] == ({0: PLAINTEXT, 1: ANNEX} if name == "disclosed" else {})
+    assert found["parts"] == ([] if name == "erased" else [0, 1] if name in {"rich", "disclosed"} else [0])
+
+
+def test_more_registers_than_sixteen(second: ModuleType, tmp_path: Path) -> None:
+    """A message answered long after its release is proven with every set of the register between."""
+    court = Court(tmp_path / "federation")
+    data = later(court).pack()
+    found = agreed(second, data, court.root)
+    assert found is not None
+    assert sum(name.endswith(".json") for name in container.unpack(data)) > 17
+
+
+def tampered(members: Mapping[str, bytes], other: Mapping[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Damage every member in every way, and put members of other evidence, or other members, in its place."""
+    names = sorted(members)
+    for name, data in members.items():
+        changed: dict[str, bytes | None] = {
+            "removed": None,
+            "emptied": b"",
+            "truncated": data[:-1],
+            "lengthened": data + b"\0",
+            "ended twice": data + b"\n",
+            "replayed": other.get(name, data),
+        }
+        for place, bit in (
+            {0: 0x01, len(data) // 3: 0x20, len(data) // 2: 0x01, len(data) - 1: 0x20}.items() if data else ()
+        ):
+            changed[f"bit {bit:#x} at {place}"] = data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
+        alike = [each for each in names if each != name and each.rpartition(".")[2] == name.rpartition(".")[2]]
+        for each in alike[:2] if not name.startswith("register/files/") else alike[:1]:
+            changed[f"is {each}"] = members[each]
+        for how, content in changed.items():
+            if content != data:
+                kept = {each: members[each] for each in names if each != name}
+                yield f"{name} {how}", kept if content is None else {**kept, name: content}
+
+
+def test_every_member_tampered_with(court: Court, second: ModuleType) -> None:
+    """Whatever a forger does to a member, with a fresh manifest, both refuse it, or both prove the same of the rest."""
+    members = container.unpack(rich(court).pack([0]))
+    other = container.unpack(rich(court).pack([0]))
+    whole = said(agreed(second, container.pack(members, {}), court.root))
+    for what, changed in tampered(members, other):
+        found = agreed(second, container.pack(changed, {}), court.root, what)
+        # Nobody is kept from giving away less: a key, or the cosignature of one witness more than are needed.
+        assert found is None or said(found) == whole, what
+
+
+def said(found: dict[str, Any] | None) -> object:
+    """Give what is claimed, without when, by how many, and what is disclosed."""
+    assert found is not None
+    names = ("event", "member", "where", "part", "time", "actor", "counterpart", "reason", "time_contradicted")
+    claims = [{name: claim[name] for name in names} for claim in found["claims"]]
+    return claims, found["digest"], [(each["id"], each["certificate_sha256"]) for each in found["signed"]]
+
+
+def test_every_byte_of_the_container(court: Court, second: ModuleType) -> None:
+    """A flipped bit anywhere in the file, its ZIP structure included, is refused by both."""
+    data = plain(court).pack()
+    for place in range(0, len(data), len(data) // 150):
+        changed = data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
+        assert agreed(second, changed, court.root, place) is None
+
+
+@pytest.mark.parametrize("kind", [message_pb2.SignedMessage, message_pb2.Header, log_pb2.LogEntry])
+def test_every_field_tampered_with(court: Court, second: ModuleType, kind: type[Any]) -> None:
+    """Each field of the message, of its header and of an entry, changed in every way it can be, is refused by both."""
+    members = container.unpack(rich(court).pack([0]))
+    signed = message_pb2.SignedMessage.FromString(members["message.bin"])
+    for path, how in mutations(kind.DESCRIPTOR):
+        for name in ["message.bin"] if kind is not log_pb2.LogEntry else ["entries/000.entry", "entries/004.entry"]:
+            whole = kind.FromString(signed.header if kind is message_pb2.Header else members[name])
+            try:
+                data = mutated(whole, path, how).SerializeToString(deterministic=True)
+            except (AssertionError, ValueError, TypeError, IndexError):
+                continue  # nothing is there that could be changed so
+            if kind is message_pb2.Header:
+                data = message_pb2.SignedMessage(
+                    header=data, signatures=signed.signatures, parts=signed.parts
+                ).SerializeToString(deterministic=True)
+            changed = container.pack({**members, name: data}, {})
+            found = agreed(second, changed, court.root, (name, path, how))
+            # A ciphertext may be left out: what became of the message is proven all the same.
+            assert found is None or (path == "parts" and found["parts"] != [0, 1]), (name, path, how)
+
+
+def test_files_of_the_register_tampered_with(court: Court, second: ModuleType) -> None:
+    """A file of the register that is changed and filed anew under its own digest is refused, or changes nothing."""
+    members = container.unpack(plain(court).pack())
+    (index,) = (name for name in members if name.startswith("register/") and name.endswith(".json"))
+    listed = evidence_index(members[index])
+    for path, digest in listed.items():
+        data = members[f"register/files/{digest}"]
+        for place in range(0, len(data), max(len(data) // 12, 1)):
+            changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            renamed = {**listed, path: sha256(changed).hexdigest()}
+            filed = {name: each for name, each in members.items() if name != f"register/files/{digest}"}
+            filed |= {f"register/files/{renamed[path]}": changed, index: json.dumps(renamed).encode()}
+            found = agreed(second, container.pack(filed, {}), court.root, (path, place))
+            # In place of the first root stands the reader's own.
+            assert found is None or path == "metadata/1.root.json", (path, place)
+
+
+def evidence_index(data: bytes) -> dict[str, str]:
+    """Read the list of the files of one set."""
+    listed: dict[str, str] = json.loads(data)
+    return listed
+
+
+def test_another_root_vouches_for_nothing(court: Court, second: ModuleType, tmp_path: Path) -> None:
+    """Evidence holds under its own federation's root only."""
+    other = Court(tmp_path / "other", ["kaz", "tjk"])
+    assert agreed(second, plain(court).pack(), other.root) is None
