@@ -81,7 +81,6 @@ def audit_behaviours(audit: Audit, consulted: Consulted) -> Behaviours:
     async def evidence(caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
         await audit.check_sees(_officer(caller), request.message_digest)
         await consulted(_officer(caller), "evidence", request.message_digest)
-        return await asyncio.to_thread(audit.evidence, request.message_digest)
         return await asyncio.to_thread(audit.evidence, request.message_digest, with_openings=request.with_openings)
 
     async def entries(caller: Caller, request: audit_pb2.ListEntriesRequest) -> Any:
