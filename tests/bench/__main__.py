@@ -21,6 +21,7 @@ from tests.bench import (
     latency,
     log_rows,
     machine,
+    matrix,
     pipeline,
     store_rows,
 )
@@ -38,6 +39,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "latency": latency.measure,
     "store": store_rows.measure,
     "log": log_rows.measure,
+    "matrix": matrix.measure,
     "import": imports.measure,
 }
 """In the order they run: what others are compared with comes first."""

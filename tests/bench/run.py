@@ -22,6 +22,7 @@ class Sizes:
     stored: int = 100_000  # messages in the store that is started and verified
     logged: int = 1_000_000  # entries of the log that is verified, started and asked for proofs
     content_bytes: int = 1024
+    counted: int = 100_000  # messages whose matrix is asked for
     imported: int = 4_000  # rows of one imported table
 
 
