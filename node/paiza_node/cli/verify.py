@@ -24,6 +24,7 @@ from paiza_node.cli.verified_attachments import verify_attachments
 from paiza_node.cli.verified_erasures import verify_erasures
 from paiza_node.cli.verified_log import Said, verify_log
 from paiza_node.cli.verified_rows import Proofs, verify_messages, verify_rows
+from paiza_node.cli.verified_witnesses import Witnesses
 from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.store import schema as s
@@ -35,6 +36,7 @@ NAMES = {
     "rows": N_("rows"),
     "messages": N_("messages"),
     "proofs": N_("proofs"),
+    "witnesses": N_("witnesses"),
     "approvals": N_("approvals"),
     "attachments": N_("attachments"),
     "erasures": N_("erasures"),
@@ -88,6 +90,9 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         with _part("proofs", _count(scan, "proof"), quiet=quiet) as (part, step):
             proofs = Proofs(scan, reader, config.member)
             proofs.verify(said, part, step)
+        yield part
+        with _part("witnesses", _count(scan, "witnessed_note", "cosigned_proof"), quiet=quiet) as (part, step):
+            Witnesses(scan, reader, register, config.member).verify(part, step)
         yield part
         with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
             verify_approvals(scan, said.signed, part, step)

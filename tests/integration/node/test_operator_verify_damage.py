@@ -4,12 +4,14 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.federation import Federation
+from tests.federation import Federation, NodeProcess
 from tests.integration.node.conftest import Command, delivered, send
+from tests.integration.witness.looking import eventually, look
 from tests.officer import Officer
 
 ENTRY = (
@@ -58,8 +60,36 @@ DAMAGE = {
     ),
     "a receipt changed": ("UPDATE proof SET entry = CAST(entry || x'00' AS BLOB)", "proofs", "ANSWER of tjk"),
     "a receipt of another place": ("UPDATE proof SET log_index = log_index + 1", "proofs", "ANSWER of tjk"),
+    "a cosigned checkpoint of the own log changed": (
+        "UPDATE witnessed_note SET note = CAST(replace(CAST(note AS TEXT), '/log/1', '/log/2') AS BLOB)",
+        "witnesses",
+        "witnessed checkpoint",
+    ),
+    "a cosigned checkpoint of another size": (
+        "UPDATE witnessed_note SET size = size + 1000",
+        "witnesses",
+        "witnessed checkpoint",
+    ),
+    "a witness who did not cosign": ("UPDATE witnessed_note SET witnesses = 'kaz tjk'", "witnesses", "witnessed"),
+    "a cosigned proof changed": (
+        "UPDATE cosigned_proof SET hashes = CAST(hashes || zeroblob(32) AS BLOB)",
+        "witnesses",
+        "cosigned proof",
+    ),
+    "the growth between two cosigned checkpoints changed": (
+        "UPDATE cosigned_span SET growth = CAST(growth || zeroblob(32) AS BLOB) WHERE before_digest IS NOT NULL",
+        "witnesses",
+        "cosigned proof",
+    ),
     "a checkpoint of a peer changed": ("UPDATE note SET note = CAST(note || x'0a' AS BLOB)", "proofs", "ANSWER of tjk"),
 }
+
+
+def upgraded(node: NodeProcess) -> bool:
+    """Say whether all receipts of the three messages lead to cosigned checkpoints."""
+    return look(node, lambda reads: reads.counter("uncosigned_swept") >= reads.head().size > 9) and not look(
+        node, lambda reads: reads.uncosigned_counts()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +100,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         federation.start()
         officer = Officer(federation.folder, "kaz-liaison")
         asyncio.run(delivered(officer, asyncio.run(send(officer, ["tjk"], 3))))
+        eventually(partial(upgraded, federation.node("kaz")))
         federation.stop()
         yield federation.node("kaz").folder
 

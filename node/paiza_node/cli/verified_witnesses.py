@@ -1,0 +1,121 @@
+"""Verifying what witnesses said: cosigned checkpoints of the own log, proofs that lead to cosigned ones of others."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from paiza_node.cli.findings import Part, Step
+from paiza_node.errors import N_
+from paiza_node.model import CosignedProof, CosignedSpan
+from paiza_node.store import schema as s
+from paiza_node.store.scan import Scan
+from paiza_node.witness.judging import JudgedNote, judge_note
+from paiza_register import Member, Register, RegisterReader
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import merkle
+from paiza_wire.cosignatures import cosignatures
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.notes import VerifierKey
+from paiza_wire.tiles import TileTree
+
+SPANS: Final = 4096  # judged ones that are remembered; the proofs of a batch share one
+
+
+class Witnesses:
+    """Verifies witnessed notes and cosigned proofs."""
+
+    def __init__(self, scan: Scan, reader: RegisterReader, register: Register, own: str) -> None:
+        """Take the database, the archive of registers, the register in force, and our own member id."""
+        self._scan = scan
+        self._reader = reader
+        self._register = register
+        self._own = own
+        self._now = datetime.now(UTC)
+        self._judged: dict[CosignedSpan, JudgedNote] = {}
+
+    def verify(self, part: Part, step: Step) -> None:
+        """Check everything that witnesses said.
+
+        1. A witnessed note is signed by our log's key, is what our tree was at that size, and those others who are said
+           to have cosigned it have, with keys of theirs in the register.
+        2. A cosigned proof leads from the entry that is kept to its note, which lies behind the note before it in one
+           growing log; a quorum cosigned both, by the register that they were judged by.
+        """
+        notes = proofs = 0
+        tree = TileTree(self._scan.head().size, self._scan.tile)
+        own = self._register.member(self._own)
+        # 1.
+        for rows in self._scan.rows(s.witnessed_note):
+            for row in rows:
+                try:
+                    self._check_note(row, own, tree)
+                except PaizaError as error:
+                    _find(part, error, N_("witnessed checkpoint of size {size}"), size=row.size)
+            notes += len(rows)
+            step(len(rows))
+        # 2.
+        for member, index, entry in self._kept():
+            proof = self._scan.cosigned_proof(member, index)
+            if proof is None:
+                continue
+            try:
+                self._check_proof(proof, entry)
+            except PaizaError as error:
+                _find(part, error, N_("cosigned proof of entry {index} of {member}"), index=index, member=member)
+            proofs += 1
+            step(1)
+        part.counts = {"checkpoints": notes, "proofs": proofs}
+
+    def _check_note(self, row: Any, own: Member, tree: TileTree) -> None:
+        key = VerifierKey.from_vkey(own.log_key(row.origin).vkey)
+        checkpoint = checkpoints.verify(row.note, [key], row.origin)
+        if (checkpoint.size, checkpoint.root) != (row.size, row.root) or tree.root(row.size) != row.root:
+            raise Rejected("bad_checkpoint", "the log had another root at this size")
+        members = self._register.members.values()
+        names = {key.name: member.id for member in members for key in member.witness_keys}
+        said = cosignatures(row.note, [key.key for member in members for key in member.witness_keys])
+        others = {names[each.name] for each in said} - {own.id}
+        missing = set(row.witnesses.split()) & set(self._register.members) - others
+        if missing:
+            raise Rejected("bad_checkpoint", f"not cosigned by {', '.join(sorted(missing))}")
+
+    def _check_proof(self, proof: CosignedProof, entry: bytes) -> None:
+        after = self._judge(proof.member, proof.span)
+        hashes = _split(proof.hashes)
+        checkpoint = after.checkpoint
+        merkle.verify_inclusion(merkle.leaf_hash(entry), proof.index, checkpoint.size, hashes, checkpoint.root)
+
+    def _judge(self, member: str, span: CosignedSpan) -> JudgedNote:
+        if (known := self._judged.get(span)) is not None:
+            return known
+        register = self._reader.archived(span.register_version)
+        owner = register.member(member)
+        after = judge_note(span.note, owner, register, self._now)
+        if span.before:
+            before = judge_note(span.before, owner, register, self._now).checkpoint
+            size, root = after.checkpoint.size, after.checkpoint.root
+            if before.origin != after.checkpoint.origin or before.size > size:
+                raise Rejected("bad_proof", "the note before is no beginning of the one after")
+            merkle.verify_consistency(before.size, before.root, size, root, _split(span.growth))
+        if len(self._judged) >= SPANS:
+            self._judged.clear()
+        self._judged[span] = after
+        return after
+
+    def _kept(self) -> Iterator[tuple[str, int, bytes]]:
+        """Give every entry of another member's log that is kept: whose, where it stands, and the entry."""
+        for rows in self._scan.rows(s.proof):
+            yield from ((row.member, row.log_index, row.entry) for row in rows)
+        for rows in self._scan.rows(s.passed_on):
+            yield from ((row.forwarder, row.entry_index, row.entry) for row in rows)
+        for rows in self._scan.rows(s.attachment_proof):
+            yield from ((row.member, row.log_index, row.entry) for row in rows)
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+
+
+def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:
+    part.find("bad_proof", "{code}: {detail}", where, code=error.reason, detail=error.detail, **values)
