@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+<<<<<<< HEAD
 from paiza_client.cli import as_json, messages, proving
+=======
+from paiza_client import container, evidence
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.audit_log import log
+>>>>>>> 288e89b (client: paiza audit log, erase, erasures, hold, holds, reviews, review; evidence of what was erased)
 from paiza_client.cli.options import shared
 from paiza_client.cli.overseeing import matrix, reconcile
 from paiza_client.cli.terminal import run, terminal
@@ -25,6 +31,7 @@ def audit() -> None:
     """See and prove."""
 
 
+audit.add_command(log)
 audit.add_command(matrix)
 audit.add_command(reconcile)
 

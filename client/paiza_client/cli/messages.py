@@ -59,6 +59,13 @@ _EVENTS: Final = {
     "ESCALATED": N_("passed on, unacknowledged"),
     "DONE": N_("done"),
     "RECALLED": N_("recalled"),
+    "FORWARDED": N_("passed on"),
+    "SEARCHED": N_("searched"),
+    "ERASED": N_("erased"),
+    "HELD": N_("legal hold"),
+    "REVIEWED": N_("reviewed"),
+    "CONSULTED": N_("looked into the log"),
+    "RETIRED": N_("retention ended"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {

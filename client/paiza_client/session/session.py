@@ -42,6 +42,7 @@ from paiza_client.session.attachments import Attachments, SavedAttachment
 from paiza_client.session.coordination import Coordination, Question
 from paiza_client.session.desks import Desks
 from paiza_client.session.exports import Exports
+from paiza_client.session.lawful import Lawful
 from paiza_client.session.passing import Passing
 from paiza_client.session.proving import Proving
 from paiza_client.session.search import Searching
@@ -85,6 +86,7 @@ class Session:
         self._register = register_pb2_grpc.RegisterServiceStub(connection)
         self.passing = Passing(connection, self._call, self._registers, profile.member)
         self.coordination = Coordination(connection, self._call, self._registers, profile.id)
+        self.lawful = Lawful(connection, self._call, self._registers, profile.member)
         self.searching = Searching(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.proving = Proving(connection, self._call, profile, self.exports, self.archived_set, self._open)

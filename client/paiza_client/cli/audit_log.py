@@ -1,0 +1,98 @@
+"""`paiza audit log`: who consulted, disclosed, exported, denied, altered or erased what, when, why and for whom."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import Moment, shared, split
+from paiza_client.cli.terminal import run, terminal
+from paiza_client.errors import misused
+from paiza_client.language import N_, _
+
+if TYPE_CHECKING:
+    from paiza_client.session.lawful import LoggedAct, LogQuestion
+
+
+@click.command(
+    help=N_(
+        "Read your own node's log: who did what to which message, when, why and for whom. Every entry shown is proven; "
+        "that you read is logged as well."
+    )
+)
+@click.option("--event", "events", multiple=True, metavar="EVENTS", help=N_("OPENED, EXPORTED, DENIED, ERASED …"))
+@click.option("--by", "actor", default="", metavar="OFFICER", help=N_("By whom: a name, or part of an id."))
+@click.option("--with", "counterpart", default="", metavar="MEMBER", help=N_("With which other member."))
+@click.option("--since", type=Moment(), help=N_("From this time on: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--until", type=Moment(), help=N_("Before this time."))
+@click.option("--message", default="", metavar="ID", help=N_("About this message."))
+@click.option("--without-need", is_flag=True, help=N_("Only openings without need by unit, desk, task or authorship."))
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help=N_("At most so many."))
+@shared
+def log(
+    *,
+    events: Sequence[str],
+    actor: str,
+    counterpart: str,
+    since: datetime | None,
+    until: datetime | None,
+    message: str,
+    without_need: bool,
+    limit: int,
+) -> None:
+    """Read the log."""
+    from paiza_client.session import lawful  # noqa: PLC0415 - brings gRPC, which help does not need
+
+    desk = terminal()
+    named = tuple(name.upper() for name in split(tuple(events)))
+    known = lawful.events()
+    if unknown := [name for name in named if name not in known]:
+        raise misused("--event", _("{name} is none of: {names}").format(name=unknown[0], names=", ".join(known)))
+    question = lawful.LogQuestion(named, actor, counterpart, since, until, b"", without_need)
+    acts = run(_read(question, message, limit))
+    if desk.wants_json:
+        desk.json([_object(act) for act in acts])
+        return
+    desk.table(
+        (_("Time"), _("Event"), _("By"), _("With"), _("Message"), _("Reason"), _("Words"), _("Entry")),
+        [_row(act) for act in acts],
+        empty=_("The log holds no such entry."),
+    )
+    if len(acts) == limit:
+        desk.warn(_("There may be more: raise --limit, or narrow the question."))
+    desk.note(_("Every entry stands in {log}, proven. Reading it was logged.").format(log=_logs(acts)))
+
+
+async def _read(question: "LogQuestion", message: str, limit: int) -> "list[LoggedAct]":
+    desk = terminal()
+    async with desk.session() as session:
+        if message:
+            found = await messages.one(session, message)
+            question = replace(question, digest=found.digest)
+        return await session.lawful.read_log(question, limit)
+
+
+def _logs(acts: "Sequence[LoggedAct]") -> str:
+    return ", ".join(dict.fromkeys(act.proof.origin for act in acts)) or _("your log")
+
+
+def _row(act: "LoggedAct") -> tuple[str, ...]:
+    proof = act.proof
+    part = "" if proof.part_number is None else f" #{proof.part_number}"
+    return (
+        messages.when(proof.time),
+        messages.event(proof),
+        proof.actor.rpartition("/")[2],
+        proof.counterpart,
+        proof.digest.hex()[:16] + part,
+        " ".join(filter(None, (proof.reason, act.purpose))),
+        act.text,
+        f"#{proof.index}",
+    )
+
+
+def _object(act: "LoggedAct") -> dict[str, Any]:
+    return {**as_json.proof(act.proof), "text": act.text, "purpose": act.purpose}
