@@ -5,13 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-<<<<<<< HEAD
 from paiza_client.cli import as_json, messages, proving
-=======
-from paiza_client import container, evidence
-from paiza_client.cli import as_json, messages
 from paiza_client.cli.audit_log import log
->>>>>>> 288e89b (client: paiza audit log, erase, erasures, hold, holds, reviews, review; evidence of what was erased)
 from paiza_client.cli.options import shared
 from paiza_client.cli.overseeing import matrix, reconcile
 from paiza_client.cli.terminal import run, terminal
