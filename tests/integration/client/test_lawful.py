@@ -91,6 +91,7 @@ def test_two_officers_have_a_message_erased(paiza: Paiza, federation: Federation
     assert asked["state"] == "waiting"
     assert states(paiza, "kaz-liaison", digest) == {}
     assert paiza("kaz-duty", "approve", asked["id"], "--yes").code == 0
+    found: dict[str, Any] = {}
     for _ in range(LOOKS):
         found = states(paiza, "kaz-liaison", digest)
         if {each["state"] for each in found.values()} == {"erased"}:
