@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -327,6 +328,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--files", default="*", help="only failures on files of this pattern")
     parser.add_argument("--careless", action="store_true")
     parser.add_argument("--work", action="store_true")
     options = parser.parse_args()
@@ -337,6 +339,7 @@ def main() -> None:
             return
         made = prepare(bench)
         trials = careless_plan() if options.careless else list(plan(made))
+        trials = [trial for trial in trials if options.careless or fnmatch(trial.fault.pattern, options.files)]
         chosen = trials[options.first % options.every :: options.every]
         bench.careless = options.careless
         results = [attempt(bench, trial) for trial in chosen]

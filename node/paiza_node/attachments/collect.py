@@ -119,14 +119,19 @@ class Collect:
         under_way = [*(task for _, task in self._fetching.values()), *self._telling.values()]
         await asyncio.wait([woken, *under_way], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         woken.cancel()
+        ended: list[asyncio.Task[None]] = []
         for part, (_, task) in list(self._fetching.items()):
             if task.done():
-                del self._fetching[part]
-                task.result()
+                ended.append(self._fetching.pop(part)[1])
         for source, task in list(self._telling.items()):
             if task.done():
-                del self._telling[source]
+                ended.append(self._telling.pop(source))
+        for task in ended:
+            try:
                 task.result()
+            except Unavailable as error:  # the disk, or the database, is away: what was due stays due
+                log.warning("attachments_wait", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
     async def _begin(self) -> float:
         """Begin what is due and fits; gives how long until something else is due, at most."""

@@ -11,7 +11,9 @@ can name any digest, and hand over other bytes. What a crash leaves:
 - in `complete`, before the rename is on disk: a whole ``.part``; its digest is checked again, and it is renamed again;
 - after `complete`: a whole file, whether or not the database says so yet.
 
-Nobody is told that a file is whole before `complete` has returned.
+Where an fsync fails, the kernel calls the pages clean that it did not write, and the next fsync succeeds without them.
+So what a failed fsync was to put on disk is taken back, and brought again. Nobody is told that a file is whole before
+`complete` has returned, nor that one is whose name may not be on disk.
 """
 
 import errno
@@ -20,6 +22,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
@@ -44,6 +47,7 @@ class Writer:
         self._closed = False
         self._unsynced = 0
         self._size = size
+        self._synced = offset  # whoever opens a writer was told the offset, which put the bytes up to it on disk
         self.offset = offset
 
     def write(self, data: bytes) -> None:
@@ -71,9 +75,19 @@ class Writer:
             self._sync()
 
     def _sync(self) -> None:
-        if self._unsynced:
+        if not self._unsynced:
+            return
+        self._unsynced = 0
+        try:
             _guarded(os.fsync, self._file)
-            self._unsynced = 0
+        except Unavailable:
+            # No later fsync would write these bytes. Where even this fails, the digest tells after a loss of power.
+            with suppress(OSError):
+                os.ftruncate(self._file, self._synced)
+            self._closed = True
+            self.offset = self._synced
+            raise
+        self._synced = self.offset
 
     def close(self) -> None:
         """Put the bytes on disk and close the file."""
@@ -93,6 +107,7 @@ class AttachmentFiles:
         self._folder = folder
         self._suffix = f".{source}.part" if source else ".part"
         self._lock = threading.Lock()
+        self._names_synced = True
         self._writers: dict[bytes, Writer] = {}
         _guarded(lambda: folder.mkdir(mode=0o700, exist_ok=True))
         _sync_folder(folder.parent)
@@ -106,14 +121,16 @@ class AttachmentFiles:
         return sum(path.stat().st_size for path in self._folder.glob(f"{'[0-9a-f]' * 64}{self._suffix}"))
 
     def holds(self, ciphertext: bytes, size: int) -> bool:
-        """Say whether this ciphertext is here whole."""
+        """Say whether this ciphertext is here whole; Unavailable where its name may not be on disk."""
+        if not self._names_synced:
+            self._sync_names()
         try:
             return self._whole(ciphertext).stat().st_size == size
         except FileNotFoundError:
             return False
 
     def offset(self, ciphertext: bytes) -> int:
-        """Give how many bytes of an unfinished ciphertext are on disk."""
+        """Give how many bytes of an unfinished ciphertext are on disk; none are kept that cannot be put there."""
         try:
             file = os.open(self._part(ciphertext), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -121,6 +138,9 @@ class AttachmentFiles:
         try:
             _guarded(os.fsync, file)
             return os.fstat(file).st_size
+        except Unavailable:
+            self.discard(ciphertext)
+            raise
         finally:
             os.close(file)
 
@@ -157,8 +177,13 @@ class AttachmentFiles:
 
     def complete(self, ciphertext: bytes) -> None:
         """Make a checked ciphertext a whole one; returns when that would survive loss of power."""
+        self._names_synced = False
         _guarded(os.replace, self._part(ciphertext), self._whole(ciphertext))
+        self._sync_names()
+
+    def _sync_names(self) -> None:
         _guarded(_sync_folder, self._folder)
+        self._names_synced = True
 
     def pieces(self, ciphertext: bytes, offset: int = 0) -> Iterator[bytes]:
         """Read a ciphertext, whole or with all its bytes, from an offset on; Unavailable where it is not here."""
@@ -166,14 +191,13 @@ class AttachmentFiles:
         return _pieces(path if path.exists() else self._part(ciphertext), offset)
 
     def discard(self, ciphertext: bytes) -> None:
-        """Remove an unfinished ciphertext."""
-        self._part(ciphertext).unlink(missing_ok=True)
+        """Remove an unfinished ciphertext; Unavailable where the disk refuses."""
+        _guarded(lambda: self._part(ciphertext).unlink(missing_ok=True))
 
     def remove(self, ciphertext: bytes) -> None:
-        """Remove a ciphertext, finished or not."""
-        for path in self._folder.glob(f"{ciphertext.hex()}*.part"):
-            path.unlink(missing_ok=True)
-        self._whole(ciphertext).unlink(missing_ok=True)
+        """Remove a ciphertext, finished or not; Unavailable where the disk refuses."""
+        for path in (*self._folder.glob(f"{ciphertext.hex()}*.part"), self._whole(ciphertext)):
+            _guarded(lambda path=path: path.unlink(missing_ok=True))
 
     def sync(self) -> None:
         """Return when what was removed would stay removed after loss of power."""

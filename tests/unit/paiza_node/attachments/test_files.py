@@ -135,6 +135,53 @@ def test_a_disk_that_refuses_loses_nothing(
     files.check(NAME)
 
 
+def test_bytes_that_an_fsync_did_not_put_on_disk_are_brought_again(
+    files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an fsync that failed only what an earlier one put on disk counts: a later one would not write the rest."""
+    write(files, DATA[:1000])
+
+    def refuse(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        writer = files.writer(NAME, 1000, len(DATA))
+        writer.write(DATA[1000:])
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(Unavailable, match="file_unwritable"):
+            files.release(NAME, writer)
+        assert writer.offset == 1000
+        with pytest.raises(Unavailable, match="busy"):
+            writer.write(DATA[1000:])
+    assert files.offset(NAME) == 1000
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(Unavailable, match="file_unwritable"):
+            files.offset(NAME)
+    assert files.offset(NAME) == 0
+    write(files, DATA)
+    files.check(NAME)
+
+
+def test_a_file_is_not_whole_before_its_name_is_on_disk(
+    files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the folder could not be synced after the rename, nobody hears that the file is whole before it is."""
+    write(files, DATA)
+    files.check(NAME)
+
+    def refuse(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(Unavailable, match="file_unwritable"):
+            files.complete(NAME)
+        with pytest.raises(Unavailable, match="file_unwritable"):
+            files.holds(NAME, len(DATA))
+    assert files.holds(NAME, len(DATA))
+
+
 def test_a_nearly_full_disk_is_left_to_the_database(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is begun that would leave less than the reserve."""
     files.check_room(1)
