@@ -166,6 +166,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("It is not certain that the place could be taken out of this file."),
             N_("Remove it with another program, or send the file as it is, without --strip-location."),
         ),
+        "log_continues": Remedy(N_("The node lost part of its log, and a new one must be admitted."), _ASK_OPERATOR),
         "log_damaged": Remedy(N_("The node's own log is damaged."), _ASK_OPERATOR),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
         "log_in_default": Remedy(N_("A log was not proven, on demand, to have only grown."), _TELL_AUDITOR),
@@ -184,6 +185,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("A member is suspended from the federation."),
             N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),
         ),
+        "members_unheard": Remedy(N_("Not every member could be asked what it holds."), _ASK_OPERATOR),
         "node_stopping": Remedy(N_("The node is being stopped."), _TRY_LATER),
         "node_unreachable": Remedy(
             N_("Your node does not answer."),
@@ -217,6 +219,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "not_author": Remedy(
             N_("Only its author recalls or corrects a message."),
             N_("Write to the author: paiza reply ID"),
+        ),
+        "not_compared": Remedy(
+            N_("The node has not compared its log yet with what another member holds of it."), _TRY_LATER
         ),
         "not_signer": Remedy(
             N_("The message does not wait for your signature."),

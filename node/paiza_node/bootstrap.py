@@ -26,7 +26,7 @@ from paiza_node.edge.server import admin_server, public_server
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.finding.index import Blinder
 from paiza_node.growth import KnownLogs
-from paiza_node.keyring import Keys, bad_key, load_keys
+from paiza_node.keyring import Keys, bad_key, load_keys, log_key_path
 from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
@@ -168,7 +168,8 @@ def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
     """Refuse to start with keys the register does not name: nobody could verify or reach us."""
     member = registers.current.member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
-        raise bad_key(N_("The register names another log key for this member."), config.keys / "log.key")
+        path = log_key_path(config.keys, member.log_keys[-1].origin)
+        raise bad_key(N_("The register names another log key for this member."), path)
     if node_keys.witness.witness_key.to_vkey() != member.witness_keys[-1].vkey:
         raise bad_key(N_("The register names another witness key for this member."), config.keys / "witness.key")
     published = {key.key_id for key in member.encryption_keys}
@@ -215,10 +216,15 @@ async def _serve(
         deliver=rooms.deliver,
         witnessing=rooms.witness.witnessing,
         convictions=rooms.witness.judge.convictions,
+        awaited_from=lambda: rooms.fetch_back.progress.members,
     )
+
+    async def compared(member: str, method: str, request: Any) -> None:
+        await context.asked.check(member, method, request, ledger.checkpoint.size)
+
     server, health = public_server(
         listen=config.listen,
-        gate=Gate(config.member, registers, lambda: officers, _now),
+        gate=Gate(config.member, registers, lambda: officers, _now, compared),
         behaviours=rooms.behaviours,
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2, witness_pb2
+from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
 from paiza_node.context import Context
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import GrowthMismatch, claim, record_fork
@@ -109,7 +109,11 @@ class Courier:
             except PaizaError as error:
                 failures += 1
                 self._failed(error, failures)
-                await asyncio.sleep(_pause_seconds(failures, LONGEST_PAUSE_SECONDS))
+                await asyncio.sleep(_pause_seconds(1, FIRST_PAUSE_SECONDS))
+                if self._assumed is None:
+                    with suppress(TimeoutError):  # whoever calls in the meantime can be reached perhaps
+                        pause = _pause_seconds(failures, LONGEST_PAUSE_SECONDS)
+                        await asyncio.wait_for(self._asked.wait(), pause)
 
     async def run(self) -> None:
         """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
@@ -290,27 +294,34 @@ class Courier:
             own = context.registers.current.active_member(context.member)
             if response.known_checkpoint:
                 known = _own_checkpoint(context.ledger, own.log_keys[-1].vkey, response.known_checkpoint)
-                self._check_not_rolled_back(known)
+                await asyncio.to_thread(self._check_not_rolled_back, known)
                 self._assumed = known.size
             else:
                 self._assumed = 0
+            context.asked.note(self.member)
             self.health = PeerHealth(reachable=True, last_seen=context.clock())
             context.registers.heard_of(response.register_version)
 
     def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
+        """Stop where our log does not lead to what the peer holds of it: it is old, or already another history."""
         ledger = self._context.ledger
-        if known.size > ledger.checkpoint.size:
-            log.critical("log_rolled_back", peer=self.member, known_size=known.size, own_size=ledger.checkpoint.size)
-            raise NodeStopped(
-                "log_rolled_back",
-                what=N_("{peer} holds our checkpoint of size {known}; we have {size}."),
-                where="{origin}",
-                remedy=N_("An old copy of the database was put back. Stop this node and put the newest copy back."),
-                peer=self.member,
-                known=known.size,
-                size=ledger.checkpoint.size,
-                origin=ledger.origin,
-            )
+        own = ledger.checkpoint
+        if known.size <= own.size and ledger.root(known.size) == known.root:
+            return
+        log.critical("log_rolled_back", peer=self.member, known_size=known.size, own_size=own.size)
+        raise NodeStopped(
+            "log_rolled_back",
+            what=N_("{peer} holds our checkpoint of size {known}, to which our log of {size} entries does not lead."),
+            where="{origin}",
+            remedy=N_(
+                "An old copy of the database was put back. If there is a newer one, put that back; else make a backup "
+                "of this one, move the data folder away and run `paiza-node restore` with the backup."
+            ),
+            peer=self.member,
+            known=known.size,
+            size=own.size,
+            origin=ledger.origin,
+        )
 
     async def tell(self, entries: Sequence[StoredEntry], *, erasures: bool = False) -> None:
         """Tell the peer what our log says of attachments it handed over, or of its requests to erase.
@@ -383,6 +394,24 @@ class Courier:
         if outgoing.passing != Passing.OWN:
             return pack(self._context, outgoing, released, self.member)
         return exchange_pb2.Dispatch(message=outgoing.signed, released=released)
+
+    async def standing(self) -> recovery_pb2.GetStandingResponse:
+        """Ask the peer for the largest checkpoints it holds; nothing is verified here."""
+        version = self._context.registers.version
+        return await self._peer.get_standing(recovery_pb2.GetStandingRequest(register_version=version))
+
+    async def give_back(
+        self, request: recovery_pb2.GiveBackRequest
+    ) -> tuple[recovery_pb2.GiveBackResponse, VerifiedCheckpoint]:
+        """Ask for a page of what our lost log was about; gives it, and the peer's checkpoint it is proven to."""
+        request.known_size = self._context.logs.size(self.member)
+        request.register_version = self._context.registers.version
+        response = await self._peer.give_back(request)
+        return response, await self.accept(response.growth)
+
+    async def grown(self, sizes: Sequence[int]) -> exchange_pb2.ProveGrowthResponse:
+        """Have the peer prove that its log grew from each of these sizes; nothing is verified here."""
+        return await self._peer.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
 
     async def show(
         self, candidate: VerifiedCheckpoint, request: witness_pb2.ExchangeCheckpointsRequest

@@ -37,11 +37,31 @@ def load_keys(folder: Path, own: Member) -> Keys:
     return Keys(
         certificate=_key_file(folder / "tls.crt", secret=False),
         private_key=_key_file(folder / "tls.key"),
-        log=SignerKey.from_ed25519(origin, _parsed(folder / "log.key", keys.private_key_from_pem)),
+        log=SignerKey.from_ed25519(origin, _parsed(log_key_path(folder, origin), keys.private_key_from_pem)),
         witness=_parsed(folder / "witness.key", partial(WitnessSigner.from_seed, witness)),
         decryption=_decryption_keys(folder),
         index=_index_key(folder / "index.key"),
     )
+
+
+def log_key_path(folder: Path, origin: str) -> Path:
+    """Name the file of a log's key: `log.key`, or for a later log of the member `log-<n>.key` where that is there."""
+    own = folder / f"log-{origin.rpartition('/')[2]}.key"
+    return own if own.exists() else folder / "log.key"
+
+
+def make_log_key(folder: Path, origin: str) -> SignerKey:
+    """Make the key of the next log, or read it where it was made before."""
+    path = folder / f"log-{origin.rpartition('/')[2]}.key"
+    if not path.exists():
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(keys.private_key_to_pem(keys.generate_ed25519()))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise bad_key(N_("The file cannot be made: {error}."), path, error=error.strerror) from error
+    return SignerKey.from_ed25519(origin, _parsed(path, keys.private_key_from_pem))
 
 
 def _index_key(path: Path) -> bytes:

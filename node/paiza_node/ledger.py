@@ -331,7 +331,7 @@ class Ledger:
         if self._tree.root() != self._head.root:
             raise _damaged(N_("The log is damaged: its tiles do not give the root in its head."))
         note = self._file.load()
-        if note is None:
+        if note is None or self._is_former(note):
             return
         last = checkpoints.verify(note, [self._signer.verifier_key], self.origin)
         if last.size > self._head.size:
@@ -339,7 +339,10 @@ class Ledger:
                 "log_rolled_back",
                 what=N_("The database ends at entry {size}, but a checkpoint of {signed} was signed."),
                 where="{origin}",
-                remedy=N_("An old copy of the database was put back. Put back the newest; keep the checkpoint file."),
+                remedy=N_(
+                    "An old copy of the database was put back. Put back the newest; keep the checkpoint file. Where "
+                    "there is none, make a backup of this one, move the database away and run `paiza-node restore`."
+                ),
                 size=self._head.size,
                 signed=last.size,
                 origin=self.origin,
@@ -349,6 +352,11 @@ class Ledger:
                 N_("The log is damaged: it does not lead to the checkpoint of size {signed} that was signed."),
                 signed=last.size,
             )
+
+    def _is_former(self, note: bytes) -> bool:
+        """Say whether the file still holds a checkpoint of an earlier log: a restore broke off before it was saved."""
+        with self._store.reads() as reads:
+            return note.partition(b"\n")[0].decode() in {former.origin for former in reads.former_logs()}
 
     def _read_tile(self, level: int, index: int) -> bytes:
         with self._store.reads() as reads:

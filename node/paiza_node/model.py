@@ -201,6 +201,34 @@ class KnownLog:
     accepted_time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FormerLog:
+    """An earlier log of this node. Its ``size`` entries stand in the present one from ``first_index`` on.
+
+    They lead to ``kept_note``; ``largest_note`` is the largest checkpoint of it that anybody showed.
+    """
+
+    origin: str
+    first_index: int
+    size: int
+    kept_note: bytes
+    largest_note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredEntry:
+    """A lost entry of an earlier log of this node, given back by ``counterpart``; ``log_index``: RECOVERED."""
+
+    origin: str
+    index: int
+    counterpart: str
+    digest: bytes
+    entry: bytes
+    hashes: bytes
+    checkpoint: bytes
+    log_index: int = 0
+
+
 class FindingKind(IntEnum):
     """What was found against another member's log."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -45,9 +45,15 @@ class Operate:
         deliver: Deliver,
         witnessing: Witnessing,
         convictions: Callable[[str], list[str]],
+        awaited_from: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Take what the verbs need; ``convictions`` gives the reason codes of what speaks against a member's log."""
+        """Take what the verbs need.
+
+        ``convictions`` gives the reason codes of what speaks against a member's log, ``awaited_from`` names the members
+        a recovery still waits for.
+        """
         self._convictions = convictions
+        self._awaited_from = awaited_from
         self._member = context.member
         self._version = version
         self._registers = context.registers
@@ -71,6 +77,7 @@ class Operate:
             messages=head.messages,
             waiting=sum(summary.waiting for summary in queue.values()),
             database=self._store.describe(),
+            awaited_from=sorted(self._awaited_from()),
         )
         response.started_time.FromDatetime(self._started)
         response.register_expiry_time.FromDatetime(self._registers.expiry_time)

@@ -17,6 +17,8 @@ from paiza.v1 import (
     exchange_pb2_grpc,
     oversight_pb2,
     oversight_pb2_grpc,
+    recovery_pb2,
+    recovery_pb2_grpc,
     register_pb2,
     register_pb2_grpc,
     witness_pb2,
@@ -130,6 +132,22 @@ class GrpcPeer:
         stub = witness_pb2_grpc.WitnessServiceStub(await self._open())
         response: witness_pb2.ProveEntriesResponse = await _call(
             stub.ProveEntries(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def get_standing(self, request: recovery_pb2.GetStandingRequest) -> recovery_pb2.GetStandingResponse:
+        """Ask which checkpoints the peer holds, of our logs and of the others'."""
+        stub = recovery_pb2_grpc.RecoveryServiceStub(await self._open())
+        response: recovery_pb2.GetStandingResponse = await _call(
+            stub.GetStanding(request, timeout=SHORT_SECONDS), self.member
+        )
+        return response
+
+    async def give_back(self, request: recovery_pb2.GiveBackRequest) -> recovery_pb2.GiveBackResponse:
+        """Ask for a page of what our lost log was about."""
+        stub = recovery_pb2_grpc.RecoveryServiceStub(await self._open())
+        response: recovery_pb2.GiveBackResponse = await _call(
+            stub.GiveBack(request, timeout=DELIVER_SECONDS), self.member
         )
         return response
 

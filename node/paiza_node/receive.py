@@ -82,6 +82,7 @@ class Receive:
         self._ledger = context.ledger
         self._logs = context.logs
         self._news = context.news
+        self._asked = context.asked
         self._lane = context.lanes.receive
         self._suspect = suspect
         self._new_holders = new_holders
@@ -97,11 +98,14 @@ class Receive:
         """Say which protocol version to use and what we know of the caller's log."""
         if request.protocol_version < 1:
             raise Rejected("unsupported_version", "protocol_version is not set")
+        if len(request.register_version) == wire.DIGEST_SIZE:
+            self._registers.heard_of(request.register_version)
         return exchange_pb2.HandshakeResponse(
             protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
             register_version=self._registers.version,
             known_checkpoint=self._logs.largest_note(member.id),
-            own_checkpoint=self._ledger.checkpoint.note,
+            # Nothing is signed for a member that was not asked itself.
+            own_checkpoint=self._ledger.checkpoint.note if self._asked.has(member.id) else b"",
         )
 
     async def prove_growth(

@@ -31,6 +31,7 @@ from paiza_node.edge.officer_service import OfficerService
 from paiza_node.edge.other_services import audit_behaviours, exchange_behaviours, register_behaviours
 from paiza_node.edge.oversight_service import coordination_behaviours, oversight_behaviours
 from paiza_node.edge.passing_service import passing_behaviours
+from paiza_node.edge.recovery_service import recovery_behaviours
 from paiza_node.edge.search_service import SearchService
 from paiza_node.edge.witness_service import witness_behaviours
 from paiza_node.edge.workflow_service import WorkflowService
@@ -52,6 +53,9 @@ from paiza_node.passing.holders import Holders
 from paiza_node.passing.late_holders import LateHolders
 from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer
 from paiza_node.receive import PROTOCOL_VERSION, Receive
+from paiza_node.recovery.fetch_back import FetchBack
+from paiza_node.recovery.give_back import GiveBack
+from paiza_node.recovery.regained import Regains
 from paiza_node.submit import Submit
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.convictions import Convictions
@@ -69,6 +73,7 @@ from paiza_node.workflows.duties import Duties
 from paiza_node.workflows.steps import Steps
 from paiza_node.workflows.turns import Standings
 from paiza_register import RegisterReader
+from paiza_wire import fork_proofs
 from paiza_wire.cosignatures import WitnessSigner
 
 VERSION: Final = version("paiza")
@@ -145,6 +150,7 @@ class Rooms:
     upload: Upload
     collect: Collect
     witness: Witness
+    fetch_back: FetchBack
 
 
 def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
@@ -155,6 +161,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         return context.registers.current
 
     deliver = Deliver(context, lambda member: GrpcPeer(member, channel_keys, register))
+    context.asked.connect(deliver.ask)
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,
@@ -186,6 +193,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Holds(context),
         Reviews(context),
     )
+    fetch_back = _recovery(ground, deliver, exchange.receive, witness, duties)
     return Rooms(
         behaviours={
             **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful),
@@ -208,11 +216,32 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             lawful.facts.run,
             lawful.erase.run,
             lawful.reviews.remind,
+            fetch_back.run,
         ),
         deliver=deliver,
         upload=attachments.upload,
         collect=attachments.collect,
         witness=witness,
+        fetch_back=fetch_back,
+    )
+
+
+def _recovery(ground: Ground, deliver: Deliver, receive: Receive, witness: Witness, duties: Duties) -> FetchBack:
+    cosigner = witness.witnessing.cosigner
+    regains = Regains(
+        ground.context,
+        officers=ground.officers,
+        desks=ground.desks,
+        delivery_life=ground.config.delivery_life,
+        moved=duties.moved,
+        wake=deliver.wake,
+    )
+    return FetchBack(
+        ground.context,
+        couriers=lambda: deliver.couriers,
+        receive=receive,
+        regains=regains,
+        hold=lambda members: cosigner.hold_all() if members is None else cosigner.hold(members),
     )
 
 
@@ -231,7 +260,7 @@ def _workflows(context: Context) -> Duties:
 def _witness(ground: Ground, deliver: Deliver) -> Witness:
     context = ground.context
     with context.store.reads() as reads:
-        known = {member: stored.size for member, stored in reads.known_logs().items()}
+        known = {fork_proofs.read_origin(stored.note): stored.size for stored in reads.known_logs().values()}
         last, findings = reads.last_witnessed(), reads.findings()
     condemned = {found.member for found in findings if found.state is FindingState.OPEN}
     cosigner = Cosigner(known, condemned, {found.origin: found.forgiven_size for found in findings})
@@ -340,6 +369,7 @@ def _behaviours(
         **lawful_behaviours(read_log, Erasures(context), lawful.holds, lawful.reviews),
         **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
+        **recovery_behaviours(GiveBack(context)),
         **witness_behaviours(witness.answer, ProveEntries(context.ledger, context.store)),
         **SearchService(search, context.store).behaviours(),
     }

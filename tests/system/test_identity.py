@@ -50,6 +50,8 @@ TABLE: Final = """
 /paiza.v1.ExchangeService/FetchAttachment     in    .        .     .           .            .
 /paiza.v1.WitnessService/ExchangeCheckpoints  in    .        .     .           .            .
 /paiza.v1.WitnessService/ProveEntries         in    .        .     .           .            .
+/paiza.v1.RecoveryService/GetStanding         in    .        .     .           .            .
+/paiza.v1.RecoveryService/GiveBack            in    .        .     .           .            .
 /paiza.v1.OfficerService/GetSession           .     in       in    in          in           in
 /paiza.v1.OfficerService/Submit               .     in       in    in          in           in
 /paiza.v1.OfficerService/ListMessages         .     in       in    in          in           in

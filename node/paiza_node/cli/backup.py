@@ -115,14 +115,15 @@ def make_backup(
     with staging as folder:
         copy = Path(folder) / container.DATABASE
         kind = copy_out(config.database, copy)
-        size, messages = check_copy(copy, member, note)
+        origin = member.log_keys[-1].origin
+        size, messages = check_copy(copy, member, note, origin)
         sources = {container.DATABASE: copy, **_register_files(config)}
         if with_attachments:
             sources |= _attachment_files(config)
         manifest = Manifest(
             member=config.member,
             federation=config.federation,
-            origin=member.log_keys[-1].origin,
+            origin=origin,
             size=size,
             messages=messages,
             checkpoint=note or b"",
@@ -137,11 +138,14 @@ def make_backup(
     return manifest, record
 
 
-def check_copy(copy: Path, member: Member, note: bytes | None) -> tuple[int, int]:
-    """Check that a copied database leads to its signed checkpoint; gives the sizes of its log and of its messages."""
+def check_copy(copy: Path, member: Member, note: bytes | None, origin: str) -> tuple[int, int]:
+    """Check that a copied database leads to its signed checkpoint; gives the sizes of its log and of its messages.
+
+    ``origin`` names its log, which may not be the member's newest any more.
+    """
     part = Part("log")
     with open_scan(f"sqlite:///{copy}") as scan:
-        check_head(scan, member, note, part)
+        check_head(scan, member, note, part, origin)
         head = scan.head()
     settle_copy(copy)
     for finding in part.findings:

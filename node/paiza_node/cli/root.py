@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "policy",
     "doctor",
     "backup",
+    "restore",
 )
 
 

@@ -5,6 +5,7 @@ from paiza_node.cli.offline import known_register, read_only
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
 from paiza_node.model import FindingState
+from paiza_node.recovery.progress import SETTING, Progress
 from paiza_node.rooms import VERSION
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_node.witness.convictions import conviction
@@ -31,6 +32,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         stands = [conviction(each) for each in reads.findings() if each.state is FindingState.OPEN]
         database = store.describe()
         uncosigned = reads.uncosigned_counts()
+        awaited_from = Progress.from_bytes(reads.setting(SETTING)).members
         witnessed, since = unwitnessed(reads, head.size)
     response = admin_pb2.GetStatusResponse(
         member=config.member,
@@ -39,6 +41,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         messages=head.messages,
         waiting=sum(summary.waiting for summary in queue.values()),
         database=database,
+        awaited_from=sorted(awaited_from),
     )
     if witnessed is not None:
         response.witnessed_size = witnessed.size

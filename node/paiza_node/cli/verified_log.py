@@ -160,9 +160,11 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
             entry = _parse(part, index, raw)
             if entry is not None:
                 time = (entry.entry_time.seconds, entry.entry_time.nanos)
+                # What is left of an earlier log follows the entry that says so, and is older.
+                continues = index == 0 and entry.event == log_pb2.LOG_EVENT_LOG_CONTINUED
                 if time < last_time:
                     part.find("log_damaged", N_("The time runs backwards."), N_("entry {entry}"), entry=index)
-                last_time = time
+                last_time = (0, 0) if continues else time
                 if entry.message_digest != (digest or b""):
                     part.find(
                         "log_damaged",
@@ -199,8 +201,13 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
     check_head(scan, member, note, part)
 
 
-def check_head(scan: Scan, member: Member, note: bytes | None, part: Part) -> VerifiedCheckpoint | None:
-    """Check that the stored tiles give the head's root, and lead to the checkpoint that was signed last."""
+def check_head(
+    scan: Scan, member: Member, note: bytes | None, part: Part, origin: str | None = None
+) -> VerifiedCheckpoint | None:
+    """Check that the stored tiles give the head's root, and lead to the checkpoint that was signed last.
+
+    ``origin`` names the log where it is not the member's newest.
+    """
     head = scan.head()
     try:
         tree = TileTree(head.size, scan.tile)
@@ -211,7 +218,7 @@ def check_head(scan: Scan, member: Member, note: bytes | None, part: Part) -> Ve
                 "log_damaged", N_("There is no signed checkpoint outside the database."), N_("the checkpoint file")
             )
             return None
-        signed = _signed(member, note)
+        signed = _signed(member, note, origin or member.log_keys[-1].origin)
         if signed.size > head.size:
             part.find(
                 "log_rolled_back",
@@ -233,9 +240,8 @@ def check_head(scan: Scan, member: Member, note: bytes | None, part: Part) -> Ve
     return signed
 
 
-def _signed(member: Member, note: bytes) -> VerifiedCheckpoint:
-    newest = member.log_keys[-1]
-    return checkpoints.verify(note, [VerifierKey.from_vkey(newest.vkey)], newest.origin)
+def _signed(member: Member, note: bytes, origin: str) -> VerifiedCheckpoint:
+    return checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
 
 
 def _parse(part: Part, index: int, raw: bytes) -> log_pb2.LogEntry | None:

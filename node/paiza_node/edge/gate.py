@@ -7,10 +7,12 @@
 5. A node's member is active and not ourselves; an officer is our own, known here, with the very certificate on record.
 6. The rules permit the action.
 7. The caller has not more calls under way than its share.
+8. What another member's node is answered is signed only after that member was asked what it holds of our log
+   (`paiza_node.recovery.asked`).
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +51,8 @@ ACCESS: Final = {
     "/paiza.v1.ExchangeService/FetchAttachment": Access("node", "exchange"),
     "/paiza.v1.WitnessService/ExchangeCheckpoints": Access("node", "exchange"),
     "/paiza.v1.WitnessService/ProveEntries": Access("node", "exchange"),
+    "/paiza.v1.RecoveryService/GetStanding": Access("node", "exchange"),
+    "/paiza.v1.RecoveryService/GiveBack": Access("node", "exchange"),
     "/paiza.v1.AttachmentService/StartUpload": Access("officer", "session"),
     "/paiza.v1.AttachmentService/Upload": Access("officer", "session"),
     "/paiza.v1.AttachmentService/Download": Access("officer"),
@@ -115,8 +119,13 @@ class Gate:
         registers: Registers,
         officers: Callable[[], dict[str, Officer]],
         clock: Callable[[], datetime],
+        compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
     ) -> None:
-        """Take whose node this is, the register in force and the officers known."""
+        """Take whose node this is, the register in force and the officers known.
+
+        ``compared`` takes a member, a method and a request, and returns when that member may be given what is signed.
+        """
+        self._compared = compared
         self._member = member
         self._registers = registers
         self._officers = officers
@@ -140,6 +149,11 @@ class Gate:
             self._under_way[caller.id] -= 1
             if not self._under_way[caller.id]:
                 del self._under_way[caller.id]
+
+    async def check_compared(self, method: str, caller: Caller, request: Any) -> None:
+        """Step 8. Of an officer nothing is asked: it is our own log that he sees."""
+        if caller.member is not None and self._compared is not None:
+            await self._compared(caller.member.id, method, request)
 
     def check_again(self, method: str, context: Any) -> None:
         """Refuse the rest of a stream whose caller would no longer be admitted: revoked, suspended, expired."""

@@ -25,6 +25,7 @@ from paiza.v1 import (
     officer_pb2,
     oversight_pb2,
     passing_pb2,
+    recovery_pb2,
     register_pb2,
     search_pb2,
     witness_pb2,
@@ -63,6 +64,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     oversight_pb2.DESCRIPTOR.services_by_name["CoordinationService"],
     lawful_pb2.DESCRIPTOR.services_by_name["LawfulService"],
     passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
+    recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
     search_pb2.DESCRIPTOR.services_by_name["SearchService"],
     witness_pb2.DESCRIPTOR.services_by_name["WitnessService"],
@@ -177,6 +179,7 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
                     asked: Any = _arrivals(request_type, requests, lambda: gate.check_again(name, context))
                 else:
                     asked = _parse(request_type, await _arrival(requests))
+                    await gate.check_compared(name, caller, asked)
                 response: Message = await behaviour(caller, asked)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal

@@ -60,7 +60,7 @@ def copy_in(file: Path, url: str) -> None:
     """
     target = parse_url(url)
     try:
-        _bring_up_to_date(file)
+        bring_up_to_date(file)
         if target.get_backend_name() == "sqlite":
             _place(file, Path(target.database or ""))
         else:
@@ -157,7 +157,8 @@ def _place(file: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _bring_up_to_date(file: Path) -> None:
+def bring_up_to_date(file: Path) -> None:
+    """Give a copy the tables of this version."""
     engine: Engine = writer_engine(_sqlite(file))
     try:
         with engine.connect() as connection:

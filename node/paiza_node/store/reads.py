@@ -42,6 +42,7 @@ from paiza_node.store.lawful import LawfulReads
 from paiza_node.store.oversight import OversightReads
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
+from paiza_node.store.recovery import RecoveryReads
 from paiza_node.store.rows import EPOCH, from_micros, message_row, to_micros
 from paiza_node.store.search import SearchReads
 from paiza_node.store.statements import Lookup, blocks
@@ -65,6 +66,7 @@ class SqlReads(
     OversightReads,
     ParentReads,
     PassingReads,
+    RecoveryReads,
     ThreadReads,
     WitnessReads,
 ):

@@ -555,3 +555,44 @@ reconciled_period = Table(
 Index("ix_delivery_recipient_passing_id", delivery.c.recipient, delivery.c.passing, delivery.c.id)
 _REFUSED: Final = text("state = 3")
 Index("ix_message_refused", message.c.author, message.c.seq, sqlite_where=_REFUSED, postgresql_where=_REFUSED)
+
+# Earlier logs of this node, each of which the next one goes on from: `first_index` is where its entries stand in the
+# present log, `size` how many of them there are, `kept_note` a checkpoint of it that they lead to, and `largest_note`
+# the largest that anybody showed. Between the two is what was lost.
+former_log = Table(
+    "former_log",
+    METADATA,
+    Column("origin", Text, primary_key=True),
+    Column("first_index", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kept_note", LargeBinary, nullable=False),
+    Column("largest_note", LargeBinary, nullable=False),
+)
+
+# Entries of an earlier log of this node that were lost, as the member concerned gave them back; `log_index` is the
+# RECOVERED entry of the present log.
+recovered_entry = Table(
+    "recovered_entry",
+    METADATA,
+    Column("origin", Text, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("counterpart", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+)
+Index("ix_recovered_entry_digest", recovered_entry.c.digest)
+
+# The largest accepted checkpoints of logs that other members have since left behind.
+former_known_log = Table(
+    "former_known_log",
+    METADATA,
+    Column("origin", Text, primary_key=True),
+    Column("member", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("accepted_time", BigInteger, nullable=False),
+)

@@ -53,7 +53,8 @@ from paiza_node.store.oversight import OversightWrites
 from paiza_node.store.parents import ParentWrites
 from paiza_node.store.passing import PassingWrites
 from paiza_node.store.reads import URGENT_FROM, SqlReads
-from paiza_node.store.rows import to_micros
+from paiza_node.store.recovery import RecoveryWrites
+from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.search import SearchWrites
 from paiza_node.store.statements import Statement, insertion, replacement
 from paiza_node.store.witness import WitnessWrites
@@ -73,6 +74,7 @@ class SqlTransaction(
     OversightWrites,
     ParentWrites,
     PassingWrites,
+    RecoveryWrites,
     WitnessWrites,
     SqlReads,
 ):
@@ -197,12 +199,20 @@ class SqlTransaction(
         _ADD_ANSWER.run(self._connection, answers)
 
     def put_known_log(self, known: KnownLog) -> None:
-        """Store the largest accepted checkpoint of another member; a smaller one of the same log changes nothing."""
-        held = self._connection.execute(
-            select(s.known_log.c.size, s.known_log.c.note).where(s.known_log.c.member == known.member)
-        ).one_or_none()
-        if held is not None and held.size > known.size and _origin_line(held.note) == _origin_line(known.note):
-            return
+        """Store the largest accepted checkpoint of another member's newest log; a smaller one changes nothing.
+
+        Where the member has left the log behind that is stored, that one's stays beside.
+        """
+        k = s.known_log.c
+        stored = self._connection.execute(select(s.known_log).where(k.member == known.member)).one_or_none()
+        if stored is not None:
+            if _origin_line(stored.note) == _origin_line(known.note):
+                if stored.size > known.size:
+                    return
+            else:
+                time = from_micros(stored.accepted_time)
+                former = KnownLog(stored.member, stored.size, stored.root, stored.note, time)
+                self.leave_known_log(former, _origin_line(stored.note).decode())
         row = (known.member, known.size, known.root, known.note, to_micros(known.accepted_time))
         _PUT_KNOWN_LOG.run(self._connection, [row])
 

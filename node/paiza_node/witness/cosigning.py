@@ -39,10 +39,10 @@ class Permit:
 class Cosigned:
     """What was cosigned last of a member's log."""
 
+    origin: str
     size: int
     root: bytes
     time: datetime
-    origin: str = ""
 
 
 class Cosigner:
@@ -51,7 +51,7 @@ class Cosigner:
     def __init__(
         self, stored: Mapping[str, int], condemned: Iterable[str] = (), decided: Mapping[str, int] | None = None
     ) -> None:
-        """Begin with the sizes of the known logs in the store, and the members whose logs are not trusted.
+        """Begin with the sizes of the known logs in the store, by origin, and the members that are not trusted.
 
         ``decided``: up to which size a person decided on the log of an origin; see `pardon`.
         """
@@ -60,7 +60,7 @@ class Cosigner:
         self._condemned = set(condemned)
         self._held: set[str] | None = set()
         self.last: dict[str, Cosigned] = {}
-        """What was cosigned last of each member's log since the start."""
+        """What was cosigned last of each member's newest log since the start."""
 
     def condemn(self, member: str) -> None:
         """Cosign nothing more of a member's log: it showed two histories."""
@@ -74,7 +74,7 @@ class Cosigner:
         self._condemned.discard(member)
         for origin, size in sizes.items():
             self._decided[origin] = max(size, self._decided.get(origin, 0))
-            self._stored.pop(member, None)
+            self._stored.pop(origin, None)
             self.last.pop(member, None)
 
     def hold_all(self) -> None:
@@ -104,23 +104,23 @@ class Cosigner:
                 raise Rejected("busy", f"{member}'s log was cosigned a moment ago")
         return Permit(member, checkpoint, at)
 
-    def stored(self, member: str, size: int) -> None:
+    def stored(self, checkpoint: VerifiedCheckpoint) -> None:
         """Say that a known log of this size was committed."""
-        self._stored[member] = max(size, self._stored.get(member, 0))
+        self._stored[checkpoint.origin] = max(checkpoint.size, self._stored.get(checkpoint.origin, 0))
 
-    def is_stored(self, member: str, size: int) -> bool:
+    def is_stored(self, checkpoint: VerifiedCheckpoint) -> bool:
         """Say whether a known log of at least this size was committed."""
-        return self._stored.get(member, 0) >= size
+        return self._stored.get(checkpoint.origin, 0) >= checkpoint.size
 
     def redeem(self, permit: Permit) -> None:
         """Take a permit in, right before the signature is made; Rejected where it no longer holds."""
         member, checkpoint = permit.member, permit.checkpoint
-        assert self.is_stored(member, checkpoint.size), "nothing is cosigned before the known log is committed"
+        assert self.is_stored(checkpoint), "nothing is cosigned before the known log is committed"
         self._check_trusted(member)
         last = self.last.get(member)
         if last is not None:
             self._check_follows(member, last, checkpoint)
-        self.last[member] = Cosigned(checkpoint.size, checkpoint.root, permit.time, checkpoint.origin)
+        self.last[member] = Cosigned(checkpoint.origin, checkpoint.size, checkpoint.root, permit.time)
 
     def _check_trusted(self, member: str) -> None:
         if member in self._condemned:

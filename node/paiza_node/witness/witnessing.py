@@ -98,10 +98,10 @@ class Witnessing:
         """
         logs = self._context.logs
         permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._context.clock())
-        if not self.cosigner.is_stored(member.id, checkpoint.size):
+        if not self.cosigner.is_stored(checkpoint):
             known = logs.to_store(member.id, checkpoint)
             await self._context.ledger.commit(lambda pen: pen.tx.put_known_log(known))
-            self.cosigner.stored(member.id, checkpoint.size)
+            self.cosigner.stored(checkpoint)
         logs.check_trusted(member.id)
         self.cosigner.redeem(permit)
         return cosigned_note(permit, self._signer)

@@ -99,9 +99,13 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_AUDIT_GRANTED: _LogEvent.ValueType  # 33
     """Another member was granted, or is no longer granted, to see entries of this log; the reason says which."""
     LOG_EVENT_LOG_CONTINUED: _LogEvent.ValueType  # 34
-    """This log goes on where an earlier one was lost: evidence_sha256 is the digest of the largest checkpoint of that one."""
+    """The first entry of a log that goes on where an earlier one was lost: evidence_sha256 is the digest of the largest
+    checkpoint of that one, which counterpart holds. What was left of it follows, verbatim: their times lie before.
+    """
     LOG_EVENT_RECOVERED: _LogEvent.ValueType  # 35
-    """What an earlier log of this member said was fetched back from the counterpart; evidence_sha256 names that entry."""
+    """What an earlier log of this member said was given back by the counterpart; evidence_sha256 is the digest of that
+    entry and of the checkpoint note of that log it is proven to.
+    """
     LOG_EVENT_BACKED_UP: _LogEvent.ValueType  # 36
     """A copy of the database was made for safekeeping."""
     LOG_EVENT_HELD: _LogEvent.ValueType  # 37
@@ -187,9 +191,13 @@ LOG_EVENT_CONSULTED: LogEvent.ValueType  # 32
 LOG_EVENT_AUDIT_GRANTED: LogEvent.ValueType  # 33
 """Another member was granted, or is no longer granted, to see entries of this log; the reason says which."""
 LOG_EVENT_LOG_CONTINUED: LogEvent.ValueType  # 34
-"""This log goes on where an earlier one was lost: evidence_sha256 is the digest of the largest checkpoint of that one."""
+"""The first entry of a log that goes on where an earlier one was lost: evidence_sha256 is the digest of the largest
+checkpoint of that one, which counterpart holds. What was left of it follows, verbatim: their times lie before.
+"""
 LOG_EVENT_RECOVERED: LogEvent.ValueType  # 35
-"""What an earlier log of this member said was fetched back from the counterpart; evidence_sha256 names that entry."""
+"""What an earlier log of this member said was given back by the counterpart; evidence_sha256 is the digest of that
+entry and of the checkpoint note of that log it is proven to.
+"""
 LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 36
 """A copy of the database was made for safekeeping."""
 LOG_EVENT_HELD: LogEvent.ValueType  # 37

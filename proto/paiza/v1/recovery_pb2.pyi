@@ -69,7 +69,7 @@ Global___GetStandingRequest: _TypeAlias = GetStandingRequest  # noqa: Y015
 
 @_typing.final
 class GetStandingResponse(_message.Message):
-    """The largest checkpoints the called node holds."""
+    """The largest checkpoints the called node holds. Nothing in it is signed by the called node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -84,7 +84,7 @@ class GetStandingResponse(_message.Message):
 
     @_builtins.property
     def other_checkpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The largest checkpoint note of every other log: the called node's own, and those it accepted."""
+        """The largest checkpoint note that was accepted of every other member's newest log."""
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class GiveBackRequest(_message.Message):
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     OWN_SIZE_FIELD_NUMBER: _builtins.int
-    ANSWERS_FROM_INDEX_FIELD_NUMBER: _builtins.int
     FROM_INDEX_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     known_size: _builtins.int
     """The size of the called node's log that the caller knows; its growth is proven from there."""
     register_version: _builtins.bytes
@@ -121,10 +121,10 @@ class GiveBackRequest(_message.Message):
     """Which side."""
     own_size: _builtins.int
     """Entries of its own log that the caller still has: what stood at a smaller index is not lost."""
-    answers_from_index: _builtins.int
-    """Answers in the called node's log from this index on may be unknown to the caller."""
     from_index: _builtins.int
     """Where to begin: an index of the caller's lost log; 0 at first, then next_index of the page before."""
+    origin: _builtins.str
+    """The lost log: one of the caller's own, but not its newest."""
     def __init__(
         self,
         *,
@@ -132,12 +132,12 @@ class GiveBackRequest(_message.Message):
         register_version: _builtins.bytes = ...,
         side: Global___GiveBackSide.ValueType = ...,
         own_size: _builtins.int = ...,
-        answers_from_index: _builtins.int = ...,
         from_index: _builtins.int = ...,
+        origin: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_from_index", b"answers_from_index", "from_index", b"from_index", "known_size", b"known_size", "own_size", b"own_size", "register_version", b"register_version", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "known_size", b"known_size", "origin", b"origin", "own_size", b"own_size", "register_version", b"register_version", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,7 +189,8 @@ class GivenBack(_message.Message):
     @_builtins.property
     def dispatch(self) -> _exchange_pb2.Dispatch:
         """RECEIVED side: the message as it is handed over, with the proof of its release; its wraps are made for the caller's
-        key of now. RELEASED side: the message alone, as it was received; empty where its content was erased.
+        key of now. RELEASED side: the message alone, as it was received. Empty where its content is not here: it was
+        refused, or erased since.
         """
 
     @_builtins.property

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class RecoveryServiceStub:
     """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or released to it.
+    certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
     def __init__(self, channel):
@@ -50,7 +50,7 @@ class RecoveryServiceStub:
 
 class RecoveryServiceServicer:
     """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or released to it.
+    certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
     def GetStanding(self, request, context):
@@ -90,7 +90,7 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RecoveryService:
     """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or released to it.
+    certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
     @staticmethod

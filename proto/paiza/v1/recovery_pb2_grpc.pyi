@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class RecoveryServiceStub:
     """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or released to it.
+    certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
     @_typing.overload
@@ -43,7 +43,7 @@ class RecoveryServiceStub:
 @_typing.type_check_only
 class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or released to it.
+    certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -54,7 +54,7 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or released to it.
+    certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
     @_abc_1.abstractmethod

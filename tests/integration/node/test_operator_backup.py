@@ -30,7 +30,10 @@ def test_backup_of_a_running_node(exchanged: Exchanged, command: Command, tmp_pa
     config = load(Path(exchanged.config))
     _reader, register = known_register(config)
     copy = tmp_path / "out" / container.DATABASE
-    assert check_copy(copy, register.member("kaz"), manifest.checkpoint) == (told["entries"], told["messages"])
+    assert check_copy(copy, register.member("kaz"), manifest.checkpoint, manifest.origin) == (
+        told["entries"],
+        told["messages"],
+    )
     with open_scan(f"sqlite:///{copy}") as scan:
         assert {row.digest for rows in scan.messages() for row in rows} == set(exchanged.digests)
     with open_scan(config.database) as scan:

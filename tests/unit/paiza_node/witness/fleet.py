@@ -36,7 +36,7 @@ from paiza_node.witness.witnessing import Witnessing
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
 from paiza_wire import checkpoint as checkpoints
-from paiza_wire import keys, merkle, tiles
+from paiza_wire import fork_proofs, keys, merkle, tiles
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import Unavailable
@@ -212,7 +212,7 @@ class Node(AbstractContextManager["Node"]):
         self.witnessing = Witnessing(
             self.context,
             self.keys.witness,
-            cosigner=Cosigner({member: known.size for member, known in stored.items()}),
+            cosigner=Cosigner({fork_proofs.read_origin(known.note): known.size for known in stored.values()}),
             rounds=Rounds(last),
             gossip=gossip,
         )

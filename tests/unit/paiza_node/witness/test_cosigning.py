@@ -31,13 +31,13 @@ def reason(cosigner: Cosigner, size: int, known: int, at: datetime = AT, history
 def cosigned(cosigner: Cosigner, size: int, at: datetime = AT) -> None:
     """Cosign a checkpoint as the node does."""
     permit = cosigner.consider("tjk", checkpoint(size), size, at)
-    cosigner.stored("tjk", size)
+    cosigner.stored(checkpoint(size))
     cosigner.redeem(permit)
 
 
 def test_only_the_largest_known_is_cosigned() -> None:
     """A smaller checkpoint than is known, or than was cosigned, is stale."""
-    cosigner = Cosigner({"tjk": 9})
+    cosigner = Cosigner({"tjk.example/log/1": 9})
     assert reason(cosigner, 8, 9) == "stale_checkpoint"
     cosigned(cosigner, 12)
     assert reason(cosigner, 10, 10, AT + LEAST_INTERVAL) == "stale_checkpoint"
@@ -56,12 +56,24 @@ def test_a_condemned_log_is_not_cosigned_until_it_is_pardoned() -> None:
     """Neither considered nor redeemed: a permit given before the conviction is worth nothing."""
     cosigner = Cosigner({})
     permit = cosigner.consider("tjk", checkpoint(2), 2, AT)
-    cosigner.stored("tjk", 2)
+    cosigner.stored(checkpoint(2))
     cosigner.condemn("tjk")
     assert reason(cosigner, 2, 2) == "log_forked"
     with pytest.raises(Rejected, match="log_forked"):
         cosigner.redeem(permit)
     cosigner.pardon("tjk", {})
+    cosigner.redeem(permit)
+
+
+def test_a_next_log_begins_anew() -> None:
+    """A member that goes on under another origin is cosigned from its beginning, once that is stored."""
+    cosigner = Cosigner({"tjk.example/log/1": 9})
+    cosigned(cosigner, 9)
+    following = VerifiedCheckpoint("tjk.example/log/2", 2, sha256(b"next").digest(), b"")
+    permit = cosigner.consider("tjk", following, 2, AT + LEAST_INTERVAL)
+    with pytest.raises(AssertionError):
+        cosigner.redeem(permit)
+    cosigner.stored(following)
     cosigner.redeem(permit)
 
 
@@ -78,7 +90,7 @@ def test_what_is_held_is_not_cosigned() -> None:
 
 def test_nothing_is_signed_before_it_is_stored() -> None:
     """To redeem a permit whose checkpoint was not committed is a defect."""
-    cosigner = Cosigner({"tjk": 4})
+    cosigner = Cosigner({"tjk.example/log/1": 4})
     permit = cosigner.consider("tjk", checkpoint(5), 5, AT)
     with pytest.raises(AssertionError):
         cosigner.redeem(permit)
@@ -103,7 +115,7 @@ def test_whatever_comes_in_whatever_order_one_history_is_cosigned(steps: list[tu
             continue
         while held:
             permit = held.pop()
-            cosigner.stored("tjk", permit.checkpoint.size)
+            cosigner.stored(permit.checkpoint)
             try:
                 cosigner.redeem(permit)
             except PaizaError:

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _lawfulness()
     _erasing()
     _create_oversight()
+    _create_recovery()
 
 
 def _create_witnesses() -> None:
@@ -196,3 +197,39 @@ def _create_oversight() -> None:
     op.create_index("ix_delivery_recipient_passing_id", "delivery", ["recipient", "passing", "id"])
     refused = sa.text("state = 3")
     op.create_index("ix_message_refused", "message", ["author", "seq"], sqlite_where=refused, postgresql_where=refused)
+
+
+def _create_recovery() -> None:
+    """Logs that were left behind, our own and others', and what was given back of them."""
+    op.create_table(
+        "former_log",
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("first_index", sa.BigInteger, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("kept_note", sa.LargeBinary, nullable=False),
+        sa.Column("largest_note", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("origin", name="pk_former_log"),
+    )
+    op.create_table(
+        "recovered_entry",
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("entry_index", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("counterpart", sa.Text, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("entry", sa.LargeBinary, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.Column("note_digest", sa.LargeBinary, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("origin", "entry_index", name="pk_recovered_entry"),
+    )
+    op.create_index("ix_recovered_entry_digest", "recovered_entry", ["digest"])
+    op.create_table(
+        "former_known_log",
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("root", sa.LargeBinary, nullable=False),
+        sa.Column("note", sa.LargeBinary, nullable=False),
+        sa.Column("accepted_time", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("origin", name="pk_former_known_log"),
+    )

@@ -1,0 +1,271 @@
+"""Fetch back: a node that was restored from an old copy asks the others for what it lost, until it has all they hold.
+
+Of each other member, in this order, and each step again until it succeeds:
+
+1. It tells the largest checkpoints it holds of the third members' logs. One that is larger than what is known here may
+   have been cosigned by this node before: until that log has proven that it leads there, it is not cosigned
+   (`witness.cosigning`), so that no witness ever vouches for two histories.
+2. It gives back what it handed over and has our receipts of: taken as if it were delivered now, with the same checks.
+3. It gives back what we had released to it and it answered (`give_back`, `regained`).
+
+What an erasure request among it names is erased as ever, also where it comes back after the request. Every page is
+committed with how far the recovery has come; a crash in between has the page given once more, and what is there already
+is passed over.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from paiza.v1 import recovery_pb2
+from paiza_node.context import Context
+from paiza_node.courier import Courier
+from paiza_node.errors import NodeStopped
+from paiza_node.growth import record_fork
+from paiza_node.ledger import Pen
+from paiza_node.model import RecoveredEntry
+from paiza_node.receive import MAX_DISPATCHES, Receive
+from paiza_node.recovery.give_back import MAX_CHECKPOINTS
+from paiza_node.recovery.progress import SETTING, SIDES, Place, Progress
+from paiza_node.recovery.regained import Lost, Regained, Regains, recovered
+from paiza_register import Member, Register
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import fork_proofs, receipts
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.notes import VerifierKey
+
+FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
+LONGEST_PAUSE_SECONDS: Final = 30.0  # a member that is back is asked within this time
+
+Hold = Callable[[set[str] | None], None]
+"""Takes the members whose logs are not to be cosigned; None for all."""
+
+log = structlog.get_logger("paiza.recovery")
+
+
+class FetchBack:
+    """The duty of a restored node. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        couriers: Callable[[], Mapping[str, Courier]],
+        receive: Receive,
+        regains: Regains,
+        hold: Hold,
+    ) -> None:
+        """Take what the duty needs; begin with what is left to do, and have nothing cosigned that is not known."""
+        self._context = context
+        self._couriers = couriers
+        self._receive = receive
+        self._regains = regains
+        self._hold = hold
+        with context.store.reads() as reads:
+            self.progress = Progress.from_bytes(reads.setting(SETTING))
+        self._hold(self.progress.held())
+
+    async def run(self) -> None:
+        """Go round after round until nothing is awaited; where nothing was lost there is nothing to do."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self.progress.done:
+            before = self.progress.to_bytes()
+            await self._round()
+            if self.progress.to_bytes() != before:
+                pause = FIRST_PAUSE_SECONDS
+                continue
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        await asyncio.Event().wait()  # a duty lives as long as the node
+
+    async def _round(self) -> None:
+        with suppress(Unavailable):  # an expired register names nobody
+            self.progress.keep_only({each.id for each in self._context.registers.current.active_members()})
+        couriers = self._couriers()
+        for member in sorted(self.progress.unheard & couriers.keys()):
+            await self._try(self._hear, couriers[member])
+        for member in sorted(self.progress.doubted.keys() & couriers.keys()):
+            await self._try(self._settle, couriers[member])
+        for member in sorted(self.progress.awaited.keys() & couriers.keys()):
+            await self._try(self._fetch, couriers[member])
+        self._hold(self.progress.held())
+        if self.progress.done:
+            log.info("recovered")
+
+    async def _try(self, step: Callable[[Courier], Awaitable[None]], courier: Courier) -> None:
+        """Do a step; what fails is tried again in the next round, since no member may end or block a recovery."""
+        try:
+            await step(courier)
+        except PaizaError as error:
+            log.warning("recovery_waits", peer=courier.member, reason=error.reason, detail=error.detail)
+        except NodeStopped:
+            raise
+        except Exception:  # no answer of one peer may end the node
+            log.exception("recovery_failed", peer=courier.member)
+
+    async def _hear(self, courier: Courier) -> None:
+        """Step 1: hear which checkpoints a member holds of third logs."""
+        response = await courier.standing()
+        context, doubted = self._context, {member: list(notes) for member, notes in self.progress.doubted.items()}
+        owners = {each.log_keys[-1].origin: each for each in context.registers.current.members.values()}
+        for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
+            try:
+                owner = owners[fork_proofs.read_origin(note)]
+                checkpoint = context.logs.verify(owner, note)
+            except (PaizaError, KeyError):  # of a log that was left behind, or not signed by it: nobody cosigns that
+                continue
+            if owner.id == context.member or checkpoint.size <= context.logs.size(owner.id):
+                continue
+            notes = doubted.setdefault(owner.id, [])
+            if checkpoint.note not in notes:
+                notes.append(checkpoint.note)
+        self.progress.doubted = doubted
+        self.progress.unheard.discard(courier.member)
+        await self._context.ledger.commit(self._note)
+
+    async def _settle(self, courier: Courier) -> None:
+        """Step 1: have a log prove that it leads to every larger checkpoint others hold of it, one after the other."""
+        context, owner = self._context, self._context.registers.current.active_member(courier.member)
+        for note in sorted(self.progress.doubted[courier.member], key=_size):
+            checkpoint = context.logs.verify(owner, note)
+            base = context.logs.link(owner.id)
+            if checkpoint.size > base.size:
+                proof = await courier.grown([base.size, checkpoint.size])
+                try:
+                    context.logs.reconcile(owner, base, [checkpoint], proof)
+                except Rejected:  # it is forked, which a person decides on: it is not cosigned any more
+                    await record_fork(context.ledger, context.logs)
+                    break
+        del self.progress.doubted[courier.member]
+        known = context.logs.to_store(owner.id, context.logs.link(owner.id))
+
+        def work(pen: Pen) -> None:
+            if known.note:
+                pen.tx.put_known_log(known)
+            self._note(pen)
+
+        await context.ledger.commit(work)
+
+    async def _fetch(self, courier: Courier) -> None:
+        """Steps 2 and 3: take page after page of what a member gives back."""
+        while (place := self.progress.awaited.get(courier.member)) is not None:
+            origin, own_size = self.progress.lost[place.log]
+            request = recovery_pb2.GiveBackRequest(
+                side=place.side, own_size=own_size, from_index=place.from_index, origin=origin
+            )
+            page, checkpoint = await courier.give_back(request)
+            if page.next_index and page.next_index <= place.from_index:
+                raise Unavailable("unexpected_answer", f"{courier.member} gives the same page again")
+            if len(page.items) > MAX_DISPATCHES:
+                raise Unavailable("unexpected_answer", f"{courier.member} gives more than a page")
+            take = self._take_received if place.side == SIDES[0] else self._take_released
+            count = await take(courier.member, page.items, checkpoint, place, page.next_index)
+            log.info("given_back", peer=courier.member, side=int(place.side), items=len(page.items), new=count)
+
+    async def _take_received(
+        self,
+        peer: str,
+        items: Sequence[recovery_pb2.GivenBack],
+        checkpoint: VerifiedCheckpoint,
+        place: Place,
+        next_index: int,
+    ) -> int:
+        """Take messages that the peer handed over before: they are received anew, and their lost receipts kept."""
+        member = self._context.registers.current.active_member(peer)
+        dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
+        if dispatches:
+            await self._receive.take(member, dispatches, checkpoint)
+        lost = [found for item in items if (found := self._lost(member, place, item)) is not None]
+        return await self._commit(lost, [], peer, checkpoint, next_index)
+
+    async def _take_released(
+        self,
+        peer: str,
+        items: Sequence[recovery_pb2.GivenBack],
+        checkpoint: VerifiedCheckpoint,
+        place: Place,
+        next_index: int,
+    ) -> int:
+        """Take messages of ours that the peer answered: they are released as they were, and settled by its answer."""
+        member = self._context.registers.current.active_member(peer)
+        lost: list[Lost] = []
+        regained: list[Regained] = []
+        for item in items:
+            found = self._lost(member, place, item)
+            if found is None:
+                continue
+            lost.append(found)
+            try:
+                whole = await asyncio.to_thread(self._regains.check, item, found, peer, checkpoint)
+            except PaizaError as error:
+                log.warning("not_regained", peer=peer, reason=error.reason, detail=error.detail)
+                continue
+            if whole is not None:
+                regained.append(whole)
+        return await self._commit(lost, regained, peer, checkpoint, next_index)
+
+    def _lost(self, peer: Member, place: Place, item: recovery_pb2.GivenBack) -> Lost | None:
+        """Check that what is given back is an entry of our lost log about that member; None where it does not hold."""
+        try:
+            origin, own_size = self.progress.lost[place.log]
+            key = VerifierKey.from_vkey(own_member(self._context).log_key(origin).vkey)
+            proven_to = checkpoints.verify(item.lost.checkpoint, [key], origin)
+            entry = receipts.verify_entry(item.lost.proven, proven_to)
+            if entry.entry.counterpart != peer.id or entry.index < own_size:
+                raise Rejected("bad_proof", "the entry is of another member, or not lost")
+        except PaizaError as error:
+            log.warning("not_given_back", peer=peer.id, reason=error.reason, detail=error.detail)
+            return None
+        row = RecoveredEntry(
+            origin=origin,
+            index=entry.index,
+            counterpart=peer.id,
+            digest=entry.entry.message_digest,
+            entry=entry.raw,
+            hashes=b"".join(item.lost.proven.inclusion_hashes),
+            checkpoint=item.lost.checkpoint,
+        )
+        return Lost(row, entry)
+
+    async def _commit(
+        self,
+        lost: Sequence[Lost],
+        regained: Sequence[Regained],
+        peer: str,
+        checkpoint: VerifiedCheckpoint,
+        next_index: int,
+    ) -> int:
+        context = self._context
+        known = context.logs.to_store(peer, checkpoint)
+        after = Progress.from_bytes(self.progress.to_bytes())
+        after.took(peer, next_index)
+
+        def work(pen: Pen) -> int:
+            pen.tx.put_known_log(known)
+            self._regains.write(pen, regained, peer)
+            count = recovered(pen, lost, context.node_id)
+            pen.tx.put_setting(SETTING, after.to_bytes())
+            return count
+
+        committed = await context.ledger.commit(work)
+        self.progress = after
+        self._regains.tell(regained)
+        return committed.result
+
+    def _note(self, pen: Pen) -> None:
+        pen.tx.put_setting(SETTING, self.progress.to_bytes())
+
+
+def own_member(context: Context) -> Member:
+    """Give what the register says of ourselves."""
+    register: Register = context.registers.current
+    return register.member(context.member)
+
+
+def _size(note: bytes) -> int:
+    """Read what a note that was verified says of its size."""
+    return int(note.split(b"\n", 2)[1])

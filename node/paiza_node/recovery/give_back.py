@@ -1,0 +1,186 @@
+"""Give back: another member lost part of its log, and asks what this node holds of it.
+
+A member that restored an old copy has lost entries that it had already proven to us: its receipts of what we handed
+over, and its releases of what we received. Both are kept here with their proofs. It is given the messages again, with
+the very entries it lost, page by page in their order.
+
+Nothing is given that the caller did not have before: what we handed over was its to receive, and what it released is
+its own. What was erased since is not given: the lost entry goes alone.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import structlog
+
+from paiza.v1 import log_pb2, recovery_pb2
+from paiza_node.context import Context
+from paiza_node.courier import MAX_BATCH_BYTES
+from paiza_node.growth import claim
+from paiza_node.model import DeliveryRow, ForeignProof, MessageState, Outgoing, Passing, ProofKind, StoredEntry
+from paiza_node.passing.forward import pack
+from paiza_node.ports import Reads
+from paiza_node.proofs import foreign_proof
+from paiza_node.rewrap import rewrap
+from paiza_register import Member
+from paiza_wire import message as wire
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Rejected
+
+MAX_ITEMS: Final = 256  # of one page: they are taken in one commit
+MAX_CHECKPOINTS: Final = 64  # of the answer to GetStanding: one of each member of the largest federation
+
+log = structlog.get_logger("paiza.recovery")
+
+
+class GiveBack:
+    """The verbs of what is held of other members' logs."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verbs need."""
+        self._context = context
+        self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
+
+    async def standing(
+        self, member: Member, request: recovery_pb2.GetStandingRequest
+    ) -> recovery_pb2.GetStandingResponse:
+        """Tell a member the largest checkpoints held: of each of its logs, former ones first, and of the others'."""
+        context = self._context
+        if len(request.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "register_version is not 32 bytes long")
+        context.registers.heard_of(request.register_version)
+        own, others = await asyncio.to_thread(self._held, member.id)
+        return recovery_pb2.GetStandingResponse(
+            register_version=context.registers.version,
+            own_checkpoints=own,
+            other_checkpoints=others[:MAX_CHECKPOINTS],
+        )
+
+    def _held(self, member: str) -> tuple[list[bytes], list[bytes]]:
+        logs = self._context.logs
+        with self._context.store.reads() as reads:
+            own = [known.note for known in reads.former_known_logs(member)]
+            stored = reads.known_logs()
+        # The store may be behind memory, where nothing was committed since, and ahead of it, where the register names
+        # a newer log than the one that is known.
+        notes = {known.note for known in stored.values() if known.member == member} | {logs.largest_note(member)}
+        own += sorted(notes - {b""} - set(own), key=_size_told)
+        others = [logs.note(other) or known.note for other, known in sorted(stored.items()) if other != member]
+        return own, others
+
+    async def __call__(self, member: Member, request: recovery_pb2.GiveBackRequest) -> recovery_pb2.GiveBackResponse:
+        """Give a page back.
+
+        1. The question is well formed, knows no more of our log than there is, and is about a log of the caller's own
+           that it has left behind.
+        2. Of that log, what stood from the index on that the caller still has is given in its order.
+        """
+        context = self._context
+        # 1.
+        checkpoint = context.ledger.checkpoint
+        if len(request.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "register_version is not 32 bytes long")
+        context.registers.heard_of(request.register_version)
+        if request.known_size > checkpoint.size:
+            raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
+        if request.side not in (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED):
+            raise Rejected("malformed", "the side is not set")
+        if request.origin not in {key.origin for key in member.log_keys[:-1]}:
+            raise Rejected("unknown_log", f"{request.origin!r} is no log that {member.id} has left behind")
+        # 2.
+        async with self._one:
+            items, next_index = await asyncio.to_thread(self._page, member, request, checkpoint)
+        log.info("gave_back", peer=member.id, origin=request.origin, items=len(items))
+        return recovery_pb2.GiveBackResponse(
+            growth=claim(context.ledger, checkpoint, request.known_size, context.logs.size(member.id)),
+            items=items,
+            next_index=next_index,
+        )
+
+    def _page(
+        self, member: Member, request: recovery_pb2.GiveBackRequest, checkpoint: VerifiedCheckpoint
+    ) -> tuple[list[recovery_pb2.GivenBack], int]:
+        received = request.side == recovery_pb2.GIVE_BACK_SIDE_RECEIVED
+        kind = ProofKind.ANSWER if received else ProofKind.RELEASED
+        first = max(request.own_size, request.from_index)
+        items: list[recovery_pb2.GivenBack] = []
+        room = MAX_BATCH_BYTES
+        with self._context.store.reads() as reads:
+            lost = reads.lost_entries(member.id, kind, request.origin, first, MAX_ITEMS + 1)
+            given = (
+                self._received(reads, member.id, lost, checkpoint)
+                if received
+                else self._released(reads, lost, checkpoint)
+            )
+            for proof, item in zip(lost[:MAX_ITEMS], given, strict=False):
+                room -= item.ByteSize()
+                if items and room < 0:
+                    return items, proof.index
+                items.append(item)
+        return items, lost[MAX_ITEMS].index if len(lost) > MAX_ITEMS else 0
+
+    def _received(
+        self, reads: Reads, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+    ) -> Iterator[recovery_pb2.GivenBack]:
+        """Give what we handed over to the caller, as it is handed over now."""
+        for proof in lost:
+            item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
+            row, deliveries = reads.message(proof.digest), reads.deliveries_of(proof.digest)
+            body = None if row is None else reads.body(row.seq)
+            handed = [each for each in deliveries if each.recipient == caller and each.passing != Passing.NOTICE]
+            if body is not None and handed and handed[0].released_index < checkpoint.size:
+                self._add_dispatch(item, handed[0], body, caller, reads, checkpoint)
+            yield item
+
+    def _add_dispatch(
+        self,
+        item: recovery_pb2.GivenBack,
+        delivery: DeliveryRow,
+        body: bytes,
+        caller: str,
+        reads: Reads,
+        checkpoint: VerifiedCheckpoint,
+    ) -> None:
+        context = self._context
+        (entry,) = reads.entries_at([delivery.released_index])
+        released = self._proven(entry, checkpoint.size)
+        if delivery.passing == Passing.PASSED_ON:
+            outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.passing)
+            item.dispatch.CopyFrom(pack(context, outgoing, released, caller))
+            return
+        try:
+            body = rewrap(
+                body,
+                caller,
+                own_keys=context.own_keys,
+                register=context.registers.current,
+                now=context.clock(),
+            )
+        except PaizaError as error:  # its wraps of then may still do
+            log.warning("not_wrapped", peer=caller, reason=error.reason, detail=error.detail)
+        item.dispatch.message = body
+        item.dispatch.released.CopyFrom(released)
+
+    def _released(
+        self, reads: Reads, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+    ) -> Iterator[recovery_pb2.GivenBack]:
+        """Give what the caller had released to us, with our answer."""
+        answers = reads.answers([proof.digest for proof in lost])
+        for proof in lost:
+            item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
+            row, answer = reads.message(proof.digest), answers.get(proof.digest)
+            if row is not None and row.state is MessageState.RECEIVED:
+                item.dispatch.message = reads.body(row.seq) or b""
+            if answer is not None and answer.index < checkpoint.size:
+                item.answer.CopyFrom(self._proven(answer, checkpoint.size))
+            yield item
+
+    def _proven(self, entry: StoredEntry, size: int) -> log_pb2.ProvenEntry:
+        (hashes,) = self._context.ledger.prove([entry.index], size)
+        return log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
+
+
+def _size_told(note: bytes) -> int:
+    """Read what a note that was verified says of its size."""
+    return int(note.split(b"\n", 2)[1])

@@ -1,0 +1,102 @@
+"""How far a recovery has come: what is still awaited from whom. Kept in the database, so that a restart goes on."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from paiza.v1 import recovery_pb2
+
+SETTING: Final = "recovery"
+SIDES: Final = (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next page of what a member gives back begins: of which lost log, on which side, at which index."""
+
+    log: int = 0
+    side: recovery_pb2.GiveBackSide.ValueType = SIDES[0]
+    from_index: int = 0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a restored node still has to do.
+
+    ``lost``: the logs of which something was lost, and how many entries of each are left; empty where nothing was.
+    ``unheard``: members not asked yet which checkpoints they hold. ``doubted``: by member, larger notes of its log than
+    are known, which it has not proven yet. ``awaited``: by member, where the next page of what it gives back begins.
+    """
+
+    lost: list[tuple[str, int]] = field(default_factory=list)
+    unheard: set[str] = field(default_factory=set)
+    doubted: dict[str, list[bytes]] = field(default_factory=dict)
+    awaited: dict[str, Place] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, members: Iterable[str], lost: Iterable[tuple[str, int]] = ()) -> "Progress":
+        """Begin a recovery: what the members hold of these logs is awaited, where there are any."""
+        named, logs = set(members), list(lost)
+        return cls(logs, named, {}, {member: Place() for member in named} if logs else {})
+
+    @property
+    def done(self) -> bool:
+        """Say whether nothing is awaited any more."""
+        return not (self.unheard or self.doubted or self.awaited)
+
+    @property
+    def members(self) -> set[str]:
+        """Name the members something is awaited from."""
+        return {*self.unheard, *self.doubted, *self.awaited}
+
+    def held(self) -> set[str] | None:
+        """Name the members whose logs are not to be cosigned, since what was cosigned is not known; None for all."""
+        return None if self.unheard else set(self.doubted)
+
+    def keep_only(self, members: set[str]) -> None:
+        """Await nothing from members that have left."""
+        self.unheard &= members
+        self.doubted = {member: notes for member, notes in self.doubted.items() if member in members}
+        self.awaited = {member: place for member, place in self.awaited.items() if member in members}
+
+    def took(self, member: str, next_index: int) -> None:
+        """Take note that a page was taken: the next begins there, or at the end on the next side or log."""
+        place = self.awaited[member]
+        if next_index:
+            self.awaited[member] = Place(place.log, place.side, next_index)
+        elif place.side == SIDES[0]:
+            self.awaited[member] = Place(place.log, SIDES[1])
+        elif place.log + 1 < len(self.lost):
+            self.awaited[member] = Place(place.log + 1)
+        else:
+            del self.awaited[member]
+
+    def to_bytes(self) -> bytes:
+        """Write it down."""
+        values = {
+            "lost": self.lost,
+            "unheard": sorted(self.unheard),
+            "doubted": {member: [b64encode(note).decode() for note in notes] for member, notes in self.doubted.items()},
+            "awaited": {
+                member: [place.log, int(place.side), place.from_index] for member, place in self.awaited.items()
+            },
+        }
+        return json.dumps(values, sort_keys=True).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes | None) -> "Progress":
+        """Read what was written; of nothing, nothing is awaited."""
+        if data is None:
+            return cls()
+        values = json.loads(data)
+        return cls(
+            [(origin, size) for origin, size in values["lost"]],
+            set(values["unheard"]),
+            {member: [b64decode(note) for note in notes] for member, notes in values["doubted"].items()},
+            {
+                member: Place(number, SIDES[SIDES.index(side)], index)
+                for member, (number, side, index) in values["awaited"].items()
+            },
+        )

@@ -1,0 +1,254 @@
+"""Regained: messages of our own that a recipient's node gave back, with the answer it had given.
+
+They are released once more in the log that goes on: under the names of those who signed them, to every recipient of the
+header, since the releases to others are lost too. To the member that gave them back they are settled by its answer; to
+the others they are delivered, and whoever had them before answers with the entry of then.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from paiza.v1 import log_pb2, officer_pb2, recovery_pb2
+from paiza_node.context import Context
+from paiza_node.desks.need_to_know import Desks
+from paiza_node.erasing import requests
+from paiza_node.ledger import Pen
+from paiza_node.model import (
+    ApprovalState,
+    DeliveryRow,
+    ForeignProof,
+    MessageRow,
+    MessageState,
+    Officer,
+    ProofKind,
+    RecoveredEntry,
+    Settlement,
+)
+from paiza_node.passing import taking_back
+from paiza_node.workflows import precedence
+from paiza_node.workflows.steps import is_step
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
+from paiza_wire.receipts import VerifiedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A lost entry of an earlier log of ours, as it was given back and verified."""
+
+    row: RecoveredEntry
+    entry: VerifiedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Regained:
+    """A message of ours with its lost release to a member, and that member's answer."""
+
+    message: VerifiedMessage
+    raw: bytes
+    lost: Lost
+    answer: VerifiedEntry
+    hashes: bytes
+
+
+def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
+    """Log and keep what was given back, but for what was before; gives how much was new."""
+    by_origin: dict[str, list[int]] = {}
+    for each in lost:
+        by_origin.setdefault(each.row.origin, []).append(each.row.index)
+    known = {(origin, at) for origin, ats in by_origin.items() for at in pen.tx.recovered_entries(origin, ats)}
+    rows: list[RecoveredEntry] = []
+    for each in lost:
+        row = each.row
+        if (row.origin, row.index) in known:
+            continue
+        known.add((row.origin, row.index))
+        index = pen.append(
+            log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_RECOVERED,
+                actor=actor,
+                counterpart=row.counterpart,
+                message_digest=row.digest,
+                evidence_sha256=receipts.evidence_digest(row.entry, row.checkpoint),
+            )
+        )
+        rows.append(
+            RecoveredEntry(
+                row.origin, row.index, row.counterpart, row.digest, row.entry, row.hashes, row.checkpoint, index
+            )
+        )
+    pen.tx.add_recovered(rows)
+    return len(rows)
+
+
+class Regains:
+    """Checks messages of ours that are given back, and writes them as released."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        officers: Callable[[], dict[str, Officer]],
+        desks: Desks,
+        delivery_life: timedelta,
+        moved: Callable[[Collection[bytes]], None],
+        wake: Callable[[Iterable[str]], None],
+    ) -> None:
+        """Take what it needs; ``moved`` hears of threads whose workflow got a step, ``wake`` of deliveries."""
+        self._context = context
+        self._officers = officers
+        self._desks = desks
+        self._life = delivery_life
+        self._moved = moved
+        self._wake = wake
+
+    def check(
+        self, item: recovery_pb2.GivenBack, lost: Lost, peer: str, checkpoint: VerifiedCheckpoint
+    ) -> Regained | None:
+        """Check a message that is given back; None where its content is not there any more.
+
+        1. It verifies, by the register of its release, at the time of it.
+        2. Its author is us, and the lost entry is its release to that member, by its signers.
+        3. The answer is that member's, proven to its log.
+        """
+        if not item.dispatch.message:
+            return None
+        context = self._context
+        # 1.
+        register = context.registers.archived(lost.entry.entry.register_version)
+        message = wire.verify(item.dispatch.message, register.certificate_verifier(), at=lost.entry.time)
+        # 2.
+        if message.header.author != context.member:
+            raise Rejected("wrong_member", "the message is not of ours")
+        receipts.check_released(lost.entry.entry, message, peer)
+        # 3.
+        answer = receipts.verify_entry(item.answer, checkpoint)
+        receipts.check_answer(answer.entry, message.digest, context.member)
+        return Regained(message, item.dispatch.message, lost, answer, b"".join(item.answer.inclusion_hashes))
+
+    def write(self, pen: Pen, regained: Sequence[Regained], peer: str) -> None:
+        """Write them as released, and settle what went to that member; runs in the ledger's transaction."""
+        ids = [each.message.header.message_id for each in regained]
+        known = pen.tx.claimed(self._context.member, ids)
+        names = pen.tx.thread_names({each.message.header.thread_id for each in regained})
+        for each in regained:
+            held = known.get(each.message.header.message_id)
+            if held is None:
+                self._release(pen, each, names)
+                known[each.message.header.message_id] = each.message.digest
+            elif held != each.message.digest:
+                continue  # the id was used again since: what the peer holds stands as RECOVERED
+            self._settle(pen, each, peer)
+
+    def tell(self, regained: Sequence[Regained]) -> None:
+        """Tell those who wait for messages."""
+        self._context.news.publish({each.message.digest for each in regained})
+        self._moved({each.message.header.thread_id for each in regained if is_step(each.message.header.kind)})
+        self._wake({recipient.member for each in regained for recipient in each.message.header.recipients})
+
+    def _release(self, pen: Pen, each: Regained, names: dict[bytes, str]) -> None:
+        message, header = each.message, each.message.header
+        then = each.lost.entry.entry
+        opens_thread = header.thread_id == header.message_id
+        if opens_thread:
+            names[header.thread_id] = then.thread_name
+        self._approve(pen, message)
+        seq = pen.next_message_seq()
+        deliveries: list[DeliveryRow] = []
+        for recipient in header.recipients:
+            index = pen.append(
+                log_pb2.LogEntry(
+                    event=log_pb2.LOG_EVENT_RELEASED,
+                    actor=then.actor,
+                    counterpart=recipient.member,
+                    message_digest=message.digest,
+                    signers=then.signers,
+                    thread_name=then.thread_name if opens_thread else "",
+                )
+            )
+            deliveries.append(
+                DeliveryRow(
+                    id=pen.next_delivery_id(),
+                    message_seq=seq,
+                    digest=message.digest,
+                    recipient=recipient.member,
+                    urgency=precedence.urgency_of(header),
+                    released_index=index,
+                    released_time=pen.now,
+                    expires_time=pen.now + self._life,
+                    next_attempt_time=pen.now,
+                )
+            )
+        row = MessageRow(
+            seq=seq,
+            digest=message.digest,
+            author=header.author,
+            message_id=header.message_id,
+            thread_id=header.thread_id,
+            thread_name=names.get(header.thread_id, ""),
+            kind=header.kind,
+            urgency=header.urgency,
+            state=MessageState.RELEASED,
+            header=message.signed.header,
+            stored_time=pen.now,
+            signed=each.raw,
+            parents=tuple(header.parent_digests),
+        )
+        officer = self._officers().get(then.actor)
+        rows = [row] if officer is None else self._desks.sent(officer, [row])
+        pen.tx.add_messages(rows)
+        if len(header.required_signers) > 1:
+            pen.tx.add_readers([(signer.id, seq) for signer in header.required_signers])
+        pen.tx.add_deliveries(deliveries)
+        taking_back.note_released(pen, then.actor, rows)
+        requests.note_released(pen, self._context.member, self._context.node_id, rows)
+
+    def _approve(self, pen: Pen, message: VerifiedMessage) -> None:
+        """End the waiting of a message for other officers: all have signed, as their signatures show."""
+        approval = pen.tx.approval(message.digest)
+        if approval is None or approval.state is not ApprovalState.WAITING:
+            return
+        for signer in receipts.logged_signers(message):
+            if signer.id in approval.missing:
+                entry = log_pb2.LogEntry(
+                    event=log_pb2.LOG_EVENT_APPROVED,
+                    actor=signer.id,
+                    message_digest=message.digest,
+                    signers=[signer],
+                )
+                pen.append(entry)
+        pen.tx.end_approval(message.digest, ApprovalState.RELEASED)
+
+    def _settle(self, pen: Pen, each: Regained, peer: str) -> None:
+        digest, answer = each.message.digest, each.answer
+        received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
+        state = officer_pb2.DELIVERY_STATE_DELIVERED if received else officer_pb2.DELIVERY_STATE_REFUSED
+        waiting = [delivery for delivery in pen.tx.deliveries_of(digest) if delivery.recipient == peer]
+        ended = pen.tx.settle([Settlement(row.id, state, answer.entry.reason) for row in waiting], pen.now)
+        if not ended:  # it was settled by a courier meanwhile
+            return
+        pen.append(
+            log_pb2.LogEntry(
+                event=log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED,
+                actor=self._context.node_id,
+                counterpart=peer,
+                message_digest=digest,
+                reason=answer.entry.reason,
+                evidence_sha256=receipts.evidence_digest(answer.raw, answer.checkpoint.note),
+            )
+        )
+        proof = ForeignProof(
+            digest=digest,
+            member=peer,
+            kind=ProofKind.ANSWER,
+            entry=answer.raw,
+            index=answer.index,
+            hashes=each.hashes,
+            checkpoint=answer.checkpoint.note,
+            register_version=pen.register_version,
+        )
+        pen.tx.add_proofs([proof])

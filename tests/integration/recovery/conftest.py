@@ -1,0 +1,124 @@
+"""A federation of three whose node of kaz is lost and restored, on both databases."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza_node.__main__ import run
+from paiza_trust.__main__ import main as trust
+from tests.federation import Federation
+from tests.integration.node.conftest import SECONDS, delivered, send
+from tests.officer import Officer
+from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+
+MEMBERS = ("kaz", "tjk", "uzb")
+CUSTODIANS = [f"custodian-{member}-{kind}" for member in MEMBERS for kind in ("p256", "mldsa44")]
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """Give a PostgreSQL server of our own, or skip where there is none."""
+    try:
+        server = PostgreSQL.start()
+    except PostgreSQLMissingError as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+@dataclass
+class Drill:
+    """The federation, and how its operators and custodians act."""
+
+    federation: Federation
+    capsys: pytest.CaptureFixture[str]
+    postgresql: PostgreSQL | None
+    sent: dict[str, list[bytes]] = field(default_factory=lambda: {member: [] for member in MEMBERS})
+
+    @property
+    def config(self) -> str:
+        """The configuration of the node that is lost."""
+        return str(self.federation.node("kaz").config)
+
+    def command(self, *arguments: object) -> tuple[int, dict[str, Any]]:
+        """Run an operator's command with --json; gives its exit code and what it printed."""
+        self.capsys.readouterr()
+        code = run([*map(str, arguments), "--json"])
+        out, err = self.capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, json.loads((out or err).splitlines()[-1])
+
+    def kaz(self, *arguments: object) -> tuple[int, dict[str, Any]]:
+        """Run an operator's command of the node that is lost."""
+        return self.command(*arguments, "--config", self.config)
+
+    def exchange(self, author: str, recipients: list[str], count: int) -> list[bytes]:
+        """Have messages sent and delivered."""
+        officer = Officer(self.federation.folder, f"{author}-liaison")
+        digests = asyncio.run(send(officer, recipients, count))
+        asyncio.run(delivered(officer, digests))
+        self.sent[author] += digests
+        return digests
+
+    def listed(self, member: str, box: officer_pb2.Box.ValueType) -> dict[bytes, officer_pb2.MessageInfo]:
+        """Give what an officer of a member sees in a box, by digest."""
+
+        async def ask() -> dict[bytes, officer_pb2.MessageInfo]:
+            officer = Officer(self.federation.folder, f"{member}-duty")
+            async with officer.channel() as channel:
+                request = officer_pb2.ListMessagesRequest(box=box, page_size=100)
+                answer = await officer_pb2_grpc.OfficerServiceStub(channel).ListMessages(request, timeout=SECONDS)
+            return {each.message_digest: each for each in answer.messages}
+
+        return asyncio.run(ask())
+
+    def lose(self) -> Path:
+        """Lose the node: it is killed, and its data and database are gone (kept aside, as an operator should)."""
+        node = self.federation.node("kaz")
+        node.kill()
+        aside = node.data.with_name("lost")
+        node.data.rename(aside)
+        if self.postgresql is not None:
+            node.configure(database=self.postgresql.create_database("restored"))
+        return aside
+
+    def admit(self, vkey: str) -> None:
+        """Have the custodians admit a new log of kaz, and publish it."""
+        folder, proposal = self.federation.folder, self.federation.folder / "proposal.json"
+        for arguments in (
+            ["prepare", folder, "kaz", "--vkey", vkey, "-o", proposal],
+            ["sign", folder, proposal, *(f"--key={folder}/register-keys/{name}.pem" for name in CUSTODIANS[:4])],
+            ["publish", folder, proposal],
+        ):
+            with pytest.raises(SystemExit) as ended:
+                trust(["log", *map(str, arguments)])
+            assert ended.value.code == 0, self.capsys.readouterr().err
+
+    def recovered(self) -> None:
+        """Return when the node awaits nothing from anybody."""
+        deadline = time.monotonic() + SECONDS
+        while awaited := self.federation.node("kaz").status().awaited_from:
+            assert time.monotonic() < deadline, f"still recovering from {awaited}"
+            time.sleep(0.05)  # what is asked for is seen from outside only by asking
+
+    def verify_all(self) -> None:
+        """Have every node verify everything."""
+        for node in self.federation.nodes.values():
+            code, told = self.command("verify", "--config", node.config)
+            assert code == 0, [part for part in told["parts"] if not part["holds"]]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def drill(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Drill]:
+    """Start three nodes, that of kaz on the database asked for."""
+    server = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    databases = {} if server is None else {"kaz": server.create_database("drill")}
+    with Federation.create(tmp_path / "f", list(MEMBERS), databases=databases) as federation:
+        federation.start()
+        yield Drill(federation, capsys, server)

@@ -1,0 +1,152 @@
+"""The drill: a backup, more messages both ways, the node lost, restored, recovered from the others."""
+
+import shutil
+import time
+from hashlib import sha256
+from pathlib import Path
+
+from paiza.v1 import log_pb2, officer_pb2
+from paiza_node.config import load
+from paiza_node.recovery import container
+from paiza_node.store import schema
+from paiza_node.store.copying import copy_in
+from paiza_node.store.scan import open_scan
+from tests.integration.node.conftest import SECONDS
+from tests.integration.recovery.conftest import Drill
+
+DELIVERED = {officer_pb2.DELIVERY_STATE_DELIVERED}
+
+
+def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
+    """What the others hold comes back with its proofs, under a log that was admitted; no second history is signed."""
+    file = tmp_path / "kaz.backup"
+    drill.exchange("kaz", ["tjk", "uzb"], 3)
+    drill.exchange("tjk", ["kaz"], 2)
+    code, told = drill.kaz("backup", file)
+    assert code == 0, told
+    drill.exchange("kaz", ["tjk", "uzb"], 3)
+    drill.exchange("kaz", ["uzb"], 2)
+    drill.exchange("tjk", ["kaz"], 2)
+    drill.exchange("uzb", ["kaz", "tjk"], 3)
+    drill.lose()
+    # The members hold more than the backup: nothing is put in place before the new log is admitted.
+    code, told = drill.kaz("restore", file)
+    assert (code, told["reason"]) == (3, "log_continues")
+    assert not (drill.federation.node("kaz").data / "paiza.db").exists()
+    drill.admit(told["remedy"].split("with the key ")[1].split()[0])
+    code, told = drill.kaz("restore", file)
+    assert code == 0, told
+    assert told["origin"].endswith("/log/2")
+    assert [each["origin"][-1] for each in told["lost"]] == ["1"]
+    assert told["lost"][0]["entries"] >= 3 * 2 + 2 + 2 + 3
+    code, told = drill.kaz("verify")
+    assert code == 0, told
+    drill.federation.start("kaz")
+    drill.recovered()
+    sent = drill.listed("kaz", officer_pb2.BOX_SENT)
+    assert set(sent) == set(drill.sent["kaz"])
+    received = drill.listed("kaz", officer_pb2.BOX_INBOX)
+    assert set(received) == {*drill.sent["tjk"], *drill.sent["uzb"]}
+    # New messages go both ways, and whatever was still on its way is settled.
+    drill.exchange("kaz", ["tjk", "uzb"], 1)
+    drill.exchange("uzb", ["kaz"], 1)
+    for message in drill.listed("kaz", officer_pb2.BOX_SENT).values():
+        assert {each.state for each in message.deliveries} == DELIVERED
+    drill.verify_all()
+    _one_history(drill, 2)
+    # The first entry says what it goes on from, and everything that was given back stands in the log.
+    with open_scan(load(Path(drill.config)).database) as scan:
+        (former,) = scan.former_logs()
+        entries = [
+            log_pb2.LogEntry.FromString(row[1]) for rows in scan.log_entries(0, scan.head().size) for row in rows
+        ]
+    assert entries[0].event == log_pb2.LOG_EVENT_LOG_CONTINUED
+    assert entries[0].evidence_sha256 == sha256(former.largest_note).digest()
+    given_back = [entry for entry in entries if entry.event == log_pb2.LOG_EVENT_RECOVERED]
+    assert len(given_back) == 3 * 2 + 2 + 2 + 3
+    # A backup of the log that goes on is one like every other.
+    code, told = drill.kaz("backup", tmp_path / "next.backup")
+    assert code == 0, told
+
+
+def _one_history(drill: Drill, origins: int) -> None:
+    """Of every size of a log of kaz that anybody holds a signed note of, there is one root."""
+    roots: dict[tuple[bytes, bytes], set[bytes]] = {}
+    for member in ("tjk", "uzb"):
+        with open_scan(load(drill.federation.node(member).config).database) as scan:
+            notes = [row.note for rows in scan.rows(schema.note) for row in rows]
+            notes += [known.note for known in (*scan.former_known_logs("kaz"), *scan.known_logs().values())]
+        for note in notes:
+            origin, size, root = note.split(b"\n")[:3]
+            if origin.startswith(b"kaz."):
+                roots.setdefault((origin, size), set()).add(root)
+    assert len({origin for origin, _ in roots}) == origins
+    assert all(len(found) == 1 for found in roots.values())
+
+
+def test_machine_put_back_finds_out(drill: Drill, tmp_path: Path) -> None:
+    """A whole data folder put back, checkpoint file and all, stops before anything is signed for who saw more."""
+    drill.exchange("kaz", ["tjk"], 1)
+    drill.federation.node("kaz").stop()
+    node = drill.federation.node("kaz")
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(node.data, snapshot, ignore=shutil.ignore_patterns("*.sock"))
+    file = tmp_path / "database.backup"
+    assert drill.kaz("backup", file)[0] == 0
+    node.start()
+    drill.exchange("kaz", ["tjk"], 2)
+    drill.exchange("uzb", ["kaz"], 1)
+    node.stop()
+    # The machine's snapshot comes back.
+    shutil.rmtree(node.data)
+    shutil.copytree(snapshot, node.data)
+    if drill.postgresql is not None:
+        node.configure(database=drill.postgresql.create_database("putback"))
+        (node.data / "checkpoint").unlink()
+        container.extract(file, tmp_path / "out")
+        copy_in(tmp_path / "out" / container.DATABASE, load(Path(drill.config)).database)
+    node.start(wait=False)
+    deadline = time.monotonic() + SECONDS
+    while node.running and time.monotonic() < deadline:
+        time.sleep(0.1)  # the process ends by itself
+    assert node.stop() == 3
+    assert "log_rolled_back" in node.log_tail()
+    assert "paiza-node restore" in node.log_tail()
+    _one_history(drill, 1)
+
+
+def test_backup_that_nobody_saw_more_of(drill: Drill, tmp_path: Path) -> None:
+    """Where the others hold no more than the backup, the old log goes on under its name, and no ceremony is needed."""
+    file = tmp_path / "kaz.backup"
+    drill.exchange("kaz", ["tjk", "uzb"], 2)
+    drill.exchange("tjk", ["kaz"], 1)
+    drill.federation.node("kaz").stop()
+    assert drill.kaz("backup", file)[0] == 0
+    drill.lose()
+    code, told = drill.kaz("restore", file)
+    assert (code, told["lost"]) == (0, [])
+    assert told["origin"].endswith("/log/1")
+    drill.federation.start("kaz")
+    drill.recovered()
+    drill.exchange("kaz", ["tjk", "uzb"], 1)
+    drill.exchange("uzb", ["kaz"], 1)
+    drill.verify_all()
+
+
+def test_member_that_is_away(drill: Drill, tmp_path: Path) -> None:
+    """A restore waits for every member, unless the operator leaves one out by name; a full place is left alone."""
+    file = tmp_path / "kaz.backup"
+    drill.exchange("kaz", ["tjk"], 1)
+    assert drill.kaz("backup", file)[0] == 0
+    drill.federation.node("kaz").stop()
+    code, told = drill.kaz("restore", file)
+    assert (code, told["reason"]) == (3, "folder_not_empty")
+    drill.lose()
+    drill.federation.node("uzb").stop()
+    code, told = drill.kaz("restore", file)
+    assert (code, told["reason"]) == (4, "members_unheard")
+    assert "uzb" in told["where"]
+    code, told = drill.kaz("restore", file, "--without", "uzb")
+    assert code in (0, 3), told
+    if code == 3:  # BACKED_UP was shown to a witness before the node stopped
+        assert told["reason"] == "log_continues"
