@@ -21,6 +21,7 @@ from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.terminal import on_terminal, print_json
 from paiza_node.cli.verified_approvals import verify_approvals
 from paiza_node.cli.verified_attachments import verify_attachments
+from paiza_node.cli.verified_earlier import verify_earlier
 from paiza_node.cli.verified_erasures import verify_erasures
 from paiza_node.cli.verified_log import Said, verify_log
 from paiza_node.cli.verified_rows import Proofs, verify_messages, verify_rows
@@ -33,6 +34,7 @@ from paiza_node.store.scan import Scan, open_scan
 
 NAMES = {
     "log": N_("log"),
+    "earlier": N_("earlier logs"),
     "rows": N_("rows"),
     "messages": N_("messages"),
     "proofs": N_("proofs"),
@@ -79,6 +81,10 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         with _part("log", head.size, quiet=quiet) as (part, step):
             verify_log(scan, register.member(config.member), note, part, said, step)
         yield part
+        if scan.former_logs():
+            with _part("earlier", head.size, quiet=quiet) as (part, step):
+                verify_earlier(scan, register.member(config.member), part, step)
+            yield part
         if said is None:
             return
         with _part("rows", _count(scan, "delivery", "answer", "opened"), quiet=quiet) as (part, step):
@@ -156,6 +162,8 @@ def _as_object(part: Part) -> dict[str, object]:
 COUNTED = {
     "entries": N_("entries"),
     "tiles": N_("tiles"),
+    "earlier logs": N_("earlier logs"),
+    "entries given back": N_("entries given back"),
     "deliveries": N_("deliveries"),
     "answers": N_("answers"),
     "openings": N_("openings"),

@@ -32,6 +32,11 @@ class Scan(SqlReads):
         super().__init__(connection)
         self._scanned = connection
 
+    @property
+    def connection(self) -> Connection:
+        """Give the connection, in its one transaction."""
+        return self._scanned
+
     def log_entries(self, first: int, size: int) -> Iterator[Rows]:
         """Give (index, entry, digest) of the entries from ``first`` on, below ``size``."""
         e = s.log_entry.c
