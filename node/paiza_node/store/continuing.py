@@ -21,11 +21,12 @@ from sqlalchemy import Column, Connection, delete, insert, select, update
 
 from paiza.v1 import log_pb2
 from paiza_node.ledger import BATCH_ID_BYTES
-from paiza_node.model import FormerLog
+from paiza_node.model import FormerLog, LogFact
 from paiza_node.store import schema as s
 from paiza_node.store.engine import parse_url, writer_engine
 from paiza_node.store.recovery import put_former_log
 from paiza_node.store.rows import from_micros, to_micros
+from paiza_node.store.sql import SqlTransaction
 from paiza_wire import merkle, receipts
 from paiza_wire.tiles import TILE_WIDTH, TileTree
 
@@ -51,6 +52,9 @@ INDICES: Final[tuple[Column[int], ...]] = (
     s.recovered_entry.c.log_index,
     s.former_log.c.first_index,
 )
+
+# Counters of duties that follow the log: each the index of the entry that is looked at next.
+CURSORS: Final = ("log_facts", "uncosigned_swept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ def _shift(connection: Connection) -> None:
         table = column.table
         connection.execute(update(table).where(column.is_not(None)).values({column: -column - 1}))
         connection.execute(update(table).where(column.is_not(None)).values({column: -column}))
+    followed = s.counter.c.name.in_(CURSORS)
+    connection.execute(update(s.counter).where(followed).values(value=s.counter.c.value + 1))
 
 
 def _write_first(connection: Connection, ended: Ended, actor: str, register_version: bytes, now: datetime) -> None:
@@ -134,6 +140,8 @@ def _write_first(connection: Connection, ended: Ended, actor: str, register_vers
     values = {"index": 0, "entry": entry.SerializeToString(deterministic=True), "digest": None}
     connection.execute(insert(s.log_entry), values)
     connection.execute(insert(s.log_text), {"index": 0, "text": text})
+    # Nobody who follows the log looks back at its beginning.
+    SqlTransaction(connection).add_facts([LogFact(0, entry.event, entry.actor, entry.counterpart)])
 
 
 def _rebuild_tree(connection: Connection) -> tuple[int, bytes]:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from paiza.v1 import log_pb2
+from paiza_node.lawful import facts
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Opened
 from paiza_node.store import open_store
 from paiza_node.store import schema as s
-from paiza_node.store.continuing import INDICES, Ended, continue_log
+from paiza_node.store.continuing import CURSORS, INDICES, Ended, continue_log
 from paiza_node.store.scan import open_scan
+from paiza_node.witness import upgrade
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import keys, merkle
 from paiza_wire.notes import SignerKey
@@ -47,6 +49,11 @@ def test_every_column_that_names_an_entry_is_known() -> None:
     }
     assert found == named | OTHERS
     assert not named & OTHERS
+
+
+def test_cursors_are_those_of_the_duties() -> None:
+    """What follows the log by its index is moved with it."""
+    assert set(CURSORS) == {facts.CURSOR, upgrade.COUNTER}
 
 
 @pytest.mark.parametrize("entries", [1, 3, TILE_WIDTH - 1, TILE_WIDTH + 2])
@@ -91,6 +98,7 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
         assert all(log_pb2.LogEntry.FromString(rows[at][1]).text_sha256 for at in texts)
         # A number that may have been given out after the copy was made is not given again.
         assert scan.counter("thread KAZ-2026") == 5 + 7 + 7
+        assert {name: scan.counter(name) for name in CURSORS} == dict.fromkeys(CURSORS, 1 + 2)
 
 
 def _write(pen: Pen, entries: int) -> None:
@@ -100,6 +108,8 @@ def _write(pen: Pen, entries: int) -> None:
         pen.tx.add_opened(Opened(bytes(32), 0, actor, index))
     if pen.size == entries:
         pen.tx.put_counter("thread KAZ-2026", 5)
+        for name in CURSORS:
+            pen.tx.put_counter(name, 1)
 
 
 def _root(leaves: list[bytes]) -> bytes:
