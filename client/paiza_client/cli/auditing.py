@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from paiza_client.session import Session
 
 COORDINATOR: Final = "coordinator"
+CONSULTED: Final = "CONSULTED"
 _FULL_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -142,7 +143,8 @@ async def _trail_of_digest(session: "Session", digest: bytes) -> tuple[str, byte
         said = Trail((), ())
     active = [each.id for each in session.register().active_members()]
     whole, silent = await session.ask_others(said, digest, active)
-    if not whole.own and not whole.foreign:
+    # That we asked before is all that some logs say.
+    if all(each.event == CONSULTED for each in (*whole.own, *whole.foreign)):
         raise Refused("unknown_id", digest.hex()[:16])
     return digest.hex(), digest, whole, silent
 

@@ -68,7 +68,7 @@ class Consult:
         for (stored, _), shown in zip(found.entries, page.entries, strict=True):
             shown.proven.entry, shown.proven.index = stored.entry, stored.index
         page.consulted.index, page.checkpoint, size = await self._log(
-            asker, consultations.entries_digest(data, page), told_entries(query), page.consulted
+            asker, consultations.entries_digest(data, page), told_entries(query), page.consulted, about(query)
         )
         proven = [*(shown.proven for shown in page.entries), page.consulted]
         hashes = await asyncio.to_thread(self._context.ledger.prove, [each.index for each in proven], size)
@@ -129,13 +129,14 @@ class Consult:
         return {member for member in self._context.registers.current.members if member != self._context.member}
 
     async def _log(
-        self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry
+        self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry, message: bytes = b""
     ) -> tuple[int, bytes, int]:
         """Log a consultation; gives the entry's index, and note and size of a checkpoint that holds it."""
         entry = log_pb2.LogEntry(
             event=log_pb2.LOG_EVENT_CONSULTED,
             actor=asker.officer,
             counterpart=asker.member,
+            message_digest=message,
             evidence_sha256=digest,
         )
 
@@ -155,6 +156,11 @@ class Consult:
         )
         await self._context.ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
         return denied
+
+
+def about(query: oversight_pb2.EntryQuery) -> bytes:
+    """Give the digest of the one message that is asked about, so that its trail tells of it; empty where none is."""
+    return query.message_digests[0] if len(query.message_digests) == 1 else b""
 
 
 def told_entries(query: oversight_pb2.EntryQuery) -> str:

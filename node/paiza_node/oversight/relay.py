@@ -16,7 +16,7 @@ from paiza.v1 import exchange_pb2, log_pb2, oversight_pb2
 from paiza_node.context import Context
 from paiza_node.growth import record_fork
 from paiza_node.model import Officer
-from paiza_node.oversight.consult import Consult, told_entries
+from paiza_node.oversight.consult import Consult, about, told_entries
 from paiza_node.ports import OverseenPeer
 from paiza_wire import consultations
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -75,7 +75,7 @@ class Relay:
         query = consultations.parse_entry_query(request.query)
         self._context.registers.current.active_member(request.member)
         # 2.
-        await self._note(officer, request.member, request.query, told_entries(query))
+        await self._note(officer, request.member, request.query, told_entries(query), about(query))
         response = await self._channels.to(request.member).list_granted_entries(
             oversight_pb2.ListGrantedEntriesRequest(query=request.query, officer_id=officer.id)
         )
@@ -122,12 +122,13 @@ class Relay:
             return oversight_pb2.SilentMember(member=member, reason=error.reason)
         return answer.page
 
-    async def _note(self, officer: Officer, member: str, query: bytes, text: str) -> None:
+    async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:
         """Log that an officer of ours asks for another member's log; the evidence is the digest of the question."""
         entry = log_pb2.LogEntry(
             event=log_pb2.LOG_EVENT_CONSULTED,
             actor=officer.id,
             counterpart=member,
+            message_digest=message,
             evidence_sha256=sha256(query).digest(),
         )
         await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))

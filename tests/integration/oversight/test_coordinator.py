@@ -96,8 +96,10 @@ def test_a_third_member_reconciles_what_both_granted(
         assert command("audit", "grant", "uzb", "--events", events, "--until", until, *config)[0] == 0
     found = paiza(scene.federation, "uzb-coordinator", *arguments).json
     assert (found["agreed"], found["differences"], found["closed"]) == (5, [], None)
+    nothing = paiza(scene.federation, "uzb-coordinator", "audit", "trail", "0" * 64)
+    assert (nothing.code, "unknown_id" in nothing.err) == (3, True)
     trail = paiza(scene.federation, "uzb-coordinator", "audit", "trail", digests["kaz-tjk"][0].hex(), "--json").json
-    assert trail["own"] == []
+    assert {each["event"] for each in trail["own"]} <= {"CONSULTED"}
     assert {(each["member"], each["event"]) for each in trail["foreign"]} == {("kaz", "RELEASED"), ("tjk", "RECEIVED")}
     for member in ("kaz", "tjk"):
         config = ("--config", scene.config(member))
@@ -119,8 +121,13 @@ def test_trail_asks_who_took_part(scene: Scene, paiza: Paiza, digests: dict[str,
     found = paiza(scene.federation, "kaz-coordinator", "audit", "trail", digest[:20], "--json").json
     assert ("tjk", "RECEIVED") in {(each["member"], each["event"]) for each in found["foreign"]}
     assert found["silent"] == []
-    own = paiza(scene.federation, "kaz-liaison", "audit", "trail", digest[:20], "--json").json
-    assert [each["event"] for each in own["own"]] == [each["event"] for each in found["own"]]
+    again = paiza(scene.federation, "kaz-coordinator", "audit", "trail", digest[:20], "--json").json
+    asked = [each for each in (*again["own"], *again["foreign"]) if each["event"] == "CONSULTED"]
+    for member, counterpart in (("kaz", "tjk"), ("tjk", "kaz")):
+        (looked, *_) = [each for each in asked if (each["member"], each["counterpart"]) == (member, counterpart)]
+        assert looked["actor"].endswith("kaz.paiza.example/officer/coordinator")
+    alone = paiza(scene.federation, "kaz-liaison", "audit", "trail", digest[:20], "--json").json
+    assert {each["event"] for each in alone["foreign"]} == {"RECEIVED"}
 
 
 def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:

@@ -19,7 +19,7 @@ from paiza_node.oversight.consult import Asker
 from paiza_node.oversight.sight import Sight
 from paiza_wire.consultations import NONCE_SIZE
 from paiza_wire.message import message_digest
-from tests.unit.paiza_node.oversight_room import BEGIN, LogRoom, header, log_reader, officer
+from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, log_reader, officer
 
 ASKER = officer("kaz")
 DAY = timedelta(days=1)

@@ -19,6 +19,7 @@ from paiza_node.oversight.consult import Consult
 from paiza_node.store import open_store
 from paiza_wire import hpke, keys, receipts
 from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
 from paiza_wire.notes import SignerKey
 from tests.unit.paiza_node.room import Clock, NoFile
 
@@ -35,6 +36,14 @@ KEY: Final = hpke.private_key_from_seed(bytes(hpke.SEED_BYTES))
 def officer(member: str, name: str = "coordinator") -> str:
     """An officer's id."""
     return f"spiffe://{member}.{FEDERATION}/officer/{name}"
+
+
+def member_of(member: str) -> Any:
+    """As much of a member in the register as is asked here: its id and its log."""
+    if member not in MEMBERS:
+        raise Rejected("unknown_member", member)
+    key = SIGNERS[member].verifier_key
+    return SimpleNamespace(id=member, status="active", log_keys=(SimpleNamespace(origin=key.name, vkey=key.to_vkey()),))
 
 
 class _Keys:
@@ -62,7 +71,13 @@ class LogRoom(AbstractContextManager["LogRoom"]):
         self.clock.now = BEGIN
         self.store = open_store(f"sqlite:///{folder / member}.db")
         self.ledger = Ledger(self.store, SIGNERS[member], NoFile(), lambda: bytes(32), self.clock)
-        current = SimpleNamespace(federation=FEDERATION, members=dict.fromkeys(MEMBERS))
+        current = SimpleNamespace(
+            federation=FEDERATION,
+            members={each: member_of(each) for each in MEMBERS},
+            member=member_of,
+            active_member=member_of,
+            active_members=lambda: [member_of(each) for each in MEMBERS],
+        )
         self.context = Context(
             member=member,
             node_id=f"spiffe://{member}.{FEDERATION}/node",
