@@ -4,13 +4,26 @@ A doubt accuses nobody. An honest log leads every checkpoint it ever signed to i
 owner ends all doubts about it; a log that has two histories cannot (`witness.trials`).
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import Final
 
 from paiza_wire.checkpoint import VerifiedCheckpoint
 
 MAX_DOUBTS: Final = 31  # of one log, asked about in one call together with what is known of it
+MAX_ENTRIES: Final = 64  # entries told by others that are remembered while their checkpoints are in doubt
 MAX_SIGNED: Final = 512  # checkpoints of one log that are remembered to see whether it signs one size with two roots
+
+
+@dataclass(frozen=True, slots=True)
+class ToldEntry:
+    """An entry of a member's log, by its leaf hash, proven to a checkpoint that is perhaps in doubt."""
+
+    member: str
+    index: int
+    leaf: bytes
+    hashes: tuple[bytes, ...]
+    checkpoint: VerifiedCheckpoint
 
 
 class Doubts:
@@ -22,6 +35,8 @@ class Doubts:
     def __init__(self) -> None:
         """Begin without any."""
         self._held: dict[str, dict[str, VerifiedCheckpoint]] = {}
+        self.entries: deque[ToldEntry] = deque(maxlen=MAX_ENTRIES)
+        """Entries that others proved to doubted checkpoints: one kept here of the same index may contradict one."""
 
     def add(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
         """Note that a checkpoint of a member's log is not proven; nothing where its teller told another before."""

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
-from paiza_node.doubts import Doubts, Signed
+from paiza_node.doubts import Doubts, Signed, ToldEntry
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Finding, FindingKind, FindingState, KnownLog
 from paiza_register.model import Member
@@ -28,6 +28,7 @@ from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.fork_proofs import Fork
 from paiza_wire.notes import VerifierKey
+from paiza_wire.receipts import VerifiedEntry
 
 MAX_GROWTH_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
 MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
@@ -190,6 +191,22 @@ class KnownLogs:
                 return
             if not self.compare(member.id, checkpoint):
                 self._doubt(member.id, checkpoint, told_by)
+
+    def hear_entry(self, member: Member, entry: VerifiedEntry, hashes: Sequence[bytes], told_by: str) -> None:
+        """Take an entry of a member's log that somebody else proved, to a checkpoint of that log's newest origin.
+
+        It raises nothing: what it comes to is found by `witness.convictions`.
+        """
+        try:
+            self.hear(member, entry.checkpoint.note, told_by)
+        except PaizaError as error:
+            log.info("hearsay_passed_over", teller=told_by, reason=error.reason, detail=error.detail)
+            return
+        leaf = merkle.leaf_hash(entry.raw)
+        with self._lock:
+            doubted = self.doubts.of(member.id, entry.checkpoint.origin)
+            if any(each.size == entry.checkpoint.size for each in doubted):
+                self.doubts.entries.append(ToldEntry(member.id, entry.index, leaf, tuple(hashes), entry.checkpoint))
 
     def convict(self, member: str, fork: Fork) -> Rejected:
         """Keep what shows that a member's log is forked; gives the refusal to raise."""

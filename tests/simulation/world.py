@@ -75,6 +75,8 @@ class World:
         asyncio.get_running_loop().set_default_executor(_Here())
         for node in (*self.nodes.values(), *self.liar.personas):
             await node.append(self.rng.randint(1, 8))
+        for node in self.nodes.values():
+            await self.carry(node.ask())
         for step in range(STEPS):
             if step == STEPS // 6:
                 self.liar.remember()

@@ -75,6 +75,7 @@ class TakePassedOn:
         self._node_id = context.node_id
         self._registers = context.registers
         self._own_keys = context.own_keys
+        self._logs = context.logs
         self._desks = desks
 
     def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Passed:
@@ -102,7 +103,7 @@ class TakePassedOn:
         if entry.counterpart != self._member:
             raise Rejected("not_addressed", "the message was passed on to another member")
         # 3.-5.
-        message, origin = self._verified(dispatch.message, dispatch.origin)
+        message, origin = self._verified(dispatch.message, dispatch.origin, member)
         if message.digest != entry.message_digest:
             raise Rejected("bad_proof", "the FORWARDED entry is of another message")
         if message.header.author == self._member:
@@ -120,8 +121,11 @@ class TakePassedOn:
         origin_hashes = b"".join(dispatch.origin.proven.inclusion_hashes)
         return Passed(message.digest, forwarded, hashes, message, dispatch.message, origin, origin_hashes, refusal)
 
-    def _verified(self, raw: bytes, origin: log_pb2.LogProof) -> tuple[VerifiedMessage, VerifiedEntry]:
-        """Verify a message by the proof of its release, which is years old perhaps."""
+    def _verified(self, raw: bytes, origin: log_pb2.LogProof, teller: Member) -> tuple[VerifiedMessage, VerifiedEntry]:
+        """Verify a message by the proof of its release, which is years old perhaps.
+
+        What the author signed there is heard: where it tells us of another history, it is found out.
+        """
         register = self._registers.current
         # 3.
         header = _unverified_header(raw)
@@ -150,6 +154,8 @@ class TakePassedOn:
         if recipient not in {each.member for each in header.recipients}:
             raise Rejected("bad_proof", "the author's release is to nobody the message is addressed to")
         receipts.check_released(released.entry, message, recipient)
+        if name == author.log_keys[-1].origin and author.id != self._member:
+            self._logs.hear_entry(author, released, origin.proven.inclusion_hashes, told_by=teller.id)
         return message, released
 
     def _opened(self, message: VerifiedMessage) -> list[bytes]:
@@ -176,7 +182,7 @@ class TakePassedOn:
         granted = header.author == member.id and not with_annex
         if shown or entry.evidence_sha256:
             wish = grants.Wish(message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time)
-            self._check_grant(shown, entry, wish)
+            self._check_grant(shown, entry, wish, member)
             granted = True
         circumstances = Circumstances(
             recipient=self._member,
@@ -193,12 +199,12 @@ class TakePassedOn:
         validation.check_message(header, parts[0], annex, forwarded.time, annex_withheld=not with_annex)
 
     def _check_grant(
-        self, shown: Sequence[exchange_pb2.PassingGrant], entry: log_pb2.LogEntry, wish: grants.Wish
+        self, shown: Sequence[exchange_pb2.PassingGrant], entry: log_pb2.LogEntry, wish: grants.Wish, teller: Member
     ) -> None:
         """Check the one grant that is shown as the message itself is, and that the forwarder's entry relies on it."""
         if len(shown) != MAX_GRANTS_SHOWN or len(shown[0].message) > grants.MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
-        grant, _released = self._verified(shown[0].message, shown[0].released)
+        grant, _released = self._verified(shown[0].message, shown[0].released, teller)
         if grant.digest != entry.evidence_sha256:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
         grants.check(grant, wish, self._own_keys)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, update
 
-from paiza_node.model import Finding, FindingKind, FindingState
+from paiza_node.model import Finding, FindingKind, FindingState, ForeignProof, ProofKind
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.statements import insertion
@@ -22,6 +22,19 @@ class FindingReads:
         statement = select(s.finding).order_by(f.index)
         rows = self._connection.execute(statement.where(f.member == member) if member else statement)
         return [_finding(row) for row in rows]
+
+    def proofs_at(self, member: str, index: int) -> list[ForeignProof]:
+        """Give the proofs kept of one entry of a member's log. Reads every proof there is: for rare suspicion alone."""
+        p = s.proof.c
+        rows = self._connection.execute(
+            select(s.proof, s.note.c.note)
+            .join(s.note, s.note.c.digest == p.note_digest)
+            .where(p.member == member, p.log_index == index)
+        )
+        return [
+            ForeignProof(r.digest, member, ProofKind(r.kind), r.entry, index, r.hashes, r.note, r.register_version)
+            for r in rows
+        ]
 
 
 class FindingWrites(FindingReads):

@@ -17,12 +17,17 @@ import structlog
 
 from paiza.v1 import admin_pb2, conviction_pb2, exchange_pb2, log_pb2
 from paiza_node.context import Context
+from paiza_node.doubts import ToldEntry
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
-from paiza_node.model import MAX_REASON, Finding, FindingKind, FindingState
+from paiza_node.model import MAX_REASON, Finding, FindingKind, FindingState, ForeignProof
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, Default, Judge, Question
-from paiza_wire import fork_proofs
+from paiza_wire import checkpoint as checkpoints
+from paiza_wire import fork_proofs, merkle
+from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.fork_proofs import Fork
+from paiza_wire.notes import VerifierKey
 
 LOOK_SECONDS: Final = 1.0  # what is due is looked for this often; a doubt is asked about so soon
 MAX_ASKED: Final = 16  # members asked at the same time
@@ -85,7 +90,33 @@ class Convictions:
         due = self._judge.due(register, context.clock())
         for first in range(0, len(due), MAX_ASKED):
             await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
+        await asyncio.to_thread(self._compare_entries)
         await self._record()
+
+    def _compare_entries(self) -> None:
+        """Compare entries that others proved to doubted checkpoints with those kept: another at one index convicts.
+
+        Only where the log was asked in vain: else its own answer says all, and nothing needs to be looked for.
+        """
+        context = self._context
+        register = context.registers.current
+        for _ in range(len(context.logs.doubts.entries)):
+            told = context.logs.doubts.entries.popleft()
+            member = register.members.get(told.member)
+            if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
+                continue
+            doubted = context.logs.doubts.of(told.member, told.checkpoint.origin)
+            if not any(each.size == told.checkpoint.size for each in doubted):
+                continue  # it was proven meanwhile, or the log was convicted
+            if not self._judge.in_vain(told.member):
+                context.logs.doubts.entries.append(told)
+                continue
+            with context.store.reads() as reads:
+                kept = reads.proofs_at(told.member, told.index)
+            key = VerifierKey.from_vkey(member.log_keys[-1].vkey)
+            for proof in kept:
+                if (fork := contradiction(told, proof, key)) is not None:
+                    context.logs.convict(told.member, fork)
 
     async def _ask(self, question: Question) -> None:
         try:
@@ -157,6 +188,29 @@ class Convictions:
         self._pardon(decided.member, sizes)
         log.warning("conviction_decided", member=decided.member, origin=decided.origin, actor=actor)
         return decided
+
+
+def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork | None:
+    """Give what shows that a log put two entries at one index; None where two proofs do not show it."""
+    try:
+        checkpoint = checkpoints.verify(kept.checkpoint, [key], key.name)
+        bare = VerifiedCheckpoint(
+            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.bare(checkpoint.note, key)
+        )
+        told_note = fork_proofs.bare(told.checkpoint.note, key)
+        other = VerifiedCheckpoint(told.checkpoint.origin, told.checkpoint.size, told.checkpoint.root, told_note)
+        shown = conviction_pb2.OtherEntry(
+            index=told.index,
+            first_leaf=told.leaf,
+            first_hashes=told.hashes,
+            second_leaf=merkle.leaf_hash(kept.entry),
+            second_hashes=[
+                kept.hashes[at : at + merkle.HASH_BYTES] for at in range(0, len(kept.hashes), merkle.HASH_BYTES)
+            ],
+        )
+        return fork_proofs.other_entry(other, bare, shown)
+    except Rejected:
+        return None
 
 
 def conviction(finding: Finding) -> admin_pb2.Conviction:

@@ -192,6 +192,11 @@ class Judge:
             except PaizaError as error:
                 self._passed_over(self._member, error)
 
+    def in_vain(self, member: str) -> bool:
+        """Say whether a member was asked since its log is in doubt, and did not prove it."""
+        trial = self._trials.get(member)
+        return member in self.defaults or (trial is not None and trial.failures + trial.silences > 0)
+
     def answered(
         self, member: Member, question: Question, response: exchange_pb2.ProveGrowthResponse, now: datetime
     ) -> None:

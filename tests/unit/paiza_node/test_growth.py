@@ -4,40 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paiza.v1 import conviction_pb2, exchange_pb2, log_pb2
+from paiza.v1 import conviction_pb2, exchange_pb2
 from paiza_node.growth import GrowthMismatch, KnownLogs
-from paiza_register import LogKey, Member
-from paiza_wire import checkpoint as checkpoints
-from paiza_wire import fork_proofs, keys, merkle, tiles
-from paiza_wire.checkpoint import Checkpoint
+from paiza_register import Member
+from paiza_wire import fork_proofs, keys
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.identity import MemberAuthority
 from paiza_wire.notes import SignerKey
-
-ORIGIN = "tjk.paiza.example/log/1"
-
-
-class OtherLog:
-    """Another member's log: it can say anything about itself."""
-
-    def __init__(self, signer: SignerKey, name: bytes = b"") -> None:
-        self.signer = signer
-        self.leaves = [merkle.leaf_hash(name + b"%d" % number) for number in range(40)]
-        stored: dict[tuple[int, int], bytes] = {}
-        self.tree = tiles.TileTree(0, lambda level, index: stored[level, index])
-        batch = self.tree.append(self.leaves)
-        stored.update({(level, index): hashes for level, index, hashes in batch.tiles})
-        self.tree.commit(batch)
-
-    def note(self, size: int) -> bytes:
-        """Sign a checkpoint of this size."""
-        return checkpoints.sign(Checkpoint(ORIGIN, size, self.tree.root(size)), self.signer)
-
-    def growth(self, known: int, size: int) -> log_pb2.Growth:
-        """Claim growth from a known size."""
-        first, second = sorted((known, size))
-        hashes = self.tree.consistency_proof(first, second)
-        return log_pb2.Growth(checkpoint=self.note(size), from_size=known, consistency_hashes=hashes)
+from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
 
 
 @pytest.fixture
@@ -49,9 +22,7 @@ def signer() -> SignerKey:
 @pytest.fixture
 def member(signer: SignerKey) -> Member:
     """The member as the register describes it."""
-    authority = MemberAuthority("tjk", "paiza.example", b"", b"", frozenset())
-    key = LogKey(ORIGIN, signer.verifier_key.to_vkey())
-    return Member("tjk", {}, "active", authority, (), (key,), (), (), 1)
+    return member_of(signer)
 
 
 @pytest.fixture
@@ -221,9 +192,7 @@ def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
     logs.hear(member, log.note(7), told_by="uzb")
     base, doubts = logs.link("tjk"), logs.doubts.of("tjk", ORIGIN)
     assert [each.size for each in doubts] == [7]
-    answer = exchange_pb2.ProveGrowthResponse(checkpoint=log.note(30))
-    for size in (20, 7):
-        answer.proofs.add(from_size=size, hashes=log.tree.consistency_proof(size, 30), from_root=log.tree.root(size))
+    answer = log.proof(30, 20, 7)
     assert logs.reconcile(member, base, doubts, answer).size == 30
     assert not logs.doubts.members()
     logs.hear(member, log.note(7), told_by="uzb")
@@ -237,9 +206,7 @@ def test_answer_with_another_root_convicts_also_at_a_power_of_two(
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     logs.accept(member, log.growth(0, 8))
     logs.hear(member, other.note(16), told_by="uzb")
-    answer = exchange_pb2.ProveGrowthResponse(checkpoint=log.note(30))
-    for size in (8, 16):
-        answer.proofs.add(from_size=size, hashes=log.tree.consistency_proof(size, 30), from_root=log.tree.root(size))
+    answer = log.proof(30, 8, 16)
     with pytest.raises(Rejected, match="log_forked"):
         logs.reconcile(member, logs.link("tjk"), logs.doubts.of("tjk", ORIGIN), answer)
     fork = fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
