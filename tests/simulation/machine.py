@@ -254,10 +254,12 @@ class Node:
         self.network = network
         self.clock = clock
         self.found_out = False  # it was set back, and a peer's handshake showed it
+        self.lives = 0
         self.start()
 
     def start(self) -> None:
         """Begin with what is on the disk; nothing is shown to anybody before every other member was asked."""
+        self.lives += 1
         disk = self.disk
         self.ledger = Ledger(disk, self.identity.log, self.clock)
         self.logs = KnownLogs(disk.known_logs(), self.clock, disk.findings(), self.registers.newest_origin)
@@ -322,23 +324,26 @@ class Node:
         await asyncio.gather(*(self._ask(each) for each in sorted(self.unasked)))
 
     async def _ask(self, member: str) -> None:
+        life = self.lives
         try:
             await self.couriers[member]._agree()
         except PaizaError:
             return
         except NodeStopped as stopped:
-            self.found_out = stopped.reason == "log_rolled_back"
+            self.found_out = self.found_out or (stopped.reason == "log_rolled_back" and life == self.lives)
             return
-        self.unasked.discard(member)
+        if life == self.lives:  # else it crashed meanwhile, and whoever asked is gone
+            self.unasked.discard(member)
 
     async def show(self, to: str) -> None:
         """Exchange checkpoints with another member, as the caller."""
+        life = self.lives
         try:
             await self._show._exchange(self.couriers[to], self.witnessing.candidate())
         except PaizaError:
             return
         except NodeStopped:
-            self.found_out = True
+            self.found_out = self.found_out or life == self.lives
 
     async def step(self) -> None:
         """Judge what was heard, and ask what is due."""

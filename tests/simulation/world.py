@@ -122,7 +122,7 @@ class World:
         if self.network.waiting and chance < 0.55:
             self.network.disturb(self.rng, loss=LOSS, twice=TWICE)
         elif chance < 0.75:
-            self.begin_exchange(node)
+            await self.begin_exchange(node)
         elif chance < 0.85:
             await node.append(self.rng.randint(1, 3)) if node.serves else None
             await self.liar.append(2)
@@ -135,10 +135,10 @@ class World:
             old = [each for each in sorted(self.snapshots) if each not in self.newest]
             await self.fall(self.nodes[self.rng.choice(old)] if old else node)
 
-    def begin_exchange(self, node: Node) -> None:
+    async def begin_exchange(self, node: Node) -> None:
         """Let a node show its checkpoint, or ask what others hold of its log where it has just started."""
         if node.found_out:
-            self.put_back(node)
+            await self.put_back(node)
         elif not node.serves:
             self.begin(node.ask())
         else:
@@ -169,9 +169,10 @@ class World:
             if node.name in each.disk.known
         )
 
-    def put_back(self, node: Node) -> None:
+    async def put_back(self, node: Node) -> None:
         """Be the operator of a node that found out that it was set back."""
         self.network.reset(node.name)
+        await self.settle()
         node.disk = self.newest.pop(node.name)
         node.found_out = False
         node.start()
@@ -186,7 +187,7 @@ class World:
                 if not node.serves:
                     await self.carry(node.ask())
                 if node.found_out:
-                    self.put_back(node)
+                    await self.put_back(node)
                     await self.carry(node.ask())
         assert not self.newest, "a node that was set back found out before it signed for anybody"
         assert all(node.serves for node in self.nodes.values())
