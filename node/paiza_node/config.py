@@ -33,6 +33,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "reflection": False,
     "delivery_life_hours": 336,
     "approval_life_hours": 72,
+    "audit_retention_days": 3653,
     "duty_desk": "",
     "log_level": "info",
 }
@@ -58,6 +59,7 @@ class Config:
     reflection: bool
     delivery_life: timedelta
     approval_life: timedelta
+    audit_retention: timedelta
     duty_desk: str
     log_level: str
 
@@ -119,6 +121,7 @@ class _Reader:
             delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
             duty_desk=self._text("duty_desk"),
             approval_life=timedelta(hours=self._number("approval_life_hours", 1, 24 * 30)),
+            audit_retention=timedelta(days=self._number("audit_retention_days", 365, 36_525)),
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
         )
 

@@ -341,12 +341,20 @@ class Receive:
 
 
 def _in_bounds(pen: Pen, member: Member, checked: Sequence[Checked]) -> list[Checked]:
-    """Refuse what a member has too much of in one thread: nothing of it is kept, not even the refusal."""
+    """Refuse what was here until its retention ended, and what a member has too much of in one thread.
+
+    Nothing of it is kept, not even the refusal.
+    """
     items = [item for item in checked if isinstance(item, Taken) and item.message.header.parent_digests]
     sizes = pen.tx.thread_sizes(member.id, {item.thread for item in items})
     known = pen.tx.answers([item.digest for item in items])
+    taken = [item.digest for item in checked if isinstance(item, Taken | Passed) and item.message is not None]
+    retired = pen.tx.retired_messages(taken)
     bounded: list[Checked] = []
     for item in checked:
+        if isinstance(item, Taken | Passed) and item.digest in retired:
+            bounded.append(Rejected("conflict", "this message was here, and its retention has ended"))
+            continue
         follows = isinstance(item, Taken) and item.thread in sizes and item.digest not in known
         if follows and isinstance(item, Taken):
             sizes[item.thread] += 1

@@ -37,6 +37,7 @@ from paiza_node.edge.witness_service import witness_behaviours
 from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.erasing.erase import Erase
 from paiza_node.erasing.holds import Holds
+from paiza_node.erasing.retire import Retire
 from paiza_node.erasing.reviews import Reviews
 from paiza_node.erasing.standing import Erasures
 from paiza_node.finding.index import Blinder, Index
@@ -138,6 +139,7 @@ class Lawful:
     erase: Erase
     holds: Holds
     reviews: Reviews
+    retire: Retire
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget),
         Holds(context),
         Reviews(context),
+        Retire(context, config.audit_retention),
     )
     fetch_back = _recovery(ground, deliver, exchange.receive, witness, duties)
     return Rooms(
@@ -217,6 +220,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             lawful.erase.run,
             lawful.reviews.remind,
             fetch_back.run,
+            lawful.retire.run,
         ),
         deliver=deliver,
         upload=attachments.upload,

@@ -206,7 +206,11 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
         head = scan.head()
         check_head(scan, register.member(config.member), note, part)
         first = max(0, (head.size - TAIL_ENTRIES) // TILE_WIDTH * TILE_WIDTH)
-        leaves = [sha256(b"\x00" + row[1]).digest() for rows in scan.log_entries(first, head.size) for row in rows]
+        leaves = [
+            row[2] if row[1] is None else sha256(b"\x00" + row[1]).digest()
+            for rows in scan.log_entries(first, head.size)
+            for row in rows
+        ]
         tiles = scan.tiles(0, first // TILE_WIDTH, head.size // TILE_WIDTH)
     if b"".join(tiles[index] for index in sorted(tiles)) != b"".join(leaves):
         part.find("log_damaged", N_("The last entries do not have the hashes in the tiles."), "log_tile")

@@ -56,6 +56,10 @@ admin_socket = {admin_socket}
 # its own urgency asks for an answer. 1 to 720.
 # approval_life_hours = 72
 
+# After so long what the log says of a message is replaced by hashes, once its content was erased. What is gone cannot
+# be shown to a court or an auditor any more; the law of your state says how long logs are kept. 365 to 36525.
+# audit_retention_days = 3653
+
 # The unit that gets what is addressed to no unit of yours, and what nobody acknowledged in time. Without it all your
 # officers work at one common desk and see all that is not addressed to a unit. Default: none.
 # duty_desk = ""

@@ -137,7 +137,8 @@ class _Tiles:
 def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said: Said | None, step: Step) -> None:
     """Check the whole log; ``note`` was read from the checkpoint file before the database's moment.
 
-    1. Every index from 0 to the head is there, and every entry is an entry: known event, salt, time not before the
+    1. Every index from 0 to the head is there, as an entry or (where retention took that) as the hash it had; every
+       entry is an entry: known event, salt, time not before the
        one before it, filed under its message.
     2. Every tile at every level holds the hashes of its entries, and there is no other tile.
     3. The tiles give the root in the head.
@@ -157,7 +158,7 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
             if at != index:
                 part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
                 return
-            entry = _parse(part, index, raw)
+            entry = None if raw is None else _parse(part, index, raw)
             if entry is not None:
                 time = (entry.entry_time.seconds, entry.entry_time.nanos)
                 # What is left of an earlier log follows the entry that says so, and is older.
@@ -177,7 +178,7 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
                     _check_text(part, index, entry, texts[index])
                 if said is not None:
                     said.hear(index, entry)
-            leaves.append(sha256(b"\x00" + raw).digest())
+            leaves.append(digest if raw is None else sha256(b"\x00" + raw).digest())
             if len(leaves) == TILE_WIDTH:
                 tiles.full(leaves, stored.get(index // TILE_WIDTH))
                 leaves = []

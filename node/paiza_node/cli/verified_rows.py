@@ -72,7 +72,9 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
         ("RECEIVED, DELIVERED, REFUSED, EXPIRED / attachment", said.attached, attached),
     ):
         _same(part, what, in_log, in_rows)
-    for table, expected in ((s.message, head.messages), (s.delivery, head.deliveries)):
+    taken = scan.retired_counts()
+    for table, counted, gone in ((s.message, head.messages, taken[0]), (s.delivery, head.deliveries, taken[1])):
+        expected = counted - gone
         if (count := scan.count(table)) != expected:
             part.find(
                 "log_damaged",

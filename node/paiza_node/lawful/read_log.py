@@ -10,10 +10,10 @@ from typing import Final
 
 from paiza.v1 import lawful_pb2, log_pb2
 from paiza_node.context import Context
+from paiza_node.lawful.by_time import index_at
 from paiza_node.lawful.facts import Facts
 from paiza_node.ledger import Committed, Pen
 from paiza_node.model import LogQuery, Officer, StoredEntry
-from paiza_node.ports import Reads
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -66,8 +66,8 @@ class ReadLog:
         """Give a page of entries, the texts beside them, and the index to go on from."""
         limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         with self._context.store.reads() as reads:
-            first = max(request.from_index, _index_at(reads, _time(request, "since_time"), end) or 0)
-            until = _index_at(reads, _time(request, "until_time"), end)
+            first = max(request.from_index, index_at(reads, _time(request, "since_time"), end) or 0)
+            until = index_at(reads, _time(request, "until_time"), end)
             query = LogQuery(
                 first=first,
                 end=end if until is None else until,
@@ -104,25 +104,6 @@ def _time(request: lawful_pb2.ReadLogRequest, name: str) -> datetime | None:
         return None
     found: datetime = getattr(request, name).ToDatetime(tzinfo=UTC)
     return found
-
-
-def _index_at(reads: Reads, time: datetime | None, size: int) -> int | None:
-    """Give the index of the first entry at or after a time, by bisection: the time of entries never decreases."""
-    if time is None:
-        return None
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        found = reads.entries(middle, 1)
-        if not found or found[0].index >= high or _made(found[0]) >= time:
-            high = middle
-        else:
-            low = found[0].index + 1
-    return low
-
-
-def _made(stored: StoredEntry) -> datetime:
-    return log_pb2.LogEntry.FromString(stored.entry).entry_time.ToDatetime(tzinfo=UTC)
 
 
 def _in_words(request: lawful_pb2.ReadLogRequest) -> str:

@@ -43,6 +43,7 @@ from paiza_node.store.oversight import OversightReads
 from paiza_node.store.parents import ParentReads
 from paiza_node.store.passing import PassingReads
 from paiza_node.store.recovery import RecoveryReads
+from paiza_node.store.retiring import RetiringReads
 from paiza_node.store.rows import EPOCH, from_micros, message_row, to_micros
 from paiza_node.store.search import SearchReads
 from paiza_node.store.statements import Lookup, blocks
@@ -61,6 +62,7 @@ class SqlReads(
     DeskReads,
     ErasureReads,
     LawfulReads,
+    RetiringReads,
     SearchReads,
     FindingReads,
     OversightReads,

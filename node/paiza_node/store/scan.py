@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, func, literal_column, select, tuple_
@@ -38,7 +39,10 @@ class Scan(SqlReads):
         return self._scanned
 
     def log_entries(self, first: int, size: int) -> Iterator[Rows]:
-        """Give (index, entry, digest) of the entries from ``first`` on, below ``size``."""
+        """Give (index, entry, digest) of the entries from ``first`` on, below ``size``.
+
+        Of one that retention took: (index, None, leaf hash).
+        """
         e = s.log_entry.c
         for start in range(first, size, BLOCK):
             end = min(start + BLOCK, size)
@@ -46,8 +50,17 @@ class Scan(SqlReads):
             found = self._scanned.execute(columns.where(e.index >= start, e.index < end).order_by(e.index))
             # The driver's own tuples: a fifth of the time of a long log went into wrapping them.
             assert found.cursor is not None
-            yield found.cursor.fetchall()
+            rows = found.cursor.fetchall()
             found.close()
+            if len(rows) < end - start:
+                rows = sorted([*rows, *self._retired(start, end)], key=itemgetter(0))
+            yield rows
+
+    def _retired(self, first: int, end: int) -> list[tuple[int, None, bytes]]:
+        """Give (index, nothing, leaf hash) of the entries that retention took."""
+        r = s.retired.c
+        found = self._scanned.execute(select(r.index, r.leaf).where(r.index >= first, r.index < end))
+        return [(row[0], None, row[1]) for row in found]
 
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes]:
         """Give the tiles of one level from index ``first`` to ``last``."""

@@ -520,6 +520,14 @@ retired = Table(
     Column("leaf", LargeBinary, nullable=False),
 )
 
+# Messages whose headers retention took with everything about them: their digests, so that none is taken anew.
+retired_message = Table(
+    "retired_message",
+    METADATA,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+)
+
 # What other members may see of the log. A grant that ended keeps its row: it says what could be seen when.
 audit_grant = Table(
     "audit_grant",

@@ -157,6 +157,13 @@ def _erasing() -> None:
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("index", name="pk_retired"),
     )
+    op.create_table(
+        "retired_message",
+        sa.Column("seq", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_retired_message"),
+        sa.UniqueConstraint("digest", name="uq_retired_message_digest"),
+    )
 
 
 def _partial(name: str, table: str, columns: list[str], condition: str) -> None:

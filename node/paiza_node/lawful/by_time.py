@@ -1,0 +1,26 @@
+"""Entries of the own log by their time, which never decreases."""
+
+from datetime import UTC, datetime
+
+from paiza.v1 import log_pb2
+from paiza_node.model import StoredEntry
+from paiza_node.ports import Reads
+
+
+def index_at(reads: Reads, time: datetime | None, size: int) -> int | None:
+    """Give the index of the first entry at or after a time, by bisection: the time of entries never decreases."""
+    if time is None:
+        return None
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        found = reads.entries(middle, 1)
+        if not found or found[0].index >= high or _made(found[0]) >= time:
+            high = middle
+        else:
+            low = found[0].index + 1
+    return low
+
+
+def _made(stored: StoredEntry) -> datetime:
+    return log_pb2.LogEntry.FromString(stored.entry).entry_time.ToDatetime(tzinfo=UTC)
