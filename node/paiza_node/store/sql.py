@@ -54,9 +54,8 @@ from paiza_node.store.parents import ParentWrites
 from paiza_node.store.passing import PassingWrites
 from paiza_node.store.reads import URGENT_FROM, SqlReads
 from paiza_node.store.recovery import RecoveryWrites
-from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.retiring import RetiringWrites
-from paiza_node.store.rows import to_micros
+from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.search import SearchWrites
 from paiza_node.store.statements import Statement, insertion, replacement
 from paiza_node.store.witness import WitnessWrites
