@@ -11,6 +11,7 @@ For tests of what evidence proves; what nodes really put in is tested over real 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +19,13 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from paiza.v1 import audit_pb2, log_pb2, message_pb2, witness_pb2
 from paiza.v1.free_message_pb2 import FreeMessage
-from paiza_client import evidence
+from paiza_client import container, evidence, evidence_members
+from paiza_client.evidence_entries import Filed
 from paiza_node.keyring import Keys, load_keys
 from paiza_register import Register, load_set
 from paiza_trust import dev
 from paiza_trust.repository import load_signers, publish
-from paiza_wire import checkpoint, cosignatures, message, receipts, tiles
+from paiza_wire import checkpoint, cosignatures, message, receipts, tiles, tlog_proof
 from paiza_wire.merkle import leaf_hash
 from tests.officer import KIND, Officer
 
@@ -76,6 +78,7 @@ class Court:
         self.root = (folder / "root.json").read_bytes()
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.sets: dict[bytes, dict[str, bytes]] = {}
+        self.unread: dict[bytes, dict[str, bytes]] = {}  # every set that was published, whether it holds or not
         self.register = self._take()
         # Reference data decide nothing here, and are most of the bytes.
         self.publish()
@@ -109,13 +112,25 @@ class Court:
         self.register = self._take()
         return self.register
 
+    def document(self, path: str) -> Any:
+        """Give a document of the register in force."""
+        folder, _slash, name = path.rpartition("/")
+        (found,) = (
+            data
+            for place, data in self.sets[self.register.version].items()
+            if place.startswith(f"targets/{folder}")
+            and place.endswith(f".{name}")
+            and place.count("/") == path.count("/") + 1
+        )
+        return json.loads(found)
+
     def cosigned(self, log: Log, size: int, by: Sequence[str], at: datetime) -> bytes:
-        """Give a checkpoint with the cosignatures of these members."""
+        """Give a checkpoint with the cosignatures of these members, and that of the log's own as nodes make it."""
         note = log.note(size)
         key = log.keys.log.verifier_key
         verified = checkpoint.verify(note, [key], key.name)
         return cosignatures.add_signatures(
-            note, [cosignatures.cosign(verified, self.logs[member].keys.witness, at) for member in by]
+            note, [cosignatures.cosign(verified, self.logs[member].keys.witness, at) for member in (*by, log.member)]
         )
 
     def case(self, **how: Any) -> "Case":
@@ -138,6 +153,8 @@ class Court:
             for path, data in files.items()
             if path in targets or (path.startswith("metadata/") and any(path.startswith(each) for each in named))
         }
+        self.last = sha256(files[f"metadata/{current}.snapshot.json"]).digest()
+        self.unread[self.last] = kept
         register = load_set(kept, self.root, None)
         self.sets[register.version] = kept
         return register
@@ -244,3 +261,24 @@ class Case:
         """Make the file."""
         keys = {number: self.keys[number] for number in disclose}
         return evidence.pack(self.answer(), self.court.sets, self.court.root, keys)
+
+    def forced(self) -> bytes:
+        """Make the file as a forger would: nothing is verified, every cosigned proof is put in."""
+        answer = self.answer()
+        members = {evidence_members.MESSAGE: self.stripped(), **evidence_members.of_register(self.court.sets)}
+        spans = evidence.spans_of(answer.spans)
+        for number, proof in enumerate((*answer.released, *answer.answers, *answer.forwarded, *answer.others)):
+            origin = proof.checkpoint.split(b"\n", 1)[0].decode()
+            plain = (
+                tlog_proof.TlogProof(proof.proven.index, tuple(proof.proven.inclusion_hashes), proof.checkpoint),
+                None,
+            )
+            filed = Filed("", proof.proven.entry, *spans.get((origin, proof.proven.index), plain))
+            members |= evidence_members.of_entry(number, filed)
+        return container.pack(members, {})
+
+    def stripped(self) -> bytes:
+        """Give the message without wraps, as it lies in evidence."""
+        signed = message_pb2.SignedMessage.FromString(self.signed)
+        del signed.wraps[:]
+        return signed.SerializeToString(deterministic=True)

@@ -100,7 +100,7 @@ def pack(
     members |= {f"{KEYS}{number}.key": key for number, key in (part_keys or {}).items()}
     registers, _versions = evidence_members.registers(members, root)
     reader = logs.LogReader(registers)
-    spans = _spans(answer.spans)
+    spans = spans_of(answer.spans)
     proofs = _distinct((*answer.released, *answer.answers, *answer.forwarded, *answer.others))
     for number, proof in enumerate(proofs):
         members |= evidence_members.of_entry(number, _filed(proof, spans, reader, registers))
@@ -242,7 +242,8 @@ def _filed(
     return cosigned
 
 
-def _spans(spans: Iterable[audit_pb2.EvidenceSpan]) -> dict[tuple[str, int], tuple[TlogProof, Before | None]]:
+def spans_of(spans: Iterable[audit_pb2.EvidenceSpan]) -> dict[tuple[str, int], tuple[TlogProof, Before | None]]:
+    """Give the cosigned proof of each entry, and the checkpoint before it, by log and index; nothing is verified."""
     found: dict[tuple[str, int], tuple[TlogProof, Before | None]] = {}
     for each in spans:
         span = each.span

@@ -88,13 +88,15 @@ def interval(
 
 def _witnessed(note: bytes, owner: str, judge: Register, where: str) -> tuple[datetime, tuple[str, ...], int]:
     """Give the median time of a quorum's cosignatures, whose they are, and how many there were to ask."""
-    members = {key.name: each.id for each in judge.active_members() if each.id != owner for key in each.witness_keys}
-    keys = [key.key for each in judge.active_members() if each.id != owner for key in each.witness_keys]
-    others = len({*members.values()})
+    active = judge.active_members()
+    members = {key.name: each.id for each in active for key in each.witness_keys}
+    others = len({each.id for each in active} - {owner})
     with located(where, NotProven):
-        found = cosignatures(note, keys)
+        # The log's own member's signature must hold too, where it is there; it does not count.
+        found = cosignatures(note, [key.key for each in active for key in each.witness_keys])
     # A member counts once, by the earliest of its cosignatures, whichever of its keys it used.
-    first = {members[each.name]: each for each in sorted(found, key=lambda each: each.time, reverse=True)}
+    by_others = [each for each in found if members[each.name] != owner]
+    first = {members[each.name]: each for each in sorted(by_others, key=lambda each: each.time, reverse=True)}
     time = witnessed_time(first.values(), quorum(others))
     if time is None:
         raise NotProven("bad_proof", where, f"only {len(first)} of {others} witnesses cosigned the checkpoint")

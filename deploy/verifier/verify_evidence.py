@@ -27,8 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-TOLERANCE = timedelta(minutes=10)  # between clocks of states
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 64 << 20, 8192, 512, 256 << 10, 64
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT = 32, 8 + 2420, 253_402_300_799, 3
 PLACES = re.compile(
@@ -223,6 +222,8 @@ class Register:
             self.revoked[member] = {each[name] for each in gone["certificates"] for name in names}
             for each in found["log_keys"]:
                 origin, _key_id, key = vkey(each["vkey"], 1, f"{member}.{self.federation}/log/")
+                admitted = {"origin": origin} in federation["members"][member]["log_origins"]
+                need(admitted, f"{origin}: a log that the members did not admit")
                 self.log_keys[origin] = member, key
             for each in found["witness_keys"]:
                 name, key_id, key = vkey(each["vkey"], 6, f"{member}.{self.federation}/witness/")
@@ -272,8 +273,7 @@ class Note:
         self.owner, key = next(each.log_keys[self.origin] for each in registers if self.origin in each.log_keys)
         key_id = sha256(self.origin.encode() + b"\n\x01" + key).digest()[:4]
         mine = [each for *identity, each in self.signatures if identity == [self.origin, key_id]]
-        need(mine, f"{self.origin}: the log has not signed the checkpoint")
-        for signature in mine:
+        for signature in mine or [b""]:  # where the log has not signed: an empty one does not hold
             Ed25519PublicKey.from_public_bytes(key).verify(signature, f"{body}\n".encode())
 
     def witnessed(self, register: Register) -> tuple[datetime, list[str], int]:
@@ -281,14 +281,14 @@ class Note:
         others, newest = register.active - {self.owner}, dict[tuple[str, bytes], int]()
         for name, key_id, signature in self.signatures:
             witness, key = register.witness_keys.get((name, key_id), ("", b""))
-            if witness not in others:
-                continue  # by the log itself, or by nobody who counts
+            if witness not in register.active:
+                continue  # by the log itself, or by nobody who is known
             seconds = int.from_bytes(signature[:8], "big")
             need(len(signature) == COSIGNATURE and seconds <= LAST_SECOND, "a cosignature is not of its form")
             head = [b"subtree/v1\n\0", bytes([len(name.encode())]), name.encode(), signature[:8]]
             head += [bytes([len(self.origin.encode())]), self.origin.encode(), self.size.to_bytes(16)]
             MLDSA44PublicKey.from_public_bytes(key).verify(signature[8:], b"".join([*head, self.root]))
-            if seconds:
+            if seconds and witness in others:
                 newest[name, key_id] = max(seconds, newest.get((name, key_id), 0))
         first: dict[str, int] = {}  # a member counts once, whichever of its keys it used
         for identity, seconds in newest.items():
@@ -334,8 +334,8 @@ class Entry:
         need(all(isinstance(each, str) is False or each.isprintable() for each in fields.values()), "unprintable text")
         self.event, self.part = EVENTS.get(fields["event"], "?"), fields["part_number"]
         self.time = EPOCH + timedelta(seconds=fields["time"]["seconds"], microseconds=fields["time"]["nanos"] // 1000)
-        before, self.not_before, self.not_after = members.get(f"{stem}.before"), None, None
-        self.witnesses, self.others = [], 0
+        self.not_before, self.not_after, self.witnesses, self.others = None, None, [], 0
+        before = members.get(f"{stem}.before")
         need(extra or before is None, f"{self.where}: a checkpoint before it, and no register to judge it by")
         if extra:
             judge = registers[extra.hex()]
@@ -356,8 +356,8 @@ class Entry:
             self.not_before, *_whom = earlier.witnessed(judge)
             self.notes.append(earlier)
             need(self.not_before <= self.not_after + TOLERANCE, f"{self.where}: the later checkpoint was the earlier")
-        late = bool(self.not_after and self.time > self.not_after + TOLERANCE)
-        contradicted = late or bool(self.not_before and self.time < self.not_before - TOLERANCE)
+        since, until = self.not_before or self.time, self.not_after or self.time
+        contradicted = self.time < since - TOLERANCE or self.time > until + TOLERANCE
         names = ("event", "member", "where", "part", "time", "not_before", "not_after", "witnesses", "others")
         self.claim = {name: getattr(self, name) for name in names} | {"time_contradicted": contradicted}
         self.claim |= {name: fields[name] for name in ("actor", "counterpart", "reason")}
@@ -466,8 +466,8 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     sealed = {each["part_number"]: each["ciphertext"] for each in signed["parts"]}
     need(list(sealed) == sorted(sealed) and len(sealed) == len(signed["parts"]), "parts: out of order, or one twice")
     for number, data in sealed.items():
-        described = (header["parts"][number]["ciphertext_sha256"], header["parts"][number]["ciphertext_size"])
-        need(described == (sha256(data).digest(), len(data)), f"part {number} is not the one that was signed")
+        shape = {"ciphertext_sha256": sha256(data).digest(), "ciphertext_size": len(data)}
+        need(header["parts"][number] | shape == header["parts"][number], f"part {number} is not the signed one")
     for entry in entries:
         check_entry(entry, header, digest, logged, handed)
     disclosed = {}
@@ -488,9 +488,9 @@ def main(evidence: str, root: str, *folder: str) -> int:
     except Exception as error:  # noqa: BLE001 - what cannot be read is not proven
         print(f"NOT PROVEN: {type(error).__name__}: {error}")
         return 1
-    disclosed = found.pop("disclosed")
-    print("PROVEN", json.dumps({**found, "disclosed": list(disclosed)}, indent=1, ensure_ascii=False, default=str))
-    for number, plaintext in disclosed.items() if folder else ():
+    shown = {**found, "disclosed": list(found["disclosed"])}
+    print("PROVEN", json.dumps(shown, indent=1, ensure_ascii=False, default=str))
+    for number, plaintext in found["disclosed"].items() if folder else ():
         (Path(folder[0]) / f"part-{number}.bin").write_bytes(plaintext)
     return 0
 

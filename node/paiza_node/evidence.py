@@ -47,6 +47,7 @@ def others_of(
     return [
         *(own_proof(ledger, entry, size, note) for entry in own),
         *map(foreign_proof, reads.attachment_proofs(digest)),
+        *map(foreign_proof, reads.erasure_answers_of(digest)),
     ]
 
 

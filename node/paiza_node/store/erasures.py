@@ -22,6 +22,13 @@ _AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
 _ERASED: Final = attachment_pb2.ATTACHMENT_STATE_ERASED
 
 
+_ANSWERS: Final = (
+    select(s.erasure_answer, s.note.c.note)
+    .join(s.note, s.note.c.digest == s.erasure_answer.c.note_digest)
+    .order_by(s.erasure_answer.c.member)
+)
+
+
 class ErasureReads:
     """Questions about erasures, asked over one connection."""
 
@@ -80,16 +87,15 @@ class ErasureReads:
 
     def erasure_answers(self, requests: Collection[bytes]) -> list[ErasureAnswer]:
         """Give what holders said of these requests of ours."""
-        a = s.erasure_answer
-        query = select(a, s.note.c.note).join(s.note, s.note.c.digest == a.c.note_digest)
         found: list[ErasureAnswer] = []
         for block in blocks(list(requests)):
-            rows = self._connection.execute(query.where(a.c.request.in_(block)).order_by(a.c.member))
-            found += [
-                ErasureAnswer(r.request, r.digest, r.member, r.entry, r.log_index, r.hashes, r.note, r.register_version)
-                for r in rows
-            ]
+            rows = self._connection.execute(_ANSWERS.where(s.erasure_answer.c.request.in_(block)))
+            found += map(_answer, rows)
         return found
+
+    def erasure_answers_of(self, digest: bytes) -> list[ErasureAnswer]:
+        """Give what holders said of erasing one message, by whichever request of ours."""
+        return list(map(_answer, self._connection.execute(_ANSWERS.where(s.erasure_answer.c.digest == digest))))
 
     def holds(self, digests: Collection[bytes]) -> dict[bytes, int]:
         """Give, for those of these messages that are under legal hold, the entry that says so."""
@@ -127,6 +133,12 @@ class ErasureReads:
             .order_by(d.id)
         )
         return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _answer(row: Row[Any]) -> ErasureAnswer:
+    return ErasureAnswer(
+        row.request, row.digest, row.member, row.entry, row.log_index, row.hashes, row.note, row.register_version
+    )
 
 
 class ErasureWrites(ErasureReads):

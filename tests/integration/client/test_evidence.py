@@ -15,6 +15,7 @@ from paiza_client.session import connect
 from paiza_trust import dev
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
+from tests.two_verifiers import agreed, second_verifier
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,7 @@ def refused(data: bytes, root: bytes) -> str:
 def test_any_changed_byte_of_the_file_is_noticed(file: bytes, root: bytes) -> None:
     """At a byte in every 97, all over the file, a flipped bit is refused."""
     assert refused(file, root) == ""
+    assert agreed(second_verifier(), file, root) is not None
     for place in range(0, len(file), 97):
         changed = file[:place] + bytes([file[place] ^ 0x10]) + file[place + 1 :]
         assert refused(changed, root) == "bad_evidence", place

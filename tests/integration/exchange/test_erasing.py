@@ -17,11 +17,14 @@ from paiza.v1 import lawful_pb2
 from paiza.v1 import message_pb2 as pb
 from paiza.v1.erasure_pb2 import ErasureRequest
 from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_client import evidence, profiles
+from paiza_client.session import connect
 from paiza_wire import message
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of
 from tests.integration.exchange.lawful_desk import LawfulDesk
 from tests.officer import Officer, read_register
+from tests.two_verifiers import agreed, second_verifier
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -120,6 +123,16 @@ async def test_every_holder_erases_and_says_so(federation: Federation, kaz: Desk
         assert await desk.open(digest) == "erased"
         assert lying_about(federation, desk.officer.member, signed) == []
         assert message.message_digest((await desk.info(digest)).header) == digest
+    # What became of it is proven all the same, the erasures among it.
+    async with connect(profiles.load(federation.home / "kaz-liaison")) as session:
+        data = await session.evidence(digest)
+    found = evidence.verify_file(data, (federation.folder / "root.json").read_bytes())
+    assert {claim.proof.member for claim in found.answers} == {"tjk", "uzb"}
+    assert {(claim.proof.member, claim.proof.event) for claim in found.others} == {
+        (member, "ERASED") for member in ("kaz", "tjk", "uzb")
+    }
+    assert not found.message.signed.parts
+    assert agreed(second_verifier(), data, (federation.folder / "root.json").read_bytes()) is not None
 
 
 @asynccontextmanager

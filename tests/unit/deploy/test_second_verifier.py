@@ -1,7 +1,6 @@
 """The second verifier shares nothing with ours, and both say the same of every file, good or tampered with."""
 
 import ast
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,46 +12,17 @@ from typing import Any
 import pytest
 
 from paiza.v1 import log_pb2, message_pb2
-from paiza_client import container, evidence, evidence_members
-from paiza_client.errors import NotProven
-from paiza_register import load_set
+from paiza_client import container
 from tests.evidence import ANNEX, PLAINTEXT, Case, Court
+from tests.two_verifiers import PROGRAM, agreed, remembering_sets
 from tests.unit.paiza_wire.mutating import mutated, mutations
-
-PROGRAM = Path(__file__).parents[3] / "deploy/verifier/verify_evidence.py"
 
 
 @pytest.fixture(scope="module")
-def second() -> ModuleType:
-    """The second verifier, loaded from where it stands."""
-    spec = importlib.util.spec_from_file_location("verify_evidence", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.Register = remembering(module.Register)  # type: ignore[attr-defined]
-    return module
-
-
-@pytest.fixture(scope="module", autouse=True)
-def our_sets() -> Iterator[None]:
-    """Have our verifier, as the second, verify each set of the register once: most changes leave it as it was."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence_members, "load_set", remembering(load_set))
-        yield
-
-
-def remembering(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function of a set's files and what else it needs that remembers what it gave for the very same."""
-    known: dict[object, Any] = {}
-
-    def remembered(files: Mapping[str, bytes], *others: Any) -> Any:
-        key = (*((path, sha256(data).digest()) for path, data in sorted(files.items())), *others)
-        if key not in known:
-            known[key] = load(files, *others)
-        return known[key]
-
-    return remembered
+def second() -> Iterator[ModuleType]:
+    """The second verifier; both verify each set of the register once, which most changes leave as it was."""
+    with remembering_sets() as verifier:
+        yield verifier
 
 
 @pytest.fixture(scope="module")
@@ -113,67 +83,6 @@ def later(court: Court) -> Case:
 GOOD: Mapping[str, Callable[[Court], tuple[bytes, Court]]] = {
     make.__name__: lambda court, make=make: (make(court).pack(), court) for make in (plain, refused, rich, erased)
 } | {"disclosed": lambda court: (rich(court).pack([0, 1]), court)}
-
-
-def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
-    """Say what our verifier proves, in the words of the second; None where it refuses."""
-    try:
-        found = evidence.verify_file(data, root)
-    except NotProven:
-        return None
-    return {
-        "federation": found.federation,
-        "message": found.message.header.message_id.hex(),
-        "digest": found.message.digest.hex(),
-        "author": found.message.header.author,
-        "recipients": [each.member for each in found.message.header.recipients],
-        "signed": [
-            {
-                "id": each.officer,
-                "role": each.role,
-                "certificate_sha256": each.certificate_sha256.hex(),
-                "witnessed": each.witnessed,
-                "revoked_by": [version.hex() for version in each.revoked_by],
-            }
-            for each in found.signed
-        ],
-        "claims": [
-            {
-                "event": claim.proof.event,
-                "member": claim.proof.member,
-                "where": f"{claim.proof.origin} #{claim.proof.index}",
-                "part": claim.proof.part_number,
-                "time": claim.proof.time,
-                "not_before": None if claim.interval is None else claim.interval.not_before,
-                "not_after": None if claim.interval is None else claim.interval.not_after,
-                "witnesses": [] if claim.interval is None else list(claim.interval.witnesses),
-                "others": 0 if claim.interval is None else claim.interval.others,
-                "time_contradicted": claim.contradicted,
-                "actor": claim.proof.actor,
-                "counterpart": claim.proof.counterpart,
-                "reason": claim.proof.reason,
-            }
-            for claim in found.claims
-        ],
-        "parts": [part.part_number for part in found.message.signed.parts],
-        "disclosed": found.disclosed,
-    }
-
-
-def theirs(second: ModuleType, data: bytes, root: bytes) -> dict[str, Any] | None:
-    """Say what the second verifier proves; None where it refuses."""
-    try:
-        found: dict[str, Any] = second.verify(data, root)
-    except Exception:  # noqa: BLE001 - whatever it raises, it has refused
-        return None
-    return found
-
-
-def agreed(second: ModuleType, data: bytes, root: bytes, what: object = "") -> dict[str, Any] | None:
-    """Demand that both say the same; give what they say."""
-    one, other = ours(data, root), theirs(second, data, root)
-    assert one == other, what
-    return one
 
 
 def test_it_is_short_and_needs_nothing_else() -> None:

@@ -1,0 +1,232 @@
+"""When evidence says something was: what witnesses prove of it, and whose word it is where they prove nothing.
+
+Both verifiers judge every file here, and must say the same.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from paiza.v1 import audit_pb2, log_pb2, message_pb2, witness_pb2
+from paiza_wire import keys
+from paiza_wire.certificate_profiles import load_certificate, p256_key
+from paiza_wire.cosignatures import add_signatures
+from paiza_wire.errors import Rejected
+from paiza_wire.notes import NoteSignature
+from tests.evidence import Case, Court, Log
+from tests.two_verifiers import agreed, remembering_sets
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[ModuleType]:
+    """The second verifier."""
+    with remembering_sets() as verifier:
+        yield verifier
+
+
+@pytest.fixture(scope="module")
+def court(tmp_path_factory: pytest.TempPathFactory) -> Court:
+    """Five members: each log has four witnesses, and needs three."""
+    return Court(tmp_path_factory.mktemp("court") / "federation")
+
+
+def cosign(
+    case: Case, size: int, before: int | None, times: tuple[datetime, datetime], by: int = 4, register: bytes = b""
+) -> None:
+    """Have the author's checkpoints of these sizes cosigned at these times, and the first release proven by them."""
+    court, log = case.court, case.author
+    index = case.proofs["released"][0][1]
+    witnesses = [each for each in court.members if each != log.member][:by]
+    span = witness_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, times[1]))
+    if before is not None:
+        span.before_note = court.cosigned(log, before, witnesses, times[0])
+        span.growth_hashes.extend(log.tree.consistency_proof(before, size))
+    span.entries.add(index=index, inclusion_hashes=log.tree.inclusion_proof(index, size))
+    version = register or court.register.version
+    case.spans.append(audit_pb2.EvidenceSpan(span=span, register_version=version))
+
+
+def released(court: Court) -> tuple[Case, int]:
+    """Release a message to one recipient; gives the index of its entry too."""
+    case = court.case(recipients=["tjk"]).release()
+    return case, case.proofs["released"][0][1]
+
+
+def test_the_bounds_are_the_medians(court: Court, second: ModuleType) -> None:
+    """The entry lies between the times at which a quorum saw the log without it, and with it."""
+    case, index = released(court)
+    times = court.now - timedelta(seconds=7), court.now + timedelta(seconds=3)
+    cosign(case, index + 1, index, times)
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert (found["claims"][0]["not_before"], found["claims"][0]["not_after"]) == times
+    assert found["claims"][0]["others"] == 4
+    assert [each["witnessed"] for each in found["signed"]] == [True]
+
+
+@pytest.mark.parametrize("by", [0, 1, 2])
+def test_too_few_witnesses_prove_no_time(court: Court, second: ModuleType, by: int) -> None:
+    """With two of four the time is the log's own word; a file that says otherwise is refused."""
+    case, index = released(court)
+    cosign(case, index + 1, None, (court.now, court.now), by)
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert found["claims"][0]["not_after"] is None
+    assert [each["witnessed"] for each in found["signed"]] == [False]
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def test_a_log_that_gives_another_time_is_named(court: Court, second: ModuleType) -> None:
+    """An entry that the log dates an hour before any witness had seen the log without it: that is said."""
+    case, index = released(court)
+    later = court.now + timedelta(hours=1)
+    cosign(case, index + 1, index, (later, later + timedelta(seconds=5)))
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert found["claims"][0]["time_contradicted"]
+    case, index = released(court)
+    cosign(case, index + 1, None, (court.now, court.now - timedelta(hours=1)))
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert found["claims"][0]["time_contradicted"]
+
+
+def test_witnesses_who_say_first_was_last_are_not_believed(court: Court, second: ModuleType) -> None:
+    """The checkpoint before an entry cannot have been seen an hour after the one behind it."""
+    case, index = released(court)
+    cosign(case, index + 1, index, (court.now + timedelta(hours=1), court.now))
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def test_the_checkpoint_before_must_not_hold_the_entry(court: Court, second: ModuleType) -> None:
+    """A checkpoint that holds the entry is no bound from below, nor one of another log."""
+    case, index = released(court)
+    case.author.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), court.tick())
+    cosign(case, index + 2, index + 1, (court.now, court.now))
+    assert agreed(second, case.forced(), court.root) is None
+    case, index = released(court)
+    cosign(case, index + 1, index, (court.now, court.now))
+    case.spans[0].span.before_note = court.cosigned(court.logs["tjk"], 0, ["kaz", "uzb", "kgz"], court.now)
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def test_a_certificate_that_had_ended_signs_nothing(court: Court, second: ModuleType) -> None:
+    """Where witnesses show that the release came after the certificate's end, whatever the log says, it is refused."""
+    case, index = released(court)
+    late = court.now + timedelta(days=3 * 365)
+    cosign(case, index + 1, index, (late, late))
+    assert agreed(second, case.forced(), court.root) is None
+    case, index = released(court)
+    early = court.now - timedelta(days=30)
+    cosign(case, index + 1, None, (early, early))
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def test_a_certificate_that_ends_within_the_interval_is_the_logs_word(court: Court, second: ModuleType) -> None:
+    """An interval longer than the certificate's life proves no more than that it may have been valid."""
+    case, index = released(court)
+    cosign(case, index + 1, index, (court.now - timedelta(days=30), court.now))
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert [each["witnessed"] for each in found["signed"]] == [False]
+
+
+def test_a_register_older_than_the_entry_judges_nobody(tmp_path: Path, second: ModuleType) -> None:
+    """Who counts as a witness is not said by a register that was in force before the entry."""
+    court = Court(tmp_path / "federation")
+    old = court.register.version
+    court.publish()
+    case, index = released(court)
+    cosign(case, index + 1, None, (court.now, court.now), register=old)
+    assert agreed(second, case.forced(), court.root) is None
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert found["claims"][0]["not_after"] is None
+
+
+def test_a_suspended_member_is_no_witness(tmp_path: Path, second: ModuleType) -> None:
+    """Of three that are left besides the owner all must have cosigned."""
+    court = Court(tmp_path / "federation")
+    federation = court.document("federation.json")
+    federation["members"]["tkm"]["status"] = "suspended"
+    court.publish({"federation.json": federation})
+    for by, holds in ((("tjk", "uzb", "tkm"), False), (("tjk", "uzb", "kgz"), True)):
+        case = court.case(recipients=["tjk"]).release().witness(by=by)
+        found = agreed(second, case.pack(), court.root)
+        assert found is not None
+        assert (found["claims"][0]["not_after"] is not None) == holds
+        assert (agreed(second, case.forced(), court.root) is not None) == holds
+
+
+def test_revocations(tmp_path: Path, second: ModuleType) -> None:
+    """A certificate revoked since is said to be; one whose revocation was witnessed before the release is refused."""
+    court = Court(tmp_path / "federation")
+    case = court.case(recipients=["tjk"]).release()
+    certificate = message_pb2.SignedMessage.FromString(case.signed).signatures[0].certificate
+    entry = {
+        "certificate_sha256": sha256(certificate).hexdigest(),
+        "key_sha256": keys.fingerprint(p256_key(load_certificate(certificate))).hex(),
+        "reason": "keyCompromise",
+        "time": court.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    court.publish({"members/kaz/revoked.json": {"format": 1, "certificates": [entry]}})
+    case.register_version = court.register.version
+    case.receive("tjk").witness("answers", before=None)
+    index = case.proofs["released"][0][1]
+    # The register that the release names is the one before; who judges its witnesses is the one after.
+    cosign(case, index + 1, index, (court.now - timedelta(minutes=5), court.now))
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert found["signed"][0]["revoked_by"] == [court.register.version.hex()]
+    # Now witnesses say that the log was still without the release after the receipt under the new register.
+    del case.spans[-1]
+    later = court.now + timedelta(minutes=9)
+    cosign(case, index + 1, index, (later, later))
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def test_unknown_signatures_are_ignored_and_false_ones_are_not(court: Court, second: ModuleType) -> None:
+    """A line by a key nobody knows changes nothing; a known witness's line that fails refuses the file."""
+    case, index = released(court)
+    cosign(case, index + 1, index, (court.now, court.now))
+    note = case.spans[0].span.note
+    greased = add_signatures(note, [NoteSignature("nobody.example/witness", b"\1\2\3\4", b"\5" * 70)])
+    case.spans[0].span.note = greased
+    assert agreed(second, case.forced(), court.root) is not None
+    key = court.logs["tjk"].keys.witness.witness_key
+    lines = [line for line in note.split(b"\n") if not line.startswith(b"\xe2\x80\x94 " + key.name.encode())]
+    false = NoteSignature(key.name, key.key_id, bytes(6) + b"\1\1" + bytes(2420))
+    case.spans[0].span.note = add_signatures(b"\n".join(lines), [false])
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def test_a_forked_log_proves_nothing(court: Court, second: ModuleType) -> None:
+    """Two signed roots of one size in one file refuse it, whatever else holds."""
+    case, _index = released(court)
+    fork = Log("kaz", case.author.keys)
+    for entry in case.author.entries:
+        fork.append(log_pb2.LogEntry.FromString(entry), court.now)
+    officer = "spiffe://kaz.paiza.example/officer/liaison"
+    shown = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, message_digest=case.digest, actor=officer, part_number=0)
+    case.author.append(shown, court.tick())
+    case.proofs["others"].append((fork, fork.append(shown, court.tick())))
+    assert agreed(second, case.forced(), court.root) is None
+    case.proofs["others"] = [(case.author, case.author.tree.size - 1)]
+    assert agreed(second, case.forced(), court.root) is not None
+
+
+def test_a_log_that_was_not_admitted_proves_nothing(tmp_path: Path, second: ModuleType) -> None:
+    """A log key that a member publishes without the members' leave refuses the register that names it."""
+    court = Court(tmp_path / "federation")
+    case = court.case(recipients=["tjk"]).release()
+    federation = court.document("federation.json")
+    federation["members"]["kaz"]["log_origins"] = [{"origin": "kaz.paiza.example/log/2"}]
+    with pytest.raises(Rejected):
+        court.publish({"federation.json": federation})
+    assert agreed(second, case.forced(), court.root) is not None
+    case.court.sets = {court.last: court.unread[court.last]}
+    assert agreed(second, case.forced(), court.root) is None
