@@ -1,6 +1,7 @@
 """A node that shows two histories to two others is convicted by both, and trusted again when people decided so."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def lie(federation: Federation, liar: Officer) -> None:
     """Let the liar show kaz one history and uzb a longer other one, each while the other is away."""
     node, kaz, uzb = (federation.node(member) for member in (LIAR, "kaz", "uzb"))
     node.stop()
+    node.program = (sys.executable, str(Path(__file__).with_name("lying_node.py")))
     uzb.stop()
     shutil.copytree(node.data, node.folder / "before")
     node.start()
@@ -63,7 +65,7 @@ def lie(federation: Federation, liar: Officer) -> None:
     shutil.move(node.folder / "before", node.data)
     federation.start(LIAR, "uzb")
     tell(liar, uzb, 4)
-    assert known_size(uzb, LIAR) > known_size(kaz, LIAR), "else the liar's own program would stop it"
+    assert known_size(uzb, LIAR) > known_size(kaz, LIAR)
 
 
 @pytest.mark.timeout(240)
