@@ -266,7 +266,9 @@ def _witness(ground: Ground, deliver: Deliver) -> Witness:
     with context.store.reads() as reads:
         known = {fork_proofs.read_origin(stored.note): stored.size for stored in reads.known_logs().values()}
         last, findings = reads.last_witnessed(), reads.findings()
-    condemned = {found.member for found in findings if found.state is FindingState.OPEN}
+    newest = context.registers.newest_origin
+    stands = [found for found in findings if found.state is FindingState.OPEN]
+    condemned = {found.member for found in stands if found.origin == newest(found.member)}
     cosigner = Cosigner(known, condemned, {found.origin: found.forgiven_size for found in findings})
     judge = Judge(context.member, context.logs, findings)
     convictions = Convictions(context, judge, deliver.prove_growth, condemn=cosigner.condemn, pardon=cosigner.pardon)

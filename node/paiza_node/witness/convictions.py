@@ -131,20 +131,17 @@ class Convictions:
         """Commit what was found; what cannot be committed now is with the next step."""
         context, judge = self._context, self._judge
         for member in context.registers.current.members:
-            if context.logs.forked(member):
+            if context.logs.forked(member) or member in judge.defaults:
                 self._condemn(member)
+            else:  # also where a new log of its took the place of a forked one
+                self._pardon(member, {})
         await record_fork(context.ledger, context.logs)
         begun, ended = list(judge.begun), list(judge.ended)
         if not begun and not ended:
             return
-        for default in begun:
-            self._condemn(default.member)
         await context.ledger.commit(lambda pen: _write(pen, begun, ended))
         judge.begun = [each for each in judge.begun if each not in begun]
         judge.ended = [each for each in judge.ended if each not in ended]
-        for default, reason in ended:
-            if reason != FORKED and not context.logs.forked(default.member):
-                self._pardon(default.member, {})
 
     def findings(self) -> list[Finding]:
         """Give everything that was found, oldest first."""

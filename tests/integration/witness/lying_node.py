@@ -1,4 +1,4 @@
-"""A node that does not stop where it finds out that it shows two histories: a lying one, run in place of `paiza_node`."""
+"""A node that goes on where an honest one finds out that it shows two histories; run in place of `paiza_node`."""
 
 import sys
 
@@ -12,5 +12,5 @@ def _go_on(_courier: Courier, _known: VerifiedCheckpoint) -> None:
 
 
 if __name__ == "__main__":
-    Courier._check_not_rolled_back = _go_on  # type: ignore[method-assign]
+    setattr(Courier, "_check_not_rolled_back", _go_on)  # noqa: B010 - a method, replaced
     sys.exit(run(sys.argv[1:]))

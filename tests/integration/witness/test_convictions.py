@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from paiza.v1 import log_pb2
+from paiza_node.__main__ import run
 from paiza_node.model import Finding, FindingKind, FindingState
 from paiza_register import Register
 from paiza_wire import fork_proofs
@@ -69,7 +70,9 @@ def lie(federation: Federation, liar: Officer) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, command: Command) -> None:
+def test_two_histories_convict_and_a_decision_ends_it(
+    federation: Federation, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Both honest nodes keep two signatures within seconds of meeting; that log is not taken from until they decide."""
     register = read_register(federation.folder)
     kaz, uzb = federation.node("kaz"), federation.node("uzb")
@@ -101,6 +104,7 @@ def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, co
     for node in (kaz, uzb):
         node.stop()
         assert command("verify", "--config", str(node.config))[0] == 0
+    check_told(kaz, capsys)
 
 
 def check_finding(node: NodeProcess, finding: Finding, register: Register) -> None:
@@ -128,6 +132,18 @@ def check_shown(node: NodeProcess, finding: Finding, command: Command, file: Pat
     code, examined = command("doctor", *config)
     assert code == 11
     assert "fail" in {each["level"] for each in examined["checks"] if each["check"] == "convictions"}
+
+
+def check_told(node: NodeProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """See that it is told in words, in both languages, where the node does not run."""
+    (finding,) = found(node, LIAR)
+    for language, word in (("en", "forked"), ("ru", "раздвоен")):
+        for arguments in (["list"], ["show", str(finding.index)]):
+            capsys.readouterr()
+            assert run(["--lang", language, "convictions", *arguments, "--config", str(node.config)]) == 0
+            told = capsys.readouterr().out
+            assert word in told
+            assert "An old machine was put back." in told
 
 
 def decide(node: NodeProcess, command: Command) -> None:

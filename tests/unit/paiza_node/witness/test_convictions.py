@@ -1,7 +1,7 @@
 """What is found is committed once and outlives restarts; what a person decides is logged; on both databases."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -56,7 +56,7 @@ class Room:
     now: datetime = NOW
     answer: exchange_pb2.ProveGrowthResponse | None = None
     asked: list[list[int]] = field(default_factory=list)
-    condemned: list[str] = field(default_factory=list)
+    condemned: set[str] = field(default_factory=set)
     pardoned: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -92,9 +92,15 @@ class Room:
             context,
             self.judge,
             self.prove,
-            condemn=self.condemned.append,
-            pardon=lambda _member, sizes: self.pardoned.append(dict(sizes)),
+            condemn=self.condemned.add,
+            pardon=self.pardon,
         )
+
+    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+        """Have a log cosigned again."""
+        self.condemned.discard(member)
+        if sizes:
+            self.pardoned.append(dict(sizes))
 
     async def prove(self, member: str, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
         """Be asked, as tjk."""
@@ -154,7 +160,7 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     assert (entry.event, entry.counterpart, entry.evidence_sha256) == (
         log_pb2.LOG_EVENT_FORK_FOUND, "tjk", fork.digest,
     )  # fmt: skip
-    assert "tjk" in room.condemned
+    assert room.condemned == {"tjk"}
     room.restart()
     with pytest.raises(Rejected, match="log_forked"):
         room.logs.accept(room.member, room.log.growth(9, 12))
@@ -179,6 +185,7 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     with pytest.raises(Rejected, match="unknown_id"):
         await room.convictions.decide(finding.index, "Again.", "os-user:aigerim")
     assert room.pardoned == [{ORIGIN: decided.forgiven_size}]
+    assert not room.condemned
     for _ in range(2):
         with room.store.reads() as reads:
             assert "tjk" not in reads.known_logs()
@@ -208,7 +215,7 @@ async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> 
     assert ended.ended_index is not None
     logged = room.logged(ended.ended_index)
     assert (logged.event, logged.reason) == (log_pb2.LOG_EVENT_DEFAULT_FOUND, "log_proven")
-    assert room.pardoned == [{}]
+    assert not room.condemned
     with pytest.raises(Rejected, match="unknown_id"):
         await room.convictions.decide(finding.index, "It is fine.", "os-user:aigerim")
 
