@@ -10,6 +10,7 @@ import pytest
 
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
+from tests.two_verifiers import agreed, second_verifier
 
 ARRIVAL_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -47,7 +48,9 @@ def arrived(paiza: Paiza, profile: str, message: str) -> list[dict[str, Any]]:
     raise AssertionError("the attachments did not arrive")
 
 
-def test_a_picture_is_sent_followed_fetched_and_proven(paiza: Paiza, draft: Path, photo: Path, tmp_path: Path) -> None:
+def test_a_picture_is_sent_followed_fetched_and_proven(
+    paiza: Paiza, federation: Federation, draft: Path, photo: Path, tmp_path: Path
+) -> None:
     """What the recipient's officer saves is the sender's file; list, thread, trail and outbox tell the same."""
     sent = paiza("kaz-liaison", "send", "free", draft, "--attach", photo, "--json").json
     there = arrived(paiza, "tjk-liaison", sent["id"])
@@ -67,6 +70,10 @@ def test_a_picture_is_sent_followed_fetched_and_proven(paiza: Paiza, draft: Path
     assert (again.code, target.read_bytes()) == (3, photo.read_bytes())
     own = paiza("kaz-liaison", "attach", "get", sent["id"], "1", "-o", tmp_path / "own.png", "--json").json
     assert own["saved"]["size"] == len(photo.read_bytes())
+    file = tmp_path / "evidence.zip"
+    proven = paiza("kaz-liaison", "audit", "evidence", sent["id"], "-o", file, "--json").json
+    assert [(each["event"], each["member"], each["part"]) for each in proven["others"]] == [("RECEIVED", "tjk", 1)]
+    assert agreed(second_verifier(), file.read_bytes(), (federation.folder / "root.json").read_bytes()) is not None
 
 
 def test_a_draft_names_its_attachments(paiza: Paiza, photo: Path, tmp_path: Path) -> None:

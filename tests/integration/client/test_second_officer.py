@@ -21,6 +21,7 @@ from paiza_wire import message as wire
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.officer import Officer
+from tests.two_verifiers import agreed, second_verifier
 
 # An annex to more than one other member: two officers must sign.
 NOMINAL = """\
@@ -65,7 +66,9 @@ def events(paiza: Paiza, message_id: str) -> list[str]:
     return [each["event"] for each in found["own"]]
 
 
-def test_one_writes_another_signs_and_only_then_it_goes(paiza: Paiza, nominal: Path) -> None:
+def test_one_writes_another_signs_and_only_then_it_goes(
+    paiza: Paiza, federation: Federation, nominal: Path, tmp_path: Path
+) -> None:
     """Nothing is released before the second signature; with it the recipients get a message of two signers."""
     waiting = submitted(paiza, nominal)
     assert (waiting["state"], waiting["missing"]) == ("waiting", ["spiffe://kaz.paiza.example/officer/duty"])
@@ -85,6 +88,11 @@ def test_one_writes_another_signs_and_only_then_it_goes(paiza: Paiza, nominal: P
     assert own.index("OPENED") < own.index("APPROVED")
     # The writer's outbox hears of it at the next command.
     assert paiza("kaz-liaison", "outbox", "list", "--json").json == []
+    file = tmp_path / "evidence.zip"
+    assert paiza("kaz-liaison", "audit", "evidence", waiting["id"], "-o", file).code == 0
+    found = agreed(second_verifier(), file.read_bytes(), (federation.folder / "root.json").read_bytes())
+    assert found is not None
+    assert [each["id"].rpartition("/")[2] for each in found["signed"]] == ["liaison", "duty"]
 
 
 def test_the_writer_cannot_be_the_second_officer(paiza: Paiza, federation: Federation, nominal: Path) -> None:

@@ -12,6 +12,7 @@ from paiza_client.__main__ import run as run_paiza
 from paiza_node.__main__ import run as run_node
 from tests.federation import Federation
 from tests.integration.passing.desk import Desk, until
+from tests.two_verifiers import agreed, second_verifier
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,7 @@ async def test_forward_holders_evidence(
     proven = json.loads(out)
     assert [(each["member"], each["counterpart"]) for each in proven["forwarded"]] == [("tjk", "uzb")]
     assert [(each["event"], each["member"]) for each in proven["answers"]] == [("RECEIVED", "uzb")]
+    assert agreed(second_verifier(), file.read_bytes(), (federation.folder / "root.json").read_bytes()) is not None
 
     async def told() -> bool:
         return "uzb" in await kaz.holders(digest)
