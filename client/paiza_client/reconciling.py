@@ -72,6 +72,17 @@ REMARKS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whose logs to compare, over which period, and after what time an answer counts as late."""
+
+    one: str
+    other: str
+    since: datetime
+    until: datetime
+    allowed: timedelta
+
+
 @dataclass(slots=True)
 class View:
     """What one member's log showed of its exchange with the other, and until which index all of it was looked at."""

@@ -1,17 +1,23 @@
 """`paiza audit matrix` and `reconcile`: what was exchanged between members, by whose word, and what does not agree."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from paiza_client import comparison, container
 from paiza_client.cli import as_json, messages
 from paiza_client.cli.options import Moment, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
-from paiza_client.errors import ExitCode, misused
+from paiza_client.comparing import compare_logs
+from paiza_client.errors import ExitCode, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.matrix import Cell, cells
-from paiza_client.reconciling import Difference, Result
+from paiza_client.profiles import write_private
+from paiza_client.reconciling import Difference, Result, Wish
+from paiza_client.register import bootstrap_root
 from paiza_wire.errors import PaizaError
 
 DEFAULT_OVERDUE_MINUTES: Final = 60
@@ -103,8 +109,8 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
         "differs, the period is closed with an entry in both logs. Exit code 5 where a proof stands against somebody."
     )
 )
-@click.argument("one", metavar="MEMBER")
-@click.argument("other", metavar="MEMBER")
+@click.argument("one", metavar="MEMBER", required=False, default="")
+@click.argument("other", metavar="MEMBER", required=False, default="")
 @click.option("--since", type=Moment(), help=N_("From then on; else from the beginning of the month."))
 @click.option("--until", type=Moment(), help=N_("Up to then; else now."))
 @click.option(
@@ -116,13 +122,40 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
     help=N_("Minutes after which an answer is late."),
 )
 @click.option("--keep-open", is_flag=True, help=N_("Compare only; do not close the period."))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help=N_("Write all questions and answers to this file, so that anybody can compare again without a node."),
+)
+@click.option(
+    "--check",
+    "kept",
+    type=click.Path(path_type=Path),
+    help=N_("Compare again from such a file: no node, no network, no account."),
+)
+@click.option("--root", type=click.Path(path_type=Path), help=N_("With --check: bootstrap root; else the profile's."))
 @shared
 def reconcile(
-    *, one: str, other: str, since: datetime | None, until: datetime | None, overdue_minutes: int, keep_open: bool
+    *,
+    one: str,
+    other: str,
+    since: datetime | None,
+    until: datetime | None,
+    overdue_minutes: int,
+    keep_open: bool,
+    output: Path | None,
+    kept: Path | None,
+    root: Path | None,
 ) -> None:
     """Reconcile two members."""
-    from paiza_client.session.comparing import Wish, compare_logs  # noqa: PLC0415 - grpc is slow to load
-
+    if kept is not None:
+        _check(terminal(), kept, root)
+        return
+    if not one or not other:
+        raise misused("paiza audit reconcile", _("Name two members."))
+    if output is not None and output.exists():
+        raise Refused("file_unwritable", str(output), _("it exists"))
     desk = terminal()
     now = datetime.now(UTC)
     ends = until or now
@@ -138,7 +171,16 @@ def reconcile(
             own = desk.profile().member
             for member in (one, other):
                 session.register().member(member)
+            if output is not None:
+                session.coordination.kept = []
             result = await compare_logs(session.coordination, wish, own=own, now=now)
+            if output is not None:
+                made = comparison.Made(wish, own, str(desk.profile().id), now)
+                answers = session.coordination.kept or []
+                files = await session.archived_set(session.register().version)
+                trusted = bootstrap_root(desk.profile().root)
+                data = await asyncio.to_thread(comparison.pack, made, answers, files, trusted)
+                await asyncio.to_thread(_write, output, data)
             if keep_open or own not in (one, other) or not result.agrees:
                 return result, None, None
             counterpart = other if own == one else one
@@ -152,8 +194,38 @@ def reconcile(
         desk.json(_result_object(wish, result, closed, problem))
     else:
         _print(desk, wish, result, closed, problem, own=desk.profile().member, keep_open=keep_open)
+    _end(result)
+
+
+def _check(desk: Terminal, file: Path, root: Path | None) -> None:
+    """Compare again from a file."""
+    trusted = bootstrap_root(root if root is not None else desk.profile().root)
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(container.MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(file), error.strerror or "") from error
+    made, result = comparison.check(data, trusted)
+    if desk.wants_json:
+        desk.json({**_result_object(made.wish, result, None, None), "officer": made.officer, "compared": made.now})
+    else:
+        told = _("Asked by {officer}; compared, by his word, at {time}.")
+        desk.note(told.format(officer=made.officer, time=messages.when(made.now)))
+        _print(desk, made.wish, result, None, None, own=made.own, keep_open=True)
+    _end(result)
+
+
+def _end(result: Result) -> None:
+    """End with the exit code that says whether a proof stands against somebody."""
     if any(each.against for each in result.differences):
         click.get_current_context().exit(ExitCode.NOT_PROVEN)
+
+
+def _write(output: Path, data: bytes) -> None:
+    try:
+        write_private(output, data)
+    except OSError as error:
+        raise Refused("file_unwritable", str(output), error.strerror or "") from error
 
 
 def _print(

@@ -1,7 +1,7 @@
 """What coordinators and auditors ask of logs, their own and others', through their own node; all is checked."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,6 +15,7 @@ from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
 from paiza_client.oversight_checks import Asked, ShownPage, Word
+from paiza_client.questions import Answer, Question, go_on
 from paiza_client.session import channel
 from paiza_wire import consultations
 from paiza_wire.identity import SpiffeId
@@ -22,19 +23,6 @@ from paiza_wire.identity import SpiffeId
 ASK_SECONDS: Final = 30.0  # the own node asks another one, which looks through its log
 CLOSE_SECONDS: Final = 120.0  # both nodes go through the period
 MAX_PAGES: Final = 20_000  # of one question: ten million entries
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which entries of a log to show; empty fields ask for all."""
-
-    events: Sequence[int] = ()
-    counterpart: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    digests: Sequence[bytes] = ()
-    held: bool = False
-    headers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +52,18 @@ class Coordination:
         self._call = call
         self._registers = registers
         self._officer = officer
+        self.kept: list[Answer] | None = None
+        """Where a list is put here, the answers about entries are kept in it, as they came."""
 
     async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
-        """Yield the answers to a question, checked, page by page, until the log was looked through.
-
-        Of more than `consultations.MAX_QUERY_DIGESTS` messages, some at a time.
-        """
-        digests = list(question.digests)
-        blocks = [
-            digests[first : first + consultations.MAX_QUERY_DIGESTS]
-            for first in range(0, len(digests), consultations.MAX_QUERY_DIGESTS)
-        ] or [[]]
-        for block in blocks:
-            query = _query(question, block)
+        """Yield the answers to a question, checked, page by page, until the log was looked through."""
+        for query in question.queries():
             for _ in range(MAX_PAGES):
                 page = await self._page(member, query)
                 yield page
                 if page.complete:
                     break
-                query.from_index = page.next_index
-                query.nonce = secrets.token_bytes(consultations.NONCE_SIZE)
+                go_on(query, page)
             else:
                 raise NotProven("too_large", member, "the answers do not come to an end")
 
@@ -121,27 +101,13 @@ class Coordination:
         answer: pb.ListLogEntriesResponse = await self._call(
             lambda: self._stub.ListLogEntries(pb.ListLogEntriesRequest(member=member, query=data), timeout=ASK_SECONDS)
         )
-        return checks.check_page(answer.page, self._asked(member, data), LogReader(self._registers))
+        page = checks.check_page(answer.page, self._asked(member, data), LogReader(self._registers))
+        if self.kept is not None:
+            self.kept.append(Answer(member, data, answer.page.SerializeToString()))
+        return page
 
     def _asked(self, member: str, query: bytes) -> Asked:
         return Asked(self._officer.member, str(self._officer), member, query)
-
-
-def _query(question: Question, digests: Sequence[bytes]) -> pb.EntryQuery:
-    query = pb.EntryQuery(
-        nonce=secrets.token_bytes(consultations.NONCE_SIZE),
-        events=sorted(question.events),  # type: ignore[arg-type]  # numbers of the enum
-        counterpart=question.counterpart,
-        message_digests=digests,
-        page_size=consultations.MAX_PAGE,
-        with_held_proofs=question.held,
-        with_headers=question.headers,
-    )
-    if question.since is not None:
-        query.since_time.FromDatetime(question.since)
-    if question.until is not None:
-        query.until_time.FromDatetime(question.until)
-    return query
 
 
 def _set(period: pb.Period, since: datetime | None, until: datetime | None) -> None:

@@ -35,11 +35,12 @@ from paiza_client.logs import Registers
 from paiza_client.model import Box, LogState, MessageSummary, OpenedPart, Outcome, Page, Trail, Whoami
 from paiza_client.outbox import Batch, Outbox
 from paiza_client.profiles import Credentials, Profile, remember_roles
+from paiza_client.questions import Question
 from paiza_client.session import channel
 from paiza_client.session.answers import summary
 from paiza_client.session.approvals import Approvals
 from paiza_client.session.attachments import Attachments, SavedAttachment
-from paiza_client.session.coordination import Coordination, Question
+from paiza_client.session.coordination import Coordination
 from paiza_client.session.desks import Desks
 from paiza_client.session.exports import Exports
 from paiza_client.session.lawful import Lawful

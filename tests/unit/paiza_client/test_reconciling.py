@@ -11,12 +11,11 @@ import pytest
 
 from paiza.v1 import log_pb2
 from paiza_client import oversight_checks as checks
+from paiza_client.comparing import compare_logs
 from paiza_client.errors import Refused
 from paiza_client.oversight_checks import Asked, ShownPage
-from paiza_client.reconciling import Difference, Result
-from paiza_client.session import coordination
-from paiza_client.session.comparing import Wish, compare_logs
-from paiza_client.session.coordination import Question
+from paiza_client.questions import Question
+from paiza_client.reconciling import Difference, Result, Wish
 from paiza_node.model import MessageState, PassedOn, ProofKind
 from paiza_node.oversight import looking, periods
 from paiza_node.oversight.consult import Asker
@@ -79,7 +78,7 @@ class Both:
 
     async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
         """Answer as `Coordination.pages` does."""
-        query = coordination._query(question, question.digests)
+        (query,) = question.queries()
         while True:
             self.between()
             room = self.room(member)
@@ -97,7 +96,7 @@ class Both:
         """Compare both logs over all there is, as of ``later`` than now."""
         now = max(self.kaz.clock.now, self.tjk.clock.now) + timedelta(seconds=1) + later
         wish = Wish("kaz", "tjk", BEGIN, now + HOUR, allowed)
-        return asyncio.run(compare_logs(self, wish, own="kaz", now=now))  # type: ignore[arg-type]  # asked as one
+        return asyncio.run(compare_logs(self, wish, own="kaz", now=now))
 
     _headers: dict[bytes, bytes] = field(default_factory=dict)
 

@@ -1,32 +1,20 @@
 """Comparing two members' logs: which questions are asked of whom, in which order, and that the answers suffice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from paiza_client import reconciling
 from paiza_client.errors import NotProven, Refused
 from paiza_client.oversight_checks import ShownPage
-from paiza_client.reconciling import COMPARED, FOLLOWED, Result, View
-from paiza_client.session.coordination import Coordination, Question
+from paiza_client.questions import Asking, Question
+from paiza_client.reconciling import COMPARED, FOLLOWED, Result, View, Wish
 from paiza_wire.consultations import MAX_QUERY_DIGESTS
 
 MAX_ENTRIES: Final = 1_000_000  # of one log in one comparison, held in memory; choose a shorter period
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Whose logs to compare, over which period, and after what time an answer counts as late."""
-
-    one: str
-    other: str
-    since: datetime
-    until: datetime
-    allowed: timedelta
-
-
-async def compare_logs(coordination: Coordination, wish: Wish, *, own: str, now: datetime) -> Result:
+async def compare_logs(asking: Asking, wish: Wish, *, own: str, now: datetime) -> Result:
     """Ask both members for the period, then both again for what only one of them spoke of, and compare.
 
     Whoever holds a receipt is asked before whoever must show it is asked last: so an honest log always shows it.
@@ -36,7 +24,7 @@ async def compare_logs(coordination: Coordination, wish: Wish, *, own: str, now:
     for member, counterpart in ((wish.one, wish.other), (wish.other, wish.one)):
         view = View(member)
         question = Question(COMPARED, counterpart, wish.since, wish.until, held=True, headers=True)
-        async for page in coordination.pages(member, question):
+        async for page in asking.pages(member, question):
             _check_scope(page, wish, own=own, counterpart=counterpart)
             view.take(page)
             if len(view.entries) > MAX_ENTRIES:
@@ -44,17 +32,17 @@ async def compare_logs(coordination: Coordination, wish: Wish, *, own: str, now:
         views.append(view)
     one, other = views
     digests = reconciling.unclear(one, other, wish.since, wish.until)
-    await _follow(coordination, one, wish.other, digests)
-    await _follow(coordination, other, wish.one, digests)
+    await _follow(asking, one, wish.other, digests)
+    await _follow(asking, other, wish.one, digests)
     return reconciling.compare(one, other, since=wish.since, until=wish.until, now=now, allowed=wish.allowed)
 
 
-async def _follow(coordination: Coordination, view: View, counterpart: str, digests: Sequence[bytes]) -> None:
+async def _follow(asking: Asking, view: View, counterpart: str, digests: Sequence[bytes]) -> None:
     """Ask for everything a log says of these messages with the counterpart, whenever that was."""
     for first in range(0, len(digests), MAX_QUERY_DIGESTS):
         block = digests[first : first + MAX_QUERY_DIGESTS]
         question = Question(FOLLOWED, counterpart, digests=block, held=True, headers=True)
-        async for page in coordination.pages(view.member, question):
+        async for page in asking.pages(view.member, question):
             view.take(page, block)
 
 
