@@ -430,7 +430,11 @@ class Courier:
                 claim(self._context.ledger, candidate, assumed, self._context.logs.size(self.member))
             )
             self._assumed = max(assumed, candidate.size)
-            response = await self._peer.exchange_checkpoints(request)
+            try:
+                response = await self._peer.exchange_checkpoints(request)
+            except PaizaError:
+                self._take_back(candidate, assumed)  # most likely it did not arrive
+                raise
             known_size = response.growth.known_size
             if known_size > self._context.ledger.checkpoint.size:
                 self.ask()  # it is wrong, or we were rolled back
@@ -440,9 +444,15 @@ class Courier:
                 return response, await self.accept(response.growth)
             if known_size < assumed and self._claiming and self._overtaken < OVERTAKEN:
                 self._overtaken += 1
+                self._take_back(candidate, assumed)
                 raise Unavailable("busy", "batches that were sent before have not arrived yet")
             self._assumed = known_size
         raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    def _take_back(self, shown: VerifiedCheckpoint, assumed: int) -> None:
+        """Assume what was assumed before a checkpoint was shown: no batch is to be sent twice for it."""
+        if self._assumed == shown.size:
+            self._assumed = assumed
 
     async def prove_entries(self, indices: Sequence[int]) -> witness_pb2.ProveEntriesResponse:
         """Ask the peer to prove entries of its log to checkpoints that a quorum cosigned; nothing is verified here."""

@@ -19,10 +19,11 @@ from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.witness.cosigning import Cosigner, cosigned_note
 from paiza_node.witness.gossip import Gossip
+from paiza_node.witness.judging import CLOCKS_DIFFER
 from paiza_node.witness.rounds import Rounds, Witnesses
 from paiza_register import Member, Register
 from paiza_wire.checkpoint import VerifiedCheckpoint
-from paiza_wire.cosignatures import WitnessSigner, add_signatures, cosign
+from paiza_wire.cosignatures import TIME_BYTES, WitnessSigner, add_signatures, cosign
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.notes import parse_note
 
@@ -81,6 +82,7 @@ class Witnessing:
     def take(self, member: str, note: bytes) -> bool:
         """Take a member's cosignature of our log; says whether it was of use. What does not hold is told to the log."""
         try:
+            self._check_clock(member, note)
             useful = self.rounds.add(member, note)
         except Rejected as error:
             self.reasons[member] = error.reason
@@ -90,6 +92,15 @@ class Witnessing:
             return False
         self.reasons.pop(member, None)
         return useful
+
+    def _check_clock(self, member: str, note: bytes) -> None:
+        """Refuse a cosignature of a time far from ours, nothing of it being verified: one of the clocks is wrong."""
+        names = {key.name for key in self.witnesses().get(member, ())}
+        now = self._context.clock().timestamp()
+        for each in parse_note(note).signatures:
+            off = abs(int.from_bytes(each.signature[:TIME_BYTES], "big") - now)
+            if each.name in names and off > CLOCKS_DIFFER.total_seconds():
+                raise Rejected("clock_skew", f"{member} cosigned by a clock that differs from ours by {off:.0f} s")
 
     async def cosign(self, member: Member, checkpoint: VerifiedCheckpoint) -> bytes:
         """Cosign a checkpoint that was accepted in this very step of the loop: decide, commit what is known, sign.

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from paiza.v1 import witness_pb2
+from paiza_node.courier import OVERTAKEN
 from paiza_node.growth import claim
 from paiza_node.model import WitnessedNote
 from paiza_node.witness.gossip import MAX_HEARD
+from paiza_node.witness.judging import CLOCKS_DIFFER
 from paiza_node.witness.show import BRING_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_wire.cosignatures import add_signatures, cosign, cosignatures
 from paiza_wire.errors import Rejected, Unavailable
@@ -195,6 +197,54 @@ async def test_unknown_signatures_are_ignored_and_a_failing_known_one_refuses_th
     assert "tjk" not in kaz.witnessing.rounds.seen
     assert kaz.witnessing.take("tjk", add_signatures(format_note(text, [honest]), [grease]))
     assert kaz.witnessing.rounds.seen["tjk"].size == 1
+
+
+async def test_a_cosignature_by_a_wrong_clock_is_refused(fleet: Fleet) -> None:
+    """A witness whose clock is far from ours, ahead or behind, is not counted, and the operator sees why."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(1)
+    candidate = kaz.witnessing.candidate()
+    for off in (CLOCKS_DIFFER, -CLOCKS_DIFFER):
+        wrong = cosign(candidate, tjk.keys.witness, fleet.clock.now + off * 1.1)
+        assert not kaz.witnessing.take("tjk", add_signatures(candidate.note, [wrong]))
+        assert kaz.witnessing.reasons["tjk"] == "clock_skew"
+    right = cosign(candidate, tjk.keys.witness, fleet.clock.now + CLOCKS_DIFFER)
+    assert kaz.witnessing.take("tjk", add_signatures(candidate.note, [right]))
+    assert "tjk" not in kaz.witnessing.reasons
+
+
+async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet) -> None:
+    """The batch's claim of growth stays as it is; only where batches never stop is it shown all the same."""
+    kaz = fleet["kaz"]
+    courier, line = kaz.couriers["tjk"], kaz.lines["tjk"]
+    kaz.grow(4)
+    await courier.show(kaz.witnessing.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32)))
+    courier._assumed, courier._claiming = 9, 1  # a batch that claims growth to 9 is on its way
+    kaz.grow(8)
+    candidate = kaz.witnessing.candidate()
+    for _ in range(OVERTAKEN):
+        before = len(line.requests)
+        with pytest.raises(Unavailable, match="busy"):
+            await courier.show(candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32)))
+        assert len(line.requests) == before + 1
+        assert courier._assumed == 9
+        assert fleet["tjk"].context.logs.size("kaz") == 4
+    _response, _shown = await courier.show(
+        candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+    )
+    assert fleet["tjk"].context.logs.size("kaz") == 12
+
+
+async def test_what_did_not_arrive_is_not_assumed_to_be_known(fleet: Fleet) -> None:
+    """After a call that failed the next batch claims growth from what the peer really knows."""
+    kaz = fleet["kaz"]
+    kaz.grow(4)
+    await kaz.show_round()
+    kaz.lines["tjk"].cut = True
+    kaz.grow(1)
+    fleet.clock.move(1)
+    await kaz.show_round()
+    assert kaz.couriers["tjk"]._assumed == 4
 
 
 async def test_a_cosignature_by_another_than_the_caller_does_not_count(fleet: Fleet) -> None:
