@@ -395,10 +395,11 @@ class Courier:
             return pack(self._context, outgoing, released, self.member)
         return exchange_pb2.Dispatch(message=outgoing.signed, released=released)
 
-    async def standing(self) -> recovery_pb2.GetStandingResponse:
+    async def standing(self, *, tell_again: bool = False) -> recovery_pb2.GetStandingResponse:
         """Ask the peer for the largest checkpoints it holds; nothing is verified here."""
         version = self._context.registers.version
-        return await self._peer.get_standing(recovery_pb2.GetStandingRequest(register_version=version))
+        request = recovery_pb2.GetStandingRequest(register_version=version, tell_again=tell_again)
+        return await self._peer.get_standing(request)
 
     async def give_back(
         self, request: recovery_pb2.GiveBackRequest

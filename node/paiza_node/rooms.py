@@ -196,7 +196,7 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Reviews(context),
         Retire(context, config.audit_retention),
     )
-    fetch_back = _recovery(ground, deliver, exchange.receive, witness, duties)
+    fetch_back = _recovery(ground, deliver, exchange.receive, witness, duties, files)
     return Rooms(
         behaviours={
             **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful),
@@ -230,12 +230,15 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
     )
 
 
-def _recovery(ground: Ground, deliver: Deliver, receive: Receive, witness: Witness, duties: Duties) -> FetchBack:
+def _recovery(
+    ground: Ground, deliver: Deliver, receive: Receive, witness: Witness, duties: Duties, files: AttachmentFiles
+) -> FetchBack:
     cosigner = witness.witnessing.cosigner
     regains = Regains(
         ground.context,
         officers=ground.officers,
         desks=ground.desks,
+        files=files,
         delivery_life=ground.config.delivery_life,
         moved=duties.moved,
         wake=deliver.wake,

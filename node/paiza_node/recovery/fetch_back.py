@@ -7,6 +7,7 @@ Of each other member, in this order, and each step again until it succeeds:
    (`witness.cosigning`), so that no witness ever vouches for two histories.
 2. It gives back what it handed over and has our receipts of: taken as if it were delivered now, with the same checks.
 3. It gives back what we had released to it and it answered (`give_back`, `regained`).
+4. It tells again what became of attachments of ours, and of our requests to erase.
 
 What an erasure request among it names is erased as ever, also where it comes back after the request. Every page is
 committed with how far the recovery has come; a crash in between has the page given once more, and what is there already
@@ -151,20 +152,26 @@ class FetchBack:
         await context.ledger.commit(work)
 
     async def _fetch(self, courier: Courier) -> None:
-        """Steps 2 and 3: take page after page of what a member gives back."""
-        while (place := self.progress.awaited.get(courier.member)) is not None:
+        """Steps 2 to 4: take page after page of what a member gives back."""
+        member = courier.member
+        while not self.progress.gave_all(member):
+            place = self.progress.awaited[member]
             origin, own_size = self.progress.lost[place.log]
             request = recovery_pb2.GiveBackRequest(
                 side=place.side, own_size=own_size, from_index=place.from_index, origin=origin
             )
             page, checkpoint = await courier.give_back(request)
             if page.next_index and page.next_index <= place.from_index:
-                raise Unavailable("unexpected_answer", f"{courier.member} gives the same page again")
+                raise Unavailable("unexpected_answer", f"{member} gives the same page again")
             if len(page.items) > MAX_DISPATCHES:
-                raise Unavailable("unexpected_answer", f"{courier.member} gives more than a page")
+                raise Unavailable("unexpected_answer", f"{member} gives more than a page")
             take = self._take_received if place.side == SIDES[0] else self._take_released
-            count = await take(courier.member, page.items, checkpoint, place, page.next_index)
-            log.info("given_back", peer=courier.member, side=int(place.side), items=len(page.items), new=count)
+            count = await take(member, page.items, checkpoint, place, page.next_index)
+            log.info("given_back", peer=member, side=int(place.side), items=len(page.items), new=count)
+        # 4.
+        await courier.standing(tell_again=True)
+        del self.progress.awaited[member]
+        await self._context.ledger.commit(self._note)
 
     async def _take_received(
         self,

@@ -45,11 +45,16 @@ class GiveBack:
     async def standing(
         self, member: Member, request: recovery_pb2.GetStandingRequest
     ) -> recovery_pb2.GetStandingResponse:
-        """Tell a member the largest checkpoints held: of each of its logs, former ones first, and of the others'."""
+        """Tell a member the largest checkpoints held: of each of its logs, former ones first, and of the others'.
+
+        Where it asks for that, what it lost the knowledge of is told again, in `Deliver` as ever.
+        """
         context = self._context
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
         context.registers.heard_of(request.register_version)
+        if request.tell_again:
+            await context.ledger.commit(lambda pen: pen.tx.tell_again(member.id, pen.now))
         own, others = await asyncio.to_thread(self._held, member.id)
         return recovery_pb2.GetStandingResponse(
             register_version=context.registers.version,

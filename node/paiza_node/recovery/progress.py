@@ -68,10 +68,12 @@ class Progress:
             self.awaited[member] = Place(place.log, place.side, next_index)
         elif place.side == SIDES[0]:
             self.awaited[member] = Place(place.log, SIDES[1])
-        elif place.log + 1 < len(self.lost):
+        else:  # behind the last log it has nothing more to give back, and is to tell the rest again
             self.awaited[member] = Place(place.log + 1)
-        else:
-            del self.awaited[member]
+
+    def gave_all(self, member: str) -> bool:
+        """Say whether a member has given back all there was."""
+        return self.awaited[member].log >= len(self.lost)
 
     def to_bytes(self) -> bytes:
         """Write it down."""

@@ -9,12 +9,17 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from paiza.v1 import log_pb2, officer_pb2, recovery_pb2
+from paiza_node.attachments.attached import awaited
+from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
 from paiza_node.ledger import Pen
 from paiza_node.model import (
+    LOGGED_DIGITS,
     ApprovalState,
     DeliveryRow,
     ForeignProof,
@@ -30,10 +35,13 @@ from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_wire import message as wire
 from paiza_wire import receipts
+from paiza_wire.attachment import numbers
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
+
+log = structlog.get_logger("paiza.recovery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class Regains:
         *,
         officers: Callable[[], dict[str, Officer]],
         desks: Desks,
+        files: AttachmentFiles,
         delivery_life: timedelta,
         moved: Callable[[Collection[bytes]], None],
         wake: Callable[[Iterable[str]], None],
@@ -102,6 +111,7 @@ class Regains:
         self._context = context
         self._officers = officers
         self._desks = desks
+        self._files = files
         self._life = delivery_life
         self._moved = moved
         self._wake = wake
@@ -204,8 +214,19 @@ class Regains:
         if len(header.required_signers) > 1:
             pen.tx.add_readers([(signer.id, seq) for signer in header.required_signers])
         pen.tx.add_deliveries(deliveries)
+        self._await_attachments(pen, each)
         taking_back.note_released(pen, then.actor, rows)
         requests.note_released(pen, self._context.member, self._context.node_id, rows)
+
+    def _await_attachments(self, pen: Pen, each: Regained) -> None:
+        """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""
+        header = each.message.header
+        parts = [header.parts[number] for number in numbers(header)]
+        if not all(self._files.holds(part.ciphertext_sha256, part.ciphertext_size) for part in parts):
+            log.warning("attachments_lost", message=each.message.digest.hex()[:LOGGED_DIGITS])
+            return
+        for recipient in header.recipients:
+            pen.tx.put_attachments(awaited(each.message.digest, header, recipient.member, pen.now))
 
     def _approve(self, pen: Pen, message: VerifiedMessage) -> None:
         """End the waiting of a message for other officers: all have signed, as their signatures show."""

@@ -1,10 +1,11 @@
 """Logs that were left behind, our own and others', and what can be given back of a member's lost log."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from paiza_node.model import ForeignProof, FormerLog, KnownLog, ProofKind, RecoveredEntry
 from paiza_node.store import schema as s
@@ -87,6 +88,14 @@ class RecoveryWrites(RecoveryReads):
             [(origin, known.member, known.size, known.root, known.note, to_micros(known.accepted_time))],
         )
         self._connection.execute(delete(s.known_log).where(s.known_log.c.member == known.member))
+
+    def tell_again(self, member: str, now: datetime) -> None:
+        """Have a member told again what became of its attachments and of its requests to erase."""
+        a, e, at = s.attachment.c, s.erasure.c, to_micros(now)
+        answered = (a.source == member) & a.log_index.is_not(None)
+        self._connection.execute(update(s.attachment).where(answered).values(due_time=at, attempts=0))
+        decided = (e.requester == member) & e.log_index.is_not(None)
+        self._connection.execute(update(s.erasure).where(decided).values(tell_time=at))
 
 
 def put_former_log(connection: Connection, former: FormerLog) -> None:

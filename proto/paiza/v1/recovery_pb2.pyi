@@ -52,16 +52,22 @@ class GetStandingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    TELL_AGAIN_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
+    tell_again: _builtins.bool
+    """The caller has taken all that was given back: what it was told of its attachments and of its requests to erase is
+    told again.
+    """
     def __init__(
         self,
         *,
         register_version: _builtins.bytes = ...,
+        tell_again: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version", "tell_again", b"tell_again"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
