@@ -378,7 +378,7 @@ def _behaviours(
         **lawful_behaviours(read_log, Erasures(context), lawful.holds, lawful.reviews),
         **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
-        **recovery_behaviours(GiveBack(context)),
+        **recovery_behaviours(GiveBack(context, attachments.collect.wake)),
         **witness_behaviours(witness.answer, ProveEntries(context.ledger, context.store)),
         **SearchService(search, context.store).behaviours(),
     }

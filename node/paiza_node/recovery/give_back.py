@@ -9,7 +9,7 @@ its own. What was erased since is not given: the lost entry goes alone.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -37,8 +37,9 @@ log = structlog.get_logger("paiza.recovery")
 class GiveBack:
     """The verbs of what is held of other members' logs."""
 
-    def __init__(self, context: Context) -> None:
-        """Take what the verbs need."""
+    def __init__(self, context: Context, wake: Callable[[], None]) -> None:
+        """Take what the verbs need; ``wake`` says that there may be something to tell of attachments."""
+        self._wake = wake
         self._context = context
         self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
 
@@ -54,7 +55,9 @@ class GiveBack:
             raise Rejected("malformed", "register_version is not 32 bytes long")
         context.registers.heard_of(request.register_version)
         if request.tell_again:
-            await context.ledger.commit(lambda pen: pen.tx.tell_again(member.id, pen.now))
+            committed = await context.ledger.commit(lambda pen: pen.tx.tell_again(member.id, pen.now))
+            context.news.publish(committed.result)
+            self._wake()
         own, others = await asyncio.to_thread(self._held, member.id)
         return recovery_pb2.GetStandingResponse(
             register_version=context.registers.version,

@@ -89,13 +89,14 @@ class RecoveryWrites(RecoveryReads):
         )
         self._connection.execute(delete(s.known_log).where(s.known_log.c.member == known.member))
 
-    def tell_again(self, member: str, now: datetime) -> None:
-        """Have a member told again what became of its attachments and of its requests to erase."""
+    def tell_again(self, member: str, now: datetime) -> set[bytes]:
+        """Have a member told again what became of its attachments and of its requests to erase; gives the erased."""
         a, e, at = s.attachment.c, s.erasure.c, to_micros(now)
         answered = (a.source == member) & a.log_index.is_not(None)
         self._connection.execute(update(s.attachment).where(answered).values(due_time=at, attempts=0))
         decided = (e.requester == member) & e.log_index.is_not(None)
         self._connection.execute(update(s.erasure).where(decided).values(tell_time=at))
+        return set(self._connection.execute(select(e.digest).where(decided)).scalars())
 
 
 def put_former_log(connection: Connection, former: FormerLog) -> None:
