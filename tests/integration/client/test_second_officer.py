@@ -61,9 +61,9 @@ def submitted(paiza: Paiza, draft: Path) -> Any:
 
 
 def events(paiza: Paiza, message_id: str) -> list[str]:
-    """Name what the own log says of a message, oldest first."""
+    """Name what the own log says of a message, oldest first, but for that it was asked."""
     found = paiza("kaz-auditor", "audit", "trail", message_id, "--json").json
-    return [each["event"] for each in found["own"]]
+    return [each["event"] for each in found["own"] if each["event"] != "CONSULTED"]
 
 
 def test_one_writes_another_signs_and_only_then_it_goes(
