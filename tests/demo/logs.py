@@ -1,10 +1,10 @@
 """The logs on the stopped nodes' disks, hashed anew and held against all that others keep of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paiza.v1 import log_pb2
-from paiza_client import container
+from paiza_client import container, evidence_members
 from paiza_client.model import LogState
 from paiza_register import Register
 from paiza_wire import checkpoint
@@ -36,7 +36,7 @@ def compare(federation: Federation, files: Iterable[bytes], known: Iterable[LogS
     # 1.
     logs = {member: _own(federation, member, register) for member in federation.nodes}
     # 2.
-    proofs = [_parsed(name, data) for file in files for name, data in _proofs(file)]
+    proofs = [proof for file in files for proof in _proofs(file)]
     roots: dict[tuple[str, int], bytes] = {}
     for proof in proofs:
         member, signed = _verified(proof.checkpoint, register)
@@ -62,16 +62,11 @@ def _own(federation: Federation, member: str, register: Register) -> Sequence[by
     return holding.entries
 
 
-def _proofs(file: bytes) -> Iterable[tuple[str, bytes]]:
-    members: Mapping[str, bytes] = container.unpack(file)
-    return [(name, data) for name, data in members.items() if name.startswith(("released/", "answers/"))]
-
-
-def _parsed(name: str, data: bytes) -> log_pb2.LogProof:
-    proof = log_pb2.LogProof.FromString(data)
-    if not proof.checkpoint:
-        raise DemoFailedError(f"{name} holds no checkpoint")
-    return proof
+def _proofs(file: bytes) -> Sequence[log_pb2.LogProof]:
+    proofs = [each.log_proof() for each in evidence_members.entries(container.unpack(file))]
+    if not proofs:
+        raise DemoFailedError("an evidence file holds no entry")
+    return proofs
 
 
 def _verified(note: bytes, register: Register) -> tuple[str, checkpoint.VerifiedCheckpoint]:
