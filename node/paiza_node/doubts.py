@@ -4,7 +4,7 @@ A doubt accuses nobody. An honest log leads every checkpoint it ever signed to i
 owner ends all doubts about it; a log that has two histories cannot (`witness.trials`).
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,6 @@ from paiza_wire.checkpoint import VerifiedCheckpoint
 
 MAX_DOUBTS: Final = 31  # of one log, asked about in one call together with what is known of it
 MAX_ENTRIES: Final = 64  # entries told by others that are remembered while their checkpoints are in doubt
-MAX_SIGNED: Final = 512  # checkpoints of one log that are remembered to see whether it signs one size with two roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +63,3 @@ class Doubts:
     def forget(self, member: str) -> None:
         """Forget all doubts about a member's log."""
         self._held.pop(member, None)
-
-
-class Signed:
-    """The newest checkpoints that each log signed, proven or not, by size: one size with two roots needs no more."""
-
-    def __init__(self) -> None:
-        """Begin without any."""
-        self._of: dict[str, OrderedDict[int, VerifiedCheckpoint]] = {}
-
-    def remember(self, checkpoint: VerifiedCheckpoint) -> None:
-        """Remember a verified checkpoint, if none of its size is remembered."""
-        held = self._of.setdefault(checkpoint.origin, OrderedDict())
-        if checkpoint.size not in held:
-            held[checkpoint.size] = checkpoint
-            if len(held) > MAX_SIGNED:
-                held.popitem(last=False)
-
-    def at(self, origin: str, size: int) -> VerifiedCheckpoint | None:
-        """Give the checkpoint of this size that is remembered."""
-        return self._of.get(origin, OrderedDict()).get(size)
-
-    def forget(self, origin: str) -> None:
-        """Forget what the log of this origin signed."""
-        self._of.pop(origin, None)

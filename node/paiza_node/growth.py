@@ -11,16 +11,18 @@ are `witness.convictions`' to settle.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2
-from paiza_node.doubts import Doubts, Signed, ToldEntry
-from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import Finding, FindingKind, FindingState, KnownLog
+from paiza_node.chains import Chains
+from paiza_node.doubts import Doubts, ToldEntry
+from paiza_node.forks import Forks, write_forks
+from paiza_node.ledger import Ledger
+from paiza_node.model import Finding, KnownLog
 from paiza_register.model import Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import fork_proofs, merkle
@@ -31,7 +33,6 @@ from paiza_wire.notes import VerifierKey
 from paiza_wire.receipts import VerifiedEntry
 
 MAX_GROWTH_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
-MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
 MAX_VERIFIED: Final = 1024  # notes whose signature was checked and need not be again: the same come with every exchange
 STALE_ALARM: Final = 16  # exchanges in a row in which a log shows less than is known of it
 
@@ -61,69 +62,47 @@ class KnownLogs:
         newest_origin: Callable[[str], str] | None = None,
     ) -> None:
         """Begin with what was stored. ``newest_origin`` names a member's newest log; else the one seen last is it."""
-        self._links: dict[str, VerifiedCheckpoint] = {}
-        self._newest: dict[str, str] = {}
-        for member, known in stored.items():
-            origin = fork_proofs.read_origin(known.note)
-            self._links[origin] = VerifiedCheckpoint(origin, known.size, known.root, known.note)
-            self._newest[member] = origin
+        self._newest = {member: fork_proofs.read_origin(known.note) for member, known in stored.items()}
+        self._chains = Chains(
+            VerifiedCheckpoint(self._newest[member], known.size, known.root, known.note)
+            for member, known in stored.items()
+        )
         self._newest_origin = newest_origin
         self._clock = clock
         self._lock = threading.RLock()
-        self._past: dict[str, OrderedDict[int, VerifiedCheckpoint]] = {}
-        self._shown: dict[str, VerifiedCheckpoint] = {}  # the largest that a log signed, proven or not
         self._verified: OrderedDict[tuple[str, bytes], VerifiedCheckpoint] = OrderedDict()
-        self._signed = Signed()
-        self._forks: dict[str, bytes] = {}
-        self._forgiven: dict[str, int] = {}
-        self.unrecorded_forks: list[tuple[str, Fork]] = []
-        """Forks that were found and do not yet stand in our own log, with the member."""
+        self.forks = Forks(findings)
         self.doubts = Doubts()
         """Checkpoints that a member's log signed and did not prove to belong to what is known of it."""
         self.exchanges: dict[str, int] = {}
         """How often each member's log was accepted."""
         self.stale: dict[str, int] = {}
         """How often in a row each member's log showed less than is known of it."""
-        for finding in findings:
-            self._restore(finding)
-
-    def _restore(self, finding: Finding) -> None:
-        if finding.kind is not FindingKind.FORK:
-            return
-        if finding.state is FindingState.OPEN:
-            self._forks[finding.origin] = finding.proof
-        self._forgiven[finding.origin] = max(self._forgiven.get(finding.origin, 0), finding.forgiven_size)
 
     def size(self, member: str) -> int:
         """Give the size known of a member's log; 0 where none is."""
-        return self._known(self._origin(member)).size
+        return self._chains.link(self._origin(member)).size
 
     def note(self, member: str) -> bytes:
         """Give the largest accepted checkpoint note of a member's log; empty where none is."""
-        return self._known(self._origin(member)).note
+        return self._chains.link(self._origin(member)).note
 
     def link(self, member: str) -> VerifiedCheckpoint:
         """Give the largest accepted checkpoint of a member's log; that of the empty tree where none is."""
-        return self._known(self._origin(member))
+        return self._chains.link(self._origin(member))
 
     def largest_note(self, member: str) -> bytes:
         """Give the largest checkpoint note that a member's log signed, as far as we ever heard; empty where none is."""
-        origin = self._origin(member)
-        known, shown = self._known(origin), self._shown.get(origin)
-        return shown.note if shown is not None and shown.size > known.size else known.note
+        return self._chains.largest(self._origin(member)).note
 
     def forked(self, member: str) -> bool:
         """Say whether a member's log was found forked and nobody decided on it."""
-        return self._origin(member) in self._forks
+        return self.forks.stand(self._origin(member))
 
     def fork_proofs(self) -> dict[str, bytes]:
         """Give what shows the forks that nobody decided on, by the origin of the log."""
         with self._lock:
-            return dict(self._forks)
-
-    def forgiven(self, checkpoint: VerifiedCheckpoint) -> bool:
-        """Say whether an administrator decided on what that log said up to this size."""
-        return checkpoint.size <= self._forgiven.get(checkpoint.origin, 0)
+            return self.forks.proofs()
 
     def accept(self, member: Member, growth: log_pb2.Growth) -> VerifiedCheckpoint:
         """Check the checkpoint and the proof of growth in a claim, and chain it on.
@@ -142,7 +121,7 @@ class KnownLogs:
         # 1.
         checkpoint = self.verify(member, growth.checkpoint)
         with self._lock:
-            known = self._known(checkpoint.origin)
+            known = self._chains.link(checkpoint.origin)
             self.compare(member.id, checkpoint)
             # 2.
             if growth.from_size != known.size:
@@ -155,7 +134,7 @@ class KnownLogs:
                 self._doubt(member.id, checkpoint, told_by=member.id)
                 raise
             self._count(member.id, checkpoint, known)
-            self._chain(checkpoint)
+            self._chains.extend(checkpoint)
         return checkpoint
 
     def check_trusted(self, member: str) -> None:
@@ -166,15 +145,10 @@ class KnownLogs:
     def compare(self, member: str, checkpoint: VerifiedCheckpoint) -> bool:
         """Say whether a checkpoint is one that is known; Rejected("log_forked") where its size has another root."""
         with self._lock:
-            known = self._known(checkpoint.origin)
-            same = (
-                known
-                if known.size == checkpoint.size
-                else self._past.get(known.origin, OrderedDict()).get(checkpoint.size)
-            )
-            other = same or self._signed.at(checkpoint.origin, checkpoint.size)
+            same = self._chains.at(checkpoint.origin, checkpoint.size)
+            other = same or self._chains.signed_at(checkpoint.origin, checkpoint.size)
             if other is not None and other.root != checkpoint.root:
-                if self.forgiven(checkpoint):
+                if self.forks.is_forgiven(checkpoint):
                     raise Unavailable("growth_not_proven", f"{member} shows what was decided against")
                 raise self.convict(member, fork_proofs.one_size(other, checkpoint))
             return same is not None
@@ -187,7 +161,7 @@ class KnownLogs:
         """
         checkpoint = self.verify(member, note)
         with self._lock:
-            if self.forked(member.id) or checkpoint.size == 0 or self.forgiven(checkpoint):
+            if self.forked(member.id) or checkpoint.size == 0 or self.forks.is_forgiven(checkpoint):
                 return
             if not self.compare(member.id, checkpoint):
                 self._doubt(member.id, checkpoint, told_by)
@@ -211,11 +185,8 @@ class KnownLogs:
     def convict(self, member: str, fork: Fork) -> Rejected:
         """Keep what shows that a member's log is forked; gives the refusal to raise."""
         with self._lock:
-            if fork.origin not in self._forks:
-                self._forks[fork.origin] = fork.proof
-                self.unrecorded_forks.append((member, fork))
+            if self.forks.add(member, fork):
                 self.doubts.forget(member)
-                log.critical("log_forked", member=member, origin=fork.origin, size=fork.size)
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
 
     def learn_fork(self, member: Member, proof: bytes) -> bool:
@@ -225,10 +196,10 @@ class KnownLogs:
         """
         key = VerifierKey.from_vkey(member.log_key(fork_proofs.proof_origin(proof)).vkey)
         with self._lock:
-            if key.name in self._forks:
+            if self.forks.stand(key.name):
                 return False
             fork = fork_proofs.verify(proof, key)
-            if fork.size <= self._forgiven.get(fork.origin, 0):
+            if self.forks.forgiven(fork.origin, fork.size):
                 return False
             self.convict(member.id, fork)
             return True
@@ -239,11 +210,9 @@ class KnownLogs:
         What was known of them is forgotten: which of its histories a log goes on with is for it to show, from nothing.
         """
         with self._lock:
-            for origin, size in sizes.items():
-                self._forgiven[origin] = max(size, self._forgiven.get(origin, 0))
-                for held in (self._forks, self._links, self._past, self._shown):
-                    held.pop(origin, None)
-                self._signed.forget(origin)
+            self.forks.pardon(sizes)
+            for origin in sizes:
+                self._chains.forget(origin)
             for noted in [noted for noted, each in self._verified.items() if each.origin in sizes]:
                 del self._verified[noted]  # what is shown again is remembered again
             self.doubts.forget(member)
@@ -251,8 +220,7 @@ class KnownLogs:
 
     def largest_shown(self, origin: str) -> int:
         """Give the largest size that the log of this origin signed, as far as was heard since the start."""
-        shown = self._shown.get(origin)
-        return max(self._known(origin).size, shown.size if shown is not None else 0)
+        return self._chains.largest(origin).size
 
     def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
         """Check that a checkpoint was signed by that member's newest log, and nothing else."""
@@ -275,10 +243,7 @@ class KnownLogs:
             self._verified[newest.vkey, note] = checkpoint
             if len(self._verified) > MAX_VERIFIED:
                 self._verified.popitem(last=False)
-            shown = self._shown.get(checkpoint.origin)
-            if shown is None or shown.size < checkpoint.size:
-                self._shown[checkpoint.origin] = checkpoint
-            self._signed.remember(checkpoint)
+            self._chains.note_signed(checkpoint)
         return checkpoint
 
     def accept_between(
@@ -290,7 +255,7 @@ class KnownLogs:
         """
         with self._lock:
             self.compare(member.id, checkpoint)
-            base = self._known(checkpoint.origin)
+            base = self._chains.link(checkpoint.origin)
             if base.size not in {each.from_size for each in proof.proofs}:
                 raise Unavailable("growth_mismatch", f"{member.id} gave no proof from size {base.size}")
             self.reconcile(member, base, [checkpoint], proof)
@@ -338,36 +303,17 @@ class KnownLogs:
     ) -> None:
         # Both lead to the newest, so they do not contradict each other, whatever became known meanwhile.
         for earlier in proven:
-            self._remember(earlier)
+            self._chains.remember(earlier)
             self.doubts.settled(member, earlier)
-        if self._known(newest.origin) == base:
+        if self._chains.link(newest.origin) == base:
             self._count(member, newest, base)
-            self._chain(newest)
+            self._chains.extend(newest)
         elif not self.compare(member, newest):
             self._doubt(member, newest, told_by=member)
 
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> KnownLog:
         """Give what is to be stored in the commit of what the checkpoint carried."""
         return KnownLog(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
-
-    def write_forks(self, pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
-        """Log these forks, and keep what shows each: the proof needs no more than it. Those that are kept are left."""
-        for member, fork in forks:
-            held = pen.tx.findings(member)
-            if any(
-                (each.kind, each.origin, each.state) == (FindingKind.FORK, fork.origin, FindingState.OPEN)
-                for each in held
-            ):
-                continue
-            entry = log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_FORK_FOUND,
-                counterpart=member,
-                reason="log_forked",
-                evidence_sha256=fork.digest,
-            )
-            notes = (fork.first.note, fork.second.note)
-            index = pen.append(entry, text="\n".join(note.decode() for note in notes))
-            pen.tx.add_finding(Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))
 
     def _check_contains(
         self,
@@ -383,23 +329,10 @@ class KnownLogs:
         try:
             merkle.verify_consistency(smaller.size, smaller.root, larger.size, larger.root, hashes)
         except Rejected as error:
-            if (fork := _other_beginning(smaller, larger, hashes, root)) is not None and not self.forgiven(smaller):
+            fork = _other_beginning(smaller, larger, hashes, root)
+            if fork is not None and not self.forks.is_forgiven(smaller):
                 raise self.convict(member, fork) from error
             raise Unavailable("growth_not_proven", f"{member} did not prove its growth: {error.detail}") from error
-
-    def _chain(self, checkpoint: VerifiedCheckpoint) -> None:
-        known = self._known(checkpoint.origin)
-        if checkpoint.size > known.size:
-            self._links[checkpoint.origin] = checkpoint
-        self._remember(known)
-        self._remember(checkpoint)
-
-    def _remember(self, checkpoint: VerifiedCheckpoint) -> None:
-        if checkpoint.note:
-            past = self._past.setdefault(checkpoint.origin, OrderedDict())
-            past[checkpoint.size] = checkpoint
-            if len(past) > MAX_PAST:
-                past.popitem(last=False)
 
     def _count(self, member: str, checkpoint: VerifiedCheckpoint, known: VerifiedCheckpoint) -> None:
         self.exchanges[member] = self.exchanges.get(member, 0) + 1
@@ -408,21 +341,18 @@ class KnownLogs:
             log.critical("log_stale", member=member, shown_size=checkpoint.size, known_size=known.size)
 
     def _doubt(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
-        if not self.forgiven(checkpoint):
+        if not self.forks.is_forgiven(checkpoint):
             self.doubts.add(member, checkpoint, told_by)
 
     def _origin(self, member: str) -> str:
         return self._newest_origin(member) if self._newest_origin is not None else self._newest.get(member, "")
 
-    def _known(self, origin: str) -> VerifiedCheckpoint:
-        return self._links.get(origin) or VerifiedCheckpoint(origin, 0, merkle.EMPTY_ROOT, b"")
-
 
 async def record_fork(ledger: Ledger, logs: KnownLogs) -> None:
     """Have what `KnownLogs` found committed to our own log; nothing where it found nothing."""
-    if found := list(logs.unrecorded_forks):
-        await ledger.commit(lambda pen: logs.write_forks(pen, found))
-        logs.unrecorded_forks = [fork for fork in logs.unrecorded_forks if fork not in found]
+    if found := list(logs.forks.unrecorded):
+        await ledger.commit(lambda pen: write_forks(pen, found))
+        logs.forks.unrecorded = [fork for fork in logs.forks.unrecorded if fork not in found]
 
 
 def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.Growth:

@@ -152,7 +152,7 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     with pytest.raises(Rejected, match="log_forked"):
         room.logs.accept(room.member, room.log.growth(9, 12))
     fork = fork_proofs.verify(room.logs.fork_proofs()[ORIGIN], THEIRS.verifier_key)
-    room.logs.unrecorded_forks.append(("tjk", fork))
+    room.logs.forks.unrecorded.append(("tjk", fork))
     await asyncio.gather(record_fork(room.ledger, room.logs), record_fork(room.ledger, room.logs))
     (finding,) = room.findings()
     assert (finding.member, finding.kind, finding.state) == ("tjk", FindingKind.FORK, FindingState.OPEN)
