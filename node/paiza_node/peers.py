@@ -46,12 +46,16 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.enable_retries", 0),  # retrying is the courier's, which knows what was answered
 )
 Options = tuple[tuple[str, Any], ...]
+ATTACHMENT_AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
 # Attachments come over a connection of their own, so that no message waits behind one; and no more of one than a piece
 # is taken at once, whoever sends it.
 ATTACHMENT_OPTIONS: Final[Options] = (
     *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
     ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.use_local_subchannel_pool", 1),
+    # So many bytes may have come that nobody has read yet: gRPC's own estimate has no such bound.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", ATTACHMENT_AHEAD_BYTES),
 )
 
 # Statuses of refusals: the same call would be refused again.

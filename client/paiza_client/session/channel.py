@@ -14,6 +14,7 @@ from paiza_wire.errors import PaizaError
 from paiza_wire.identity import node_dns_name
 from paiza_wire.reasons import REASONS
 
+AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024  # a page of 500 headers of at most 64 KiB
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024  # a batch of the outbox
 CALL_SECONDS: Final = 20.0  # a question about what is stored
@@ -52,6 +53,9 @@ def open_channel(profile: Profile, credentials: Credentials, roots_pem: bytes) -
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.enable_http_proxy", 0),
         ("grpc.enable_retries", 0),
+        # So many bytes of an attachment may have come that nobody has read yet: gRPC's own estimate has no such bound.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
     )
     return grpc.aio.secure_channel(profile.node, tls, options=options)
 

@@ -44,12 +44,16 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 MAX_CALLS: Final = 256  # under way at once, all callers together
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
+AHEAD_BYTES: Final = 4 * 1024 * 1024  # of one call; 20 MB/s over a line of 200 ms
 SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 64),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # So many bytes of one call may have come that nobody has read yet: gRPC's own estimate has no such bound.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
 )
 
