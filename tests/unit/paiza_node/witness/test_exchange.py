@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from paiza.v1 import witness_pb2
-from paiza_node.courier import OVERTAKEN
+from paiza_node.acquaintance import OVERTAKEN
 from paiza_node.growth import claim
 from paiza_node.model import WitnessedNote
 from paiza_node.witness.gossip import MAX_HEARD
