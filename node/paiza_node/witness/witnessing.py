@@ -7,7 +7,7 @@ collects what others cosigned of its own in rounds.
 The order is commit, then sign: what is known of the other's log is on disk before the cosignature is made, and a note
 that a quorum cosigned is on disk before anybody is given proofs to it. An answer waits for the answerer's own commit
 and for nothing else, least of all for the caller: so two nodes that call each other at the same moment both get their
-answers.
+answers. (After a start a member is first asked what it holds of our log: by a call that waits for nothing.)
 """
 
 from datetime import datetime, timedelta

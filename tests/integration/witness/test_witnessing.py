@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.v1 import audit_pb2, audit_pb2_grpc, log_pb2
 from paiza_node.model import CosignedProof, ForeignProof, WitnessedNote
 from paiza_node.witness.judging import judge_note
 from paiza_register import Register
@@ -99,3 +99,13 @@ def test_the_operator_sees_who_cosigned(federation: Federation, command: Command
     assert {peer["cosigned_size"] for peer in status["peers"]} == {status["log_entries"]}
     _code, doctor = command("doctor", "--config", config)
     assert [check["level"] for check in doctor["checks"] if check["check"] == "witnesses"] == ["ok"]
+
+
+async def test_the_auditor_is_given_the_cosigned_note_itself(federation: Federation, register: Register) -> None:
+    """What GetLogStatus says of witnesses can be verified by whoever asks."""
+    node = federation.node("kaz")
+    size = eventually(lambda: node.status().witnessed_size)
+    async with Officer(federation.folder, "kaz-auditor", register).channel() as channel:
+        status = await audit_pb2_grpc.AuditServiceStub(channel).GetLogStatus(audit_pb2.GetLogStatusRequest())
+    judged = judge_note(status.witnessed_checkpoint, register.member("kaz"), register, datetime.now(UTC))
+    assert judged.checkpoint.size >= size
