@@ -117,7 +117,7 @@ def _own(
 
 
 def _foreign(reads: Reads, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]] | None:
-    proof = reads.cosigned_proof(place.member, place.index)
+    proof = reads.cosigned_proof(place.member, place.index, place.origin)
     if proof is None or not proof.span.note.startswith(place.origin.encode() + b"\n"):
         return None
     return proof.span, _cut(proof.hashes)

@@ -33,6 +33,7 @@ class Witnesses:
         self._own = own
         self._now = datetime.now(UTC)
         self._judged: dict[CosignedSpan, JudgedNote] = {}
+        self._origins: dict[bytes, str] = {}
 
     def verify(self, part: Part, step: Step) -> None:
         """Check everything that witnesses said.
@@ -55,8 +56,8 @@ class Witnesses:
             notes += len(rows)
             step(len(rows))
         # 2.
-        for member, index, entry in self._kept():
-            proof = self._scan.cosigned_proof(member, index)
+        for member, index, entry, note in self._kept():
+            proof = self._scan.cosigned_proof(member, index, self._origin(note))
             if proof is None:
                 continue
             try:
@@ -103,14 +104,23 @@ class Witnesses:
         self._judged[span] = after
         return after
 
-    def _kept(self) -> Iterator[tuple[str, int, bytes]]:
-        """Give every entry of another member's log that is kept: whose, where it stands, and the entry."""
+    def _origin(self, note_digest: bytes) -> str:
+        """Name the log of a kept note; a batch of proofs shares one."""
+        if note_digest not in self._origins:
+            if len(self._origins) >= SPANS:
+                self._origins.clear()
+            note = self._scan.note(note_digest) or b""
+            self._origins[note_digest] = note.split(b"\n", 1)[0].decode("utf-8", "replace")
+        return self._origins[note_digest]
+
+    def _kept(self) -> Iterator[tuple[str, int, bytes, bytes]]:
+        """Give every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
         for rows in self._scan.rows(s.proof):
-            yield from ((row.member, row.log_index, row.entry) for row in rows)
+            yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
         for rows in self._scan.rows(s.passed_on):
-            yield from ((row.forwarder, row.entry_index, row.entry) for row in rows)
+            yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
         for rows in self._scan.rows(s.attachment_proof):
-            yield from ((row.member, row.log_index, row.entry) for row in rows)
+            yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
 
 
 def _split(hashes: bytes) -> list[bytes]:

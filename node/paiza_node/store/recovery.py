@@ -82,12 +82,19 @@ class RecoveryWrites(RecoveryReads):
         )
 
     def leave_known_log(self, known: KnownLog, origin: str) -> None:
-        """Move the known log of a member, which is of this origin, to those left behind: it has a newer one."""
+        """Move the known log of a member, which is of this origin, to those left behind: it has a newer one.
+
+        Proofs of its entries to cosigned notes are from now on named by the origin, for the indices begin anew; what
+        was not cosigned yet is no more.
+        """
         _ADD_FORMER.run(
             self._connection,
             [(origin, known.member, known.size, known.root, known.note, to_micros(known.accepted_time))],
         )
         self._connection.execute(delete(s.known_log).where(s.known_log.c.member == known.member))
+        p, u = s.cosigned_proof, s.uncosigned
+        self._connection.execute(update(p).where(p.c.member == known.member).values(member=origin))
+        self._connection.execute(delete(u).where(u.c.member == known.member))
 
     def tell_again(self, member: str, now: datetime) -> set[bytes]:
         """Have a member told again what became of its attachments and of its requests to erase; gives the erased."""

@@ -391,7 +391,8 @@ uncosigned = Table(
     sqlite_with_rowid=False,
 )
 
-# The same entries proven to a note that a quorum cosigned. The proof as it was first kept stays in its own table.
+# The same entries proven to a note that a quorum cosigned. The proof as it was first kept stays in its own table. Of
+# a log that its member has left behind, `member` is the origin.
 cosigned_proof = Table(
     "cosigned_proof",
     METADATA,

@@ -54,8 +54,12 @@ class WitnessReads:
         )
         return [WitnessedTime(row[0], row[1], from_micros(row[2])) for row in rows]
 
-    def cosigned_proof(self, member: str, index: int) -> CosignedProof | None:
-        """Give the proof of an entry of another member's log to a cosigned note; None where none was had yet."""
+    def cosigned_proof(self, member: str, index: int, origin: str = "") -> CosignedProof | None:
+        """Give the proof of an entry of another member's log to a cosigned note; None where none was had yet.
+
+        ``origin`` names the log where it may be one that the member has left behind.
+        """
+        of = origin if origin and self._left_behind([origin]) else member
         p, span = s.cosigned_proof.c, s.cosigned_span.c
         note, before = s.note.alias("after"), s.note.alias("before")
         row = self._connection.execute(
@@ -65,7 +69,7 @@ class WitnessReads:
                 .join(note, note.c.digest == span.note_digest)
                 .outerjoin(before, before.c.digest == span.before_digest)
             )
-            .where(p.member == member, p.log_index == index)
+            .where(p.member == of, p.log_index == index)
         ).one_or_none()
         if row is None:
             return None
@@ -90,11 +94,9 @@ class WitnessReads:
 
     def foreign_entries(self, digests: Collection[bytes]) -> list[Uncosigned]:
         """Give the entries of other members' logs kept about these messages of which no cosigned proof is had."""
-        found = {
-            (member, index): leaf_hash(entry)
-            for lookup in _FOREIGN
-            for member, index, entry in lookup.run(self._connection, digests)
-        }
+        kept = [row for lookup in _FOREIGN for row in lookup.run(self._connection, digests)]
+        left = self._of_logs_left_behind({(row[0], row[3]) for row in kept})
+        found = {(row[0], row[1]): leaf_hash(row[2]) for row in kept if row[3] not in left}
         known: set[tuple[str, int]] = set()
         p = s.cosigned_proof.c
         for member in {member for member, _ in found}:
@@ -103,6 +105,26 @@ class WitnessReads:
                 rows = self._connection.execute(select(p.log_index).where(p.member == member, p.log_index.in_(block)))
                 known.update((member, row[0]) for row in rows)
         return [Uncosigned(*place, leaf) for place, leaf in sorted(found.items()) if place not in known]
+
+    def _of_logs_left_behind(self, notes: Collection[tuple[str, bytes]]) -> set[bytes]:
+        """Give those checkpoints, by digest, whose log its member has left behind: they are cosigned no more."""
+        members = {member for member, _ in notes}
+        f, n = s.former_known_log.c, s.note.c
+        leavers = set(self._connection.execute(select(f.member).where(f.member.in_(members)).distinct()).scalars())
+        digests = [digest for member, digest in notes if member in leavers]
+        if not digests:
+            return set()
+        origins: dict[bytes, str] = {}
+        for block in blocks(digests):
+            for digest, note in self._connection.execute(select(n.digest, n.note).where(n.digest.in_(block))):
+                origins[digest] = note.split(b"\n", 1)[0].decode()
+        left = self._left_behind(set(origins.values()))
+        return {digest for digest, origin in origins.items() if origin in left}
+
+    def _left_behind(self, origins: Collection[str]) -> set[str]:
+        """Give those logs of other members that they have left behind."""
+        f = s.former_known_log.c
+        return set(self._connection.execute(select(f.origin).where(f.origin.in_(origins))).scalars())
 
     def _witnessed(self, statement: Select[Any]) -> WitnessedNote | None:
         row = self._connection.execute(statement.limit(1)).one_or_none()
@@ -166,10 +188,18 @@ _ADD_NOTE: Final = insertion(s.note, ignore_known=True)
 _ADD_SPAN: Final = insertion(s.cosigned_span, ignore_known=True)
 _ADD_COSIGNED: Final = insertion(s.cosigned_proof, ignore_known=True)
 _FOREIGN: Final = (
-    Lookup(select(s.proof.c.member, s.proof.c.log_index, s.proof.c.entry), s.proof.c.digest),
-    Lookup(select(s.passed_on.c.forwarder, s.passed_on.c.entry_index, s.passed_on.c.entry), s.passed_on.c.digest),
+    Lookup(select(s.proof.c.member, s.proof.c.log_index, s.proof.c.entry, s.proof.c.note_digest), s.proof.c.digest),
     Lookup(
-        select(s.attachment_proof.c.member, s.attachment_proof.c.log_index, s.attachment_proof.c.entry),
+        select(s.passed_on.c.forwarder, s.passed_on.c.entry_index, s.passed_on.c.entry, s.passed_on.c.note_digest),
+        s.passed_on.c.digest,
+    ),
+    Lookup(
+        select(
+            s.attachment_proof.c.member,
+            s.attachment_proof.c.log_index,
+            s.attachment_proof.c.entry,
+            s.attachment_proof.c.note_digest,
+        ),
         s.attachment_proof.c.digest,
     ),
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paiza_node.model import CosignedProof, CosignedSpan, ForeignProof, ProofKind, Uncosigned, WitnessedNote
+from paiza_node.model import CosignedProof, CosignedSpan, ForeignProof, KnownLog, ProofKind, Uncosigned, WitnessedNote
 from paiza_node.store import SqlStore, open_store
 from paiza_wire.merkle import leaf_hash
 
@@ -26,9 +26,9 @@ def note(size: int, seconds: int, *, again: bool = False) -> WitnessedNote:
     return WitnessedNote("o", size, bytes(32), b"note %d %d" % (size, again), time, ("tjk", "uzb"), again)
 
 
-def proof(index: int, entry: bytes, digest: bytes = bytes(32)) -> ForeignProof:
+def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes = b"checkpoint") -> ForeignProof:
     """Give a receipt by tjk as it is kept."""
-    return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", b"checkpoint", bytes(32))
+    return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", checkpoint, bytes(32))
 
 
 def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: SqlStore) -> None:
@@ -80,3 +80,39 @@ def test_an_entry_waits_until_its_cosigned_proof_is_there(store: SqlStore) -> No
         assert reads.cosigned_proof("tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
         assert reads.cosigned_proof("tjk", 8) is None
         assert [each.index for each in reads.foreign_entries([digest, other])] == [8]
+
+
+def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: SqlStore) -> None:
+    """Indices begin anew with the next log: proofs of one are not taken for those of the other, and none is lost."""
+    first, second = (f"tjk.example/log/{number}" for number in (1, 2))
+    digests = [bytes([number]) * 32 for number in (1, 2, 3)]
+    spans = [CosignedSpan(b"", f"{origin}\nnote".encode(), b"", bytes(32)) for origin in (first, second)]
+
+    def known(origin: str, size: int) -> KnownLog:
+        return KnownLog("tjk", size, bytes(32), f"{origin}\n{size}\n".encode(), BEGIN)
+
+    with store.transaction() as tx:
+        tx.put_known_log(known(first, 90))
+        old = [proof(3, b"old", digests[0], spans[0].note), proof(4, b"waits", digests[1], spans[0].note)]
+        tx.add_proofs(old)
+        tx.add_uncosigned(tx.foreign_entries(digests))
+        tx.add_cosigned([CosignedProof("tjk", 3, b"a" * 32, spans[0])])
+    with store.transaction() as tx:
+        tx.put_known_log(known(second, 4))
+        tx.add_proofs([proof(3, b"new", digests[2], spans[1].note)])
+        assert tx.foreign_entries(digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
+        tx.add_uncosigned(tx.foreign_entries(digests))
+        tx.add_cosigned([CosignedProof("tjk", 3, b"b" * 32, spans[1])])
+        tx.put_known_log(known(second, 3))  # less than is known of it
+    with store.reads() as reads:
+        assert reads.known_logs()["tjk"] == known(second, 4)
+        assert reads.former_known_logs("tjk") == [known(first, 90)]
+        assert reads.uncosigned_counts() == {}
+        for origin, hashes in ((first, b"a" * 32), (second, b"b" * 32), ("", b"b" * 32)):
+            found = reads.cosigned_proof("tjk", 3, origin)
+            assert found is not None
+            assert found.hashes == hashes
+        lost = reads.lost_entries("tjk", ProofKind.ANSWER, first, 4, 10)
+        assert [each.entry for each in lost] == [b"waits"]
+        assert [each.entry for each in reads.lost_entries("tjk", ProofKind.ANSWER, second, 0, 10)] == [b"new"]
+        assert reads.lost_entries("tjk", ProofKind.RELEASED, first, 0, 10) == []
