@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from paiza.v1 import exchange_pb2, log_pb2, witness_pb2
+from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
 from paiza_node.context import Context
 from paiza_node.courier import Courier
 from paiza_node.growth import KnownLogs
@@ -24,6 +24,7 @@ from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
+from paiza_node.recovery.give_back import GiveBack
 from paiza_node.store import open_store
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.cosigning import Cosigner
@@ -162,6 +163,11 @@ class Line:
         copy = witness_pb2.ExchangeCheckpointsRequest.FromString(request.SerializeToString())
         self.requests.append(copy)
         return await self._callee.answer(caller, copy)
+
+    async def get_standing(self, request: recovery_pb2.GetStandingRequest) -> recovery_pb2.GetStandingResponse:
+        """Tell what is held of the caller's logs and of third ones."""
+        caller = self._check()
+        return await GiveBack(self._callee.context, lambda: None).standing(caller, request)
 
     async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse:
         """Prove entries."""
