@@ -117,3 +117,13 @@ async def settled(channel: grpc.aio.Channel, digest: bytes) -> list[attachment_p
         if found and all(each.state != attachment_pb2.ATTACHMENT_STATE_AWAITED for each in found):
             return found
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def arrived(channel: grpc.aio.Channel, digest: bytes) -> None:
+    """Wait until the node lists a message."""
+    stub = officer_pb2_grpc.OfficerServiceStub(channel)
+    request = officer_pb2.ListMessagesRequest(id_prefix=digest.hex()[:32])
+    while True:
+        if (await stub.ListMessages(request, timeout=CALL_SECONDS)).messages:
+            return
+        await asyncio.sleep(POLL_SECONDS)

@@ -4,6 +4,7 @@
 disk that fails is compiled (`tests/faults/failing_disk.c`): without a compiler nothing here runs, and says so.
 """
 
+import asyncio
 import errno
 import json
 import os
@@ -21,7 +22,8 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.v1 import attachment_pb2, officer_pb2, officer_pb2_grpc
+from tests import attaching
 from tests.faults import disk, nodes
 from tests.federation import Federation
 from tests.officer import Officer
@@ -30,6 +32,8 @@ from tests.system.campaign import check_by_program
 EVERY: Final = int(os.environ.get("PAIZA_FAULTS_EVERY", "160"))
 FIRST: Final = int(os.environ.get("PAIZA_FAULTS_FIRST", str(random.randrange(EVERY))))
 SUBMIT_SECONDS: Final = 60.0
+BROKEN_SECONDS: Final = 12.0  # that a disk is away: every duty of a node that has a rhythm comes to feel it
+ATTACHED_BYTES: Final = 96 * 1024 * 1024  # fetched at 64 MiB a second at most
 NODE_TRIALS: Final = int(os.environ.get("PAIZA_FAULTS_NODES", "1"))
 NODE_TRIAL_SECONDS: Final = 60.0  # a limit, not a measure: eight are usual
 SHARES: Final = 8  # of all trials, so that workers can divide them
@@ -159,6 +163,43 @@ async def test_a_node_whose_disk_fails_for_a_while(library: Path, folder: Path, 
             assert after.WhichOneof("result") == "released"
         assert node.stop() == 0
         check_by_program(node)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "fault",
+    [disk.Fault("f*sync", "*", 1, 10**9, "none"), disk.Fault("*", "*", 1, 10**9, "none", errno.EROFS)],
+    ids=["every fsync fails", "mounted read-only"],
+)
+async def test_a_receiver_whose_disk_fails_for_a_while(library: Path, folder: Path, fault: disk.Fault) -> None:
+    """No duty of a node ends it because the disk is away; a message and its attachment arrive when it is back."""
+    broken = folder / "broken"
+    with Federation.create(folder / "federation", ["kaz", "tjk"]) as federation:
+        node = federation.node("tjk")
+        federation.start("kaz")
+        node.start(environment=disk.environment(library, node.data, fault=fault, only_while=broken))
+        sender, receiver = Officer(federation.folder, "kaz-liaison"), Officer(federation.folder, "tjk-liaison")
+        async with sender.channel() as sending, receiver.channel() as receiving:
+            # The message arrives, and its attachment is being fetched: the disk fails in the middle of that.
+            header = sender.header(["tjk"])
+            sealed = attaching.seal(folder, header, ATTACHED_BYTES)
+            assert (await attaching.bring(sending, sealed)).whole
+            sent = await attaching.submit(sending, attaching.signed(sender, header, [sealed.said]))
+            digest = sent.released.message_digest
+            async with asyncio.timeout(SUBMIT_SECONDS):
+                await attaching.arrived(receiving, digest)
+            broken.touch()
+            waiting = await attaching.submit(sending, sender.compose(["tjk"]))
+            await asyncio.sleep(BROKEN_SECONDS)
+            assert node.running, node.log_tail()
+            broken.unlink()
+            async with asyncio.timeout(2 * SUBMIT_SECONDS):
+                (standing,) = await attaching.settled(receiving, digest)
+                assert standing.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
+                await attaching.arrived(receiving, waiting.released.message_digest)
+        federation.stop()
+        for each in federation.nodes.values():
+            check_by_program(each)
 
 
 async def submit(stub: "officer_pb2_grpc.OfficerServiceAsyncStub", message: bytes) -> officer_pb2.SubmitResult:
