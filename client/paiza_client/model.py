@@ -9,7 +9,7 @@ from paiza_wire.message import VerifiedMessage
 
 Box = Literal["inbox", "sent", "both"]
 DeliveryState = Literal["waiting", "delivered", "refused", "rejected", "expired", "dropped", "unknown"]
-AttachmentState = Literal["awaited", "received", "refused", "expired", "unknown"]
+AttachmentState = Literal["awaited", "received", "refused", "expired", "erased", "unknown"]
 OutcomeState = Literal["released", "waiting", "refused", "retry"]
 
 
@@ -70,6 +70,8 @@ class MessageSummary:
     attachments: tuple[AttachmentStanding, ...] = ()
     linked: bool = False
     """It shares an identifier with an older message that the officer may see; `Searching.links` names them."""
+    erased: bool = False
+    """Its content was erased at the own node."""
 
     @property
     def id(self) -> str:

@@ -357,6 +357,7 @@ class ListedMessage:
     marks: Marks = UNMARKED
     attachments: "list[AttachmentRow]" = field(default_factory=list)
     linked: bool = False
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

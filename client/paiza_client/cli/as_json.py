@@ -76,6 +76,7 @@ def summary(listed: MessageSummary) -> dict[str, Any]:
         "deliveries": [delivery(each) for each in listed.deliveries],
         "sequence": listed.sequence,
         "attachments": [attachment_standing(each) for each in listed.attachments],
+        "erased": listed.erased,
         "recalled_by": list(listed.recalled_by),
         "corrected_by": list(listed.corrected_by),
         "replaced_by": listed.replaced_by,

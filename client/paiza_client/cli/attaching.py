@@ -26,6 +26,7 @@ STATES: Final = {
     "received": N_("received"),
     "refused": N_("refused"),
     "expired": N_("given up"),
+    "erased": N_("erased"),
     "unknown": N_("unknown"),
 }
 

@@ -258,7 +258,9 @@ def when(moment: datetime) -> str:
 
 
 def mark(message: MessageSummary) -> str:
-    """Say in capitals what its author said of a message afterwards; empty where nothing."""
+    """Say in capitals that a message was erased, or what its author said of it afterwards; empty where nothing."""
+    if message.erased:
+        return _("ERASED")
     if message.recalled_by:
         return _("RECALLED")
     if message.replaced_by:

@@ -20,6 +20,7 @@ _ATTACHMENT_STATES: Final[dict[int, AttachmentState]] = {
     attachment_pb2.ATTACHMENT_STATE_RECEIVED: "received",
     attachment_pb2.ATTACHMENT_STATE_REFUSED: "refused",
     attachment_pb2.ATTACHMENT_STATE_EXPIRED: "expired",
+    attachment_pb2.ATTACHMENT_STATE_ERASED: "erased",
 }
 
 
@@ -40,6 +41,7 @@ def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
         replaced_by=info.replaced_by,
         attachments=tuple(_attachment(standing) for standing in info.attachments),
         linked=info.linked,
+        erased=info.erased,
     )
 
 

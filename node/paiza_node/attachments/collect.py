@@ -127,6 +127,8 @@ class Collect:
             if task.done():
                 ended.append(self._telling.pop(source))
         for task in ended:
+            if task.cancelled():  # its message was erased meanwhile
+                continue
             try:
                 task.result()
             except Unavailable as error:  # the disk, or the database, is away: what was due stays due

@@ -239,6 +239,7 @@ def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
         corrected_by=listed.marks.corrected_by,
         replaced_by=listed.marks.replaced_by,
         linked=listed.linked,
+        erased=listed.erased,
     )
     info.stored_time.FromDatetime(row.stored_time)
     return info

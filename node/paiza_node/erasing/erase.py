@@ -95,11 +95,10 @@ class Erase:
         """Erase all that is to be erased; Unavailable where something stands in the way for now."""
         context = self._context
         while due := await asyncio.to_thread(self._due):
-            for row in due:
-                await self._forget(row.digest)
             await context.ledger.commit(lambda pen, due=due: self._delete(pen, due))  # type: ignore[misc]
             # If we crash here or below, the rows say GONE, and all of this is done again.
             for row in due:
+                await self._forget(row.digest)  # now, when nothing begins to fetch it again
                 await asyncio.to_thread(self._remove_files, row.digest)
             await asyncio.to_thread(context.store.purge)
             finished = (await context.ledger.commit(lambda pen, due=due: self._finish(pen, due))).result  # type: ignore[misc]

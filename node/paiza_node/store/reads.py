@@ -227,6 +227,7 @@ class SqlReads(
                 openers.setdefault(digest, set()).add(name)
         marks = self.marks(messages)
         attachments = self.attachments_of([row.digest for row in messages])
+        erased = self.erased([row.digest for row in messages])
         return [
             ListedMessage(
                 row,
@@ -235,6 +236,7 @@ class SqlReads(
                 deliveries.get(row.seq, []),
                 marks=marks.get(row.digest, UNMARKED),
                 attachments=attachments.get(row.digest, []),
+                erased=row.digest in erased,
             )
             for row in messages
         ]

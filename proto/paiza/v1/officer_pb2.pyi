@@ -462,6 +462,7 @@ class MessageInfo(_message.Message):
     CORRECTED_BY_FIELD_NUMBER: _builtins.int
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     LINKED_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     header: _builtins.bytes
@@ -480,6 +481,8 @@ class MessageInfo(_message.Message):
     """Digest of the message that replaces it by the last of these; empty where none does."""
     linked: _builtins.bool
     """True when it shares an identifier with an older message that the caller may see (SearchService.ListLinks)."""
+    erased: _builtins.bool
+    """True when its content was erased here; header, signatures and proofs remain."""
     @_builtins.property
     def stored_time(self) -> _timestamp_pb2.Timestamp:
         """When this node stored it."""
@@ -517,10 +520,11 @@ class MessageInfo(_message.Message):
         corrected_by: _abc.Iterable[_builtins.bytes] | None = ...,
         replaced_by: _builtins.bytes = ...,
         linked: _builtins.bool = ...,
+        erased: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stored_time", b"stored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "header", b"header", "linked", b"linked", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "erased", b"erased", "header", b"header", "linked", b"linked", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
