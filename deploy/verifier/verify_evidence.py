@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
-MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 64 << 20, 8192, 512, 256 << 10, 64
+MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT = 32, 8 + 2420, 253_402_300_799, 3
 PLACES = re.compile(
     r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"

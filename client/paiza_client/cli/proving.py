@@ -274,7 +274,8 @@ def _claim_row(claim: Claim) -> tuple[str, ...]:
     what += "" if proof.part_number is None else " " + _("part {number}").format(number=proof.part_number)
     what += f" ({proof.reason})" if proof.reason else ""
     who = f"{proof.member} → {proof.counterpart}" if proof.event in _BETWEEN_MEMBERS else proof.member
-    who += f", {proof.actor}" if proof.event in {"OPENED", "EXPORTED", "FORWARDED", "ERASED"} else ""
+    # A receipt is the node's doing, which says nothing more.
+    who += f", {proof.actor}" if proof.actor and proof.event not in {"RECEIVED", "REFUSED"} else ""
     place = _("{log}, entry {index} of {size}").format(log=proof.origin, index=proof.index, size=proof.tree_size)
     return what, who, messages.when(proof.time), _proven(claim), place
 
