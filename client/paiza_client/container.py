@@ -20,7 +20,7 @@ VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 
 MAX_FILE_BYTES: Final = 128 * 1024 * 1024  # two notes of 220 KiB for each of 128 entries, sets, a message of 2 MiB
-MAX_MEMBERS: Final = 8192  # four of each of 999 entries, and the files of 512 sets of the register, most of them shared
+MAX_MEMBERS: Final = 8192  # four of each of 1,000 entries, and the files of 512 sets of the register, most of them one
 MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024  # 300 bytes of each member
 MAX_NAME: Final = 240  # characters of a member's name
 

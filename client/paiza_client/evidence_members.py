@@ -25,7 +25,7 @@ PROOF: Final = ".tlog-proof"
 BEFORE: Final = ".before"
 GROWTH: Final = ".growth"
 
-MAX_ENTRIES: Final = 999  # of one file: releases, answers and passings on of 64 members, and what else became of it
+MAX_ENTRIES: Final = 1000  # of one file: releases, answers and passings on of 64 members, and what else became of it
 MAX_SETS: Final = 512  # versions of the register in one file; one per entry at the worst, a few in practice
 MAX_SETS_BYTES: Final = 1 << 30  # of all sets, what they share counted for each: some seconds of hashing
 MAX_INDEX_BYTES: Final = 1 << 20  # what lists the files of one set: 1,000 names and digests
@@ -55,7 +55,7 @@ def check_names(members: Mapping[str, bytes]) -> None:
 
 def of_entry(number: int, filed: Filed) -> dict[str, bytes]:
     """Give the members of one entry."""
-    if number > MAX_ENTRIES:
+    if number >= MAX_ENTRIES:
         raise NotProven("too_large", "entries", f"over {MAX_ENTRIES} entries")
     stem = f"entries/{number:03}"
     members = {stem + ENTRY: filed.entry, stem + PROOF: tlog_proof.format_proof(filed.proof)}
