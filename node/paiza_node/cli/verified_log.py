@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from paiza.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_approvals import Signed
+from paiza_node.cli.verified_convictions import Convicted
 from paiza_node.errors import N_
 from paiza_node.store import schema as s
 from paiza_node.store.scan import Scan
@@ -46,11 +47,13 @@ class Said:
     receipted: Tally = field(default_factory=Tally)
     attached: Tally = field(default_factory=Tally)
     signed: Signed = field(default_factory=Signed)
+    convicted: Convicted = field(default_factory=Convicted)
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
         """Take one entry into the tallies it belongs to."""
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
         self.signed.hear(index, entry)
+        self.convicted.hear(index, entry)
         if entry.HasField("part_number") and event in ATTACHMENT_ENDS:
             self.attached.add(b"%d" % index, digest, b"%d" % entry.part_number, who)
         elif event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):

@@ -21,6 +21,7 @@ from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.terminal import on_terminal, print_json
 from paiza_node.cli.verified_approvals import verify_approvals
 from paiza_node.cli.verified_attachments import verify_attachments
+from paiza_node.cli.verified_convictions import verify_convictions
 from paiza_node.cli.verified_earlier import verify_earlier
 from paiza_node.cli.verified_erasures import verify_erasures
 from paiza_node.cli.verified_log import Said, verify_log
@@ -39,6 +40,7 @@ NAMES = {
     "messages": N_("messages"),
     "proofs": N_("proofs"),
     "witnesses": N_("witnesses"),
+    "convictions": N_("convictions"),
     "approvals": N_("approvals"),
     "attachments": N_("attachments"),
     "erasures": N_("erasures"),
@@ -99,6 +101,9 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         yield part
         with _part("witnesses", _count(scan, "witnessed_note", "cosigned_proof"), quiet=quiet) as (part, step):
             Witnesses(scan, reader, register, config.member).verify(part, step)
+        yield part
+        with _part("convictions", _count(scan, "finding"), quiet=quiet) as (part, step):
+            verify_convictions(scan, said.convicted, register, part, step)
         yield part
         with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
             verify_approvals(scan, said.signed, part, step)
@@ -171,6 +176,7 @@ COUNTED = {
     "bodies": N_("bodies"),
     "proofs": N_("proofs"),
     "checkpoints": N_("checkpoints"),
+    "convictions": N_("convictions"),
     "approvals": N_("approvals"),
     "files": N_("files"),
     "bytes": N_("bytes"),

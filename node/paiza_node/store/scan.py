@@ -62,6 +62,10 @@ class Scan(SqlReads):
         found = self._scanned.execute(select(r.index, r.leaf).where(r.index >= first, r.index < end))
         return [(row[0], None, row[1]) for row in found]
 
+    def is_retired(self, index: int) -> bool:
+        """Say whether retention took an entry of the log."""
+        return bool(self._retired(index, index + 1))
+
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes]:
         """Give the tiles of one level from index ``first`` to ``last``."""
         t = s.log_tile.c

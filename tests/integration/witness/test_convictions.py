@@ -1,9 +1,11 @@
 """A node that shows two histories to two others is convicted by both, and trusted again when people decided so."""
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,7 @@ def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, co
         node.stop()
         assert command("verify", "--config", str(node.config))[0] == 0
     check_told(kaz)
+    check_altered(kaz, command)
 
 
 def check_finding(node: NodeProcess, finding: Finding, register: Register) -> None:
@@ -130,6 +133,20 @@ def check_shown(node: NodeProcess, finding: Finding, command: Command, file: Pat
     code, examined = command("doctor", *config)
     assert code == 11
     assert "fail" in {each["level"] for each in examined["checks"] if each["check"] == "convictions"}
+
+
+def check_altered(node: NodeProcess, command: Command) -> None:
+    """See that `verify` finds it where what is kept of a fork shows it no more, or is gone."""
+    (finding,) = found(node, LIAR)
+    proof = bytearray(finding.proof)
+    proof[len(proof) // 2] ^= 1
+    with closing(sqlite3.connect(node.data / "paiza.db")) as database:
+        for change, values in (("UPDATE finding SET proof = ?", (bytes(proof),)), ("DELETE FROM finding", ())):
+            database.execute(change, values)
+            database.commit()
+            code, verified = command("verify", "--config", str(node.config))
+            assert code == 5
+            assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["convictions"]
 
 
 def check_told(node: NodeProcess) -> None:
