@@ -75,6 +75,8 @@ class ShownPage:
     complete: bool
     scope: Scope
     consulted: Proof
+    retired_end: int = 0
+    """Audit retention took some entries below this index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def check_page(page: pb.EntriesPage, asked: Asked, logs: LogReader) -> ShownPage
     # 6.
     if page.next_index > consulted.index or (not page.complete and page.next_index <= query.from_index):
         raise NotProven("unexpected_answer", where, "the answer does not say where to go on")
-    return ShownPage(asked.member, shown, page.next_index, page.complete, scope, consulted)
+    return ShownPage(asked.member, shown, page.next_index, page.complete, scope, consulted, page.retired_end)
 
 
 def check_word(page: pb.CountsPage, asked: Asked, logs: LogReader) -> Word:

@@ -34,6 +34,9 @@ COMPARED: Final = (
 FOLLOWED: Final = (*COMPARED, log_pb2.LOG_EVENT_EXPIRED)
 """The events that are asked for about a message of which the period does not say enough."""
 
+SHORTEST_RETENTION: Final = timedelta(days=365)
+"""No node keeps its entries for less (`audit_retention_days`): one that is younger was not retired."""
+
 _SENT: Final = frozenset({"RELEASED", "FORWARDED"})
 _TAKEN: Final = frozenset({"RECEIVED", "REFUSED", "DENIED"})
 
@@ -92,16 +95,22 @@ class View:
     consulted: list[Proof] = field(default_factory=list)
     by_digest: dict[bytes, list[Shown]] = field(default_factory=dict)
     followed: dict[bytes, Proof] = field(default_factory=dict)
+    retired_end: int = 0
 
     def take(self, page: ShownPage, about: Iterable[bytes] = ()) -> None:
         """Take an answer in; ``about``: the messages it was asked about, all of whose entries it shows."""
         self.consulted.append(page.consulted)
+        self.retired_end = max(self.retired_end, page.retired_end)
         for shown in page.entries:
             if shown.proof.index not in self.entries:
                 self.entries[shown.proof.index] = shown
                 self.by_digest.setdefault(shown.proof.digest, []).append(shown)
         for digest in about:
             self.followed[digest] = page.consulted
+
+    def may_have_retired(self, proof: Proof) -> bool:
+        """Say whether audit retention may have taken an entry of this log: it is old enough, and below what it took."""
+        return proof.index < self.retired_end and self.consulted[-1].time - proof.time >= SHORTEST_RETENTION
 
     def of(self, digest: bytes, events: Iterable[str]) -> list[Shown]:
         """Give the entries about one message, not about a part of it, of these events."""
@@ -202,6 +211,8 @@ def _compare_sent(  # noqa: PLR0911 - one way it can stand, one line
         kind: Kind = "refused" if refused.proof.event == "REFUSED" else "denied"
         return differs(kind, kind, refused, reason=refused.proof.reason, proofs=(refused.proof,)), False
     receipt = next((proof for proof, _ in sent.held if proof.event in _TAKEN and proof.part_number is None), None)
+    if receipt is not None and recipient.may_have_retired(receipt):
+        return None, False  # the receipt stands for the entry that is no more
     if receipt is not None:
         said = tuple(each for each in (recipient.followed.get(digest),) if each is not None)
         return differs("lost", "receipt_not_shown", against=recipient.member, proofs=(receipt, *said)), False
@@ -228,6 +239,8 @@ def _unexplained(sender: View, recipient: View) -> Iterable[Difference]:
         if any(proof.event == "FORWARDED" and proof.counterpart != recipient.member for proof in held):
             continue  # the author was told that its message was passed on to a third member
         shown = next((proof for proof in held if proof.counterpart == recipient.member), None)
+        if shown is not None and sender.may_have_retired(shown):
+            continue
         said = tuple(each for each in (sender.followed.get(digest),) if each is not None)
         if shown is not None:
             yield Difference(

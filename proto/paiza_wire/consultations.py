@@ -55,7 +55,7 @@ def entries_digest(query: bytes, page: pb.EntriesPage) -> bytes:
     digest = sha256(_ENTRIES)
     digest.update(sha256(query).digest())
     digest.update(sha256(page.scope).digest())
-    digest.update(page.next_index.to_bytes(8, "big") + bytes([page.complete]))
+    digest.update(page.next_index.to_bytes(8, "big") + bytes([page.complete]) + page.retired_end.to_bytes(8, "big"))
     for shown in page.entries:
         digest.update(shown.proven.index.to_bytes(8, "big"))
         digest.update(leaf_hash(shown.proven.entry))

@@ -11,6 +11,7 @@ from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_approvals import Signed
 from paiza_node.cli.verified_convictions import Convicted
 from paiza_node.errors import N_
+from paiza_node.oversight.grants import GRANTED
 from paiza_node.store import schema as s
 from paiza_node.store.scan import Scan
 from paiza_register import Member
@@ -48,6 +49,8 @@ class Said:
     attached: Tally = field(default_factory=Tally)
     signed: Signed = field(default_factory=Signed)
     convicted: Convicted = field(default_factory=Convicted)
+    granted: Tally = field(default_factory=Tally)
+    grants_ended: Tally = field(default_factory=Tally)
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
         """Take one entry into the tallies it belongs to."""
@@ -58,6 +61,8 @@ class Said:
             self.attached.add(b"%d" % index, digest, b"%d" % entry.part_number, who)
         elif event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
             self.released.add(b"%d" % index, digest, who)
+        elif event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
+            (self.granted if entry.reason == GRANTED else self.grants_ended).add(who, entry.evidence_sha256)
         elif event == log_pb2.LOG_EVENT_OPENED:
             self.opened.add(b"%d" % index, digest, b"%d" % entry.part_number, entry.actor.encode())
         elif event == log_pb2.LOG_EVENT_RECEIVED or self._answers(entry):

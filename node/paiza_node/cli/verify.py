@@ -25,6 +25,7 @@ from paiza_node.cli.verified_convictions import verify_convictions
 from paiza_node.cli.verified_earlier import verify_earlier
 from paiza_node.cli.verified_erasures import verify_erasures
 from paiza_node.cli.verified_log import Said, verify_log
+from paiza_node.cli.verified_oversight import verify_oversight
 from paiza_node.cli.verified_rows import Proofs, verify_messages, verify_rows
 from paiza_node.cli.verified_witnesses import Witnesses
 from paiza_node.config import Config
@@ -44,6 +45,7 @@ NAMES = {
     "approvals": N_("approvals"),
     "attachments": N_("attachments"),
     "erasures": N_("erasures"),
+    "oversight": N_("oversight"),
 }
 
 
@@ -110,6 +112,9 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         yield part
         with _part("erasures", _count(scan, "erasure", "erased", "erasure_answer"), quiet=quiet) as (part, step):
             verify_erasures(scan, proofs, config.member, part, step)
+        yield part
+        with _part("oversight", _count(scan, "audit_grant", "reconciled_period"), quiet=quiet) as (part, step):
+            verify_oversight(scan, said, proofs, config.member, part, step)
         yield part
         with _part("attachments", _count(scan, "attachment"), quiet=quiet) as (part, step):
             verify_attachments(scan, config.data / "attachments", part, step)

@@ -63,6 +63,7 @@ class Consult:
             entries=[shown for _, shown in found.entries],
             next_index=found.next_index,
             complete=found.complete,
+            retired_end=found.retired_end,
             scope=asker.sight.scope(query.events).SerializeToString(deterministic=True),
         )
         for (stored, _), shown in zip(found.entries, page.entries, strict=True):

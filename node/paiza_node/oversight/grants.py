@@ -5,6 +5,7 @@ answers questions, and each question is logged.
 """
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from paiza.v1 import admin_pb2, log_pb2
@@ -78,7 +79,7 @@ class AuditGrants:
 
 
 def told(grant: AuditGrant) -> str:
-    """Say in one line what a grant shows; it stands beside the log."""
+    """Say in one line what a grant shows; it stands beside the log, and the entry commits to it."""
     events = ",".join(log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") for event in sorted(grant.events))  # type: ignore[arg-type]  # numbers of the enum
     since = "" if grant.since_time is None else f"; since {grant.since_time.isoformat()}"
     return f"grant {grant.id}: {events}{since}; until {grant.until_time.isoformat()}" + "; headers" * grant.headers
@@ -90,10 +91,15 @@ def _end(pen: Pen, grant: AuditGrant, reason: str) -> None:
 
 
 def _log(pen: Pen, grant: AuditGrant, reason: str) -> None:
+    text = told(grant)
     entry = log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_AUDIT_GRANTED, actor=operator(), counterpart=grant.member, reason=reason
+        event=log_pb2.LOG_EVENT_AUDIT_GRANTED,
+        actor=operator(),
+        counterpart=grant.member,
+        reason=reason,
+        evidence_sha256=sha256(text.encode()).digest(),
     )
-    pen.append(entry, text=told(grant))
+    pen.append(entry, text=text)
 
 
 def _shown(grant: AuditGrant) -> admin_pb2.AuditGrant:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paiza.v1 import log_pb2, oversight_pb2
+from paiza_node.lawful.by_time import index_at
 from paiza_node.model import ForeignProof, Possession, StoredEntry
 from paiza_node.oversight.sight import Sight
 from paiza_node.ports import Reads
@@ -26,18 +27,7 @@ class Found:
     entries: list[tuple[StoredEntry, oversight_pb2.ShownEntry]]
     next_index: int
     complete: bool
-
-
-def first_index(reads: Reads, moment: datetime, size: int) -> int:
-    """Give the index of the first entry of this time or later, by halving: a log's times never decrease."""
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        if _time(parse(reads.entries(middle, 1)[0])) < moment:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    retired_end: int
 
 
 def scan(reads: Reads, first: int, size: int) -> Iterator[StoredEntry]:
@@ -71,7 +61,7 @@ def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int)
             break
         if _matches(entry, query) and sight.shows(entry):
             page.add(stored, entry)
-    return Found(page.entries, next_index, complete)
+    return Found(page.entries, next_index, complete, reads.retired_end())
 
 
 def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int]:
@@ -86,7 +76,7 @@ def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tup
         }
         return [named[index] for index in sorted(named)], size
     if query.HasField("since_time"):
-        first = max(first, first_index(reads, query.since_time.ToDatetime(tzinfo=UTC), size))
+        first = max(first, index_at(reads, query.since_time.ToDatetime(tzinfo=UTC), size) or 0)
     last = min(size, first + MAX_SCANNED)
     return scan(reads, first, last), last
 

@@ -15,9 +15,10 @@ import structlog
 from paiza.v1 import log_pb2, officer_pb2, oversight_pb2
 from paiza_node.admit import MAX_CLOCK_SKEW
 from paiza_node.context import Context
+from paiza_node.lawful.by_time import index_at
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, Officer, Passing, ProofKind, ReconciledPeriod
-from paiza_node.oversight.looking import first_index, parse, scan
+from paiza_node.oversight.looking import parse, scan
 from paiza_node.oversight.relay import Channels
 from paiza_node.ports import Reads
 from paiza_node.proofs import own_proof
@@ -164,7 +165,7 @@ def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime,
     """Give what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
     released: dict[bytes, bytes] = {}
     mark = member.encode()
-    for stored in scan(reads, first_index(reads, since, size), size):
+    for stored in scan(reads, index_at(reads, since, size) or 0, size):
         if mark not in stored.entry:
             continue
         entry = parse(stored)
@@ -188,7 +189,7 @@ def _theirs(reads: Reads, member: str, since: datetime, until: datetime, size: i
     answered: dict[bytes, bytes] = {}
     mark = member.encode()
     # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
-    first = first_index(reads, since - MAX_CLOCK_SKEW, size)
+    first = index_at(reads, since - MAX_CLOCK_SKEW, size) or 0
     for stored in scan(reads, first, size):
         if mark not in stored.entry:
             continue

@@ -114,6 +114,11 @@ class OversightReads:
             found.update((row[0], Possession(row[1], row[2], bool(row[3]))) for row in rows)
         return found
 
+    def retired_end(self) -> int:
+        """Give the index below which audit retention took entries; 0 where it took none."""
+        last = self._connection.execute(select(func.max(s.retired.c.index))).scalar_one()
+        return 0 if last is None else int(last) + 1
+
     def tallies(
         self, members: Collection[str], since: datetime | None, until: datetime | None, overdue_before: datetime
     ) -> list[Tally]:

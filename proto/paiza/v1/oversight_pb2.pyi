@@ -208,6 +208,7 @@ class EntriesPage(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_INDEX_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
+    RETIRED_END_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     CONSULTED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
@@ -217,6 +218,8 @@ class EntriesPage(_message.Message):
     """
     complete: _builtins.bool
     """True where nothing that was in the log then is left to look at."""
+    retired_end: _builtins.int
+    """Audit retention took some entries below this index, of which only hashes are left; 0 where it took none."""
     scope: _builtins.bytes
     """A serialized AuditScope."""
     checkpoint: _builtins.bytes
@@ -235,13 +238,14 @@ class EntriesPage(_message.Message):
         entries: _abc.Iterable[Global___ShownEntry] | None = ...,
         next_index: _builtins.int = ...,
         complete: _builtins.bool = ...,
+        retired_end: _builtins.int = ...,
         scope: _builtins.bytes = ...,
         consulted: _log_pb2.ProvenEntry | None = ...,
         checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consulted", b"consulted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "complete", b"complete", "consulted", b"consulted", "entries", b"entries", "next_index", b"next_index", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "complete", b"complete", "consulted", b"consulted", "entries", b"entries", "next_index", b"next_index", "retired_end", b"retired_end", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

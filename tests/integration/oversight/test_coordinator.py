@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from paiza_node.config import load
+from paiza_node.store.engine import parse_url
 from tests.integration.client.conftest import Paiza
 from tests.integration.oversight.conftest import Command, Scene
 
@@ -128,6 +131,44 @@ def test_trail_asks_who_took_part(scene: Scene, paiza: Paiza, digests: dict[str,
         assert looked["actor"].endswith("kaz.paiza.example/officer/coordinator")
     alone = paiza(scene.federation, "kaz-liaison", "audit", "trail", digest[:20], "--json").json
     assert {each["event"] for each in alone["foreign"]} == {"RECEIVED"}
+
+
+def test_grants_and_periods_are_those_of_the_log(
+    scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
+) -> None:
+    """After grants, questions and closed periods all of every node is verified; a changed grant is found."""
+    assert digests
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    config = ("--config", scene.config("tjk"))
+    for events in ("OPENED", "RELEASED,RECEIVED"):
+        assert command("audit", "grant", "uzb", "--events", events, "--until", until, "--headers", *config)[0] == 0
+    grants = [each for each in command("audit", "list", *config)[1]["grants"] if each["events"] == ["OPENED"]]
+    assert grants[-1]["withdrawn_time"] is not None, "a new grant takes the place of the one before"
+    arguments = ("audit", "reconcile", "kaz", "tjk", "--since", _ago(minutes=30), "--until", _ago(seconds=0), "--json")
+    assert paiza(scene.federation, "kaz-coordinator", *arguments).json["closed"] is not None
+    for member in ("kaz", "tjk", "uzb"):
+        code, verified = command("verify", "--config", scene.config(member))
+        assert code == 0, verified
+    counts = {part["part"]: part["counts"] for part in command("verify", *config)[1]["parts"]}
+    assert counts["oversight"]["grants"] >= 2
+    assert counts["oversight"]["periods"] >= 1
+    node = scene.federation.node("tjk")
+    node.stop()
+    _turn_headers(scene, "tjk")
+    code, verified = command("verify", *config)
+    assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["oversight"]
+    assert code == 5
+    _turn_headers(scene, "tjk")
+    assert command("verify", *config)[0] == 0
+    node.start()
+
+
+def _turn_headers(scene: Scene, member: str) -> None:
+    """Change in the database of a stopped node what was granted."""
+    engine = create_engine(parse_url(load(scene.federation.node(member).config).database))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE audit_grant SET headers = NOT headers"))
+    engine.dispose()
 
 
 def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:

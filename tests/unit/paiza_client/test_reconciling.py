@@ -16,6 +16,7 @@ from paiza_client.errors import Refused
 from paiza_client.oversight_checks import Asked, ShownPage
 from paiza_client.questions import Question
 from paiza_client.reconciling import Difference, Result, Wish
+from paiza_node.ledger import Pen
 from paiza_node.model import MessageState, PassedOn, ProofKind
 from paiza_node.oversight import looking, periods
 from paiza_node.oversight.consult import Asker
@@ -257,6 +258,37 @@ def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> No
     assert result.agreed == 5
     (difference,) = result.differences
     assert (*told(difference), difference.reason) == ("denied", "denied", "", "policy_denied")
+
+
+def retire(room: LogRoom, digest: bytes) -> None:
+    """Let audit retention take what a log says of a message."""
+
+    def work(pen: Pen) -> None:
+        gone = pen.tx.entries_of(digest)
+        pen.tx.retire_message(digest)
+        pen.tx.retire_entries(gone)
+
+    room.ledger.commit_now(work)
+
+
+@pytest.mark.parametrize("sender", ["kaz", "tjk"])
+def test_what_retention_took_is_not_missed(both: Both, sender: str) -> None:
+    """A receipt or a release whose entry its log retired accuses nobody."""
+    recipient = "tjk" if sender == "kaz" else "kaz"
+    taken, released = both.exchange(sender, recipient), both.exchange(sender, recipient)
+    both.kaz.clock.now = both.tjk.clock.now = both.kaz.clock.now + timedelta(days=400)
+    retire(both.room(recipient), taken)
+    retire(both.room(sender), released)
+    both.exchange(sender, recipient)
+    result = both.reconcile()
+    assert (result.differences, result.agreed) == ((), 6)
+
+
+def test_nothing_young_was_retired(both: Both) -> None:
+    """That retention took it is no excuse for what is younger than any retention."""
+    digest = both.exchange("kaz", "tjk")
+    retire(both.tjk, digest)
+    assert told(only(both.reconcile())) == ("lost", "receipt_not_shown", "tjk")
 
 
 def test_a_narrow_scope_is_no_loss(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
