@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Fault:
 
 
 def build(folder: Path) -> Path:
-    """Compile the disk into a folder; DiskMissingError where nothing here compiles C."""
+    """Compile the disk into a folder; DiskMissingError where nothing compiles it, or this Python does not ask it."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise DiskMissingError(f"none of {', '.join(COMPILERS)} is installed")
@@ -49,6 +50,13 @@ def build(folder: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DiskMissingError(f"{compiler} does not compile it: {done.stderr.strip()[:500]}")
+    root, journal = folder / "tried", folder / "journal"
+    root.mkdir()
+    tried = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write('x')", str(root / "file")]
+    asked = environment(library, root.resolve(), journal=journal)
+    done = subprocess.run(tried, capture_output=True, text=True, check=False, env=asked)
+    if calls(journal) != [("create", "file"), ("write", "file")]:
+        raise DiskMissingError(f"this Python goes past it (another C library than glibc?): {done.stderr.strip()[:500]}")
     return library
 
 

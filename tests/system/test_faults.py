@@ -32,7 +32,7 @@ from tests.system.campaign import check_by_program
 EVERY: Final = int(os.environ.get("PAIZA_FAULTS_EVERY", "160"))
 FIRST: Final = int(os.environ.get("PAIZA_FAULTS_FIRST", str(random.randrange(EVERY))))
 SUBMIT_SECONDS: Final = 60.0
-BROKEN_SECONDS: Final = 12.0  # that a disk is away: every duty of a node that has a rhythm comes to feel it
+BROKEN_SECONDS: Final = 8.0  # that a disk is away: every duty of a node that has a rhythm comes to feel it
 ATTACHED_BYTES: Final = 96 * 1024 * 1024  # fetched at 64 MiB a second at most
 NODE_TRIALS: Final = int(os.environ.get("PAIZA_FAULTS_NODES", "1"))
 NODE_TRIAL_SECONDS: Final = 60.0  # a limit, not a measure: eight are usual
