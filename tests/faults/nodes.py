@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from paiza_node.cli.frame import ExitCode
 from tests.faults import disk
 from tests.federation import Federation, NodeFailedError
 from tests.system import load
@@ -19,7 +20,7 @@ from tests.system.campaign import Campaign, check_by_program
 LOAD_SECONDS: Final = 4.0  # for the call that fails to be reached
 AFTER_SECONDS: Final = 0.5  # of load behind the failure, where the node is not gone at once
 POLL_SECONDS: Final = 0.02
-OPERATOR_TOLD: Final = range(1, 6)  # exit codes of the program that say what is wrong; a defect of its own is another
+OPERATOR_TOLD: Final = (ExitCode.REFUSED, ExitCode.UNAVAILABLE)  # what is wrong is said; a defect of its own is another
 COMMIT_PATH: Final = ("paiza.db", "checkpoint")  # drawn first: what every message goes through
 FAMILIES: Final = ("register/archive*", "register/updater*", "register*", "attachments*")
 
