@@ -28,6 +28,7 @@ from paiza_node.finding.index import Blinder
 from paiza_node.growth import KnownLogs
 from paiza_node.keyring import Keys, bad_key, load_keys, log_key_path
 from paiza_node.lanes import Lanes
+from paiza_node.lawful.denials import Denials
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Officer
 from paiza_node.news import News
@@ -224,7 +225,7 @@ async def _serve(
 
     server, health = public_server(
         listen=config.listen,
-        gate=Gate(config.member, registers, lambda: officers, _now, compared),
+        gate=Gate(config.member, registers, lambda: officers, _now, compared, Denials(ledger, _now).note),
         behaviours=rooms.behaviours,
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,

@@ -110,6 +110,14 @@ class Caller:
     officer: Officer | None = None
 
 
+class _Denied(Rejected):
+    """Denied by the rules, to an officer whom the node knows."""
+
+    def __init__(self, officer: str, detail: str) -> None:
+        super().__init__("policy_denied", detail)
+        self.officer = officer
+
+
 class Gate:
     """Admits callers. Belongs to one event loop."""
 
@@ -120,12 +128,15 @@ class Gate:
         officers: Callable[[], dict[str, Officer]],
         clock: Callable[[], datetime],
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
+        denied: Callable[[str, str, str], Awaitable[None]] | None = None,
     ) -> None:
         """Take whose node this is, the register in force and the officers known.
 
+        ``denied`` hears which officer the rules denied which call, and by which rule.
         ``compared`` takes a member, a method and a request, and returns when that member may be given what is signed.
         """
         self._compared = compared
+        self._denied = denied
         self._member = member
         self._registers = registers
         self._officers = officers
@@ -138,7 +149,12 @@ class Gate:
         # 1.
         access = ACCESS[method]
         # 2.-6.
-        caller = self._identify(access, context)
+        try:
+            caller = self._identify(access, context)
+        except _Denied as error:
+            if self._denied is not None:
+                await self._denied(error.officer, method, error.detail)
+            raise
         # 7.
         if self._under_way[caller.id] >= CALLS_PER_CALLER:
             raise Unavailable("busy", f"{CALLS_PER_CALLER} calls of this caller are under way already", BUSY_SECONDS)
@@ -200,7 +216,10 @@ class Gate:
             raise Rejected("unknown_officer", "this is not the certificate on record for the officer")
         # 6.
         if officer.suspended:
-            raise Rejected("policy_denied", "officer-suspended")
-        if action:
-            self._registers.policy.check(principal_of(officer), action)
+            raise _Denied(officer.id, "officer-suspended")
+        try:
+            if action:
+                self._registers.policy.check(principal_of(officer), action)
+        except Rejected as error:
+            raise _Denied(officer.id, error.detail) from error
         return Caller(officer.id, officer=officer)

@@ -225,6 +225,8 @@ async def test_the_log_says_who_looked_and_that_it_was_read(federation: Federati
         assert "events=OPENED" in read[0][2]
         with pytest.raises(grpc.aio.AioRpcError, match="read_log"):
             await liaison.read()
+        denied = await auditor.read(events=["LOG_EVENT_DENIED"], actor="liaison")
+        assert denied[-1] == ("DENIED", "liaison", "ReadLog: no rule permits read_log")
 
 
 async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: Desk, tjk: Desk) -> None:
