@@ -28,7 +28,7 @@ content:
   subject: Exercise
   text: Nothing of this is real.
 """
-LOOKS = 200  # a tenth of a second each
+LOOKS = 600  # a tenth of a second each
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REQUEST: Final = ErasureRequest(reason="review", explanation="Exercise").SerializeToString()
 CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
-LOOKS: Final = 200  # a tenth of a second each
+LOOKS: Final = 600  # a tenth of a second each
 
 
 @pytest.fixture(scope="module")

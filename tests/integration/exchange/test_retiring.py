@@ -77,7 +77,7 @@ async def erased(kaz: Desk, signed: bytes) -> bytes:
     header = pb.Header.FromString(pb.SignedMessage.FromString(signed).header)
     request = kaz.write("erasure-request", REQUEST, [header], [digest_of(signed)], ["tjk"])
     assert await kaz.send(request) == ""
-    for _ in range(200):
+    for _ in range(600):
         if (await kaz.events(digest_of(signed))).count("ERASED") == 2:
             return digest_of(request)
         await asyncio.sleep(0.1)

@@ -19,7 +19,7 @@ from tests.officer import Officer
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 
 MEMBERS = ("kaz", "tjk", "uzb")
-SECONDS = 20.0
+SECONDS = 60.0
 DROPPING = Path(__file__).parent / "dropping_node.py"
 
 Command = Callable[..., tuple[int, dict[str, Any]]]

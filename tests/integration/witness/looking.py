@@ -12,7 +12,7 @@ from paiza_node.ports import Reads
 from tests.federation import NodeProcess
 from tests.officer import Officer
 
-SECONDS = 20.0
+SECONDS = 60.0
 POLL_SECONDS = 0.1  # what another process stores is seen from outside only by looking
 
 T = TypeVar("T")

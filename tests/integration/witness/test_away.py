@@ -11,7 +11,7 @@ from tests.federation import Federation, NodeProcess
 from tests.integration.witness.looking import eventually, look, send
 from tests.officer import Officer
 
-BACK_SECONDS = 45.0  # a witness that is back is found within half a minute
+BACK_SECONDS = 90.0  # a witness that is back is found within half a minute
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ async def test_two_that_show_each_other_at_once_both_get_their_cosignatures(flee
     """Calls that cross wait for nobody: each is answered by the other's own commit alone."""
     for node in fleet.nodes.values():
         node.grow(2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(node.show_round() for node in fleet.nodes.values()))
         fleet.clock.move(2)
         await asyncio.gather(*(node.show_round() for node in fleet.nodes.values()))
