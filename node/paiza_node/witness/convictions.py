@@ -30,6 +30,7 @@ from paiza_wire.fork_proofs import Fork
 from paiza_wire.notes import VerifierKey
 
 LOOK_SECONDS: Final = 1.0  # what is due is looked for this often; a doubt is asked about so soon
+MAX_LISTED: Final = 500  # findings that have ended, of those that are shown
 MAX_ASKED: Final = 16  # members asked at the same time
 
 Prove = Callable[[str, exchange_pb2.ProveGrowthRequest], Awaitable[exchange_pb2.ProveGrowthResponse]]
@@ -144,9 +145,9 @@ class Convictions:
         judge.ended = [each for each in judge.ended if each not in ended]
 
     def findings(self) -> list[Finding]:
-        """Give everything that was found, oldest first."""
+        """Give what was found, oldest first: all that stands, and the newest of what has ended."""
         with self._context.store.reads() as reads:
-            return reads.findings()
+            return listed(reads.findings())
 
     async def decide(self, index: int, reason_text: str, actor: str) -> Finding:
         """Decide that a forked log is trusted again; logged with who decided and why.
@@ -185,6 +186,13 @@ class Convictions:
         self._pardon(decided.member, sizes)
         log.warning("conviction_decided", member=decided.member, origin=decided.origin, actor=actor)
         return decided
+
+
+def listed(findings: Sequence[Finding]) -> list[Finding]:
+    """Give those that are shown: all that stand, and the newest that have ended."""
+    ended = [each.index for each in findings if each.state is FindingState.ENDED]
+    left_out = set(ended[:-MAX_LISTED])
+    return [each for each in findings if each.index not in left_out]
 
 
 def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork | None:

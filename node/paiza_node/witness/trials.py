@@ -34,9 +34,10 @@ from paiza_wire import fork_proofs
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
-FIRST_ASK: Final = timedelta(seconds=1)  # after a doubt arose: those that arise meanwhile are asked about with it
+FIRST_ASK: Final = timedelta(seconds=5)  # after a doubt arose: those that arise meanwhile are asked about with it
 ASK_AGAIN: Final = timedelta(seconds=10)  # after an answer that did not prove, or none
 ASK_IN_DEFAULT: Final = timedelta(seconds=60)
+DEFAULT_AGAIN: Final = timedelta(hours=1)  # a log that proved itself is in default again at the earliest so long after
 MAX_FAILURES: Final = 6  # answers in a row that do not prove
 MAX_SILENCES: Final = 24  # questions in a row without an answer, before each of which the log was exchanged with
 QUIET: Final = timedelta(seconds=300)  # since a log was accepted last: an idle one is exchanged with every 30 seconds
@@ -112,8 +113,12 @@ class Judge:
         """Defaults that do not yet stand in our own log."""
         self.ended: list[tuple[Default, str]] = []
         """Defaults that are over and stand open in our own log, with the reason code of how they ended."""
+        self._last: dict[str, datetime] = {}  # when each member's log was found in default last
         for finding in findings:
-            if finding.kind is FindingKind.DEFAULT and finding.state is FindingState.OPEN:
+            if finding.kind is not FindingKind.DEFAULT:
+                continue
+            self._last[finding.member] = finding.found_time
+            if finding.state is FindingState.OPEN:
                 notes = conviction_pb2.ForkProof.FromString(finding.proof)
                 found = Default(finding.member, finding.origin, notes.first_note, notes.second_note)
                 self.defaults[finding.member] = found
@@ -238,6 +243,10 @@ class Judge:
         enough = trial.failures >= MAX_FAILURES or trial.silences >= MAX_SILENCES
         if not enough or now - trial.since < PATIENCE or question.member in self.defaults:
             return
+        last = self._last.get(question.member)
+        if last is not None and timedelta(0) <= now - last < DEFAULT_AGAIN:
+            return  # it was alarmed a while ago; nobody fills our log by being in default over and over
+        self._last[question.member] = now
         doubted = question.doubted[0].note if question.doubted else b""
         found = Default(question.member, question.base.origin, question.base.note, doubted)
         self.defaults[question.member] = found

@@ -712,7 +712,7 @@ class ListConvictionsResponse(_message.Message):
     CONVICTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def convictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conviction]:
-        """Oldest first, also what has ended."""
+        """Oldest first: all that stands, and the newest 500 of what has ended."""
 
     def __init__(
         self,

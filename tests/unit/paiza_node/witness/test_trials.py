@@ -14,6 +14,7 @@ from paiza_node.model import Finding, FindingKind
 from paiza_node.witness.trials import (
     ASK_AGAIN,
     ASK_IN_DEFAULT,
+    DEFAULT_AGAIN,
     FIRST_ASK,
     MAX_FAILURES,
     MAX_SILENCES,
@@ -162,6 +163,23 @@ def test_default_and_its_doubt_outlive_a_restart(bench: Bench) -> None:
     assert bench.judge.convictions("tjk") == ["log_forked"]
     bench.ask()
     assert bench.judge.ended == [(begun, "log_forked")]
+
+
+def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> None:
+    """It is in default once an hour, however often it fails and proves itself between."""
+    for _ in range(3):
+        bench.fail(bench.refuse, MAX_FAILURES + 1)
+        question = bench.ask(ASK_IN_DEFAULT)
+        assert question is not None
+        answer = bench.log.proof(bench.logs.size("tjk") + 4, *question.request.sizes)
+        bench.judge.answered(bench.member, question, answer, bench.now)
+        bench.hear(bench.log.note(bench.logs.size("tjk") + 2))
+        bench.ask(timedelta(0))
+    assert len(bench.judge.begun) == 1
+    assert bench.judge.convictions("tjk") == []
+    bench.now += DEFAULT_AGAIN
+    bench.fail(bench.refuse, MAX_FAILURES + 1)
+    assert len(bench.judge.begun) == 2
 
 
 def test_log_that_claims_to_be_smaller_than_it_was_is_asked(bench: Bench) -> None:

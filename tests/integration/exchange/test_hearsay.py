@@ -1,0 +1,84 @@
+"""What a node makes of what another one tells of third members' logs: nothing, unless those signed it themselves."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from paiza.v1 import conviction_pb2, witness_pb2, witness_pb2_grpc
+from paiza_register import Register
+from paiza_wire import checkpoint, keys
+from paiza_wire.checkpoint import Checkpoint
+from paiza_wire.notes import SignerKey
+from tests.federation import Federation
+from tests.integration.exchange.hostile import HostilePeer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECONDS = 30.0
+ORIGIN = "uzb.{federation}/log/1"
+
+
+def note(signer: SignerKey, size: int, root: bytes) -> bytes:
+    """Sign a checkpoint in the name of uzb's log."""
+    return checkpoint.sign(Checkpoint(signer.verifier_key.name, size, root), signer)
+
+
+async def tell(peer: HostilePeer, *, heard: list[bytes], forks: list[conviction_pb2.ForkProof]) -> None:
+    """Exchange checkpoints and tell something; RefusedError is not expected."""
+    request = witness_pb2.ExchangeCheckpointsRequest(
+        growth=peer.growth(), register_version=peer.register.version, heard=heard, fork_proofs=forks
+    )
+    await witness_pb2_grpc.WitnessServiceStub(peer.channel).ExchangeCheckpoints(request, timeout=SECONDS)
+    peer.known = max(peer.known, len(peer.log.entries))
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Return when something holds; what the node does meanwhile is seen from outside only by looking."""
+    async with asyncio.timeout(SECONDS):
+        while not holds():  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.1)
+
+
+def against(federation: Federation, member: str) -> list[str]:
+    """Give what the node says stands against a member's log."""
+    peers = federation.node("kaz").status().peers
+    return [reason for each in peers if each.member == member for reason in each.convictions]
+
+
+async def test_forged_hearsay_accuses_nobody(peer: HostilePeer, federation: Federation, register: Register) -> None:
+    """Notes by another key, bytes that are no notes, proofs that contradict nothing: all is passed over."""
+    origin = ORIGIN.format(federation=register.federation)
+    stranger = SignerKey.from_ed25519(origin, keys.generate_ed25519())
+    forged = [note(stranger, 5, bytes(32)), note(stranger, 5, bytes([1]) * 32)]
+    forks = [
+        conviction_pb2.ForkProof(first_note=forged[0], second_note=forged[1]),
+        conviction_pb2.ForkProof(first_note=b"\xff", second_note=b""),
+        conviction_pb2.ForkProof(),
+    ]
+    await tell(peer, heard=[*forged, b"", b"\x00\xff", peer.note()], forks=forks)
+    node = federation.node("kaz")
+    await eventually(lambda: node.log.read_text().count("hearsay_passed_over") >= len(forged) + len(forks))
+    assert against(federation, "uzb") == []
+    assert against(federation, "tjk") == []
+
+
+async def test_more_than_may_be_told_is_refused(peer: HostilePeer) -> None:
+    """A call that tells too much is refused as a whole."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await tell(peer, heard=[b"note"] * 129, forks=[])
+    assert dict(refused.value.trailing_metadata() or ())["paiza-reason"] == "too_large"
+
+
+async def test_true_hearsay_convicts_whoever_brings_it(
+    peer: HostilePeer, federation: Federation, folder: Path, register: Register
+) -> None:
+    """Two notes that uzb's own key signed need no trust in the liar who tells of them, who is no worse off for it."""
+    private = keys.private_key_from_pem((folder / "nodes/uzb/keys/log.key").read_bytes())
+    signer = SignerKey.from_ed25519(ORIGIN.format(federation=register.federation), private)  # type: ignore[arg-type]
+    await tell(peer, heard=[note(signer, 5, bytes(32)), note(signer, 5, bytes([1]) * 32)], forks=[])
+    await eventually(lambda: bool(against(federation, "uzb")))
+    assert against(federation, "uzb") == ["log_forked"]
+    assert against(federation, "tjk") == []
