@@ -15,6 +15,7 @@ from paiza_wire.consultations import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
 
 MAX_SCANNED: Final = 20_000  # entries looked at for one page; the caller goes on from next_index
 SCAN_BLOCK: Final = 1_000  # entries read at once
+BESIDE_BLOCK: Final = 100  # entries for which what stands beside them is looked up at once
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024  # of what one page shows, roughly: an answer holds twice that
 
 _Standing = oversight_pb2.ContentStanding
@@ -47,25 +48,24 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
 
 def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int) -> Found:
     """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well."""
-    candidates, last = _candidates(reads, query, size)
-    until = query.until_time.ToDatetime(tzinfo=UTC) if query.HasField("until_time") else None
+    candidates, next_index, complete = _candidates(reads, query, size)
     page = _Page(reads, query, sight)
-    next_index, complete = last, last == size
+    mark = query.counterpart.encode()
     for stored in candidates:
+        if mark and mark not in stored.entry:
+            continue
         entry = parse(stored)
-        if until is not None and _time(entry) >= until:
-            next_index, complete = stored.index, True
-            break
+        if not (_matches(entry, query) and sight.shows(entry)):
+            continue
         if page.is_full():
             next_index, complete = stored.index, False
             break
-        if _matches(entry, query) and sight.shows(entry):
-            page.add(stored, entry)
-    return Found(page.entries, next_index, complete, reads.retired_end())
+        page.add(stored, entry)
+    return Found(page.close(), next_index, complete, reads.retired_end())
 
 
-def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int]:
-    """Give the entries to be looked at, and the index that these are all there are below."""
+def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
+    """Give the entries to be looked at, the index that these are all there are below, and whether none is left then."""
     first = min(query.from_index, size)
     if query.message_digests:
         named = {
@@ -74,11 +74,20 @@ def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tup
             for entry in reads.entries_of(digest)
             if first <= entry.index < size
         }
-        return [named[index] for index in sorted(named)], size
-    if query.HasField("since_time"):
-        first = max(first, index_at(reads, query.since_time.ToDatetime(tzinfo=UTC), size) or 0)
-    last = min(size, first + MAX_SCANNED)
-    return scan(reads, first, last), last
+        return [named[index] for index in sorted(named)], size, True
+    since, until = _since(query), _until(query)
+    first = max(first, index_at(reads, since, size) or 0)
+    end = size if until is None else max(first, index_at(reads, until, size) or 0)
+    last = min(end, first + MAX_SCANNED)
+    return scan(reads, first, last), last, last == end
+
+
+def _since(query: oversight_pb2.EntryQuery) -> datetime | None:
+    return query.since_time.ToDatetime(tzinfo=UTC) if query.HasField("since_time") else None
+
+
+def _until(query: oversight_pb2.EntryQuery) -> datetime | None:
+    return query.until_time.ToDatetime(tzinfo=UTC) if query.HasField("until_time") else None
 
 
 def _matches(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
@@ -86,7 +95,8 @@ def _matches(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
         return False
     if query.counterpart and entry.counterpart != query.counterpart:
         return False
-    return not query.HasField("since_time") or _time(entry) >= query.since_time.ToDatetime(tzinfo=UTC)
+    since, until = _since(query), _until(query)
+    return (since is None or _time(entry) >= since) and (until is None or _time(entry) < until)
 
 
 class _Page:
@@ -98,28 +108,57 @@ class _Page:
         self._sight = sight
         self._limit = min(query.page_size or DEFAULT_PAGE, MAX_PAGE)
         self._bytes = 0
-        self.entries: list[tuple[StoredEntry, oversight_pb2.ShownEntry]] = []
+        self._shown: list[tuple[StoredEntry, oversight_pb2.ShownEntry]] = []
+        self._waiting: list[tuple[StoredEntry, log_pb2.LogEntry]] = []
 
     def is_full(self) -> bool:
-        return len(self.entries) >= self._limit or self._bytes >= MAX_PAGE_BYTES
+        return len(self._shown) + len(self._waiting) >= self._limit or self._bytes >= MAX_PAGE_BYTES
 
     def add(self, stored: StoredEntry, entry: log_pb2.LogEntry) -> None:
-        shown = oversight_pb2.ShownEntry()
-        if entry.message_digest:
-            if self._query.with_held_proofs and entry.counterpart:
-                held = self._reads.held_proofs([entry.message_digest], entry.counterpart)
-                shown.held.extend(map(foreign_proof, _distinct(held.get(entry.message_digest, []))[:MAX_HELD]))
-            if self._query.with_headers and self._sight.shows_header(entry):
-                self._add_possession(shown, entry)
-        self._bytes += len(stored.entry) + shown.ByteSize()
-        self.entries.append((stored, shown))
+        self._waiting.append((stored, entry))
+        if len(self._waiting) == BESIDE_BLOCK:
+            self._look_beside()
 
-    def _add_possession(self, shown: oversight_pb2.ShownEntry, entry: log_pb2.LogEntry) -> None:
-        possession = self._reads.possessions([entry.message_digest]).get(entry.message_digest)
-        if possession is not None:
-            shown.header = possession.header
-        if entry.event == log_pb2.LOG_EVENT_RECEIVED and not entry.HasField("part_number"):
-            shown.content = self._content(possession, entry.message_digest)
+    def close(self) -> list[tuple[StoredEntry, oversight_pb2.ShownEntry]]:
+        self._look_beside()
+        return self._shown
+
+    def _look_beside(self) -> None:
+        """Look up, for some entries at once, what is shown beside them."""
+        held, possessions = self._held(), self._possessions()
+        for stored, entry in self._waiting:
+            shown = oversight_pb2.ShownEntry()
+            shown.held.extend(held.get((entry.counterpart, entry.message_digest), ()))
+            if self._shows_header(entry):
+                possession = possessions.get(entry.message_digest)
+                if possession is not None:
+                    shown.header = possession.header
+                if entry.event == log_pb2.LOG_EVENT_RECEIVED and not entry.HasField("part_number"):
+                    shown.content = self._content(possession, entry.message_digest)
+            self._bytes += len(stored.entry) + shown.ByteSize()
+            self._shown.append((stored, shown))
+        self._waiting.clear()
+
+    def _held(self) -> dict[tuple[str, bytes], list[log_pb2.LogProof]]:
+        found: dict[tuple[str, bytes], list[log_pb2.LogProof]] = {}
+        if not self._query.with_held_proofs:
+            return found
+        asked: dict[str, set[bytes]] = {}
+        for _, entry in self._waiting:
+            if entry.message_digest and entry.counterpart:
+                asked.setdefault(entry.counterpart, set()).add(entry.message_digest)
+        for member, digests in asked.items():
+            for digest, proofs in self._reads.held_proofs(digests, member).items():
+                found[member, digest] = list(map(foreign_proof, _distinct(proofs)[:MAX_HELD]))
+        return found
+
+    def _possessions(self) -> dict[bytes, Possession]:
+        return self._reads.possessions(
+            {entry.message_digest for _, entry in self._waiting if self._shows_header(entry)}
+        )
+
+    def _shows_header(self, entry: log_pb2.LogEntry) -> bool:
+        return self._query.with_headers and bool(entry.message_digest) and self._sight.shows_header(entry)
 
     def _content(self, possession: Possession | None, digest: bytes) -> "_Standing.ValueType":
         if possession is not None and possession.has_body:

@@ -38,9 +38,9 @@ def hide() -> None:
     def lying(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
         return entry.message_digest not in dropped and matches(entry, query)
 
-    def fewer(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[list[StoredEntry], int]:
-        found, last = candidates(reads, query, size)
-        return [each for each in found if looking.parse(each).message_digest not in dropped], last
+    def fewer(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[list[StoredEntry], int, bool]:
+        found, last, complete = candidates(reads, query, size)
+        return [each for each in found if looking.parse(each).message_digest not in dropped], last, complete
 
     looking._matches, looking._candidates = lying, fewer  # the lie
 

@@ -1,6 +1,7 @@
 """What a log answers is believed only as it was answered: no node on the way, and no page of another question."""
 
 import asyncio
+import random
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -261,3 +262,38 @@ def test_counts_are_those_the_log_committed_to(scene: Scene) -> None:
     for told, about in ((changed, asked), (page, Asked("kaz", ASKER, "tjk", other))):
         with pytest.raises(NotProven, match="another question or answer"):
             checks.check_word(told, about, log_reader())
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 500])
+def test_pages_hold_what_reading_all_of_it_finds(scene: Scene, page_size: int) -> None:
+    """For any events, time and beginning: page by page exactly the entries that match, each once, in their order."""
+    asker = scene.tjk.consult.as_officer(_Officer(officer("tjk", "auditor")))  # type: ignore[arg-type]  # its id is asked
+    size = scene.tjk.ledger.checkpoint.size
+    with scene.tjk.store.reads() as reads:
+        entries = [(each.index, log_pb2.LogEntry.FromString(each.entry)) for each in reads.entries(0, size)]
+    times = [entry.entry_time for _, entry in entries]
+    chosen = random.Random(page_size)
+    for _ in range(12):
+        since, until = sorted(chosen.sample(range(size), 2))
+        query = pb.EntryQuery(
+            events=chosen.sample([log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_ERASED], chosen.randint(0, 2)),
+            counterpart=chosen.choice(["", "kaz", "uzb"]),
+            since_time=times[since],
+            until_time=times[until],
+        )
+        wanted = [
+            index
+            for index, entry in entries
+            if (not query.events or entry.event in query.events)
+            and query.counterpart in ("", entry.counterpart)
+            and times[since].ToNanoseconds() <= entry.entry_time.ToNanoseconds() < times[until].ToNanoseconds()
+        ]
+        found: list[int] = []
+        while True:
+            fields = {each.name: value for each, value in query.ListFields()}
+            page = check(*scene.ask(asker, page_size=page_size, **fields))
+            found += [each.proof.index for each in page.entries]
+            if page.complete:
+                break
+            query.from_index = page.next_index
+        assert found == wanted
