@@ -12,7 +12,8 @@ What a crash leaves: a place in our log that is walked through again, which find
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -28,8 +29,9 @@ from paiza_node.model import CosignedProof, Uncosigned
 from paiza_node.witness.gossip import bare
 from paiza_node.witness.judging import judge_span
 from paiza_node.witness.prove import MAX_INDICES
-from paiza_register import Member
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_register import Member, Register
+from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 LOOK_SECONDS: Final = 2.0  # between two looks for what is to be upgraded: about as long as a quorum takes
 SWEPT_ENTRIES: Final = 1024  # of our log in one commit
@@ -44,6 +46,7 @@ OWN_ACTS: Final = frozenset(
         log_pb2.LOG_EVENT_OPENED,
     }
 )
+REMEMBERED_REGISTERS: Final = 4  # a note cosigned before the federation changed is judged by the register of its time
 COUNTER: Final = "uncosigned_swept"
 
 log = structlog.get_logger("paiza.witness")
@@ -59,6 +62,7 @@ class Upgrade:
         self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
         self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._registers: list[Register] = []  # those in force since the start, the newest first
 
     async def run(self) -> None:
         """Upgrade for as long as the node runs."""
@@ -81,6 +85,7 @@ class Upgrade:
 
     async def sweep(self) -> bool:
         """Note what waits, from the next entries of our log on; says whether there may be more."""
+        self._follow_register()
         found = await asyncio.to_thread(self._next)
         if found is None:
             return False
@@ -92,6 +97,11 @@ class Upgrade:
 
         await self._context.ledger.commit(work)
         return more
+
+    def _follow_register(self) -> None:
+        register = self._context.registers.current
+        if not self._registers or self._registers[0].version != register.version:
+            self._registers = [register, *self._registers][:REMEMBERED_REGISTERS]
 
     def _next(self) -> tuple[int, list[Uncosigned], bool] | None:
         with self._context.store.reads() as reads:
@@ -163,11 +173,11 @@ class Upgrade:
     ) -> list[CosignedProof]:
         """Verify every span, and compare its checkpoints with those known; one that does not hold is left out."""
         context = self._context
-        register = context.registers.current
+        self._follow_register()
         by_index = {each.index: each for each in waiting}
         found: dict[int, CosignedProof] = {}
         for span in response.spans[:MAX_INDICES]:
-            judge = partial(judge_span, span, owner, by_index, register, context.clock())
+            judge = partial(judge_by_any, span, owner.id, by_index, list(self._registers), context.clock())
             try:
                 proofs, shown = await asyncio.to_thread(judge)
                 for each in shown:
@@ -179,3 +189,21 @@ class Upgrade:
                 continue
             found.update({proof.index: proof for proof in proofs})
         return list(found.values())
+
+
+def judge_by_any(
+    span: witness_pb2.WitnessedSpan,
+    owner: str,
+    waiting: dict[int, Uncosigned],
+    registers: Sequence[Register],
+    now: datetime,
+) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
+    """Verify a span by the first of these registers by which it holds; what it fails by is what the first says."""
+    refused: Rejected | None = None
+    for register in registers:
+        try:
+            return judge_span(span, register.member(owner), waiting, register, now)
+        except Rejected as error:
+            refused = refused or error
+    assert refused is not None, "there is a register"
+    raise refused

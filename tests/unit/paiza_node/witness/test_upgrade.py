@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -131,6 +132,30 @@ async def test_what_a_member_cannot_prove_holds_up_nothing(fleet: Fleet) -> None
         await kaz.upgrade.upgrade(kaz.couriers["tjk"])
     assert cosigned(kaz, kept) is not None
     assert waiting(kaz) == {"tjk": 1}
+
+
+async def test_a_note_from_before_the_federation_grew_is_judged_by_the_register_of_its_time(
+    fleet: Fleet, make_fleet: MakeFleet
+) -> None:
+    """Three cosigned when three were all; that there are six now does not make the receipt unprovable."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kept = receipt(kaz, tjk)
+    await rounds(fleet)
+    await kaz.upgrade.sweep()
+    before = fleet.registers.current
+    others = make_fleet("aze", "tkm", "tur").registers.current
+    grown = {**before.members, **others.members}
+    fleet.registers.current = replace(before, version=b"2" * 32, members=grown)
+    assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    proof = cosigned(kaz, kept)
+    assert proof is not None
+    assert proof.span.register_version == before.version
+    fresh = kaz.upgrade.__class__(kaz.context, lambda: kaz.couriers)
+    late = receipt(kaz, tjk)
+    await fresh.sweep()
+    await tjk.show_round()
+    assert not await fresh.upgrade(kaz.couriers["tjk"])
+    assert cosigned(kaz, late) is None
 
 
 async def span_of(fleet: Fleet) -> tuple[witness_pb2.WitnessedSpan, dict[int, Uncosigned]]:
