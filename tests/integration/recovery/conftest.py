@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza_client.__main__ import run as paiza
 from paiza_node.__main__ import run
 from paiza_trust.__main__ import main as trust
 from tests.federation import Federation
@@ -79,6 +80,22 @@ class Drill:
 
         return asyncio.run(ask())
 
+    def evidence(self, profile: str, digest: bytes) -> bytes:
+        """Have an officer's client make the evidence file of a message."""
+        file = self.federation.folder / f"{profile}-{digest.hex()[:8]}.zip"
+        self.capsys.readouterr()
+        code = paiza(["audit", "evidence", digest.hex(), "-o", str(file), "--profile", profile])
+        assert code == 0, self.capsys.readouterr().err
+        return file.read_bytes()
+
+    def trail(self, profile: str, digest: bytes) -> str:
+        """Give what an officer's client prints of everything that ever happened to a message."""
+        self.capsys.readouterr()
+        code = paiza(["audit", "trail", digest.hex(), "--json", "--profile", profile])
+        out, err = self.capsys.readouterr()
+        assert code == 0, err
+        return out
+
     def lose(self) -> Path:
         """Lose the node: it is killed, and its data and database are gone (kept aside, as an operator should)."""
         node = self.federation.node("kaz")
@@ -116,10 +133,17 @@ class Drill:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def drill(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Drill]:
+def drill(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Drill]:
     """Start three nodes, that of kaz on the database asked for."""
     server = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
     databases = {} if server is None else {"kaz": server.create_database("drill")}
     with Federation.create(tmp_path / "f", list(MEMBERS), databases=databases) as federation:
+        monkeypatch.setenv("PAIZA_HOME", str(federation.home))
+        monkeypatch.setenv("LANGUAGE", "en")
         federation.start()
         yield Drill(federation, capsys, server)

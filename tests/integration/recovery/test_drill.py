@@ -5,6 +5,8 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from paiza.v1 import log_pb2, officer_pb2
 from paiza_node.config import load
 from paiza_node.recovery import container
@@ -13,20 +15,22 @@ from paiza_node.store.copying import copy_in
 from paiza_node.store.scan import open_scan
 from tests.integration.node.conftest import SECONDS
 from tests.integration.recovery.conftest import Drill
+from tests.two_verifiers import agreed, second_verifier
 
+ON_SQLITE = pytest.mark.parametrize("drill", ["sqlite"], indirect=True)  # what does not depend on the database
 DELIVERED = {officer_pb2.DELIVERY_STATE_DELIVERED}
 
 
 def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
     """What the others hold comes back with its proofs, under a log that was admitted; no second history is signed."""
     file = tmp_path / "kaz.backup"
-    drill.exchange("kaz", ["tjk", "uzb"], 3)
+    before = drill.exchange("kaz", ["tjk", "uzb"], 3)
     drill.exchange("tjk", ["kaz"], 2)
     code, told = drill.kaz("backup", file)
     assert code == 0, told
-    drill.exchange("kaz", ["tjk", "uzb"], 3)
+    lost = drill.exchange("kaz", ["tjk", "uzb"], 3)
     drill.exchange("kaz", ["uzb"], 2)
-    drill.exchange("tjk", ["kaz"], 2)
+    lost_received = drill.exchange("tjk", ["kaz"], 2)
     drill.exchange("uzb", ["kaz", "tjk"], 3)
     drill.lose()
     # The members hold more than the backup: nothing is put in place before the new log is admitted.
@@ -54,6 +58,18 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
         assert {each.state for each in message.deliveries} == DELIVERED
     drill.verify_all()
     _one_history(drill, 2)
+    # A court is shown what was before the backup, and what came back after it, at either end; two programs agree on it.
+    root, verifier = (drill.federation.folder / "root.json").read_bytes(), second_verifier()
+    for profile, digest in (
+        ("kaz-auditor", before[0]),
+        ("kaz-auditor", lost[0]),
+        ("kaz-auditor", lost_received[0]),
+        ("tjk-auditor", before[0]),
+        ("tjk-auditor", lost[0]),
+    ):
+        assert agreed(verifier, drill.evidence(profile, digest), root) is not None
+    for digest in (lost[0], lost_received[0]):
+        assert "recovered" in drill.trail("kaz-auditor", digest).lower()
     # The first entry says what it goes on from, and everything that was given back stands in the log.
     with open_scan(load(Path(drill.config)).database) as scan:
         (former,) = scan.former_logs()
@@ -115,6 +131,7 @@ def test_machine_put_back_finds_out(drill: Drill, tmp_path: Path) -> None:
     _one_history(drill, 1)
 
 
+@ON_SQLITE
 def test_backup_that_nobody_saw_more_of(drill: Drill, tmp_path: Path) -> None:
     """Where the others hold no more than the backup, the old log goes on under its name, and no ceremony is needed."""
     file = tmp_path / "kaz.backup"
@@ -133,6 +150,7 @@ def test_backup_that_nobody_saw_more_of(drill: Drill, tmp_path: Path) -> None:
     drill.verify_all()
 
 
+@ON_SQLITE
 def test_member_that_is_away(drill: Drill, tmp_path: Path) -> None:
     """A restore waits for every member, unless the operator leaves one out by name; a full place is left alone."""
     file = tmp_path / "kaz.backup"
