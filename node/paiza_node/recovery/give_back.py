@@ -116,11 +116,13 @@ class GiveBack:
         room = MAX_BATCH_BYTES
         with self._context.store.reads() as reads:
             lost = reads.lost_entries(member.id, kind, request.origin, first, MAX_ITEMS + 1)
-            given = (
-                self._received(reads, member.id, lost, checkpoint)
-                if received
-                else self._released(reads, lost, checkpoint)
-            )
+            if received:
+                given = self._received(reads, member.id, lost, checkpoint)
+            else:
+                own = self._context.member
+                lost += reads.lost_passings(member.id, own, request.origin, first, MAX_ITEMS + 1)
+                lost = sorted(lost, key=lambda proof: proof.index)[: MAX_ITEMS + 1]
+                given = self._released(reads, member.id, lost, checkpoint)
             for proof, item in zip(lost[:MAX_ITEMS], given, strict=False):
                 room -= item.ByteSize()
                 if items and room < 0:
@@ -171,14 +173,14 @@ class GiveBack:
         item.dispatch.released.CopyFrom(released)
 
     def _released(
-        self, reads: Reads, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+        self, reads: Reads, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
-        """Give what the caller had released to us, with our answer."""
+        """Give what the caller had released to us, with our answer; of what it passed on, that it did."""
         answers = reads.answers([proof.digest for proof in lost])
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
             row, answer = reads.message(proof.digest), answers.get(proof.digest)
-            if row is not None and row.state is MessageState.RECEIVED:
+            if row is not None and row.state is MessageState.RECEIVED and row.author == caller:
                 item.dispatch.message = reads.body(row.seq) or b""
             if answer is not None and answer.index < checkpoint.size:
                 item.answer.CopyFrom(self._proven(answer, checkpoint.size))

@@ -50,6 +50,26 @@ class RecoveryReads:
             for r in rows
         ]
 
+    def lost_passings(
+        self, forwarder: str, holder: str, origin: str, from_index: int, limit: int
+    ) -> list[ForeignProof]:
+        """Give the entries of one log of a member that say it passed a message on to ``holder``, from an index on."""
+        p, beginning = s.passed_on.c, origin.encode() + b"\n"
+        rows = self._connection.execute(
+            select(s.passed_on, s.note.c.note)
+            .join(s.note, s.note.c.digest == p.note_digest)
+            .where(p.forwarder == forwarder, p.holder == holder, p.entry_index >= from_index)
+            .where(func.substr(s.note.c.note, 1, len(beginning)) == literal(beginning))
+            .order_by(p.entry_index)
+            .limit(limit)
+        )
+        return [
+            ForeignProof(
+                r.digest, forwarder, ProofKind.RELEASED, r.entry, r.entry_index, r.hashes, r.note, r.register_version
+            )
+            for r in rows
+        ]
+
     def recovered_entries(self, origin: str, indices: Collection[int]) -> set[int]:
         """Say which of these entries of an earlier log were given back already."""
         r = s.recovered_entry.c
