@@ -15,6 +15,7 @@ is passed over.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -41,6 +42,7 @@ from paiza_wire.notes import VerifierKey
 
 FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
 LONGEST_PAUSE_SECONDS: Final = 30.0  # a member that is back is asked within this time
+MAX_TRIES: Final = 20  # of one page of which something cannot be judged yet: its register, say, is to be fetched first
 
 Hold = Callable[[set[str] | None], None]
 """Takes the members whose logs are not to be cosigned; None for all."""
@@ -66,6 +68,7 @@ class FetchBack:
         self._receive = receive
         self._regains = regains
         self._hold = hold
+        self._tries: Counter[tuple[str, Place]] = Counter()
         with context.store.reads() as reads:
             self.progress = Progress.from_bytes(reads.setting(SETTING))
         self._hold(self.progress.held())
@@ -185,7 +188,10 @@ class FetchBack:
         member = self._context.registers.current.active_member(peer)
         dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
         if dispatches:
-            await self._receive.take(member, dispatches, checkpoint)
+            committed = await self._receive.take(member, dispatches, checkpoint)
+            for outcome in committed.result:
+                if isinstance(outcome, Unavailable):
+                    self._try_again(peer, place, outcome)
         lost = [found for item in items if (found := self._lost(member, place, item)) is not None]
         return await self._commit(lost, [], peer, checkpoint, next_index)
 
@@ -208,12 +214,22 @@ class FetchBack:
             lost.append(found)
             try:
                 whole = await asyncio.to_thread(self._regains.check, item, found, peer, checkpoint)
+            except Unavailable as error:
+                self._try_again(peer, place, error)
+                continue
             except PaizaError as error:
                 log.warning("not_regained", peer=peer, reason=error.reason, detail=error.detail)
                 continue
             if whole is not None:
                 regained.append(whole)
         return await self._commit(lost, regained, peer, checkpoint, next_index)
+
+    def _try_again(self, peer: str, place: Place, error: Unavailable) -> None:
+        """Have a page given again where something of it cannot be judged yet; but not for ever."""
+        self._tries[peer, place] += 1
+        if self._tries[peer, place] <= MAX_TRIES:
+            raise error
+        log.error("given_up", peer=peer, reason=error.reason, detail=error.detail)
 
     def _lost(self, peer: Member, place: Place, item: recovery_pb2.GivenBack) -> Lost | None:
         """Check that what is given back is an entry of our lost log about that member; None where it does not hold."""

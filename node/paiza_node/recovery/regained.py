@@ -129,7 +129,9 @@ class Regains:
             return None
         context = self._context
         # 1.
-        register = context.registers.archived(lost.entry.entry.register_version)
+        version = lost.entry.entry.register_version
+        context.registers.check_known(version)
+        register = context.registers.archived(version)
         message = wire.verify(item.dispatch.message, register.certificate_verifier(), at=lost.entry.time)
         # 2.
         if message.header.author != context.member:

@@ -1,7 +1,7 @@
 """What a member gives back, and what is believed of it: nothing but what our own lost log had signed."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from paiza.v1 import log_pb2, recovery_pb2
 from paiza_node.growth import claim
 from paiza_node.model import ForeignProof, ProofKind
 from paiza_node.proofs import own_proof
+from paiza_node.recovery import fetch_back
 from paiza_node.recovery.fetch_back import FetchBack
 from paiza_node.recovery.give_back import MAX_ITEMS, GiveBack
 from paiza_node.recovery.progress import SETTING, SIDES, Progress
 from paiza_register import LogKey
 from paiza_wire import keys
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.notes import SignerKey
 from tests.unit.paiza_node.witness.fleet import Fleet, Node
 
@@ -83,13 +84,17 @@ class Giving:
         return page, self._ledger.checkpoint
 
 
-async def recovered(fleet: Fleet, courier: Giving) -> tuple[FetchBack, list[log_pb2.LogEntry]]:
+async def recovered(
+    fleet: Fleet, courier: Giving, check: Callable[..., None] = lambda *_: None
+) -> tuple[FetchBack, list[log_pb2.LogEntry]]:
     """Have kaz fetch back from tjk for a few rounds; gives the duty, and what its log says was recovered."""
     kaz = fleet["kaz"]
     progress = Progress.begin({"tjk"}, [(ORIGIN, OWN_SIZE)])
     kaz.ledger.commit_now(lambda pen: pen.tx.put_setting(SETTING, progress.to_bytes()))
     couriers: Any = {"tjk": courier}
-    nothing: Any = type("Nothing", (), {name: lambda *_: None for name in ("check", "write", "tell")})()
+    nothing: Any = type(
+        "Nothing", (), {"check": staticmethod(check), "write": lambda *_: None, "tell": lambda *_: None}
+    )()
     duty = FetchBack(kaz.context, couriers=lambda: couriers, receive=nothing, regains=nothing, hold=lambda _: None)
     for _ in range(3):
         await duty._round()
@@ -163,6 +168,21 @@ async def test_a_member_that_goes_round_in_circles_ends_nothing(fleet: Fleet) ->
     huge = Giving(fleet, [page(*[third] * (MAX_ITEMS + 1)) for _ in range(50)])
     duty, logged = await recovered(fleet, huge)
     assert (duty.progress.done, len(logged)) == (False, 1)
+
+
+async def test_what_cannot_be_judged_yet_is_asked_for_again(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is not taken and not passed over; only after many tries the duty goes on without it."""
+    monkeypatch.setattr(fetch_back, "MAX_TRIES", 2)
+
+    def check(*_: object) -> None:
+        raise Unavailable("register_unknown", "to be fetched first")
+
+    third = lost(fleet)[2]
+    courier = Giving(fleet, [page(), *(page(third) for _ in range(3))])
+    duty, logged = await recovered(fleet, courier, check)
+    assert duty.progress.done
+    assert [each.side for each in courier.asked] == [RECEIVED, RELEASED, RELEASED, RELEASED]
+    assert len(logged) == 1
 
 
 async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fleet) -> None:
