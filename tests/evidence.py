@@ -18,6 +18,7 @@ from typing import Any, Final
 from tuf.api.metadata import Metadata, Root, Targets
 
 from paiza.v1 import audit_pb2, log_pb2, message_pb2, witness_pb2
+from paiza.v1.attachment_pb2 import AttachmentInfo
 from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_client import container, evidence, evidence_members
 from paiza_client.evidence_entries import Filed
@@ -25,13 +26,14 @@ from paiza_node.keyring import Keys, load_keys
 from paiza_register import Register, load_set
 from paiza_trust import dev
 from paiza_trust.repository import load_signers, publish
-from paiza_wire import checkpoint, cosignatures, message, receipts, tiles, tlog_proof
+from paiza_wire import checkpoint, cosignatures, message, part_cipher, receipts, tiles, tlog_proof
 from paiza_wire.merkle import leaf_hash
 from tests.officer import KIND, Officer
 
 MEMBERS: Final = ("kaz", "tjk", "uzb", "kgz", "tkm")
 PLAINTEXT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
 ANNEX: Final = b"a nominal annex"
+PHOTO: Final = b"an invented picture"
 ROLES: Final = {"liaison": "liaison", "authoriser": "authoriser"}
 
 
@@ -176,6 +178,7 @@ class Case:
         attachment: bool = False,
     ) -> None:
         self.court = court
+        self.attached: dict[int, bytes] = {}  # ciphertexts, by part number
         self.author = court.logs["kaz"]
         self.proofs: dict[str, list[tuple[Log, int]]] = {"released": [], "answers": [], "forwarded": [], "others": []}
         self.spans: list[audit_pb2.EvidenceSpan] = []
@@ -189,7 +192,7 @@ class Case:
         parts = [message.PlainPart(message_pb2.PART_KIND_MAIN, PLAINTEXT)]
         if annex:
             parts.append(message.PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, ANNEX))
-        attached = [message.SealedFile(bytes(32), bytes(32), 1000)] if attachment else []
+        attached = [self._attach(header, len(parts))] if attachment else []
         keys = [officers[0].recipient_key(member, court.now) for member in [*recipients, "kaz"]]
         sealed = message.seal(header, parts, keys, attached)
         self.signed = message.sign(sealed, [officer.signer for officer in officers])
@@ -200,7 +203,7 @@ class Case:
         self.recipients = tuple(recipients)
         self.keys = {
             number: message.unwrap_key(self.message, number, "kaz", self.author.keys.decryption)
-            for number in range(len(parts))
+            for number in range(len(parts) + len(attached))
         }
 
     def add(self, place: str, member: str, event: log_pb2.LogEvent.ValueType, **fields: Any) -> tuple[Log, int]:
@@ -260,7 +263,16 @@ class Case:
     def pack(self, disclose: Sequence[int] = ()) -> bytes:
         """Make the file."""
         keys = {number: self.keys[number] for number in disclose}
-        return evidence.pack(self.answer(), self.court.sets, self.court.root, keys)
+        attached = {number: data for number, data in self.attached.items() if number in disclose}
+        return evidence.pack(self.answer(), self.court.sets, self.court.root, keys, attached)
+
+    def _attach(self, header: message_pb2.Header, number: int) -> message.SealedFile:
+        info = AttachmentInfo(name="photo.png", media_type="image/png", size=len(PHOTO)).SerializeToString()
+        key = part_cipher.generate_part_key()
+        context = part_cipher.part_context(header.author, header.message_id, number)
+        data = part_cipher.encrypt_part(key, context, len(info).to_bytes(4) + info + PHOTO)
+        self.attached[number] = data
+        return message.SealedFile(key, sha256(data).digest(), len(data))
 
     def forced(self) -> bytes:
         """Make the file as a forger would: nothing is verified, every cosigned proof is put in."""

@@ -90,7 +90,7 @@ def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
             }
             for claim in found.claims
         ],
-        "parts": [part.part_number for part in found.message.signed.parts],
+        "parts": list(found.present),
         "disclosed": found.disclosed,
     }
 

@@ -8,13 +8,14 @@ they were made. `verify_file` needs no node and no network. The format: "Evidenc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
 from paiza_client import checks, container, evidence_members, logs
 from paiza_client.errors import NotProven, located
 from paiza_client.evidence_entries import Filed, check_consistent, check_other
-from paiza_client.evidence_members import KEYS, MESSAGE, SUMMARY
+from paiza_client.evidence_members import KEYS, MESSAGE, PARTS, SUMMARY
 from paiza_client.evidence_signers import Signed, judge_signers
 from paiza_client.evidence_summary import summary
 from paiza_client.model import Proof
@@ -48,6 +49,8 @@ class Evidence:
     message: VerifiedMessage
     signed: tuple[Signed, ...]
     claims: tuple[Claim, ...]
+    present: tuple[int, ...]
+    """Numbers of the parts whose ciphertexts are in the file."""
     disclosed: Mapping[int, bytes]
     """Plaintexts of the parts whose keys are in the file, by part number."""
     unproven_releases: tuple[str, ...]
@@ -87,17 +90,19 @@ def pack(
     sets: Mapping[bytes, Mapping[str, bytes]],
     root: bytes,
     part_keys: Mapping[int, bytes] | None = None,
+    attached: Mapping[int, bytes] | None = None,
 ) -> bytes:
     """Make the file, and verify it as any reader will; what does not hold is not written.
 
     A cosigned proof that does not hold is left out, since its entry is proven without it. ``part_keys``: the keys of
-    the parts that whoever is handed the file shall read.
+    the parts that whoever is handed the file shall read; ``attached``: the ciphertexts of those that are attachments.
     """
     # Wraps are no evidence: nobody signed them, and whoever is handed the file has no business with keys.
     signed = evidence_members.parse_message(answer.message)
     del signed.wraps[:]
     members = {MESSAGE: signed.SerializeToString(deterministic=True), **evidence_members.of_register(sets)}
     members |= {f"{KEYS}{number}.key": key for number, key in (part_keys or {}).items()}
+    members |= {f"{PARTS}{number}.bin": data for number, data in (attached or {}).items()}
     registers, _versions = evidence_members.registers(members, root)
     reader = logs.LogReader(registers)
     spans = spans_of(answer.spans)
@@ -185,12 +190,14 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         if proof.event not in {_RELEASED, _FORWARDED} and not _is_answer(proof):
             check_other(proof, entry.entry, header, digest, handed)
     # 11.
-    disclosed = _disclosed(members, message)
+    sealed = _sealed(members, message)
+    disclosed = _disclosed(members, message, sealed)
     answered = {proof.member for proof in answers}
     return Evidence(
         message=message,
         signed=signers,
         claims=tuple(sorted(claims.values(), key=lambda each: (each.proof.time, each.proof.origin, each.proof.index))),
+        present=tuple(sorted(sealed)),
         disclosed=disclosed,
         unproven_releases=tuple(member for member in recipients if member not in released),
         unproven_answers=tuple(member for member in recipients if member not in answered),
@@ -260,8 +267,21 @@ def _distinct(proofs: Iterable[log_pb2.LogProof]) -> list[log_pb2.LogProof]:
     return list({proof.proven.entry: proof for proof in proofs}.values())
 
 
-def _disclosed(members: Mapping[str, bytes], message: VerifiedMessage) -> dict[int, bytes]:
+def _sealed(members: Mapping[str, bytes], message: VerifiedMessage) -> dict[int, bytes]:
+    """Give the ciphertexts in the file by part number: those in the message, already verified, and those beside it."""
     sealed = {part.part_number: part.ciphertext for part in message.signed.parts}
+    for number, data in evidence_members.ciphertexts(members).items():
+        where = f"{PARTS}{number}.bin"
+        if number >= len(message.header.parts):
+            raise NotProven("part_missing", where, "the header names no such part")
+        described = message.header.parts[number]
+        if (described.ciphertext_size, described.ciphertext_sha256) != (len(data), sha256(data).digest()):
+            raise NotProven("part_digest_mismatch", where, "it is not the ciphertext that the header names")
+        sealed[number] = data
+    return sealed
+
+
+def _disclosed(members: Mapping[str, bytes], message: VerifiedMessage, sealed: Mapping[int, bytes]) -> dict[int, bytes]:
     opened: dict[int, bytes] = {}
     for number, key in evidence_members.part_keys(members).items():
         where = f"{KEYS}{number}.key"

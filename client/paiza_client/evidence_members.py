@@ -20,6 +20,7 @@ from paiza_wire import tlog_proof
 MESSAGE: Final = "message.bin"
 SUMMARY: Final = "SUMMARY.txt"
 KEYS: Final = "keys/"
+PARTS: Final = "parts/"
 ENTRY: Final = ".entry"
 PROOF: Final = ".tlog-proof"
 BEFORE: Final = ".before"
@@ -32,7 +33,7 @@ MAX_INDEX_BYTES: Final = 1 << 20  # what lists the files of one set: 1,000 names
 
 _PLACES: Final = re.compile(
     r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
-    r"|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
+    r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _FILES: Final = "register/files/"
@@ -85,6 +86,15 @@ def part_keys(members: Mapping[str, bytes]) -> dict[int, bytes]:
         int(name.removeprefix(KEYS).removesuffix(".key")): data
         for name, data in sorted(members.items())
         if name.startswith(KEYS)
+    }
+
+
+def ciphertexts(members: Mapping[str, bytes]) -> dict[int, bytes]:
+    """Give the ciphertexts that lie beside the message, by part number."""
+    return {
+        int(name.removeprefix(PARTS).removesuffix(".bin")): data
+        for name, data in sorted(members.items())
+        if name.startswith(PARTS)
     }
 
 

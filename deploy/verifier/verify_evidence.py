@@ -32,7 +32,7 @@ MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT = 32, 8 + 2420, 253_402_300_799, 3
 PLACES = re.compile(
     r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
-    r"|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
+    r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
 EVENTS = {3: "RELEASED", 4: "RECEIVED", 6: "REFUSED", 7: "OPENED", 8: "EXPORTED", 9: "FORWARDED"}
 EVENTS |= {10: "RECALLED", 11: "ERASED", 12: "DENIED"}
@@ -371,8 +371,7 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
     addressed = of["counterpart"] in [each["member"] for each in header["recipients"]]
     authority = [(each["id"], each["role"], each["certificate_sha256"]) for each in of["signers"]]
     released = member == header["author"] and addressed and authority == logged
-    attached = part is None or header["parts"][part]["kind"] == ATTACHMENT
-    answers = attached and (of["counterpart"], member) in handed
+    answers = (part is None or header["parts"][part]["kind"] == ATTACHMENT) and (of["counterpart"], member) in handed
     holds, own = member in {header["author"], *(to for _, to in handed)}, of["actor"].startswith(f"spiffe://{member}.")
     registered = len(of["register_version"]) == HASH
     allowed = {
@@ -465,6 +464,7 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     handed |= {(each.member, each.fields["counterpart"]) for each in entries if each.event == "FORWARDED"}
     sealed = {each["part_number"]: each["ciphertext"] for each in signed["parts"]}
     need(list(sealed) == sorted(sealed) and len(sealed) == len(signed["parts"]), "parts: out of order, or one twice")
+    sealed |= {int(each[6:-4]): members[each] for each in members if each.startswith("parts/")}
     for number, data in sealed.items():
         shape = {"ciphertext_sha256": sha256(data).digest(), "ciphertext_size": len(data)}
         need(header["parts"][number] | shape == header["parts"][number], f"part {number} is not the signed one")
@@ -478,7 +478,7 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     claims = [each.claim for each in sorted(entries, key=lambda each: (each.time, each.notes[0].origin, each.index))]
     said = {"federation": register.federation, "message": header["message_id"].hex(), "digest": digest.hex()}
     said |= {"author": header["author"], "recipients": [each["member"] for each in header["recipients"]]}
-    return {**said, "signed": authority, "claims": claims, "parts": list(sealed), "disclosed": disclosed}
+    return {**said, "signed": authority, "claims": claims, "parts": sorted(sealed), "disclosed": disclosed}
 
 
 def main(evidence: str, root: str, *folder: str) -> int:

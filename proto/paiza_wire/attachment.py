@@ -155,6 +155,17 @@ def parse_info(data: bytes) -> attachment_pb2.AttachmentInfo:
     return info
 
 
+def taken_apart(plaintext: bytes) -> tuple[attachment_pb2.AttachmentInfo, bytes]:
+    """Give what describes a file, and the file, of a whole plaintext; Rejected as in `Opener`."""
+    end = _LENGTH_BYTES + int.from_bytes(plaintext[:_LENGTH_BYTES], "big")
+    if not _LENGTH_BYTES <= end <= min(len(plaintext), _LENGTH_BYTES + MAX_INFO_BYTES):
+        raise Rejected("malformed", "the attachment does not begin with its description")
+    info, content = parse_info(plaintext[_LENGTH_BYTES:end]), plaintext[end:]
+    if len(content) != info.size:
+        raise Rejected("malformed", "the attached file is not of the size its description states")
+    return info, content
+
+
 def check_info(info: attachment_pb2.AttachmentInfo) -> None:
     """Check what describes a file: it is shown to people in other states, and names a file on their disks."""
     if not info.name or not info.name.isprintable() or not _NOT_IN_NAMES.isdisjoint(info.name):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from google.protobuf.message import Message
 
 from paiza.v1 import message_pb2
 from paiza_client import container, evidence
@@ -19,6 +20,7 @@ from paiza_client.language import N_, _
 from paiza_client.profiles import write_private
 from paiza_client.register import bootstrap_root
 from paiza_domain import codes, kinds
+from paiza_wire import attachment
 from paiza_wire.errors import Rejected
 from paiza_wire.message import parse_strictly
 
@@ -131,7 +133,7 @@ def as_object(found: Evidence) -> dict[str, Any]:
         "answers": [_claim(each) for each in found.answers],
         "forwarded": [_claim(each) for each in found.forwarded],
         "others": [_claim(each) for each in found.others],
-        "parts_present": [part.part_number for part in found.message.signed.parts],
+        "parts_present": list(found.present),
         "parts_disclosed": sorted(found.disclosed),
         "unproven_releases": list(found.unproven_releases),
         "unproven_answers": list(found.unproven_answers),
@@ -150,12 +152,9 @@ async def _made(
         disclosure: Disclosure | None = None
         if parts:
             numbers = sorted({messages.part_number(found.header, part) for part in parts})
-            for number in numbers:
-                if found.header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
-                    raise misused("--disclose-part", _("an attachment is not in the file; hand it over as it is"))
             annexed = any(found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX for number in numbers)
             disclosure = Disclosure(tuple(numbers), whom, purpose, reason, with_annex=annexed)
-        return await session.proving.evidence(found.digest, with_openings=openings, disclosure=disclosure)
+        return await session.proving.evidence(found.digest, found.header, with_openings=openings, disclosure=disclosure)
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
@@ -176,10 +175,11 @@ def _extract(found: Evidence, folder: Path) -> list[Path]:
         raise Refused("part_missing", str(folder), _("no part is disclosed in this file"))
     contents: dict[str, bytes] = {}
     for number, plaintext in found.disclosed.items():
-        contents[f"part-{number}.bin"] = plaintext
-        readable = _readable(found, number, plaintext)
-        if readable is not None:
-            contents[f"part-{number}.json"] = readable.encode()
+        described, content = _readable(found, number, plaintext)
+        contents[f"part-{number}.bin"] = content
+        if described is not None:
+            text = json.dumps(as_json.message(described), ensure_ascii=False, indent=1) + "\n"
+            contents[f"part-{number}.json"] = text.encode()
     for name in contents:
         if (folder / name).exists():
             raise Refused("file_unwritable", str(folder / name), _("it exists"))
@@ -192,21 +192,18 @@ def _extract(found: Evidence, folder: Path) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def _readable(found: Evidence, number: int, plaintext: bytes) -> str | None:
+def _readable(found: Evidence, number: int, plaintext: bytes) -> tuple[Message | None, bytes]:
+    """Give a part as a message where this program knows its kind, and its bytes; of an attachment what describes it."""
     header = found.message.header
-    try:
-        kind = kinds.get(header.kind, header.kind_version)
-    except Rejected:
-        return None
-    content = {
-        message_pb2.PART_KIND_MAIN: kind.content,
-        message_pb2.PART_KIND_NOMINAL_ANNEX: kind.annex,
-    }.get(header.parts[number].kind)
-    if content is None:
-        return None
     with located(f"keys/{number}.key", NotProven):
-        parsed = as_json.message(parse_strictly(content, plaintext, "the content"))
-    return json.dumps(parsed, ensure_ascii=False, indent=1) + "\n"
+        if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+            return attachment.taken_apart(plaintext)
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+        except Rejected:
+            return None, plaintext
+        content = kind.content if header.parts[number].kind == message_pb2.PART_KIND_MAIN else kind.annex
+        return None if content is None else parse_strictly(content, plaintext, "the content"), plaintext
 
 
 def _print(desk: Terminal, found: Evidence) -> None:
@@ -246,9 +243,8 @@ def _warn(desk: Terminal, found: Evidence) -> None:
         if each.revoked_by:
             text = _("The certificate of {officer} is revoked in a register of this file; no proof says since before.")
             desk.warn(text.format(officer=each.officer))
-    there = {part.part_number for part in found.message.signed.parts}
     for number, part in enumerate(found.message.header.parts):
-        if number not in there and part.kind != message_pb2.PART_KIND_ATTACHMENT:
+        if number not in found.present and part.kind != message_pb2.PART_KIND_ATTACHMENT:
             text = _("Not in this file: the ciphertext of part {number}, which was erased or left out.")
             desk.warn(text.format(number=number))
     for member in found.unproven_releases:

@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, officer_pb2
+from paiza.v1 import audit_pb2, audit_pb2_grpc, message_pb2, officer_pb2
 from paiza_client import evidence, register
 from paiza_client.errors import NotProven, Refused
 from paiza_client.model import OpenedPart
 from paiza_client.profiles import Profile
 from paiza_client.session import channel
+from paiza_client.session.attachments import Attachments
 from paiza_client.session.exports import Exports, Intent
+from paiza_wire import attachment
 
-AUDIENCE = "outside"
+MAX_ATTACHED_BYTES: Final = 96 * 1024 * 1024  # of ciphertexts in one file, which holds 128 MiB with all its proofs
+AUDIENCE: Final = "outside"
 """For whom a disclosed part leaves: whoever has the file can read it."""
 
 
@@ -38,6 +42,7 @@ class Proving:
         call: channel.Call,
         profile: Profile,
         exports: Exports,
+        attachments: Attachments,
         archived_set: Callable[[bytes], Awaitable[dict[str, bytes]]],
         open_part: Callable[[officer_pb2.OpenMessageRequest], Awaitable[tuple[OpenedPart, bytes]]],
     ) -> None:
@@ -45,17 +50,25 @@ class Proving:
         self._call = call
         self._profile = profile
         self._exports = exports
+        self._attachments = attachments
         self._archived_set = archived_set
         self._open_part = open_part
 
     async def evidence(
-        self, digest: bytes, *, with_openings: bool = False, disclosure: Disclosure | None = None
+        self,
+        digest: bytes,
+        header: message_pb2.Header | None = None,
+        *,
+        with_openings: bool = False,
+        disclosure: Disclosure | None = None,
     ) -> bytes:
         """Give the evidence file of one message, verified as `paiza audit verify` will verify it.
 
         With a disclosure, leave is asked first and each part is opened, both of which the node logs; Refused with the
-        node's reason where it gives no leave. The entries of that stand in the file.
+        node's reason where it gives no leave. The entries of that stand in the file. The ciphertext of an attachment is
+        fetched first; for that ``header`` is needed.
         """
+        attached = {} if disclosure is None or header is None else await self._fetch(digest, header, disclosure)
         keys = {} if disclosure is None else await self._disclose(digest, disclosure)
         request = audit_pb2.GetEvidenceRequest(
             message_digest=digest, with_openings=with_openings or disclosure is not None
@@ -65,10 +78,17 @@ class Proving:
         )
         sets = {version: await self._archived_set(version) for version in evidence.versions_of(answer)}
         root = register.bootstrap_root(self._profile.root)
-        packed = await asyncio.to_thread(evidence.pack, answer, sets, root, keys)
+        packed = await asyncio.to_thread(evidence.pack, answer, sets, root, keys, attached)
         if (await asyncio.to_thread(evidence.verify_file, packed, root)).message.digest != digest:
             raise NotProven("part_digest_mismatch", digest.hex()[:16], "the node gave evidence of another message")
         return packed
+
+    async def _fetch(self, digest: bytes, header: message_pb2.Header, disclosure: Disclosure) -> dict[int, bytes]:
+        """Fetch the ciphertexts of the attachments among the parts; Refused where they are too large for a file."""
+        numbers = [number for number in disclosure.parts if number in attachment.numbers(header)]
+        if sum(header.parts[number].ciphertext_size for number in numbers) > MAX_ATTACHED_BYTES:
+            raise Refused("too_large", digest.hex()[:16], f"attachments of over {MAX_ATTACHED_BYTES} bytes")
+        return {number: await self._attachments.ciphertext(digest, header, number) for number in numbers}
 
     async def _disclose(self, digest: bytes, disclosure: Disclosure) -> dict[int, bytes]:
         """Ask leave, open each part, and give the keys."""

@@ -90,10 +90,12 @@ class Session:
         self.lawful = Lawful(connection, self._call, self._registers, profile.member)
         self.searching = Searching(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
-        self.proving = Proving(connection, self._call, profile, self.exports, self.archived_set, self._open)
         self.workflows = Workflows(connection, self._call)
         self.desks = Desks(connection, self._call)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
+        self.proving = Proving(
+            connection, self._call, profile, self.exports, self.attachments, self.archived_set, self._open
+        )
         self.approvals = Approvals(connection, self._call, profile, credentials, self._registers, self.attachments)
         self._session: Whoami | None = None
 

@@ -1,5 +1,6 @@
 """Attachments as officers meet them: sent with a message, followed, fetched, and what is refused."""
 
+import json
 import struct
 import time
 import zlib
@@ -73,7 +74,29 @@ def test_a_picture_is_sent_followed_fetched_and_proven(
     file = tmp_path / "evidence.zip"
     proven = paiza("kaz-liaison", "audit", "evidence", sent["id"], "-o", file, "--json").json
     assert [(each["event"], each["member"], each["part"]) for each in proven["others"]] == [("RECEIVED", "tjk", 1)]
-    assert agreed(second_verifier(), file.read_bytes(), (federation.folder / "root.json").read_bytes()) is not None
+    root = federation.folder / "root.json"
+    assert agreed(second_verifier(), file.read_bytes(), root.read_bytes()) is not None
+
+
+def test_a_disclosed_picture_is_proven_to_whoever_has_the_file(
+    paiza: Paiza, federation: Federation, photo: Path, tmp_path: Path
+) -> None:
+    """What is classified stays; else the file alone gives the picture, and shows that it is the one that was sent."""
+    root = federation.folder / "root.json"
+    draft, given, folder = tmp_path / "draft.yaml", tmp_path / "given.zip", tmp_path / "parts"
+    why = ("--disclose-part", "1", "--reason", "case 1", "--whom", "a court")
+    for level in (1, 0):
+        draft.write_text(DRAFT.replace("classification: 1", f"classification: {level}"))
+        sent = paiza("kaz-liaison", "send", "free", draft, "--attach", photo, "--json").json
+        arrived(paiza, "tjk-liaison", sent["id"])
+        made = paiza("kaz-liaison", "audit", "evidence", sent["id"], "-o", given, *why, "--json")
+        assert given.exists() == (made.code == 0) == (level == 0), made.err
+    assert paiza("nobody", "audit", "verify", given, "--root", root, "--extract", folder).code == 0
+    assert (folder / "part-1.bin").read_bytes() == photo.read_bytes()
+    assert json.loads((folder / "part-1.json").read_text())["name"] == "photo.png"
+    found = agreed(second_verifier(), given.read_bytes(), root.read_bytes())
+    assert found is not None
+    assert found["disclosed"][1].endswith(photo.read_bytes())
 
 
 def test_a_draft_names_its_attachments(paiza: Paiza, photo: Path, tmp_path: Path) -> None:

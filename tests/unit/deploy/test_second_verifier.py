@@ -13,7 +13,7 @@ import pytest
 
 from paiza.v1 import log_pb2, message_pb2
 from paiza_client import container
-from tests.evidence import ANNEX, PLAINTEXT, Case, Court
+from tests.evidence import ANNEX, PHOTO, PLAINTEXT, Case, Court
 from tests.two_verifiers import PROGRAM, agreed, remembering_sets
 from tests.unit.paiza_wire.mutating import mutated, mutations
 
@@ -82,7 +82,7 @@ def later(court: Court) -> Case:
 
 GOOD: Mapping[str, Callable[[Court], tuple[bytes, Court]]] = {
     make.__name__: lambda court, make=make: (make(court).pack(), court) for make in (plain, refused, rich, erased)
-} | {"disclosed": lambda court: (rich(court).pack([0, 1]), court)}
+} | {"disclosed": lambda court: (rich(court).pack([0, 1, 2]), court)}
 
 
 def test_it_is_short_and_needs_nothing_else() -> None:
@@ -109,8 +109,11 @@ def test_both_say_the_same_of_good_files(court: Court, second: ModuleType, name:
     assert found is not None
     witnessed = [claim for claim in found["claims"] if claim["not_after"] is not None]
     assert len(witnessed) == (4 if name in {"rich", "disclosed"} else 0)
-    assert found["disclosed"] == ({0: PLAINTEXT, 1: ANNEX} if name == "disclosed" else {})
-    assert found["parts"] == ([] if name == "erased" else [0, 1] if name in {"rich", "disclosed"} else [0])
+    opened = dict(found["disclosed"])
+    assert opened.pop(2, b"")[-len(PHOTO) :] == (PHOTO if name == "disclosed" else b"")
+    assert opened == ({0: PLAINTEXT, 1: ANNEX} if name == "disclosed" else {})
+    there = {"erased": [], "rich": [0, 1], "disclosed": [0, 1, 2]}
+    assert found["parts"] == there.get(name, [0])
 
 
 def test_more_registers_than_sixteen(second: ModuleType, tmp_path: Path) -> None:
@@ -149,8 +152,8 @@ def tampered(members: Mapping[str, bytes], other: Mapping[str, bytes]) -> Iterat
 
 def test_every_member_tampered_with(court: Court, second: ModuleType) -> None:
     """Whatever a forger does to a member, with a fresh manifest, both refuse it, or both prove the same of the rest."""
-    members = container.unpack(rich(court).pack([0]))
-    other = container.unpack(rich(court).pack([0]))
+    members = container.unpack(rich(court).pack([0, 2]))
+    other = container.unpack(rich(court).pack([0, 2]))
     whole = said(agreed(second, container.pack(members, {}), court.root))
     for what, changed in tampered(members, other):
         found = agreed(second, container.pack(changed, {}), court.root, what)

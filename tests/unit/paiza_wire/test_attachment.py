@@ -221,3 +221,23 @@ def test_the_greatest_file_fits() -> None:
     plaintext = attachment.MAX_FILE_BYTES + attachment.MAX_INFO_BYTES + 4
     assert plaintext + 72 + 16 * (plaintext // (16 * 1024)) <= message.MAX_CIPHERTEXT_BYTES
     assert attachment.MAX_ATTACHMENTS == message.MAX_PARTS - 2
+
+
+@given(st.binary(max_size=64), st.integers(-3, 3))
+def test_a_whole_plaintext_is_taken_apart(content: bytes, off: int) -> None:
+    """Description and file come back as they went in; a file of another size than stated is refused."""
+    about = AttachmentInfo(name="a.txt", media_type="text/plain", size=max(len(content) + off, 0))
+    described = about.SerializeToString(deterministic=True)
+    plaintext = len(described).to_bytes(4) + described + content
+    if about.size == len(content):
+        assert attachment.taken_apart(plaintext) == (about, content)
+    else:
+        with pytest.raises(Rejected, match="malformed"):
+            attachment.taken_apart(plaintext)
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_plaintext_of_an_attachment_is_refused(plaintext: bytes) -> None:
+    """Nothing but Rejected comes out of arbitrary bytes."""
+    with pytest.raises(Rejected):
+        attachment.taken_apart(plaintext)

@@ -1,0 +1,100 @@
+"""`paiza audit verify` as whoever is handed a file meets it: no profile, no node, both languages, and exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from paiza_client.__main__ import run
+from paiza_client.errors import ExitCode
+from tests.evidence import ANNEX, PHOTO, Court
+
+
+@pytest.fixture(scope="module")
+def court(tmp_path_factory: pytest.TempPathFactory) -> Court:
+    """Five members' logs and keys."""
+    return Court(tmp_path_factory.mktemp("court") / "federation")
+
+
+@pytest.fixture(autouse=True)
+def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have nothing of Paiza on this machine but the program."""
+    for name in ("PAIZA_PROFILE", "PAIZA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PAIZA_HOME", str(tmp_path / "nothing"))
+    monkeypatch.setenv("COLUMNS", "300")
+
+
+def asked(court: Court, tmp_path: Path, data: bytes, *words: str) -> list[str]:
+    """Write a file and the command that verifies it."""
+    (tmp_path / "evidence.zip").write_bytes(data)
+    root = str(court.folder / "root.json")
+    return ["audit", "verify", str(tmp_path / "evidence.zip"), "--root", root, *words]
+
+
+def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What other states prove of the time is told from what only the log itself says, in Russian as in English."""
+    case = court.case(recipients=["tjk"]).release().receive("tjk").witness("answers")
+    file = case.pack()
+    for lang, words in {
+        "en": [
+            "The evidence holds.",
+            "this log's own word",
+            "not before",
+            "(4 of 4 witnesses)",
+            "the author's log alone",
+        ],
+        "ru": ["Доказательство подтверждается.", "только слово этого журнала", "не раньше", "(4 из 4 свидетелей)"],
+    }.items():
+        assert run(asked(court, tmp_path, file, "--lang", lang)) == 0
+        printed = capsys.readouterr()
+        for word in words:
+            assert word in printed.out + printed.err
+
+
+def test_what_speaks_against_a_file_is_said(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Contradicted times, missing answers and ciphertexts left out are named; the rest holds all the same."""
+    case = court.case().release().receive("tjk").witness(before=None)
+    assert run(asked(court, tmp_path, case.pack(), "--json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unproven_answers"] == ["uzb"]
+    assert not found["released"][0]["time_contradicted"]
+    case.witness("released", 1, seconds=-3600.0, before=None)
+    assert run(asked(court, tmp_path, case.pack(), "--lang", "en")) == 0
+    printed = capsys.readouterr()
+    assert "its witnesses contradict the time that the log gives it" in printed.err
+    assert "Not in this file: an answer of uzb." in printed.err
+
+
+def test_the_first_thing_that_fails_is_named(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A changed file says where it fails, with the exit code of what is not proven; so does another federation's."""
+    file = court.case(recipients=["tjk"]).release().pack()
+    assert run(asked(court, tmp_path, file[:-1], "--json")) == ExitCode.NOT_PROVEN
+    told = json.loads(capsys.readouterr().err)
+    assert told["reason"] == "bad_evidence"
+    assert str(tmp_path / "evidence.zip") in told["where"]
+    other = Court(tmp_path / "other", ["kaz", "tjk"])
+    assert run(asked(other, tmp_path, file, "--json")) == ExitCode.NOT_PROVEN
+    assert json.loads(capsys.readouterr().err)["reason"] == "register_invalid"
+
+
+def test_disclosed_parts_are_written_for_people(
+    court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each part as it was sealed, a known kind also as JSON, a file under no name of its sender's; nothing twice."""
+    case = court.case(annex=True, attachment=True).release()
+    folder = tmp_path / "parts"
+    assert run(asked(court, tmp_path, case.pack([0, 1, 2]), "--extract", str(folder))) == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "part-0.bin", "part-0.json", "part-1.bin", "part-2.bin", "part-2.json",
+    ]  # fmt: skip
+    assert json.loads((folder / "part-0.json").read_text())["subject"] == "Exercise"
+    assert (folder / "part-1.bin").read_bytes() == ANNEX
+    assert (folder / "part-2.bin").read_bytes() == PHOTO
+    assert json.loads((folder / "part-2.json").read_text())["name"] == "photo.png"
+    assert all(path.stat().st_mode & 0o77 == 0 for path in folder.iterdir())
+    capsys.readouterr()
+    assert run(asked(court, tmp_path, case.pack([0]), "--extract", str(folder), "--json")) == ExitCode.REFUSED
+    assert json.loads(capsys.readouterr().err)["reason"] == "file_unwritable"
+    assert run(asked(court, tmp_path, case.pack(), "--extract", str(folder), "--json")) == ExitCode.REFUSED
+    assert json.loads(capsys.readouterr().err)["reason"] == "part_missing"
