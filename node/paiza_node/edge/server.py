@@ -44,7 +44,7 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 MAX_CALLS: Final = 256  # under way at once, all callers together
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
-AHEAD_BYTES: Final = 4 * 1024 * 1024  # of one call; 20 MB/s over a line of 200 ms
+AHEAD_BYTES: Final = 1024 * 1024  # of one call; 10 MB/s over a line of 100 ms; many callers share the memory
 SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
