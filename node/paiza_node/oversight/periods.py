@@ -74,6 +74,7 @@ class Periods:
         # 5.
         asked.reconciled.CopyFrom(ours)
         try:
+            self._context.asked.require(member.id)
             await peer.agree_period(asked)
         except PaizaError as error:
             log.warning("period_not_told", member=member.id, reason=error.reason, detail=error.detail)

@@ -47,6 +47,11 @@ class Asked:
         """Say whether a member was asked."""
         return member in self._asked and self._asked[member].is_set()
 
+    def require(self, member: str) -> None:
+        """Refuse ("not_compared") to send what we signed to a member that was not asked yet."""
+        if not self.has(member):
+            raise Unavailable("not_compared", f"{member} was not asked yet what it holds of our log", ASK_SECONDS)
+
     async def check(self, member: str, method: str, request: Any, own_size: int) -> None:
         """Let a call of a member's node through once that member was asked; "not_compared" where it does not answer.
 

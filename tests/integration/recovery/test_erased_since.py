@@ -3,11 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.integration.exchange.desk import Desk
 from tests.integration.exchange.test_erasing import asked, lying_about, sent, until_logged
 from tests.integration.recovery.conftest import Drill
 
 
+@pytest.mark.parametrize("drill", ["sqlite"], indirect=True)
 def test_erasures_since_the_backup_are_done_again(drill: Drill, tmp_path: Path) -> None:
     """An own message and a received one, both in the backup and erased since: no piece of either is left after it."""
     folder, file = drill.federation.folder, tmp_path / "kaz.backup"
@@ -39,14 +42,12 @@ def test_erasures_since_the_backup_are_done_again(drill: Drill, tmp_path: Path) 
     assert (code, told["reason"]) == (3, "log_continues")
     drill.admit(told["remedy"].split("with the key ")[1].split()[0])
     assert drill.kaz("restore", file)[0] == 0
-    if drill.postgresql is None:
-        assert lying_about(drill.federation, "kaz", own[0]), "the backup held what was erased since"
+    assert lying_about(drill.federation, "kaz", own[0]), "the backup held what was erased since"
     drill.federation.start("kaz")
     drill.recovered()
     asyncio.run(erased(own[1], received[1]))
-    if drill.postgresql is None:
-        drill.federation.node("kaz").stop()
-        assert lying_about(drill.federation, "kaz", own[0]) == []
-        assert lying_about(drill.federation, "kaz", received[0]) == []
-        assert lying_about(drill.federation, "kaz", kept[0]), "what nobody erased is still there"
+    drill.federation.node("kaz").stop()
+    assert lying_about(drill.federation, "kaz", own[0]) == []
+    assert lying_about(drill.federation, "kaz", received[0]) == []
+    assert lying_about(drill.federation, "kaz", kept[0]), "what nobody erased is still there"
     drill.verify_all()

@@ -90,6 +90,8 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             own_keys=None,  # type: ignore[arg-type]  # nothing here is opened
             clock=self.clock,
         )
+        for other in current.members:  # as couriers do when a node starts
+            self.context.asked.note(other)
         self.consult = Consult(self.context)
 
     def __exit__(

@@ -56,12 +56,15 @@ async def test_who_knows_something_waits_until_it_was_asked(questions: list[str]
     asked = connected(questions)
     assert await reason(asked, claims(4)) == "not_compared"
     assert questions == ["tjk"]
+    with pytest.raises(Unavailable, match="not_compared"):
+        asked.require("tjk")
     waiting = asyncio.create_task(reason(asked, claims(4)))
     await asyncio.sleep(0)
     asked.note("uzb")
     asked.note("tjk")
     assert await waiting == ""
     assert await reason(asked, claims(9)) == ""
+    asked.require("tjk")
 
 
 async def test_who_claims_more_than_there_is_reaches_the_verb(questions: list[str]) -> None:
