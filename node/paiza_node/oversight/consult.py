@@ -7,6 +7,7 @@ whoever passes the answer on can show one thing and say another later.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -17,13 +18,15 @@ from paiza_node.ledger import Pen
 from paiza_node.model import AuditGrant, Officer, Tally
 from paiza_node.oversight.looking import Found, look
 from paiza_node.oversight.sight import Sight, standing
+from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
 from paiza_wire import consultations
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId
 
 COUNTED: Final = (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED)
 """What a member must have been granted to be told the counts of messages with others."""
+MAX_CONSULTATIONS: Final = 1_200  # of one member in a minute: each makes an entry; reading page by page takes fewer
 MAX_OVERDUE_SECONDS: Final = 366 * 24 * 3600
 
 log = structlog.get_logger("paiza.oversight")
@@ -44,6 +47,7 @@ class Consult:
     def __init__(self, context: Context) -> None:
         """Take what the verb needs."""
         self._context = context
+        self._share = Share(MAX_CONSULTATIONS)
 
     async def entries(self, asker: Asker, data: bytes) -> oversight_pb2.EntriesPage:
         """Show entries.
@@ -98,6 +102,8 @@ class Consult:
         federation = self._context.registers.current.federation
         if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
             raise Rejected("wrong_member", "the officer named is not one of the caller's member")
+        if not self._share.take(member.id, monotonic()):
+            raise Unavailable("busy", f"{MAX_CONSULTATIONS} questions of {member.id} in a minute are answered", 10.0)
         grant = await asyncio.to_thread(self._grant, member.id)
         return Asker(officer_id, member.id, Sight(member.id, grant=grant))
 

@@ -25,7 +25,7 @@ from paiza_node.proofs import own_proof
 from paiza_register.model import Member
 from paiza_wire import consultations, receipts
 from paiza_wire.consultations import Exchanged
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.merkle import leaf_hash
 from paiza_wire.message import DIGEST_SIZE
 
@@ -45,6 +45,7 @@ class Periods:
         self._context = context
         self._channels = channels
         self._one_at_a_time = asyncio.Lock()
+        self._asking: set[str] = set()  # members for whom a period is computed or waits to be
 
     async def close(
         self, officer: Officer, request: oversight_pb2.ClosePeriodRequest
@@ -103,8 +104,14 @@ class Periods:
         return since, until
 
     async def _digest(self, member: str, since: datetime, until: datetime) -> bytes:
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(self._compute, member, since, until)
+        if member in self._asking:
+            raise Unavailable("busy", f"a period with {member} is being computed already", 5.0)
+        self._asking.add(member)
+        try:
+            async with self._one_at_a_time:
+                return await asyncio.to_thread(self._compute, member, since, until)
+        finally:
+            self._asking.discard(member)
 
     def _compute(self, member: str, since: datetime, until: datetime) -> bytes:
         size = self._context.ledger.checkpoint.size

@@ -21,16 +21,17 @@ SHARE_SECONDS: Final = 60.0
 
 
 class Share:
-    """How often each member's calls may go first: a member that cries wolf holds nobody up."""
+    """How often in a while each member's calls may do what costs others: a member that cries wolf holds nobody up."""
 
-    def __init__(self) -> None:
-        """Begin with nobody having gone first."""
+    def __init__(self, most: int = MAX_FIRST_CALLS) -> None:
+        """Begin with nobody having called; ``most`` calls of one member count in `SHARE_SECONDS`."""
+        self._most = most
         self._calls: dict[str, deque[float]] = {}
 
     def take(self, member: str, now: float) -> bool:
-        """Count a call at a time in seconds, and say whether it may go first."""
-        calls = self._calls.setdefault(member, deque(maxlen=MAX_FIRST_CALLS))
-        if len(calls) == MAX_FIRST_CALLS and now - calls[0] < SHARE_SECONDS:
+        """Count a call at a time in seconds, and say whether it is within the member's share."""
+        calls = self._calls.setdefault(member, deque(maxlen=self._most))
+        if len(calls) == self._most and now - calls[0] < SHARE_SECONDS:
             return False
         calls.append(now)
         return True

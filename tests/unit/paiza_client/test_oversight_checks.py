@@ -16,11 +16,12 @@ from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.oversight_checks import Asked, ShownPage
 from paiza_node.model import AuditGrant, MessageState, ProofKind
-from paiza_node.oversight.consult import Asker
+from paiza_node.oversight.consult import Asker, Consult
 from paiza_node.oversight.sight import Sight
 from paiza_wire.consultations import NONCE_SIZE
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import message_digest
-from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, log_reader, officer
+from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, log_reader, member_of, officer
 
 ASKER = officer("kaz")
 DAY = timedelta(days=1)
@@ -125,6 +126,22 @@ def test_what_was_not_granted_is_refused_and_logged(scene: Scene) -> None:
     found = check(*scene.ask(events=[log_pb2.LOG_EVENT_DENIED]))
     assert found.entries[-1].proof.reason == "audit_not_granted"
     assert found.entries[-1].proof.actor == ASKER
+
+
+def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question makes an entry: who asks without end is told to wait, before anything is logged."""
+    monkeypatch.setattr("paiza_node.oversight.consult.MAX_CONSULTATIONS", 3)
+    consult = Consult(scene.tjk.context)
+    size = scene.tjk.ledger.checkpoint.size
+    for _ in range(3):
+        asyncio.run(consult.as_member(member_of("kaz"), ASKER))
+    with pytest.raises(Unavailable, match="busy"):
+        asyncio.run(consult.as_member(member_of("kaz"), ASKER))
+    assert asyncio.run(consult.as_member(member_of("uzb"), officer("uzb"))).member == "uzb"
+    for wrong in (officer("uzb"), "spiffe://kaz.paiza.example/node", "spiffe://kaz.other.example/officer/coordinator"):
+        with pytest.raises(Rejected, match="wrong_member"):
+            asyncio.run(Consult(scene.tjk.context).as_member(member_of("kaz"), wrong))
+    assert scene.tjk.ledger.checkpoint.size == size
 
 
 def test_own_officers_see_all(scene: Scene) -> None:

@@ -14,7 +14,7 @@ from paiza_node.model import DeliveryRow, MessageState, ProofKind, Settlement
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Channels
 from paiza_wire import receipts
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import message_digest
 from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, member_of, officer
 
@@ -150,6 +150,16 @@ def test_what_waits_keeps_a_period_open(pair: Pair) -> None:
     pair.kaz.ledger.commit_now(lambda pen: pen.tx.settle([gone], pen.now))
     assert pair.close().own.proven.index
     assert pair.reconciled(pair.kaz) == 1
+
+
+async def test_one_member_has_one_period_computed_at_a_time(pair: Pair) -> None:
+    """Who asks again while its period is being computed is told to wait, and holds nobody up."""
+    request = pb.AgreePeriodRequest(period_digest=bytes(32))
+    request.period.since_time.FromDatetime(BEGIN)
+    request.period.until_time.FromDatetime(BEGIN + HOUR)
+    asked = [pair.theirs.agree(member_of("kaz"), request) for _ in range(3)]
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [each.reason for each in outcomes if isinstance(each, PaizaError)] == ["period_differs", "busy", "busy"]
 
 
 def test_a_period_that_is_not_over_is_refused(pair: Pair) -> None:
