@@ -8,6 +8,7 @@ Every node is `paiza-node run` in a process of its own, on free loopback ports, 
 Leaving the block ends the processes that were started here and no others; the folder belongs to the caller.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -17,9 +18,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -34,7 +37,6 @@ STOP_SECONDS: Final = 60.0  # a graceful stop drains first
 STATUS_SECONDS: Final = 20.0  # an answer over the admin socket
 POLL_SECONDS: Final = 0.02  # a process that starts announces itself only by answering
 FIRST_PORT, LAST_PORT = 20_000, 32_000  # below what systems hand out for outgoing connections
-WORKERS: Final = 8  # workers of the tests that share the ports without looking at each other
 LOG_LINES: Final = 20  # of a node that failed, shown in the error
 
 
@@ -229,25 +231,39 @@ class Federation:
                 shutil.rmtree(node.admin_socket.parent, ignore_errors=True)
 
 
+_given: Final[set[int]] = set()  # to callers in this process, whom the locks do not keep apart
+
+
 def free_ports(count: int) -> int:
     """Find neighbouring loopback ports that nobody listens on; gives the first.
 
-    Each of several workers of the tests has a share of its own: what one found is not yet listened on when another
-    looks.
+    They belong to this process until it ends: what one run of the tests found is not yet listened on, or not at the
+    moment, when another looks.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
-    share = (LAST_PORT - FIRST_PORT) // WORKERS
     for _ in range(200):
-        first = FIRST_PORT + worker * share + random.randrange(share - count)
+        first = random.randint(FIRST_PORT, LAST_PORT - count)
+        found = range(first, first + count)
+        if not _given.isdisjoint(found):
+            continue
         sockets = [socket.socket() for _ in range(count)]
         try:
-            for at, each in enumerate(sockets):
-                each.bind(("127.0.0.1", first + at))
+            # A byte of the file for each port; locks end with the process, however it ends.
+            fcntl.lockf(_reserved(), fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+            for port, each in zip(found, sockets, strict=True):
+                each.bind(("127.0.0.1", port))
         except OSError:
             continue
         else:
+            _given.update(found)
             return first
         finally:
             for each in sockets:
                 each.close()
     raise NodeFailedError(f"no {count} neighbouring free ports between {FIRST_PORT} and {LAST_PORT}")
+
+
+@cache
+def _reserved() -> int:
+    """Open the file of reservations, once: to close it would give all of them back."""
+    path = Path(tempfile.gettempdir()) / f"paiza-test-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
