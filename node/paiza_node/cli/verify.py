@@ -185,4 +185,6 @@ COUNTED = {
     "approvals": N_("approvals"),
     "files": N_("files"),
     "bytes": N_("bytes"),
+    "grants": N_("grants"),
+    "periods": N_("periods"),
 }

@@ -73,6 +73,7 @@ class Three:
                 [signer.id.rpartition("/")[2] for signer in each.signers],
             )
             for each in entries
+            if each.event != log_pb2.LOG_EVENT_CONSULTED  # that a test looked
             if each.event != log_pb2.LOG_EVENT_DELIVERED
         ]
 
