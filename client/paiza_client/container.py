@@ -36,9 +36,7 @@ def pack(members: Mapping[str, bytes], facts: Mapping[str, str]) -> bytes:
         "format": FORMAT,
         "version": VERSION,
         **facts,
-        "files": {
-            name: {"sha256": sha256(data).hexdigest(), "size": len(data)} for name, data in sorted(members.items())
-        },
+        "files": {name: _entry(data) for name, data in sorted(members.items())},
     }
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     return _zip({**members, MANIFEST: text.encode()})
@@ -57,7 +55,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
             raise _bad(name, "the manifest names it and it is not there")
         if name not in listed:
             raise _bad(name, "the manifest does not name it")
-        if listed[name] != (sha256(members[name]).hexdigest(), len(members[name])):
+        if listed[name] != _entry(members[name]):
             raise _bad(name, "it is not the one the manifest names")
     return members
 
@@ -100,14 +98,18 @@ def _unzip(data: bytes) -> dict[str, bytes]:
     return members
 
 
-def _listed(manifest: bytes) -> dict[str, tuple[str, int]]:
+def _entry(data: bytes) -> dict[str, object]:
+    return {"sha256": sha256(data).hexdigest(), "size": len(data)}
+
+
+def _listed(manifest: bytes) -> dict[str, object]:
     if len(manifest) > MAX_MANIFEST_BYTES:
         raise _bad(MANIFEST, f"over {MAX_MANIFEST_BYTES} bytes")
     try:
         parsed = json.loads(manifest)
         if (parsed["format"], parsed["version"]) != (FORMAT, VERSION):
             raise _bad(MANIFEST, "a format or version this program does not know")
-        return {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in parsed["files"].items()}
+        return dict(parsed["files"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _bad(MANIFEST, "it cannot be read") from error
 

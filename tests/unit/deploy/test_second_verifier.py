@@ -1,8 +1,10 @@
 """The second verifier shares nothing with ours, and both say the same of every file, good or tampered with."""
 
 import ast
+import io
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -226,3 +228,68 @@ def test_another_root_vouches_for_nothing(court: Court, second: ModuleType, tmp_
     """Evidence holds under its own federation's root only."""
     other = Court(tmp_path / "other", ["kaz", "tjk"])
     assert agreed(second, plain(court).pack(), other.root) is None
+
+
+def test_every_line_of_proofs_and_notes(court: Court, second: ModuleType) -> None:
+    """Lines of a proof or a note left out, doubled, exchanged, ended otherwise: both say the same of what is left."""
+    members = container.unpack(rich(court).pack())
+    whole = said(agreed(second, container.pack(members, {}), court.root))
+    # One of its log alone, one that is cosigned, a note before, and growth of some length.
+    texts = ["entries/001.tlog-proof", "entries/000.tlog-proof", "entries/000.before"]
+    texts += [name for name, data in members.items() if name.endswith(".growth") and data][:1]
+    for name in texts:
+        lines = members[name].split(b"\n")
+        for place, line in enumerate(lines):
+            before, after = lines[:place], lines[place + 1 :]
+            for how, changed in {
+                "left out": [*before, *after],
+                "doubled": [*before, line, line, *after],
+                "exchanged": [*before, *after[:1], line, *after[1:]],
+                "ended otherwise": [*before, line + b"\r", *after],
+                "spaced": [*before, line.replace(b" ", b"  ", 1), *after],
+            }.items():
+                data = container.pack({**members, name: b"\n".join(changed)}, {})
+                found = agreed(second, data, court.root, (name, place, how))
+                assert found is None or said(found) == whole, (name, place, how)
+
+
+def test_every_byte_of_the_manifest(court: Court, second: ModuleType) -> None:
+    """A manifest that is changed, in a ZIP file made anew, is refused by both, or what it changed proves nothing."""
+    data = plain(court).pack()
+    members = container.unpack(data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        manifest = archive.read("manifest.json")
+    for place in range(0, len(manifest), 7):
+        for bit in (0x01, 0x10):
+            changed = manifest[:place] + bytes([manifest[place] ^ bit]) + manifest[place + 1 :]
+            agreed(second, container._zip({**members, "manifest.json": changed}), court.root, (place, bit))
+    for text in (manifest.replace(b'"size": ', b'"size": 1'), manifest.replace(b'"size"', b'"more": 1, "size"'),
+                 manifest.replace(b'"version": 2', b'"version": 1'), b"[]", b"{}", b"", b"\xff"):  # fmt: skip
+        assert agreed(second, container._zip({**members, "manifest.json": text}), court.root, text) is None
+
+
+def test_every_other_encoding_of_a_message(court: Court, second: ModuleType) -> None:
+    """The same message written in another way, or with more in it, is refused by both."""
+    case = rich(court)
+    members = container.unpack(case.pack())
+    data = members["message.bin"]
+    signed = message_pb2.SignedMessage.FromString(data)
+    header = message_pb2.SignedMessage(header=signed.header).SerializeToString()
+    rest = data.removeprefix(header)
+    length = len(signed.header)
+    overlong = b"\x0a" + bytes([length & 127 | 128, length >> 7 | 128, 0]) + signed.header
+    for other in (
+        rest + header,  # in another order
+        header + data,  # the header twice
+        overlong + rest,  # a length longer than it need be
+        data + b"\x7a\x00",  # a field nobody knows
+        data + b"\x1a\x02\x08\x01",  # a wrap behind all
+        case.signed,  # with its wraps
+        data + b"\x22\x00",  # an empty part
+        data[:-1],
+        b"",
+    ):
+        assert agreed(second, container.pack({**members, "message.bin": other}, {}), court.root, other) is None
+    entry = members["entries/000.entry"]
+    for other in (entry + b"\x38\x00", b"\x10\x03" + entry, entry.replace(b"\x10\x03", b"\x10\x83\x00", 1)):
+        assert agreed(second, container.pack({**members, "entries/000.entry": other}, {}), court.root, other) is None
