@@ -138,6 +138,13 @@ def _foreign_root(desk: Desk) -> list[str]:
     return ["inbox"]
 
 
+WHY = ("--reason", "case 1", "--whom", "a court")
+
+
+def _disclosing(desk: Desk, *why: str, part: str = "main") -> list[str]:
+    return ["audit", "evidence", desk.sent, "-o", str(desk.folder / "given.zip"), "--disclose-part", part, *why]
+
+
 def _evidence(desk: Desk, change: Callable[[bytes], bytes]) -> list[str]:
     file = desk.folder / "evidence.zip"
     assert run(["audit", "evidence", desk.sent, "-o", str(file), "--profile", "kaz-liaison"]) == 0
@@ -212,6 +219,11 @@ TABLE = (
     Row("cut evidence", lambda d: _evidence(d, lambda data: data[:-30]), "bad_evidence", 5, "evidence.zip"),
     Row("evidence that is none", lambda d: _evidence(d, lambda _: b"no"), "bad_evidence", 5, "evidence.zip"),
     Row("evidence that is not there", lambda _: ["audit", "verify", "no.zip"], "file_unreadable", 3, "no.zip"),
+    Row("disclosure without a reason", lambda d: _disclosing(d, "--whom", "a court"),
+        "reason_missing", 3, "--disclose-part"),
+    Row("disclosure to nobody", lambda d: _disclosing(d, "--reason", "case 1"), "usage", 2, "--whom"),
+    Row("disclosure of no part", lambda d: _disclosing(d, *WHY, part="7"), "part_missing", 3, "7"),
+    Row("disclosure for no purpose", lambda d: _disclosing(d, *WHY, "--purpose", "fun"), "usage", 2, "--purpose"),
     Row("a file that exists", _existing, "file_unwritable", 3, "there.zip"),
     Row("an unknown command", lambda _: ["fly"], "usage", 2, "paiza"),
     Row("an unknown option", lambda _: ["inbox", "--up"], "usage", 2, "paiza inbox"),
