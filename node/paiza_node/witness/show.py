@@ -103,7 +103,7 @@ class Show:
         seen = self._witnessing.rounds.seen.get(member)
         if seen is None or seen.size < self._context.ledger.checkpoint.size:
             return True
-        waits = BRING_SECONDS if self._witnessing.to_bring(member) else IDLE_SECONDS
+        waits = BRING_SECONDS if self._witnessing.brings_news(member) else IDLE_SECONDS
         return now - turn.last >= waits
 
     async def _show(self, courier: Courier, turn: Turn, candidate: VerifiedCheckpoint) -> None:

@@ -51,6 +51,7 @@ class Witnessing:
         """Why each member did not cosign last; those who did are not in it."""
         self._candidate: tuple[VerifiedCheckpoint, datetime] | None = None
         self._to_bring: dict[str, bytes] = {}
+        self._grown: set[str] = set()  # members to whom a cosignature of what their logs grew by is to be brought
         self._register: Register | None = None
         self._witnesses: Witnesses = {}
 
@@ -130,7 +131,7 @@ class Witnessing:
                 self.brought(member.id, held)
                 return held, ""
             return b"", error.reason
-        self._to_bring.pop(member.id, None)
+        self.brought(member.id, self.to_bring(member.id))
         return note, ""
 
     async def cosign_when_shown(self, member: Member, checkpoint: VerifiedCheckpoint) -> None:
@@ -142,15 +143,23 @@ class Witnessing:
             self._to_bring[member.id] = await self.cosign(member, checkpoint)
         except PaizaError as error:
             log.debug("not_cosigned", peer=member.id, reason=error.reason, detail=error.detail)
+            return
+        if last is None or checkpoint.size > last.size:
+            self._grown.add(member.id)
 
     def to_bring(self, member: str) -> bytes:
         """Give our cosignature of a member's log that it has not got yet; empty where it has all."""
         return self._to_bring.get(member, b"")
 
+    def brings_news(self, member: str) -> bool:
+        """Say whether our cosignature that a member has not got yet is of entries that its log had not before."""
+        return member in self._grown
+
     def brought(self, member: str, note: bytes) -> None:
         """Say that a member has got this cosignature."""
-        if self._to_bring.get(member) == note:
+        if note and self._to_bring.get(member) == note:
             del self._to_bring[member]
+            self._grown.discard(member)
 
     async def keep_witnessed(self) -> None:
         """Store the notes that a quorum cosigned. Where that fails they are kept for the next time.

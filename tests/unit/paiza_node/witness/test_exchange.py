@@ -136,6 +136,23 @@ async def test_an_idle_log_is_shown_again_after_a_while_and_not_before(fleet: Fl
         assert reads.witnessed_after(1) == first
 
 
+async def test_members_that_are_idle_exchange_once_in_a_while_and_no_more(fleet: Fleet) -> None:
+    """Two minutes in which nothing happens take four exchanges of each with each, and not one more."""
+    for node in fleet.nodes.values():
+        node.grow(1)
+    for _ in range(5):
+        for node in fleet.nodes.values():
+            await node.show_round()
+        fleet.clock.move(1)
+    lines = [line for node in fleet.nodes.values() for line in node.lines.values()]
+    asked = [len(line.requests) for line in lines]
+    for _ in range(120):
+        for node in fleet.nodes.values():
+            await node.show_round()
+        fleet.clock.move(1)
+    assert [len(line.requests) - before for line, before in zip(lines, asked, strict=True)] == [4] * len(lines)
+
+
 async def test_all_are_shown_one_candidate_however_fast_the_log_grows(fleet: Fleet) -> None:
     """In one round everybody is shown the same size, though the log grows while they are asked."""
     kaz = fleet["kaz"]
