@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from paiza.v1 import admin_pb2, conviction_pb2, exchange_pb2, log_pb2
 from paiza_node.context import Context
@@ -242,8 +243,11 @@ def fork_sizes(proof: bytes) -> tuple[int, int]:
 
 
 def fork_digest(proof: bytes) -> bytes:
-    """Give what a log entry names as the evidence of a finding."""
-    notes = conviction_pb2.ForkProof.FromString(proof)
+    """Give what a log entry names as the evidence of a finding; Rejected("bad_proof") where the proof is none."""
+    try:
+        notes = conviction_pb2.ForkProof.FromString(proof)
+    except DecodeError as error:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from error
     return fork_proofs.digest(notes.first_note, notes.second_note)
 
 
