@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.client.test_commands import arrives, send
+from tests.two_verifiers import agreed, second_verifier
 
 REQUEST = """\
 kind: information-request
@@ -38,7 +39,7 @@ def at(federation: Federation, profile: str, message_id: str) -> None:
 
 
 def test_a_recall_is_signed_by_two_reaches_the_holder_and_is_acknowledged(
-    paiza: Paiza, federation: Federation, draft: Path
+    paiza: Paiza, federation: Federation, draft: Path, tmp_path: Path
 ) -> None:
     """Who has not acknowledged is shown; what was recalled is marked and opened only with a reason."""
     note = send(paiza, federation, draft)
@@ -59,6 +60,13 @@ def test_a_recall_is_signed_by_two_reaches_the_holder_and_is_acknowledged(
     at(federation, "kaz-liaison", noted["id"])
     (recall,) = [each for each in paiza("kaz-liaison", "thread", note, "--json").json if each["kind"] == "recall"]
     assert recall["answers"]["silent"] == []
+    # Evidence tells at both that it was taken back, and who read it nonetheless.
+    root = federation.folder / "root.json"
+    for profile, events in (("kaz-auditor", ["RECALLED"]), ("tjk-auditor", ["RECALLED", "OPENED"])):
+        file = tmp_path / f"{profile}.zip"
+        made = paiza(profile, "audit", "evidence", note, "-o", file, "--openings", "--json").json
+        assert [each["event"] for each in made["others"]] == events
+        assert agreed(second_verifier(), file.read_bytes(), root.read_bytes()) is not None
 
 
 def test_another_members_message_is_not_recalled(paiza: Paiza, federation: Federation, draft: Path) -> None:
