@@ -1,0 +1,125 @@
+"""What retention takes and what it leaves, on both databases."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from paiza.v1 import log_pb2
+from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_node.erasing import retire
+from paiza_node.erasing.retire import STANDING, Retire
+from paiza_node.ledger import Pen
+from paiza_node.model import DeliveryRow, ErasureRow, ErasureStep, MessageState
+from paiza_wire.merkle import leaf_hash, verify_inclusion
+from tests.unit.paiza_node.room import MEMBER, Room
+
+NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
+KEPT_FOR = timedelta(days=3653)
+
+
+@pytest.fixture
+def room(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    """A room on either database; rounds do not pause."""
+    monkeypatch.setattr(retire, "PAUSE_SECONDS", 0.0)
+    with Room(database_url) as room:
+        yield room
+
+
+def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> bytes:
+    """Store a message with an entry, a delivery or a proof, and erase it; gives its digest."""
+    message = room.message(author, "free-message", NOTE)
+
+    def work(pen: Pen) -> None:
+        room.write(pen, message)
+        row = pen.tx.message(message.digest)
+        assert row is not None
+        event = log_pb2.LOG_EVENT_RELEASED if author == MEMBER else log_pb2.LOG_EVENT_RECEIVED
+        index = pen.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words")
+        pen.tx.add_readers([("somebody", row.seq)])
+        pen.tx.put_reviews([(row.seq, pen.now)])
+        if author == MEMBER:
+            end = pen.now + timedelta(days=1)
+            delivery = DeliveryRow(pen.next_delivery_id(), row.seq, row.digest, "tjk", 2, index, pen.now, end, pen.now)
+            pen.tx.add_deliveries([delivery])
+        if erased:
+            pen.tx.erase_body(row, b"stays", pen.now)
+            pen.tx.put_erasures([ErasureRow(row.digest, b"", MEMBER, ErasureStep.ERASED, pen.now)])
+
+    room.ledger.commit_now(work)
+    return message.digest
+
+
+def note(room: Room, event: "log_pb2.LogEvent.ValueType", digest: bytes = b"") -> int:
+    """Append an entry; gives its index."""
+    return room.ledger.commit_now(lambda pen: pen.append(log_pb2.LogEntry(event=event, message_digest=digest))).result
+
+
+async def round_of(room: Room) -> list[int]:
+    """Let retention end for all there is, and retire; gives the indices of the entries that are left."""
+    room.clock.now += KEPT_FOR + timedelta(days=1)
+    await Retire(room.context, KEPT_FOR).once()
+    with room.store.reads() as reads:
+        return [entry.index for entry in reads.entries(0, 1000)]
+
+
+async def test_an_erased_message_goes_with_everything_about_it(room: Room) -> None:
+    """Rows, entries and texts go; the digest stays; what stays is proven as before, in the same tree."""
+    digest = old_message(room)
+    stays = note(room, log_pb2.LOG_EVENT_KEY_ADDED)
+    note(room, log_pb2.LOG_EVENT_HEARTBEAT)
+    size = room.ledger.checkpoint.size
+    root = room.ledger.checkpoint.root
+    left = await round_of(room)
+    assert left == [stays, size]  # and the RETIRED entry
+    with room.store.reads() as reads:
+        assert reads.message(digest) is None
+        assert reads.retired_messages([digest]) == {digest}
+        assert (reads.remains(digest), reads.texts(range(size)), reads.review(1)) == (None, {}, None)
+        assert reads.erasures_of([digest]) == {}
+        assert reads.retired_counts() == (1, 0)
+        (entry,) = reads.entries_at([stays])
+    (hashes,) = room.ledger.prove([stays], size)
+    leaf = log_pb2.LogEntry.FromString(entry.entry)
+    assert leaf.event == log_pb2.LOG_EVENT_KEY_ADDED
+    verify_inclusion(leaf_hash(entry.entry), stays, size, hashes, root)
+    assert await round_of(room) == [stays, size]  # nothing but what stays is left
+
+
+@pytest.mark.parametrize("reason", ["content", "held", "sending", "untold", "under way", "young"])
+async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
+    """Content, a hold, something under way or a newer entry keeps every entry about a message."""
+    digest = old_message(room, MEMBER if reason == "sending" else "tjk", erased=reason != "content")
+
+    def work(pen: Pen) -> None:
+        if reason == "held":
+            pen.tx.put_hold(digest, 0)
+        if reason in ("untold", "under way"):
+            step = ErasureStep.ERASED if reason == "untold" else ErasureStep.GONE
+            pen.tx.put_erasures(
+                [ErasureRow(digest, bytes(32), "tjk", step, pen.now, 0, pen.now if reason == "untold" else None)]
+            )
+
+    room.ledger.commit_now(work)
+    if reason == "young":
+        room.clock.now += timedelta(days=10)
+        note(room, log_pb2.LOG_EVENT_OPENED, digest)
+        room.clock.now -= timedelta(days=10)
+        room.clock.now += KEPT_FOR + timedelta(days=1)
+        await Retire(room.context, KEPT_FOR).once()
+    else:
+        await round_of(room)
+    with room.store.reads() as reads:
+        assert reads.entries_of(digest)
+        row = reads.message(digest)
+        assert row is not None
+        assert row.state in (MessageState.RECEIVED, MessageState.RELEASED)
+
+
+async def test_what_others_rest_on_stays(room: Room) -> None:
+    """Keys, registers, convictions, grants, reconciliations and the retiring itself are not retired."""
+    kept = [note(room, event) for event in sorted(STANDING)]
+    gone = note(room, log_pb2.LOG_EVENT_SEARCHED)
+    left = await round_of(room)
+    assert left[: len(kept)] == kept
+    assert gone not in left
