@@ -294,7 +294,8 @@ class KnownLogs:
             if base in proven:
                 self._take_newer(member.id, base, newest, proven[1:])
             if failures:
-                self._doubt(member.id, newest, told_by=member.id)
+                for unproven in (each for each in (*doubted, newest) if each not in proven):
+                    self._doubt(member.id, unproven, told_by=member.id)
                 raise failures[0]
         return newest
 

@@ -126,6 +126,7 @@ class Periods:
         """Check the other side's RECONCILED entry."""
         checkpoint = self._context.logs.verify(member, shown.checkpoint)
         entry = receipts.verify_entry(shown.proven, checkpoint)
+        self._context.logs.hear_entry(member, entry, shown.proven.inclusion_hashes, told_by=member.id)
         said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
         if said != (log_pb2.LOG_EVENT_RECONCILED, self._context.member, digest):
             raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")

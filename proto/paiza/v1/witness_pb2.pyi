@@ -43,8 +43,8 @@ class ExchangeCheckpointsRequest(_message.Message):
 
     @_builtins.property
     def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The largest checkpoint notes that the caller knows of other members' logs, neither its own nor the called node's;
-        of a log found forked the notes that show it. At most 128.
+        """The largest checkpoint notes that the caller accepted of other members' logs, neither its own nor the called node's,
+        and larger ones that it only heard of. At most 128.
         """
 
     @_builtins.property
