@@ -115,7 +115,7 @@ def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterat
     federation.stop()
     node, large = federation.node(AT_LARGE), filled[AT_LARGE]
     yield store_rows.start_figure(run, store_rows.starts(node), empty, large.messages)
-    yield from store_rows.verify(run, node, large.entries, fixed)
+    yield from store_rows.verify(node, large.entries, fixed)
 
 
 async def _compare(run: Run, federation: Federation, filled: dict[str, Filled]) -> list[Figure]:

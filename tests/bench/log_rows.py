@@ -54,7 +54,7 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
         beside=f"{statistics.median(empty):.2f} s with an empty store",
         aims=(at_most(statistics.median(times), store_rows.MOST_START_SECONDS, "≤ 2"),),
     )
-    yield from store_rows.verify(run, large, run.sizes.logged, fixed)
+    yield from store_rows.verify(large, run.sizes.logged, fixed)
     federation.start()
     yield asyncio.run(_proofs(federation, digests, run.sizes.logged))
     federation.stop()
