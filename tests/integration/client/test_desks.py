@@ -91,7 +91,7 @@ def test_what_names_no_unit_goes_to_the_duty_desk(paiza: Paiza, divided: Federat
     assert paiza("tjk-liaison", "desk", "done", message_id, "--json").json["state"] == "done"
     assert message_id not in [each["id"] for each in paiza("tjk-liaison", "desk", "list", "--json").json]
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
-    assert own == ["RECEIVED", "ASSIGNED", "ACKNOWLEDGED", "DONE"]
+    assert own == ["RECEIVED", "ASSIGNED", "ACKNOWLEDGED", "DONE", "CONSULTED"]  # the trail itself
 
 
 def test_who_only_oversees_cannot_give_himself_sight(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_who_only_oversees_cannot_give_himself_sight(paiza: Paiza, divided: Fede
     refused = paiza("tjk-coordinator", "open", message_id, "--json")
     assert json.loads(refused.err)["reason"] == "policy_denied"
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
-    assert own == ["RECEIVED", *["DENIED"] * 4, "ASSIGNED", "DENIED"]
+    assert own == ["RECEIVED", *["DENIED"] * 4, "ASSIGNED", "DENIED", "CONSULTED"]
 
 
 def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
