@@ -6,8 +6,9 @@ it holds: its own entries, and the proofs of the other's that it kept. Where the
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -174,16 +175,15 @@ def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime,
     """Give what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
     released: dict[bytes, bytes] = {}
     mark = member.encode()
-    for stored in scan(reads, index_at(reads, since, size) or 0, size):
+    # No entry is of an earlier time than the one before it: where the period ends, its releases end.
+    for stored in scan(reads, index_at(reads, since, size) or 0, index_at(reads, until, size) or 0):
         if mark not in stored.entry:
             continue
         entry = parse(stored)
-        if entry.entry_time.ToDatetime(tzinfo=UTC) >= until:
-            break
         if entry.event == log_pb2.LOG_EVENT_RELEASED and entry.counterpart == member:
             released[entry.message_digest] = leaf_hash(stored.entry)
             _check_bound(released)
-    for block in _blocks(list(released)):
+    for block in _blocks(released):
         held = reads.held_proofs(block, member)
         for digest in block:
             answer = next((each for each in held.get(digest, ()) if _answers(each, own)), None)
@@ -194,25 +194,32 @@ def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime,
 
 
 def _theirs(reads: Reads, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
-    """Give what a member released to us in the period, by the proofs of it that we hold, and we answered."""
-    answered: dict[bytes, bytes] = {}
-    mark = member.encode()
-    # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
-    first = index_at(reads, since - MAX_CLOCK_SKEW, size) or 0
-    for stored in scan(reads, first, size):
-        if mark not in stored.entry:
-            continue
-        entry = parse(stored)
-        if entry.event in _ANSWERS and entry.counterpart == member and not entry.HasField("part_number"):
-            answered[entry.message_digest] = b""
-            _check_bound(answered)
-    for block in _blocks(list(answered)):
+    """Give what a member released to us in the period, by the proofs of it that we hold, and we answered.
+
+    However long ago the period was, only what belongs to it counts against `MAX_MESSAGES`.
+    """
+    given: set[bytes] = set()
+    for block in _blocks(_answered(reads, member, since, size)):
         held = reads.held_proofs(block, member)
         answers = reads.answers(block)
         for digest in block:
             released = next((each for each in held.get(digest, ()) if _released_in(each, since, until)), None)
-            if released is not None and digest in answers:
+            if released is not None and digest in answers and digest not in given:
+                given.add(digest)
+                _check_bound(given)
                 yield Exchanged(member, digest, leaf_hash(released.entry), leaf_hash(answers[digest].entry))
+
+
+def _answered(reads: Reads, member: str, since: datetime, size: int) -> Iterator[bytes]:
+    """Give the messages of a member that we answered since a time; an answer may come long after the period's end."""
+    mark = member.encode()
+    # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
+    for stored in scan(reads, index_at(reads, since - MAX_CLOCK_SKEW, size) or 0, size):
+        if mark not in stored.entry:
+            continue
+        entry = parse(stored)
+        if entry.event in _ANSWERS and entry.counterpart == member and not entry.HasField("part_number"):
+            yield entry.message_digest
 
 
 def _answers(proof: ForeignProof, own: str) -> bool:
@@ -240,11 +247,12 @@ def _is_awaited(reads: Reads, digest: bytes, member: str) -> bool:
     )
 
 
-def _check_bound(found: dict[bytes, bytes]) -> None:
+def _check_bound(found: Sized) -> None:
     if len(found) > MAX_MESSAGES:
         raise Rejected("too_large", f"a period holds at most {MAX_MESSAGES} messages; choose a shorter one")
 
 
-def _blocks(digests: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for first in range(0, len(digests), BLOCK):
-        yield digests[first : first + BLOCK]
+def _blocks(digests: Iterable[bytes]) -> Iterator[list[bytes]]:
+    each = iter(digests)
+    while block := list(islice(each, BLOCK)):
+        yield block

@@ -11,6 +11,7 @@ import pytest
 from paiza.v1 import log_pb2, officer_pb2
 from paiza.v1 import oversight_pb2 as pb
 from paiza_node.model import DeliveryRow, MessageState, ProofKind, Settlement
+from paiza_node.oversight import periods
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Channels
 from paiza_wire import receipts
@@ -126,6 +127,19 @@ def test_a_cut_before_the_last_word_is_mended_by_closing_again(pair: Pair) -> No
     assert kept is not None
     assert kept.theirs is not None
     assert (pair.reconciled(pair.kaz), pair.reconciled(pair.tjk)) == (1, 1)
+
+
+def test_a_period_long_past_holds_only_its_own_messages(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much was exchanged since, a period is as large as what belongs to it, and no larger."""
+    for sender, recipient in ((pair.tjk, pair.kaz), (pair.kaz, pair.tjk)):
+        for _ in range(5):
+            pair.exchange(sender, recipient)
+    monkeypatch.setattr(periods, "MAX_MESSAGES", 2)
+    pair.close()
+    assert (pair.reconciled(pair.kaz), pair.reconciled(pair.tjk)) == (1, 1)
+    monkeypatch.setattr(periods, "MAX_MESSAGES", 1)
+    with pytest.raises(Rejected, match="too_large"):
+        pair.close()
 
 
 def test_nothing_is_logged_where_the_two_differ(pair: Pair) -> None:
