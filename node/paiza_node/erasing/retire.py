@@ -103,7 +103,7 @@ class Retire:
     def _retire(self, pen: Pen, entries: Sequence[StoredEntry], end: int, before: datetime) -> int:
         """Retire entries with the messages they are about, as far as they still may go; runs in the transaction."""
         gone: dict[int, StoredEntry] = {}
-        messages = 0
+        about: set[bytes] = set()
         for entry in entries:
             if entry.index in gone or not _may_go(pen.tx, entry, end):
                 continue
@@ -111,7 +111,8 @@ class Retire:
             digest = log_pb2.LogEntry.FromString(entry.entry).message_digest
             if digest:
                 gone.update((each.index, each) for each in pen.tx.entries_of(digest))
-                messages += pen.tx.retire_message(digest)
+                about.add(digest)
+        messages = pen.tx.retire_messages(about)
         pen.tx.retire_entries([gone[index] for index in sorted(gone)])
         if gone:
             retired = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RETIRED, actor=self._context.node_id)

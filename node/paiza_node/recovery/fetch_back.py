@@ -238,8 +238,8 @@ class FetchBack:
             key = VerifierKey.from_vkey(own_member(self._context).log_key(origin).vkey)
             proven_to = checkpoints.verify(item.lost.checkpoint, [key], origin)
             entry = receipts.verify_entry(item.lost.proven, proven_to)
-            if entry.entry.counterpart != peer.id or entry.index < own_size:
-                raise Rejected("bad_proof", "the entry is of another member, or not lost")
+            if entry.entry.counterpart != peer.id or not entry.entry.message_digest or entry.index < own_size:
+                raise Rejected("bad_proof", "the entry is of another member or of no message, or not lost")
         except PaizaError as error:
             log.warning("not_given_back", peer=peer.id, reason=error.reason, detail=error.detail)
             return None

@@ -35,6 +35,7 @@ _BY_DIGEST: Final[tuple[Table, ...]] = (
     s.erasure,
     s.erased,
     s.erasure_answer,
+    s.recovered_entry,
 )
 
 
@@ -83,21 +84,23 @@ class RetiringReads:
 class RetiringWrites(RetiringReads):
     """The writes of it, in the one transaction of one connection."""
 
-    def retire_message(self, digest: bytes) -> int:
-        """Delete all there is of a message but its digest; gives how many message rows that were: one or none."""
+    def retire_messages(self, digests: Collection[bytes]) -> int:
+        """Delete all there is of messages but their digests; gives of how many there was a row."""
         m = s.message.c
-        for table in _BY_DIGEST:
-            self._connection.execute(delete(table).where(table.c.digest == digest))
-        seq = self._connection.execute(select(m.seq).where(m.digest == digest)).scalar_one_or_none()
-        if seq is None:
-            return 0
-        _ADD_RETIRED_MESSAGE.run(self._connection, [(seq, digest)])
-        for table, column in _BY_SEQ:
-            gone = self._connection.execute(delete(table).where(table.c[column] == seq)).rowcount
-            if table is s.delivery and gone:
-                _PUT_COUNTER.run(self._connection, [(DELIVERIES, self.retired_counts()[1] + gone)])
-        self._connection.execute(delete(s.message).where(m.seq == seq))
-        return 1
+        rows: list[tuple[int, bytes]] = []
+        for block in blocks(sorted(digests)):
+            for table in _BY_DIGEST:
+                self._connection.execute(delete(table).where(table.c.digest.in_(block)))
+            found = self._connection.execute(select(m.seq, m.digest).where(m.digest.in_(block)))
+            rows.extend((row[0], row[1]) for row in found)
+        _ADD_RETIRED_MESSAGE.run(self._connection, rows)
+        for block in blocks([seq for seq, _ in rows]):
+            for table, column in _BY_SEQ:
+                gone = self._connection.execute(delete(table).where(table.c[column].in_(block))).rowcount
+                if table is s.delivery and gone:
+                    _PUT_COUNTER.run(self._connection, [(DELIVERIES, self.retired_counts()[1] + gone)])
+            self._connection.execute(delete(s.message).where(m.seq.in_(block)))
+        return len(rows)
 
     def retire_entries(self, entries: Sequence[StoredEntry]) -> None:
         """Put the hashes of entries in their place; texts and facts beside them go."""

@@ -265,7 +265,7 @@ def retire(room: LogRoom, digest: bytes) -> None:
 
     def work(pen: Pen) -> None:
         gone = pen.tx.entries_of(digest)
-        pen.tx.retire_message(digest)
+        pen.tx.retire_messages([digest])
         pen.tx.retire_entries(gone)
 
     room.ledger.commit_now(work)

@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.event import listens_for
 
 from paiza.v1 import log_pb2
 from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_node.erasing import retire
 from paiza_node.erasing.retire import STANDING, Retire
 from paiza_node.ledger import Pen
-from paiza_node.model import DeliveryRow, ErasureRow, ErasureStep, MessageState
+from paiza_node.model import DeliveryRow, ErasureRow, ErasureStep, MessageState, RecoveredEntry
+from paiza_node.recovery.regained import Lost, recovered
+from paiza_node.store.sql import SqlStore
+from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.merkle import leaf_hash, verify_inclusion
+from paiza_wire.receipts import VerifiedEntry
 from tests.unit.paiza_node.room import MEMBER, Room
 
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
@@ -123,3 +128,41 @@ async def test_what_others_rest_on_stays(room: Room) -> None:
     left = await round_of(room)
     assert left[: len(kept)] == kept
     assert gone not in left
+
+
+async def test_what_was_given_back_of_a_lost_log_goes_with_its_message(room: Room) -> None:
+    """Neither the RECOVERED entry nor the lost one beside it stays: what the log and the rows say still agrees."""
+    digest, origin = bytes([7]) * 32, "kaz.paiza.example/log/0"
+    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RECEIVED, counterpart="tjk", message_digest=digest)
+    raw = entry.SerializeToString()
+    lost = Lost(
+        RecoveredEntry(origin, 0, "tjk", digest, raw, b"", b"note"),
+        VerifiedEntry(entry, raw, 0, VerifiedCheckpoint(origin, 1, bytes(32), b"note")),
+    )
+    assert room.ledger.commit_now(lambda pen: recovered(pen, [lost], "node")).result == 1
+    assert await round_of(room) == [1]
+    with room.store.reads() as reads:
+        assert reads.recovered_entries(origin, [0]) == set()
+
+
+async def test_many_messages_take_hardly_more_statements_than_one(room: Room) -> None:
+    """However many go at once, what goes with them is named in a few statements of the ledger's one transaction."""
+    assert isinstance(room.store, SqlStore)
+    assert room.store._writer_engine is not None
+    deletions: list[str] = []
+
+    @listens_for(room.store._writer_engine, "before_cursor_execute")
+    def note_deletion(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("DELETE"):
+            deletions.append(statement)
+
+    old_message(room)
+    await round_of(room)
+    of_one = len(deletions)
+    for _ in range(20):
+        old_message(room)
+    deletions.clear()
+    await round_of(room)
+    with room.store.reads() as reads:
+        assert reads.retired_counts() == (21, 0)
+    assert 0 < len(deletions) <= of_one
