@@ -472,7 +472,7 @@ Index("ix_erasure_request", erasure.c.request)
 _TO_ERASE: Final = text("state < 3")
 Index("ix_erasure_due", erasure.c.asked_time, sqlite_where=_TO_ERASE, postgresql_where=_TO_ERASE)
 _TO_TELL: Final = text("tell_time IS NOT NULL")
-Index("ix_erasure_tell", erasure.c.requester, sqlite_where=_TO_TELL, postgresql_where=_TO_TELL)
+Index("ix_erasure_tell", erasure.c.tell_time, sqlite_where=_TO_TELL, postgresql_where=_TO_TELL)
 
 # What stays of an erased message: its header and signatures, so that everything that was proven of it still is.
 erased = Table(

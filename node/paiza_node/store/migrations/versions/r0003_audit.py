@@ -118,7 +118,7 @@ def _erasing() -> None:
     )
     op.create_index("ix_erasure_request", "erasure", ["request"])
     _partial("ix_erasure_due", "erasure", ["asked_time"], "state < 3")
-    _partial("ix_erasure_tell", "erasure", ["requester"], "tell_time IS NOT NULL")
+    _partial("ix_erasure_tell", "erasure", ["tell_time"], "tell_time IS NOT NULL")
     op.create_table(
         "erased",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
