@@ -13,7 +13,7 @@ from paiza_node.refresh import Registers
 from paiza_register import Register
 from paiza_wire.cosignatures import quorum
 from paiza_wire.errors import PaizaError
-from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.merkle import split_hashes
 from paiza_wire.receipts import LEGAL_HOLD
 
 _FATES: Final = frozenset({log_pb2.LOG_EVENT_RECALLED, log_pb2.LOG_EVENT_ERASED})
@@ -66,7 +66,7 @@ def spans_of(
             span=witness_pb2.WitnessedSpan(
                 before_note=span.before,
                 note=span.note,
-                growth_hashes=_cut(span.growth),
+                growth_hashes=split_hashes(span.growth),
                 entries=sorted(entries, key=lambda each: each.index),
             ),
             register_version=span.register_version,
@@ -120,7 +120,7 @@ def _foreign(reads: Reads, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]
     proof = reads.cosigned_proof(place.member, place.index, place.origin)
     if proof is None or not proof.span.note.startswith(place.origin.encode() + b"\n"):
         return None
-    return proof.span, _cut(proof.hashes)
+    return proof.span, split_hashes(proof.hashes)
 
 
 def _candidates(registers: Registers, version: bytes) -> list[Register]:
@@ -133,7 +133,3 @@ def _candidates(registers: Registers, version: bytes) -> list[Register]:
 def _enough(register: Register, member: str, witnesses: Sequence[str]) -> bool:
     others = {each.id for each in register.active_members()} - {member}
     return len(others & set(witnesses)) >= quorum(len(others))
-
-
-def _cut(joined: bytes) -> list[bytes]:
-    return [joined[first : first + HASH_BYTES] for first in range(0, len(joined), HASH_BYTES)]

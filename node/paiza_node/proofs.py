@@ -15,7 +15,7 @@ from paiza_node.model import (
     StoredEntry,
 )
 from paiza_node.ports import Store
-from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.merkle import split_hashes
 
 
 def proofs_of(
@@ -56,9 +56,8 @@ def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log
 
 def foreign_proof(proof: ForeignProof | AttachmentProof | PassedOn | ErasureAnswer) -> log_pb2.LogProof:
     """Give a kept proof of another member's log as it is shown."""
-    hashes = [proof.hashes[first : first + HASH_BYTES] for first in range(0, len(proof.hashes), HASH_BYTES)]
     return log_pb2.LogProof(
-        proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=hashes),
+        proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=split_hashes(proof.hashes)),
         checkpoint=proof.checkpoint,
     )
 

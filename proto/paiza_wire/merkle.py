@@ -63,6 +63,11 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
     return digest
 
 
+def split_hashes(joined: bytes) -> list[bytes]:
+    """Give the hashes of a proof that was kept as one string of bytes."""
+    return [joined[first : first + HASH_BYTES] for first in range(0, len(joined), HASH_BYTES)]
+
+
 def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof: Sequence[bytes]) -> None:
     """Check that the tree of size2 and root2 begins with the tree of size1 and root1 (RFC 9162 §2.1.4.2).
 

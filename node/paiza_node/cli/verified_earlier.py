@@ -16,7 +16,7 @@ from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle, receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError
-from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.merkle import split_hashes
 from paiza_wire.notes import VerifierKey
 
 _WHERE: Final = N_("the earlier log {origin}")
@@ -81,7 +81,7 @@ def _check_recovered(scan: Scan, member: Member, part: Part) -> int:
     for rows in scan.rows(s.recovered_entry):
         for row in rows:
             note = scan.note(row.note_digest) or b""
-            hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
+            hashes = split_hashes(row.hashes)
             proven = log_pb2.ProvenEntry(entry=row.entry, index=row.entry_index, inclusion_hashes=hashes)
             try:
                 receipts.verify_entry(proven, _signed(member, row.origin, note))

@@ -19,7 +19,7 @@ from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected
-from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.merkle import split_hashes
 from paiza_wire.notes import VerifierKey, parse_note
 
 CHECKPOINTS: Final = 65_536  # verified ones that are remembered; a batch of proofs shares one
@@ -227,7 +227,7 @@ class Proofs:
         # 1.
         checkpoint = self._checkpoint(row.note_digest, of, row.register_version)
         # 2.
-        hashes = [row.hashes[at : at + HASH_BYTES] for at in range(0, len(row.hashes), HASH_BYTES)]
+        hashes = split_hashes(row.hashes)
         proven = log_pb2.ProvenEntry(entry=row.entry, index=index, inclusion_hashes=hashes)
         return receipts.verify_entry(proven, checkpoint).entry, checkpoint.note
 

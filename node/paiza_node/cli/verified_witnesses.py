@@ -15,7 +15,7 @@ from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle
 from paiza_wire.cosignatures import cosignatures
 from paiza_wire.errors import PaizaError, Rejected
-from paiza_wire.merkle import HASH_BYTES
+from paiza_wire.merkle import split_hashes
 from paiza_wire.notes import VerifierKey
 from paiza_wire.tiles import TileTree
 
@@ -83,7 +83,7 @@ class Witnesses:
 
     def _check_proof(self, proof: CosignedProof, entry: bytes) -> None:
         after = self._judge(proof.member, proof.span)
-        hashes = _split(proof.hashes)
+        hashes = split_hashes(proof.hashes)
         checkpoint = after.checkpoint
         merkle.verify_inclusion(merkle.leaf_hash(entry), proof.index, checkpoint.size, hashes, checkpoint.root)
 
@@ -98,7 +98,7 @@ class Witnesses:
             size, root = after.checkpoint.size, after.checkpoint.root
             if before.origin != after.checkpoint.origin or before.size > size:
                 raise Rejected("bad_proof", "the note before is no beginning of the one after")
-            merkle.verify_consistency(before.size, before.root, size, root, _split(span.growth))
+            merkle.verify_consistency(before.size, before.root, size, root, split_hashes(span.growth))
         if len(self._judged) >= SPANS:
             self._judged.clear()
         self._judged[span] = after
@@ -121,10 +121,6 @@ class Witnesses:
             yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
         for rows in self._scan.rows(s.attachment_proof):
             yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
-
-
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
 def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:

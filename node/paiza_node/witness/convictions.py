@@ -210,9 +210,7 @@ def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork
             first_leaf=told.leaf,
             first_hashes=told.hashes,
             second_leaf=merkle.leaf_hash(kept.entry),
-            second_hashes=[
-                kept.hashes[at : at + merkle.HASH_BYTES] for at in range(0, len(kept.hashes), merkle.HASH_BYTES)
-            ],
+            second_hashes=merkle.split_hashes(kept.hashes),
         )
         return fork_proofs.other_entry(other, bare, shown)
     except Rejected:
