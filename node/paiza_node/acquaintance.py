@@ -208,10 +208,6 @@ class Acquaintance:
         """Ask the peer to prove that its log grew; nothing of the answer is verified here."""
         return await self._peer.prove_growth(request)
 
-    async def grown(self, sizes: Sequence[int]) -> exchange_pb2.ProveGrowthResponse:
-        """Have the peer prove that its log grew from each of these sizes; nothing is verified here."""
-        return await self._peer.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
-
     async def prove_entries(self, indices: Sequence[int]) -> witness_pb2.ProveEntriesResponse:
         """Ask the peer to prove entries of its log to checkpoints that a quorum cosigned; nothing is verified here."""
         return await self._peer.prove_entries(witness_pb2.ProveEntriesRequest(indices=indices))

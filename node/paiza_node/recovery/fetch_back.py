@@ -22,7 +22,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import recovery_pb2
+from paiza.v1 import exchange_pb2, recovery_pb2
 from paiza_node.context import Context
 from paiza_node.courier import Courier
 from paiza_node.errors import NodeStopped
@@ -134,11 +134,12 @@ class FetchBack:
     async def _settle(self, courier: Courier) -> None:
         """Step 1: have a log prove that it leads to every larger checkpoint others hold of it, one after the other."""
         context, owner = self._context, self._context.registers.current.active_member(courier.member)
-        for note in sorted(self.progress.doubted[courier.member], key=_size):
+        for note in sorted(self.progress.doubted[courier.member], key=fork_proofs.read_size):
             checkpoint = context.logs.verify(owner, note)
             base = context.logs.link(owner.id)
             if checkpoint.size > base.size:
-                proof = await courier.grown([base.size, checkpoint.size])
+                sizes = [base.size, checkpoint.size]
+                proof = await courier.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
                 try:
                     context.logs.reconcile(owner, base, [checkpoint], proof)
                 except Rejected:  # it is forked, which a person decides on: it is not cosigned any more
@@ -287,8 +288,3 @@ def own_member(context: Context) -> Member:
     """Give what the register says of ourselves."""
     register: Register = context.registers.current
     return register.member(context.member)
-
-
-def _size(note: bytes) -> int:
-    """Read what a note that was verified says of its size."""
-    return int(note.split(b"\n", 2)[1])

@@ -24,6 +24,7 @@ from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof
 from paiza_node.rewrap import rewrap
 from paiza_register import Member
+from paiza_wire import fork_proofs
 from paiza_wire import message as wire
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected
@@ -73,7 +74,7 @@ class GiveBack:
         # The store may be behind memory, where nothing was committed since, and ahead of it, where the register names
         # a newer log than the one that is known.
         notes = {known.note for known in stored.values() if known.member == member} | {logs.largest_note(member)}
-        own += sorted(notes - {b""} - set(own), key=_size_told)
+        own += sorted(notes - {b""} - set(own), key=fork_proofs.read_size)
         others = [logs.note(other) or known.note for other, known in sorted(stored.items()) if other != member]
         return own, others
 
@@ -189,8 +190,3 @@ class GiveBack:
     def _proven(self, entry: StoredEntry, size: int) -> log_pb2.ProvenEntry:
         (hashes,) = self._context.ledger.prove([entry.index], size)
         return log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
-
-
-def _size_told(note: bytes) -> int:
-    """Read what a note that was verified says of its size."""
-    return int(note.split(b"\n", 2)[1])

@@ -20,6 +20,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, delete, insert, select, update
 
 from paiza.v1 import log_pb2
+from paiza_node.lawful import facts
 from paiza_node.ledger import BATCH_ID_BYTES
 from paiza_node.model import FormerLog, LogFact
 from paiza_node.store import schema as s
@@ -27,6 +28,7 @@ from paiza_node.store.engine import parse_url, writer_engine
 from paiza_node.store.recovery import put_former_log
 from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.sql import SqlTransaction
+from paiza_node.witness import upgrade
 from paiza_wire import merkle, receipts
 from paiza_wire.tiles import TILE_WIDTH, TileTree
 
@@ -54,7 +56,7 @@ INDICES: Final[tuple[Column[int], ...]] = (
 )
 
 # Counters of duties that follow the log: each the index of the entry that is looked at next.
-CURSORS: Final = ("log_facts", "uncosigned_swept")
+CURSORS: Final = (facts.CURSOR, upgrade.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)
