@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
-from paiza_node.desks.need_to_know import lister, may_list
+from paiza_node.desks.need_to_know import denied, lister, may_list
 from paiza_node.evidence import others_of, spans_of
 from paiza_node.ledger import Ledger
 from paiza_node.model import MessageRow, Officer, StoredEntry
@@ -38,12 +38,7 @@ class Audit:
         """Refuse what an officer does not need to know of; the refusal is logged."""
         if not await asyncio.to_thread(self._hidden, officer, digest):
             return
-        denied = Rejected("policy_denied", "need-to-know")
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=denied.reason
-        )
-        await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
-        raise denied
+        raise (await self._ledger.commit(lambda pen: denied(pen, officer, digest))).result
 
     def _hidden(self, officer: Officer, digest: bytes) -> bool:
         with self._store.reads() as reads:

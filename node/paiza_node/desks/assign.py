@@ -16,7 +16,7 @@ import structlog
 
 from paiza.v1 import desk_pb2, log_pb2
 from paiza_domain import deadlines
-from paiza_node.desks.need_to_know import Desks, acknowledge_within, lister, may_list, may_see, opener
+from paiza_node.desks.need_to_know import Desks, acknowledge_within, denied, lister, may_list, may_see, opener
 from paiza_node.desks.telling import ASSIGNED, ESCALATED, work_notice
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
@@ -109,13 +109,7 @@ class Assign:
         reads_it = may_see(pen.tx, officer, row)
         oversees = may_list(pen.tx, officer, row) and self._gives_away(officer, request)
         if not (reads_it or oversees):
-            pen.append(
-                log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason="policy_denied"
-                ),
-                text="need-to-know",
-            )
-            return Rejected("policy_denied", "need-to-know")
+            return denied(pen, officer, row.digest)
         if work is None:
             return Rejected("unknown_id", "nobody is asked to do anything about this message")
         now = self._after(work, officer, request)

@@ -5,7 +5,7 @@ from typing import Final
 
 from paiza.v1 import lawful_pb2, log_pb2
 from paiza_node.context import Context
-from paiza_node.desks.need_to_know import lister, may_list
+from paiza_node.desks.need_to_know import denied, lister, may_list
 from paiza_node.erasing.requests import plan_again
 from paiza_node.ledger import Pen
 from paiza_node.model import MAX_REASON, Officer, StoredEntry
@@ -103,11 +103,4 @@ def check_known(pen: Pen, officer: Officer, digest: bytes) -> Rejected | None:
     row = pen.tx.message(digest)
     if row is None:
         return Rejected("unknown_id", "there is no such message here")
-    if may_list(pen.tx, officer, row):
-        return None
-    denied = Rejected("policy_denied", "need-to-know")
-    entry = log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=denied.reason
-    )
-    pen.append(entry, text=denied.detail)
-    return denied
+    return None if may_list(pen.tx, officer, row) else denied(pen, officer, digest)

@@ -13,7 +13,7 @@ import structlog
 from paiza.v1 import lawful_pb2, log_pb2
 from paiza_domain import thread
 from paiza_node.context import Context
-from paiza_node.desks.need_to_know import lister, may_see
+from paiza_node.desks.need_to_know import denied, lister, may_see
 from paiza_node.desks.telling import REVIEW_DUE, review_notice
 from paiza_node.erasing.holds import check_known, check_words
 from paiza_node.ledger import Pen
@@ -98,7 +98,7 @@ class Reviews:
         row = pen.tx.message(digest)
         assert row is not None, "what is known has a row"
         if not may_see(pen.tx, officer, row):
-            return _denied(pen, officer, digest)
+            return denied(pen, officer, digest)
         if pen.tx.erased([digest]):
             return Rejected("erased", "the content was erased before")
         due = pen.tx.review(row.seq)
@@ -156,12 +156,3 @@ class Reviews:
 
         for tell in await asyncio.to_thread(read):
             tell()
-
-
-def _denied(pen: Pen, officer: Officer, digest: bytes) -> Rejected:
-    denied = Rejected("policy_denied", "need-to-know")
-    entry = log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=denied.reason
-    )
-    pen.append(entry, text=denied.detail)
-    return denied
