@@ -59,6 +59,7 @@ class News:
     def __init__(self) -> None:
         """Begin with nobody watching."""
         self._watches: set[Watch] = set()
+        self._closed = False
 
     def publish(self, digests: Iterable[bytes], ahead: Collection[bytes] = ()) -> None:
         """Tell every watcher of messages; of those in ``ahead`` before all that waits to be told."""
@@ -76,9 +77,12 @@ class News:
                 self._watches.discard(watch)
 
     def subscribe(self, officer: str = "") -> Watch:
-        """Begin to watch. End it with `unsubscribe`."""
+        """Begin to watch; once all was closed it is over before it began. End it with `unsubscribe`."""
         watch = Watch(officer)
-        self._watches.add(watch)
+        if self._closed:
+            watch.end()
+        else:
+            self._watches.add(watch)
         return watch
 
     def unsubscribe(self, watch: Watch) -> None:
@@ -86,7 +90,8 @@ class News:
         self._watches.discard(watch)
 
     def close(self) -> None:
-        """End every watch."""
+        """End every watch, and every one that comes later: a call may have been on its way when the node stopped."""
+        self._closed = True
         for watch in self._watches:
             watch.end()
         self._watches.clear()
