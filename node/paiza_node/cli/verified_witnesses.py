@@ -119,8 +119,9 @@ class Witnesses:
             yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
         for rows in self._scan.rows(s.passed_on):
             yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
-        for rows in self._scan.rows(s.attachment_proof):
-            yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+        for table in (s.attachment_proof, s.erasure_answer):
+            for rows in self._scan.rows(table):
+                yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
 
 
 def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:

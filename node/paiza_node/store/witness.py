@@ -202,4 +202,13 @@ _FOREIGN: Final = (
         ),
         s.attachment_proof.c.digest,
     ),
+    Lookup(
+        select(
+            s.erasure_answer.c.member,
+            s.erasure_answer.c.log_index,
+            s.erasure_answer.c.entry,
+            s.erasure_answer.c.note_digest,
+        ),
+        s.erasure_answer.c.digest,
+    ),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from paiza.v1 import log_pb2, witness_pb2
 from paiza_node.ledger import Pen
-from paiza_node.model import CosignedProof, ForeignProof, ProofKind, Uncosigned
+from paiza_node.model import CosignedProof, ErasureAnswer, ForeignProof, ProofKind, Uncosigned
 from paiza_node.witness import prove
 from paiza_node.witness.judging import CLOCKS_DIFFER, judge_note, judge_span
 from paiza_node.witness.prove import MAX_INDICES
@@ -83,6 +83,30 @@ async def test_a_receipt_is_upgraded_to_the_first_cosigned_note_behind_it(fleet:
     assert (before.checkpoint.size, after.checkpoint.size) == (3, 4)
     assert (after.time - before.time).total_seconds() == 1
     assert proof.span.register_version == register.version
+
+
+async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet) -> None:
+    """Its acknowledgement is kept in a table of its own; witnesses prove when it was made all the same."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    digest, request = secrets.token_bytes(32), secrets.token_bytes(32)
+    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, message_digest=digest, evidence_sha256=request)
+    index = tjk.ledger.commit_now(lambda pen: pen.append(entry)).result
+    with tjk.store.reads() as reads:
+        raw = reads.entries_at([index])[0].entry
+    note = tjk.ledger.checkpoint.note
+    answer = ErasureAnswer(request, digest, "tjk", raw, index, b"", note, bytes(32))
+
+    def work(pen: Pen) -> None:
+        pen.tx.put_erasure_answer(answer)
+        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, counterpart="tjk", message_digest=digest))
+
+    kaz.ledger.commit_now(work)
+    await rounds(fleet)
+    await kaz.upgrade.sweep()
+    assert waiting(kaz) == {"tjk": 1}
+    assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    with kaz.store.reads() as reads:
+        assert reads.cosigned_proof("tjk", index) is not None
 
 
 async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
