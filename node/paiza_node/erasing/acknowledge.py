@@ -61,7 +61,7 @@ def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, r
             log.warning("erasure_answer_refused", peer=member, reason="unknown_id", detail="it was not asked for")
             continue
         earlier = [a for a in pen.tx.erasure_answers([request]) if (a.digest, a.member) == (digest, member)]
-        if earlier and earlier[0].index >= each.entry.index:
+        if earlier and not _is_later(each.entry, earlier[0]):
             continue
         pen.append(
             log_pb2.LogEntry(
@@ -87,6 +87,12 @@ def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, r
         )
         changed.add(digest)
     return changed
+
+
+def _is_later(entry: receipts.VerifiedEntry, kept: ErasureAnswer) -> bool:
+    """Say whether an answer is later than the one that is kept; in a log that follows another, indices begin anew."""
+    same_log = kept.checkpoint.startswith(entry.checkpoint.origin.encode() + b"\n")
+    return not same_log or entry.index > kept.index
 
 
 def _was_asked(reads: Reads, request: bytes, digest: bytes, member: str) -> bool:

@@ -35,6 +35,7 @@ def answered(
     reason: str = "",
     counterpart: str = MEMBER,
     index: int = 0,
+    log: int = 1,
 ) -> tuple[log_pb2.ProvenEntry, VerifiedCheckpoint]:
     """Make an entry of a holder's log that stands at ``index``, proven to a checkpoint."""
     entry = log_pb2.LogEntry(
@@ -51,7 +52,8 @@ def answered(
     raw = entry.SerializeToString(deterministic=True)
     leaf, other = merkle.leaf_hash(raw), merkle.leaf_hash(b"other")
     root = merkle.node_hash(leaf, other) if index == 0 else merkle.node_hash(other, leaf)
-    checkpoint = VerifiedCheckpoint("tjk.paiza.example/log/1", 2, root, f"note {raw.hex()} {index}".encode())
+    origin = f"tjk.paiza.example/log/{log}"
+    checkpoint = VerifiedCheckpoint(origin, 2, root, f"{origin}\nnote {raw.hex()} {index}".encode())
     return log_pb2.ProvenEntry(entry=raw, index=index, inclusion_hashes=[other]), checkpoint
 
 
@@ -99,6 +101,17 @@ def test_an_answer_is_kept_and_logged_once(room: Room) -> None:
     with room.store.reads() as reads:
         events = [log_pb2.LogEntry.FromString(each.entry).event for each in reads.entries_of(digest)]
     assert events == [log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_ERASED]
+
+
+def test_an_answer_of_the_log_that_follows_a_lost_one_is_later(room: Room) -> None:
+    """A holder that was restored erases after all: its new log says so at an index below that of its earlier word."""
+    digest, request = asked(room)
+    take(room, *answered(digest, request, log_pb2.LOG_EVENT_DENIED, "legal_hold", index=1))
+    assert states(room) == {"tjk": (3, True)}
+    erased = answered(digest, request, index=0, log=2)
+    assert take(room, *erased) == {digest}
+    assert take(room, *erased) == set()
+    assert states(room) == {"tjk": (2, False)}
 
 
 def test_who_does_not_answer_in_time_is_named(room: Room) -> None:
