@@ -11,7 +11,7 @@ are `witness.convictions`' to settle.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -182,12 +182,22 @@ class KnownLogs:
             if any(each.size == entry.checkpoint.size for each in doubted):
                 self.doubts.entries.append(ToldEntry(member.id, entry.index, leaf, tuple(hashes), entry.checkpoint))
 
+    def doubted(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
+        """Give the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
+        with self._lock:
+            return self.doubts.of(member, origin)
+
     def convict(self, member: str, fork: Fork) -> Rejected:
         """Keep what shows that a member's log is forked; gives the refusal to raise."""
         with self._lock:
             if self.forks.add(member, fork):
                 self.doubts.forget(member)
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
+
+    def recorded(self, forks: Collection[tuple[str, Fork]]) -> None:
+        """Say that these forks stand in our own log now; one that was found meanwhile, in a thread, does not yet."""
+        with self._lock:
+            self.forks.unrecorded = [fork for fork in self.forks.unrecorded if fork not in forks]
 
     def learn_fork(self, member: Member, proof: bytes) -> bool:
         """Take what somebody else says shows a fork; says whether it is one that is new here.
@@ -353,7 +363,7 @@ async def record_fork(ledger: Ledger, logs: KnownLogs) -> None:
     """Have what `KnownLogs` found committed to our own log; nothing where it found nothing."""
     if found := list(logs.forks.unrecorded):
         await ledger.commit(lambda pen: write_forks(pen, found))
-        logs.forks.unrecorded = [fork for fork in logs.forks.unrecorded if fork not in found]
+        logs.recorded(found)
 
 
 def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.Growth:

@@ -107,7 +107,7 @@ class Convictions:
             member = register.members.get(told.member)
             if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
                 continue
-            doubted = context.logs.doubts.of(told.member, told.checkpoint.origin)
+            doubted = context.logs.doubted(told.member, told.checkpoint.origin)
             if not any(each.size == told.checkpoint.size for each in doubted):
                 continue  # it was proven meanwhile, or the log was convicted
             if not self._judge.in_vain(told.member):

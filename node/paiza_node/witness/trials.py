@@ -171,7 +171,7 @@ class Judge:
                 continue
             self._doubt_again(member)
             base = self._logs.link(member.id)
-            doubted = self._logs.doubts.of(member.id, member.log_keys[-1].origin)
+            doubted = self._logs.doubted(member.id, member.log_keys[-1].origin)
             if not doubted and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
                 self._trials.pop(member.id, None)
                 continue

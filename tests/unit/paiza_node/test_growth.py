@@ -1,5 +1,7 @@
 """What is believed of another member's log: that it grew, and nothing else."""
 
+import sys
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +10,7 @@ from paiza.v1 import conviction_pb2, exchange_pb2
 from paiza_node.growth import GrowthMismatch, KnownLogs
 from paiza_register import Member
 from paiza_wire import fork_proofs, keys
+from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.notes import SignerKey
 from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
@@ -211,3 +214,36 @@ def test_answer_with_another_root_convicts_also_at_a_power_of_two(
         logs.reconcile(member, logs.link("tjk"), logs.doubts.of("tjk", ORIGIN), answer)
     fork = fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
     assert (fork.first.note, fork.second.note, fork.size) == (other.note(16), log.note(30), 16)
+
+
+def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: KnownLogs) -> None:
+    """What is heard is judged in threads: nobody who reads the doubts meanwhile sees a change half made."""
+    checkpoints = [VerifiedCheckpoint(ORIGIN, size, bytes(32), b"") for size in range(1, 30)]
+    failed: list[Exception] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                logs.doubted("tjk", ORIGIN)
+            except RuntimeError as error:
+                failed.append(error)
+                return
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(200):
+            for checkpoint in checkpoints:
+                with logs._lock:
+                    logs.doubts.add("tjk", checkpoint, f"teller {checkpoint.size}")
+            with logs._lock:
+                for checkpoint in checkpoints:
+                    logs.doubts.settled("tjk", checkpoint)
+    finally:
+        done.set()
+        reader.join()
+        sys.setswitchinterval(before)
+    assert not failed
