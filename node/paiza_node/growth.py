@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import structlog
@@ -208,7 +209,7 @@ class KnownLogs:
         with self._lock:
             if self.forks.stand(key.name):
                 return False
-            fork = fork_proofs.verify(proof, key)
+            fork = fork_proofs.verify(fork_proofs.bare_proof(proof, key), key)
             if self.forks.forgiven(fork.origin, fork.size):
                 return False
             self.convict(member.id, fork)
@@ -235,8 +236,9 @@ class KnownLogs:
     def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
         """Check that a checkpoint was signed by that member's newest log, and nothing else."""
         newest = member.log_keys[-1]
+        identity = newest.vkey, sha256(note).digest()  # the note itself may be large with what others wrote below it
         with self._lock:
-            if (verified := self._verified.get((newest.vkey, note))) is not None:
+            if (verified := self._verified.get(identity)) is not None:
                 return verified
         try:
             key = VerifierKey.from_vkey(newest.vkey)
@@ -250,7 +252,7 @@ class KnownLogs:
         )
         with self._lock:
             self._newest[member.id] = newest.origin
-            self._verified[newest.vkey, note] = checkpoint
+            self._verified[identity] = checkpoint
             if len(self._verified) > MAX_VERIFIED:
                 self._verified.popitem(last=False)
             self._chains.note_signed(checkpoint)

@@ -111,6 +111,22 @@ def bare(note: bytes, key: VerifierKey) -> bytes:
     return format_note(parsed.text, _first(own))
 
 
+def bare_proof(data: bytes, key: VerifierKey) -> bytes:
+    """Give a proof without what shows nothing: other signatures, unknown fields. It is kept, and told to everybody.
+
+    ``Rejected`` where the key has not signed both notes; nothing else is verified.
+    """
+    try:
+        proof = conviction_pb2.ForkProof.FromString(data)
+    except DecodeError:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    proof.DiscardUnknownFields()
+    for name in ("first_note", "second_note"):
+        verified = checkpoints.verify(getattr(proof, name), [key], key.name)
+        setattr(proof, name, bare(verified.note, key))
+    return proof.SerializeToString(deterministic=True)
+
+
 def verify(data: bytes, key: VerifierKey) -> Fork:
     """Check a proof against the public key of the log it is about.
 

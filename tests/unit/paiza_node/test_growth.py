@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,9 @@ from paiza_node.growth import GrowthMismatch, KnownLogs
 from paiza_register import Member
 from paiza_wire import fork_proofs, keys
 from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.cosignatures import add_signatures
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.notes import SignerKey
+from paiza_wire.notes import NoteSignature, SignerKey
 from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
 
 
@@ -165,6 +167,35 @@ def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
     assert logs.learn_fork(member, good.SerializeToString())
     assert not logs.learn_fork(member, good.SerializeToString())
     assert logs.forked("tjk")
+
+
+def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+    """A proof is told with every exchange: padded until none fits any more, it would keep all from being witnessed."""
+    log, other = OtherLog(signer), OtherLog(signer, b"other")
+    padding = [NoteSignature("nobody", bytes(4), bytes(100_000))]
+    first_note, second_note = (add_signatures(each.note(5), padding) for each in (log, other))
+    padded = conviction_pb2.ForkProof(first_note=first_note, second_note=second_note)
+    field = b"\xfa\x01" + b"\x80\x80\x80\x03" + bytes(6 << 20)  # number 31, which the protocol does not have
+    padded.MergeFromString(field)
+    assert padded.ByteSize() > 6 << 20
+    assert logs.learn_fork(member, padded.SerializeToString())
+    kept = logs.fork_proofs()[ORIGIN]
+    fork = fork_proofs.verify(kept, signer.verifier_key)
+    assert {fork.first.note, fork.second.note} == {log.note(5), other.note(5)}
+    assert len(kept) < 1000
+
+
+def test_large_notes_are_not_remembered_whole(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+    """A log can sign one checkpoint and pad it in a thousand ways: of each no more is held than what the log signed."""
+    log = OtherLog(signer)
+    tracemalloc.start()
+    try:
+        for number in range(64):
+            line = NoteSignature("nobody", number.to_bytes(4, "big"), bytes(100_000))
+            logs.hear(member, add_signatures(log.note(5), [line]), told_by="tjk")
+        assert tracemalloc.get_traced_memory()[0] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_pardon_begins_anew_and_forgives_what_was_signed_before(
