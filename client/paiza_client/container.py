@@ -22,10 +22,13 @@ MANIFEST: Final = "manifest.json"
 MAX_FILE_BYTES: Final = 128 * 1024 * 1024  # two notes of 220 KiB for each of 128 entries, sets, a message of 2 MiB
 MAX_MEMBERS: Final = 8192  # four of each of 1,000 entries, and the files of 512 sets of the register, most of them one
 MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024  # 300 bytes of each member
+MAX_DIRECTORY_BYTES: Final = 4 * 1024 * 1024  # of the list of members at the end, read into memory many times as large
 MAX_NAME: Final = 240  # characters of a member's name
 
 _NAME: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that ZIP can write: there is no time
+_END_BYTES: Final = 22  # of the record that ends a ZIP file without a comment
+_LOCATOR_BYTES: Final = 20  # of the record before it that says where the one of ZIP64 is
 _UNIX: Final = 3
 _MODE: Final = 0o100600 << 16
 
@@ -71,8 +74,19 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
     return file.getvalue()
 
 
+def _check_end(data: bytes) -> None:
+    """Refuse a list of members that is too large, before it is read; its one form has no comment and no ZIP64."""
+    end = data[-_END_BYTES:]
+    plain = end.startswith(b"PK\5\6") and end.endswith(bytes(2)) and len(end) == _END_BYTES
+    if not plain or data[-_END_BYTES - _LOCATOR_BYTES :].startswith(b"PK\6\7"):
+        raise _bad("", "not a ZIP file in its one form")
+    if int.from_bytes(end[12:16], "little") > MAX_DIRECTORY_BYTES:
+        raise _bad("", f"over {MAX_MEMBERS} members")
+
+
 def _unzip(data: bytes) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
+    _check_end(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             listed = archive.infolist()

@@ -3,8 +3,8 @@
     python3 verify_evidence.py EVIDENCE ROOT.json [DIR for the disclosed parts]
 
 ROOT.json is the federation's bootstrap root, which must have come another way. It prints what is proven, or the first
-thing that is not; exit code 0 or 1. README.md beside it lists what it checks and what it does not; proto/README.md,
-"Evidence", describes the format. It shares no code with the rest of the project: an error there is not repeated here.
+thing that is not; exit code 0 or 1. README.md beside it lists what it checks, "Evidence" in proto/README.md describes
+the format. It shares no code with the rest of the project: an error there is not repeated here.
 """
 
 import io
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
-HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT = 32, 8 + 2420, 253_402_300_799, 3
+HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 PLACES = re.compile(
     r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
@@ -66,11 +66,15 @@ def need(holds: object, what: str) -> None:
 def unpacked(data: bytes) -> dict[str, bytes]:
     """Read the members; refuse any byte that is not in its place, and members the manifest does not name just so."""
     need(len(data) <= MAX_FILE, "the file is too large")
+    # No comment, no ZIP64, and a list of members under 4 MiB: in memory it is many times as large, as JSON is.
+    ended = re.fullmatch(rb"(?s)PK\x05\x06.{10}[\0-\x3f]\0.{4}\0\0", data[-22:]) and data[-42:-38] != b"PK\6\7"
+    need(ended, "the ZIP file is not in its one form")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         listed = archive.infolist()
         need(len(listed) <= MAX_MEMBERS and sum(each.file_size for each in listed) <= len(data), "too many members")
         need(not any(each.compress_type or each.file_size != each.compress_size for each in listed), "it is compressed")
         members = {each.filename: archive.read(each) for each in listed}
+    need(all(len(each) <= MAX_LIST for name, each in members.items() if name.endswith("json")), "a list is too large")
     file = io.BytesIO()  # the one form: stored, in order of names, no times, mode 0600
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(members.items()):
@@ -148,6 +152,7 @@ def counts(key: dict, signature: str, data: bytes) -> bool:
 
 def metadata(data: bytes, kind: str, keys: dict, role: dict) -> dict:
     """Read metadata of one kind that enough of the role's keys signed."""
+    need(len(data) <= MAX_LIST, f"the register: the {kind} is too large")
     parsed = json.loads(data.decode())
     signed: dict = parsed["signed"]
     signatures = {each["keyid"]: each["sig"] for each in parsed["signatures"]}
@@ -222,8 +227,7 @@ class Register:
             self.revoked[member] = {each[name] for each in gone["certificates"] for name in names}
             for each in found["log_keys"]:
                 origin, _key_id, key = vkey(each["vkey"], 1, f"{member}.{self.federation}/log/")
-                admitted = {"origin": origin} in federation["members"][member]["log_origins"]
-                need(admitted, f"{origin}: a log that the members did not admit")
+                need({"origin": origin} in federation["members"][member]["log_origins"], f"{origin}: not admitted")
                 self.log_keys[origin] = member, key
             for each in found["witness_keys"]:
                 name, key_id, key = vkey(each["vkey"], 6, f"{member}.{self.federation}/witness/")
@@ -396,17 +400,13 @@ def certificate(der: bytes, officer: str, member: str, register: Register) -> tu
         need(each.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is is_ca, f"{officer}: no officer")
     kinds = (x509.ExtendedKeyUsage, x509.SubjectAlternativeName, x509.KeyUsage)
     uses, names, usage = (found.extensions.get_extension_for_class(kind).value for kind in kinds)
-    need(
-        usage.digital_signature and list(uses) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH], f"{officer}: another use"
-    )
-    need(list(names) == [x509.UniformResourceIdentifier(officer)], f"{officer}: the certificate is another's")
+    used = usage.digital_signature and list(uses) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
+    need(used and list(names) == [x509.UniformResourceIdentifier(officer)], f"{officer}: another's, or for another use")
     need(officer.startswith(f"spiffe://{member}.{register.federation}/officer/"), f"{officer}: another member's")
     spki = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    validity = (
-        max(each.not_valid_before_utc for each in (found, ca)),
-        min(each.not_valid_after_utc for each in (found, ca)),
-    )
-    return found.public_key(), *validity, {sha256(der).hexdigest(), sha256(spki).hexdigest()}
+    begins = max(each.not_valid_before_utc for each in (found, ca))
+    ends = min(each.not_valid_after_utc for each in (found, ca))
+    return found.public_key(), begins, ends, {sha256(der).hexdigest(), sha256(spki).hexdigest()}
 
 
 def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], registers: dict) -> list[dict]:
@@ -484,12 +484,12 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
 def main(evidence: str, root: str, *folder: str) -> int:
     """Print what is proven, or what is not."""
     try:
+        need(Path(evidence).stat().st_size <= MAX_FILE, "the file is too large")
         found = verify(Path(evidence).read_bytes(), Path(root).read_bytes())
     except Exception as error:  # noqa: BLE001 - what cannot be read is not proven
         print(f"NOT PROVEN: {type(error).__name__}: {error}")
         return 1
-    shown = {**found, "disclosed": list(found["disclosed"])}
-    print("PROVEN", json.dumps(shown, indent=1, ensure_ascii=False, default=str))
+    print("PROVEN", json.dumps(found | {"disclosed": [*found["disclosed"]]}, indent=1, ensure_ascii=False, default=str))
     for number, plaintext in found["disclosed"].items() if folder else ():
         (Path(folder[0]) / f"part-{number}.bin").write_bytes(plaintext)
     return 0
