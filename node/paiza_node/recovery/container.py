@@ -34,6 +34,8 @@ ATTACHMENTS: Final = "attachments/"
 _MANIFEST: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 64 << 20  # a hundred bytes for each of some hundred thousand attachments
 _BLOCK: Final = 1 << 20
+_MAX_READ: Final = 1 << 20  # bytes read at once: a block, or what stands before a file about its name and size
+_UNREADABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
 _NAME: Final = re.compile(r"paiza\.db|(?:register|attachments)(?:/[A-Za-z0-9_.%-]{1,140}){1,6}")
 
 
@@ -159,8 +161,8 @@ def check(path: Path) -> Manifest:
 
 def read_manifest(path: Path) -> Manifest:
     """Read what a backup says of itself, and nothing else."""
-    archive, manifest = _begin(path)
-    archive.close()
+    opened, _archive, manifest = _begin(path)
+    opened.close()
     return manifest
 
 
@@ -194,36 +196,50 @@ def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
     return NodeStopped("bad_backup", what=what, where="{path}", remedy=remedy, path=path, **values)
 
 
+class _InPieces(io.FileIO):
+    """A file of which no more than `_MAX_READ` is read at once, whatever it says of how much there is to read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read; tarfile.ReadError where that is too much."""
+        if size is None or not 0 <= size <= _MAX_READ:
+            raise tarfile.ReadError("more stands before a file than its name and size")
+        return super().read(size)
+
+
 def _opened(path: Path) -> tuple[Manifest, Iterator[tuple[str, IO[bytes]]]]:
-    archive, manifest = _begin(path)
-    return manifest, _contents(path, archive, manifest)
+    opened, archive, manifest = _begin(path)
+    return manifest, _contents(path, opened, archive, manifest)
 
 
-def _begin(path: Path) -> tuple[tarfile.TarFile, Manifest]:
-    """Read the manifest; gives the archive, open and behind it."""
+def _begin(path: Path) -> tuple[ExitStack, tarfile.TarFile, Manifest]:
+    """Read the manifest; gives what closes the archive, and the archive, open and behind it."""
     with ExitStack() as opened:
         try:
-            archive = opened.enter_context(tarfile.open(path, mode="r:"))
+            stream = opened.enter_context(_InPieces(path))
+            archive = opened.enter_context(tarfile.open(fileobj=stream, mode="r:"))
             first = archive.next()
             content = archive.extractfile(first) if first is not None and first.name == _MANIFEST else None
-            if first is None or content is None or first.size > MAX_MANIFEST_BYTES:
+            if first is None or content is None or first.issparse() or first.size > MAX_MANIFEST_BYTES:
                 raise bad_backup(path, N_("It does not begin with a manifest."))
             manifest = Manifest.from_json(content.read())
+            if sum(size for size, _digest in manifest.files.values()) > path.stat().st_size:
+                raise bad_backup(path, N_("It names more than it holds."))
         except OSError as error:
             raise bad_backup(path, N_("It cannot be read: {error}."), error=error.strerror) from error
-        except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (tarfile.TarError, *_UNREADABLE) as error:
             raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
-        opened.pop_all()
-    return archive, manifest
+        return opened.pop_all(), archive, manifest
 
 
-def _contents(path: Path, archive: tarfile.TarFile, manifest: Manifest) -> Iterator[tuple[str, IO[bytes]]]:
+def _contents(
+    path: Path, opened: ExitStack, archive: tarfile.TarFile, manifest: Manifest
+) -> Iterator[tuple[str, IO[bytes]]]:
     """Give every file in turn; whatever is not named, stands twice or is missing refuses the backup."""
     awaited = set(manifest.files)
-    with archive:
+    with opened:
         try:
             while (member := archive.next()) is not None:
-                content = archive.extractfile(member) if member.isreg() else None
+                content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
                 if content is None or member.name not in awaited or member.size != manifest.files[member.name][0]:
                     raise bad_backup(path, N_("It holds what its manifest does not name: {name}."), name=member.name)
                 awaited.discard(member.name)
