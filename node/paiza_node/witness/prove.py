@@ -35,6 +35,8 @@ class ProveEntries:
         reached, room = 0, MAX_NOTE_BYTES
         with self._store.reads() as reads:
             for index in indices:
+                if index >= self._ledger.checkpoint.size:
+                    break  # there is no such entry; the number may be larger than any store holds
                 if not response.spans or index >= reached:
                     note = reads.witnessed_after(index + 1)
                     if note is None or note.size > self._ledger.checkpoint.size:

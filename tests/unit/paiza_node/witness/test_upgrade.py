@@ -308,3 +308,5 @@ def test_what_is_asked_is_bounded_and_in_order(make_fleet: MakeFleet) -> None:
         with pytest.raises(Rejected, match="malformed"):
             kaz.prove(witness_pb2.ProveEntriesRequest(indices=indices))
     assert not kaz.prove(witness_pb2.ProveEntriesRequest(indices=[0, 1, 2, 99])).spans
+    for beyond in (2**63, 2**64 - 1):
+        assert not kaz.prove(witness_pb2.ProveEntriesRequest(indices=[beyond])).spans
