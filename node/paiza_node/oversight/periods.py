@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sized
 from datetime import UTC, datetime
 from itertools import islice
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from paiza_node.oversight.looking import parse, scan
 from paiza_node.oversight.relay import Channels
 from paiza_node.ports import Reads
 from paiza_node.proofs import own_proof
+from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
 from paiza_wire import consultations, receipts
 from paiza_wire.consultations import Exchanged
@@ -30,6 +32,7 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.merkle import leaf_hash
 from paiza_wire.message import DIGEST_SIZE
 
+MAX_PROPOSALS: Final = 60  # of one member in a minute: each may make an entry; a year by months, and told, is 24
 MAX_MESSAGES: Final = 200_000  # of one period, both ways: what is held in memory while it is computed
 BLOCK: Final = 500  # messages whose proofs are looked up at once
 
@@ -45,6 +48,7 @@ class Periods:
         """Take what the verbs need."""
         self._context = context
         self._channels = channels
+        self._share = Share(MAX_PROPOSALS)
         self._one_at_a_time = asyncio.Lock()
         self._asking: set[str] = set()  # members for whom a period is computed or waits to be
 
@@ -86,6 +90,8 @@ class Periods:
         self, member: Member, request: oversight_pb2.AgreePeriodRequest
     ) -> oversight_pb2.AgreePeriodResponse:
         """Answer a proposal to close a period: our RECONCILED entry where we know the same of it."""
+        if not self._share.take(member.id, monotonic()):
+            raise Unavailable("busy", f"{MAX_PROPOSALS} periods of {member.id} in a minute are looked at", 10.0)
         since, until = self._whole(request.period)
         if len(request.period_digest) != DIGEST_SIZE:
             raise Rejected("malformed", "period_digest is not 32 bytes long")
@@ -124,10 +130,15 @@ class Periods:
         return consultations.period_digest((self._context.member, member), since, until, exchanged)
 
     def _verified(self, member: Member, shown: log_pb2.LogProof, digest: bytes) -> ForeignProof:
-        """Check the other side's RECONCILED entry."""
-        checkpoint = self._context.logs.verify(member, shown.checkpoint)
+        """Check the other side's RECONCILED entry.
+
+        A checkpoint that is not known of its log is a doubt: that log will be asked to prove that it leads to it.
+        """
+        logs = self._context.logs
+        checkpoint = logs.verify(member, shown.checkpoint)
         entry = receipts.verify_entry(shown.proven, checkpoint)
-        self._context.logs.hear_entry(member, entry, shown.proven.inclusion_hashes, told_by=member.id)
+        logs.hear_entry(member, entry, shown.proven.inclusion_hashes, told_by=member.id)
+        logs.check_trusted(member.id)  # also where this very checkpoint shows that it is forked
         said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
         if said != (log_pb2.LOG_EVENT_RECONCILED, self._context.member, digest):
             raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")

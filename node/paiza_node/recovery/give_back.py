@@ -10,6 +10,7 @@ its own. What was erased since is not given: the lost entry goes alone.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -23,13 +24,16 @@ from paiza_node.passing.forward import pack
 from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof
 from paiza_node.rewrap import rewrap
+from paiza_node.workflows.precedence import Share
 from paiza_register import Member
 from paiza_wire import fork_proofs
 from paiza_wire import message as wire
 from paiza_wire.checkpoint import VerifiedCheckpoint
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.merkle import MAX_TREE_SIZE
 
 MAX_ITEMS: Final = 256  # of one page: they are taken in one commit
+MAX_TOLD_AGAIN: Final = 6  # times in a minute that one member is told all again: once for each recovery is enough
 MAX_CHECKPOINTS: Final = 64  # of the answer to GetStanding: one of each member of the largest federation
 
 log = structlog.get_logger("paiza.recovery")
@@ -42,6 +46,7 @@ class GiveBack:
         """Take what the verbs need; ``wake`` says that there may be something to tell of attachments."""
         self._wake = wake
         self._context = context
+        self._share = Share(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
 
     async def standing(
@@ -56,6 +61,8 @@ class GiveBack:
             raise Rejected("malformed", "register_version is not 32 bytes long")
         context.registers.heard_of(request.register_version)
         if request.tell_again:
+            if not self._share.take(member.id, monotonic()):
+                raise Unavailable("busy", f"{MAX_TOLD_AGAIN} times in a minute {member.id} is told again", 10.0)
             committed = await context.ledger.commit(lambda pen: pen.tx.tell_again(member.id, pen.now))
             context.news.publish(committed.result)
             self._wake()
@@ -95,6 +102,8 @@ class GiveBack:
             raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
         if request.side not in (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED):
             raise Rejected("malformed", "the side is not set")
+        if max(request.own_size, request.from_index) > MAX_TREE_SIZE:
+            raise Rejected("malformed", "no log has so many entries")
         if request.origin not in {key.origin for key in member.log_keys[:-1]}:
             raise Rejected("unknown_log", f"{request.origin!r} is no log that {member.id} has left behind")
         # 2.

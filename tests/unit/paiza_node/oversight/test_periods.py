@@ -12,12 +12,16 @@ from paiza.v1 import log_pb2, officer_pb2
 from paiza.v1 import oversight_pb2 as pb
 from paiza_node.model import DeliveryRow, MessageState, ProofKind, Settlement
 from paiza_node.oversight import periods
-from paiza_node.oversight.periods import Periods
+from paiza_node.oversight.periods import MAX_PROPOSALS, Periods
 from paiza_node.oversight.relay import Channels
+from paiza_wire import checkpoint as checkpoints
 from paiza_wire import receipts
+from paiza_wire.checkpoint import Checkpoint
+from paiza_wire.consultations import period_digest
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.merkle import leaf_hash
 from paiza_wire.message import message_digest
-from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, member_of, officer
+from tests.unit.paiza_node.oversight.log_room import BEGIN, SIGNERS, LogRoom, header, member_of, officer
 
 HOUR = timedelta(hours=1)
 ASKER = SimpleNamespace(id=officer("kaz"))
@@ -80,6 +84,10 @@ class Pair:
         request.period.since_time.FromDatetime(since)
         request.period.until_time.FromDatetime(until or BEGIN + HOUR)
         return asyncio.run(self.ours.close(ASKER, request))  # type: ignore[arg-type]  # its id is asked
+
+    def theirs_size(self) -> int:
+        """Give the size of tjk's log."""
+        return self.tjk.ledger.checkpoint.size
 
     def reconciled(self, room: LogRoom) -> int:
         """Count the RECONCILED entries of a log."""
@@ -220,3 +228,45 @@ def test_an_answer_that_does_not_hold_closes_nothing(
     with pytest.raises((Rejected, Unavailable)):
         pair.close()
     assert pair.reconciled(pair.kaz) == 0
+
+
+def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -> None:
+    """A log that agrees in a history it shows nobody else is in doubt here, and convicted where both have one size."""
+    folder = tmp_path / "second"
+    folder.mkdir()
+    with LogRoom("tjk", folder) as second:
+
+        def agree(answer: pb.AgreePeriodResponse) -> None:
+            said = receipts.parse_entry(answer.reconciled.proven.entry)
+            answer.reconciled.CopyFrom(second.log("RECONCILED", "kaz", b"", evidence_sha256=said.evidence_sha256))
+
+        pair.direct.bent = agree
+        pair.close()
+        (doubted,) = pair.kaz.context.logs.doubts.of("tjk", SIGNERS["tjk"].verifier_key.name)
+        assert doubted.size == 1
+        # What it showed others at that size.
+        with pair.tjk.store.reads() as reads:
+            (begun,) = reads.entries_at([0])
+        root = leaf_hash(begun.entry)
+        note = checkpoints.sign(Checkpoint(SIGNERS["tjk"].verifier_key.name, 1, root), SIGNERS["tjk"])
+        with pytest.raises(Rejected, match="log_forked"):
+            pair.kaz.context.logs.hear(member_of("tjk"), note, told_by="uzb")
+        with pytest.raises(Rejected, match="log_forked"):
+            pair.close(until=BEGIN + HOUR / 2)
+
+
+async def test_one_member_proposes_only_so_many_periods_in_a_minute(pair: Pair) -> None:
+    """Each span of time agrees, and makes an entry: nobody fills the log with empty periods."""
+    began = pair.theirs_size()
+    outcomes: list[str] = []
+    for number in range(MAX_PROPOSALS + 3):
+        since, until = BEGIN - HOUR + timedelta(microseconds=number), BEGIN - HOUR / 2
+        request = pb.AgreePeriodRequest(period_digest=period_digest(("kaz", "tjk"), since, until, []))
+        request.period.since_time.FromDatetime(since)
+        request.period.until_time.FromDatetime(until)
+        try:
+            await pair.theirs.agree(member_of("kaz"), request)
+        except PaizaError as error:
+            outcomes.append(error.reason)
+    assert outcomes == ["busy"] * 3
+    assert pair.theirs_size() - began == MAX_PROPOSALS

@@ -13,7 +13,7 @@ from paiza_node.model import ForeignProof, ProofKind
 from paiza_node.proofs import own_proof
 from paiza_node.recovery import fetch_back
 from paiza_node.recovery.fetch_back import FetchBack
-from paiza_node.recovery.give_back import MAX_ITEMS, GiveBack
+from paiza_node.recovery.give_back import MAX_ITEMS, MAX_TOLD_AGAIN, GiveBack
 from paiza_node.recovery.progress import SETTING, SIDES, Progress
 from paiza_register import LogKey
 from paiza_wire import keys
@@ -221,6 +221,8 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
     assert await asked("kaz", origin="kaz.paiza.example/log/2") == "unknown_log"
     assert await asked("kaz", origin="") == "unknown_log"
     assert await asked("kaz", side=0) == "malformed"
+    assert await asked("kaz", own_size=2**63) == "malformed"
+    assert await asked("kaz", from_index=2**64 - 1) == "malformed"
     assert await asked("kaz", register_version=b"") == "malformed"
     assert await asked("kaz", known_size=1000) == "growth_mismatch"
     for fields in ({"own_size": 3}, {"from_index": 3}, {"side": RELEASED}):
@@ -229,3 +231,15 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
         assert list(rest.items) == []
     with pytest.raises(Rejected, match="malformed"):
         await verb.standing(register.member("kaz"), recovery_pb2.GetStandingRequest())
+
+
+async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
+    """To tell again writes and sends much: so often in a minute, and no more; to be told what is held costs little."""
+    verb, register = GiveBack(fleet["tjk"].context, lambda: None), fleet.registers.current
+    request = recovery_pb2.GetStandingRequest(register_version=register.version, tell_again=True)
+    for _ in range(MAX_TOLD_AGAIN):
+        await verb.standing(register.member("kaz"), request)
+    with pytest.raises(Unavailable, match="busy"):
+        await verb.standing(register.member("kaz"), request)
+    await verb.standing(register.member("uzb"), request)
+    await verb.standing(register.member("kaz"), recovery_pb2.GetStandingRequest(register_version=register.version))
