@@ -76,16 +76,18 @@ class Erasures:
         rows = reads.erasures_of_others(MAX_LISTED)
         found = {row.digest: reads.message(row.digest) for row in rows}
         seen = reads.visible([each.seq for each in found.values() if each is not None], lister(officer))
-        note, size = self._context.ledger.checkpoint.note, self._context.ledger.checkpoint.size
+        checkpoint = self._context.ledger.checkpoint
+        said = [row.log_index for row in rows if row.log_index is not None and row.log_index < checkpoint.size]
+        entries = {stored.index: stored for stored in reads.entries_at(said)}
         for row in rows:
             message = found[row.digest]
             if message is not None and message.seq not in seen:
                 continue
             shown = self._of_ours(row, message)
-            if row.log_index is not None and row.log_index < size:
-                for stored in reads.entries_at([row.log_index]):
-                    shown.answer.CopyFrom(own_proof(self._context.ledger, stored, size, note))
-                    shown.answered_time.CopyFrom(log_pb2.LogEntry.FromString(stored.entry).entry_time)
+            stored = None if row.log_index is None else entries.get(row.log_index)
+            if stored is not None:
+                shown.answer.CopyFrom(own_proof(self._context.ledger, stored, checkpoint.size, checkpoint.note))
+                shown.answered_time.CopyFrom(log_pb2.LogEntry.FromString(stored.entry).entry_time)
             yield shown
 
     def _of_ours(self, row: ErasureRow, message: MessageRow | None) -> lawful_pb2.Erasure:
