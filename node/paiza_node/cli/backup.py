@@ -117,10 +117,13 @@ def make_backup(
         kind = copy_out(config.database, copy)
         origin = member.log_keys[-1].origin
         size, messages = check_copy(copy, member, note, origin)
-        sources = {container.DATABASE: copy, **_register_files(config)}
-        if with_attachments:
-            sources |= _attachment_files(config)
-        manifest = Manifest(
+        register_files = _register_files(config)
+
+        def files() -> dict[str, Path]:
+            attachments = _attachment_files(config) if with_attachments else {}
+            return {container.DATABASE: copy, **register_files, **attachments}
+
+        unnamed = Manifest(
             member=config.member,
             federation=config.federation,
             origin=origin,
@@ -130,9 +133,9 @@ def make_backup(
             database=kind,
             created_time=now,
             with_attachments=with_attachments,
-            files={name: container.described(path) for name, path in sources.items()},
+            files={},
         )
-        digest = container.write(file, manifest, sources)
+        manifest, digest = container.pack(file, unnamed, files)
     record = BackupRecord(now, size, bytes.fromhex(digest), str(file))
     save_record(config.data, record)
     return manifest, record

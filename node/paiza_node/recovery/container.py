@@ -17,9 +17,9 @@ import re
 import tarfile
 import tempfile
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +33,7 @@ REGISTER: Final = "register/"
 ATTACHMENTS: Final = "attachments/"
 _MANIFEST: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 64 << 20  # a hundred bytes for each of some hundred thousand attachments
+PACKINGS: Final = 3  # times that a backup is begun, where files go while it is made
 _BLOCK: Final = 1 << 20
 _MAX_READ: Final = 1 << 20  # bytes read at once: a block, or what stands before a file about its name and size
 _UNREADABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
@@ -107,6 +108,23 @@ def described(path: Path) -> tuple[int, str]:
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()
+
+
+def pack(target: Path, manifest: Manifest, files: Callable[[], Mapping[str, Path]]) -> tuple[Manifest, str]:
+    """Write a backup of the files that there are, by name; gives what it says of itself, and its SHA-256.
+
+    ``manifest`` names no files yet. Where one is gone before it was copied, it begins anew: it is an attachment that
+    was erased meanwhile, and is not to be in the backup.
+    """
+    for _ in range(PACKINGS - 1):
+        with suppress(FileNotFoundError):
+            return _pack(target, manifest, files())
+    return _pack(target, manifest, files())
+
+
+def _pack(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> tuple[Manifest, str]:
+    whole = replace(manifest, files={name: described(path) for name, path in sources.items()})
+    return whole, write(target, whole, sources)
 
 
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:

@@ -5,6 +5,7 @@ import json
 import tarfile
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -81,3 +82,28 @@ def test_what_is_made_up_is_refused_before_it_costs_anything(made: Callable[[Pat
     finally:
         tracemalloc.stop()
     assert sum(each.stat().st_size for each in (tmp_path / "out").rglob("*") if each.is_file()) == 0
+
+
+def test_a_file_that_is_erased_meanwhile_is_not_in_the_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is begun anew without it, and nothing is left beside it; where files go again and again it says so."""
+    database, erased = tmp_path / container.DATABASE, tmp_path / "attachment"
+    database.write_bytes(b"database")
+    erased.write_bytes(b"content")
+    described = container.described
+
+    def erase(path: Path) -> tuple[int, str]:
+        found = described(path)
+        erased.unlink(missing_ok=True)
+        return found
+
+    def files() -> dict[str, Path]:
+        there = {container.DATABASE: database}
+        return {**there, "attachments/ab/cd": erased} if erased.exists() else there
+
+    monkeypatch.setattr(container, "described", erase)
+    unnamed = replace(container.Manifest.from_json(manifest(8)), files={})
+    whole, _digest = container.pack(tmp_path / "backup", unnamed, files)
+    assert set(whole.files) == set(container.check(tmp_path / "backup").files) == {container.DATABASE}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", container.DATABASE]
+    with pytest.raises(FileNotFoundError):
+        container.pack(tmp_path / "other", unnamed, lambda: {container.DATABASE: database, "attachments/ab/cd": erased})
