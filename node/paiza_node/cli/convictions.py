@@ -145,6 +145,13 @@ def _known(number: int) -> Iterator[None]:
     try:
         yield
     except Rejected as error:
+        if error.reason == "too_large":
+            raise NodeStopped(
+                error.reason,
+                what=N_("That log signed a size far beyond what it showed: nothing could count against it again."),
+                where="",
+                remedy=N_("Have the members admit a new log for that member (`paiza-trust log`)."),
+            ) from error
         if error.reason != "unknown_id":
             raise
         raise _unknown(number) from error

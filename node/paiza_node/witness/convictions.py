@@ -32,6 +32,7 @@ from paiza_wire.notes import VerifierKey
 
 LOOK_SECONDS: Final = 1.0  # what is due is looked for this often; a doubt is asked about so soon
 MAX_LISTED: Final = 500  # findings that have ended, of those that are shown
+MAX_FORGIVEN_AHEAD: Final = 1_000_000  # entries beyond what was accepted of a log: more than a node writes in months
 MAX_ASKED: Final = 16  # members asked at the same time
 
 Prove = Callable[[str, exchange_pb2.ProveGrowthRequest], Awaitable[exchange_pb2.ProveGrowthResponse]]
@@ -154,7 +155,8 @@ class Convictions:
         """Decide that a forked log is trusted again; logged with who decided and why.
 
         What that log signed so far counts no more, as far as it is known here; it begins anew and shows itself from
-        nothing. All that was found stays. ``Rejected`` where no such fork stands, or no reason is given.
+        nothing. All that was found stays. ``Rejected`` where no such fork stands, or no reason is given, or where that
+        log signed a size so far beyond what it showed that nothing would ever count against it again.
         """
         text = reason_text.strip()
         if not text or len(text) > MAX_REASON:
@@ -166,6 +168,11 @@ class Convictions:
             if found is None or found.kind is not FindingKind.FORK or found.state is not FindingState.OPEN:
                 raise Rejected("unknown_id", f"no fork {index} waits for a decision")
             size = max(logs.largest_shown(found.origin), *fork_sizes(found.proof))
+            known = pen.tx.known_logs().get(found.member)
+            if known is not None and fork_proofs.read_origin(known.note) != found.origin:
+                known = None
+            if size > MAX_FORGIVEN_AHEAD + (0 if known is None else known.size):
+                raise Rejected("too_large", f"{found.origin} signed a size of {size}, far beyond what it showed")
             entry = log_pb2.LogEntry(
                 event=log_pb2.LOG_EVENT_CONVICTION_DECIDED,
                 actor=actor,
@@ -175,8 +182,7 @@ class Convictions:
             )
             ended_index = pen.append(entry, text=text)
             pen.tx.end_finding(index, pen.now, ended_index, text, size)
-            known = pen.tx.known_logs().get(found.member)
-            if known is not None and fork_proofs.read_origin(known.note) == found.origin:
+            if known is not None:
                 pen.tx.drop_known_log(found.member)
             return next(each for each in pen.tx.findings(found.member) if each.index == index)
 

@@ -195,6 +195,20 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     assert room.logs.accept(room.member, room.other.growth(0, 20)).size == 20
 
 
+async def test_a_log_that_signed_any_size_is_not_forgiven_up_to_there(room: Room) -> None:
+    """Forgiven up to the largest number there is, it could show everybody another history from then on."""
+    room.know(9)
+    largest = checkpoints.sign(Checkpoint(ORIGIN, 2**63 - 1, bytes(32)), THEIRS)
+    room.convictions.hear("uzb", [room.other.note(9), largest], [])
+    room.logs.hear(room.member, largest, told_by="uzb")
+    await room.convictions.step()
+    (finding,) = room.findings()
+    with pytest.raises(Rejected, match="too_large"):
+        await room.convictions.decide(finding.index, "An old machine.", "os-user:aigerim")
+    assert room.logs.forked("tjk")
+    assert [each.state for each in room.findings()] == [FindingState.OPEN]
+
+
 async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> None:
     """The entry says which of both; nothing is written twice, and traffic with that log goes on meanwhile."""
     room.know(9)
