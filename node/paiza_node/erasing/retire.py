@@ -83,14 +83,19 @@ class Retire:
             )
             retired += committed.result
             await asyncio.sleep(PAUSE_SECONDS)
-        if retired:
+        if await asyncio.to_thread(self._anything):  # also where nothing went now: a round before may have broken off
             await asyncio.to_thread(context.store.purge)
+        if retired:
             log.info("retired", entries=retired, before=before.isoformat())
         return retired
 
     def _end(self, before: datetime) -> int:
         with self._context.store.reads() as reads:
             return index_at(reads, before, self._context.ledger.checkpoint.size) or 0
+
+    def _anything(self) -> bool:
+        with self._context.store.reads() as reads:
+            return reads.retired_end() > 0
 
     def _entries(self, first: int, end: int) -> list[StoredEntry]:
         with self._context.store.reads() as reads:

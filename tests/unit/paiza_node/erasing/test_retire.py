@@ -15,6 +15,7 @@ from paiza_node.model import DeliveryRow, ErasureRow, ErasureStep, MessageState,
 from paiza_node.recovery.regained import Lost, recovered
 from paiza_node.store.sql import SqlStore
 from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import leaf_hash, verify_inclusion
 from paiza_wire.receipts import VerifiedEntry
 from tests.unit.paiza_node.room import MEMBER, Room
@@ -166,3 +167,21 @@ async def test_many_messages_take_hardly_more_statements_than_one(room: Room) ->
     with room.store.reads() as reads:
         assert reads.retired_counts() == (21, 0)
     assert 0 < len(deletions) <= of_one
+
+
+async def test_a_round_that_broke_off_before_the_database_let_go_is_made_up_for(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was retired is gone from the tables then; the next round, which finds nothing, has the database let go."""
+    old_message(room)
+
+    def busy() -> None:
+        raise Unavailable("busy", "somebody reads")
+
+    monkeypatch.setattr(room.store, "purge", busy)
+    with pytest.raises(Unavailable):
+        await round_of(room)
+    purged: list[str] = []
+    monkeypatch.setattr(room.store, "purge", lambda: purged.append("now"))
+    assert await Retire(room.context, KEPT_FOR).once() == 0
+    assert purged == ["now"]
