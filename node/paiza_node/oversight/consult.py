@@ -18,7 +18,7 @@ from paiza_node.ledger import Pen
 from paiza_node.model import AuditGrant, Officer, Tally
 from paiza_node.oversight.looking import Found, look
 from paiza_node.oversight.sight import Sight, standing
-from paiza_node.workflows.precedence import Share
+from paiza_node.workflows.precedence import SHARE_SECONDS, Share
 from paiza_register.model import Member
 from paiza_wire import consultations
 from paiza_wire.errors import Rejected, Unavailable
@@ -27,6 +27,8 @@ from paiza_wire.identity import SpiffeId
 COUNTED: Final = (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED)
 """What a member must have been granted to be told the counts of messages with others."""
 MAX_CONSULTATIONS: Final = 1_200  # of one member in a minute: each makes an entry; reading page by page takes fewer
+MAX_LOOKED: Final = 2_000_000  # entries read for one member in a minute: some seconds of work, also where none is shown
+COUNTS_LOOKED: Final = 20_000  # entries that a question about counts is worth
 MAX_OVERDUE_SECONDS: Final = 366 * 24 * 3600
 
 log = structlog.get_logger("paiza.oversight")
@@ -41,6 +43,25 @@ class Asker:
     sight: Sight
 
 
+class Looked:
+    """How many entries were read for each member in the present minute. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._looked: dict[str, tuple[float, int]] = {}
+
+    def check(self, member: str, now: float) -> None:
+        """Refuse ("busy") a member for whom enough was read; ``now`` in seconds of a clock that is never set."""
+        begun, count = self._looked.get(member, (now, 0))
+        if now - begun < SHARE_SECONDS and count >= MAX_LOOKED:
+            raise Unavailable("busy", f"{MAX_LOOKED} entries in a minute are read for {member}", 10.0)
+
+    def add(self, member: str, count: int, now: float) -> None:
+        """Count entries that were read."""
+        begun, before = self._looked.get(member, (now, 0))
+        self._looked[member] = (begun, before + count) if now - begun < SHARE_SECONDS else (now, count)
+
+
 class Consult:
     """The verb of showing the log."""
 
@@ -48,6 +69,7 @@ class Consult:
         """Take what the verb needs."""
         self._context = context
         self._share = Share(MAX_CONSULTATIONS)
+        self._looked = Looked()
 
     async def entries(self, asker: Asker, data: bytes) -> oversight_pb2.EntriesPage:
         """Show entries.
@@ -63,6 +85,7 @@ class Consult:
             raise await self._denied(asker, f"entries about {query.counterpart}")
         # 3.
         found = await asyncio.to_thread(self._look, query, asker.sight)
+        self._looked.add(asker.member, found.looked, monotonic())
         page = oversight_pb2.EntriesPage(
             entries=[shown for _, shown in found.entries],
             next_index=found.next_index,
@@ -85,6 +108,7 @@ class Consult:
         """Tell counts: of what was exchanged with everybody where that may be seen, else with the asker alone."""
         query = consultations.parse_count_query(data)
         word = await asyncio.to_thread(self._count, query, asker.sight)
+        self._looked.add(asker.member, COUNTS_LOOKED, monotonic())
         page = oversight_pb2.CountsPage(member=self._context.member, word=word.SerializeToString(deterministic=True))
         digest = consultations.counts_digest(data, page.word)
         page.consulted.index, page.checkpoint, size = await self._log(asker, digest, "counts", page.consulted)
@@ -104,6 +128,7 @@ class Consult:
             raise Rejected("wrong_member", "the officer named is not one of the caller's member")
         if not self._share.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_CONSULTATIONS} questions of {member.id} in a minute are answered", 10.0)
+        self._looked.check(member.id, monotonic())
         grant = await asyncio.to_thread(self._grant, member.id)
         return Asker(officer_id, member.id, Sight(member.id, grant=grant))
 

@@ -23,12 +23,16 @@ _Standing = oversight_pb2.ContentStanding
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Entries that match, with what is shown beside each; every entry below ``next_index`` was looked at."""
+    """Entries that match, with what is shown beside each; every entry below ``next_index`` was looked at.
+
+    ``looked`` is how many entries were read for it.
+    """
 
     entries: list[tuple[StoredEntry, oversight_pb2.ShownEntry]]
     next_index: int
     complete: bool
     retired_end: int
+    looked: int
 
 
 def scan(reads: Reads, first: int, size: int) -> Iterator[StoredEntry]:
@@ -51,7 +55,9 @@ def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int)
     candidates, next_index, complete = _candidates(reads, query, size)
     page = _Page(reads, query, sight)
     mark = query.counterpart.encode()
+    looked = 0
     for stored in candidates:
+        looked += 1
         if mark and mark not in stored.entry:
             continue
         entry = parse(stored)
@@ -61,7 +67,7 @@ def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int)
             next_index, complete = stored.index, False
             break
         page.add(stored, entry)
-    return Found(page.close(), next_index, complete, reads.retired_end())
+    return Found(page.close(), next_index, complete, reads.retired_end(), looked)
 
 
 def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
