@@ -15,7 +15,7 @@ from tests.federation import Federation
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 from tests.system.campaign import Campaign
 
-ROUNDS: Final = int(os.environ.get("PAIZA_KILL_ROUNDS", "20"))
+ROUNDS: Final = int(os.environ.get("PAIZA_KILL_ROUNDS", "10"))
 SEED: Final = int(os.environ.get("PAIZA_KILL_SEED", str(random.randrange(10**6))))
 SECONDS_PER_ROUND: Final = 20  # a limit, not a measure: three to four is usual
 MEMBERS: Final = ("kaz", "tjk")
