@@ -18,7 +18,7 @@ from typing import Final, Literal
 from paiza.v1 import log_pb2
 from paiza_client.model import Proof
 from paiza_client.oversight_checks import Shown, ShownPage
-from paiza_wire import consultations
+from paiza_wire import consultations, receipts
 from paiza_wire.consultations import Exchanged
 
 Kind = Literal["lost", "late", "refused", "denied", "only-here"]
@@ -118,7 +118,7 @@ class View:
         return [
             shown
             for shown in self.by_digest.get(digest, ())
-            if shown.proof.event in wanted and (shown.proof.event in _SENT or shown.proof.part_number is None)
+            if shown.proof.event in wanted and _of_exchange(shown.proof)
         ]
 
 
@@ -270,9 +270,16 @@ def _entries(view: View, events: frozenset[str]) -> Mapping[bytes, Shown]:
     found: dict[bytes, Shown] = {}
     for _, shown in sorted(view.entries.items()):
         proof = shown.proof
-        if proof.event in events and proof.digest and (proof.event in _SENT or proof.part_number is None):
+        if proof.event in events and proof.digest and _of_exchange(proof):
             found.setdefault(proof.digest, shown)
     return found
+
+
+def _of_exchange(proof: Proof) -> bool:
+    """Say whether an entry tells of the exchange of a message: not of a part of it, nor of an erasure that was held."""
+    if (proof.event, proof.reason) == ("DENIED", receipts.LEGAL_HOLD):
+        return False
+    return proof.event in _SENT or proof.part_number is None
 
 
 def _answer(answers: Sequence[Shown], sent: Shown) -> Shown | None:

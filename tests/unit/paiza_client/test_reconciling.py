@@ -231,6 +231,14 @@ def test_what_was_given_up_is_late(both: Both) -> None:
     assert told(only(both.reconcile())) == ("late", "given_up", "")
 
 
+def test_an_erasure_under_legal_hold_is_no_exchange(both: Both) -> None:
+    """That a holder keeps a message it should erase, which its author logs too, says nothing of what was exchanged."""
+    digest = both.exchange("kaz", "tjk")
+    both.tjk.log("DENIED", "kaz", digest, reason="legal_hold")
+    both.kaz.log("DENIED", "tjk", digest, reason="legal_hold")
+    assert not both.reconcile().differences
+
+
 def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> None:
     """What was passed on and denied is named; that an author heard of a passing on is no message."""
     denied = both.release("tjk", "kaz", "FORWARDED")
