@@ -491,6 +491,7 @@ def main(evidence: str, root: str, *folder: str) -> int:
         return 1
     print("PROVEN", json.dumps(found | {"disclosed": [*found["disclosed"]]}, indent=1, ensure_ascii=False, default=str))
     for number, plaintext in found["disclosed"].items() if folder else ():
+        Path(folder[0]).mkdir(parents=True, exist_ok=True)
         (Path(folder[0]) / f"part-{number}.bin").write_bytes(plaintext)
     return 0
 

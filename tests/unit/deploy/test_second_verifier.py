@@ -103,6 +103,19 @@ def test_it_is_short_and_needs_nothing_else() -> None:
     assert "importlib" not in text
 
 
+def test_the_disclosed_parts_are_written_into_a_new_folder(
+    court: Court, second: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder need not exist; what is written is what was disclosed."""
+    data, _court = GOOD["disclosed"](court)
+    evidence, root, folder = tmp_path / "evidence", tmp_path / "root.json", tmp_path / "a" / "b"
+    evidence.write_bytes(data)
+    root.write_bytes(court.root)
+    assert second.main(str(evidence), str(root), str(folder)) == 0
+    assert capsys.readouterr().out.startswith("PROVEN {")
+    assert [(folder / f"part-{number}.bin").read_bytes() for number in (0, 1)] == [PLAINTEXT, ANNEX]
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_both_say_the_same_of_good_files(court: Court, second: ModuleType, name: str) -> None:
     """Every kind of evidence holds with both, and they prove the same claims with the same intervals."""
