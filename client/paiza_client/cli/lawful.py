@@ -116,8 +116,9 @@ def erasures(*, overdue: bool) -> None:
         _("Entry"),
         "",
     )
-    desk.table(columns, rows, empty=_("Nothing was to be erased."))
-    desk.note(_("What a holder says is proven to be in its log. That it did so is its statement, not a proof."))
+    desk.table(columns, rows, empty=_("Nothing is overdue.") if overdue else _("Nothing was to be erased."))
+    if rows:
+        desk.note(_("What a holder says is proven to be in its log. That it did so is its statement, not a proof."))
 
 
 @click.command(help=N_("Put a message under legal hold: nothing erases it at your node until that is lifted."))

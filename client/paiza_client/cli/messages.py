@@ -66,6 +66,21 @@ _EVENTS: Final = {
     "REVIEWED": N_("reviewed"),
     "CONSULTED": N_("looked into the log"),
     "RETIRED": N_("retention ended"),
+    "OFFICER_CERTIFIED": N_("officer certified"),
+    "OFFICER_CHANGED": N_("officer changed"),
+    "OFFICER_SUSPENDED": N_("officer suspended"),
+    "KEY_ADDED": N_("key added"),
+    "KEY_RETIRED": N_("key retired"),
+    "REGISTER_UPDATED": N_("register updated"),
+    "CONFIG_CHANGED": N_("configuration changed"),
+    "FORK_FOUND": N_("fork found"),
+    "DEFAULT_FOUND": N_("in default"),
+    "CONVICTION_DECIDED": N_("conviction decided"),
+    "RECONCILED": N_("period agreed"),
+    "AUDIT_GRANTED": N_("audit grant"),
+    "LOG_CONTINUED": N_("log continued"),
+    "RECOVERED": N_("recovered"),
+    "BACKED_UP": N_("backed up"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {

@@ -130,6 +130,8 @@ def thread(*, message: str, open_too: bool) -> None:
     else:
         messages.listing(desk, found)
         threads.tell(desk, standings, now)
+        if any(threads.in_workflow(each.header) for each in found):
+            desk.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
 
 
 @click.command(help=N_("List the members of the federation, by the verified register."))

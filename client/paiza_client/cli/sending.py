@@ -233,8 +233,9 @@ def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool)
         _("Your node delivers it now. See what became of it with: paiza thread {id}").format(
             id=sealed.id[: messages.SHORT_ID]
         )
-        + (" " + _("Call the recipient as well: it is urgent.") if urgent else "")
     )
+    if urgent:
+        desk.note(_("Call the recipient as well: it is urgent."))
 
 
 def _tell_waiting(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:

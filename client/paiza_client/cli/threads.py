@@ -103,10 +103,23 @@ def is_of_requests(header: message_pb2.Header) -> bool:
     return header.kind in answering or (kind is not None and bool(kind.answered_by))
 
 
+def in_workflow(header: message_pb2.Header) -> bool:
+    """Say whether a message is a step of a workflow."""
+    from paiza_domain import kinds  # noqa: PLC0415 - listing alone needs no kinds
+
+    kind = kinds.all_kinds().get(header.kind)
+    return kind is not None and bool(kind.workflow)
+
+
 async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list[RequestStanding]:
-    """Say how every request of a thread stands; of our own recalls, with every holder of what they take back."""
+    """Say how every request of a thread stands; of our own recalls, with every holder of what they take back.
+
+    Steps of a workflow are left out: who owes what there follows from the whole of it, not from the answer to one step.
+    """
     found: list[RequestStanding] = []
     for message in folded:
+        if in_workflow(message.header):
+            continue
         holders: list[str] = []
         if message.header.kind == thread.RECALL and message.author == session.profile.member:
             for digest in thread.concerned(message.header):

@@ -100,6 +100,9 @@ def test_two_officers_have_a_message_erased(paiza: Paiza, federation: Federation
     assert {holder: each["state"] for holder, each in found.items()} == {"kaz": "erased", "tjk": "erased"}
     assert found["tjk"]["answer"]["member"] == "tjk"
     assert paiza("kaz-liaison", "erasures", "--overdue", "--json").json == []
+    late = paiza("kaz-liaison", "erasures", "--overdue")
+    assert "Nothing is overdue." in late.out + late.err
+    assert "What a holder says" not in late.out + late.err
     assert "ERASED" in paiza("tjk-duty", "inbox").out
     refused = paiza("tjk-duty", "open", note)
     assert (refused.code, "erased" in refused.err) == (3, True)
