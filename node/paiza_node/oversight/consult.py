@@ -16,9 +16,10 @@ from paiza.v1 import log_pb2, oversight_pb2
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import AuditGrant, Officer, Tally
+from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.looking import Found, look
 from paiza_node.oversight.sight import Sight, standing
-from paiza_node.workflows.precedence import SHARE_SECONDS, Share
+from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
 from paiza_wire import consultations
 from paiza_wire.errors import Rejected, Unavailable
@@ -43,25 +44,6 @@ class Asker:
     sight: Sight
 
 
-class Looked:
-    """How many entries were read for each member in the present minute. Belongs to one event loop."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._looked: dict[str, tuple[float, int]] = {}
-
-    def check(self, member: str, now: float) -> None:
-        """Refuse ("busy") a member for whom enough was read; ``now`` in seconds of a clock that is never set."""
-        begun, count = self._looked.get(member, (now, 0))
-        if now - begun < SHARE_SECONDS and count >= MAX_LOOKED:
-            raise Unavailable("busy", f"{MAX_LOOKED} entries in a minute are read for {member}", 10.0)
-
-    def add(self, member: str, count: int, now: float) -> None:
-        """Count entries that were read."""
-        begun, before = self._looked.get(member, (now, 0))
-        self._looked[member] = (begun, before + count) if now - begun < SHARE_SECONDS else (now, count)
-
-
 class Consult:
     """The verb of showing the log."""
 
@@ -69,7 +51,7 @@ class Consult:
         """Take what the verb needs."""
         self._context = context
         self._share = Share(MAX_CONSULTATIONS)
-        self._looked = Looked()
+        self._looked = Budget()
 
     async def entries(self, asker: Asker, data: bytes) -> oversight_pb2.EntriesPage:
         """Show entries.
@@ -128,7 +110,7 @@ class Consult:
             raise Rejected("wrong_member", "the officer named is not one of the caller's member")
         if not self._share.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_CONSULTATIONS} questions of {member.id} in a minute are answered", 10.0)
-        self._looked.check(member.id, monotonic())
+        self._looked.check(member.id, MAX_LOOKED, monotonic())
         grant = await asyncio.to_thread(self._grant, member.id)
         return Asker(officer_id, member.id, Sight(member.id, grant=grant))
 

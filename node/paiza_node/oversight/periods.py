@@ -20,6 +20,7 @@ from paiza_node.context import Context
 from paiza_node.lawful.by_time import index_at
 from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, Officer, Passing, ProofKind, ReconciledPeriod
+from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.looking import parse, scan
 from paiza_node.oversight.relay import Channels
 from paiza_node.ports import Reads
@@ -33,6 +34,7 @@ from paiza_wire.merkle import leaf_hash
 from paiza_wire.message import DIGEST_SIZE
 
 MAX_PROPOSALS: Final = 60  # of one member in a minute: each may make an entry; a year by months, and told, is 24
+MAX_COMPUTED_SECONDS: Final = 20.0  # of a minute, for what one member proposes: the log is read through for each
 MAX_MESSAGES: Final = 200_000  # of one period, both ways: what is held in memory while it is computed
 BLOCK: Final = 500  # messages whose proofs are looked up at once
 
@@ -49,6 +51,7 @@ class Periods:
         self._context = context
         self._channels = channels
         self._share = Share(MAX_PROPOSALS)
+        self._computed = Budget()
         self._one_at_a_time = asyncio.Lock()
         self._asking: set[str] = set()  # members for whom a period is computed or waits to be
 
@@ -95,6 +98,7 @@ class Periods:
         since, until = self._whole(request.period)
         if len(request.period_digest) != DIGEST_SIZE:
             raise Rejected("malformed", "period_digest is not 32 bytes long")
+        self._computed.check(member.id, MAX_COMPUTED_SECONDS, monotonic())
         digest = await self._digest(member.id, since, until)
         if digest != request.period_digest:
             raise Rejected("period_differs", f"{self._context.member} knows something else of that period")
@@ -116,7 +120,11 @@ class Periods:
         self._asking.add(member)
         try:
             async with self._one_at_a_time:
-                return await asyncio.to_thread(self._compute, member, since, until)
+                began = monotonic()
+                try:
+                    return await asyncio.to_thread(self._compute, member, since, until)
+                finally:
+                    self._computed.add(member, monotonic() - began, monotonic())
         finally:
             self._asking.discard(member)
 

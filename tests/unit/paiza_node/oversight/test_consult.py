@@ -8,6 +8,7 @@ import pytest
 
 from paiza.v1 import oversight_pb2 as pb
 from paiza_node.oversight import consult
+from paiza_node.oversight.budget import Budget
 from paiza_wire.consultations import NONCE_SIZE
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_node.oversight.log_room import LogRoom, member_of, officer
@@ -51,10 +52,11 @@ async def test_questions_about_counts_are_worth_entries(room: LogRoom, monkeypat
 
 def test_a_minute_later_there_is_room_again() -> None:
     """What was read before counts no more."""
-    looked = consult.Looked()
-    looked.add("uzb", consult.MAX_LOOKED, 0.0)
+    budget = Budget()
+    budget.add("uzb", 5, 0.0)
     with pytest.raises(Unavailable, match="busy"):
-        looked.check("uzb", 59.0)
-    looked.check("uzb", 60.0)
-    looked.add("uzb", 1, 61.0)
-    looked.check("uzb", 62.0)
+        budget.check("uzb", 5, 59.0)
+    budget.check("uzb", 6, 59.0)
+    budget.check("uzb", 5, 60.0)
+    budget.add("uzb", 1, 61.0)
+    budget.check("uzb", 5, 62.0)

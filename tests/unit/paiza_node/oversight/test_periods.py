@@ -270,3 +270,16 @@ async def test_one_member_proposes_only_so_many_periods_in_a_minute(pair: Pair) 
             outcomes.append(error.reason)
     assert outcomes == ["busy"] * 3
     assert pair.theirs_size() - began == MAX_PROPOSALS
+
+
+async def test_computing_periods_takes_so_much_of_a_minute(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each proposal the log is read through: a long one soon takes all the time there is, agreed or not."""
+    monkeypatch.setattr(periods, "MAX_COMPUTED_SECONDS", 1e-9)
+    request = pb.AgreePeriodRequest(period_digest=bytes(32))
+    request.period.since_time.FromDatetime(BEGIN)
+    request.period.until_time.FromDatetime(BEGIN + HOUR)
+    for reason in ("period_differs", "busy"):
+        with pytest.raises(PaizaError, match=reason):
+            await pair.theirs.agree(member_of("kaz"), request)
+    with pytest.raises(PaizaError, match="period_differs"):
+        await pair.theirs.agree(member_of("uzb"), request)
