@@ -18,6 +18,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "auditor-lists": N_("Auditors see that messages were exchanged, never what they say."),
     "officer-sees-trail": N_("Officers see what became of messages, with the proofs."),
     "auditor-reads-log": N_("Coordinators and auditors read the log."),
+    "officer-holds": N_("Duty, authorising and coordinating officers put messages under legal hold."),
+    "officer-reviews": N_("Liaison, duty and authorising officers decide on messages whose review date came."),
     "coordinator-oversees": N_("Coordinators look at what other members granted."),
     "member-suspended": N_("With a suspended member nothing is exchanged."),
     "member-exchanges": N_("Active members exchange messages."),
