@@ -66,9 +66,8 @@ def need(holds: object, what: str) -> None:
 def unpacked(data: bytes) -> dict[str, bytes]:
     """Read the members; refuse any byte that is not in its place, and members the manifest does not name just so."""
     need(len(data) <= MAX_FILE, "the file is too large")
-    # No comment, no ZIP64, and a list of members under 4 MiB: in memory it is many times as large, as JSON is.
     ended = re.fullmatch(rb"(?s)PK\x05\x06.{10}[\0-\x3f]\0.{4}\0\0", data[-22:]) and data[-42:-38] != b"PK\6\7"
-    need(ended, "the ZIP file is not in its one form")
+    need(ended, "the ZIP file is not in its one form")  # no comment, no ZIP64, a list of members under 4 MiB
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         listed = archive.infolist()
         need(len(listed) <= MAX_MEMBERS and sum(each.file_size for each in listed) <= len(data), "too many members")
