@@ -2,9 +2,8 @@
 
     python3 verify_evidence.py EVIDENCE ROOT.json [DIR for the disclosed parts]
 
-ROOT.json is the federation's bootstrap root, which must have come another way. It prints what is proven, or the first
-thing that is not; exit code 0 or 1. README.md beside it lists what it checks, "Evidence" in proto/README.md describes
-the format. It shares no code with the rest of the project: an error there is not repeated here.
+ROOT.json is the federation's bootstrap root, which must have come another way. Exit code 0 or 1. README.md beside it
+lists what it checks, "Evidence" in proto/README.md the format. It shares no code with the rest of the project.
 """
 
 import io
