@@ -94,9 +94,11 @@ async def _opened(session: "Session", message: MessageSummary, reason: str) -> T
 
 
 def is_of_requests(header: message_pb2.Header) -> bool:
-    """Say whether a message asks or answers."""
+    """Say whether a message asks or answers, outside a workflow."""
     from paiza_domain import kinds  # noqa: PLC0415 - listing alone needs no kinds
 
+    if in_workflow(header):
+        return False
     known = kinds.all_kinds()
     answering = {name for kind in known.values() for name in kind.answered_by}
     kind = known.get(header.kind)
