@@ -96,6 +96,7 @@ def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
+        click.option("--short", is_flag=True, help=N_("With --template: the mandatory fields only.")),
         click.option("--second", default="", metavar="OFFICER", help=N_("The officer who signs as the second.")),
         click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
         click.option("--urgency", type=click.Choice(sending.URGENCIES), help=N_("How soon it must be acted on.")),
@@ -114,7 +115,7 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
     """Open the thread."""
     kind = kinds.all_kinds()[REQUEST]
     if template:
-        click.echo(kind.template(lang()), nl=False)
+        click.echo(kind.template(lang(), "short" if options["short"] else "long"), nl=False)
         return
     if draft is None:
         raise misused("paiza cd request", _("no draft: name a file, or use --template"))
@@ -173,7 +174,7 @@ def _take(
     """Make the step and send it; what the thread determines is filled in."""
     kind = kinds.all_kinds()[step.kind]
     if template:
-        click.echo(_template(step, kind), nl=False)
+        click.echo(_template(step, kind, short=options["short"]), nl=False)
         return
     desk, now = terminal(), drafting.now()
     fields = _given(given)
@@ -231,9 +232,9 @@ def _filled_in(step: Command, found: workflow_pb2.GetWorkflowResponse, own: str,
     return dict(zip(step.filling.fields, texts, strict=False))
 
 
-def _template(step: Command, kind: "Kind") -> str:
+def _template(step: Command, kind: "Kind", *, short: bool) -> str:
     """Give the draft without what is filled in."""
-    text, remark = kind.template(lang()), _("filled in")
+    text, remark = kind.template(lang(), "short" if short else "long"), _("filled in")
     for name in step.filling.fields if step.filling else ():
         text = re.sub(rf"(?m)^  {name}:$", f"  # {name}:  # {remark}", text)
     for name in ("to", "in_reply_to"):
