@@ -63,7 +63,10 @@ def log(
     )
     if len(acts) == limit:
         desk.warn(_("There may be more: raise --limit, or narrow the question."))
-    desk.note(_("Every entry stands in {log}, proven. Reading it was logged.").format(log=_logs(acts)))
+    if acts:
+        desk.note(_("Every entry stands in {log}, proven. Reading it was logged.").format(log=_logs(acts)))
+    else:
+        desk.note(_("Reading it was logged."))
 
 
 async def _read(question: "LogQuestion", message: str, limit: int) -> "list[LoggedAct]":
@@ -76,7 +79,7 @@ async def _read(question: "LogQuestion", message: str, limit: int) -> "list[Logg
 
 
 def _logs(acts: "Sequence[LoggedAct]") -> str:
-    return ", ".join(dict.fromkeys(act.proof.origin for act in acts)) or _("your log")
+    return ", ".join(dict.fromkeys(act.proof.origin for act in acts))
 
 
 def _row(act: "LoggedAct") -> tuple[str, ...]:
