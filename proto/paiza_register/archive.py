@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+VERSION_BYTES: Final = 32
+"""Length of a set's version: SHA-256."""
 _VERSION: Final = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP: Final = "metadata/timestamp.json"
 
@@ -33,6 +35,8 @@ class Archive:
 
     def files(self, version: bytes) -> Mapping[str, bytes] | None:
         """Give a set's files by their published paths; None if there is no such set, or a crash left it unfinished."""
+        if len(version) != VERSION_BYTES:
+            return None  # whoever asks may name anything; it is no name of a folder
         folder = self._sets / version.hex()
         if not (folder / _TIMESTAMP).is_file():  # written last
             return None

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from time import perf_counter
@@ -10,8 +11,9 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_reflection.v1alpha import reflection
 
 from paiza.v1 import (
@@ -42,6 +44,7 @@ from paiza_wire.errors import PaizaError, Rejected
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 MAX_CALLS: Final = 256  # under way at once, all callers together
+TIMES_DEPTH: Final = 2  # messages in one another in which a request's times are looked for: a question, its period
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
 AHEAD_BYTES: Final = 1024 * 1024  # of one call; 10 MB/s over a line of 100 ms; many callers share the memory
@@ -259,6 +262,36 @@ def _plain(
 
 def _parse(request_type: type[Message], data: bytes) -> Message:
     try:
-        return request_type.FromString(data)
+        request = request_type.FromString(data)
     except DecodeError as error:
         raise Rejected("malformed", f"the request is not a {request_type.DESCRIPTOR.full_name}") from error
+    for path in _times(request_type.DESCRIPTOR):
+        _check_time(request, path)
+    return request
+
+
+@cache
+def _times(kind: Descriptor, depth: int = TIMES_DEPTH) -> tuple[tuple[str, ...], ...]:
+    """Name the times of a request: its own, and those of what stands in it once."""
+    found: list[tuple[str, ...]] = []
+    for field in kind.fields:
+        if field.message_type is None or field.is_repeated:
+            continue
+        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+            found.append((field.name,))
+        elif depth > 1:
+            found.extend((field.name, *rest) for rest in _times(field.message_type, depth - 1))
+    return tuple(found)
+
+
+def _check_time(request: Message, path: Sequence[str]) -> None:
+    """Refuse a time that is none; what is not set is none to refuse."""
+    at: Any = request
+    for name in path:
+        if not at.HasField(name):
+            return
+        at = getattr(at, name)
+    try:
+        at.ToDatetime()
+    except (ValueError, OverflowError):
+        raise Rejected("malformed", f"{'.'.join(path)} is no time") from None

@@ -106,10 +106,15 @@ def _time(request: lawful_pb2.ReadLogRequest, name: str) -> datetime | None:
     return found
 
 
+def _name(event: int) -> str:
+    known = log_pb2.LogEvent.values()
+    return log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") if event in known else str(event)  # type: ignore[arg-type]  # a number from outside
+
+
 def _in_words(request: lawful_pb2.ReadLogRequest) -> str:
     """Say what was asked, as it stands beside the log."""
     said = (
-        ("events", ",".join(log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") for event in request.events)),
+        ("events", ",".join(map(_name, request.events))),
         ("actor", request.actor),
         ("counterpart", request.counterpart),
         ("since", request.since_time.ToJsonString() if request.HasField("since_time") else ""),
