@@ -27,18 +27,22 @@ class Cell:
 
 
 def cells(words: Sequence[Word]) -> list[Cell]:
-    """Put the words together: one cell for each sender and recipient of whom anything was told, in order of both."""
+    """Put the words together: one cell for each sender and recipient of whom anything was told, in order of both.
+
+    ``words``: the asking member's first. What a member did not name, of those whom it told of, is 0.
+    """
     told = {(word.member, each.counterpart): each for word in words for each in word.counts}
     whole = {word.member for word in words if not word.only_with_asker}
+    spoke = {word.member for word in words}
+    own = words[0].member if words else ""
+
+    def word_of(member: str, counterpart: str) -> Counts | None:
+        none_named = member in whole or (member in spoke and counterpart == own)
+        return told.get((member, counterpart)) or _nothing(none_named, counterpart)
+
     pairs = sorted({*told, *((other, member) for member, other in told)})
     made = [
-        _cell(
-            sender,
-            recipient,
-            told.get((sender, recipient)) or _nothing(sender in whole, recipient),
-            told.get((recipient, sender)) or _nothing(recipient in whole, sender),
-        )
-        for sender, recipient in pairs
+        _cell(sender, recipient, word_of(sender, recipient), word_of(recipient, sender)) for sender, recipient in pairs
     ]
     return [each for each in made if each.sent or each.received or each.disputed]
 
@@ -60,6 +64,6 @@ def _cell(sender: str, recipient: str, sent: Counts | None, received: Counts | N
     )
 
 
-def _nothing(told_all: bool, counterpart: str) -> Counts | None:  # noqa: FBT001 - whether silence is a word
-    """Give zeros for a member that told of everybody and did not name this one; None where it told nothing."""
-    return Counts(counterpart, 0, 0, 0, 0, 0, 0) if told_all else None
+def _nothing(none_named: bool, counterpart: str) -> Counts | None:  # noqa: FBT001 - whether silence is a word
+    """Give zeros where a member would have named this one; None where it told nothing."""
+    return Counts(counterpart, 0, 0, 0, 0, 0, 0) if none_named else None
