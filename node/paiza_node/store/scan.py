@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, func, literal_column, select, tuple_
+from sqlalchemy import Connection, Select, Table, exists, func, literal_column, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from paiza.v1 import officer_pb2
@@ -105,15 +105,20 @@ class Scan(SqlReads):
         )
 
     def recent(self, *, received: bool, member: str, limit: int) -> Rows:
-        """Give (entry of the member's log, our earliest time, our latest time) of what was exchanged with it last."""
+        """Give (entry of the member's log, our earliest time, our latest time) of what was exchanged with it last.
+
+        What was given back after a loss is left out: its times here are those at which it came back.
+        """
         m, d, p = s.message.c, s.delivery.c, s.proof.c
         if received:
             joined = s.message.join(s.proof, (p.digest == m.digest) & (p.member == m.author) & (p.kind == RELEASED))
             newest = select(p.entry, m.stored_time, m.stored_time).select_from(joined)
-            return self._all(newest.where(m.author == member).order_by(m.seq.desc()).limit(limit))
+            came_back = exists().where(s.recovered_entry.c.digest == m.digest)
+            return self._all(newest.where(m.author == member, ~came_back).order_by(m.seq.desc()).limit(limit))
         joined = s.delivery.join(s.proof, (p.digest == d.digest) & (p.member == d.recipient) & (p.kind == ANSWER))
         settled = select(p.entry, d.released_time, d.settled_time).select_from(joined)
-        chosen = settled.where(d.recipient == member, d.settled_time.is_not(None))
+        came_back = exists().where(s.recovered_entry.c.digest == d.digest)
+        chosen = settled.where(d.recipient == member, d.settled_time.is_not(None), ~came_back)
         return self._all(chosen.order_by(d.id.desc()).limit(limit))
 
     def _pages(self, statement: Select[Any], table: Table, block: int = BLOCK) -> Iterator[Rows]:
