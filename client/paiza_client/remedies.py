@@ -203,6 +203,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The message was put under legal hold."), N_("Nothing erases it until: paiza hold ID --lift")
         ),
         "hold_lifted": Remedy(N_("The legal hold of the message was lifted."), N_("Nothing is left to do.")),
+        "hold_restored": Remedy(
+            N_("Your node lost part of its log, and put the legal hold of the message back."),
+            N_("Find out why it was held; if it is not needed any more: paiza hold ID --lift"),
+        ),
         "review_kept": Remedy(
             N_("The message was reviewed and is kept."), N_("See when it is due again with: paiza reviews --days 400")
         ),

@@ -172,12 +172,14 @@ class Receive:
         answers: Sequence[Answer] = (),
         erasures: Sequence[Told] = (),
         ahead: bool = True,
+        before: Callable[[Pen], object] = lambda _pen: None,
     ) -> Committed[list[_Outcome]]:
         """Check and store messages that a member's node handed over, proven to a checkpoint that was accepted.
 
         ``first``: ahead of all other work. ``answers``: what its log says of attachments of ours, ``erasures``: of
         requests of ours to erase. ``ahead``: whether
-        what overtakes does so here; not where that member has used up its share.
+        what overtakes does so here; not where that member has used up its share. ``before``: what is written in the
+        same transaction before any of it.
         """
         checked = await self._lane.run(
             len(dispatches), lambda: self._admit(member, dispatches, checkpoint), first=first
@@ -187,6 +189,7 @@ class Receive:
 
         def work(pen: Pen) -> list[_Outcome]:
             pen.tx.put_known_log(known)
+            before(pen)
             told.update(record_answers(pen, answers, member.id, self._node_id, self._registers.version))
             told.update(record_erasures(pen, erasures, member.id, self._node_id, self._registers.version))
             return self._take_all(pen, member, _in_bounds(pen, member, checked))

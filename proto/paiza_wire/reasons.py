@@ -53,6 +53,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "growth_not_proven": "The caller did not prove that its log only grew; it must send a consistency proof from the size we know.",
     "hold_begun": "A message was put under legal hold; nothing erases it until the hold is lifted.",
     "hold_lifted": "The legal hold of a message was lifted; nothing is left to do.",
+    "hold_restored": "The node lost part of its log and put the legal hold back, as its own answer to a request to erase shows; lift it where it is not needed.",
     "holder_missing": "A recall, correction or request to erase goes to every member that holds the message; address it to those that are named too.",
     "internal_error": "The program met a defect of its own; report it with what was done before.",
     "interrupted": "The user interrupted the program; nothing that was accepted is lost.",

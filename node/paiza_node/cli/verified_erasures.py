@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from paiza.v1 import log_pb2, message_pb2
 from paiza_node.cli.findings import Part, Step
 from paiza_node.cli.verified_rows import Proofs
-from paiza_node.erasing.holds import BEGUN
+from paiza_node.erasing.holds import BEGUN, RESTORED
 from paiza_node.errors import N_
 from paiza_node.model import ErasureStep
 from paiza_node.store import schema as s
@@ -30,7 +30,7 @@ def verify_erasures(scan: Scan, proofs: Proofs, own: str, part: Part, step: Step
 
     1. What was erased left its header and signatures, and no ciphertext, wrap, file name or token; and somebody asked.
     2. Each answer that our log gave stands in it, about that message and that request, and says what the row says.
-    3. The log says of each hold who began it.
+    3. The log says of each hold who began it, or that it was put back.
     4. Each answer that a holder gave is proven to its log, and answers a request of ours.
     """
     erased = _erased(scan, part, step)
@@ -50,7 +50,8 @@ def verify_erasures(scan: Scan, proofs: Proofs, own: str, part: Part, step: Step
         for row in rows:
             found = scan.entries_at([row.log_index])
             entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
-            if (entry.event, entry.reason, entry.message_digest) != (log_pb2.LOG_EVENT_HELD, BEGUN, row.digest):
+            says = entry.event == log_pb2.LOG_EVENT_HELD and entry.reason in (BEGUN, RESTORED)
+            if not says or entry.message_digest != row.digest:
                 _find(part, N_("It is under hold, but the log does not say who put it there."), row.digest)
     answers = 0
     for rows in scan.rows(s.erasure_answer):

@@ -15,6 +15,7 @@ from paiza_wire.errors import Rejected
 MAX_LISTED: Final = 500  # holds, the newest
 BEGUN: Final = "hold_begun"
 LIFTED: Final = "hold_lifted"
+RESTORED: Final = "hold_restored"  # put back by the node after it lost part of its log
 
 
 class Holds:

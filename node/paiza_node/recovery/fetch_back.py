@@ -5,7 +5,8 @@ Of each other member, in this order, and each step again until it succeeds:
 1. It tells the largest checkpoints it holds of the third members' logs. One that is larger than what is known here may
    have been cosigned by this node before: until that log has proven that it leads there, it is not cosigned
    (`witness.cosigning`), so that no witness ever vouches for two histories.
-2. It gives back what it handed over and has our receipts of: taken as if it were delivered now, with the same checks.
+2. It gives back what it handed over and has our receipts of: taken as if it were delivered now, with the same checks;
+   but what we had answered a request to erase with DENIED is put under hold again first (`lost_entries`).
 3. It gives back what we had released to it and it answered (`give_back`, `regained`).
 4. It tells again what became of attachments of ours, and of our requests to erase.
 
@@ -28,17 +29,16 @@ from paiza_node.courier import Courier
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
-from paiza_node.model import RecoveredEntry
+from paiza_node.model import LOGGED_DIGITS
 from paiza_node.receive import MAX_DISPATCHES, Receive
+from paiza_node.recovery import lost_entries
 from paiza_node.recovery.give_back import MAX_CHECKPOINTS
 from paiza_node.recovery.progress import SETTING, SIDES, Place, Progress
 from paiza_node.recovery.regained import Lost, Regained, Regains, recovered
 from paiza_register import Member, Register
-from paiza_wire import checkpoint as checkpoints
-from paiza_wire import fork_proofs, receipts
+from paiza_wire import fork_proofs
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.notes import VerifierKey
 
 FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
 LONGEST_PAUSE_SECONDS: Final = 30.0  # a member that is back is asked within this time
@@ -188,12 +188,23 @@ class FetchBack:
         """Take messages that the peer handed over before: they are received anew, and their lost receipts kept."""
         member = self._context.registers.current.active_member(peer)
         dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
+        given = [(item, found) for item in items if (found := self._lost(member, place, item)) is not None]
+        own, logs = own_member(self._context), dict(self.progress.lost)
+        answers = await asyncio.to_thread(lost_entries.erasure_answers, own, logs, peer, given)
         if dispatches:
-            committed = await self._receive.take(member, dispatches, checkpoint)
+            restored: set[bytes] = set()
+
+            def before(pen: Pen) -> None:
+                restored.update(lost_entries.put_back(pen, answers, self._context.node_id))
+
+            committed = await self._receive.take(member, dispatches, checkpoint, before=before)
+            if restored:
+                self._context.news.publish(restored)
+                log.warning("holds_restored", peer=peer, messages=[each.hex()[:LOGGED_DIGITS] for each in restored])
             for outcome in committed.result:
                 if isinstance(outcome, Unavailable):
                     self._try_again(peer, place, outcome)
-        lost = [found for item in items if (found := self._lost(member, place, item)) is not None]
+        lost = [*(found for _, found in given), *answers]
         return await self._commit(lost, [], peer, checkpoint, next_index)
 
     async def _take_released(
@@ -236,24 +247,10 @@ class FetchBack:
         """Check that what is given back is an entry of our lost log about that member; None where it does not hold."""
         try:
             origin, own_size = self.progress.lost[place.log]
-            key = VerifierKey.from_vkey(own_member(self._context).log_key(origin).vkey)
-            proven_to = checkpoints.verify(item.lost.checkpoint, [key], origin)
-            entry = receipts.verify_entry(item.lost.proven, proven_to)
-            if entry.entry.counterpart != peer.id or not entry.entry.message_digest or entry.index < own_size:
-                raise Rejected("bad_proof", "the entry is of another member or of no message, or not lost")
+            return lost_entries.verified(own_member(self._context), origin, own_size, peer.id, item.lost)
         except PaizaError as error:
             log.warning("not_given_back", peer=peer.id, reason=error.reason, detail=error.detail)
             return None
-        row = RecoveredEntry(
-            origin=origin,
-            index=entry.index,
-            counterpart=peer.id,
-            digest=entry.entry.message_digest,
-            entry=entry.raw,
-            hashes=b"".join(item.lost.proven.inclusion_hashes),
-            checkpoint=item.lost.checkpoint,
-        )
-        return Lost(row, entry)
 
     async def _commit(
         self,

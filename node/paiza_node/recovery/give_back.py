@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import log_pb2, recovery_pb2
+from paiza_domain import thread
 from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.growth import claim
@@ -143,7 +144,7 @@ class GiveBack:
     def _received(
         self, reads: Reads, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
-        """Give what we handed over to the caller, as it is handed over now."""
+        """Give what we handed over to the caller, as it is handed over now; with a request to erase, its answers."""
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
             row, deliveries = reads.message(proof.digest), reads.deliveries_of(proof.digest)
@@ -151,6 +152,9 @@ class GiveBack:
             handed = [each for each in deliveries if each.recipient == caller and each.passing != Passing.NOTICE]
             if body is not None and handed and handed[0].released_index < checkpoint.size:
                 self._add_dispatch(item, handed[0], body, caller, reads, checkpoint)
+            if row is not None and row.kind == thread.ERASURE:
+                said = [each for each in reads.erasure_answers([row.digest]) if each.member == caller]
+                item.erasure_answers.extend(foreign_proof(each) for each in said[: wire.MAX_PARENTS])
             yield item
 
     def _add_dispatch(

@@ -109,7 +109,9 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_BACKED_UP: _LogEvent.ValueType  # 36
     """A copy of the database was made for safekeeping."""
     LOG_EVENT_HELD: _LogEvent.ValueType  # 37
-    """A message was put under legal hold, or is no longer under it; the reason says which."""
+    """A message was put under legal hold, or is no longer under it, or the node put a lost hold back; the reason says
+    which. Put back: evidence_sha256 is the digest of the lost answer that shows it, and of its checkpoint note.
+    """
     LOG_EVENT_REVIEWED: _LogEvent.ValueType  # 38
     """A message's review date passed and it was decided on; the reason says how."""
     LOG_EVENT_RETIRED: _LogEvent.ValueType  # 39
@@ -201,7 +203,9 @@ entry and of the checkpoint note of that log it is proven to.
 LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 36
 """A copy of the database was made for safekeeping."""
 LOG_EVENT_HELD: LogEvent.ValueType  # 37
-"""A message was put under legal hold, or is no longer under it; the reason says which."""
+"""A message was put under legal hold, or is no longer under it, or the node put a lost hold back; the reason says
+which. Put back: evidence_sha256 is the digest of the lost answer that shows it, and of its checkpoint note.
+"""
 LOG_EVENT_REVIEWED: LogEvent.ValueType  # 38
 """A message's review date passed and it was decided on; the reason says how."""
 LOG_EVENT_RETIRED: LogEvent.ValueType  # 39

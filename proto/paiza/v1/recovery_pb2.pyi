@@ -192,6 +192,7 @@ class GivenBack(_message.Message):
     DISPATCH_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    ERASURE_ANSWERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def dispatch(self) -> _exchange_pb2.Dispatch:
         """RECEIVED side: the message as it is handed over, with the proof of its release; its wraps are made for the caller's
@@ -207,16 +208,23 @@ class GivenBack(_message.Message):
     def answer(self) -> _log_pb2.ProvenEntry:
         """RELEASED side: the answer, proven to the checkpoint of the page."""
 
+    @_builtins.property
+    def erasure_answers(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """RECEIVED side, of a request to erase: what the caller's lost logs last said of each message it names (ERASED or
+        DENIED), as it was kept; at most as many as a message has parents.
+        """
+
     def __init__(
         self,
         *,
         dispatch: _exchange_pb2.Dispatch | None = ...,
         lost: _log_pb2.LogProof | None = ...,
         answer: _log_pb2.ProvenEntry | None = ...,
+        erasure_answers: _abc.Iterable[_log_pb2.LogProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "dispatch", b"dispatch", "lost", b"lost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "dispatch", b"dispatch", "lost", b"lost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "dispatch", b"dispatch", "erasure_answers", b"erasure_answers", "lost", b"lost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

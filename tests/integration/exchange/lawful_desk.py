@@ -26,6 +26,11 @@ class LawfulDesk:
             return _reason(error)
         return ""
 
+    async def holds(self) -> dict[bytes, tuple[str, str]]:
+        """Give (who put it there, why) of each message that is listed as under hold."""
+        answer = await self.stub.ListHolds(lawful_pb2.ListHoldsRequest(), timeout=SECONDS)
+        return {each.message_digest: (each.actor.rpartition("/")[2], each.reason_text) for each in answer.holds}
+
     async def decide(self, digest: bytes, *, keep_until: datetime | None = None, reason: str = "Exercise") -> str:
         """Decide on a message; gives the reason of a refusal."""
         request = lawful_pb2.DecideReviewRequest(message_digest=digest, reason_text=reason)

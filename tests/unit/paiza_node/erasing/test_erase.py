@@ -176,6 +176,17 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
     assert [(each.event, each.reason) for _, entries in bench.told for each in entries] == [ERASED[::2]]
 
 
+async def test_a_hold_waits_for_its_message(bench: Bench) -> None:
+    """Under a hold that was put back before the message came back, an earlier request does not erase it."""
+    note = bench.room.message("tjk", "free-message", NOTE)
+    bench.room.ledger.commit_now(lambda pen: pen.tx.put_hold(note.digest, 0))
+    request = bench.take(bench.request("tjk", note.digest))
+    assert bench.step(note.digest, request) is ErasureStep.NOT_HELD
+    digest = bench.take(note)
+    await bench.erase.catch_up()
+    assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
+
+
 async def test_a_hold_between_plan_and_deed_counts(bench: Bench) -> None:
     """A hold that is set after the request came, and before it was carried out, still keeps the message."""
     note = bench.room.message("tjk", "free-message", NOTE)
