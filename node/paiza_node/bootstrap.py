@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -267,7 +268,8 @@ async def _serve(
         context.news.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
-        config.admin_socket.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is away must not hide why the node stops
+            config.admin_socket.unlink(missing_ok=True)
         lanes.close()
 
 

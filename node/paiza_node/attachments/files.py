@@ -110,7 +110,7 @@ class AttachmentFiles:
         self._names_synced = True
         self._writers: dict[bytes, Writer] = {}
         _guarded(lambda: folder.mkdir(mode=0o700, exist_ok=True))
-        _sync_folder(folder.parent)
+        _guarded(_sync_folder, folder.parent)
 
     def brought_by(self, member: str) -> "AttachmentFiles":
         """Give the same folder for what a member hands over: its unfinished files are touched by nobody else."""
@@ -135,6 +135,8 @@ class AttachmentFiles:
             file = os.open(self._part(ciphertext), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise _refused(error) from error
         try:
             _guarded(os.fsync, file)
             return os.fstat(file).st_size
@@ -244,6 +246,10 @@ def _guarded(call: Callable[..., _T], *arguments: object) -> _T:
     try:
         return call(*arguments)
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        said = f"the disk refused an attachment: {error.strerror}"
-        raise Unavailable("disk_full" if full else "file_unwritable", said, 60.0) from error
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> Unavailable:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    said = f"the disk refused an attachment: {error.strerror}"
+    return Unavailable("disk_full" if full else "file_unwritable", said, 60.0)

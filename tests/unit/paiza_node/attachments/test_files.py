@@ -182,6 +182,23 @@ def test_a_file_is_not_whole_before_its_name_is_on_disk(
     assert files.holds(NAME, len(DATA))
 
 
+@pytest.mark.parametrize("call", ["fsync", "open"])
+def test_a_disk_that_is_away_is_no_defect(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Whoever begins to fetch while the disk is away is told to come again, whichever call fails first."""
+    write(files, DATA)
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, refuse)
+        with pytest.raises(Unavailable, match="file_unwritable"):
+            files.brought_by("kaz")
+        with pytest.raises(Unavailable, match="file_unwritable"):
+            files.offset(NAME)
+    assert files.brought_by("kaz").offset(NAME) == 0
+
+
 def test_a_nearly_full_disk_is_left_to_the_database(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is begun that would leave less than the reserve."""
     files.check_room(1)
