@@ -4,12 +4,13 @@ import asyncio
 import random
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import pytest
 
 from paiza.v1 import officer_pb2, officer_pb2_grpc
+from tests import attaching
 from tests.federation import Federation
 from tests.officer import Officer
 from tests.system.campaign import STOPS, Campaign
@@ -32,11 +33,16 @@ async def test_stop_ends_watching(tmp_path: Path) -> None:
     with Federation.create(tmp_path / "federation", ["kaz", "tjk"]) as federation:
         node = federation.node("kaz")
         federation.start("kaz")
-        async with Officer(federation.folder, "kaz-liaison").channel() as channel:
-            stub = officer_pb2_grpc.OfficerServiceStub(channel)
-            watches = [stub.Watch(officer_pb2.WatchRequest()) for _ in range(5)]
+        officer = Officer(federation.folder, "kaz-liaison")
+        async with officer.channel() as channel:
+            stub: Any = officer_pb2_grpc.OfficerServiceStub(channel)
+            assert (await attaching.submit(channel, officer.compose(["tjk"]))).HasField("released")
+            watches = [stub.Watch(officer_pb2.WatchRequest(after_sequence=0)) for _ in range(5)]
+            # Each has begun: a call that the server has not taken yet when it stops is only cancelled.
+            async with asyncio.timeout(60):
+                for watch in watches:
+                    assert (await watch.read()).HasField("message")
             readers = [asyncio.ensure_future(watch.read()) for watch in watches]
-            await stub.GetSession(officer_pb2.GetSessionRequest(), timeout=30)
             began = time.monotonic()
             assert await asyncio.to_thread(node.stop) == 0
             assert time.monotonic() - began < STOP_SECONDS
