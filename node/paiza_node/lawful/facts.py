@@ -8,17 +8,17 @@ duty officer who helps out at another desk had a reason, and the reason he state
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
-from paiza_node.model import LogFact, MessageState, Officer, StoredEntry
+from paiza_node.model import LOGGED_DIGITS, LogFact, MessageState, Officer, StoredEntry
 from paiza_node.ports import Reads
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -26,6 +26,7 @@ from paiza_wire.errors import Rejected, Unavailable
 BATCH: Final = 512  # entries, and as many messages, of one commit
 REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
 PAUSE_SECONDS: Final = 0.5  # between looks
+TOLD: Final = 8  # messages of a batch that are named where they cannot be read
 RETRY_SECONDS: Final = 1.0  # after the database failed
 CURSOR: Final = "log_facts"
 REVIEWS: Final = "reviews"
@@ -104,12 +105,23 @@ class Facts:
                 lambda pen, last=last, rows=rows: _plan(pen, rows, last)  # type: ignore[misc]
             )
 
-    def _unplanned(self) -> "tuple[int, list[tuple[int, bytes]]] | None":
+    def _unplanned(self) -> "tuple[int, list[tuple[int, datetime]]] | None":
         with self._context.store.reads() as reads:
             rows = reads.unindexed(reads.counter(REVIEWS), BATCH)
         if not rows:
             return None
-        return rows[-1].seq, [(row.seq, row.header) for row in rows if row.state is not MessageState.REFUSED]
+        dated: list[tuple[int, datetime]] = []
+        unreadable: list[str] = []
+        for row in rows:
+            if row.state is MessageState.REFUSED:
+                continue
+            try:
+                dated.append((row.seq, wire.parse_header(row.header).review_time.ToDatetime(tzinfo=UTC)))
+            except Rejected:  # damaged on our disk: `paiza-node verify` names it, and the others go on
+                unreadable.append(row.digest.hex()[:LOGGED_DIGITS])
+        if unreadable:
+            log.error("review_dates_unreadable", messages=unreadable[:TOLD], count=len(unreadable))
+        return rows[-1].seq, dated
 
 
 def _note(pen: Pen, facts: Sequence[LogFact], end: int) -> None:
@@ -117,8 +129,7 @@ def _note(pen: Pen, facts: Sequence[LogFact], end: int) -> None:
     pen.tx.put_counter(CURSOR, end)
 
 
-def _plan(pen: Pen, rows: Sequence[tuple[int, bytes]], last: int) -> None:
-    erased = pen.tx.erased_seqs([seq for seq, _header in rows])  # since they were read
-    dated = [(seq, message_pb2.Header.FromString(header)) for seq, header in rows if seq not in erased]
-    pen.tx.put_reviews([(seq, header.review_time.ToDatetime(tzinfo=UTC)) for seq, header in dated])
+def _plan(pen: Pen, rows: Sequence[tuple[int, datetime]], last: int) -> None:
+    erased = pen.tx.erased_seqs([seq for seq, _time in rows])  # since they were read
+    pen.tx.put_reviews([(seq, time) for seq, time in rows if seq not in erased])
     pen.tx.put_counter(REVIEWS, last)

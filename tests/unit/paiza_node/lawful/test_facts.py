@@ -1,10 +1,13 @@
 """What the log says, found by what it says: against a plain reading of all entries, on both databases."""
 
+import asyncio
 import random
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import update
 
 from paiza.v1 import log_pb2
 from paiza_node.desks.need_to_know import Desks
@@ -12,6 +15,7 @@ from paiza_node.lawful.by_time import index_at
 from paiza_node.lawful.facts import Facts
 from paiza_node.ledger import Pen
 from paiza_node.model import LogQuery, Officer, StoredEntry
+from paiza_node.store import schema
 from tests.unit.paiza_node.room import BEGIN, Room
 
 EVENTS = (log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_RECEIVED)
@@ -138,3 +142,30 @@ async def test_need_is_by_unit_desk_or_task(room: Room, who: str, unit: str, *, 
     with room.store.reads() as reads:
         found = reads.find_entries(LogQuery(first=0, end=1, limit=10, needless=True))
     assert found == ([0] if needless else [])
+
+
+async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
+    """A header that cannot be read has no review date; those stored after it have theirs."""
+    room.begin("tjk")
+    room.begin("uzb")
+
+    def damage(pen: Pen) -> None:
+        connection = cast("Any", pen.tx)._connection
+        connection.execute(update(schema.message).where(schema.message.c.seq == 1).values(header=b"\xff"))
+
+    room.ledger.commit_now(damage)
+    duty = asyncio.ensure_future(facts(room).run())
+    try:
+        async with asyncio.timeout(30):
+            while not duty.done() and review(room, 2) is None:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.05)
+        assert not duty.done()
+        assert review(room, 1) is None
+    finally:
+        duty.cancel()
+
+
+def review(room: Room, seq: int) -> datetime | None:
+    """Give the review date that is noted of a message."""
+    with room.store.reads() as reads:
+        return reads.review(seq)
