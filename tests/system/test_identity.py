@@ -85,7 +85,8 @@ TABLE: Final = """
 /paiza.v1.LawfulService/ChangeHold            .     denied   in    in          in           denied
 /paiza.v1.LawfulService/ListHolds             .     in       in    in          in           in
 /paiza.v1.LawfulService/ListReviews           .     in       in    in          in           in
-/paiza.v1.LawfulService/DecideReview          .     in       in    in          denied       denied
+/paiza.v1.LawfulService/KeepMessage           .     in       in    in          denied       denied
+/paiza.v1.LawfulService/EraseOwnCopy          .     in       in    in          denied       denied
 /paiza.v1.PassingService/Forward              .     in       in    in          in           in
 /paiza.v1.PassingService/NoteExport           .     in       in    in          in           in
 /paiza.v1.PassingService/ListHolders          .     in       in    in          in           in

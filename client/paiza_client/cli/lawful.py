@@ -240,7 +240,9 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
     async def work() -> tuple[MessageSummary, Proof]:
         async with desk.session() as session:
             found = await messages.one(session, message)
-            return found, await session.lawful.review(found.digest, reason, until)
+            if until is None:
+                return found, await session.lawful.erase_own_copy(found.digest, reason)
+            return found, await session.lawful.keep(found.digest, reason, until)
 
     found, proof = run(work())
     if desk.wants_json:

@@ -217,13 +217,20 @@ class Lawful:
         _bound(len(answer.reviews))
         return [_review(each) for each in answer.reviews]
 
-    async def review(self, digest: bytes, reason: str, keep_until: datetime | None) -> Proof:
-        """Decide on a message: keep it until a date, or (None) have the own copy erased; proves that it was logged."""
-        request = lawful_pb2.DecideReviewRequest(message_digest=digest, reason_text=reason)
-        if keep_until is not None:
-            request.keep_until_time.FromDatetime(keep_until)
-        answer: lawful_pb2.DecideReviewResponse = await self._call(
-            lambda: self._stub.DecideReview(request, timeout=channel.CALL_SECONDS)
+    async def keep(self, digest: bytes, reason: str, until: datetime) -> Proof:
+        """Keep a message until a date; return the proof that it was logged."""
+        request = lawful_pb2.KeepMessageRequest(message_digest=digest, reason_text=reason)
+        request.keep_until_time.FromDatetime(until)
+        answer: lawful_pb2.KeepMessageResponse = await self._call(
+            lambda: self._stub.KeepMessage(request, timeout=channel.CALL_SECONDS)
+        )
+        return self._done(answer.reviewed, "REVIEWED", digest)
+
+    async def erase_own_copy(self, digest: bytes, reason: str) -> Proof:
+        """Erase the own member's copy of a message; return the proof that it was logged."""
+        request = lawful_pb2.EraseOwnCopyRequest(message_digest=digest, reason_text=reason)
+        answer: lawful_pb2.EraseOwnCopyResponse = await self._call(
+            lambda: self._stub.EraseOwnCopy(request, timeout=channel.CALL_SECONDS)
         )
         return self._done(answer.reviewed, "REVIEWED", digest)
 

@@ -33,8 +33,11 @@ def lawful_behaviours(read_log: ReadLog, erasures: Erasures, holds: Holds, revie
     async def list_reviews(caller: Caller, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
         return await reviews.listed(officer_of(caller), request)
 
-    async def decide(caller: Caller, request: lawful_pb2.DecideReviewRequest) -> lawful_pb2.DecideReviewResponse:
-        return await reviews.decide(officer_of(caller), request)
+    async def keep(caller: Caller, request: lawful_pb2.KeepMessageRequest) -> lawful_pb2.KeepMessageResponse:
+        return await reviews.keep(officer_of(caller), request)
+
+    async def erase(caller: Caller, request: lawful_pb2.EraseOwnCopyRequest) -> lawful_pb2.EraseOwnCopyResponse:
+        return await reviews.erase(officer_of(caller), request)
 
     return {
         PREFIX + "ReadLog": read,
@@ -42,5 +45,6 @@ def lawful_behaviours(read_log: ReadLog, erasures: Erasures, holds: Holds, revie
         PREFIX + "ChangeHold": change_hold,
         PREFIX + "ListHolds": list_holds,
         PREFIX + "ListReviews": list_reviews,
-        PREFIX + "DecideReview": decide,
+        PREFIX + "KeepMessage": keep,
+        PREFIX + "EraseOwnCopy": erase,
     }

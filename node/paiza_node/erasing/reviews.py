@@ -66,28 +66,37 @@ class Reviews:
             shown.review_time.FromDatetime(each.review_time)
         return answer
 
-    async def decide(
-        self, officer: Officer, request: lawful_pb2.DecideReviewRequest
-    ) -> lawful_pb2.DecideReviewResponse:
-        """Keep a message until another date, or have the own copy erased.
+    async def keep(self, officer: Officer, request: lawful_pb2.KeepMessageRequest) -> lawful_pb2.KeepMessageResponse:
+        """Keep a message until another date.
 
-        Rejected: unknown_id, erased, legal_hold, malformed, reason_missing, too_large, workflow_breach (a step of a
-        workflow before its date), policy_denied (logged).
+        Rejected: unknown_id, erased, malformed (no date, or not one within ten years), reason_missing, too_large,
+        policy_denied (logged).
         """
-        context = self._context
-        check_words(request.reason_text)
-        keep = request.keep_until_time.ToDatetime(tzinfo=UTC) if request.HasField("keep_until_time") else None
-        now = context.clock()
-        if keep is not None and not now < keep <= now + LONGEST_KEPT:
+        now = self._context.clock()
+        until = request.keep_until_time.ToDatetime(tzinfo=UTC) if request.HasField("keep_until_time") else None
+        if until is None or not now < until <= now + LONGEST_KEPT:
             raise Rejected("malformed", f"it is kept until a date within {LONGEST_KEPT.days} days from now")
-        committed = await context.ledger.commit(
-            lambda pen: self._decide(pen, officer, request.message_digest, request.reason_text, keep)
-        )
+        reviewed = await self._commit(officer, request.message_digest, request.reason_text, until)
+        return lawful_pb2.KeepMessageResponse(reviewed=reviewed)
+
+    async def erase(self, officer: Officer, request: lawful_pb2.EraseOwnCopyRequest) -> lawful_pb2.EraseOwnCopyResponse:
+        """Erase the own copy of a message.
+
+        Rejected: unknown_id, erased, legal_hold, reason_missing, too_large, workflow_breach (a step of a workflow
+        before its date), policy_denied (logged).
+        """
+        reviewed = await self._commit(officer, request.message_digest, request.reason_text, None)
+        return lawful_pb2.EraseOwnCopyResponse(reviewed=reviewed)
+
+    async def _commit(self, officer: Officer, digest: bytes, reason: str, keep: datetime | None) -> log_pb2.LogProof:
+        """Commit one decision and return the proof of its entry; without a date the own copy is erased."""
+        context = self._context
+        check_words(reason)
+        committed = await context.ledger.commit(lambda pen: self._decide(pen, officer, digest, reason, keep))
         if isinstance(committed.result, Rejected):
             raise committed.result
-        context.news.publish([request.message_digest])
-        size, note = committed.checkpoint.size, committed.checkpoint.note
-        return lawful_pb2.DecideReviewResponse(reviewed=own_proof(context.ledger, committed.result, size, note))
+        context.news.publish([digest])
+        return own_proof(context.ledger, committed.result, committed.checkpoint.size, committed.checkpoint.note)
 
     def _decide(
         self, pen: Pen, officer: Officer, digest: bytes, reason: str, keep: datetime | None

@@ -527,8 +527,8 @@ class Review(_message.Message):
 Global___Review: _TypeAlias = Review  # noqa: Y015
 
 @_typing.final
-class DecideReviewRequest(_message.Message):
-    """Decides on a message."""
+class KeepMessageRequest(_message.Message):
+    """Keeps a message until another date."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -538,10 +538,10 @@ class DecideReviewRequest(_message.Message):
     message_digest: _builtins.bytes
     """SHA-256 of the message's header."""
     reason_text: _builtins.str
-    """Why; stands beside the log."""
+    """Why; stored beside the log."""
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
-        """Keep it until this date, to be reviewed again; unset to erase this member's copy."""
+        """The date of the next review; required, within ten years."""
 
     def __init__(
         self,
@@ -556,11 +556,11 @@ class DecideReviewRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DecideReviewRequest: _TypeAlias = DecideReviewRequest  # noqa: Y015
+Global___KeepMessageRequest: _TypeAlias = KeepMessageRequest  # noqa: Y015
 
 @_typing.final
-class DecideReviewResponse(_message.Message):
-    """It was decided."""
+class KeepMessageResponse(_message.Message):
+    """The message is kept."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -580,4 +580,54 @@ class DecideReviewResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DecideReviewResponse: _TypeAlias = DecideReviewResponse  # noqa: Y015
+Global___KeepMessageResponse: _TypeAlias = KeepMessageResponse  # noqa: Y015
+
+@_typing.final
+class EraseOwnCopyRequest(_message.Message):
+    """Erases this member's copy of a message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the message's header."""
+    reason_text: _builtins.str
+    """Why; stored beside the log."""
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseOwnCopyRequest: _TypeAlias = EraseOwnCopyRequest  # noqa: Y015
+
+@_typing.final
+class EraseOwnCopyResponse(_message.Message):
+    """The copy is being erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reviewed(self) -> _log_pb2.LogProof:
+        """The REVIEWED entry of this node's log."""
+
+    def __init__(
+        self,
+        *,
+        reviewed: _log_pb2.LogProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reviewed", b"reviewed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reviewed", b"reviewed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseOwnCopyResponse: _TypeAlias = EraseOwnCopyResponse  # noqa: Y015

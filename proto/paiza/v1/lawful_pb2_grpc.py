@@ -61,10 +61,15 @@ class LawfulServiceStub:
                 request_serializer=paiza_dot_v1_dot_lawful__pb2.ListReviewsRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_lawful__pb2.ListReviewsResponse.FromString,
                 _registered_method=True)
-        self.DecideReview = channel.unary_unary(
-                '/paiza.v1.LawfulService/DecideReview',
-                request_serializer=paiza_dot_v1_dot_lawful__pb2.DecideReviewRequest.SerializeToString,
-                response_deserializer=paiza_dot_v1_dot_lawful__pb2.DecideReviewResponse.FromString,
+        self.KeepMessage = channel.unary_unary(
+                '/paiza.v1.LawfulService/KeepMessage',
+                request_serializer=paiza_dot_v1_dot_lawful__pb2.KeepMessageRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_lawful__pb2.KeepMessageResponse.FromString,
+                _registered_method=True)
+        self.EraseOwnCopy = channel.unary_unary(
+                '/paiza.v1.LawfulService/EraseOwnCopy',
+                request_serializer=paiza_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.FromString,
                 _registered_method=True)
 
 
@@ -108,8 +113,15 @@ class LawfulServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DecideReview(self, request, context):
-        """Decides on a message: keep it until another date, or erase this member's own copy.
+    def KeepMessage(self, request, context):
+        """Keeps a message until another date, on which it is reviewed again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseOwnCopy(self, request, context):
+        """Erases this member's own copy of a message; other members keep theirs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,10 +155,15 @@ def add_LawfulServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_v1_dot_lawful__pb2.ListReviewsRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_lawful__pb2.ListReviewsResponse.SerializeToString,
             ),
-            'DecideReview': grpc.unary_unary_rpc_method_handler(
-                    servicer.DecideReview,
-                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.DecideReviewRequest.FromString,
-                    response_serializer=paiza_dot_v1_dot_lawful__pb2.DecideReviewResponse.SerializeToString,
+            'KeepMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepMessage,
+                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.KeepMessageRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_lawful__pb2.KeepMessageResponse.SerializeToString,
+            ),
+            'EraseOwnCopy': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseOwnCopy,
+                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -297,7 +314,7 @@ class LawfulService:
             _registered_method=True)
 
     @staticmethod
-    def DecideReview(request,
+    def KeepMessage(request,
             target,
             options=(),
             channel_credentials=None,
@@ -310,9 +327,36 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.v1.LawfulService/DecideReview',
-            paiza_dot_v1_dot_lawful__pb2.DecideReviewRequest.SerializeToString,
-            paiza_dot_v1_dot_lawful__pb2.DecideReviewResponse.FromString,
+            '/paiza.v1.LawfulService/KeepMessage',
+            paiza_dot_v1_dot_lawful__pb2.KeepMessageRequest.SerializeToString,
+            paiza_dot_v1_dot_lawful__pb2.KeepMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseOwnCopy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.LawfulService/EraseOwnCopy',
+            paiza_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.SerializeToString,
+            paiza_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,8 +45,10 @@ class LawfulServiceStub:
     """Messages under legal hold."""
     ListReviews: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListReviewsRequest, _lawful_pb2.ListReviewsResponse]
     """Messages whose review date is near or past, the most overdue first."""
-    DecideReview: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.DecideReviewRequest, _lawful_pb2.DecideReviewResponse]
-    """Decides on a message: keep it until another date, or erase this member's own copy."""
+    KeepMessage: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.KeepMessageRequest, _lawful_pb2.KeepMessageResponse]
+    """Keeps a message until another date, on which it is reviewed again."""
+    EraseOwnCopy: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.EraseOwnCopyRequest, _lawful_pb2.EraseOwnCopyResponse]
+    """Erases this member's own copy of a message; other members keep theirs."""
 
 @_typing.type_check_only
 class LawfulServiceAsyncStub(LawfulServiceStub):
@@ -65,8 +67,10 @@ class LawfulServiceAsyncStub(LawfulServiceStub):
     """Messages under legal hold."""
     ListReviews: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListReviewsRequest, _lawful_pb2.ListReviewsResponse]  # type: ignore[assignment]
     """Messages whose review date is near or past, the most overdue first."""
-    DecideReview: _aio.UnaryUnaryMultiCallable[_lawful_pb2.DecideReviewRequest, _lawful_pb2.DecideReviewResponse]  # type: ignore[assignment]
-    """Decides on a message: keep it until another date, or erase this member's own copy."""
+    KeepMessage: _aio.UnaryUnaryMultiCallable[_lawful_pb2.KeepMessageRequest, _lawful_pb2.KeepMessageResponse]  # type: ignore[assignment]
+    """Keeps a message until another date, on which it is reviewed again."""
+    EraseOwnCopy: _aio.UnaryUnaryMultiCallable[_lawful_pb2.EraseOwnCopyRequest, _lawful_pb2.EraseOwnCopyResponse]  # type: ignore[assignment]
+    """Erases this member's own copy of a message; other members keep theirs."""
 
 class LawfulServiceServicer(metaclass=_abc_1.ABCMeta):
     """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
@@ -114,11 +118,19 @@ class LawfulServiceServicer(metaclass=_abc_1.ABCMeta):
         """Messages whose review date is near or past, the most overdue first."""
 
     @_abc_1.abstractmethod
-    def DecideReview(
+    def KeepMessage(
         self,
-        request: _lawful_pb2.DecideReviewRequest,
+        request: _lawful_pb2.KeepMessageRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.DecideReviewResponse, _abc.Awaitable[_lawful_pb2.DecideReviewResponse]]:
-        """Decides on a message: keep it until another date, or erase this member's own copy."""
+    ) -> _typing.Union[_lawful_pb2.KeepMessageResponse, _abc.Awaitable[_lawful_pb2.KeepMessageResponse]]:
+        """Keeps a message until another date, on which it is reviewed again."""
+
+    @_abc_1.abstractmethod
+    def EraseOwnCopy(
+        self,
+        request: _lawful_pb2.EraseOwnCopyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lawful_pb2.EraseOwnCopyResponse, _abc.Awaitable[_lawful_pb2.EraseOwnCopyResponse]]:
+        """Erases this member's own copy of a message; other members keep theirs."""
 
 def add_LawfulServiceServicer_to_server(servicer: LawfulServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

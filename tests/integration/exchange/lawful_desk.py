@@ -31,13 +31,22 @@ class LawfulDesk:
         answer = await self.stub.ListHolds(lawful_pb2.ListHoldsRequest(), timeout=SECONDS)
         return {each.message_digest: (each.actor.rpartition("/")[2], each.reason_text) for each in answer.holds}
 
-    async def decide(self, digest: bytes, *, keep_until: datetime | None = None, reason: str = "Exercise") -> str:
-        """Decide on a message; gives the reason of a refusal."""
-        request = lawful_pb2.DecideReviewRequest(message_digest=digest, reason_text=reason)
-        if keep_until is not None:
-            request.keep_until_time.FromDatetime(keep_until)
+    async def keep(self, digest: bytes, until: datetime | None) -> str:
+        """Keep a message until a date; return the reason of a refusal."""
+        request = lawful_pb2.KeepMessageRequest(message_digest=digest, reason_text="Exercise")
+        if until is not None:
+            request.keep_until_time.FromDatetime(until)
         try:
-            await self.stub.DecideReview(request, timeout=SECONDS)
+            await self.stub.KeepMessage(request, timeout=SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return _reason(error)
+        return ""
+
+    async def erase_own_copy(self, digest: bytes) -> str:
+        """Erase the own copy of a message; return the reason of a refusal."""
+        request = lawful_pb2.EraseOwnCopyRequest(message_digest=digest, reason_text="Exercise")
+        try:
+            await self.stub.EraseOwnCopy(request, timeout=SECONDS)
         except grpc.aio.AioRpcError as error:
             return _reason(error)
         return ""

@@ -166,7 +166,7 @@ async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk:
         assert lying_about(federation, "tjk", signed), "what is under hold stays"
         federation.node("uzb").start()
         await until_logged(uzb, digest, "ERASED")
-        assert await at_tjk.decide(digest) == "legal_hold"
+        assert await at_tjk.erase_own_copy(digest) == "legal_hold"
         assert await at_tjk.hold(digest, "case closed", lift=True) == ""
         await until_logged(tjk, digest, "DENIED", "ERASED")
         await until_logged(kaz, digest, "ERASED", "ERASED", "ERASED", "DENIED")
@@ -234,16 +234,18 @@ async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: D
     signed, digest = await sent(kaz, [tjk])
     async with lawful(federation, "tjk-liaison") as at_tjk:
         later = datetime.now(UTC) + timedelta(days=100)
-        assert await at_tjk.decide(digest, keep_until=datetime.now(UTC) - timedelta(days=1)) == "malformed"
-        assert await at_tjk.decide(digest, keep_until=later) == ""
+        assert await at_tjk.keep(digest, datetime.now(UTC) - timedelta(days=1)) == "malformed"
+        assert await at_tjk.keep(digest, None) == "malformed", "without a date nothing is decided, and nothing erased"
+        assert await tjk.open(digest) == ""
+        assert await at_tjk.keep(digest, later) == ""
         request = lawful_pb2.ListReviewsRequest(days_ahead=101)
         listed = await at_tjk.stub.ListReviews(request, timeout=20)
         assert [
             each.review_time.ToDatetime(tzinfo=UTC) for each in listed.reviews if each.message_digest == digest
         ] == [later]
-        assert await at_tjk.decide(digest) == ""
+        assert await at_tjk.erase_own_copy(digest) == ""
         await until_logged(tjk, digest, "REVIEWED", "REVIEWED", "ERASED")
-        assert await at_tjk.decide(digest) == "erased"
+        assert await at_tjk.erase_own_copy(digest) == "erased"
     assert lying_about(federation, "tjk", signed) == []
     assert await kaz.open(digest) == ""
     assert set(verified(federation, "tjk").values()) == {True}
