@@ -63,12 +63,13 @@ def to_be_erased(header: Header) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(header.parent_digests)) if header.kind == ERASURE else ()
 
 
-def erases(header: Header, author: str, kind: str) -> bool:
-    """Say whether an erasure request takes effect on a message of that author and kind.
+def erases(requester: str, author: str, kind: str) -> bool:
+    """Return whether a member's erasure request takes effect on a message of that author and kind.
 
-    Only the author has its own erased; a request is itself not erased, or nobody could say why something is gone.
+    Only the author has its own erased. A request is itself not erased, or nobody could say why something is gone; nor
+    is a step of a workflow, for others rest on it: each holder erases its copy when the review date has come.
     """
-    return header.kind == ERASURE and header.author == author and kind != ERASURE
+    return requester == author and kind != ERASURE and not is_step(kind)
 
 
 def takes_effect(header: Header, author: str, kind: str) -> bool:

@@ -36,10 +36,10 @@ def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Cal
     # 1.
     digests = thread.to_be_erased(header)
     targets = [taking_back.own_message(reads, digest, member) for digest in digests]
-    if any(not thread.erases(header, target.author, target.kind) for target in targets):
-        raise Rejected("invalid_header", "parent_digests: a request to erase is itself not erased")
     if any(thread.is_step(target.kind) for target in targets):
         raise Rejected("workflow_breach", "a step of a workflow is erased when it is reviewed, by each who holds it")
+    if any(not thread.erases(header.author, target.author, target.kind) for target in targets):
+        raise Rejected("invalid_header", "parent_digests: a request to erase is itself not erased")
     # 2.
     if any(target.thread_id != header.thread_id for target in targets):
         raise Rejected("invalid_header", "thread_id: it stands in the thread of what it names")
@@ -66,12 +66,12 @@ def note_received(pen: Pen, member: str, node_id: str, rows: Sequence[MessageRow
             header = message_pb2.Header.FromString(row.header)
             for digest in thread.to_be_erased(header):
                 target = pen.tx.message(digest)
-                if target is None or thread.erases(header, target.author, target.kind):
+                if target is None or thread.erases(row.author, target.author, target.kind):
                     _plan(pen, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, pen.now))
     earlier = pen.tx.erasures_of([row.digest for row in taken])
     for row in taken:
         for erasure in earlier.get(row.digest, ()):
-            if erasure.step is ErasureStep.NOT_HELD and erasure.requester == row.author and row.kind != thread.ERASURE:
+            if erasure.step is ErasureStep.NOT_HELD and thread.erases(erasure.requester, row.author, row.kind):
                 _plan(pen, member, node_id, erasure)
 
 

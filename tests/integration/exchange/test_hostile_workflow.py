@@ -12,12 +12,13 @@ from google.protobuf.message import Message
 
 from paiza.v1 import controlled_delivery_pb2 as cd
 from paiza.v1 import exchange_pb2, exchange_pb2_grpc, message_pb2, workflow_pb2, workflow_pb2_grpc
+from paiza.v1.erasure_pb2 import ErasureRequest
 from paiza_register import Register
 from paiza_wire import message
 from paiza_wire.message import MAX_PARENTS
 from tests import delivery
 from tests.federation import Federation
-from tests.integration.exchange.desk import digest_of
+from tests.integration.exchange.desk import Desk, digest_of
 from tests.integration.exchange.hostile import HostilePeer
 from tests.officer import Officer
 
@@ -147,6 +148,29 @@ async def test_a_stranger_to_a_delivery_changes_nothing(room: Room) -> None:
     question = exchange_pb2.FetchMessagesRequest(message_digests=[digest_of(request), *map(digest_of, steps)])
     told = await exchange_pb2_grpc.ExchangeServiceStub(room.peers["uzb"].channel).FetchMessages(question)
     assert (list(told.dispatches), list(told.passed_on_digests)) == ([], [])
+
+
+@pytest.mark.parametrize("request_first", [False, True])
+async def test_a_lying_author_has_no_step_erased(room: Room, federation: Federation, *, request_first: bool) -> None:
+    """A request that an honest node would not release erases the note it names, and never the step."""
+    officer = room.officers["tjk"]
+    step = room.seal("tjk", "cd-request", delivery.request(MEMBERS, datetime.now(UTC)))
+    note = officer.compose(["kaz"])
+    named = [digest_of(step), digest_of(note)]
+    header = delivery.header(
+        officer, "erasure-request", ["kaz"], thread=delivery_thread(step), parents=named, second=room.seconds["tjk"]
+    )
+    asked = delivery.seal(
+        officer, header, ErasureRequest(reason="review", explanation="Exercise"), second=room.seconds["tjk"]
+    )
+    sent = [asked, step, note] if request_first else [step, note, asked]
+    for signed in sent:
+        assert await room.send("tjk", signed) == [("received", "")]
+    desk = Desk(federation.folder, "kaz")
+    async with desk.channel:
+        while await desk.open(digest_of(note)) != "erased":  # noqa: ASYNC110 - nothing tells of an erasure
+            await asyncio.sleep(0.05)
+        assert await desk.open(digest_of(step)) == ""
 
 
 def delivery_thread(signed: bytes) -> bytes:

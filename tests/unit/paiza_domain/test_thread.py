@@ -2,7 +2,7 @@
 
 import itertools
 
-from paiza_domain.thread import Marks, concerned, marks
+from paiza_domain.thread import Marks, concerned, erases, marks
 from tests.unit.paiza_domain.threads import name, said
 
 NOTE = said("note", "free-message", "kaz")
@@ -42,6 +42,14 @@ def test_a_step_of_a_workflow_is_corrected_but_not_recalled() -> None:
     correction = said("correction", "correction", "kaz", "step", hours=1)
     assert marks([step, recall]) == {}
     assert marks([step, correction])[step.digest].corrected_by == (correction.digest,)
+
+
+def test_an_author_erases_its_own_but_no_request_and_no_step() -> None:
+    """What others rest on, and what says why something is gone, goes by nobody's request."""
+    assert erases("kaz", "kaz", "free-message")
+    assert not erases("tjk", "kaz", "free-message")
+    assert not erases("kaz", "kaz", "erasure-request")
+    assert not erases("kaz", "kaz", "cd-authorisation")
 
 
 def test_marks_do_not_depend_on_the_order_of_arrival() -> None:

@@ -23,7 +23,8 @@ from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Unavailable
 from paiza_wire.message import VerifiedMessage
-from tests.unit.paiza_node.room import BEGIN, MEMBER, Room
+from tests import delivery
+from tests.unit.paiza_node.room import BEGIN, MEMBER, MEMBERS, Room
 
 REQUEST = ErasureRequest(reason="review", explanation="Exercise")
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
@@ -149,6 +150,22 @@ async def test_only_its_author_has_a_message_erased(bench: Bench) -> None:
     assert bench.step(first.digest, again.digest) is None
     await bench.erase.catch_up()
     assert bench.room.store.signed(first.digest) is not None
+
+
+async def test_a_step_of_a_workflow_is_not_erased_by_request(bench: Bench) -> None:
+    """Its own author has no step erased, neither before nor after it came; what else the request names goes."""
+    step = bench.room.message("tjk", "cd-request", delivery.request(MEMBERS, BEGIN))
+    note = bench.room.message("tjk", "free-message", NOTE)
+    early = bench.take(bench.request("tjk", step.digest))
+    bench.take(step)
+    bench.take(note)
+    late = bench.take(bench.request("tjk", step.digest, note.digest))
+    assert bench.step(step.digest, early) is ErasureStep.NOT_HELD
+    assert bench.step(step.digest, late) is None
+    await bench.erase.catch_up()
+    assert bench.room.store.signed(step.digest) is not None
+    assert bench.room.store.signed(note.digest) is None
+    assert bench.logged(step.digest) == [NOT_HELD]
 
 
 async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
