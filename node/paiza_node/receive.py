@@ -258,10 +258,7 @@ class Receive:
                 messages.append(self._row(pen, item, thread_name, refusal))
                 if refusal is None:
                     awaits.extend(awaited(digest, header, self._member, pen.now, source=member.id))
-        messages = self._desks.received(pen.tx, messages)
-        pen.tx.add_messages(messages)
-        self._desks.make_work(pen.tx, messages)
-        self._follow(pen, messages)
+        self._store(pen, messages)
         pen.tx.put_attachments(awaits)
         pen.tx.add_answers(fresh)
         pen.tx.add_proofs(proofs)
@@ -269,8 +266,12 @@ class Receive:
             outcomes[place] = self._passed_on.take(pen, passed_item, member, self._registers.version)
         return outcomes
 
-    def _follow(self, pen: Pen, messages: Sequence[MessageRow]) -> None:
-        """Do what messages just written say of others, or others of them."""
+    def _store(self, pen: Pen, messages: Sequence[MessageRow]) -> None:
+        """Write messages with their units and the work on them, and do what they say of others, or others of them."""
+        placed = self._desks.received(pen.tx, messages)
+        messages = [row for row, _assignee in placed]
+        pen.tx.add_messages(messages)
+        self._desks.make_work(pen.tx, placed)
         taking_back.note_received(pen, self._node_id, messages)
         requests.note_received(pen, self._member, self._node_id, messages)
 

@@ -8,7 +8,7 @@ everything goes that is not addressed to a unit. What was stored without a unit 
 side.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -107,26 +107,31 @@ class Desks:
         unit = officer.unit if self.duty_desk else COMMON
         return [replace(row, unit=unit) for row in messages]
 
-    def received(self, tx: Transaction, messages: Sequence[MessageRow]) -> list[MessageRow]:
-        """Say to which unit received messages belong."""
-        return [replace(row, unit=self._addressed(tx, row)[0]) for row in messages]
+    def received(self, tx: Transaction, messages: Sequence[MessageRow]) -> list[tuple[MessageRow, str]]:
+        """Return received messages with their unit, each with the officer it is for (empty where none is named).
 
-    def make_work(self, tx: Transaction, messages: Sequence[MessageRow]) -> None:
-        """Make work of messages that were received; those that ask for nothing are no work."""
-        work: list[WorkRow] = []
+        Runs before they are written: what follows from an earlier message of the same batch goes to the same unit.
+        """
+        placed: list[tuple[MessageRow, str]] = []
+        units: dict[bytes, tuple[int, str]] = {}
         for row in messages:
-            if row.state is not MessageState.RECEIVED:
-                continue
-            unit, assignee = self._addressed(tx, row)
-            made = work_of(row, unit, assignee)
-            if made is not None:
-                work.append(made)
-            if assignee:
-                tx.add_readers([(assignee, row.seq)])
-        tx.add_work(work)
+            unit, assignee = self._addressed(tx, row, units)
+            units[row.digest] = row.seq, unit
+            placed.append((replace(row, unit=unit), assignee))
+        return placed
 
-    def _addressed(self, tx: Transaction, row: MessageRow) -> tuple[str, str]:
-        """Give the unit and, where one is named, the officer whom a received message is for."""
+    def make_work(self, tx: Transaction, placed: Sequence[tuple[MessageRow, str]]) -> None:
+        """Make work of messages that `received` placed and that are written; those that ask for nothing are no work."""
+        taken = [(row, assignee) for row, assignee in placed if row.state is MessageState.RECEIVED]
+        tx.add_readers([(assignee, row.seq) for row, assignee in taken if assignee])
+        work = (work_of(row, row.unit or COMMON, assignee) for row, assignee in taken)
+        tx.add_work([made for made in work if made is not None])
+
+    def _addressed(self, tx: Transaction, row: MessageRow, batch: Mapping[bytes, tuple[int, str]]) -> tuple[str, str]:
+        """Return the unit and, where one is named, the officer whom a received message is for.
+
+        ``batch``: numbers and units of the messages of the same batch before it.
+        """
         header = wire.parse_header(row.header)
         attention = next((each.attention for each in header.recipients if each.member == self._member), "")
         if attention:
@@ -136,7 +141,8 @@ class Desks:
             if named is not None:
                 return (named.unit or self.duty_desk) if self.duty_desk else COMMON, named.id
         if self.duty_desk and row.parents:
-            return tx.unit_of(row.parents) or self.duty_desk, ""
+            batched = [batch[parent] for parent in row.parents if parent in batch]
+            return tx.unit_of(row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
         return self.duty_desk, ""
 
 

@@ -297,9 +297,9 @@ class TakePassedOn:
             signed=item.raw,
             parents=tuple(header.parent_digests),
         )
-        (row,) = self._desks.received(pen.tx, [row])
+        ((row, assignee),) = self._desks.received(pen.tx, [row])
         pen.tx.add_messages([row])
-        self._desks.make_work(pen.tx, [row])
+        self._desks.make_work(pen.tx, [(row, assignee)])
         taking_back.note_received(pen, self._node_id, [row])
         requests.note_received(pen, self._member, self._node_id, [row])
         proof = ForeignProof(

@@ -102,9 +102,9 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> WorkRow:
     )
 
     def work(pen: Pen) -> None:
-        stored = [replace(each, seq=pen.next_message_seq()) for each in DESKS.received(pen.tx, [row])]
-        pen.tx.add_messages(stored)
-        DESKS.make_work(pen.tx, stored)
+        placed = DESKS.received(pen.tx, [replace(row, seq=pen.next_message_seq())])
+        pen.tx.add_messages([stored for stored, _assignee in placed])
+        DESKS.make_work(pen.tx, placed)
 
     room.ledger.commit_now(work)
     return work_now(room, row.digest)
