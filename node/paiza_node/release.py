@@ -1,30 +1,22 @@
-"""Release: what was checked is released, inside the ledger's transaction, or kept until other officers have signed.
+"""Release: checked messages are released inside the ledger's transaction, or kept until other officers have signed.
 
-Here stands what only the moment of the commit can say: whether the message was released before, what stands in its
-thread, who may act on what it follows from. Before the commit nothing of it is on disk, after it all of it is.
+Only the moment of the commit can say whether a message was released before, what stands in its thread, and who may act
+on what it follows from; the stages of the capabilities (`paiza_node.exchange.stages`) judge that. Before the commit
+nothing of a message is on disk, after it all of it is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2
-from paiza_domain import thread
-from paiza_domain.workflows.step import Step
-from paiza_node.attachments.attached import check_uploaded, claim_uploaded
-from paiza_node.context import Context
+from paiza.v1 import log_pb2
 from paiza_node.desks.need_to_know import Desks
-from paiza_node.desks.waiting import Waits, approved_entry, keep, waits
 from paiza_node.erasing import requests
+from paiza_node.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import ApprovalRow, ApprovalState, DeliveryRow, MessageRow, MessageState, Officer
-from paiza_node.passing import derive, taking_back
-from paiza_node.passing.operation_limits import OperationLimits
-from paiza_node.policy import principal_of
+from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
+from paiza_node.passing import taking_back
 from paiza_node.workflows import precedence
-from paiza_node.workflows.steps import Steps
-from paiza_node.workflows.turns import Turns
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -33,115 +25,70 @@ MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log wit
 DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach", "marks_lowered"})  # somebody may not
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An item that passed every check that needs no database."""
-
-    message: VerifiedMessage | PendingMessage
-    raw: bytes
-    source_row: bytes
-    step: Step | None = None  # of a workflow, opened
-    approved: bool = False  # the caller signed what another officer had submitted
-
-    @property
-    def goes_first(self) -> bool:
-        """Say whether the message goes ahead of everything."""
-        return precedence.overtakes(self.message.header.kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """A message that is released, by its RELEASED entries; ``repeated``: it was so before."""
-
-    digest: bytes
-    indices: list[int]
-    entries: list[bytes]
-    repeated: bool
-    thread_name: str
-
-
-Outcome = Released | Waits | Rejected | Unavailable
-
-
 class Release:
     """The part of submitting that runs in the transaction."""
 
     def __init__(
-        self,
-        context: Context,
-        *,
-        steps: Steps,
-        desks: Desks,
-        delivery_life: timedelta,
-        approval_life: timedelta,
+        self, *, member: str, node_id: str, stages: Sequence[ReleaseStage], desks: Desks, delivery_life: timedelta
     ) -> None:
-        """Take what the verb needs."""
-        self._member = context.member
-        self._node_id = context.node_id
-        self._registers = context.registers
-        self._steps = steps
-        self._limits = OperationLimits(context.own_keys)
+        """Build the verb; ``stages`` are asked in their order, that of approvals is the last."""
+        self._member = member
+        self._node_id = node_id
+        self._stages = stages
         self._desks = desks
         self._life = delivery_life
-        self._approval_life = approval_life
 
-    def __call__(self, pen: Pen, officer: Officer, checked: Sequence[Item | Rejected | Unavailable]) -> list[Outcome]:
+    def __call__(
+        self, pen: Pen, officer: Officer, checked: Sequence[Submission | Rejected | Unavailable]
+    ) -> list[Outcome]:
         """Write a batch: rows, log entries, deliveries. The first of these that applies is what becomes of a message.
 
-        1. A repeat is answered with the entries of then, another message under its id with a conflict.
-        2. What the rules forbid at this moment (`_against`) is refused, and DENIED.
-        3. What lacks signatures is SUBMITTED (`desks.waiting`).
-        4. What came whole with its attachments is RELEASED, once per recipient; before that APPROVED, where the caller
-           signed what another had submitted.
+        1. A repeat is answered with the entries of its release, another message under its id with a conflict.
+        2. What a stage knows from before is answered as it was then.
+        3. What a stage judges against is refused (and DENIED where somebody may not), or waits for a second officer.
+        4. The rest is RELEASED, once per recipient, behind what the stages write of it.
         """
-        items = [item for item in checked if isinstance(item, Item)]
+        items = [item for item in checked if isinstance(item, Submission)]
+        sessions = _Sessions([stage.open(pen, officer, items) for stage in self._stages])
         known = pen.tx.claimed(self._member, [item.message.header.message_id for item in items])
         rows = pen.tx.messages_by_source_row([item.source_row for item in items if item.source_row])
-        several = [item.message.header.message_id for item in items if len(item.message.header.required_signers) > 1]
-        approvals = pen.tx.approvals_of(several) if several else {}
         followed = [item.message.header for item in items if item.message.header.parent_digests]
         threads = _ThreadNames(pen, self._member, {header.thread_id for header in followed})
         outcomes: list[Outcome] = []
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
-        readers: list[tuple[str, int]] = []  # who signed with others sees the message, whatever his unit
-        turns = Turns(self._steps, pen, messages)
+        readers: list[tuple[str, int]] = []  # who signed with others sees the message, whatever their unit
         denials = _Denials(pen, officer)
         for item in checked:
-            if not isinstance(item, Item):
+            if not isinstance(item, Submission):
                 outcomes.append(item)
                 denials.note(item)
                 continue
-            header, digest = item.message.header, item.message.digest
+            message, header = item.message, item.message.header
             # 1.
-            settled = self._settled(pen, item, known, rows, approvals)
-            if settled is not None:
-                outcomes.append(settled)
-            # 2.
-            elif (denied := self._against(pen, item, officer, turns)) is not None:
-                outcomes.append(denied)
-                denials.note(denied, digest)
-            # 3.
-            elif isinstance(item.message, PendingMessage):
-                outcomes.append(self._keep(pen, item, item.message, officer))
-                approvals |= pen.tx.approvals_of([header.message_id])
+            outcome = self._repeated(pen, item, known, rows)
+            # 2. and 3.
+            if outcome is None:
+                outcome = sessions.decided(item, messages)
+            if outcome is not None:
+                outcomes.append(outcome)
+                if isinstance(outcome, Rejected | Unavailable):
+                    denials.note(outcome, message.digest)
+                continue
+            if isinstance(message, PendingMessage):
+                outcomes.append(Rejected("wrong_signers", "signatures of officers that the header names are missing"))
+                continue
             # 4.
-            elif (lacking := claim_uploaded(pen.tx, digest, header, pen.now)) is not None:
-                outcomes.append(lacking)
-            else:
-                if item.approved:
-                    pen.append(approved_entry(item.message, officer))
-                if header.message_id in approvals:
-                    pen.tx.end_approval(digest, ApprovalState.RELEASED)
-                released, row, queued = self._release(pen, item, item.message, officer, threads)
-                known[header.message_id] = digest
-                if item.source_row:
-                    rows[item.source_row] = digest
-                outcomes.append(released)
-                messages.append(row)
-                if len(header.required_signers) > 1:
-                    readers += [(signer.id, row.seq) for signer in header.required_signers]
-                deliveries.extend(queued)
+            sessions.releasing(item)
+            released, row, queued = self._release(pen, item, message, officer, threads)
+            known[header.message_id] = message.digest
+            if item.source_row:
+                rows[item.source_row] = message.digest
+            outcomes.append(released)
+            messages.append(row)
+            if len(header.required_signers) > 1:
+                readers += [(signer.id, row.seq) for signer in header.required_signers]
+            deliveries.extend(queued)
         pen.tx.add_messages(self._desks.sent(officer, messages))
         pen.tx.add_readers(readers)
         pen.tx.add_deliveries(deliveries)
@@ -150,62 +97,18 @@ class Release:
         requests.note_released(pen, self._member, self._node_id, messages)
         return outcomes
 
-    def _taking_back(self, pen: Pen, header: message_pb2.Header) -> Rejected | None:
-        """Say why a recall, a correction or a request to erase is not released."""
-        if not thread.concerned(header) and not thread.to_be_erased(header):
-            return None
-        active = {each.id for each in self._registers.current.active_members()}
-        if header.kind == thread.ERASURE:
-            return requests.refusal(pen.tx, header, self._member, active.__contains__)
-        return taking_back.refusal(pen.tx, header, self._member, active.__contains__)
-
-    def _settled(
-        self,
-        pen: Pen,
-        item: Item,
-        known: Mapping[bytes, bytes],
-        rows: Mapping[bytes, bytes],
-        approvals: Mapping[bytes, ApprovalRow],
+    def _repeated(
+        self, pen: Pen, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]
     ) -> Outcome | None:
-        """Answer for a message (or source row) that was released or came to wait before; None for a new one."""
-        message_id, digest = item.message.header.message_id, item.message.digest
-        if (released := known.get(message_id)) is not None:
-            return self.repeat(pen, digest) if released == digest else _conflict()
+        """Return the answer for a message (or source row) that was released before; None for a new one."""
+        if (released := known.get(item.message.header.message_id)) is not None:
+            return self.repeat(pen, released) if released == item.message.digest else _conflict()
         if item.source_row and item.source_row in rows:
             return self.repeat(pen, rows[item.source_row])
-        earlier = approvals.get(message_id)
-        if earlier is None:
-            return None
-        if earlier.digest != digest:
-            return _conflict()
-        if earlier.state is not ApprovalState.WAITING:
-            return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
-        # With every signature already there it waits all the same: each officer signs what waits himself.
-        return None if item.approved and not isinstance(item.message, PendingMessage) else waits(pen, earlier)
-
-    def _against(self, pen: Pen, item: Item, officer: Officer, turns: Turns) -> Rejected | Unavailable | None:
-        """Say what forbids releasing a message now."""
-        denied: Rejected | Unavailable | None = self._taking_back(pen, item.message.header)
-        if denied is None:
-            denied = self._limits.refusal(pen.tx, item.message.header, pen.now)
-        if denied is None and item.step is not None:
-            denied = turns.judge(item.message.header, item.step)
-        if denied is None and item.message.header.parent_digests:
-            denied = derive.refusal(pen.tx, item.message.header, principal_of(officer), self._registers.policy)
-        return denied
-
-    def _keep(self, pen: Pen, item: Item, message: PendingMessage, officer: Officer) -> Waits | Rejected | Unavailable:
-        """Keep a message until its other officers have signed."""
-        if item.source_row:
-            return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
-        try:
-            check_uploaded(pen.tx, message.header)
-        except (Rejected, Unavailable) as error:
-            return error
-        return keep(pen, message, item.raw, officer, self._approval_life)
+        return None
 
     def _release(
-        self, pen: Pen, item: Item, message: VerifiedMessage, officer: Officer, threads: "_ThreadNames"
+        self, pen: Pen, item: Submission, message: VerifiedMessage, officer: Officer, threads: "_ThreadNames"
     ) -> tuple[Released, MessageRow, list[DeliveryRow]]:
         header, digest = message.header, message.digest
         opens_thread = header.thread_id == header.message_id
@@ -260,7 +163,7 @@ class Release:
         return Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
 
     def repeat(self, pen: Pen, digest: bytes) -> Released | Unavailable:
-        """Answer for a message released before; one that stands twice in this very batch is answered next time."""
+        """Return the answer for a message released before; one that is in this batch twice is answered next time."""
         row = pen.tx.message(digest)
         if row is None:
             return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
@@ -273,6 +176,30 @@ class Release:
             repeated=True,
             thread_name=row.thread_name,
         )
+
+
+class _Sessions:
+    """The sessions of all stages in one batch."""
+
+    def __init__(self, sessions: Sequence[ReleaseSession]) -> None:
+        self._known = [each.known for each in sessions if each.known is not None]
+        self._judges = [each.judge for each in sessions if each.judge is not None]
+        self._releasing = [each.releasing for each in sessions if each.releasing is not None]
+
+    def decided(self, item: Submission, before: Sequence[MessageRow]) -> Outcome | None:
+        """Return the first answer of a stage that knows the message or judges against it; None where none does."""
+        for known in self._known:
+            if (outcome := known(item)) is not None:
+                return outcome
+        for judge in self._judges:
+            if (against := judge(item, before)) is not None:
+                return against
+        return None
+
+    def releasing(self, item: Submission) -> None:
+        """Have every stage write what belongs to a message that is released next."""
+        for releasing in self._releasing:
+            releasing(item)
 
 
 class _Denials:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
+from paiza_node.attachments.attached import attachment_stage
 from paiza_node.attachments.collect import Collect
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.attachments.hand_out import HandOut
@@ -22,6 +23,7 @@ from paiza_node.desks.approve import Approve
 from paiza_node.desks.assign import Assign
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.desks.telling import Pending
+from paiza_node.desks.waiting import approval_stage
 from paiza_node.disclose import Disclose
 from paiza_node.edge.approval_service import approval_behaviours
 from paiza_node.edge.attachment_service import attachment_behaviours
@@ -37,9 +39,11 @@ from paiza_node.edge.witness_service import witness_behaviours
 from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.erasing.erase import Erase
 from paiza_node.erasing.holds import Holds
+from paiza_node.erasing.requests import erasure_stage
 from paiza_node.erasing.retire import Retire
 from paiza_node.erasing.reviews import Reviews
 from paiza_node.erasing.standing import Erasures
+from paiza_node.exchange.stages import ReleaseStage
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
 from paiza_node.lawful.facts import Facts
@@ -48,10 +52,13 @@ from paiza_node.model import FindingState, Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Channels, Relay
+from paiza_node.passing.derive import inherited_markings_stage
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
 from paiza_node.passing.late_holders import LateHolders
+from paiza_node.passing.operation_limits import OperationLimits
+from paiza_node.passing.taking_back import recall_stage
 from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.recovery.fetch_back import FetchBack
@@ -72,7 +79,7 @@ from paiza_node.witness.witnessing import Witnessing
 from paiza_node.workflows.ancestors import Ask, Give
 from paiza_node.workflows.duties import Duties
 from paiza_node.workflows.steps import Steps
-from paiza_node.workflows.turns import Standings
+from paiza_node.workflows.turns import Standings, workflow_stage
 from paiza_register import RegisterReader
 from paiza_wire import fork_proofs
 from paiza_wire.cosignatures import WitnessSigner
@@ -294,12 +301,11 @@ def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect
     context, config = ground.context, ground.config
     submit = Submit(
         context,
-        steps=duties.steps,
+        stages=_stages(ground, duties.steps),
         moved=duties.moved,
         officers=ground.officers,
         wake=deliver.wake,
         delivery_life=config.delivery_life,
-        approval_life=config.approval_life,
         desks=ground.desks,
     )
     approve = Approve(context, submit=submit, officers=ground.officers)
@@ -319,6 +325,24 @@ def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect
     duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
     give = Give(context, standings=duties.standings, share=forward.share)
     return Exchange(submit, approve, forward, late_holders, receive, give)
+
+
+def _stages(ground: Ground, steps: Steps) -> tuple[ReleaseStage, ...]:
+    """Return what takes part in a release, in the order in which it is asked; approvals are the last."""
+    context = ground.context
+
+    def active() -> set[str]:
+        return {each.id for each in context.registers.current.active_members()}
+
+    return (
+        recall_stage(context.member, active),
+        erasure_stage(context.member, active),
+        OperationLimits(context.own_keys).stage(),
+        workflow_stage(steps),
+        inherited_markings_stage(lambda: context.registers.policy),
+        attachment_stage(),
+        approval_stage(ground.config.approval_life),
+    )
 
 
 def _oversight(context: Context, channels: Channels) -> Mapping[str, Any]:

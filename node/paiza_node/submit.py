@@ -20,14 +20,14 @@ from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds, thread, validation
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
-from paiza_node.desks.waiting import Waits
 from paiza_node.errors import rejection, retry
+from paiza_node.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.lanes import each
 from paiza_node.ledger import Pen
 from paiza_node.model import LOGGED_DIGITS, Officer
 from paiza_node.policy import MessageFacts, principal_of
-from paiza_node.release import Item, Outcome, Release, Released
-from paiza_node.workflows.steps import Steps, is_step
+from paiza_node.release import Release
+from paiza_node.workflows.steps import is_step
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -48,27 +48,31 @@ class Submit:
         self,
         context: Context,
         *,
-        steps: Steps,
+        stages: Sequence[ReleaseStage],
         moved: Callable[[Collection[bytes]], None],
         officers: Callable[[], dict[str, Officer]],
         wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
-        approval_life: timedelta,
         desks: Desks,
     ) -> None:
-        """Take what the verb needs.
+        """Build the verb.
 
-        ``wake`` tells the deliverers which recipients have something waiting; ``moved`` hears of threads whose workflow
-        got a step. `connect` says who hears of messages that came to wait for a second officer, and by whom.
+        ``stages``: the capabilities that take part in a release, in their order. ``wake`` tells the deliverers which
+        recipients have something waiting; ``moved`` hears of threads whose workflow got a step. `connect` says who
+        hears of messages that came to wait for a second officer, and by whom.
         """
         self._member = context.member
         self._registers = context.registers
         self._ledger = context.ledger
         self._news = context.news
         self._lane = context.lanes.submit
-        self._steps = steps
+        self._stages = stages
         self._release = Release(
-            context, steps=steps, desks=desks, delivery_life=delivery_life, approval_life=approval_life
+            member=context.member,
+            node_id=context.node_id,
+            stages=stages,
+            desks=desks,
+            delivery_life=delivery_life,
         )
         self._moved = moved
         self._officers = officers
@@ -85,7 +89,7 @@ class Submit:
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         checked = await self._lane.run(len(items), lambda: self._check_all(officer, items))
-        ahead = {item.message.digest for item in checked if isinstance(item, Item) and item.goes_first}
+        ahead = {item.message.digest for item in checked if isinstance(item, Submission) and item.goes_first}
         committed = await self._ledger.commit(lambda pen: self._release(pen, officer, checked), first=bool(ahead))
         outcomes = committed.result
         self._tell(officer, checked, outcomes, ahead)
@@ -96,32 +100,32 @@ class Submit:
     def _tell(
         self,
         officer: Officer,
-        checked: Sequence[Item | Rejected | Unavailable],
+        checked: Sequence[Submission | Rejected | Unavailable],
         outcomes: Sequence[Outcome],
         ahead: Collection[bytes],
     ) -> None:
         """Tell whoever waits for it what has been committed."""
         for item, outcome in zip(checked, outcomes, strict=True):
-            if not isinstance(outcome, Waits) or not isinstance(item, Item) or self._asked is None:
+            if not isinstance(outcome, Held) or not isinstance(item, Submission) or self._asked is None:
                 continue
             if isinstance(item.message, PendingMessage) and not item.approved:
                 self._asked(item.message, officer.id)
         fresh = [o for o in outcomes if isinstance(o, Released) and not o.repeated]
         if fresh:
-            headers = [item.message.header for item in checked if isinstance(item, Item)]
+            headers = [item.message.header for item in checked if isinstance(item, Submission)]
             self._wake({recipient.member for header in headers for recipient in header.recipients})
             self._news.publish((o.digest for o in fresh), ahead)
             self._news.publish({digest for header in headers for digest in thread.concerned(header)})
             self._moved({header.thread_id for header in headers if is_step(header.kind)})
             log.info("released", officer=officer.id, messages=[o.digest.hex()[:LOGGED_DIGITS] for o in fresh])
 
-    def examine(self, officer: Officer, raw: bytes) -> Item:
+    def examine(self, officer: Officer, raw: bytes) -> Submission:
         """Check a message that another officer submitted, with the caller's signature added, as if it came anew."""
         register = self._registers.current
         item = self._verify(officer_pb2.SubmitItem(message=raw), register, self._clock())
         return replace(self._allow(item, officer, register), approved=True)
 
-    def release(self, pen: Pen, officer: Officer, item: Item) -> Outcome:
+    def release(self, pen: Pen, officer: Officer, item: Submission) -> Outcome:
         """Release a message in the transaction in which its last officer signs: APPROVED, then RELEASED."""
         return self._release(pen, officer, [item])[0]
 
@@ -129,7 +133,7 @@ class Submit:
         """Answer for a message that was released before."""
         return self._release.repeat(pen, digest)
 
-    def tell(self, officer: Officer, item: Item, outcome: Outcome) -> None:
+    def tell(self, officer: Officer, item: Submission, outcome: Outcome) -> None:
         """Tell whoever waits for it what has been committed of one message."""
         self._tell(officer, [item], [outcome], {item.message.digest} if item.goes_first else ())
 
@@ -139,7 +143,7 @@ class Submit:
 
     def _check_all(
         self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]
-    ) -> list[Item | Rejected | Unavailable]:
+    ) -> list[Submission | Rejected | Unavailable]:
         """Check a batch.
 
         1. The message verifies (`paiza_wire.message.verify`) with certificates valid now; or it lacks signatures, and
@@ -149,14 +153,14 @@ class Submit:
         4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
         5. Its signers are known officers of ours, as many as its kind needs, who hold the roles they claim; and the
            rules let the caller send this kind in his role, to these recipients.
-        6. A step of a workflow opens with our own key and is valid; whether it is its turn is judged where it is
-           released (`paiza_node.release`).
+        6. The stages prepare what they need of it: a step of a workflow, for example, opens with our own key and is
+           valid. What they judge of it is judged where it is released (`paiza_node.release`).
         """
         register, now = self._registers.current, self._clock()
         verified = each(items, self._verify, register, now)
         return each(verified, self._allow, officer, register)
 
-    def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> Item:
+    def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> Submission:
         # 1.
         message: VerifiedMessage | PendingMessage
         try:
@@ -167,9 +171,9 @@ class Submit:
             message = wire.verify_pending(item.message, register.certificate_verifier(), at=now)
         if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
-        return Item(message, item.message, item.source_row_sha256)
+        return Submission(message, item.message, item.source_row_sha256)
 
-    def _allow(self, item: Item, officer: Officer, register: Register) -> Item:
+    def _allow(self, item: Submission, officer: Officer, register: Register) -> Submission:
         message, header = item.message, item.message.header
         # 2.
         if header.author != self._member:
@@ -199,7 +203,8 @@ class Submit:
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
         self._registers.policy.check(principal_of(officer), "submit", facts, roles)
         # 6.
-        return replace(item, step=self._steps.open(message, self._clock())) if kind.workflow else item
+        prepared = prepare(self._stages, message, self._clock())
+        return replace(item, prepared=prepared) if prepared else item
 
     def _check_signer(self, required: message_pb2.RequiredSigner) -> None:
         """Check that a signer is an officer on our record who holds the role: RELEASED attests it to the others."""
@@ -217,7 +222,7 @@ class Submit:
             return officer_pb2.SubmitResult(rejection=rejection(outcome))
         if isinstance(outcome, Unavailable):
             return officer_pb2.SubmitResult(retry=retry(outcome))
-        if isinstance(outcome, Waits):
+        if isinstance(outcome, Held):
             return officer_pb2.SubmitResult(waiting=self._waiting(outcome, size))
         proofs = self._ledger.prove(outcome.indices, size)
         return officer_pb2.SubmitResult(
@@ -232,7 +237,7 @@ class Submit:
             )
         )
 
-    def _waiting(self, outcome: Waits, size: int) -> officer_pb2.WaitingForApproval:
+    def _waiting(self, outcome: Held, size: int) -> officer_pb2.WaitingForApproval:
         (proof,) = self._ledger.prove([outcome.index], size)
         told = officer_pb2.WaitingForApproval(
             message_digest=outcome.digest,

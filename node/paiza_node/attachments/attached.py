@@ -1,10 +1,13 @@
 """What a message's header says of its attachments, as rows of where each stands."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from paiza.v1 import attachment_pb2, message_pb2
-from paiza_node.model import AttachmentRow, Upload
-from paiza_node.ports import Reads, Transaction
+from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.ledger import Pen
+from paiza_node.model import AttachmentRow, MessageRow, Officer, Upload
+from paiza_node.ports import Reads
 from paiza_wire.attachment import numbers
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -48,14 +51,14 @@ def went_to(reads: Reads, digest: bytes) -> set[str]:
     return released | {recipient for recipient, _, _ in reads.forwarded_indices(digest)}
 
 
-def check_uploaded(reads: Reads, header: message_pb2.Header) -> list[bytes]:
-    """Check that an officer brought every attachment of a message whole; gives their digests.
+def check_uploaded(reads: Reads, header: message_pb2.Header) -> None:
+    """Check that an officer uploaded every attachment of a message whole.
 
     Unavailable("attachment_incomplete") where one is not: the officer's client brings the rest and submits again.
     """
     parts = [header.parts[number] for number in numbers(header)]
     if not parts:
-        return []
+        return
     uploads: dict[bytes, Upload] = reads.uploads([part.ciphertext_sha256 for part in parts])
     for number, part in zip(numbers(header), parts, strict=True):
         upload = uploads.get(part.ciphertext_sha256)
@@ -63,21 +66,28 @@ def check_uploaded(reads: Reads, header: message_pb2.Header) -> list[bytes]:
             raise Unavailable("attachment_incomplete", f"attachment {number} was not brought whole yet", 1.0)
         if upload.size != part.ciphertext_size:
             raise Rejected("part_digest_mismatch", f"attachment {number} is not of the size the header names")
-    return [part.ciphertext_sha256 for part in parts]
 
 
-def claim_uploaded(
-    tx: Transaction, digest: bytes, header: message_pb2.Header, now: datetime
-) -> Rejected | Unavailable | None:
-    """Make what an officer brought the attachments of a message that is being released; gives what is against it.
+def attachment_stage() -> ReleaseStage:
+    """The part of attachments in a release: each was uploaded whole, and its recipients await it from then on."""
 
-    From then on they are no uploads of his any more, and its recipients await them.
-    """
-    try:
-        brought = check_uploaded(tx, header)
-    except (Rejected, Unavailable) as error:
-        return error
-    tx.drop_uploads(brought)
-    for recipient in header.recipients:
-        tx.put_attachments(awaited(digest, header, recipient.member, now))
-    return None
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
+            try:
+                check_uploaded(pen.tx, item.message.header)
+            except (Rejected, Unavailable) as error:
+                return error
+            return None
+
+        def releasing(item: Submission) -> None:
+            digest, header = item.message.digest, item.message.header
+            brought = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
+            if not brought:
+                return
+            pen.tx.drop_uploads(brought)
+            for recipient in header.recipients:
+                pen.tx.put_attachments(awaited(digest, header, recipient.member, pen.now))
+
+        return ReleaseSession(judge=judge, releasing=releasing)
+
+    return ReleaseStage("attachments", begin)

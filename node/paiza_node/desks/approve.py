@@ -18,12 +18,12 @@ import structlog
 from paiza.v1 import approval_pb2, log_pb2, message_pb2
 from paiza_node.context import Context
 from paiza_node.desks.telling import ASKED, approval_notice
-from paiza_node.desks.waiting import Waits, approved_entry, waits
+from paiza_node.desks.waiting import approved_entry, held
+from paiza_node.exchange.stages import Held, Outcome
 from paiza_node.ledger import Pen
 from paiza_node.model import LOGGED_DIGITS, MAX_REASON, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
 from paiza_node.opening import stored
 from paiza_node.proofs import own_proof
-from paiza_node.release import Outcome
 from paiza_node.submit import Submit
 from paiza_wire import attachment
 from paiza_wire import message as wire
@@ -277,7 +277,7 @@ class Approve:
                 parsed = log_pb2.LogEntry.FromString(entry.entry)
                 if parsed.event == log_pb2.LOG_EVENT_APPROVED and parsed.actor == officer.id:
                     if row.signed is not None:
-                        return Approved(entry.index, entry.entry, waits(pen, row)), row.signed
+                        return Approved(entry.index, entry.entry, held(pen, row)), row.signed
                     signed = pen.tx.message(row.digest)
                     body = pen.tx.body(signed.seq) if signed is not None else None
                     return Approved(entry.index, entry.entry, self._submit.repeated(pen, row.digest)), body or b""
@@ -325,9 +325,9 @@ def _over(row: ApprovalRow) -> Rejected:
     return Rejected(reason, "the message does not wait any more")
 
 
-def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Waits:
-    found = waits(pen, row)
-    return Waits(found.digest, found.index, found.entry, missing, found.expires_time)
+def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Held:
+    found = held(pen, row)
+    return Held(found.digest, found.index, found.entry, missing, found.expires_time)
 
 
 def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:

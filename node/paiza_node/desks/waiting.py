@@ -3,34 +3,79 @@
 It stands in the log as SUBMITTED; nothing of it leaves the node. What becomes of it is said in `approve`.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from paiza.v1 import log_pb2
 from paiza_domain import deadlines
+from paiza_node.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import ApprovalRow, Officer
+from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, Officer
 from paiza_wire import receipts
-from paiza_wire.errors import Unavailable
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
 MAX_WAITING_OF_ONE: Final = 16  # of these, what one officer has wait for another: nobody fills up a colleague's desk
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """A message that is kept until other officers have signed, by its SUBMITTED entry."""
+def approval_stage(life: timedelta) -> ReleaseStage:
+    """The part of second officers in a release: a message that lacks signatures is kept for ``life`` at most.
 
-    digest: bytes
-    index: int
-    entry: bytes
-    missing: tuple[str, ...]
-    expires_time: datetime
+    This stage is the last to judge: what it holds it keeps.
+    """
+
+    def begin(pen: Pen, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
+        session = _Approvals(pen, officer, batch, life)
+        return ReleaseSession(session.known, session.judge, session.releasing)
+
+    return ReleaseStage("approvals", begin)
 
 
-def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta) -> Waits | Unavailable:
+class _Approvals:
+    """What waits, or waited, of the messages of one batch."""
+
+    def __init__(self, pen: Pen, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
+        self._pen = pen
+        self._officer = officer
+        self._life = life
+        several = [each.message.header.message_id for each in batch if len(each.message.header.required_signers) > 1]
+        self._approvals = pen.tx.approvals_of(several) if several else {}
+
+    def known(self, item: Submission) -> Outcome | None:
+        """Return the answer for a message that came to wait before."""
+        earlier = self._approvals.get(item.message.header.message_id)
+        if earlier is None:
+            return None
+        if earlier.digest != item.message.digest:
+            return Rejected("conflict", "this message id was used before for other content")
+        if earlier.state is not ApprovalState.WAITING:
+            return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
+        # With every signature already there it waits all the same: each officer signs what waits in person.
+        return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._pen, earlier)
+
+    def judge(self, item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
+        """Keep a message that lacks signatures."""
+        message = item.message
+        if isinstance(message, VerifiedMessage):
+            return None
+        if item.source_row:
+            return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
+        kept = keep(self._pen, message, item.raw, self._officer, self._life)
+        if isinstance(kept, Held):
+            self._approvals |= self._pen.tx.approvals_of([message.header.message_id])
+        return kept
+
+    def releasing(self, item: Submission) -> None:
+        """Log the last signature, and end the waiting."""
+        if item.approved:
+            self._pen.append(approved_entry(item.message, self._officer))
+        if item.message.header.message_id in self._approvals:
+            self._pen.tx.end_approval(item.message.digest, ApprovalState.RELEASED)
+
+
+def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta) -> Held | Unavailable:
     """Keep a message for so long at most, or as long as an answer to it may take; Unavailable where too many wait."""
     header = message.header
     waiting = pen.tx.waiting_approvals()
@@ -60,13 +105,13 @@ def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: 
         signed=raw,
     )
     pen.tx.add_approval(row)
-    return Waits(row.digest, index, pen.entries[-1][1], missing, row.expires_time)
+    return Held(row.digest, index, pen.entries[-1][1], missing, row.expires_time)
 
 
-def waits(pen: Pen, row: ApprovalRow) -> Waits:
-    """Say of a message that waits by which entry it does."""
+def held(pen: Pen, row: ApprovalRow) -> Held:
+    """Return by which entry a message waits."""
     (entry,) = pen.tx.entries_at([row.submitted_index])
-    return Waits(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
+    return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
 
 
 def approved_entry(message: VerifiedMessage | PendingMessage, officer: Officer) -> log_pb2.LogEntry:

@@ -5,16 +5,30 @@ header alone. A step of a workflow is not erased while others rest on it: its ho
 comes. What arrives after the request that names it is erased as well, so that no order of arrival keeps anything.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from paiza.v1 import log_pb2, message_pb2
 from paiza_domain import thread
+from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import ErasureRow, ErasureStep, MessageRow, MessageState
+from paiza_node.model import ErasureRow, ErasureStep, MessageRow, MessageState, Officer
 from paiza_node.passing import taking_back
 from paiza_node.ports import Reads
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected
+
+
+def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
+    """The part of requests to erase in a release; ``active`` returns the active members."""
+
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            header = item.message.header
+            return refusal(pen.tx, header, member, active().__contains__) if header.kind == thread.ERASURE else None
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage("erasure requests", begin)
 
 
 def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> Rejected | None:

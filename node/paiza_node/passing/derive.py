@@ -4,12 +4,30 @@ Whether an answer quotes, a program cannot see; so every message that follows fr
 those of kinds that carry nothing over (the rules say which). What its own member wrote the author may mark as it likes.
 """
 
+from collections.abc import Callable, Sequence
+
 from paiza.v1 import message_pb2
 from paiza_domain import handling, kinds
-from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal
+from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.ledger import Pen
+from paiza_node.model import MessageRow, Officer
+from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, principal_of
 from paiza_node.ports import Reads
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
+
+
+def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
+    """The part of inherited markings in a release; ``policy`` returns the rules in force."""
+
+    def begin(pen: Pen, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            header = item.message.header
+            return refusal(pen.tx, header, principal_of(officer), policy()) if header.parent_digests else None
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage("inherited markings", begin)
 
 
 def refusal(reads: Reads, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:

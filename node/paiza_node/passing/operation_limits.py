@@ -5,6 +5,7 @@ be released, and keeps nothing of it. What others send is not judged here: their
 what does not count.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +13,9 @@ from paiza.v1 import message_pb2
 from paiza.v1.operation_pb2 import Operation
 from paiza_domain import kinds, operations, thread
 from paiza_domain.thread import UNMARKED, ThreadMessage
-from paiza_node.model import MessageRow
+from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.ledger import Pen
+from paiza_node.model import MessageRow, Officer
 from paiza_node.opening import OwnKeys, stored
 from paiza_node.ports import Reads
 from paiza_wire.errors import Rejected
@@ -27,6 +30,16 @@ class OperationLimits:
     def __init__(self, own_keys: OwnKeys) -> None:
         """Take what opens it."""
         self._own_keys = own_keys
+
+    def stage(self) -> ReleaseStage:
+        """Return the part of operations in a release."""
+        return ReleaseStage("operation limits", self._open)
+
+    def _open(self, pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            return self.refusal(pen.tx, item.message.header, pen.now)
+
+        return ReleaseSession(judge=judge)
 
     def refusal(self, reads: Reads, header: message_pb2.Header, now: datetime) -> Rejected | None:
         """Say why a message is not released: to whom it may not go. None in a thread that is no operation's."""

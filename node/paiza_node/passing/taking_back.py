@@ -5,13 +5,14 @@ effect at any other. A recall or correction goes to everyone who holds what it c
 when both are there, in whichever order they came. What was recalled stays stored, and is opened only with a reason.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_domain import thread
+from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, MessageState
+from paiza_node.model import MessageRow, MessageState, Officer
 from paiza_node.ports import Reads
 from paiza_wire.errors import Rejected
 
@@ -27,6 +28,21 @@ def holders(reads: Reads, digest: bytes) -> tuple[str, ...]:
     passed_on = [recipient for recipient, _index, state in reads.forwarded_indices(digest) if state not in _NOT_HELD]
     told = [each.holder for each in reads.passed_on_of(digest) if not each.denied]
     return tuple(dict.fromkeys([*sent, *passed_on, *told]))
+
+
+def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
+    """The part of recalls and corrections in a release; ``active`` returns the active members."""
+
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            header = item.message.header
+            if not thread.concerned(header):
+                return None
+            return refusal(pen.tx, header, member, active().__contains__)
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage("recalls", begin)
 
 
 def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> Rejected | None:

@@ -10,43 +10,72 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from paiza.v1 import message_pb2
 from paiza_domain import kinds, workflows
 from paiza_domain.workflows.step import Step
+from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow
+from paiza_node.model import MessageRow, Officer
 from paiza_node.ports import Reads
 from paiza_node.workflows.steps import Steps, known_kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_STANDINGS: Final = 512  # folded threads in memory
 MAX_JUDGED: Final = 8  # steps of one Submit; each is judged against its whole thread, and the log waits meanwhile
 MAX_BREACHES: Final = 8  # told of one step; the rest follow once these are mended
 
 
+STAGE: Final = "workflow turns"
+
+
+def workflow_stage(steps: Steps) -> ReleaseStage:
+    """The part of workflows in a release: a step is opened beforehand, and judged against its thread."""
+
+    def prepare(message: VerifiedMessage | PendingMessage, now: datetime) -> Step | None:
+        header = message.header
+        return steps.open(message, now) if kinds.get(header.kind, header.kind_version).workflow else None
+
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        turns = Turns(steps, pen)
+
+        def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
+            step = item.prepared.get(STAGE)
+            return None if step is None else turns.judge(item.message.header, step, before)
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage(STAGE, begin, prepare)
+
+
 class Turns:
     """Judges the steps of one batch, one after another, inside the transaction that releases them."""
 
-    def __init__(self, steps: Steps, pen: Pen, released: Sequence[MessageRow]) -> None:
-        """Take the batch's pen, and the growing list of what it has released so far."""
+    def __init__(self, steps: Steps, pen: Pen) -> None:
+        """Begin with the batch's pen."""
         self._steps = steps
         self._pen = pen
-        self._released = released
         self._legal: dict[bytes, Step] = {}
         self._threads: dict[bytes, list[Step]] = {}
         self._judged = 0
 
-    def judge(self, header: message_pb2.Header, step: Step) -> Rejected | Unavailable | None:
-        """Say what a step breaks if it is released now; None where it may be."""
+    def judge(
+        self, header: message_pb2.Header, step: Step, before: Sequence[MessageRow]
+    ) -> Rejected | Unavailable | None:
+        """Return what a step breaks if it is released now, None where it may be.
+
+        ``before``: what the batch has released so far.
+        """
         self._judged += 1
         if self._judged > MAX_JUDGED:
             return Unavailable("busy", f"at most {MAX_JUDGED} steps of workflows are released at once", 0.5)
         workflow = workflows.get(kinds.get(header.kind, header.kind_version).workflow)
         step = replace(step, release_time=self._pen.now)
-        breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id)], step)
+        breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id, before)], step)
         if not breaches:
             self._legal[step.digest] = step
             return None
@@ -58,11 +87,11 @@ class Turns:
             self._threads[thread_id] = self._steps.of_thread(self._pen.tx, thread_id)
         return self._threads[thread_id]
 
-    def _fresh(self, thread_id: bytes) -> list[Step]:
-        """Give what this batch has released in the thread; what is no step stands there as an ancestor."""
+    def _fresh(self, thread_id: bytes, before: Sequence[MessageRow]) -> list[Step]:
+        """Return what this batch has released in the thread; what is no step stands there as an ancestor."""
         return [
             self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._pen.now)
-            for row in self._released
+            for row in before
             if row.thread_id == thread_id
         ]
 

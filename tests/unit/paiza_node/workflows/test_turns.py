@@ -29,10 +29,10 @@ def judged(room: Room, *messages: VerifiedMessage) -> list[Rejected | Unavailabl
     """Judge messages as one batch does, each released before the next is judged; nothing is stored."""
 
     def work(pen: Pen, released: list[MessageRow]) -> list[Rejected | Unavailable | None]:
-        turns = Turns(room.steps, pen, released)
+        turns = Turns(room.steps, pen)
         found: list[Rejected | Unavailable | None] = []
         for message in messages:
-            verdict = turns.judge(message.header, room.steps.open(message, room.clock.now))
+            verdict = turns.judge(message.header, room.steps.open(message, room.clock.now), released)
             if verdict is None:
                 released.append(room.row(pen, message))
             found.append(verdict)
@@ -89,9 +89,9 @@ def test_what_came_between_check_and_release_counts(room: Room) -> None:
     stop = room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[plan.digest])
 
     def work(pen: Pen) -> list[Rejected | Unavailable | None]:
-        before = Turns(room.steps, pen, []).judge(begun.header, opened)
+        before = Turns(room.steps, pen).judge(begun.header, opened, [])
         room.write(pen, stop)
-        return [before, Turns(room.steps, pen, []).judge(begun.header, opened)]
+        return [before, Turns(room.steps, pen).judge(begun.header, opened, [])]
 
     before, after = room.ledger.commit_now(work).result
     assert before is None
