@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import admin_pb2, log_pb2
+from paiza.v1 import admin_pb2
 from paiza_node.attachments.collect import Collect
 from paiza_node.attachments.upload import Upload
 from paiza_node.config import Config
@@ -46,6 +46,7 @@ from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
 from paiza_register import RegisterReader, folder_fetch
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
 from paiza_wire.notes import SignerKey
@@ -65,14 +66,12 @@ def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str,
     """Log what is new at a start: the log's key, the configuration, officers. Nothing where nothing changed."""
     vkey = log_key.verifier_key.to_vkey().encode()
     if pen.tx.setting(SETTING_LOG_KEY) != vkey:
-        pen.append(
-            log_pb2.LogEntry(event=log_pb2.LOG_EVENT_KEY_ADDED, actor=operator(), evidence_sha256=sha256(vkey).digest())
-        )
+        pen.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
         pen.tx.put_setting(SETTING_LOG_KEY, vkey)
     rules = config.policy.read_bytes() if config.policy is not None else b""
     settings = sha256(config.path.read_bytes() + rules).digest()
     if pen.tx.setting(SETTING_CONFIG) != settings:
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_CONFIG_CHANGED, actor=operator(), evidence_sha256=settings))
+        pen.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
         pen.tx.put_setting(SETTING_CONFIG, settings)
     note_officers(pen, officers)
 

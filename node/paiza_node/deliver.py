@@ -10,12 +10,13 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
+from paiza.v1 import exchange_pb2, officer_pb2
 from paiza_node.context import Context
 from paiza_node.courier import Courier
 from paiza_node.ledger import Pen
 from paiza_node.model import DeliveryRow, Settlement, StoredEntry
 from paiza_node.ports import Peer
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 
 EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for
@@ -124,11 +125,10 @@ class Deliver:
             for delivery in expired:
                 if delivery.id in ended:
                     pen.append(
-                        log_pb2.LogEntry(
-                            event=log_pb2.LOG_EVENT_EXPIRED,
+                        log_entries.expired(
                             actor=context.node_id,
-                            counterpart=delivery.recipient,
-                            message_digest=delivery.digest,
+                            recipient=delivery.recipient,
+                            digest=delivery.digest,
                             reason="delivery_expired",
                         )
                     )

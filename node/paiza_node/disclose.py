@@ -6,7 +6,7 @@ crash after the commit and before the answer leaves an OPENED entry for somethin
 
 import asyncio
 
-from paiza.v1 import attachment_pb2, log_pb2, message_pb2, officer_pb2
+from paiza.v1 import attachment_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
@@ -23,6 +23,7 @@ from paiza_node.opening import stored
 from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.proofs import forwardings_of, own_proof, proofs_of
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
@@ -47,7 +48,7 @@ class Disclose:
         number = request.part_number
         part_key = self._own_keys.part_key(message, number)
         committed = await self._ledger.commit(lambda pen: _log_opened(pen, officer, row, number, request.reason_text))
-        index, entry = committed.result
+        opened = committed.result
         self._news.publish([row.digest])
         released, answers = await asyncio.to_thread(
             proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
@@ -62,9 +63,7 @@ class Disclose:
                 parts=[part for part in message.signed.parts if part.part_number == number],
             ),
             part_key=part_key,
-            opened=own_proof(
-                self._ledger, StoredEntry(index, entry), committed.checkpoint.size, committed.checkpoint.note
-            ),
+            opened=own_proof(self._ledger, opened, committed.checkpoint.size, committed.checkpoint.note),
             released=released,
             answers=answers,
             thread_name=row.thread_name,
@@ -144,19 +143,12 @@ def _gone(row: MessageRow | None) -> Rejected:
     return Rejected("unknown_id", "there is no such message here, or its content was refused")
 
 
-def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> tuple[int, bytes]:
-    index = pen.append(
-        log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_OPENED, actor=officer.id, message_digest=row.digest, part_number=number
-        ),
-        text=reason,
-    )
-    pen.tx.add_opened(Opened(row.digest, number, officer.id, index))
-    return index, pen.entries[-1][1]
+def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
+    stored = pen.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
+    pen.tx.add_opened(Opened(row.digest, number, officer.id, stored.index))
+    return stored
 
 
 def _log_denied(pen: Pen, officer: Officer, row: MessageRow, detail: str) -> None:
-    entry = log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason="policy_denied"
-    )
+    entry = log_entries.denied(actor=officer.id, reason="policy_denied", digest=row.digest)
     pen.append(entry, text=detail)

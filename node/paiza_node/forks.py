@@ -1,17 +1,14 @@
 """Forks that were found and that nobody decided on, and up to where what a log signed was forgiven."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2
 from paiza_node.ledger import Pen
 from paiza_node.model import Finding, FindingKind, FindingState
+from paiza_wire import log_entries
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.fork_proofs import Fork
-
-REASON: Final = "log_forked"
 
 log = structlog.get_logger("paiza.growth")
 
@@ -72,9 +69,7 @@ def write_forks(pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
         stands = (FindingKind.FORK, fork.origin, FindingState.OPEN)
         if stands in {(each.kind, each.origin, each.state) for each in pen.tx.findings(member)}:
             continue
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_FORK_FOUND, counterpart=member, reason=REASON, evidence_sha256=fork.digest
-        )
+        entry = log_entries.fork_found(member=member, notes_sha256=fork.digest)
         notes = (fork.first.note, fork.second.note)
-        index = pen.append(entry, text="\n".join(note.decode() for note in notes))
+        index = pen.append(entry, text="\n".join(note.decode() for note in notes)).index
         pen.tx.add_finding(Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))

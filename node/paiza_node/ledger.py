@@ -32,7 +32,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.v1 import log_pb2
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.model import Head
+from paiza_node.model import Head, StoredEntry
 from paiza_node.ports import Store, Transaction
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle, receipts, tiles
@@ -87,8 +87,8 @@ class Pen:
         """Give the size of the log with what was appended so far."""
         return self._size + len(self.entries)
 
-    def append(self, entry: log_pb2.LogEntry, *, text: str = "") -> int:
-        """Append an entry, adding salt, time, register version and the digest of ``text``; gives its index."""
+    def append(self, entry: log_pb2.LogEntry, *, text: str = "") -> StoredEntry:
+        """Append an entry, with salt, time, register version and the digest of ``text``; return it as it is stored."""
         index = self.size
         entry.salt = receipts.new_salt()
         entry.entry_time.CopyFrom(self._stamp)
@@ -96,8 +96,15 @@ class Pen:
         if text:
             entry.text_sha256 = receipts.text_digest(entry.salt, text)
             self.tx.add_texts({index: text})
-        self.entries.append((index, entry.SerializeToString(deterministic=True), entry.message_digest))
-        return index
+        data = entry.SerializeToString(deterministic=True)
+        self.entries.append((index, data, entry.message_digest))
+        return StoredEntry(index, data)
+
+    def appended(self, index: int) -> StoredEntry:
+        """Return an entry that was appended in this commit; LookupError where it is older."""
+        if index < self._size:
+            raise LookupError(index)
+        return StoredEntry(index, self.entries[index - self._size][1])
 
     def next_message_seq(self) -> int:
         """Give the next number of a stored message, counted from 1."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import admin_pb2, log_pb2, officer_pb2
+from paiza.v1 import admin_pb2, officer_pb2
 from paiza_node.attachments.attached import standing
 from paiza_node.context import Context
 from paiza_node.deliver import Deliver
@@ -25,6 +25,7 @@ from paiza_node.model import (
 )
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_node.witness.witnessing import Witnessing
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
 DEFAULT_QUEUE: Final = 100
@@ -149,12 +150,8 @@ class Operate:
             if not pen.tx.settle([settlement], pen.now):
                 raise Rejected("unknown_id", "the delivery was settled in the meantime")
             pen.append(
-                log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_EXPIRED,
-                    actor=operator(),
-                    counterpart=row.recipient,
-                    message_digest=row.digest,
-                    reason="delivery_dropped",
+                log_entries.expired(
+                    actor=operator(), recipient=row.recipient, digest=row.digest, reason="delivery_dropped"
                 ),
                 text=text,
             )

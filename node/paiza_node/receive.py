@@ -41,8 +41,8 @@ from paiza_node.passing.passed_on import Passed, TakePassedOn
 from paiza_node.policy import Principal
 from paiza_node.workflows import precedence
 from paiza_register import Member
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -245,10 +245,9 @@ class Receive:
             if held == digest:  # it was passed on to us before: what is here and valid is not refused
                 refusal = None
                 pen.tx.came_directly(digest)
-            index = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
-            entry = StoredEntry(index, pen.entries[-1][1])
+            entry = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
             answers[digest] = entry
-            fresh.append((digest, index))
+            fresh.append((digest, entry.index))
             outcomes.append(entry)
             proofs.append(self._proof(item, member))
             if held is None:
@@ -276,13 +275,16 @@ class Receive:
         requests.note_received(pen, self._member, self._node_id, messages)
 
     def _entry(self, item: Taken, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
-        return log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_REFUSED if refusal else log_pb2.LOG_EVENT_RECEIVED,
+        digest, released = item.message.digest, item.item.released
+        dispatch = receipts.evidence_digest(released.raw, released.checkpoint.note)
+        if refusal is None:
+            return log_entries.received(actor=self._node_id, source=member.id, digest=digest, dispatch_sha256=dispatch)
+        return log_entries.refused(
             actor=self._node_id,
-            counterpart=member.id,
-            message_digest=item.message.digest,
-            reason=refusal.reason if refusal else "",
-            evidence_sha256=receipts.evidence_digest(item.item.released.raw, item.item.released.checkpoint.note),
+            source=member.id,
+            digest=digest,
+            reason=refusal.reason,
+            dispatch_sha256=dispatch,
         )
 
     def _proof(self, item: Taken, member: Member) -> ForeignProof:

@@ -13,11 +13,11 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.policy import Policy
 from paiza_register import Register, RegisterReader
+from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Unavailable
 
 LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, however many messages name a version we do not have
@@ -157,7 +157,7 @@ class Registers:
         if pen.tx.setting(SETTING_VERSION) == self._register.version:
             return
         pen.register_version = self._register.version
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_REGISTER_UPDATED, evidence_sha256=self._register.version))
+        pen.append(log_entries.register_updated(register_version=self._register.version))
         pen.tx.put_setting(SETTING_VERSION, self._register.version)
 
     async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from paiza.v1 import log_pb2
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
 from paiza_node.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
@@ -17,7 +16,7 @@ from paiza_node.ledger import Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.passing import taking_back
 from paiza_node.workflows import precedence
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
@@ -119,18 +118,17 @@ class Release:
         entries: list[bytes] = []
         deliveries: list[DeliveryRow] = []
         for recipient in header.recipients:
-            index = pen.append(
-                log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_RELEASED,
+            stored = pen.append(
+                log_entries.released(
                     actor=officer.id,
-                    counterpart=recipient.member,
-                    message_digest=digest,
+                    recipient=recipient.member,
+                    digest=digest,
                     signers=signers,
                     thread_name=thread_name if opens_thread else "",
                 )
             )
-            indices.append(index)
-            entries.append(pen.entries[-1][1])
+            indices.append(stored.index)
+            entries.append(stored.entry)
             deliveries.append(
                 DeliveryRow(
                     id=pen.next_delivery_id(),
@@ -138,7 +136,7 @@ class Release:
                     digest=digest,
                     recipient=recipient.member,
                     urgency=precedence.urgency_of(header),
-                    released_index=index,
+                    released_index=stored.index,
                     released_time=pen.now,
                     expires_time=pen.now + self._life,
                     next_attempt_time=pen.now,
@@ -215,9 +213,7 @@ class _Denials:
         if refusal.reason not in DENIALS or self._left == 0:
             return
         self._left -= 1
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_DENIED, actor=self._officer.id, reason=refusal.reason, message_digest=digest
-        )
+        entry = log_entries.denied(actor=self._officer.id, reason=refusal.reason, digest=digest)
         self._pen.append(entry, text=refusal.detail)
 
 

@@ -8,6 +8,7 @@ from paiza_node.errors import N_, NodeStopped
 from paiza_node.ledger import Pen
 from paiza_node.model import Officer
 from paiza_node.operate import operator
+from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import SpiffeId
 
@@ -58,21 +59,22 @@ def note_officers(pen: Pen, officers: dict[str, Officer]) -> None:
         if before == officer:
             continue
         pen.append(
-            log_pb2.LogEntry(
-                event=_officer_event(before, officer), actor=operator(), evidence_sha256=officer.certificate_sha256
-            ),
+            _entry(before, officer),
             text=f"{officer.id} {' '.join(sorted(officer.roles))} {officer.unit}",
         )
         pen.tx.put_officer(officer)
     for gone in set(known) - set(officers):
         if not known[gone].suspended:
-            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OFFICER_SUSPENDED, actor=operator()), text=gone)
+            suspended = log_entries.officer_suspended(actor=operator(), certificate_sha256=b"")
+            pen.append(suspended, text=gone)
             pen.tx.put_officer(
                 Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True)
             )
 
 
-def _officer_event(before: Officer | None, officer: Officer) -> log_pb2.LogEvent.ValueType:
+def _entry(before: Officer | None, officer: Officer) -> log_pb2.LogEntry:
     if before is None or before.certificate_sha256 != officer.certificate_sha256:
-        return log_pb2.LOG_EVENT_OFFICER_CERTIFIED
-    return log_pb2.LOG_EVENT_OFFICER_SUSPENDED if officer.suspended else log_pb2.LOG_EVENT_OFFICER_CHANGED
+        build = log_entries.officer_certified
+    else:
+        build = log_entries.officer_suspended if officer.suspended else log_entries.officer_changed
+    return build(actor=operator(), certificate_sha256=officer.certificate_sha256)

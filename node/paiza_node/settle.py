@@ -25,7 +25,7 @@ from paiza_node.model import (
     Settlement,
 )
 from paiza_node.rewrap import rewrap
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.reasons import REASONS
@@ -50,7 +50,7 @@ class Sent:
 class Verdicts:
     """What the answers to one batch come to."""
 
-    settlements: list[tuple[Settlement, Outgoing, log_pb2.LogEvent.ValueType, bytes]]
+    settlements: list[tuple[Settlement, Outgoing, bytes]]  # the last: digest of the answer relied on
     proofs: list[ForeignProof]
     postponements: list[Postponement]
     rewrapped: list[tuple[bytes, bytes]]
@@ -71,7 +71,7 @@ class Settle:
         verdicts = await context.lanes.deliver.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
         known = context.logs.to_store(self._peer, sent.checkpoint)
         await context.ledger.commit(lambda pen: _record(pen, context.node_id, self._peer, verdicts, known))
-        settled = [outgoing.digest for _, outgoing, _, _ in verdicts.settlements]
+        settled = [outgoing.digest for _, outgoing, _ in verdicts.settlements]
         context.news.publish(settled)
         log.info("answered", peer=self._peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
@@ -102,13 +102,12 @@ class Settle:
             receipts.check_answer(answer.entry, outgoing.digest, self._context.member)
             received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
             state = officer_pb2.DELIVERY_STATE_DELIVERED if received else officer_pb2.DELIVERY_STATE_REFUSED
-            event = log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED
             settlement = Settlement(outgoing.id, state, answer.entry.reason)
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
             if outgoing.passing == Passing.NOTICE:  # that the author knows is no receipt of the message
-                verdicts.settlements.append((settlement, outgoing, event, b""))
+                verdicts.settlements.append((settlement, outgoing, b""))
                 return
-            verdicts.settlements.append((settlement, outgoing, event, evidence))
+            verdicts.settlements.append((settlement, outgoing, evidence))
             verdicts.proofs.append(
                 ForeignProof(
                     digest=outgoing.digest,
@@ -124,7 +123,7 @@ class Settle:
         elif which == "rejection":
             reason, detail = _bounded(result.rejection.reason), _printable(result.rejection.detail)
             settlement = Settlement(outgoing.id, officer_pb2.DELIVERY_STATE_REJECTED, reason, detail)
-            verdicts.settlements.append((settlement, outgoing, log_pb2.LOG_EVENT_REFUSED, b""))
+            verdicts.settlements.append((settlement, outgoing, b""))
         elif which == "retry":
             reason = _bounded(result.retry.reason)
             if reason == "cannot_open" and outgoing.passing == Passing.OWN:  # what is passed on is always wrapped anew
@@ -155,23 +154,22 @@ class Settle:
 def _record(pen: Pen, actor: str, peer: str, verdicts: Verdicts, known: KnownLog) -> None:
     """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
     pen.tx.put_known_log(known)
-    ended = set(pen.tx.settle([settlement for settlement, _, _, _ in verdicts.settlements], pen.now))
-    for settlement, outgoing, event, evidence in verdicts.settlements:
+    ended = set(pen.tx.settle([settlement for settlement, _, _ in verdicts.settlements], pen.now))
+    for settlement, outgoing, answer_sha256 in verdicts.settlements:
         if settlement.id in ended:
-            pen.append(
-                log_pb2.LogEntry(
-                    event=event,
-                    actor=actor,
-                    counterpart=peer,
-                    message_digest=outgoing.digest,
-                    reason=settlement.reason,
-                    evidence_sha256=evidence,
-                )
-            )
+            pen.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
     pen.tx.add_proofs(verdicts.proofs)
     pen.tx.postpone(verdicts.postponements)
     for digest, signed in verdicts.rewrapped:
         pen.tx.replace_signed(digest, signed)
+
+
+def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:
+    if settlement.state == officer_pb2.DELIVERY_STATE_DELIVERED:
+        return log_entries.delivered(actor=actor, recipient=peer, digest=digest, answer_sha256=answer_sha256)
+    return log_entries.delivery_refused(
+        actor=actor, recipient=peer, digest=digest, reason=settlement.reason, answer_sha256=answer_sha256
+    )
 
 
 def _bounded(reason: str) -> str:

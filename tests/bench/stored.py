@@ -165,7 +165,7 @@ class _Writer:
                 message_digest=row.digest,
                 evidence_sha256=receipts.evidence_digest(row.digest, NOTE),
             )
-        )
+        ).index
 
     def _delivery(self, pen: Pen, row: MessageRow, index: int) -> DeliveryRow:
         return DeliveryRow(

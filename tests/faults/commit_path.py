@@ -144,7 +144,7 @@ def _item(ledger: Ledger, name: bytes) -> tuple[int, int, str]:
             return found.index
         pen.tx.put_setting(name.decode(), digest)
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, message_digest=digest)
-        return pen.append(entry, text=TEXT)
+        return pen.append(entry, text=TEXT).index
 
     committed = ledger.commit_now(write)
     return committed.result, committed.checkpoint.size, committed.checkpoint.root.hex()

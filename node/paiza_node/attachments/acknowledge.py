@@ -15,8 +15,8 @@ from paiza.v1 import attachment_pb2, log_pb2
 from paiza_node.attachments.attached import awaited, went_to
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentProof, AttachmentRow
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
 
@@ -66,18 +66,10 @@ def record_answers(
         row = _row(pen, digest, entry.part_number, member)
         if row is None or row.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
             continue
-        received = entry.event == log_pb2.LOG_EVENT_RECEIVED
+        evidence = receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note)
         index = pen.append(
-            log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED,
-                actor=node_id,
-                counterpart=member,
-                message_digest=digest,
-                part_number=entry.part_number,
-                reason=entry.reason,
-                evidence_sha256=receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note),
-            )
-        )
+            log_entries.answered(actor=node_id, recipient=member, answer=entry, answer_sha256=evidence)
+        ).index
         state = _STATES[entry.event]
         pen.tx.put_attachments(
             [replace(row, state=state, reason=entry.reason, settled_time=pen.now, log_index=index, due_time=None)]

@@ -27,7 +27,7 @@ from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, StoredEntry
 from paiza_node.opening import stored
-from paiza_wire import attachment
+from paiza_wire import attachment, log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 FETCHES: Final = 4  # under way at once, all peers together; each is a disk that is written to
@@ -251,18 +251,7 @@ class Collect:
             found = pen.tx.attachment(row.digest, row.part_number, row.member)
             if found is None or found.state != AWAITED:
                 return False
-            index = pen.append(
-                log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_REFUSED if refusal else log_pb2.LOG_EVENT_RECEIVED,
-                    actor=context.node_id,
-                    counterpart=row.source,
-                    message_digest=row.digest,
-                    part_number=row.part_number,
-                    reason=reason,
-                    evidence_sha256=row.ciphertext_sha256,
-                ),
-                text=detail,
-            )
+            index = pen.append(_answer(row, context.node_id, reason), text=detail).index
             state = attachment_pb2.ATTACHMENT_STATE_REFUSED if refusal else attachment_pb2.ATTACHMENT_STATE_RECEIVED
             settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
             pen.tx.put_attachments([replace(settled, reason=reason, detail=detail)])
@@ -360,15 +349,14 @@ class Collect:
         def work(pen: Pen) -> None:
             for row in expired:
                 index = pen.append(
-                    log_pb2.LogEntry(
-                        event=log_pb2.LOG_EVENT_EXPIRED,
+                    log_entries.expired(
                         actor=self._context.node_id,
-                        counterpart=row.source,
-                        message_digest=row.digest,
-                        part_number=row.part_number,
+                        recipient=row.source,
+                        digest=row.digest,
                         reason="delivery_expired",
+                        part_number=row.part_number,
                     )
-                )
+                ).index
                 state = attachment_pb2.ATTACHMENT_STATE_EXPIRED
                 ended = replace(row, state=state, settled_time=pen.now, log_index=index, due_time=None)
                 pen.tx.put_attachments([replace(ended, reason="delivery_expired")])
@@ -404,3 +392,23 @@ class _Pace:
         ahead = self._bytes / self._rate - (asyncio.get_running_loop().time() - self._began)
         if ahead > 0:
             await asyncio.sleep(ahead)
+
+
+def _answer(row: AttachmentRow, node_id: str, reason: str) -> log_pb2.LogEntry:
+    """Return the entry that says what became of an attachment: received, or refused for a reason."""
+    if not reason:
+        return log_entries.attachment_received(
+            actor=node_id,
+            source=row.source,
+            digest=row.digest,
+            part_number=row.part_number,
+            ciphertext_sha256=row.ciphertext_sha256,
+        )
+    return log_entries.attachment_refused(
+        actor=node_id,
+        source=row.source,
+        digest=row.digest,
+        part_number=row.part_number,
+        reason=reason,
+        ciphertext_sha256=row.ciphertext_sha256,
+    )

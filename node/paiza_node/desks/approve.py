@@ -25,7 +25,7 @@ from paiza_node.model import LOGGED_DIGITS, MAX_REASON, ApprovalRow, ApprovalSta
 from paiza_node.opening import stored
 from paiza_node.proofs import own_proof
 from paiza_node.submit import Submit
-from paiza_wire import attachment
+from paiza_wire import attachment, log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage
@@ -38,6 +38,11 @@ ENDED: Final[Mapping[ApprovalState, str]] = {
     ApprovalState.DECLINED: "approval_declined",
     ApprovalState.WITHDRAWN: "approval_withdrawn",
     ApprovalState.EXPIRED: "approval_expired",
+}
+_ENTRIES: Final = {
+    ApprovalState.DECLINED: log_entries.declined,
+    ApprovalState.WITHDRAWN: log_entries.withdrawn,
+    ApprovalState.EXPIRED: log_entries.lapsed,
 }
 
 log = structlog.get_logger("paiza.approve")
@@ -176,16 +181,15 @@ class Approve:
             if now.signed != base:
                 raise Unavailable("busy", "another officer signed at this very moment", 0.0)
             if isinstance(item.message, PendingMessage):
-                index = pen.append(approved_entry(item.message, officer))
+                approved = pen.append(approved_entry(item.message, officer))
                 missing = tuple(signer.id for signer in item.message.missing)
                 pen.tx.put_signed(row.digest, raw, missing)
-                return Approved(index, pen.entries[-1][1], _still(pen, now, missing)), raw
+                return Approved(approved.index, approved.entry, _still(pen, now, missing)), raw
             index = pen.size
             outcome = self._submit.release(pen, officer, item)
             if isinstance(outcome, (Rejected, Unavailable)):
                 return Approved(0, b"", outcome), b""
-            at = index - pen.size
-            return Approved(index, pen.entries[at][1], outcome), raw
+            return Approved(index, pen.appended(index).entry, outcome), raw
 
         committed = await self._ledger.commit(work)
         done, signed = committed.result
@@ -301,9 +305,7 @@ class Approve:
 
     async def _denied(self, officer: Officer, row: ApprovalRow, denied: Rejected) -> Rejected:
         """Log that an officer was refused; gives the refusal."""
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=row.digest, reason=denied.reason
-        )
+        entry = log_entries.denied(actor=officer.id, reason=denied.reason, digest=row.digest)
         await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
         return denied
 
@@ -334,18 +336,12 @@ def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -
     row = pen.tx.approval(digest)
     if row is None or row.state is not ApprovalState.WAITING:
         raise _over(row) if row is not None else Rejected("unknown_id", "no such message waits here")
-    index = pen.append(
-        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, reason=ENDED[state]),
-        text=text,
-    )
+    stored = pen.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
     pen.tx.end_approval(digest, state, ENDED[state])
-    return StoredEntry(index, pen.entries[-1][1])
+    return stored
 
 
 def _log_opened(pen: Pen, officer: Officer, digest: bytes, number: int, reason: str) -> StoredEntry:
-    index = pen.append(
-        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=officer.id, message_digest=digest, part_number=number),
-        text=reason,
-    )
-    pen.tx.add_opened(Opened(digest, number, officer.id, index))
-    return StoredEntry(index, pen.entries[-1][1])
+    stored = pen.append(log_entries.opened(actor=officer.id, digest=digest, part_number=number), text=reason)
+    pen.tx.add_opened(Opened(digest, number, officer.id, stored.index))
+    return stored

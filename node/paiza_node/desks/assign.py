@@ -22,6 +22,7 @@ from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
 from paiza_node.news import News
 from paiza_node.ports import Store
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 
 MAX_NOTE: Final = 1000  # characters of a note to whoever gets the work
@@ -29,11 +30,11 @@ PASSED_ON_AT_ONCE: Final = 100  # in one commit
 MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
 LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
 
-_EVENTS: Final = {
-    desk_pb2.WORK_ACT_ASSIGN: log_pb2.LOG_EVENT_ASSIGNED,
-    desk_pb2.WORK_ACT_TAKE: log_pb2.LOG_EVENT_ASSIGNED,
-    desk_pb2.WORK_ACT_ACKNOWLEDGE: log_pb2.LOG_EVENT_ACKNOWLEDGED,
-    desk_pb2.WORK_ACT_DONE: log_pb2.LOG_EVENT_DONE,
+_ENTRIES: Final = {
+    desk_pb2.WORK_ACT_ASSIGN: log_entries.assigned,
+    desk_pb2.WORK_ACT_TAKE: log_entries.assigned,
+    desk_pb2.WORK_ACT_ACKNOWLEDGE: log_entries.acknowledged,
+    desk_pb2.WORK_ACT_DONE: log_entries.done,
 }
 
 log = structlog.get_logger("paiza.assign")
@@ -84,12 +85,12 @@ class Assign:
 
     async def change(self, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> WorkRow:
         """Do something with work; Rejected where the officer may not see the message (logged), or it is no work."""
-        event = _EVENTS.get(request.act)
-        if event is None:
+        build = _ENTRIES.get(request.act)
+        if build is None:
             raise Rejected("malformed", "what is to be done is not set")
         if len(request.note) > MAX_NOTE:
             raise Rejected("too_large", f"a note has at most {MAX_NOTE} characters")
-        committed = await self._ledger.commit(lambda pen: self._change(pen, officer, request, event))
+        committed = await self._ledger.commit(lambda pen: self._change(pen, officer, request, build))
         outcome = committed.result
         if isinstance(outcome, Rejected):
             raise outcome
@@ -100,7 +101,7 @@ class Assign:
         return work
 
     def _change(
-        self, pen: Pen, officer: Officer, request: desk_pb2.ChangeWorkRequest, event: "log_pb2.LogEvent.ValueType"
+        self, pen: Pen, officer: Officer, request: desk_pb2.ChangeWorkRequest, build: Callable[..., log_pb2.LogEntry]
     ) -> tuple[WorkRow, MessageRow] | Rejected:
         row = pen.tx.message(request.message_digest)
         work = pen.tx.work([request.message_digest]).get(request.message_digest)
@@ -114,7 +115,7 @@ class Assign:
             return Rejected("unknown_id", "nobody is asked to do anything about this message")
         now = self._after(work, officer, request)
         said = " ".join(filter(None, (_target(now), request.note)))
-        pen.append(log_pb2.LogEntry(event=event, actor=officer.id, message_digest=row.digest), text=said)
+        pen.append(build(actor=officer.id, digest=row.digest), text=said)
         pen.tx.put_work(now)
         if now.assignee:
             pen.tx.add_readers([(now.assignee, row.seq)])
@@ -183,10 +184,7 @@ class Assign:
             if row is None:
                 continue
             now = self._escalated(work, row, pen.now)
-            pen.append(
-                log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ESCALATED, actor=self._node_id, message_digest=work.digest),
-                text=_target(now),
-            )
+            pen.append(log_entries.escalated(actor=self._node_id, digest=work.digest), text=_target(now))
             pen.tx.put_work(now)
             if now.assignee:
                 pen.tx.add_readers([(now.assignee, row.seq)])

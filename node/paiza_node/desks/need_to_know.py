@@ -13,11 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1 import desk_pb2, log_pb2, message_pb2
+from paiza.v1 import desk_pb2, message_pb2
 from paiza_domain import deadlines, kinds
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, MessageState, Officer, Viewer, WorkRow
 from paiza_node.ports import Reads, Transaction
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -61,9 +62,7 @@ def may_list(reads: Reads, officer: Officer, row: MessageRow) -> bool:
 def denied(pen: Pen, officer: Officer, digest: bytes) -> Rejected:
     """Log that an officer does not need to know of a message; gives the refusal, which whoever commits raises."""
     refusal = Rejected("policy_denied", "need-to-know")
-    entry = log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=refusal.reason
-    )
+    entry = log_entries.denied(actor=officer.id, reason=refusal.reason, digest=digest)
     pen.append(entry, text=refusal.detail)
     return refusal
 

@@ -12,7 +12,7 @@ from paiza_domain import deadlines
 from paiza_node.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, Officer
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
@@ -85,27 +85,20 @@ def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: 
         return Unavailable("busy", f"{MAX_WAITING} messages of or for one officer wait for a second one", 60.0)
     if any(sum(name in row.missing for row in own) >= MAX_WAITING_OF_ONE for name in missing):
         return Unavailable("busy", f"{MAX_WAITING_OF_ONE} messages of this officer wait for the same second one", 60.0)
-    index = pen.append(
-        log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_SUBMITTED,
-            actor=officer.id,
-            message_digest=message.digest,
-            signers=signed_by(message),
-        )
-    )
+    submitted = pen.append(log_entries.submitted(actor=officer.id, digest=message.digest, signers=signed_by(message)))
     row = ApprovalRow(
         digest=message.digest,
         message_id=header.message_id,
         drafter=officer.id,
         header=message.signed.header,
-        submitted_index=index,
+        submitted_index=submitted.index,
         submitted_time=pen.now,
         expires_time=pen.now + min(life, deadlines.ANSWER_WITHIN.get(header.urgency, life)),
         missing=missing,
         signed=raw,
     )
     pen.tx.add_approval(row)
-    return Held(row.digest, index, pen.entries[-1][1], missing, row.expires_time)
+    return Held(row.digest, submitted.index, submitted.entry, missing, row.expires_time)
 
 
 def held(pen: Pen, row: ApprovalRow) -> Held:
@@ -116,12 +109,8 @@ def held(pen: Pen, row: ApprovalRow) -> Held:
 
 def approved_entry(message: VerifiedMessage | PendingMessage, officer: Officer) -> log_pb2.LogEntry:
     """Write down that an officer signed what another had submitted."""
-    return log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_APPROVED,
-        actor=officer.id,
-        message_digest=message.digest,
-        signers=[signer for signer in signed_by(message) if signer.id == officer.id],
-    )
+    signer = next(signer for signer in signed_by(message) if signer.id == officer.id)
+    return log_entries.approved(actor=officer.id, digest=message.digest, signer=signer)
 
 
 def signed_by(message: VerifiedMessage | PendingMessage) -> list[log_pb2.LoggedSigner]:

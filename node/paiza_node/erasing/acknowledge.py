@@ -16,7 +16,7 @@ from paiza_domain import thread
 from paiza_node.ledger import Pen
 from paiza_node.model import ErasureAnswer, MessageState
 from paiza_node.ports import Reads
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
 
@@ -63,16 +63,8 @@ def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, r
         earlier = [a for a in pen.tx.erasure_answers([request]) if (a.digest, a.member) == (digest, member)]
         if earlier and not _is_later(each.entry, earlier[0]):
             continue
-        pen.append(
-            log_pb2.LogEntry(
-                event=entry.event,
-                actor=node_id,
-                counterpart=member,
-                message_digest=digest,
-                reason=entry.reason,
-                evidence_sha256=receipts.evidence_digest(each.entry.raw, each.entry.checkpoint.note),
-            )
-        )
+        evidence = receipts.evidence_digest(each.entry.raw, each.entry.checkpoint.note)
+        pen.append(log_entries.erasure_answered(actor=node_id, holder=member, answer=entry, answer_sha256=evidence))
         pen.tx.put_erasure_answer(
             ErasureAnswer(
                 request=request,

@@ -33,6 +33,7 @@ from paiza_node.model import (
     Settlement,
     StoredEntry,
 )
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.attachment import numbers
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -141,12 +142,8 @@ class Erase:
         settlements = [Settlement(delivery, officer_pb2.DELIVERY_STATE_DROPPED, "erased") for delivery in given_up]
         for delivery in pen.tx.settle(settlements, pen.now):
             pen.append(
-                log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_EXPIRED,
-                    actor=self._context.node_id,
-                    counterpart=given_up[delivery],
-                    message_digest=message.digest,
-                    reason="erased",
+                log_entries.expired(
+                    actor=self._context.node_id, recipient=given_up[delivery], digest=message.digest, reason="erased"
                 )
             )
 

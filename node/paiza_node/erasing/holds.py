@@ -10,11 +10,11 @@ from paiza_node.erasing.requests import plan_again
 from paiza_node.ledger import Pen
 from paiza_node.model import MAX_REASON, Officer, StoredEntry
 from paiza_node.proofs import own_proof
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
 MAX_LISTED: Final = 500  # holds, the newest
 BEGUN: Final = "hold_begun"
-LIFTED: Final = "hold_lifted"
 RESTORED: Final = "hold_restored"  # put back by the node after it lost part of its log
 
 
@@ -49,21 +49,13 @@ class Holds:
             return Rejected("erased", "the content was erased before: there is nothing to hold")
         if request.lift and not pen.tx.holds([digest]):
             return Rejected("conflict", "the message is not under hold")
-        index = pen.append(
-            log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_HELD,
-                actor=officer.id,
-                message_digest=digest,
-                reason=LIFTED if request.lift else BEGUN,
-            ),
-            text=request.reason_text,
-        )
-        entry = StoredEntry(index, pen.entries[-1][1])
+        build = log_entries.hold_released if request.lift else log_entries.held
+        entry = pen.append(build(actor=officer.id, digest=digest), text=request.reason_text)
         if request.lift:
             pen.tx.lift_hold(digest)
             plan_again(pen, self._context.member, self._context.node_id, digest)
         else:
-            pen.tx.put_hold(digest, index)
+            pen.tx.put_hold(digest, entry.index)
         return entry
 
     async def listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:

@@ -6,16 +6,23 @@ comes. What arrives after the request that names it is erased as well, so that n
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.v1 import message_pb2
 from paiza_domain import thread
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
 from paiza_node.model import ErasureRow, ErasureStep, MessageRow, MessageState, Officer
 from paiza_node.passing import taking_back
 from paiza_node.ports import Reads
-from paiza_wire import receipts
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
+
+_ANSWERS: Final = {
+    ErasureStep.ERASED: log_entries.erased,
+    ErasureStep.NOT_HELD: log_entries.never_held,
+    ErasureStep.HELD: log_entries.erasure_denied,
+}
 
 
 def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
@@ -110,19 +117,15 @@ def _plan(pen: Pen, member: str, node_id: str, erasure: ErasureRow) -> None:
 
 def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
     """Log what became of an erasure, and plan that the requester is told: ERASED, or DENIED under legal hold."""
-    held = step is ErasureStep.HELD
-    reason = {ErasureStep.HELD: receipts.LEGAL_HOLD, ErasureStep.NOT_HELD: receipts.NOT_HELD}.get(step, "")
     foreign = erasure.requester != member
     index = pen.append(
-        log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_DENIED if held else log_pb2.LOG_EVENT_ERASED,
+        _ANSWERS[step](
             actor=node_id,
-            counterpart=erasure.requester if foreign else "",
-            message_digest=erasure.digest,
-            reason=reason,
-            evidence_sha256=erasure.request,
+            requester=erasure.requester if foreign else "",
+            digest=erasure.digest,
+            request_digest=erasure.request,
         )
-    )
+    ).index
     pen.tx.put_erasures(
         [
             ErasureRow(

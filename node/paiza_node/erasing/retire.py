@@ -22,6 +22,7 @@ from paiza_node.lawful.by_time import index_at
 from paiza_node.ledger import Pen
 from paiza_node.model import StoredEntry
 from paiza_node.ports import Reads
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 
 BATCH: Final = 256  # entries looked at for one commit; what goes with their messages may be some more
@@ -120,7 +121,7 @@ class Retire:
         messages = pen.tx.retire_messages(about)
         pen.tx.retire_entries([gone[index] for index in sorted(gone)])
         if gone:
-            retired = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RETIRED, actor=self._context.node_id)
+            retired = log_entries.retired(actor=self._context.node_id)
             pen.append(retired, text=f"{len(gone)} entries and {messages} messages before {before:%Y-%m-%d}")
         return len(gone)
 

@@ -19,6 +19,7 @@ from paiza_node.erasing.holds import check_known, check_words
 from paiza_node.ledger import Pen
 from paiza_node.model import ErasureRow, ErasureStep, MessageRow, Officer, StoredEntry
 from paiza_node.proofs import own_proof
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 
 DEFAULT_PAGE: Final = 100
@@ -28,8 +29,6 @@ LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at ag
 REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
 MAX_REMINDED: Final = 200  # notices of one look; the list gives the rest
 RETRY_SECONDS: Final = 5.0  # after the database failed
-KEPT: Final = "review_kept"
-ERASED: Final = "review_erased"
 
 log = structlog.get_logger("paiza.reviews")
 
@@ -114,20 +113,13 @@ class Reviews:
         against = self._against(pen, row, due) if keep is None else None
         if against is not None:
             return against
-        index = pen.append(
-            log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_REVIEWED,
-                actor=officer.id,
-                message_digest=digest,
-                reason=ERASED if keep is None else KEPT,
-            ),
-            text=reason if keep is None else f"{keep:%Y-%m-%d}: {reason}",
-        )
-        entry = StoredEntry(index, pen.entries[-1][1])
         if keep is None:
+            entry = pen.append(log_entries.review_erased(actor=officer.id, digest=digest), text=reason)
             pen.tx.drop_review(row.seq)
             pen.tx.put_erasures([ErasureRow(digest, b"", self._context.member, ErasureStep.ASKED, pen.now)])
         else:
+            kept = log_entries.review_kept(actor=officer.id, digest=digest)
+            entry = pen.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
             pen.tx.put_reviews([(row.seq, keep)])
         return entry
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2, search_pb2
+from paiza.v1 import message_pb2, search_pb2
 from paiza_domain import kinds, reference, searching
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded
@@ -21,6 +21,7 @@ from paiza_node.finding.index import CURSOR, Blinder
 from paiza_node.model import MAX_REASON, Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
 from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.ports import Reads
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
@@ -189,7 +190,7 @@ class Search:
             for clause in searching.clauses(each.field, each.text)
             for term in sorted(clause)
         ]
-        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_SEARCHED, actor=officer.id)
+        entry = log_entries.searched(actor=officer.id)
         await self._ledger.commit(lambda pen: pen.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
 
     def _find(self, officer: Officer, query: SearchQuery) -> Results:

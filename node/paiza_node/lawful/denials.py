@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2
 from paiza_node.ledger import Ledger
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 
 MAX_DENIALS: Final = 10  # of one officer that are logged within a minute
@@ -36,7 +36,7 @@ class Denials:
         if not self._in_share(officer):
             log.warning("denied", officer=officer, method=method, detail=detail, logged=False)
             return
-        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DENIED, actor=officer, reason="policy_denied")
+        entry = log_entries.denied(actor=officer, reason="policy_denied")
         try:
             await self._ledger.commit(lambda pen: pen.append(entry, text=f"{method.rpartition('/')[2]}: {detail}"))
         except Unavailable as error:

@@ -14,6 +14,7 @@ from paiza_node.lawful.by_time import index_at
 from paiza_node.lawful.facts import Facts
 from paiza_node.ledger import Committed, Pen
 from paiza_node.model import LogQuery, Officer, StoredEntry
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -57,8 +58,7 @@ class ReadLog:
         """Log that an officer consulted the log, and what he asked."""
 
         def work(pen: Pen) -> int:
-            entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_CONSULTED, actor=officer.id, message_digest=digest)
-            return pen.append(entry, text=asked)
+            return pen.append(log_entries.consulted(actor=officer.id, digest=digest), text=asked).index
 
         return await self._context.ledger.commit(work)
 

@@ -14,14 +14,13 @@ import structlog
 
 from paiza.v1 import log_pb2, oversight_pb2
 from paiza_node.context import Context
-from paiza_node.ledger import Pen
 from paiza_node.model import AuditGrant, Officer, Tally
 from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.looking import Found, look
 from paiza_node.oversight.sight import Sight, standing
 from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
-from paiza_wire import consultations
+from paiza_wire import consultations, log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId
 
@@ -146,28 +145,15 @@ class Consult:
         self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry, message: bytes = b""
     ) -> tuple[int, bytes, int]:
         """Log a consultation; gives the entry's index, and note and size of a checkpoint that holds it."""
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_CONSULTED,
-            actor=asker.officer,
-            counterpart=asker.member,
-            message_digest=message,
-            evidence_sha256=digest,
-        )
-
-        def work(pen: Pen) -> tuple[int, bytes]:
-            index = pen.append(entry, text=text)
-            return index, pen.entries[-1][1]
-
-        committed = await self._context.ledger.commit(work)
-        index, consulted.entry = committed.result
+        entry = log_entries.consulted(actor=asker.officer, member=asker.member, digest=message, answer_sha256=digest)
+        committed = await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))
+        consulted.entry = committed.result.entry
         log.info("consulted", by=asker.officer, member=asker.member, what=text)
-        return index, committed.checkpoint.note, committed.checkpoint.size
+        return committed.result.index, committed.checkpoint.note, committed.checkpoint.size
 
     async def _denied(self, asker: Asker, what: str) -> Rejected:
         denied = Rejected("audit_not_granted", f"{self._context.member} granted {asker.member} no {what}")
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_DENIED, actor=asker.officer, counterpart=asker.member, reason=denied.reason
-        )
+        entry = log_entries.denied(actor=asker.officer, reason=denied.reason, counterpart=asker.member)
         await self._context.ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
         return denied
 

@@ -14,14 +14,13 @@ from paiza_node.ledger import Pen
 from paiza_node.model import AuditGrant
 from paiza_node.operate import operator
 from paiza_node.oversight.sight import ALL_EVENTS, standing
+from paiza_wire import log_entries
 from paiza_wire.consultations import moment
 from paiza_wire.errors import Rejected
 
 MAX_GRANT_DAYS: Final = 1_830  # five years; what is to last longer is granted anew
 COUNTER: Final = "audit_grant"
 GRANTED: Final = "granted"
-WITHDRAWN: Final = "withdrawn"
-REPLACED: Final = "replaced"
 
 
 class AuditGrants:
@@ -50,12 +49,14 @@ class AuditGrants:
         def work(pen: Pen) -> AuditGrant:
             earlier = standing(pen.tx.audit_grants(member.id), pen.now)
             if earlier is not None:
-                _end(pen, earlier, REPLACED)
+                _end(pen, earlier, replaced=True)
             number = pen.tx.counter(COUNTER) + 1
             pen.tx.put_counter(COUNTER, number)
             given = AuditGrant(number, member.id, events, since, until, request.headers, pen.now)
             pen.tx.add_audit_grant(given)
-            _log(pen, given, GRANTED)
+            text = told(given)
+            digest = sha256(text.encode()).digest()
+            pen.append(log_entries.audit_granted(actor=operator(), member=member.id, grant_sha256=digest), text=text)
             return given
 
         return admin_pb2.GrantAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
@@ -72,7 +73,7 @@ class AuditGrants:
             found = next((each for each in pen.tx.audit_grants() if each.id == request.grant_id), None)
             if found is None or found.withdrawn_time is not None:
                 raise Rejected("unknown_id", f"no grant {request.grant_id} stands")
-            _end(pen, found, WITHDRAWN)
+            _end(pen, found, replaced=False)
             return next(each for each in pen.tx.audit_grants(found.member) if each.id == found.id)
 
         return admin_pb2.WithdrawAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
@@ -85,19 +86,11 @@ def told(grant: AuditGrant) -> str:
     return f"grant {grant.id}: {events}{since}; until {grant.until_time.isoformat()}" + "; headers" * grant.headers
 
 
-def _end(pen: Pen, grant: AuditGrant, reason: str) -> None:
+def _end(pen: Pen, grant: AuditGrant, *, replaced: bool) -> None:
     pen.tx.end_audit_grant(grant.id, pen.now)
-    _log(pen, grant, reason)
-
-
-def _log(pen: Pen, grant: AuditGrant, reason: str) -> None:
     text = told(grant)
-    entry = log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_AUDIT_GRANTED,
-        actor=operator(),
-        counterpart=grant.member,
-        reason=reason,
-        evidence_sha256=sha256(text.encode()).digest(),
+    entry = log_entries.audit_withdrawn(
+        actor=operator(), member=grant.member, grant_sha256=sha256(text.encode()).digest(), replaced=replaced
     )
     pen.append(entry, text=text)
 

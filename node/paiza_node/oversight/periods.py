@@ -27,7 +27,7 @@ from paiza_node.ports import Reads
 from paiza_node.proofs import own_proof
 from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
-from paiza_wire import consultations, receipts
+from paiza_wire import consultations, log_entries, receipts
 from paiza_wire.consultations import Exchanged
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.merkle import leaf_hash
@@ -171,14 +171,9 @@ class Periods:
                 if theirs == known.theirs:
                     return index
             else:
-                entry = log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_RECONCILED,
-                    actor=actor,
-                    counterpart=period.counterpart,
-                    evidence_sha256=period.digest,
-                )
+                entry = log_entries.reconciled(actor=actor, member=period.counterpart, period_digest=period.digest)
                 span = f"{period.since_time.isoformat()} – {period.until_time.isoformat()}"
-                index, theirs = pen.append(entry, text=span), period.theirs
+                index, theirs = pen.append(entry, text=span).index, period.theirs
             pen.tx.put_reconciled(
                 ReconciledPeriod(period.counterpart, period.since_time, period.until_time, period.digest, index, theirs)
             )

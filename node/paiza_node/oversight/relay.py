@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2, oversight_pb2
+from paiza.v1 import exchange_pb2, oversight_pb2
 from paiza_node.context import Context
 from paiza_node.growth import record_fork
 from paiza_node.model import Officer
 from paiza_node.oversight.consult import Consult, about, told_entries
 from paiza_node.ports import OverseenPeer
-from paiza_wire import consultations
+from paiza_wire import consultations, log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 AT_ONCE: Final = 8  # members asked for their counts at the same time
@@ -124,12 +124,8 @@ class Relay:
 
     async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:
         """Log that an officer of ours asks for another member's log; the evidence is the digest of the question."""
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_CONSULTED,
-            actor=officer.id,
-            counterpart=member,
-            message_digest=message,
-            evidence_sha256=sha256(query).digest(),
+        entry = log_entries.consulted(
+            actor=officer.id, member=member, digest=message, question_sha256=sha256(query).digest()
         )
         await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))
 

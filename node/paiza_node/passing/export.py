@@ -20,6 +20,7 @@ from paiza_node.model import MessageRow, Officer
 from paiza_node.passing import grants
 from paiza_node.passing.forward import check_reason, read
 from paiza_node.policy import Circumstances, MessageFacts, principal_of
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -142,21 +143,17 @@ class Export:
         for digest, each in zip(digests, decided, strict=True):
             if isinstance(each, Rejected):
                 if each.reason in ("policy_denied", "grant_missing"):
-                    denial = log_pb2.LogEntry(
-                        event=log_pb2.LOG_EVENT_DENIED, actor=officer.id, message_digest=digest, reason=each.reason
-                    )
+                    denial = log_entries.denied(actor=officer.id, reason=each.reason, digest=digest)
                     pen.append(denial, text=each.detail)
                 outcomes.append(each)
                 continue
-            entry = log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_EXPORTED,
+            entry = log_entries.exported(
                 actor=officer.id,
-                message_digest=digest,
+                digest=digest,
                 purpose=request.purpose,
-                evidence_sha256=each.grant,
+                grant_digest=each.grant,
+                without_annex=not request.with_annex,
             )
-            if not request.with_annex:
-                entry.part_number = 0
-            index = pen.append(entry, text=f"{request.recipient_text}: {request.reason_text}")
-            outcomes.append((index, pen.entries[-1][1]))
+            stored = pen.append(entry, text=f"{request.recipient_text}: {request.reason_text}")
+            outcomes.append((stored.index, stored.entry))
         return outcomes

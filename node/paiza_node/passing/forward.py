@@ -38,6 +38,7 @@ from paiza_node.proofs import foreign_proof, own_proof
 from paiza_node.rewrap import wrap_for
 from paiza_node.workflows import precedence
 from paiza_register import Register
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -248,27 +249,24 @@ class Forward:
         """
         if isinstance(decided, Rejected):
             if decided.reason in ("policy_denied", "grant_missing"):
-                entry = log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_DENIED, actor=actor, message_digest=row.digest, reason=decided.reason
-                )
-                pen.append(entry, text=decided.detail)
+                denial = log_entries.denied(actor=actor, reason=decided.reason, digest=row.digest)
+                pen.append(denial, text=decided.detail)
             return decided
         for recipient, earlier, state in reversed(pen.tx.forwarded_indices(row.digest)):
             if recipient == decided.recipient and state not in _FAILED:
                 return earlier
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_FORWARDED,
-            actor=actor,
-            counterpart=decided.recipient,
-            message_digest=row.digest,
-            purpose=decided.purpose,
-            evidence_sha256=decided.grant,
-        )
-        if not decided.with_annex and any(
+        has_annex = any(
             part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in wire.parse_header(row.header).parts
-        ):
-            entry.part_number = 0
-        index = pen.append(entry, text=reason)
+        )
+        entry = log_entries.forwarded(
+            actor=actor,
+            recipient=decided.recipient,
+            digest=row.digest,
+            purpose=decided.purpose,
+            grant_digest=decided.grant,
+            without_annex=has_annex and not decided.with_annex,
+        )
+        index = pen.append(entry, text=reason).index
         deliveries = [self._delivery(pen, decided, decided.recipient, index, Passing.PASSED_ON)]
         if row.author != self._member:
             deliveries.append(self._delivery(pen, decided, row.author, index, Passing.NOTICE))

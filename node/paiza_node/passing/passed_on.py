@@ -27,8 +27,8 @@ from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.notes import VerifierKey
@@ -223,10 +223,9 @@ class TakePassedOn:
         refusal = item.refusal or self._misfit(pen.tx, item, row)
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
-        index = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
-        answer = StoredEntry(index, pen.entries[-1][1])
+        answer = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
         held = item.message is not None and row is None and refusal is None
-        pen.tx.add_passed_on([self._row(item, member, index, register_version, denied=bool(refusal), held=held)])
+        pen.tx.add_passed_on([self._row(item, member, answer.index, register_version, denied=bool(refusal), held=held)])
         if held:
             self._store(pen, item, member, register_version)
         return refusal or answer
@@ -249,14 +248,16 @@ class TakePassedOn:
         return None
 
     def _entry(self, item: Passed, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
-        return log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_DENIED if refusal else log_pb2.LOG_EVENT_RECEIVED,
-            actor=item.forwarded.entry.actor if refusal else self._node_id,
-            counterpart=member.id,
-            message_digest=item.digest,
-            reason=refusal.reason if refusal else "",
-            evidence_sha256=receipts.evidence_digest(item.forwarded.raw, item.forwarded.checkpoint.note),
-        )
+        dispatch = receipts.evidence_digest(item.forwarded.raw, item.forwarded.checkpoint.note)
+        if refusal is not None:
+            return log_entries.forwarding_denied(
+                actor=item.forwarded.entry.actor,
+                forwarder=member.id,
+                digest=item.digest,
+                reason=refusal.reason,
+                dispatch_sha256=dispatch,
+            )
+        return log_entries.received(actor=self._node_id, source=member.id, digest=item.digest, dispatch_sha256=dispatch)
 
     def _row(
         self, item: Passed, member: Member, index: int, register_version: bytes, *, denied: bool, held: bool
@@ -319,7 +320,7 @@ class TakePassedOn:
 def _entry_at(pen: Pen, index: int) -> StoredEntry:
     """Give an entry of the own log, one of this very commit perhaps."""
     stored = pen.tx.entries_at([index])
-    return stored[0] if stored else next(StoredEntry(at, entry) for at, entry, _ in pen.entries if at == index)
+    return stored[0] if stored else pen.appended(index)
 
 
 def _unverified_header(raw: bytes) -> message_pb2.Header:

@@ -8,12 +8,13 @@ when both are there, in whichever order they came. What was recalled stays store
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.v1 import message_pb2, officer_pb2
 from paiza_domain import thread
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, MessageState, Officer
 from paiza_node.ports import Reads
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
 _NOT_HELD: Final = frozenset({officer_pb2.DELIVERY_STATE_REFUSED, officer_pb2.DELIVERY_STATE_REJECTED})
@@ -145,15 +146,7 @@ def _taken_back_here(reads: Reads, recall: MessageRow) -> list[bytes]:
 
 
 def _append(pen: Pen, actor: str, counterpart: str, digest: bytes, recall: bytes) -> None:
-    pen.append(
-        log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_RECALLED,
-            actor=actor,
-            counterpart=counterpart,
-            message_digest=digest,
-            evidence_sha256=recall,
-        )
-    )
+    pen.append(log_entries.recalled(actor=actor, author=counterpart, digest=digest, recall_digest=recall))
 
 
 def check_reason(reads: Reads, row: MessageRow, reason: str) -> None:

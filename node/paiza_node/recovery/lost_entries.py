@@ -11,13 +11,12 @@ from typing import Final
 import structlog
 
 from paiza.v1 import log_pb2, recovery_pb2
-from paiza_node.erasing.holds import RESTORED
 from paiza_node.ledger import Pen
 from paiza_node.model import RecoveredEntry
 from paiza_node.recovery.regained import Lost
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
-from paiza_wire import fork_proofs, receipts
+from paiza_wire import fork_proofs, log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import MAX_PARENTS
 from paiza_wire.notes import VerifierKey
@@ -90,16 +89,8 @@ def put_back(pen: Pen, answers: Sequence[Lost], node_id: str) -> set[bytes]:
             continue
         if pen.tx.holds([digest]) or pen.tx.erased([digest]):
             continue
-        index = pen.append(
-            log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_HELD,
-                actor=node_id,
-                message_digest=digest,
-                reason=RESTORED,
-                evidence_sha256=receipts.evidence_digest(each.row.entry, each.row.checkpoint),
-            ),
-            text=RESTORED_TEXT,
-        )
-        pen.tx.put_hold(digest, index)
+        shown = receipts.evidence_digest(each.row.entry, each.row.checkpoint)
+        hold = log_entries.hold_restored(actor=node_id, digest=digest, lost_sha256=shown)
+        pen.tx.put_hold(digest, pen.append(hold, text=RESTORED_TEXT).index)
         restored.add(digest)
     return restored

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from paiza.v1 import log_pb2
 from paiza_node.ledger import Pen
 from paiza_node.operate import operator
+from paiza_wire import log_entries
 
 RECORD: Final = "backup.json"
 SETTING: Final = "backup"
@@ -59,8 +59,6 @@ def note_backup(pen: Pen, record: BackupRecord | None) -> bool:
     """Log the last backup, unless it was; says whether it was logged now."""
     if record is None or pen.tx.setting(SETTING) == record.sha256:
         return False
-    pen.append(
-        log_pb2.LogEntry(event=log_pb2.LOG_EVENT_BACKED_UP, actor=operator(), evidence_sha256=record.sha256),
-    )
+    pen.append(log_entries.backed_up(actor=operator(), backup_sha256=record.sha256))
     pen.tx.put_setting(SETTING, record.sha256)
     return True

@@ -33,8 +33,8 @@ from paiza_node.model import (
 from paiza_node.passing import taking_back
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.attachment import numbers
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
@@ -76,14 +76,13 @@ def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
             continue
         known.add((row.origin, row.index))
         index = pen.append(
-            log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_RECOVERED,
+            log_entries.recovered(
                 actor=actor,
-                counterpart=row.counterpart,
-                message_digest=row.digest,
-                evidence_sha256=receipts.evidence_digest(row.entry, row.checkpoint),
+                member=row.counterpart,
+                digest=row.digest,
+                lost_sha256=receipts.evidence_digest(row.entry, row.checkpoint),
             )
-        )
+        ).index
         rows.append(
             RecoveredEntry(
                 row.origin, row.index, row.counterpart, row.digest, row.entry, row.hashes, row.checkpoint, index
@@ -173,15 +172,14 @@ class Regains:
         deliveries: list[DeliveryRow] = []
         for recipient in header.recipients:
             index = pen.append(
-                log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_RELEASED,
+                log_entries.released(
                     actor=then.actor,
-                    counterpart=recipient.member,
-                    message_digest=message.digest,
-                    signers=then.signers,
-                    thread_name=then.thread_name if opens_thread else "",
+                    recipient=recipient.member,
+                    digest=message.digest,
+                    signers=log_entries.signers(then),
+                    thread_name=log_entries.thread_name(then) if opens_thread else "",
                 )
-            )
+            ).index
             deliveries.append(
                 DeliveryRow(
                     id=pen.next_delivery_id(),
@@ -237,13 +235,7 @@ class Regains:
             return
         for signer in receipts.logged_signers(message):
             if signer.id in approval.missing:
-                entry = log_pb2.LogEntry(
-                    event=log_pb2.LOG_EVENT_APPROVED,
-                    actor=signer.id,
-                    message_digest=message.digest,
-                    signers=[signer],
-                )
-                pen.append(entry)
+                pen.append(log_entries.approved(actor=signer.id, digest=message.digest, signer=signer))
         pen.tx.end_approval(message.digest, ApprovalState.RELEASED)
 
     def _settle(self, pen: Pen, each: Regained, peer: str) -> None:
@@ -255,13 +247,11 @@ class Regains:
         if not ended:  # it was settled by a courier meanwhile
             return
         pen.append(
-            log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_DELIVERED if received else log_pb2.LOG_EVENT_REFUSED,
+            log_entries.answered(
                 actor=self._context.node_id,
-                counterpart=peer,
-                message_digest=digest,
-                reason=answer.entry.reason,
-                evidence_sha256=receipts.evidence_digest(answer.raw, answer.checkpoint.note),
+                recipient=peer,
+                answer=answer.entry,
+                answer_sha256=receipts.evidence_digest(answer.raw, answer.checkpoint.note),
             )
         )
         proof = ForeignProof(

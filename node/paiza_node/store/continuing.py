@@ -19,7 +19,6 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, delete, insert, select, update
 
-from paiza.v1 import log_pb2
 from paiza_node.lawful import facts
 from paiza_node.ledger import BATCH_ID_BYTES
 from paiza_node.model import FormerLog, LogFact
@@ -29,7 +28,7 @@ from paiza_node.store.recovery import put_former_log
 from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.sql import SqlTransaction
 from paiza_node.witness import upgrade
-from paiza_wire import merkle, receipts
+from paiza_wire import log_entries, merkle, receipts
 from paiza_wire.tiles import TILE_WIDTH, TileTree
 
 BLOCK: Final = TILE_WIDTH * 32  # entries hashed at once
@@ -129,15 +128,10 @@ def _shift(connection: Connection) -> None:
 
 def _write_first(connection: Connection, ended: Ended, actor: str, register_version: bytes, now: datetime) -> None:
     salt, text = receipts.new_salt(), ended.largest_note.decode()
-    entry = log_pb2.LogEntry(
-        salt=salt,
-        event=log_pb2.LOG_EVENT_LOG_CONTINUED,
-        actor=actor,
-        counterpart=ended.shown_by,
-        text_sha256=receipts.text_digest(salt, text),
-        register_version=register_version,
-        evidence_sha256=sha256(ended.largest_note).digest(),
-    )
+    note_sha256 = sha256(ended.largest_note).digest()
+    entry = log_entries.log_continued(actor=actor, shown_by=ended.shown_by, note_sha256=note_sha256)
+    entry.salt, entry.register_version = salt, register_version
+    entry.text_sha256 = receipts.text_digest(salt, text)
     entry.entry_time.FromDatetime(now)
     values = {"index": 0, "entry": entry.SerializeToString(deterministic=True), "digest": None}
     connection.execute(insert(s.log_entry), values)

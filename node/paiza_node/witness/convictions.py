@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import admin_pb2, conviction_pb2, exchange_pb2, log_pb2
+from paiza.v1 import admin_pb2, conviction_pb2, exchange_pb2
 from paiza_node.context import Context
 from paiza_node.doubts import ToldEntry
 from paiza_node.growth import record_fork
@@ -24,7 +24,7 @@ from paiza_node.ledger import Pen
 from paiza_node.model import MAX_REASON, Finding, FindingKind, FindingState, ForeignProof
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, Default, Judge, Question
 from paiza_wire import checkpoint as checkpoints
-from paiza_wire import fork_proofs, merkle
+from paiza_wire import fork_proofs, log_entries, merkle
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.fork_proofs import Fork
@@ -173,14 +173,8 @@ class Convictions:
                 known = None
             if size > MAX_FORGIVEN_AHEAD + (0 if known is None else known.size):
                 raise Rejected("too_large", f"{found.origin} signed a size of {size}, far beyond what it showed")
-            entry = log_pb2.LogEntry(
-                event=log_pb2.LOG_EVENT_CONVICTION_DECIDED,
-                actor=actor,
-                counterpart=found.member,
-                reason=FORKED,
-                evidence_sha256=fork_digest(found.proof),
-            )
-            ended_index = pen.append(entry, text=text)
+            entry = log_entries.trust_restored(actor=actor, member=found.member, notes_sha256=fork_digest(found.proof))
+            ended_index = pen.append(entry, text=text).index
             pen.tx.end_finding(index, pen.now, ended_index, text, size)
             if known is not None:
                 pen.tx.drop_known_log(found.member)
@@ -259,13 +253,17 @@ def _write(pen: Pen, begun: Sequence[Default], ended: Sequence[tuple[Default, st
     """Log which logs are in default now and which no more, and keep the findings."""
     for default in begun:
         if _open_default(pen, default) is None:
-            index = pen.append(_entry(default, IN_DEFAULT))
+            entry = log_entries.default_found(member=default.member, notes_sha256=fork_digest(default.proof))
+            index = pen.append(entry).index
             pen.tx.add_finding(
                 Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, pen.now)
             )
     for default, reason in ended:
         if (found := _open_default(pen, default)) is not None:
-            pen.tx.end_finding(found.index, pen.now, pen.append(_entry(default, reason)))
+            entry = log_entries.default_ended(
+                member=default.member, reason=reason, notes_sha256=fork_digest(default.proof)
+            )
+            pen.tx.end_finding(found.index, pen.now, pen.append(entry).index)
 
 
 def _open_default(pen: Pen, default: Default) -> Finding | None:
@@ -273,12 +271,3 @@ def _open_default(pen: Pen, default: Default) -> Finding | None:
         if (each.kind, each.origin, each.state) == (FindingKind.DEFAULT, default.origin, FindingState.OPEN):
             return each
     return None
-
-
-def _entry(default: Default, reason: str) -> log_pb2.LogEntry:
-    return log_pb2.LogEntry(
-        event=log_pb2.LOG_EVENT_DEFAULT_FOUND,
-        counterpart=default.member,
-        reason=reason,
-        evidence_sha256=fork_digest(default.proof),
-    )

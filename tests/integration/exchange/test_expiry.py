@@ -99,7 +99,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlSto
 def _release(clock: Clock) -> Callable[[Pen], None]:
     def work(pen: Pen) -> None:
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, counterpart="tjk", message_digest=DIGEST)
-        index = pen.append(entry)
+        index = pen.append(entry).index
         seq = pen.next_message_seq()
         pen.tx.add_messages(
             [

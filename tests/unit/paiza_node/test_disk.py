@@ -48,7 +48,7 @@ def node(disk: Path) -> Iterator[tuple[SqlStore, Ledger]]:
 
 def write(pen: Pen) -> int:
     """Append an entry with a long text; gives its index."""
-    return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), text=TEXT)
+    return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), text=TEXT).index
 
 
 def stored(store: SqlStore) -> int:

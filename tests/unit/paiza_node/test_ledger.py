@@ -118,7 +118,7 @@ def note_down(name: str) -> Any:
 
     def work(pen: Pen) -> int:
         pen.tx.put_setting(name, b"1")
-        return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+        return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name)).index
 
     return work
 

@@ -15,12 +15,11 @@ from paiza.v1.free_message_pb2 import FreeMessage
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.erasing import requests
 from paiza_node.erasing.erase import LONGEST_TELL_SECONDS, Erase
-from paiza_node.erasing.holds import BEGUN
 from paiza_node.finding import index
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, DeliveryRow, ErasureStep, IndexedMessage, StoredEntry
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.errors import Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
@@ -175,8 +174,7 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
     node_id = bench.room.context.node_id
 
     def hold(pen: Pen) -> None:
-        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HELD, actor="x", message_digest=digest, reason=BEGUN)
-        pen.tx.put_hold(digest, pen.append(entry))
+        pen.tx.put_hold(digest, pen.append(log_entries.held(actor="x", digest=digest)).index)
 
     def lift(pen: Pen) -> None:
         pen.tx.lift_hold(digest)

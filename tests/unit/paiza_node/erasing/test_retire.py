@@ -41,7 +41,7 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
         row = pen.tx.message(message.digest)
         assert row is not None
         event = log_pb2.LOG_EVENT_RELEASED if author == MEMBER else log_pb2.LOG_EVENT_RECEIVED
-        index = pen.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words")
+        index = pen.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words").index
         pen.tx.add_readers([("somebody", row.seq)])
         pen.tx.put_reviews([(row.seq, pen.now)])
         if author == MEMBER:
@@ -58,7 +58,9 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
 
 def note(room: Room, event: "log_pb2.LogEvent.ValueType", digest: bytes = b"") -> int:
     """Append an entry; gives its index."""
-    return room.ledger.commit_now(lambda pen: pen.append(log_pb2.LogEntry(event=event, message_digest=digest))).result
+    return room.ledger.commit_now(
+        lambda pen: pen.append(log_pb2.LogEntry(event=event, message_digest=digest)).index
+    ).result
 
 
 async def round_of(room: Room) -> list[int]:

@@ -110,10 +110,10 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             **fields,
         )
         self.clock.now += timedelta(seconds=1)
-        committed = self.ledger.commit_now(lambda pen: (pen.append(entry), pen.entries[-1][1]))
-        index, raw = committed.result
-        (hashes,) = self.ledger.prove([index], committed.checkpoint.size)
-        proven = log_pb2.ProvenEntry(entry=raw, index=index, inclusion_hashes=hashes)
+        committed = self.ledger.commit_now(lambda pen: pen.append(entry))
+        stored = committed.result
+        (hashes,) = self.ledger.prove([stored.index], committed.checkpoint.size)
+        proven = log_pb2.ProvenEntry(entry=stored.entry, index=stored.index, inclusion_hashes=hashes)
         return log_pb2.LogProof(proven=proven, checkpoint=committed.checkpoint.note)
 
     def hold(self, proof: log_pb2.LogProof, member: str, kind: ProofKind) -> None:

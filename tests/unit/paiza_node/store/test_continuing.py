@@ -104,7 +104,9 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
 def _write(pen: Pen, entries: int) -> None:
     for number in range(entries):
         actor = f"officer {pen.size}"
-        index = pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}")
+        index = pen.append(
+            log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}"
+        ).index
         pen.tx.add_opened(Opened(bytes(32), 0, actor, index))
     if pen.size == entries:
         pen.tx.put_counter("thread KAZ-2026", 5)

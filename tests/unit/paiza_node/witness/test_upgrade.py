@@ -24,13 +24,18 @@ def receipt(holder: Node, owner: Node) -> ForeignProof:
     """Have an entry appended to the owner's log and kept by the holder, as receipts are: uncosigned."""
     digest = secrets.token_bytes(32)
     entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RECEIVED, message_digest=digest)
-    index = owner.ledger.commit_now(lambda pen: pen.append(entry)).result
+    stored = owner.ledger.commit_now(lambda pen: pen.append(entry)).result
     checkpoint = owner.ledger.checkpoint
-    with owner.store.reads() as reads:
-        raw = reads.entries_at([index])[0].entry
-    (hashes,) = owner.ledger.prove([index], checkpoint.size)
+    (hashes,) = owner.ledger.prove([stored.index], checkpoint.size)
     kept = ForeignProof(
-        digest, owner.member, ProofKind.ANSWER, raw, index, b"".join(hashes), checkpoint.note, bytes(32)
+        digest,
+        owner.member,
+        ProofKind.ANSWER,
+        stored.entry,
+        stored.index,
+        b"".join(hashes),
+        checkpoint.note,
+        bytes(32),
     )
 
     def work(pen: Pen) -> None:
@@ -90,11 +95,9 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     digest, request = secrets.token_bytes(32), secrets.token_bytes(32)
     entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, message_digest=digest, evidence_sha256=request)
-    index = tjk.ledger.commit_now(lambda pen: pen.append(entry)).result
-    with tjk.store.reads() as reads:
-        raw = reads.entries_at([index])[0].entry
+    stored = tjk.ledger.commit_now(lambda pen: pen.append(entry)).result
     note = tjk.ledger.checkpoint.note
-    answer = ErasureAnswer(request, digest, "tjk", raw, index, b"", note, bytes(32))
+    answer = ErasureAnswer(request, digest, "tjk", stored.entry, stored.index, b"", note, bytes(32))
 
     def work(pen: Pen) -> None:
         pen.tx.put_erasure_answer(answer)
@@ -106,7 +109,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     assert waiting(kaz) == {"tjk": 1}
     assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
     with kaz.store.reads() as reads:
-        assert reads.cosigned_proof("tjk", index) is not None
+        assert reads.cosigned_proof("tjk", stored.index) is not None
 
 
 async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
