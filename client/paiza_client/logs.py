@@ -103,3 +103,8 @@ def event_name(event: int) -> str:
         return log_pb2.LogEvent.Name(event).removeprefix(_EVENT_PREFIX)  # type: ignore[arg-type]  # a number from outside
     except ValueError:
         return str(event)
+
+
+def event_numbers() -> dict[str, int]:
+    """Return the number of each event that a log can hold, by its name without the prefix."""
+    return {event_name(number): number for number in log_pb2.LogEvent.values() if number}

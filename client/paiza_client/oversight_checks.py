@@ -15,7 +15,7 @@ from paiza.v1 import oversight_pb2 as pb
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader
 from paiza_client.model import Proof
-from paiza_wire import consultations
+from paiza_wire import consultations, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.merkle import leaf_hash
 from paiza_wire.message import message_digest, parse_header, parse_strictly
@@ -41,6 +41,9 @@ class Shown:
     held: tuple[tuple[Proof, bytes], ...] = ()
     header: bytes = b""
     content: Content = ""
+    text: str = ""
+    """The text that the entry commits to; empty where there is none, it was not asked for, or it was erased."""
+    purpose: str = ""
 
     @property
     def leaf(self) -> bytes:
@@ -121,7 +124,8 @@ def check_page(page: pb.EntriesPage, asked: Asked, logs: LogReader) -> ShownPage
     2. That log committed to just this question of this officer and this answer.
     3. What may be seen is stated, and is no more than was asked for.
     4. The entries are proven, in order, within what was looked at, of this log, and match the question and the scope.
-    5. Headers are those of the messages, and proofs from other logs hold and are about the same messages.
+    5. Headers are those of the messages, texts those of the entries, and proofs from other logs hold and are about the
+       same messages.
     6. The answer goes on: whoever asks again from where it ended comes to an end.
     """
     query = consultations.parse_entry_query(asked.query)
@@ -224,12 +228,16 @@ def _entry(
         raise NotProven("bad_proof", where, "the entry is not within what may be seen")
     if len(shown.held) > consultations.MAX_HELD:
         raise NotProven("too_large", where, "too many proofs stand beside the entry")
+    if shown.text and receipts.text_digest(entry.entry.salt, shown.text) != entry.entry.text_sha256:
+        raise NotProven("bad_proof", where, "the text is not the one the entry commits to")
     return Shown(
         proof,
         shown.proven.entry,
         _held(shown.held, proof, where, logs),
         _header(shown.header, proof.digest, where),
         _CONTENT.get(shown.content, ""),
+        shown.text,
+        entry.entry.purpose,
     )
 
 
@@ -238,6 +246,8 @@ def _matches(entry: log_pb2.LogEntry, query: pb.EntryQuery) -> bool:
     return not (
         (query.events and entry.event not in query.events)
         or (query.counterpart and entry.counterpart != query.counterpart)
+        or query.actor not in entry.actor
+        or (query.without_need and entry.event != log_pb2.LOG_EVENT_OPENED)
         or (query.message_digests and entry.message_digest not in query.message_digests)
         or (query.HasField("since_time") and time < query.since_time.ToDatetime(tzinfo=UTC))
         or (query.HasField("until_time") and time >= query.until_time.ToDatetime(tzinfo=UTC))

@@ -13,7 +13,11 @@ from paiza_wire import consultations
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which entries of a log to show; empty fields ask for all."""
+    """Which entries of a log to show; empty fields ask for all.
+
+    ``actor``, ``without_need`` and ``texts`` are answered by the own member's node alone. Whether an officer had need
+    of a message is the node's own judgement.
+    """
 
     events: Sequence[int] = ()
     counterpart: str = ""
@@ -22,6 +26,10 @@ class Question:
     digests: Sequence[bytes] = ()
     held: bool = False
     headers: bool = False
+    actor: str = ""
+    without_need: bool = False
+    texts: bool = False
+    page_size: int = consultations.MAX_PAGE
 
     def queries(self) -> Iterator[pb.EntryQuery]:
         """Give what to ask: of more messages than one question may name, some at a time."""
@@ -33,9 +41,12 @@ class Question:
                 events=sorted(self.events),  # type: ignore[arg-type]  # numbers of the enum
                 counterpart=self.counterpart,
                 message_digests=digests[first : first + most],
-                page_size=consultations.MAX_PAGE,
+                page_size=self.page_size,
                 with_held_proofs=self.held,
                 with_headers=self.headers,
+                actor=self.actor,
+                without_need=self.without_need,
+                with_texts=self.texts,
             )
             if self.since is not None:
                 query.since_time.FromDatetime(self.since)

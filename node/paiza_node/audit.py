@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from paiza.v1 import audit_pb2, log_pb2
 from paiza_node.desks.need_to_know import denied, lister, may_list
@@ -15,11 +14,6 @@ from paiza_node.refresh import Registers
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
-
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 1000
-MAX_SCANNED: Final = 20_000  # entries looked at in one call; the caller goes on from next_index
-SCAN_BLOCK: Final = 1000
 
 
 class Audit:
@@ -91,29 +85,6 @@ class Audit:
             spans=spans,
         )
 
-    def entries(self, request: audit_pb2.ListEntriesRequest) -> audit_pb2.ListEntriesResponse:
-        """Give entries that match, in order of index."""
-        checkpoint = self._ledger.checkpoint
-        wanted = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-        found: list[StoredEntry] = []
-        index = request.from_index
-        with self._store.reads() as reads:
-            while index < min(checkpoint.size, request.from_index + MAX_SCANNED) and len(found) < wanted:
-                block = reads.entries(index, SCAN_BLOCK)
-                for entry in block:
-                    index = entry.index + 1
-                    if entry.index < checkpoint.size and _matches(entry, request):
-                        found.append(entry)
-                    if len(found) == wanted:
-                        break
-                if not block:
-                    break
-        return audit_pb2.ListEntriesResponse(
-            entries=self._proven(found, checkpoint.size),
-            checkpoint=checkpoint.note,
-            next_index=index if index < checkpoint.size else 0,
-        )
-
     def status(self) -> audit_pb2.GetLogStatusResponse:
         """Give the own checkpoint and what is known of the others' logs."""
         response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
@@ -155,12 +126,3 @@ class Audit:
         except Exception:  # noqa: BLE001 - not here, for whatever reason
             return False
         return True
-
-
-def _matches(stored: StoredEntry, request: audit_pb2.ListEntriesRequest) -> bool:
-    entry = log_pb2.LogEntry.FromString(stored.entry)
-    if request.events and entry.event not in request.events:
-        return False
-    if request.HasField("since_time") and entry.entry_time.ToNanoseconds() < request.since_time.ToNanoseconds():
-        return False
-    return request.actor in entry.actor

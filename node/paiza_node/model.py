@@ -656,5 +656,5 @@ class LogQuery:
     events: tuple[int, ...] = ()
     actor: str = ""
     counterpart: str = ""
-    digest: bytes = b""
+    digests: tuple[bytes, ...] = ()
     needless: bool = False

@@ -47,7 +47,6 @@ from paiza_node.exchange.stages import ReleaseStage
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
 from paiza_node.lawful.facts import Facts
-from paiza_node.lawful.read_log import ReadLog
 from paiza_node.model import FindingState, Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
@@ -203,11 +202,12 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Reviews(context),
         Retire(context, config.audit_retention),
     )
+    consult = Consult(context, lawful.facts.catch_up)
     fetch_back = _recovery(ground, deliver, exchange.receive, witness, duties, files)
     return Rooms(
         behaviours={
-            **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful),
-            **_oversight(context, channels),
+            **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful, consult),
+            **_oversight(context, consult, channels),
         },
         duties=(
             duties.run,
@@ -345,9 +345,8 @@ def _stages(ground: Ground, steps: Steps) -> tuple[ReleaseStage, ...]:
     )
 
 
-def _oversight(context: Context, channels: Channels) -> Mapping[str, Any]:
+def _oversight(context: Context, consult: Consult, channels: Channels) -> Mapping[str, Any]:
     """Give what each RPC of oversight does."""
-    consult = Consult(context)
     periods = Periods(context, channels)
     relay = Relay(context, consult, channels)
     return {
@@ -364,6 +363,7 @@ def _behaviours(
     assign: Assign,
     witness: Witness,
     lawful: Lawful,
+    consult: Consult,
 ) -> Mapping[str, Any]:
     """Give what each RPC does."""
     context = ground.context
@@ -390,7 +390,6 @@ def _behaviours(
         store=context.store,
         convictions=witness.judge.convictions,
     )
-    read_log = ReadLog(context, lawful.facts)
     return {
         **exchange_behaviours(exchange.receive, exchange.give),
         **approval_behaviours(exchange.approve),
@@ -398,8 +397,8 @@ def _behaviours(
         **attachment_behaviours(attachments.upload, hand_out),
         **officers.behaviours(),
         **workflows.behaviours(),
-        **audit_behaviours(audit, read_log.note),
-        **lawful_behaviours(read_log, Erasures(context), lawful.holds, lawful.reviews),
+        **audit_behaviours(audit, consult.note),
+        **lawful_behaviours(Erasures(context), lawful.holds, lawful.reviews),
         **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
         **recovery_behaviours(GiveBack(context, attachments.collect.wake)),

@@ -26,6 +26,7 @@ NONCE_SIZE: Final = 16  # bytes; no answer serves two questions
 MAX_QUERY_BYTES: Final = 16 * 1024  # of a serialized question: 256 digests and what is around them
 MAX_QUERY_DIGESTS: Final = 256  # messages named in one question
 DEFAULT_PAGE: Final = 100  # entries of one answer, where the question does not say
+MAX_ACTOR: Final = 128  # characters of the part of an officer's id that a question names
 MAX_PAGE: Final = 500  # entries of one answer
 MAX_HELD: Final = 16  # proofs from the counterpart's log beside one entry
 DEFAULT_OVERDUE_SECONDS: Final = 3600  # without an answer, where the question does not say
@@ -101,6 +102,8 @@ def parse_entry_query(data: bytes) -> pb.EntryQuery:
         raise Rejected("too_large", f"a question names at most {MAX_QUERY_DIGESTS} messages")
     if query.counterpart and not MEMBER_ID.fullmatch(query.counterpart):
         raise Rejected("malformed", "the question names a counterpart that is no member id")
+    if len(query.actor) > MAX_ACTOR:
+        raise Rejected("too_large", f"a question names at most {MAX_ACTOR} characters of an officer's id")
     if any(len(each) != DIGEST_SIZE for each in query.message_digests):
         raise Rejected("malformed", "a digest in the question is not 32 bytes long")
     if log_pb2.LOG_EVENT_UNSPECIFIED in query.events:

@@ -72,7 +72,6 @@ TABLE: Final = """
 /paiza.v1.DeskService/ChangeWork              .     in       in    in          in           denied
 /paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
-/paiza.v1.AuditService/ListEntries            .     denied   denied  denied    in           in
 /paiza.v1.AuditService/GetLogStatus           .     in       in    in          in           in
 /paiza.v1.OversightService/ListGrantedEntries in   .        .     .           .            .
 /paiza.v1.OversightService/CountGrantedMessages in .        .     .           .            .
@@ -80,7 +79,6 @@ TABLE: Final = """
 /paiza.v1.CoordinationService/ListLogEntries  .     denied   denied  denied    in           in
 /paiza.v1.CoordinationService/GetMatrix       .     denied   denied  denied    in           in
 /paiza.v1.CoordinationService/ClosePeriod     .     denied   denied  denied    in           denied
-/paiza.v1.LawfulService/ReadLog               .     denied   denied  denied    in           in
 /paiza.v1.LawfulService/ListErasures          .     in       in    in          in           in
 /paiza.v1.LawfulService/ChangeHold            .     denied   in    in          in           denied
 /paiza.v1.LawfulService/ListHolds             .     in       in    in          in           in

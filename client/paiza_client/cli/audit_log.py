@@ -14,7 +14,8 @@ from paiza_client.errors import misused
 from paiza_client.language import N_, _
 
 if TYPE_CHECKING:
-    from paiza_client.session.lawful import LoggedAct, LogQuestion
+    from paiza_client.oversight_checks import Shown
+    from paiza_client.questions import Question
 
 
 @click.command(
@@ -44,14 +45,23 @@ def log(
     limit: int,
 ) -> None:
     """Read the log."""
-    from paiza_client.session import lawful  # noqa: PLC0415 - brings gRPC, which help does not need
+    from paiza_client.logs import event_numbers  # noqa: PLC0415 - help does not need the protocol
+    from paiza_client.questions import Question  # noqa: PLC0415 - as above
 
     desk = terminal()
     named = tuple(name.upper() for name in split(tuple(events)))
-    known = lawful.events()
+    known = event_numbers()
     if unknown := [name for name in named if name not in known]:
         raise misused("--event", _("{name} is none of: {names}").format(name=unknown[0], names=", ".join(known)))
-    question = lawful.LogQuestion(named, actor, counterpart, since, until, b"", without_need)
+    question = Question(
+        events=[known[name] for name in named],
+        counterpart=counterpart,
+        since=since,
+        until=until,
+        actor=actor,
+        without_need=without_need,
+        texts=True,
+    )
     acts = run(_read(question, message, limit))
     if desk.wants_json:
         desk.json([_object(act) for act in acts])
@@ -69,20 +79,21 @@ def log(
         desk.note(_("Reading it was logged."))
 
 
-async def _read(question: "LogQuestion", message: str, limit: int) -> "list[LoggedAct]":
+async def _read(question: "Question", message: str, limit: int) -> "list[Shown]":
     desk = terminal()
     async with desk.session() as session:
         if message:
             found = await messages.one(session, message)
-            question = replace(question, digest=found.digest)
-        return await session.lawful.read_log(question, limit)
+            question = replace(question, digests=(found.digest,))
+        question = replace(question, page_size=min(question.page_size, limit))
+        return await session.coordination.read_own(question, limit)
 
 
-def _logs(acts: "Sequence[LoggedAct]") -> str:
+def _logs(acts: "Sequence[Shown]") -> str:
     return ", ".join(dict.fromkeys(act.proof.origin for act in acts))
 
 
-def _row(act: "LoggedAct") -> tuple[str, ...]:
+def _row(act: "Shown") -> tuple[str, ...]:
     proof = act.proof
     part = "" if proof.part_number is None else f" #{proof.part_number}"
     return (
@@ -97,5 +108,5 @@ def _row(act: "LoggedAct") -> tuple[str, ...]:
     )
 
 
-def _object(act: "LoggedAct") -> dict[str, Any]:
+def _object(act: "Shown") -> dict[str, Any]:
     return {**as_json.proof(act.proof), "text": act.text, "purpose": act.purpose}

@@ -14,7 +14,7 @@ from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
-from paiza_client.oversight_checks import Asked, ShownPage, Word
+from paiza_client.oversight_checks import Asked, Shown, ShownPage, Word
 from paiza_client.questions import Answer, Question, go_on
 from paiza_client.session import channel
 from paiza_wire import consultations
@@ -66,6 +66,18 @@ class Coordination:
                 go_on(query, page)
             else:
                 raise NotProven("too_large", member, "the answers do not come to an end")
+
+    async def read_own(self, question: Question, limit: int) -> list[Shown]:
+        """Return at most so many entries of the own log, in order of index; each is proven and meets the question.
+
+        The node can withhold an entry or a text; it cannot alter or invent any. That the log was read is logged.
+        """
+        found: list[Shown] = []
+        async for page in self.pages(self._officer.member, question):
+            found += page.entries
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
         """Ask for counts: the own member's word first, then that of every other that gave one."""

@@ -1,10 +1,6 @@
-"""Lawfulness at the own node: who read what and why, what is to be erased, held and reviewed. Proofs are checked.
+"""Lawfulness at the own node: what is to be erased, held and reviewed. Proofs are checked."""
 
-The node says which entries meet a question, and can withhold one; it cannot alter or invent any. Whether an officer had
-need of what he opened is the node's own judgement.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -14,14 +10,13 @@ import grpc
 
 from paiza.v1 import lawful_pb2, lawful_pb2_grpc, log_pb2, message_pb2
 from paiza_client.errors import NotProven, located
-from paiza_client.logs import LogReader, Registers, event_name
+from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
 from paiza_client.session import channel
 from paiza_wire import receipts
 from paiza_wire.message import message_digest, parse_header
 
-MAX_PAGE: Final = 500  # entries the node gives at once
-MAX_ENTRIES: Final = 100_000  # of one question
+MAX_PAGE: Final = 500  # reviews the node gives at once
 MAX_LISTED: Final = 5_000  # erasures, holds or reviews of one answer
 
 ErasureState = Literal["asked", "erased", "held", "not_held", "unknown"]
@@ -36,28 +31,6 @@ _ANSWERS: Final[Mapping[tuple[str, str], ErasureState]] = MappingProxyType({
     ("ERASED", receipts.NOT_HELD): "not_held",
     ("DENIED", receipts.LEGAL_HOLD): "held",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuestion:
-    """Which entries of the own log to read; what is not set does not restrict."""
-
-    events: tuple[str, ...] = ()
-    actor: str = ""
-    counterpart: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    digest: bytes = b""
-    without_need: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedAct:
-    """An entry of the own log, proven, and the text beside it; empty where there is none or it was erased."""
-
-    proof: Proof
-    text: str
-    purpose: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,40 +81,6 @@ class Lawful:
         self._call = call
         self._registers = registers
         self._member = member
-
-    async def read_log(self, question: LogQuestion, limit: int = MAX_ENTRIES) -> list[LoggedAct]:
-        """Read the own log; every entry is proven and meets the question. That it was read is logged."""
-        reader = LogReader(self._registers)
-        found: list[LoggedAct] = []
-        index = 0
-        while True:
-            request = _request(question)
-            request.from_index, request.page_size = index, min(MAX_PAGE, limit - len(found))
-            answer: lawful_pb2.ReadLogResponse = await self._call(
-                lambda request=request: self._stub.ReadLog(request, timeout=channel.CALL_SECONDS)  # type: ignore[misc]
-            )
-            page = [self._act(reader, each, answer.checkpoint, question) for each in answer.entries]
-            places = [act.proof.index for act in (*found[-1:], *page)]
-            if places != sorted(set(places)) or (page and page[0].proof.index < index):
-                raise NotProven("unexpected_answer", self._member, "the entries are not in order")
-            found += page
-            if not answer.next_index or len(found) >= limit:
-                return found
-            if answer.next_index <= max(index, places[-1] if places else 0):
-                raise NotProven("unexpected_answer", self._member, "the pages lead nowhere")
-            index = answer.next_index
-
-    def _act(self, reader: LogReader, read: lawful_pb2.ReadEntry, note: bytes, question: LogQuestion) -> LoggedAct:
-        proof, entry = reader.entry(read.proven, note)
-        where = f"{proof.origin} #{proof.index}"
-        if proof.member != self._member:
-            raise NotProven("bad_proof", where, "an entry of another member's log")
-        if not _meets(proof, question):
-            raise NotProven("unexpected_answer", where, "the entry does not meet the question")
-        parsed = entry.entry
-        if read.text and receipts.text_digest(parsed.salt, read.text) != parsed.text_sha256:
-            raise NotProven("bad_proof", where, "the text is not the one the entry commits to")
-        return LoggedAct(proof, read.text, parsed.purpose)
 
     async def erasures(self, *, overdue_only: bool = False) -> list[Erasure]:
         """Say how erasures stand: those this member asked for, and those asked of it."""
@@ -241,34 +180,6 @@ class Lawful:
         return proof
 
 
-def _request(question: LogQuestion) -> lawful_pb2.ReadLogRequest:
-    request = lawful_pb2.ReadLogRequest(
-        events=[log_pb2.LogEvent.Value(f"LOG_EVENT_{name}") for name in question.events],
-        actor=question.actor,
-        counterpart=question.counterpart,
-        message_digest=question.digest,
-        without_need=question.without_need,
-        with_texts=True,
-    )
-    if question.since is not None:
-        request.since_time.FromDatetime(question.since)
-    if question.until is not None:
-        request.until_time.FromDatetime(question.until)
-    return request
-
-
-def _meets(proof: Proof, question: LogQuestion) -> bool:
-    return (
-        (not question.events or proof.event in question.events)
-        and question.actor in proof.actor
-        and question.counterpart in ("", proof.counterpart)
-        and (question.since is None or proof.time >= question.since)
-        and (question.until is None or proof.time < question.until)
-        and question.digest in (b"", proof.digest)
-        and (not question.without_need or proof.event == "OPENED")
-    )
-
-
 def _review(shown: lawful_pb2.Review) -> Review:
     where = shown.message_digest.hex()[:16]
     if message_digest(shown.header) != shown.message_digest:
@@ -289,8 +200,3 @@ def _review(shown: lawful_pb2.Review) -> Review:
 def _bound(count: int) -> None:
     if count > MAX_LISTED:
         raise NotProven("too_large", "", f"the node lists {count}, over the limit of {MAX_LISTED}")
-
-
-def events() -> Sequence[str]:
-    """Name the events a log can hold."""
-    return [event_name(number) for number in log_pb2.LogEvent.values() if number]

@@ -1,4 +1,4 @@
-"""What officers ask about lawfulness: who read what, what is to be erased, held and reviewed."""
+"""What officers ask about lawfulness: what is to be erased, held and reviewed."""
 
 import asyncio
 from typing import Final
@@ -10,16 +10,12 @@ from paiza_node.edge.server import Behaviours
 from paiza_node.erasing.holds import Holds
 from paiza_node.erasing.reviews import Reviews
 from paiza_node.erasing.standing import Erasures
-from paiza_node.lawful.read_log import ReadLog
 
 PREFIX: Final = "/paiza.v1.LawfulService/"
 
 
-def lawful_behaviours(read_log: ReadLog, erasures: Erasures, holds: Holds, reviews: Reviews) -> Behaviours:
+def lawful_behaviours(erasures: Erasures, holds: Holds, reviews: Reviews) -> Behaviours:
     """Give the behaviour of every RPC of LawfulService."""
-
-    async def read(caller: Caller, request: lawful_pb2.ReadLogRequest) -> lawful_pb2.ReadLogResponse:
-        return await read_log(officer_of(caller), request)
 
     async def list_erasures(caller: Caller, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
         return await asyncio.to_thread(erasures, officer_of(caller), request)
@@ -40,7 +36,6 @@ def lawful_behaviours(read_log: ReadLog, erasures: Erasures, holds: Holds, revie
         return await reviews.erase(officer_of(caller), request)
 
     return {
-        PREFIX + "ReadLog": read,
         PREFIX + "ListErasures": list_erasures,
         PREFIX + "ChangeHold": change_hold,
         PREFIX + "ListHolds": list_holds,

@@ -83,10 +83,6 @@ def audit_behaviours(audit: Audit, consulted: Consulted) -> Behaviours:
         await consulted(_officer(caller), "evidence", request.message_digest)
         return await asyncio.to_thread(audit.evidence, request.message_digest, with_openings=request.with_openings)
 
-    async def entries(caller: Caller, request: audit_pb2.ListEntriesRequest) -> Any:
-        await consulted(_officer(caller), f"entries from {request.from_index}", b"")
-        return await asyncio.to_thread(audit.entries, request)
-
     async def status(_caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
         return await asyncio.to_thread(audit.status)
 
@@ -94,7 +90,6 @@ def audit_behaviours(audit: Audit, consulted: Consulted) -> Behaviours:
     return {
         prefix + "GetTrail": trail,
         prefix + "GetEvidence": evidence,
-        prefix + "ListEntries": entries,
         prefix + "GetLogStatus": status,
     }
 

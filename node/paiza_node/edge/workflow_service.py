@@ -16,7 +16,7 @@ from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer, ThreadRow
 from paiza_node.ports import Reads, Store
 from paiza_node.workflows.duties import Duties, bilingual
-from paiza_node.workflows.turns import Stood, is_of
+from paiza_node.workflows.turns import Stood
 from paiza_wire.errors import Rejected
 
 PREFIX: Final = "/paiza.v1.WorkflowService/"
@@ -139,10 +139,8 @@ class WorkflowService:
             deadlines=[_deadline(each, now) for each in standing.deadlines],
             alarms=[_alarm(each) for each in standing.alarms],
             ineffective_count=len(standing.ineffective),
-            step_count=sum(is_of(step, stood.workflow) for step in stood.steps),
             missing_count=len(standing.waiting_for),
             overlaps=self._overlaps(stood, officer),
-            last_step_time=_time(max(step.release_time for step in stood.steps)) if stood.steps else None,
             lacking=_breaches(standing.lacking),
             offered_to=standing.offer.taker if standing.offer is not None else "",
         )

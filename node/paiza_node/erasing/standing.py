@@ -68,7 +68,6 @@ class Erasures:
         if answer is not None:
             entry = log_pb2.LogEntry.FromString(answer.entry)
             shown.state = _state(entry)
-            shown.answered_time.CopyFrom(entry.entry_time)
             shown.answer.CopyFrom(foreign_proof(answer))
         return self._timed(shown, request.stored_time)
 
@@ -87,7 +86,6 @@ class Erasures:
             stored = None if row.log_index is None else entries.get(row.log_index)
             if stored is not None:
                 shown.answer.CopyFrom(own_proof(self._context.ledger, stored, checkpoint.size, checkpoint.note))
-                shown.answered_time.CopyFrom(log_pb2.LogEntry.FromString(stored.entry).entry_time)
             yield shown
 
     def _of_ours(self, row: ErasureRow, message: MessageRow | None) -> lawful_pb2.Erasure:

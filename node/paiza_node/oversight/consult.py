@@ -5,6 +5,7 @@ whoever passes the answer on can show one thing and say another later.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -46,9 +47,10 @@ class Asker:
 class Consult:
     """The verb of showing the log."""
 
-    def __init__(self, context: Context) -> None:
-        """Take what the verb needs."""
+    def __init__(self, context: Context, noted: Callable[[], Awaitable[int]]) -> None:
+        """Take what the verb needs; ``noted`` brings the index of entries up to date and returns its end."""
         self._context = context
+        self._noted = noted
         self._share = Share(MAX_CONSULTATIONS)
         self._looked = Budget()
 
@@ -64,8 +66,11 @@ class Consult:
         # 2.
         if not asker.sight.covers(query.events, query.counterpart):
             raise await self._denied(asker, f"entries about {query.counterpart}")
+        if not asker.sight.own and (query.actor or query.without_need or query.with_texts):
+            raise await self._denied(asker, "texts, officers or judgements of need")
         # 3.
-        found = await asyncio.to_thread(self._look, query, asker.sight)
+        size = await self._noted() if asker.sight.own else self._context.ledger.checkpoint.size
+        found = await asyncio.to_thread(self._look, query, asker.sight, size)
         self._looked.add(asker.member, found.looked, monotonic())
         page = oversight_pb2.EntriesPage(
             entries=[shown for _, shown in found.entries],
@@ -97,6 +102,11 @@ class Consult:
         page.consulted.inclusion_hashes.extend(hashes)
         return page
 
+    async def note(self, officer: Officer, asked: str, digest: bytes) -> None:
+        """Log that an officer consulted the log by another verb: what was asked, and of which message."""
+        entry = log_entries.consulted(actor=officer.id, digest=digest)
+        await self._context.ledger.commit(lambda pen: pen.append(entry, text=asked))
+
     def as_officer(self, officer: Officer) -> Asker:
         """Give the sight of an officer of our own, whom the edge let read the log."""
         return Asker(officer.id, "", Sight(self._context.member, own=True))
@@ -117,8 +127,7 @@ class Consult:
         with self._context.store.reads() as reads:
             return standing(reads.audit_grants(member), self._context.clock())
 
-    def _look(self, query: oversight_pb2.EntryQuery, sight: Sight) -> Found:
-        size = self._context.ledger.checkpoint.size
+    def _look(self, query: oversight_pb2.EntryQuery, sight: Sight, size: int) -> Found:
         with self._context.store.reads() as reads:
             return look(reads, query, sight, size)
 
@@ -167,6 +176,8 @@ def told_entries(query: oversight_pb2.EntryQuery) -> str:
     """Say in one line what entries were asked for; it stands beside the log."""
     events = ",".join(sorted(_name(event) for event in query.events)) or "all"
     words = [f"entries: {events}"]
+    if query.actor:
+        words.append(f"by {query.actor}")
     if query.counterpart:
         words.append(f"with {query.counterpart}")
     if query.HasField("since_time"):
@@ -176,7 +187,13 @@ def told_entries(query: oversight_pb2.EntryQuery) -> str:
     if query.message_digests:
         words.append(f"about {len(query.message_digests)} messages, first {query.message_digests[0].hex()[:16]}")
     words.append(f"from #{query.from_index}")
-    words.extend(word for word, set_ in (("headers", query.with_headers), ("proofs", query.with_held_proofs)) if set_)
+    asked = (
+        ("without need", query.without_need),
+        ("texts", query.with_texts),
+        ("headers", query.with_headers),
+        ("proofs", query.with_held_proofs),
+    )
+    words.extend(word for word, set_ in asked if set_)
     return "; ".join(words)
 
 

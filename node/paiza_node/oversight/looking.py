@@ -7,7 +7,7 @@ from typing import Final
 
 from paiza.v1 import log_pb2, oversight_pb2
 from paiza_node.lawful.by_time import index_at
-from paiza_node.model import ForeignProof, Possession, StoredEntry
+from paiza_node.model import ForeignProof, LogQuery, Possession, StoredEntry
 from paiza_node.oversight.sight import Sight
 from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof
@@ -51,8 +51,12 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
 
 
 def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int) -> Found:
-    """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well."""
-    candidates, next_index, complete = _candidates(reads, query, size)
+    """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well.
+
+    For officers of our own they are found by what was noted of them, which is done up to ``size``; other members'
+    questions read the log, of which they may see little.
+    """
+    candidates, next_index, complete = (_noted if sight.own else _candidates)(reads, query, size)
     page = _Page(reads, query, sight)
     mark = query.counterpart.encode()
     looked = 0
@@ -68,6 +72,33 @@ def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int)
             break
         page.add(stored, entry)
     return Found(page.close(), next_index, complete, reads.retired_end(), looked)
+
+
+def _noted(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
+    """Give the same as ``_candidates``, by what was noted of the entries, at most a page."""
+    since, until = _since(query), _until(query)
+    first = max(min(query.from_index, size), index_at(reads, since, size) or 0)
+    end = size if until is None else max(first, index_at(reads, until, size) or 0)
+    limit = _limit(query)
+    indices = reads.find_entries(
+        LogQuery(
+            first=first,
+            end=end,
+            limit=limit + 1,
+            events=tuple(query.events),
+            actor=query.actor,
+            counterpart=query.counterpart,
+            digests=tuple(query.message_digests),
+            needless=query.without_need,
+        )
+    )
+    if len(indices) > limit:
+        return reads.entries_at(indices[:limit]), indices[limit], False
+    return reads.entries_at(indices), end, True
+
+
+def _limit(query: oversight_pb2.EntryQuery) -> int:
+    return min(query.page_size or DEFAULT_PAGE, MAX_PAGE)
 
 
 def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
@@ -101,6 +132,8 @@ def _matches(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
         return False
     if query.counterpart and entry.counterpart != query.counterpart:
         return False
+    if query.actor not in entry.actor:  # the database compares Latin letters without regard to case
+        return False
     since, until = _since(query), _until(query)
     return (since is None or _time(entry) >= since) and (until is None or _time(entry) < until)
 
@@ -112,7 +145,7 @@ class _Page:
         self._reads = reads
         self._query = query
         self._sight = sight
-        self._limit = min(query.page_size or DEFAULT_PAGE, MAX_PAGE)
+        self._limit = _limit(query)
         self._bytes = 0
         self._shown: list[tuple[StoredEntry, oversight_pb2.ShownEntry]] = []
         self._waiting: list[tuple[StoredEntry, log_pb2.LogEntry]] = []
@@ -131,9 +164,9 @@ class _Page:
 
     def _look_beside(self) -> None:
         """Look up, for some entries at once, what is shown beside them."""
-        held, possessions = self._held(), self._possessions()
+        held, possessions, texts = self._held(), self._possessions(), self._texts()
         for stored, entry in self._waiting:
-            shown = oversight_pb2.ShownEntry()
+            shown = oversight_pb2.ShownEntry(text=texts.get(stored.index, ""))
             shown.held.extend(held.get((entry.counterpart, entry.message_digest), ()))
             if self._shows_header(entry):
                 possession = possessions.get(entry.message_digest)
@@ -162,6 +195,11 @@ class _Page:
         return self._reads.possessions(
             {entry.message_digest for _, entry in self._waiting if self._shows_header(entry)}
         )
+
+    def _texts(self) -> dict[int, str]:
+        if not self._query.with_texts:
+            return {}
+        return self._reads.texts([stored.index for stored, _ in self._waiting])
 
     def _shows_header(self, entry: log_pb2.LogEntry) -> bool:
         return self._query.with_headers and bool(entry.message_digest) and self._sight.shows_header(entry)

@@ -34,8 +34,8 @@ class LawfulReads:
             statement = statement.where(
                 _F.counterpart.in_(select(s.log_name.c.id).where(s.log_name.c.name == query.counterpart))
             )
-        if query.digest:
-            about = select(s.log_entry.c.index).where(s.log_entry.c.digest == query.digest)
+        if query.digests:
+            about = select(s.log_entry.c.index).where(s.log_entry.c.digest.in_(query.digests))
             statement = statement.where(_F.index.in_(about))
         if query.needless:
             statement = statement.where(_F.needless)

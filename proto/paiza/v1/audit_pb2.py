@@ -27,7 +27,7 @@ from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 from paiza.v1 import witness_pb2 as paiza_dot_v1_dot_witness__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/audit.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/witness.proto\")\n\x0fGetTrailRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"z\n\x10GetTrailResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12*\n\x0e\x66oreign_proofs\x18\x03 \x03(\x0b\x32\x12.paiza.v1.LogProof\"C\n\x12GetEvidenceRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x15\n\rwith_openings\x18\x02 \x01(\x08\"\xfe\x01\n\x13GetEvidenceResponse\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12$\n\x08released\x18\x02 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12#\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x19\n\x11register_versions\x18\x04 \x03(\x0c\x12%\n\tforwarded\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\"\n\x06others\x18\x06 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12%\n\x05spans\x18\x07 \x03(\x0b\x32\x16.paiza.v1.EvidenceSpan\"O\n\x0c\x45videnceSpan\x12%\n\x04span\x18\x01 \x01(\x0b\x32\x17.paiza.v1.WitnessedSpan\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"\x9e\x01\n\x12ListEntriesRequest\x12\"\n\x06\x65vents\x18\x01 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x12\n\nfrom_index\x18\x04 \x01(\x04\x12\x11\n\tpage_size\x18\x05 \x01(\r\"e\n\x13ListEntriesResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x12\n\nnext_index\x18\x03 \x01(\x04\"\x15\n\x13GetLogStatusRequest\"\xac\x01\n\x14GetLogStatusResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12&\n\nknown_logs\x18\x02 \x03(\x0b\x32\x12.paiza.v1.KnownLog\x12\x1c\n\x14witnessed_checkpoint\x18\x03 \x01(\x0c\x12:\n\x16unwitnessed_since_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x08KnownLog\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x31\n\raccepted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63onvictions\x18\x04 \x03(\t2\xb8\x02\n\x0c\x41uditService\x12\x41\n\x08GetTrail\x12\x19.paiza.v1.GetTrailRequest\x1a\x1a.paiza.v1.GetTrailResponse\x12J\n\x0bGetEvidence\x12\x1c.paiza.v1.GetEvidenceRequest\x1a\x1d.paiza.v1.GetEvidenceResponse\x12J\n\x0bListEntries\x12\x1c.paiza.v1.ListEntriesRequest\x1a\x1d.paiza.v1.ListEntriesResponse\x12M\n\x0cGetLogStatus\x12\x1d.paiza.v1.GetLogStatusRequest\x1a\x1e.paiza.v1.GetLogStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14paiza/v1/audit.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/witness.proto\")\n\x0fGetTrailRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"z\n\x10GetTrailResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12*\n\x0e\x66oreign_proofs\x18\x03 \x03(\x0b\x32\x12.paiza.v1.LogProof\"C\n\x12GetEvidenceRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x15\n\rwith_openings\x18\x02 \x01(\x08\"\xfe\x01\n\x13GetEvidenceResponse\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12$\n\x08released\x18\x02 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12#\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x19\n\x11register_versions\x18\x04 \x03(\x0c\x12%\n\tforwarded\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\"\n\x06others\x18\x06 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12%\n\x05spans\x18\x07 \x03(\x0b\x32\x16.paiza.v1.EvidenceSpan\"O\n\x0c\x45videnceSpan\x12%\n\x04span\x18\x01 \x01(\x0b\x32\x17.paiza.v1.WitnessedSpan\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"\x15\n\x13GetLogStatusRequest\"\xac\x01\n\x14GetLogStatusResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12&\n\nknown_logs\x18\x02 \x03(\x0b\x32\x12.paiza.v1.KnownLog\x12\x1c\n\x14witnessed_checkpoint\x18\x03 \x01(\x0c\x12:\n\x16unwitnessed_since_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x08KnownLog\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x31\n\raccepted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63onvictions\x18\x04 \x03(\t2\xec\x01\n\x0c\x41uditService\x12\x41\n\x08GetTrail\x12\x19.paiza.v1.GetTrailRequest\x1a\x1a.paiza.v1.GetTrailResponse\x12J\n\x0bGetEvidence\x12\x1c.paiza.v1.GetEvidenceRequest\x1a\x1d.paiza.v1.GetEvidenceResponse\x12M\n\x0cGetLogStatus\x12\x1d.paiza.v1.GetLogStatusRequest\x1a\x1e.paiza.v1.GetLogStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,16 +44,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEVIDENCERESPONSE']._serialized_end=602
   _globals['_EVIDENCESPAN']._serialized_start=604
   _globals['_EVIDENCESPAN']._serialized_end=683
-  _globals['_LISTENTRIESREQUEST']._serialized_start=686
-  _globals['_LISTENTRIESREQUEST']._serialized_end=844
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=846
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=947
-  _globals['_GETLOGSTATUSREQUEST']._serialized_start=949
-  _globals['_GETLOGSTATUSREQUEST']._serialized_end=970
-  _globals['_GETLOGSTATUSRESPONSE']._serialized_start=973
-  _globals['_GETLOGSTATUSRESPONSE']._serialized_end=1145
-  _globals['_KNOWNLOG']._serialized_start=1147
-  _globals['_KNOWNLOG']._serialized_end=1265
-  _globals['_AUDITSERVICE']._serialized_start=1268
-  _globals['_AUDITSERVICE']._serialized_end=1580
+  _globals['_GETLOGSTATUSREQUEST']._serialized_start=685
+  _globals['_GETLOGSTATUSREQUEST']._serialized_end=706
+  _globals['_GETLOGSTATUSRESPONSE']._serialized_start=709
+  _globals['_GETLOGSTATUSRESPONSE']._serialized_end=881
+  _globals['_KNOWNLOG']._serialized_start=883
+  _globals['_KNOWNLOG']._serialized_end=1001
+  _globals['_AUDITSERVICE']._serialized_start=1004
+  _globals['_AUDITSERVICE']._serialized_end=1240
 # @@protoc_insertion_point(module_scope)

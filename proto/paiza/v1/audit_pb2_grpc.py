@@ -45,11 +45,6 @@ class AuditServiceStub:
                 request_serializer=paiza_dot_v1_dot_audit__pb2.GetEvidenceRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_audit__pb2.GetEvidenceResponse.FromString,
                 _registered_method=True)
-        self.ListEntries = channel.unary_unary(
-                '/paiza.v1.AuditService/ListEntries',
-                request_serializer=paiza_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
-                response_deserializer=paiza_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
-                _registered_method=True)
         self.GetLogStatus = channel.unary_unary(
                 '/paiza.v1.AuditService/GetLogStatus',
                 request_serializer=paiza_dot_v1_dot_audit__pb2.GetLogStatusRequest.SerializeToString,
@@ -75,13 +70,6 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListEntries(self, request, context):
-        """Entries of this node's log in order of index, filtered.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def GetLogStatus(self, request, context):
         """Size and checkpoint of this node's log, and what it knows of the others.
         """
@@ -101,11 +89,6 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetEvidence,
                     request_deserializer=paiza_dot_v1_dot_audit__pb2.GetEvidenceRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_audit__pb2.GetEvidenceResponse.SerializeToString,
-            ),
-            'ListEntries': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListEntries,
-                    request_deserializer=paiza_dot_v1_dot_audit__pb2.ListEntriesRequest.FromString,
-                    response_serializer=paiza_dot_v1_dot_audit__pb2.ListEntriesResponse.SerializeToString,
             ),
             'GetLogStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLogStatus,
@@ -168,33 +151,6 @@ class AuditService:
             '/paiza.v1.AuditService/GetEvidence',
             paiza_dot_v1_dot_audit__pb2.GetEvidenceRequest.SerializeToString,
             paiza_dot_v1_dot_audit__pb2.GetEvidenceResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListEntries(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/paiza.v1.AuditService/ListEntries',
-            paiza_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
-            paiza_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,8 +37,6 @@ class AuditServiceStub:
     """Everything this node's log says about one message, each entry proven."""
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetEvidenceRequest, _audit_pb2.GetEvidenceResponse]
     """The signed message (ciphertexts included, keys not) and every proof this node holds of it."""
-    ListEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]
-    """Entries of this node's log in order of index, filtered."""
     GetLogStatus: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetLogStatusRequest, _audit_pb2.GetLogStatusResponse]
     """Size and checkpoint of this node's log, and what it knows of the others."""
 
@@ -51,8 +49,6 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Everything this node's log says about one message, each entry proven."""
     GetEvidence: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetEvidenceRequest, _audit_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """The signed message (ciphertexts included, keys not) and every proof this node holds of it."""
-    ListEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]  # type: ignore[assignment]
-    """Entries of this node's log in order of index, filtered."""
     GetLogStatus: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetLogStatusRequest, _audit_pb2.GetLogStatusResponse]  # type: ignore[assignment]
     """Size and checkpoint of this node's log, and what it knows of the others."""
 
@@ -74,14 +70,6 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetEvidenceResponse, _abc.Awaitable[_audit_pb2.GetEvidenceResponse]]:
         """The signed message (ciphertexts included, keys not) and every proof this node holds of it."""
-
-    @_abc_1.abstractmethod
-    def ListEntries(
-        self,
-        request: _audit_pb2.ListEntriesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_audit_pb2.ListEntriesResponse, _abc.Awaitable[_audit_pb2.ListEntriesResponse]]:
-        """Entries of this node's log in order of index, filtered."""
 
     @_abc_1.abstractmethod
     def GetLogStatus(

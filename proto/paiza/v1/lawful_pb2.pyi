@@ -54,130 +54,6 @@ ERASURE_STATE_NOT_HELD: ErasureState.ValueType  # 4
 Global___ErasureState: _TypeAlias = ErasureState  # noqa: Y015
 
 @_typing.final
-class ReadLogRequest(_message.Message):
-    """Which entries to read. What is not set does not restrict."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENTS_FIELD_NUMBER: _builtins.int
-    ACTOR_FIELD_NUMBER: _builtins.int
-    COUNTERPART_FIELD_NUMBER: _builtins.int
-    SINCE_TIME_FIELD_NUMBER: _builtins.int
-    UNTIL_TIME_FIELD_NUMBER: _builtins.int
-    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
-    WITHOUT_NEED_FIELD_NUMBER: _builtins.int
-    WITH_TEXTS_FIELD_NUMBER: _builtins.int
-    FROM_INDEX_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    actor: _builtins.str
-    """Only entries whose actor contains this text."""
-    counterpart: _builtins.str
-    """Only entries with this other member."""
-    message_digest: _builtins.bytes
-    """Only entries about this message: SHA-256 of its header."""
-    without_need: _builtins.bool
-    """Only openings for which the officer had no need by unit, desk, assignment or authorship."""
-    with_texts: _builtins.bool
-    """Whether the texts beside the entries are given too."""
-    from_index: _builtins.int
-    """First index to look at."""
-    page_size: _builtins.int
-    """At most this many; 0 means 100, the most is 500."""
-    @_builtins.property
-    def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
-        """Only these events."""
-
-    @_builtins.property
-    def since_time(self) -> _timestamp_pb2.Timestamp:
-        """Only entries at or after this time."""
-
-    @_builtins.property
-    def until_time(self) -> _timestamp_pb2.Timestamp:
-        """Only entries before this time."""
-
-    def __init__(
-        self,
-        *,
-        events: _abc.Iterable[_log_pb2.LogEvent.ValueType] | None = ...,
-        actor: _builtins.str = ...,
-        counterpart: _builtins.str = ...,
-        since_time: _timestamp_pb2.Timestamp | None = ...,
-        until_time: _timestamp_pb2.Timestamp | None = ...,
-        message_digest: _builtins.bytes = ...,
-        without_need: _builtins.bool = ...,
-        with_texts: _builtins.bool = ...,
-        from_index: _builtins.int = ...,
-        page_size: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "counterpart", b"counterpart", "events", b"events", "from_index", b"from_index", "message_digest", b"message_digest", "page_size", b"page_size", "since_time", b"since_time", "until_time", b"until_time", "with_texts", b"with_texts", "without_need", b"without_need"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ReadLogRequest: _TypeAlias = ReadLogRequest  # noqa: Y015
-
-@_typing.final
-class ReadLogResponse(_message.Message):
-    """Entries of the log."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENTRIES_FIELD_NUMBER: _builtins.int
-    CHECKPOINT_FIELD_NUMBER: _builtins.int
-    NEXT_INDEX_FIELD_NUMBER: _builtins.int
-    checkpoint: _builtins.bytes
-    """The node's checkpoint note."""
-    next_index: _builtins.int
-    """Index to go on from; 0 at the end."""
-    @_builtins.property
-    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadEntry]:
-        """The entries in order of index, each proven to the checkpoint below."""
-
-    def __init__(
-        self,
-        *,
-        entries: _abc.Iterable[Global___ReadEntry] | None = ...,
-        checkpoint: _builtins.bytes = ...,
-        next_index: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "next_index", b"next_index"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ReadLogResponse: _TypeAlias = ReadLogResponse  # noqa: Y015
-
-@_typing.final
-class ReadEntry(_message.Message):
-    """One entry with the text beside it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PROVEN_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    text: _builtins.str
-    """The text the entry commits to (text_sha256); empty where there is none, it was not asked for, or it was erased."""
-    @_builtins.property
-    def proven(self) -> _log_pb2.ProvenEntry:
-        """The entry, proven."""
-
-    def __init__(
-        self,
-        *,
-        proven: _log_pb2.ProvenEntry | None = ...,
-        text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proven", b"proven"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proven", b"proven", "text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ReadEntry: _TypeAlias = ReadEntry  # noqa: Y015
-
-@_typing.final
 class ListErasuresRequest(_message.Message):
     """Which erasures to list."""
 
@@ -237,7 +113,6 @@ class Erasure(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ASKED_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
-    ANSWERED_TIME_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
     request_digest: _builtins.bytes
@@ -263,10 +138,6 @@ class Erasure(_message.Message):
         """By when the holder should have acknowledged it."""
 
     @_builtins.property
-    def answered_time(self) -> _timestamp_pb2.Timestamp:
-        """When the holder's log says what became of it; unset while nothing is known."""
-
-    @_builtins.property
     def answer(self) -> _log_pb2.LogProof:
         """The holder's entry, proven to its log; unset while nothing is known."""
 
@@ -281,13 +152,12 @@ class Erasure(_message.Message):
         state: Global___ErasureState.ValueType = ...,
         asked_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
-        answered_time: _timestamp_pb2.Timestamp | None = ...,
         answer: _log_pb2.LogProof | None = ...,
         overdue: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answered_time", b"answered_time", "asked_time", b"asked_time", "due_time", b"due_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "asked_time", b"asked_time", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answered_time", b"answered_time", "asked_time", b"asked_time", "due_time", b"due_time", "holder", b"holder", "message_digest", b"message_digest", "overdue", b"overdue", "request_digest", b"request_digest", "requester", b"requester", "state", b"state", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "asked_time", b"asked_time", "due_time", b"due_time", "holder", b"holder", "message_digest", b"message_digest", "overdue", b"overdue", "request_digest", b"request_digest", "requester", b"requester", "state", b"state", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

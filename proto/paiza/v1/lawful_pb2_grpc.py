@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class LawfulServiceStub:
-    """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
-    It hands out no content.
+    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    content.
     """
 
     def __init__(self, channel):
@@ -36,11 +36,6 @@ class LawfulServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ReadLog = channel.unary_unary(
-                '/paiza.v1.LawfulService/ReadLog',
-                request_serializer=paiza_dot_v1_dot_lawful__pb2.ReadLogRequest.SerializeToString,
-                response_deserializer=paiza_dot_v1_dot_lawful__pb2.ReadLogResponse.FromString,
-                _registered_method=True)
         self.ListErasures = channel.unary_unary(
                 '/paiza.v1.LawfulService/ListErasures',
                 request_serializer=paiza_dot_v1_dot_lawful__pb2.ListErasuresRequest.SerializeToString,
@@ -74,16 +69,9 @@ class LawfulServiceStub:
 
 
 class LawfulServiceServicer:
-    """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
-    It hands out no content.
+    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    content.
     """
-
-    def ReadLog(self, request, context):
-        """Entries of this node's log by what they say, with the reasons stated beside them. That they were read is logged.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def ListErasures(self, request, context):
         """What became of erasures that this member asked for, and that others asked of it.
@@ -130,11 +118,6 @@ class LawfulServiceServicer:
 
 def add_LawfulServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ReadLog': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReadLog,
-                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.ReadLogRequest.FromString,
-                    response_serializer=paiza_dot_v1_dot_lawful__pb2.ReadLogResponse.SerializeToString,
-            ),
             'ListErasures': grpc.unary_unary_rpc_method_handler(
                     servicer.ListErasures,
                     request_deserializer=paiza_dot_v1_dot_lawful__pb2.ListErasuresRequest.FromString,
@@ -174,36 +157,9 @@ def add_LawfulServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LawfulService:
-    """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
-    It hands out no content.
+    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    content.
     """
-
-    @staticmethod
-    def ReadLog(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/paiza.v1.LawfulService/ReadLog',
-            paiza_dot_v1_dot_lawful__pb2.ReadLogRequest.SerializeToString,
-            paiza_dot_v1_dot_lawful__pb2.ReadLogResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def ListErasures(request,

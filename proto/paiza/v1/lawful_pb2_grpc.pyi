@@ -27,16 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LawfulServiceStub:
-    """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
-    It hands out no content.
+    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    content.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LawfulServiceAsyncStub: ...
-    ReadLog: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ReadLogRequest, _lawful_pb2.ReadLogResponse]
-    """Entries of this node's log by what they say, with the reasons stated beside them. That they were read is logged."""
     ListErasures: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]
     """What became of erasures that this member asked for, and that others asked of it."""
     ChangeHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ChangeHoldRequest, _lawful_pb2.ChangeHoldResponse]
@@ -52,13 +50,11 @@ class LawfulServiceStub:
 
 @_typing.type_check_only
 class LawfulServiceAsyncStub(LawfulServiceStub):
-    """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
-    It hands out no content.
+    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    content.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ReadLog: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ReadLogRequest, _lawful_pb2.ReadLogResponse]  # type: ignore[assignment]
-    """Entries of this node's log by what they say, with the reasons stated beside them. That they were read is logged."""
     ListErasures: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]  # type: ignore[assignment]
     """What became of erasures that this member asked for, and that others asked of it."""
     ChangeHold: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ChangeHoldRequest, _lawful_pb2.ChangeHoldResponse]  # type: ignore[assignment]
@@ -73,17 +69,9 @@ class LawfulServiceAsyncStub(LawfulServiceStub):
     """Erases this member's own copy of a message; other members keep theirs."""
 
 class LawfulServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Lawfulness at the own node: who read what and why, what is to be erased and was, what is held, what is to be reviewed.
-    It hands out no content.
+    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    content.
     """
-
-    @_abc_1.abstractmethod
-    def ReadLog(
-        self,
-        request: _lawful_pb2.ReadLogRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.ReadLogResponse, _abc.Awaitable[_lawful_pb2.ReadLogResponse]]:
-        """Entries of this node's log by what they say, with the reasons stated beside them. That they were read is logged."""
 
     @_abc_1.abstractmethod
     def ListErasures(

@@ -26,61 +26,61 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18paiza/v1/oversight.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\"\xa4\x02\n\nEntryQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\"\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12\x13\n\x0b\x63ounterpart\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessage_digests\x18\x06 \x03(\x0c\x12\x12\n\nfrom_index\x18\x07 \x01(\x04\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x18\n\x10with_held_proofs\x18\t \x01(\x08\x12\x14\n\x0cwith_headers\x18\n \x01(\x08\"\xcb\x01\n\nAuditScope\x12\"\n\x06\x65vents\x18\x01 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x04 \x01(\x08\x12(\n\x0cparty_events\x18\x05 \x03(\x0e\x32\x12.paiza.v1.LogEvent\"\x91\x01\n\nShownEntry\x12%\n\x06proven\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12 \n\x04held\x18\x02 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x0e\n\x06header\x18\x03 \x01(\x0c\x12*\n\x07\x63ontent\x18\x04 \x01(\x0e\x32\x19.paiza.v1.ContentStanding\"\xbc\x01\n\x0b\x45ntriesPage\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.paiza.v1.ShownEntry\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\x12\x13\n\x0bretired_end\x18\x07 \x01(\x04\x12\r\n\x05scope\x18\x03 \x01(\x0c\x12(\n\tconsulted\x18\x04 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x05 \x01(\x0c\">\n\x19ListGrantedEntriesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"A\n\x1aListGrantedEntriesResponse\x12#\n\x04page\x18\x01 \x01(\x0b\x32\x15.paiza.v1.EntriesPage\"6\n\x15ListLogEntriesRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\"=\n\x16ListLogEntriesResponse\x12#\n\x04page\x18\x01 \x01(\x0b\x32\x15.paiza.v1.EntriesPage\"h\n\x06Period\x12.\n\nsince_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\rMessageCounts\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12\x0c\n\x04sent\x18\x02 \x01(\x04\x12\x11\n\treceipted\x18\x03 \x01(\x04\x12\x0f\n\x07refused\x18\x04 \x01(\x04\x12\x0f\n\x07overdue\x18\x05 \x01(\x04\x12\x10\n\x08received\x18\x06 \x01(\x04\x12\x14\n\x0crefused_here\x18\x07 \x01(\x04\"@\n\x1b\x43ountGrantedMessagesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"V\n\nCountQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12 \n\x06period\x18\x02 \x01(\x0b\x32\x10.paiza.v1.Period\x12\x17\n\x0foverdue_seconds\x18\x03 \x01(\r\"B\n\x1c\x43ountGrantedMessagesResponse\x12\"\n\x04page\x18\x01 \x01(\x0b\x32\x14.paiza.v1.CountsPage\"q\n\nCountsWord\x12\'\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x17.paiza.v1.MessageCounts\x12 \n\x06period\x18\x02 \x01(\x0b\x32\x10.paiza.v1.Period\x12\x18\n\x10only_with_caller\x18\x03 \x01(\x08\"h\n\nCountsPage\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04word\x18\x02 \x01(\x0c\x12(\n\tconsulted\x18\x03 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"!\n\x10GetMatrixRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\"`\n\x11GetMatrixResponse\x12#\n\x05pages\x18\x01 \x03(\x0b\x32\x14.paiza.v1.CountsPage\x12&\n\x06silent\x18\x02 \x03(\x0b\x32\x16.paiza.v1.SilentMember\".\n\x0cSilentMember\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"u\n\x12\x41greePeriodRequest\x12 \n\x06period\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Period\x12\x15\n\rperiod_digest\x18\x02 \x01(\x0c\x12&\n\nreconciled\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\"=\n\x13\x41greePeriodResponse\x12&\n\nreconciled\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"K\n\x12\x43losePeriodRequest\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12 \n\x06period\x18\x02 \x01(\x0b\x32\x10.paiza.v1.Period\"q\n\x13\x43losePeriodResponse\x12\x15\n\rperiod_digest\x18\x01 \x01(\x0c\x12\x1f\n\x03own\x18\x02 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12\"\n\x06theirs\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof*\x89\x01\n\x0f\x43ontentStanding\x12 \n\x1c\x43ONTENT_STANDING_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONTENT_STANDING_HELD\x10\x01\x12\x1b\n\x17\x43ONTENT_STANDING_ERASED\x10\x02\x12\x1c\n\x18\x43ONTENT_STANDING_MISSING\x10\x03\x32\xa6\x02\n\x10OversightService\x12_\n\x12ListGrantedEntries\x12#.paiza.v1.ListGrantedEntriesRequest\x1a$.paiza.v1.ListGrantedEntriesResponse\x12\x65\n\x14\x43ountGrantedMessages\x12%.paiza.v1.CountGrantedMessagesRequest\x1a&.paiza.v1.CountGrantedMessagesResponse\x12J\n\x0b\x41greePeriod\x12\x1c.paiza.v1.AgreePeriodRequest\x1a\x1d.paiza.v1.AgreePeriodResponse2\xfc\x01\n\x13\x43oordinationService\x12S\n\x0eListLogEntries\x12\x1f.paiza.v1.ListLogEntriesRequest\x1a .paiza.v1.ListLogEntriesResponse\x12\x44\n\tGetMatrix\x12\x1a.paiza.v1.GetMatrixRequest\x1a\x1b.paiza.v1.GetMatrixResponse\x12J\n\x0b\x43losePeriod\x12\x1c.paiza.v1.ClosePeriodRequest\x1a\x1d.paiza.v1.ClosePeriodResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18paiza/v1/oversight.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\"\xdd\x02\n\nEntryQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\"\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12\x13\n\x0b\x63ounterpart\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessage_digests\x18\x06 \x03(\x0c\x12\x12\n\nfrom_index\x18\x07 \x01(\x04\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x18\n\x10with_held_proofs\x18\t \x01(\x08\x12\x14\n\x0cwith_headers\x18\n \x01(\x08\x12\r\n\x05\x61\x63tor\x18\x0b \x01(\t\x12\x14\n\x0cwithout_need\x18\x0c \x01(\x08\x12\x12\n\nwith_texts\x18\r \x01(\x08\"\xcb\x01\n\nAuditScope\x12\"\n\x06\x65vents\x18\x01 \x03(\x0e\x32\x12.paiza.v1.LogEvent\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x04 \x01(\x08\x12(\n\x0cparty_events\x18\x05 \x03(\x0e\x32\x12.paiza.v1.LogEvent\"\x9f\x01\n\nShownEntry\x12%\n\x06proven\x18\x01 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12 \n\x04held\x18\x02 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x0e\n\x06header\x18\x03 \x01(\x0c\x12*\n\x07\x63ontent\x18\x04 \x01(\x0e\x32\x19.paiza.v1.ContentStanding\x12\x0c\n\x04text\x18\x05 \x01(\t\"\xbc\x01\n\x0b\x45ntriesPage\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.paiza.v1.ShownEntry\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\x12\x13\n\x0bretired_end\x18\x07 \x01(\x04\x12\r\n\x05scope\x18\x03 \x01(\x0c\x12(\n\tconsulted\x18\x04 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x05 \x01(\x0c\">\n\x19ListGrantedEntriesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"A\n\x1aListGrantedEntriesResponse\x12#\n\x04page\x18\x01 \x01(\x0b\x32\x15.paiza.v1.EntriesPage\"6\n\x15ListLogEntriesRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\"=\n\x16ListLogEntriesResponse\x12#\n\x04page\x18\x01 \x01(\x0b\x32\x15.paiza.v1.EntriesPage\"h\n\x06Period\x12.\n\nsince_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\rMessageCounts\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12\x0c\n\x04sent\x18\x02 \x01(\x04\x12\x11\n\treceipted\x18\x03 \x01(\x04\x12\x0f\n\x07refused\x18\x04 \x01(\x04\x12\x0f\n\x07overdue\x18\x05 \x01(\x04\x12\x10\n\x08received\x18\x06 \x01(\x04\x12\x14\n\x0crefused_here\x18\x07 \x01(\x04\"@\n\x1b\x43ountGrantedMessagesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"V\n\nCountQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12 \n\x06period\x18\x02 \x01(\x0b\x32\x10.paiza.v1.Period\x12\x17\n\x0foverdue_seconds\x18\x03 \x01(\r\"B\n\x1c\x43ountGrantedMessagesResponse\x12\"\n\x04page\x18\x01 \x01(\x0b\x32\x14.paiza.v1.CountsPage\"q\n\nCountsWord\x12\'\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x17.paiza.v1.MessageCounts\x12 \n\x06period\x18\x02 \x01(\x0b\x32\x10.paiza.v1.Period\x12\x18\n\x10only_with_caller\x18\x03 \x01(\x08\"h\n\nCountsPage\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04word\x18\x02 \x01(\x0c\x12(\n\tconsulted\x18\x03 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"!\n\x10GetMatrixRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\"`\n\x11GetMatrixResponse\x12#\n\x05pages\x18\x01 \x03(\x0b\x32\x14.paiza.v1.CountsPage\x12&\n\x06silent\x18\x02 \x03(\x0b\x32\x16.paiza.v1.SilentMember\".\n\x0cSilentMember\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"u\n\x12\x41greePeriodRequest\x12 \n\x06period\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Period\x12\x15\n\rperiod_digest\x18\x02 \x01(\x0c\x12&\n\nreconciled\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\"=\n\x13\x41greePeriodResponse\x12&\n\nreconciled\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"K\n\x12\x43losePeriodRequest\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12 \n\x06period\x18\x02 \x01(\x0b\x32\x10.paiza.v1.Period\"q\n\x13\x43losePeriodResponse\x12\x15\n\rperiod_digest\x18\x01 \x01(\x0c\x12\x1f\n\x03own\x18\x02 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12\"\n\x06theirs\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof*\x89\x01\n\x0f\x43ontentStanding\x12 \n\x1c\x43ONTENT_STANDING_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONTENT_STANDING_HELD\x10\x01\x12\x1b\n\x17\x43ONTENT_STANDING_ERASED\x10\x02\x12\x1c\n\x18\x43ONTENT_STANDING_MISSING\x10\x03\x32\xa6\x02\n\x10OversightService\x12_\n\x12ListGrantedEntries\x12#.paiza.v1.ListGrantedEntriesRequest\x1a$.paiza.v1.ListGrantedEntriesResponse\x12\x65\n\x14\x43ountGrantedMessages\x12%.paiza.v1.CountGrantedMessagesRequest\x1a&.paiza.v1.CountGrantedMessagesResponse\x12J\n\x0b\x41greePeriod\x12\x1c.paiza.v1.AgreePeriodRequest\x1a\x1d.paiza.v1.AgreePeriodResponse2\xfc\x01\n\x13\x43oordinationService\x12S\n\x0eListLogEntries\x12\x1f.paiza.v1.ListLogEntriesRequest\x1a .paiza.v1.ListLogEntriesResponse\x12\x44\n\tGetMatrix\x12\x1a.paiza.v1.GetMatrixRequest\x1a\x1b.paiza.v1.GetMatrixResponse\x12J\n\x0b\x43losePeriod\x12\x1c.paiza.v1.ClosePeriodRequest\x1a\x1d.paiza.v1.ClosePeriodResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.oversight_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTENTSTANDING']._serialized_start=2432
-  _globals['_CONTENTSTANDING']._serialized_end=2569
+  _globals['_CONTENTSTANDING']._serialized_start=2503
+  _globals['_CONTENTSTANDING']._serialized_end=2640
   _globals['_ENTRYQUERY']._serialized_start=92
-  _globals['_ENTRYQUERY']._serialized_end=384
-  _globals['_AUDITSCOPE']._serialized_start=387
-  _globals['_AUDITSCOPE']._serialized_end=590
-  _globals['_SHOWNENTRY']._serialized_start=593
-  _globals['_SHOWNENTRY']._serialized_end=738
-  _globals['_ENTRIESPAGE']._serialized_start=741
-  _globals['_ENTRIESPAGE']._serialized_end=929
-  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_start=931
-  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_end=993
-  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_start=995
-  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_end=1060
-  _globals['_LISTLOGENTRIESREQUEST']._serialized_start=1062
-  _globals['_LISTLOGENTRIESREQUEST']._serialized_end=1116
-  _globals['_LISTLOGENTRIESRESPONSE']._serialized_start=1118
-  _globals['_LISTLOGENTRIESRESPONSE']._serialized_end=1179
-  _globals['_PERIOD']._serialized_start=1181
-  _globals['_PERIOD']._serialized_end=1285
-  _globals['_MESSAGECOUNTS']._serialized_start=1288
-  _globals['_MESSAGECOUNTS']._serialized_end=1431
-  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_start=1433
-  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_end=1497
-  _globals['_COUNTQUERY']._serialized_start=1499
-  _globals['_COUNTQUERY']._serialized_end=1585
-  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_start=1587
-  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_end=1653
-  _globals['_COUNTSWORD']._serialized_start=1655
-  _globals['_COUNTSWORD']._serialized_end=1768
-  _globals['_COUNTSPAGE']._serialized_start=1770
-  _globals['_COUNTSPAGE']._serialized_end=1874
-  _globals['_GETMATRIXREQUEST']._serialized_start=1876
-  _globals['_GETMATRIXREQUEST']._serialized_end=1909
-  _globals['_GETMATRIXRESPONSE']._serialized_start=1911
-  _globals['_GETMATRIXRESPONSE']._serialized_end=2007
-  _globals['_SILENTMEMBER']._serialized_start=2009
-  _globals['_SILENTMEMBER']._serialized_end=2055
-  _globals['_AGREEPERIODREQUEST']._serialized_start=2057
-  _globals['_AGREEPERIODREQUEST']._serialized_end=2174
-  _globals['_AGREEPERIODRESPONSE']._serialized_start=2176
-  _globals['_AGREEPERIODRESPONSE']._serialized_end=2237
-  _globals['_CLOSEPERIODREQUEST']._serialized_start=2239
-  _globals['_CLOSEPERIODREQUEST']._serialized_end=2314
-  _globals['_CLOSEPERIODRESPONSE']._serialized_start=2316
-  _globals['_CLOSEPERIODRESPONSE']._serialized_end=2429
-  _globals['_OVERSIGHTSERVICE']._serialized_start=2572
-  _globals['_OVERSIGHTSERVICE']._serialized_end=2866
-  _globals['_COORDINATIONSERVICE']._serialized_start=2869
-  _globals['_COORDINATIONSERVICE']._serialized_end=3121
+  _globals['_ENTRYQUERY']._serialized_end=441
+  _globals['_AUDITSCOPE']._serialized_start=444
+  _globals['_AUDITSCOPE']._serialized_end=647
+  _globals['_SHOWNENTRY']._serialized_start=650
+  _globals['_SHOWNENTRY']._serialized_end=809
+  _globals['_ENTRIESPAGE']._serialized_start=812
+  _globals['_ENTRIESPAGE']._serialized_end=1000
+  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_start=1002
+  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_end=1064
+  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_start=1066
+  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_end=1131
+  _globals['_LISTLOGENTRIESREQUEST']._serialized_start=1133
+  _globals['_LISTLOGENTRIESREQUEST']._serialized_end=1187
+  _globals['_LISTLOGENTRIESRESPONSE']._serialized_start=1189
+  _globals['_LISTLOGENTRIESRESPONSE']._serialized_end=1250
+  _globals['_PERIOD']._serialized_start=1252
+  _globals['_PERIOD']._serialized_end=1356
+  _globals['_MESSAGECOUNTS']._serialized_start=1359
+  _globals['_MESSAGECOUNTS']._serialized_end=1502
+  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_start=1504
+  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_end=1568
+  _globals['_COUNTQUERY']._serialized_start=1570
+  _globals['_COUNTQUERY']._serialized_end=1656
+  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_start=1658
+  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_end=1724
+  _globals['_COUNTSWORD']._serialized_start=1726
+  _globals['_COUNTSWORD']._serialized_end=1839
+  _globals['_COUNTSPAGE']._serialized_start=1841
+  _globals['_COUNTSPAGE']._serialized_end=1945
+  _globals['_GETMATRIXREQUEST']._serialized_start=1947
+  _globals['_GETMATRIXREQUEST']._serialized_end=1980
+  _globals['_GETMATRIXRESPONSE']._serialized_start=1982
+  _globals['_GETMATRIXRESPONSE']._serialized_end=2078
+  _globals['_SILENTMEMBER']._serialized_start=2080
+  _globals['_SILENTMEMBER']._serialized_end=2126
+  _globals['_AGREEPERIODREQUEST']._serialized_start=2128
+  _globals['_AGREEPERIODREQUEST']._serialized_end=2245
+  _globals['_AGREEPERIODRESPONSE']._serialized_start=2247
+  _globals['_AGREEPERIODRESPONSE']._serialized_end=2308
+  _globals['_CLOSEPERIODREQUEST']._serialized_start=2310
+  _globals['_CLOSEPERIODREQUEST']._serialized_end=2385
+  _globals['_CLOSEPERIODRESPONSE']._serialized_start=2387
+  _globals['_CLOSEPERIODRESPONSE']._serialized_end=2500
+  _globals['_OVERSIGHTSERVICE']._serialized_start=2643
+  _globals['_OVERSIGHTSERVICE']._serialized_end=2937
+  _globals['_COORDINATIONSERVICE']._serialized_start=2940
+  _globals['_COORDINATIONSERVICE']._serialized_end=3192
 # @@protoc_insertion_point(module_scope)

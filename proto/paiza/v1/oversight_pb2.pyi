@@ -65,6 +65,9 @@ class EntryQuery(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     WITH_HELD_PROOFS_FIELD_NUMBER: _builtins.int
     WITH_HEADERS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WITHOUT_NEED_FIELD_NUMBER: _builtins.int
+    WITH_TEXTS_FIELD_NUMBER: _builtins.int
     nonce: _builtins.bytes
     """16 random bytes, so that no answer serves two questions."""
     counterpart: _builtins.str
@@ -77,6 +80,14 @@ class EntryQuery(_message.Message):
     """With the proofs from the counterpart's log that the asked node holds of the same messages."""
     with_headers: _builtins.bool
     """With the headers of messages received, as proof that they are still there."""
+    actor: _builtins.str
+    """Only entries whose actor contains this text, at most 128 characters; of the own member's log alone."""
+    without_need: _builtins.bool
+    """Only openings for which the officer had no need by unit, desk, assignment or authorship; of the own member's log
+    alone.
+    """
+    with_texts: _builtins.bool
+    """With the texts beside the entries; of the own member's log alone."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
         """Only these events; empty for all that may be seen."""
@@ -106,10 +117,13 @@ class EntryQuery(_message.Message):
         page_size: _builtins.int = ...,
         with_held_proofs: _builtins.bool = ...,
         with_headers: _builtins.bool = ...,
+        actor: _builtins.str = ...,
+        without_need: _builtins.bool = ...,
+        with_texts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counterpart", b"counterpart", "events", b"events", "from_index", b"from_index", "message_digests", b"message_digests", "nonce", b"nonce", "page_size", b"page_size", "since_time", b"since_time", "until_time", b"until_time", "with_headers", b"with_headers", "with_held_proofs", b"with_held_proofs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "counterpart", b"counterpart", "events", b"events", "from_index", b"from_index", "message_digests", b"message_digests", "nonce", b"nonce", "page_size", b"page_size", "since_time", b"since_time", "until_time", b"until_time", "with_headers", b"with_headers", "with_held_proofs", b"with_held_proofs", "with_texts", b"with_texts", "without_need", b"without_need"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,10 +185,13 @@ class ShownEntry(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     HEADER_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     header: _builtins.bytes
     """The header of the message, where it was asked for, may be shown and is there."""
     content: Global___ContentStanding.ValueType
     """The node's word about the content; set with RECEIVED where headers were asked for and may be shown."""
+    text: _builtins.str
+    """The text the entry commits to (text_sha256); empty where there is none, it was not asked for, or it was erased."""
     @_builtins.property
     def proven(self) -> _log_pb2.ProvenEntry:
         """The entry, proven to the checkpoint beside it."""
@@ -190,10 +207,11 @@ class ShownEntry(_message.Message):
         held: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         header: _builtins.bytes = ...,
         content: Global___ContentStanding.ValueType = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proven", b"proven"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "header", b"header", "held", b"held", "proven", b"proven"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "header", b"header", "held", b"held", "proven", b"proven", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -310,7 +328,7 @@ class ListLogEntriesRequest(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     member: _builtins.str
-    """Member whose log is asked; the own one too."""
+    """Member whose log is asked; empty for the own one."""
     query: _builtins.bytes
     """A serialized EntryQuery."""
     def __init__(

@@ -224,7 +224,8 @@ class CoordinationServiceServicer:
     """
 
     def ListLogEntries(self, request, context):
-        """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators.
+        """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
+        own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

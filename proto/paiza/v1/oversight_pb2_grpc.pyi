@@ -95,7 +95,9 @@ class CoordinationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CoordinationServiceAsyncStub: ...
     ListLogEntries: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.ListLogEntriesRequest, _oversight_pb2.ListLogEntriesResponse]
-    """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators."""
+    """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
+    own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
+    """
     GetMatrix: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.GetMatrixRequest, _oversight_pb2.GetMatrixResponse]
     """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
     ClosePeriod: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.ClosePeriodRequest, _oversight_pb2.ClosePeriodResponse]
@@ -107,7 +109,9 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListLogEntries: _aio.UnaryUnaryMultiCallable[_oversight_pb2.ListLogEntriesRequest, _oversight_pb2.ListLogEntriesResponse]  # type: ignore[assignment]
-    """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators."""
+    """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
+    own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
+    """
     GetMatrix: _aio.UnaryUnaryMultiCallable[_oversight_pb2.GetMatrixRequest, _oversight_pb2.GetMatrixResponse]  # type: ignore[assignment]
     """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
     ClosePeriod: _aio.UnaryUnaryMultiCallable[_oversight_pb2.ClosePeriodRequest, _oversight_pb2.ClosePeriodResponse]  # type: ignore[assignment]
@@ -122,7 +126,9 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _oversight_pb2.ListLogEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_oversight_pb2.ListLogEntriesResponse, _abc.Awaitable[_oversight_pb2.ListLogEntriesResponse]]:
-        """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators."""
+        """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
+        own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
+        """
 
     @_abc_1.abstractmethod
     def GetMatrix(

@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.v1 import notice_pb2 as paiza_dot_v1_dot_notice__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/workflow.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15paiza/v1/notice.proto\"w\n\x14ListWorkflowsRequest\x12&\n\x05scope\x18\x01 \x01(\x0e\x32\x17.paiza.v1.WorkflowScope\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x15ListWorkflowsResponse\x12-\n\tworkflows\x18\x01 \x03(\x0b\x32\x1a.paiza.v1.WorkflowStanding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12GetWorkflowRequest\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\"\xa8\x01\n\x13GetWorkflowResponse\x12,\n\x08standing\x18\x01 \x01(\x0b\x32\x1a.paiza.v1.WorkflowStanding\x12%\n\x05steps\x18\x02 \x03(\x0b\x32\x16.paiza.v1.WorkflowStep\x12\r\n\x05heads\x18\x03 \x03(\x0c\x12\x14\n\x0cparticipants\x18\x04 \x03(\t\x12\x17\n\x0fmissing_digests\x18\x05 \x03(\x0c\"\xa6\x04\n\x10WorkflowStanding\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07overall\x18\x04 \x01(\t\x12-\n\x0coverall_text\x18\x05 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12\x0c\n\x04live\x18\x06 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12\'\n\x06states\x18\x08 \x03(\x0b\x32\x17.paiza.v1.WorkflowState\x12\x13\n\x0bresponsible\x18\t \x01(\t\x12-\n\tdeadlines\x18\n \x03(\x0b\x32\x1a.paiza.v1.WorkflowDeadline\x12\'\n\x06\x61larms\x18\x0b \x03(\x0b\x32\x17.paiza.v1.WorkflowAlarm\x12\x19\n\x11ineffective_count\x18\x0c \x01(\r\x12\x12\n\nstep_count\x18\r \x01(\r\x12\x15\n\rmissing_count\x18\x0e \x01(\r\x12+\n\x08overlaps\x18\x0f \x03(\x0b\x32\x19.paiza.v1.WorkflowOverlap\x12\x32\n\x0elast_step_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07lacking\x18\x11 \x03(\x0b\x32\x18.paiza.v1.WorkflowBreach\x12\x12\n\noffered_to\x18\x12 \x01(\t\"\xb0\x01\n\rWorkflowState\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12,\n\x0bstatus_text\x18\x04 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstep_digest\x18\x06 \x01(\x0c\"\x96\x01\n\x10WorkflowDeadline\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12%\n\x04text\x18\x02 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12\x0e\n\x06member\x18\x03 \x01(\t\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\"\xb7\x01\n\rWorkflowAlarm\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x30\n\x0crelease_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08in_force\x18\x05 \x01(\x08\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x03(\t\x12\x13\n\x0bwaiting_for\x18\x07 \x03(\t\"6\n\x0fWorkflowOverlap\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"\x86\x02\n\x0cWorkflowStep\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12&\n\x05title\x18\x03 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x30\n\x0crelease_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparent_digests\x18\x06 \x03(\x0c\x12\x11\n\teffective\x18\x07 \x01(\x08\x12\x0f\n\x07waiting\x18\x08 \x01(\x08\x12*\n\x08\x62reaches\x18\t \x03(\x0b\x32\x18.paiza.v1.WorkflowBreach\"E\n\x0eWorkflowBreach\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12%\n\x04text\x18\x02 \x01(\x0b\x32\x17.paiza.v1.BilingualText*`\n\rWorkflowScope\x12\x1e\n\x1aWORKFLOW_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WORKFLOW_SCOPE_LIVE\x10\x01\x12\x16\n\x12WORKFLOW_SCOPE_ALL\x10\x02\x32\xaf\x01\n\x0fWorkflowService\x12P\n\rListWorkflows\x12\x1e.paiza.v1.ListWorkflowsRequest\x1a\x1f.paiza.v1.ListWorkflowsResponse\x12J\n\x0bGetWorkflow\x12\x1c.paiza.v1.GetWorkflowRequest\x1a\x1d.paiza.v1.GetWorkflowResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/workflow.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15paiza/v1/notice.proto\"w\n\x14ListWorkflowsRequest\x12&\n\x05scope\x18\x01 \x01(\x0e\x32\x17.paiza.v1.WorkflowScope\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x15ListWorkflowsResponse\x12-\n\tworkflows\x18\x01 \x03(\x0b\x32\x1a.paiza.v1.WorkflowStanding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12GetWorkflowRequest\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\"\xa8\x01\n\x13GetWorkflowResponse\x12,\n\x08standing\x18\x01 \x01(\x0b\x32\x1a.paiza.v1.WorkflowStanding\x12%\n\x05steps\x18\x02 \x03(\x0b\x32\x16.paiza.v1.WorkflowStep\x12\r\n\x05heads\x18\x03 \x03(\x0c\x12\x14\n\x0cparticipants\x18\x04 \x03(\t\x12\x17\n\x0fmissing_digests\x18\x05 \x03(\x0c\"\xde\x03\n\x10WorkflowStanding\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07overall\x18\x04 \x01(\t\x12-\n\x0coverall_text\x18\x05 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12\x0c\n\x04live\x18\x06 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12\'\n\x06states\x18\x08 \x03(\x0b\x32\x17.paiza.v1.WorkflowState\x12\x13\n\x0bresponsible\x18\t \x01(\t\x12-\n\tdeadlines\x18\n \x03(\x0b\x32\x1a.paiza.v1.WorkflowDeadline\x12\'\n\x06\x61larms\x18\x0b \x03(\x0b\x32\x17.paiza.v1.WorkflowAlarm\x12\x19\n\x11ineffective_count\x18\x0c \x01(\r\x12\x15\n\rmissing_count\x18\r \x01(\r\x12+\n\x08overlaps\x18\x0e \x03(\x0b\x32\x19.paiza.v1.WorkflowOverlap\x12)\n\x07lacking\x18\x0f \x03(\x0b\x32\x18.paiza.v1.WorkflowBreach\x12\x12\n\noffered_to\x18\x10 \x01(\t\"\xb0\x01\n\rWorkflowState\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12,\n\x0bstatus_text\x18\x04 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstep_digest\x18\x06 \x01(\x0c\"\x96\x01\n\x10WorkflowDeadline\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12%\n\x04text\x18\x02 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12\x0e\n\x06member\x18\x03 \x01(\t\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\"\xb7\x01\n\rWorkflowAlarm\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x30\n\x0crelease_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08in_force\x18\x05 \x01(\x08\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x03(\t\x12\x13\n\x0bwaiting_for\x18\x07 \x03(\t\"6\n\x0fWorkflowOverlap\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"\x86\x02\n\x0cWorkflowStep\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12&\n\x05title\x18\x03 \x01(\x0b\x32\x17.paiza.v1.BilingualText\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x30\n\x0crelease_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparent_digests\x18\x06 \x03(\x0c\x12\x11\n\teffective\x18\x07 \x01(\x08\x12\x0f\n\x07waiting\x18\x08 \x01(\x08\x12*\n\x08\x62reaches\x18\t \x03(\x0b\x32\x18.paiza.v1.WorkflowBreach\"E\n\x0eWorkflowBreach\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12%\n\x04text\x18\x02 \x01(\x0b\x32\x17.paiza.v1.BilingualText*`\n\rWorkflowScope\x12\x1e\n\x1aWORKFLOW_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WORKFLOW_SCOPE_LIVE\x10\x01\x12\x16\n\x12WORKFLOW_SCOPE_ALL\x10\x02\x32\xaf\x01\n\x0fWorkflowService\x12P\n\rListWorkflows\x12\x1e.paiza.v1.ListWorkflowsRequest\x1a\x1f.paiza.v1.ListWorkflowsResponse\x12J\n\x0bGetWorkflow\x12\x1c.paiza.v1.GetWorkflowRequest\x1a\x1d.paiza.v1.GetWorkflowResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.workflow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKFLOWSCOPE']._serialized_start=2007
-  _globals['_WORKFLOWSCOPE']._serialized_end=2103
+  _globals['_WORKFLOWSCOPE']._serialized_start=1935
+  _globals['_WORKFLOWSCOPE']._serialized_end=2031
   _globals['_LISTWORKFLOWSREQUEST']._serialized_start=93
   _globals['_LISTWORKFLOWSREQUEST']._serialized_end=212
   _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=214
@@ -44,19 +44,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETWORKFLOWRESPONSE']._serialized_start=374
   _globals['_GETWORKFLOWRESPONSE']._serialized_end=542
   _globals['_WORKFLOWSTANDING']._serialized_start=545
-  _globals['_WORKFLOWSTANDING']._serialized_end=1095
-  _globals['_WORKFLOWSTATE']._serialized_start=1098
-  _globals['_WORKFLOWSTATE']._serialized_end=1274
-  _globals['_WORKFLOWDEADLINE']._serialized_start=1277
-  _globals['_WORKFLOWDEADLINE']._serialized_end=1427
-  _globals['_WORKFLOWALARM']._serialized_start=1430
-  _globals['_WORKFLOWALARM']._serialized_end=1613
-  _globals['_WORKFLOWOVERLAP']._serialized_start=1615
-  _globals['_WORKFLOWOVERLAP']._serialized_end=1669
-  _globals['_WORKFLOWSTEP']._serialized_start=1672
-  _globals['_WORKFLOWSTEP']._serialized_end=1934
-  _globals['_WORKFLOWBREACH']._serialized_start=1936
-  _globals['_WORKFLOWBREACH']._serialized_end=2005
-  _globals['_WORKFLOWSERVICE']._serialized_start=2106
-  _globals['_WORKFLOWSERVICE']._serialized_end=2281
+  _globals['_WORKFLOWSTANDING']._serialized_end=1023
+  _globals['_WORKFLOWSTATE']._serialized_start=1026
+  _globals['_WORKFLOWSTATE']._serialized_end=1202
+  _globals['_WORKFLOWDEADLINE']._serialized_start=1205
+  _globals['_WORKFLOWDEADLINE']._serialized_end=1355
+  _globals['_WORKFLOWALARM']._serialized_start=1358
+  _globals['_WORKFLOWALARM']._serialized_end=1541
+  _globals['_WORKFLOWOVERLAP']._serialized_start=1543
+  _globals['_WORKFLOWOVERLAP']._serialized_end=1597
+  _globals['_WORKFLOWSTEP']._serialized_start=1600
+  _globals['_WORKFLOWSTEP']._serialized_end=1862
+  _globals['_WORKFLOWBREACH']._serialized_start=1864
+  _globals['_WORKFLOWBREACH']._serialized_end=1933
+  _globals['_WORKFLOWSERVICE']._serialized_start=2034
+  _globals['_WORKFLOWSERVICE']._serialized_end=2209
 # @@protoc_insertion_point(module_scope)

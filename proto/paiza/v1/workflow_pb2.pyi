@@ -199,10 +199,8 @@ class WorkflowStanding(_message.Message):
     DEADLINES_FIELD_NUMBER: _builtins.int
     ALARMS_FIELD_NUMBER: _builtins.int
     INEFFECTIVE_COUNT_FIELD_NUMBER: _builtins.int
-    STEP_COUNT_FIELD_NUMBER: _builtins.int
     MISSING_COUNT_FIELD_NUMBER: _builtins.int
     OVERLAPS_FIELD_NUMBER: _builtins.int
-    LAST_STEP_TIME_FIELD_NUMBER: _builtins.int
     LACKING_FIELD_NUMBER: _builtins.int
     OFFERED_TO_FIELD_NUMBER: _builtins.int
     thread_id: _builtins.bytes
@@ -221,8 +219,6 @@ class WorkflowStanding(_message.Message):
     """The member responsible now; empty where nobody is yet or any more."""
     ineffective_count: _builtins.int
     """How many steps have no effect, because they break a rule."""
-    step_count: _builtins.int
-    """How many steps this node holds."""
     missing_count: _builtins.int
     """How many steps are named that this node does not hold."""
     offered_to: _builtins.str
@@ -248,10 +244,6 @@ class WorkflowStanding(_message.Message):
         """Other workflows that share something with this one."""
 
     @_builtins.property
-    def last_step_time(self) -> _timestamp_pb2.Timestamp:
-        """When the latest step was released, by its author's log."""
-
-    @_builtins.property
     def lacking(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowBreach]:
         """What keeps it from moving on while it is under way; empty where nothing does."""
 
@@ -270,16 +262,14 @@ class WorkflowStanding(_message.Message):
         deadlines: _abc.Iterable[Global___WorkflowDeadline] | None = ...,
         alarms: _abc.Iterable[Global___WorkflowAlarm] | None = ...,
         ineffective_count: _builtins.int = ...,
-        step_count: _builtins.int = ...,
         missing_count: _builtins.int = ...,
         overlaps: _abc.Iterable[Global___WorkflowOverlap] | None = ...,
-        last_step_time: _timestamp_pb2.Timestamp | None = ...,
         lacking: _abc.Iterable[Global___WorkflowBreach] | None = ...,
         offered_to: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_step_time", b"last_step_time", "overall_text", b"overall_text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["overall_text", b"overall_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "author", b"author", "deadlines", b"deadlines", "ineffective_count", b"ineffective_count", "lacking", b"lacking", "last_step_time", b"last_step_time", "live", b"live", "missing_count", b"missing_count", "offered_to", b"offered_to", "overall", b"overall", "overall_text", b"overall_text", "overlaps", b"overlaps", "responsible", b"responsible", "states", b"states", "step_count", b"step_count", "thread_id", b"thread_id", "thread_name", b"thread_name", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "author", b"author", "deadlines", b"deadlines", "ineffective_count", b"ineffective_count", "lacking", b"lacking", "live", b"live", "missing_count", b"missing_count", "offered_to", b"offered_to", "overall", b"overall", "overall_text", b"overall_text", "overlaps", b"overlaps", "responsible", b"responsible", "states", b"states", "thread_id", b"thread_id", "thread_name", b"thread_name", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

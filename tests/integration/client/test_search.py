@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, log_pb2, search_pb2, search_pb2_grpc
+from paiza.v1 import log_pb2, search_pb2, search_pb2_grpc
 from paiza_domain.folding import name
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, Ran
+from tests.integration.exchange.lawful_desk import log_entries
 from tests.officer import Officer
 
 NOTICE = """\
@@ -132,9 +133,8 @@ def test_looking_for_requests_of_colleagues_is_no_oracle(
 
     async def searched() -> list[str]:
         async with Officer(federation.folder, "kaz-auditor").channel() as channel:
-            request = audit_pb2.ListEntriesRequest(events=[log_pb2.LOG_EVENT_SEARCHED])
-            found = await audit_pb2_grpc.AuditServiceStub(channel).ListEntries(request)
-        return [log_pb2.LogEntry.FromString(each.entry).actor.rpartition("/")[2] for each in found.entries]
+            found = await log_entries(channel, events=[log_pb2.LOG_EVENT_SEARCHED])
+        return [log_pb2.LogEntry.FromString(each.proven.entry).actor.rpartition("/")[2] for each in found]
 
     assert asyncio.run(searched())[-2:] == ["liaison", "coordinator"]
     # What is RED he may not open: he does not find it by what it says, and of a request only the thread is named.

@@ -1,12 +1,14 @@
 """What an officer asks about lawfulness, as the protocol sees it."""
 
+import secrets
 from datetime import datetime
 from typing import Final
 
 import grpc
 
-from paiza.v1 import lawful_pb2, lawful_pb2_grpc, log_pb2
+from paiza.v1 import lawful_pb2, lawful_pb2_grpc, log_pb2, oversight_pb2, oversight_pb2_grpc
 from paiza_node.edge.status import REASON_KEY
+from paiza_wire.consultations import NONCE_SIZE
 
 SECONDS: Final = 20
 
@@ -15,6 +17,7 @@ class LawfulDesk:
     """An officer who asks LawfulService over an open channel."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
         self.stub: lawful_pb2_grpc.LawfulServiceAsyncStub = lawful_pb2_grpc.LawfulServiceStub(channel)
 
     async def hold(self, digest: bytes, reason: str = "Exercise", *, lift: bool = False) -> str:
@@ -61,15 +64,22 @@ class LawfulDesk:
         }
 
     async def read(self, **asked: object) -> list[tuple[str, str, str]]:
-        """Give (event, officer, text) of the entries that a reading of the log gives."""
-        request = lawful_pb2.ReadLogRequest(with_texts=True, **asked)  # type: ignore[arg-type]
-        answer = await self.stub.ReadLog(request, timeout=SECONDS)
+        """Return (event, officer, text) of the entries that a reading of the log gives."""
         found = []
-        for each in answer.entries:
-            entry = log_pb2.LogEntry.FromString(each.proven.entry)
+        for shown in await log_entries(self.channel, with_texts=True, **asked):
+            entry = log_pb2.LogEntry.FromString(shown.proven.entry)
             name = log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_")
-            found.append((name, entry.actor.rpartition("/")[2], each.text))
+            found.append((name, entry.actor.rpartition("/")[2], shown.text))
         return found
+
+
+async def log_entries(channel: grpc.aio.Channel, **asked: object) -> list[oversight_pb2.ShownEntry]:
+    """Return entries of the own member's log, as its coordinators and auditors see them."""
+    query = oversight_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **asked)  # type: ignore[arg-type]
+    stub: oversight_pb2_grpc.CoordinationServiceAsyncStub = oversight_pb2_grpc.CoordinationServiceStub(channel)
+    request = oversight_pb2.ListLogEntriesRequest(query=query.SerializeToString(deterministic=True))
+    answer = await stub.ListLogEntries(request, timeout=SECONDS)
+    return list(answer.page.entries)
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

@@ -217,16 +217,16 @@ async def test_the_log_says_who_looked_and_that_it_was_read(federation: Federati
     _signed, digest = await sent(kaz, [tjk])
     assert await tjk.open(digest, "for case 99") == ""
     async with lawful(federation, "tjk-auditor") as auditor, lawful(federation, "tjk-liaison") as liaison:
-        opened = await auditor.read(events=["LOG_EVENT_OPENED"], message_digest=digest)
+        opened = await auditor.read(events=["LOG_EVENT_OPENED"], message_digests=[digest])
         assert opened == [("OPENED", "liaison", "for case 99")]
-        assert await auditor.read(events=["LOG_EVENT_OPENED"], message_digest=digest, actor="duty") == []
-        read = await auditor.read(events=["LOG_EVENT_CONSULTED"], message_digest=digest)
+        assert await auditor.read(events=["LOG_EVENT_OPENED"], message_digests=[digest], actor="duty") == []
+        read = await auditor.read(events=["LOG_EVENT_CONSULTED"], message_digests=[digest])
         assert [(event, by) for event, by, _ in read] == [("CONSULTED", "auditor")] * 2
-        assert "events=OPENED" in read[0][2]
+        assert "entries: OPENED" in read[0][2]
         with pytest.raises(grpc.aio.AioRpcError, match="read_log"):
             await liaison.read()
         denied = await auditor.read(events=["LOG_EVENT_DENIED"], actor="liaison")
-        assert denied[-1] == ("DENIED", "liaison", "ReadLog: no rule permits read_log")
+        assert denied[-1] == ("DENIED", "liaison", "ListLogEntries: no rule permits read_log")
 
 
 async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: Desk, tjk: Desk) -> None:

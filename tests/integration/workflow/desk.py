@@ -11,8 +11,6 @@ import grpc
 from google.protobuf.message import Message
 
 from paiza.v1 import (
-    audit_pb2,
-    audit_pb2_grpc,
     log_pb2,
     message_pb2,
     officer_pb2,
@@ -23,6 +21,7 @@ from paiza.v1 import (
 from paiza_register import Register
 from paiza_wire import message as wire
 from tests import delivery
+from tests.integration.exchange.lawful_desk import log_entries
 from tests.officer import Officer
 
 WAIT_SECONDS: Final = 40.0  # for what other nodes do; the machines of tests are shared
@@ -33,13 +32,15 @@ Workflow = workflow_pb2.GetWorkflowResponse
 class Desk:
     """The officers of one member and what they ask of their node."""
 
-    def __init__(self, folder: Path, member: str, register: Register, channel: grpc.aio.Channel, audit: Any) -> None:
+    def __init__(
+        self, folder: Path, member: str, register: Register, channel: grpc.aio.Channel, audit: grpc.aio.Channel
+    ) -> None:
         self.member = member
         self.liaison = Officer(folder, f"{member}-liaison", register)
         self.authoriser = Officer(folder, f"{member}-authoriser", register)
         self.officer = officer_pb2_grpc.OfficerServiceStub(channel)
         self.workflows = workflow_pb2_grpc.WorkflowServiceStub(channel)
-        self.audit = audit_pb2_grpc.AuditServiceStub(audit)
+        self.audit = audit
 
     async def submit(self, *messages: bytes) -> list[officer_pb2.SubmitResult]:
         """Hand over messages; gives what became of each."""
@@ -114,9 +115,8 @@ class Desk:
 
     async def denials(self) -> list[log_pb2.LogEntry]:
         """Give the DENIED entries of the node's log, as its auditor sees them."""
-        request = audit_pb2.ListEntriesRequest(events=[log_pb2.LOG_EVENT_DENIED])
-        found = await self.audit.ListEntries(request, timeout=WAIT_SECONDS)
-        return [log_pb2.LogEntry.FromString(entry.entry) for entry in found.entries]
+        found = await log_entries(self.audit, events=[log_pb2.LOG_EVENT_DENIED])
+        return [log_pb2.LogEntry.FromString(shown.proven.entry) for shown in found]
 
 
 def thread_of(raw: bytes) -> bytes:

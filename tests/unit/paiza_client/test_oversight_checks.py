@@ -18,6 +18,7 @@ from paiza_client.oversight_checks import Asked, ShownPage
 from paiza_node.model import AuditGrant, MessageState, ProofKind
 from paiza_node.oversight.consult import Asker, Consult
 from paiza_node.oversight.sight import Sight
+from paiza_wire import consultations
 from paiza_wire.consultations import NONCE_SIZE
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import message_digest
@@ -131,7 +132,7 @@ def test_what_was_not_granted_is_refused_and_logged(scene: Scene) -> None:
 def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question makes an entry: who asks without end is told to wait, before anything is logged."""
     monkeypatch.setattr("paiza_node.oversight.consult.MAX_CONSULTATIONS", 3)
-    consult = Consult(scene.tjk.context)
+    consult = Consult(scene.tjk.context, scene.tjk.facts.catch_up)
     size = scene.tjk.ledger.checkpoint.size
     for _ in range(3):
         asyncio.run(consult.as_member(member_of("kaz"), ASKER))
@@ -140,7 +141,7 @@ def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.M
     assert asyncio.run(consult.as_member(member_of("uzb"), officer("uzb"))).member == "uzb"
     for wrong in (officer("uzb"), "spiffe://kaz.paiza.example/node", "spiffe://kaz.other.example/officer/coordinator"):
         with pytest.raises(Rejected, match="wrong_member"):
-            asyncio.run(Consult(scene.tjk.context).as_member(member_of("kaz"), wrong))
+            asyncio.run(consult.as_member(member_of("kaz"), wrong))
     assert scene.tjk.ledger.checkpoint.size == size
 
 
@@ -151,6 +152,37 @@ def test_own_officers_see_all(scene: Scene) -> None:
     found = check(page, asked)
     assert [each.proof.digest for each in found.entries] == [*scene.digests, *scene.others]
     assert found.consulted.actor == officer("tjk", "auditor")
+
+
+def test_a_node_cannot_alter_what_it_shows_of_its_own_log(scene: Scene) -> None:
+    """A text that the entry does not commit to, an entry of another officer, or one that is no opening is refused."""
+    asker = Asker(officer("tjk", "auditor"), "", Sight("tjk", own=True))
+    page, asked = scene.ask(asker, events=[log_pb2.LOG_EVENT_CONSULTED], with_texts=True)
+    assert all(each.text.startswith(("entries: ", "counts")) for each in check(page, asked).entries)
+    page.entries[0].text += "!"
+    with pytest.raises(NotProven, match="bad_proof"):
+        check(page, asked)
+    for narrowed in ({"actor": "officer/nobody"}, {"without_need": True}):
+        query = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **narrowed)
+        data = query.SerializeToString(deterministic=True)
+        lying = Asker(asker.officer, "", Sight("tjk", own=True))
+        page = asyncio.run(_shown_as_if(scene.tjk, lying, data))
+        with pytest.raises(NotProven, match="bad_proof"):
+            check(page, Asked("tjk", asker.officer, "tjk", data))
+
+
+async def _shown_as_if(room: LogRoom, asker: Asker, data: bytes) -> pb.EntriesPage:
+    """Answer a question with entries that do not meet it, and commit to that answer."""
+    plain = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), events=[log_pb2.LOG_EVENT_RECEIVED])
+    page = await room.consult.entries(asker, plain.SerializeToString(deterministic=True))
+    digest = consultations.entries_digest(data, page)
+    page.consulted.Clear()
+    page.consulted.index, page.checkpoint, size = await room.consult._log(asker, digest, "a lie", page.consulted)
+    proven = [*(shown.proven for shown in page.entries), page.consulted]
+    for each, hashes in zip(proven, room.ledger.prove([each.index for each in proven], size), strict=True):
+        del each.inclusion_hashes[:]
+        each.inclusion_hashes.extend(hashes)
+    return page
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.message import Message
 
-from paiza.v1 import lawful_pb2, officer_pb2, oversight_pb2
+from paiza.v1 import officer_pb2, oversight_pb2
 from paiza_node.edge import server
 from paiza_wire.errors import Rejected
 
@@ -27,7 +27,7 @@ def test_what_is_no_time_is_malformed(seconds: int, nanos: int) -> None:
 
 def test_times_and_none_are_taken() -> None:
     """What is not set is not looked for."""
-    request = lawful_pb2.ReadLogRequest()
+    request = officer_pb2.ListMessagesRequest()
     request.since_time.seconds = 253_402_300_799
-    for each in (request, lawful_pb2.ReadLogRequest(), oversight_pb2.AgreePeriodRequest()):
+    for each in (request, officer_pb2.ListMessagesRequest(), oversight_pb2.AgreePeriodRequest()):
         assert _within(each) == each

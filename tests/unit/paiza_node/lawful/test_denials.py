@@ -7,7 +7,7 @@ from paiza.v1 import log_pb2
 from paiza_node.lawful.denials import MAX_DENIALS, MINUTE, Denials
 from tests.unit.paiza_node.room import Room, open_room
 
-METHOD = "/paiza.v1.LawfulService/ReadLog"
+METHOD = "/paiza.v1.CoordinationService/ListLogEntries"
 
 
 def logged(room: Room) -> list[tuple[str, str]]:
@@ -26,7 +26,9 @@ async def test_a_denial_is_logged_and_a_flood_is_not(tmp_path: Path) -> None:
         for _ in range(5 * MAX_DENIALS):
             await denials.note("one", METHOD, "no rule")
         await denials.note("other", METHOD, "no rule")
-        assert logged(room) == [("one", "ReadLog: no rule")] * MAX_DENIALS + [("other", "ReadLog: no rule")]
+        assert logged(room) == [("one", "ListLogEntries: no rule")] * MAX_DENIALS + [
+            ("other", "ListLogEntries: no rule")
+        ]
         room.clock.now += MINUTE - timedelta(seconds=1)
         await denials.note("one", METHOD, "no rule")
         room.clock.now += timedelta(seconds=1)

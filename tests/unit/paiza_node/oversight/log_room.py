@@ -11,7 +11,9 @@ from paiza.v1 import log_pb2, message_pb2
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader
 from paiza_node.context import Context
+from paiza_node.desks.need_to_know import Desks
 from paiza_node.growth import KnownLogs
+from paiza_node.lawful.facts import Facts
 from paiza_node.ledger import Ledger
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News
@@ -92,7 +94,8 @@ class LogRoom(AbstractContextManager["LogRoom"]):
         )
         for other in current.members:  # as couriers do when a node starts
             self.context.asked.note(other)
-        self.consult = Consult(self.context)
+        self.facts = Facts(self.context, Desks(member, "", dict), dict)
+        self.consult = Consult(self.context, self.facts.catch_up)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
