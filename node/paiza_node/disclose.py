@@ -5,6 +5,8 @@ crash after the commit and before the answer leaves an OPENED entry for somethin
 """
 
 import asyncio
+from dataclasses import dataclass
+from typing import Final
 
 from paiza.v1 import attachment_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
@@ -22,10 +24,35 @@ from paiza_node.model import (
 from paiza_node.opening import stored
 from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts, principal_of
+from paiza_node.ports import Reads
 from paiza_node.proofs import forwardings_of, own_proof, proofs_of
 from paiza_wire import log_entries
+from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
+
+DENIED: Final = "policy_denied"  # the one refusal that is logged
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an officer asks to open, checked as far as it never changes. ``forbidden``: what rules have against it."""
+
+    digest: bytes
+    header: message_pb2.Header
+    number: int
+    reason: str
+    forbidden: Rejected | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is handed over, with its OPENED entry."""
+
+    row: MessageRow
+    message: VerifiedMessage
+    part_key: bytes
+    entry: StoredEntry
 
 
 class Disclose:
@@ -43,12 +70,17 @@ class Disclose:
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
-        """Hand over one part. Rejected: unknown_id, part_missing, opening_reason_missing, policy_denied (logged)."""
-        row, message = await self.check(officer, request)
-        number = request.part_number
-        part_key = self._own_keys.part_key(message, number)
-        committed = await self._ledger.commit(lambda pen: _log_opened(pen, officer, row, number, request.reason_text))
-        opened = committed.result
+        """Hand over one part.
+
+        Rejected: unknown_id, part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
+        policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is judged in the
+        transaction that writes OPENED: nothing comes between.
+        """
+        asked = await asyncio.to_thread(self._asked, officer, request)
+        committed = await self._ledger.commit(lambda pen: self._open(pen, officer, asked))
+        if not isinstance(committed.result, _Opened):
+            raise committed.result
+        row, message, number = committed.result.row, committed.result.message, asked.number
         self._news.publish([row.digest])
         released, answers = await asyncio.to_thread(
             proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
@@ -62,84 +94,109 @@ class Disclose:
                 signatures=message.signed.signatures,
                 parts=[part for part in message.signed.parts if part.part_number == number],
             ),
-            part_key=part_key,
-            opened=own_proof(self._ledger, opened, committed.checkpoint.size, committed.checkpoint.note),
+            part_key=committed.result.part_key,
+            opened=own_proof(
+                self._ledger, committed.result.entry, committed.checkpoint.size, committed.checkpoint.note
+            ),
             released=released,
             answers=answers,
             thread_name=row.thread_name,
             forwarded=forwarded,
         )
 
-    async def check(
-        self, officer: Officer, request: officer_pb2.OpenMessageRequest
-    ) -> tuple[MessageRow, VerifiedMessage]:
-        """Find the message and refuse a part that is not there, or that this officer may not open."""
-        row, signed = await asyncio.to_thread(self._read, request.message_digest)
-        if row is None or signed is None:
-            raise _gone(row)
-        message = stored(signed)
-        header = message.header
-        number = request.part_number
+    async def check(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
+        """Refuse a part as opening it would, at one moment and without opening it; gives the message's header."""
+        asked = await asyncio.to_thread(self._asked, officer, request)
+        refused = await asyncio.to_thread(self._refused_now, officer, asked)
+        if refused is None:
+            return asked.header
+        if refused.reason == DENIED:
+            await self._ledger.commit(lambda pen: _log_denied(pen, officer, asked.digest, refused.detail))
+        raise refused
+
+    def _asked(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> _Asked:
+        """Check what header and rules alone decide, which never changes for a message.
+
+        What the rules forbid is only noted: whether the officer needs to know of the message comes first.
+        """
+        with self._store.reads() as reads:
+            row = reads.message(request.message_digest)
+        if row is None or row.state is MessageState.REFUSED:
+            raise _unknown()
+        header, number = wire.parse_header(row.header), request.part_number
         if number >= len(header.parts):
             raise Rejected("part_missing", f"the message has no part {number}")
-        await self._allow(officer, row, header, request)
-        if row.received and header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
-            await asyncio.to_thread(self._check_attachment, row.digest, number)
-        return row, message
-
-    def _check_attachment(self, digest: bytes, number: int) -> None:
-        """Refuse an attachment that has not come whole: nobody knows yet what it is."""
-        with self._store.reads() as reads:
-            found = reads.attachment(digest, number, self._member)
-        if found is not None and found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED:
-            return
-        if found is None or found.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
-            reason = "" if found is None else f": {found.reason}"
-            raise Rejected("part_missing", f"attachment {number} was refused or given up{reason}")
-        raise Unavailable("attachment_incomplete", f"attachment {number} has not come whole yet", 10.0)
-
-    def _read(self, digest: bytes) -> tuple[MessageRow | None, bytes | None]:
-        with self._store.reads() as reads:
-            row = reads.message(digest)
-        return row, self._store.signed(digest)
-
-    async def _allow(
-        self,
-        officer: Officer,
-        row: MessageRow,
-        header: message_pb2.Header,
-        request: officer_pb2.OpenMessageRequest,
-    ) -> None:
-        annex = header.parts[request.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
         if annex and not request.reason_text.strip():
             raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
-        await asyncio.to_thread(self._check_recalled, row, request.reason_text)
         ceiling = self._registers.current.member(self._member).classification_ceiling
         kind = kinds.get(header.kind, header.kind_version)
         facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        forbidden = None
         try:
-            await asyncio.to_thread(self._check_needs, officer, row)
             self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
         except Rejected as denied:
-            detail = denied.detail
-            await self._ledger.commit(lambda pen: _log_denied(pen, officer, row, detail))
-            raise
+            forbidden = denied
+        return _Asked(row.digest, header, number, request.reason_text, forbidden)
 
-    def _check_needs(self, officer: Officer, row: MessageRow) -> None:
+    def _open(self, pen: Pen, officer: Officer, asked: _Asked) -> _Opened | Rejected | Unavailable:
+        """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
+        refused = self._refused(pen.tx, officer, asked)
+        if refused is not None:
+            if refused.reason == DENIED:
+                _log_denied(pen, officer, asked.digest, refused.detail)
+            return refused
+        row = pen.tx.message(asked.digest)
+        body = None if row is None else pen.tx.body(row.seq)
+        assert row is not None
+        assert body is not None, "what is neither refused nor erased has a body"
+        message = stored(body)
+        part_key = self._own_keys.part_key(message, asked.number)
+        return _Opened(row, message, part_key, _log_opened(pen, officer, row, asked.number, asked.reason))
+
+    def _refused_now(self, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
-            if not may_see(reads, officer, row):
-                raise Rejected("policy_denied", "need-to-know")
+            return self._refused(reads, officer, asked)
 
-    def _check_recalled(self, row: MessageRow, reason: str) -> None:
-        with self._store.reads() as reads:
-            taking_back.check_reason(reads, row, reason)
+    def _refused(self, reads: Reads, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
+        """Say why a part is not opened at this moment; None where it may be.
+
+        1. Its content is here: neither retired nor erased.
+        2. What its author took back is opened only with a reason.
+        3. The officer needs to know of it, and the rules allow it.
+        4. An attachment has come whole: before, nobody knows what it is.
+        """
+        # 1.
+        row = reads.message(asked.digest)
+        if row is None:
+            return _unknown()
+        if reads.erased([asked.digest]):
+            return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+        # 2.
+        if not asked.reason.strip() and taking_back.is_recalled(reads, row):
+            return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")
+        # 3.
+        denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
+        if denied is not None:
+            return denied
+        # 4.
+        return self._incomplete(reads, asked) if row.received else None
+
+    def _incomplete(self, reads: Reads, asked: _Asked) -> Rejected | Unavailable | None:
+        if asked.header.parts[asked.number].kind != message_pb2.PART_KIND_ATTACHMENT:
+            return None
+        found = reads.attachment(asked.digest, asked.number, self._member)
+        if found is not None and found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED:
+            return None
+        if found is None or found.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
+            reason = "" if found is None else f": {found.reason}"
+            return Rejected("part_missing", f"attachment {asked.number} was refused or given up{reason}")
+        return Unavailable("attachment_incomplete", f"attachment {asked.number} has not come whole yet", 10.0)
 
 
-def _gone(row: MessageRow | None) -> Rejected:
-    if row is not None and row.state is not MessageState.REFUSED:
-        return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+def _unknown() -> Rejected:
     return Rejected("unknown_id", "there is no such message here, or its content was refused")
 
 
@@ -149,6 +206,6 @@ def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason
     return stored
 
 
-def _log_denied(pen: Pen, officer: Officer, row: MessageRow, detail: str) -> None:
-    entry = log_entries.denied(actor=officer.id, reason="policy_denied", digest=row.digest)
+def _log_denied(pen: Pen, officer: Officer, digest: bytes, detail: str) -> None:
+    entry = log_entries.denied(actor=officer.id, reason=DENIED, digest=digest)
     pen.append(entry, text=detail)

@@ -67,7 +67,7 @@ class HandOut:
         header = await self._waiting(officer, digest)
         if header is None:
             asked = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=number)
-            header = (await self._disclose.check(officer, asked))[1].header
+            header = await self._disclose.check(officer, asked)
         part = attachment.described(header, number)
         async for data in self._from(part, request.offset):
             yield attachment_pb2.DownloadResponse(data=data)

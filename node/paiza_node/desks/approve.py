@@ -93,16 +93,32 @@ class Approve:
     async def show(self, officer: Officer, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
         """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason.
 
-        Of an attachment the key alone, where one is asked for: its ciphertext comes apart (`shown_to`).
+        Of an attachment the key alone, where one is asked for: its ciphertext comes apart (`shown_to`). That it still
+        waits is judged in the transaction that writes OPENED: nothing comes between.
         """
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
         row = await asyncio.to_thread(self._found, request.message_digest)
         if row.signed is None:
             raise _over(row)
+        await self._check_named(officer, row, wire.parse_header(row.header))
+        committed = await self._ledger.commit(lambda pen: self._show(pen, officer, request))
+        response, opened = committed.result
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        response.opened.extend(own_proof(self._ledger, entry, size, note) for entry in opened)
+        return response
+
+    def _show(
+        self, pen: Pen, officer: Officer, request: approval_pb2.GetWaitingRequest
+    ) -> tuple[approval_pb2.GetWaitingResponse, list[StoredEntry]]:
+        """Read body and keys of what still waits, and write OPENED; runs in the transaction."""
+        row = pen.tx.approval(request.message_digest)
+        if row is None:
+            raise _none_waits()
+        if row.signed is None:
+            raise _over(row)
         message = stored(row.signed)
         header, signed = message.header, message.signed
-        await self._check_named(officer, row, header)
         sealed = [] if request.attachment_number else signed.parts
         numbers = [
             part.part_number
@@ -114,10 +130,6 @@ class Approve:
             numbers = [request.attachment_number]
         keys = [self._own_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE
-        committed = await self._ledger.commit(
-            lambda pen: [_log_opened(pen, officer, row.digest, number, reason) for number in numbers]
-        )
-        checkpoint = committed.checkpoint
         response = approval_pb2.GetWaitingResponse(
             message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=sealed),
             part_keys=[
@@ -125,10 +137,9 @@ class Approve:
                 for number, key in zip(numbers, keys, strict=True)
             ],
             submitted_by=row.drafter,
-            opened=[own_proof(self._ledger, entry, checkpoint.size, checkpoint.note) for entry in committed.result],
         )
         response.expires_time.FromDatetime(row.expires_time)
-        return response
+        return response, [_log_opened(pen, officer, row.digest, number, reason) for number in numbers]
 
     async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
         """Give the header of a waiting message to those it names; None where no such message waits."""
@@ -254,7 +265,7 @@ class Approve:
         with self._store.reads() as reads:
             row = reads.approval(digest)
         if row is None:
-            raise Rejected("unknown_id", "no such message waits here")
+            raise _none_waits()
         return row
 
     def _to_be_signed(self, officer: Officer, row: ApprovalRow) -> bytes:
@@ -322,6 +333,10 @@ def _check_own(officer: Officer, signature: message_pb2.Signature) -> None:
         raise Rejected("not_signer", "the signature is not the caller's own")
 
 
+def _none_waits() -> Rejected:
+    return Rejected("unknown_id", "no such message waits here")
+
+
 def _over(row: ApprovalRow) -> Rejected:
     reason = ENDED.get(row.state, "not_signer")
     return Rejected(reason, "the message does not wait any more")
@@ -335,7 +350,7 @@ def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Held:
 def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:
     row = pen.tx.approval(digest)
     if row is None or row.state is not ApprovalState.WAITING:
-        raise _over(row) if row is not None else Rejected("unknown_id", "no such message waits here")
+        raise _over(row) if row is not None else _none_waits()
     stored = pen.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
     pen.tx.end_approval(digest, state, ENDED[state])
     return stored

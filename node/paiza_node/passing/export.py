@@ -6,7 +6,7 @@ for whom, what for and why. It cannot keep anybody from copying what he has read
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -18,8 +18,9 @@ from paiza_node.errors import rejection
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, Officer
 from paiza_node.passing import grants
-from paiza_node.passing.forward import check_reason, read
+from paiza_node.passing.forward import check_reason, not_here, read
 from paiza_node.policy import Circumstances, MessageFacts, principal_of
+from paiza_node.ports import Reads
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -35,8 +36,12 @@ AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True)
-class _Allowed:
+class _Asked:
+    """A message that is to be taken out, as far as it never changes, and the grant for it, where one was needed."""
+
     row: MessageRow
+    facts: MessageFacts
+    with_annex: bool
     grant: bytes = b""
 
 
@@ -69,8 +74,8 @@ class Export:
         if len(request.recipient_text) > MAX_RECIPIENT:
             raise Rejected("too_large", f"the recipient has at most {MAX_RECIPIENT} characters")
         check_reason(request.reason_text, request.purpose)
-        decided = await asyncio.to_thread(self._decide_all, officer, digests, audience, request)
-        committed = await self._ledger.commit(lambda pen: self._write(pen, officer, digests, decided, request))
+        asked = await asyncio.to_thread(self._ask_all, officer, digests, audience, request)
+        committed = await self._ledger.commit(lambda pen: self._write(pen, officer, digests, asked, audience, request))
         size = committed.checkpoint.size
         written = [each for each in committed.result if isinstance(each, tuple)]
         hashes = dict(zip([i for i, _ in written], self._ledger.prove([i for i, _ in written], size), strict=True))
@@ -85,73 +90,89 @@ class Export:
             results.append(result)
         return passing_pb2.NoteExportResponse(checkpoint=committed.checkpoint.note, results=results)
 
-    def _decide_all(
+    def _ask_all(
         self, officer: Officer, digests: Sequence[bytes], audience: str, request: passing_pb2.NoteExportRequest
-    ) -> list[_Allowed | Rejected]:
-        decided: list[_Allowed | Rejected] = []
+    ) -> list[_Asked | Rejected]:
+        asked: list[_Asked | Rejected] = []
         for digest in digests:
             try:
-                decided.append(self._decide(officer, digest, audience, request))
+                asked.append(self._ask(officer, digest, audience, request))
             except Rejected as error:
-                decided.append(error)
-        return decided
+                asked.append(error)
+        return asked
 
-    def _decide(
-        self, officer: Officer, digest: bytes, audience: str, request: passing_pb2.NoteExportRequest
-    ) -> _Allowed:
-        """Ask the rules; where they miss only the originator's grant, look for one to our own member."""
+    def _ask(self, officer: Officer, digest: bytes, audience: str, request: passing_pb2.NoteExportRequest) -> _Asked:
+        """Find the message and, where the rules miss only the originator's grant, one to our own member."""
         row, _signed = read(self._store, digest)
         header = wire.parse_header(row.header)
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
         with_annex = request.with_annex and any(part.kind == annex for part in header.parts)
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = self._registers.current.member(self._member).classification_ceiling
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        asked = _Asked(row, MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
         with self._store.reads() as reads:
-            if not may_see(reads, officer, row):
-                raise Rejected("policy_denied", "need-to-know")
-            recalled = grants.is_recalled(reads, digest, header.author)
+            refused = self._refused(reads, officer, asked, audience, request.purpose)
+        if refused is None or refused.reason != "grant_missing":
+            return asked
+        wish = grants.Wish(digest, header.author, self._member, request.purpose, with_annex, self._clock())
+        grant = grants.find(self._store, wish, self._own_keys)
+        return asked if grant is None else replace(asked, grant=grant.digest)
 
-        def ask(*, granted: bool) -> None:
-            circumstances = Circumstances(
-                audience=audience, purpose=request.purpose, granted=granted, recalled=recalled, with_annex=with_annex
-            )
-            self._registers.policy.check(principal_of(officer), "export", facts, circumstances=circumstances)
+    def _refused(self, reads: Reads, officer: Officer, asked: _Asked, audience: str, purpose: str) -> Rejected | None:
+        """Say why a message is not taken out at this moment; None where it may be.
 
+        1. Its content is here: neither retired nor erased.
+        2. The officer needs to know of it.
+        3. The rules allow it, with the grant as far as that still holds.
+        """
+        digest, author = asked.row.digest, asked.row.author
+        # 1.
+        if reads.message(digest) is None or reads.erased([digest]):
+            return not_here()
+        # 2.
+        if not may_see(reads, officer, asked.row):
+            return Rejected("policy_denied", "need-to-know")
+        # 3.
+        granted = author == self._member or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author))
+        circumstances = Circumstances(
+            audience=audience,
+            purpose=purpose,
+            granted=granted,
+            recalled=grants.is_recalled(reads, digest, author),
+            with_annex=asked.with_annex,
+        )
         try:
-            ask(granted=header.author == self._member)
+            self._registers.policy.check(principal_of(officer), "export", asked.facts, circumstances=circumstances)
         except Rejected as denied:
-            if denied.reason != "grant_missing":
-                raise
-            wish = grants.Wish(digest, header.author, self._member, request.purpose, with_annex, self._clock())
-            grant = grants.find(self._store, wish, self._own_keys)
-            if grant is None:
-                raise
-            ask(granted=True)
-            return _Allowed(row, grant.digest)
-        return _Allowed(row)
+            return denied
+        return None
 
     def _write(
         self,
         pen: Pen,
         officer: Officer,
         digests: Sequence[bytes],
-        decided: Sequence[_Allowed | Rejected],
+        asked: Sequence[_Asked | Rejected],
+        audience: str,
         request: passing_pb2.NoteExportRequest,
     ) -> list[tuple[int, bytes] | Rejected]:
+        """Judge every message at the moment of the commit, and log leave or denial; runs in the transaction."""
         outcomes: list[tuple[int, bytes] | Rejected] = []
-        for digest, each in zip(digests, decided, strict=True):
-            if isinstance(each, Rejected):
-                if each.reason in ("policy_denied", "grant_missing"):
-                    denial = log_entries.denied(actor=officer.id, reason=each.reason, digest=digest)
-                    pen.append(denial, text=each.detail)
-                outcomes.append(each)
+        for digest, each in zip(digests, asked, strict=True):
+            judged = each
+            if isinstance(each, _Asked):
+                judged = self._refused(pen.tx, officer, each, audience, request.purpose) or each
+            if isinstance(judged, Rejected):
+                if judged.reason in ("policy_denied", "grant_missing"):
+                    denial = log_entries.denied(actor=officer.id, reason=judged.reason, digest=digest)
+                    pen.append(denial, text=judged.detail)
+                outcomes.append(judged)
                 continue
             entry = log_entries.exported(
                 actor=officer.id,
                 digest=digest,
                 purpose=request.purpose,
-                grant_digest=each.grant,
+                grant_digest=judged.grant,
                 without_annex=not request.with_annex,
             )
             stored = pen.append(entry, text=f"{request.recipient_text}: {request.reason_text}")

@@ -309,8 +309,13 @@ def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
         row = reads.message(digest)
     signed = store.signed(digest)
     if row is None or signed is None:
-        raise Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+        raise not_here()
     return row, signed
+
+
+def not_here() -> Rejected:
+    """Return the refusal of what is not here."""
+    return Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
 
 
 def pack(context: Context, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:

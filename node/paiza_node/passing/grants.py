@@ -94,6 +94,11 @@ def is_recalled(reads: Reads, digest: bytes, author: str) -> bool:
     return any(row.author == author for row in _children(reads, digest, RECALL))
 
 
+def is_in_force(reads: Reads, grant: bytes, author: str) -> bool:
+    """Return whether a grant that `find` gave is still here and was not recalled."""
+    return not reads.erased([grant]) and reads.message(grant) is not None and not is_recalled(reads, grant, author)
+
+
 def _in_force(reads: Reads, wish: Wish) -> list[MessageRow]:
     """Give the author's grants for a message that were not recalled, the newest first."""
     found = [row for row in _children(reads, wish.digest, GRANT) if row.author == wish.author]

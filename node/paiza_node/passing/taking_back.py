@@ -149,7 +149,6 @@ def _append(pen: Pen, actor: str, counterpart: str, digest: bytes, recall: bytes
     pen.append(log_entries.recalled(actor=actor, author=counterpart, digest=digest, recall_digest=recall))
 
 
-def check_reason(reads: Reads, row: MessageRow, reason: str) -> None:
-    """Refuse ("recalled") to open what its author took back, unless a reason is stated."""
-    if not reason.strip() and _recalls(reads.marks([row]), row):
-        raise Rejected("recalled", "its author took this message back: it is opened only with a stated reason")
+def is_recalled(reads: Reads, row: MessageRow) -> bool:
+    """Return whether its author took a message back, as far as this node knows."""
+    return bool(_recalls(reads.marks([row]), row))

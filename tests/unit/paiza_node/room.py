@@ -3,21 +3,24 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Final
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.message import Message
 
 from paiza.v1 import log_pb2, notice_pb2
 from paiza.v1 import message_pb2 as pb
+from paiza_domain.handling import MAX_CLASSIFICATION
 from paiza_node.context import Context
 from paiza_node.growth import KnownLogs
-from paiza_node.ledger import Ledger, Pen
+from paiza_node.ledger import Committed, Ledger, Pen, Work
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News, Watch
 from paiza_node.opening import OwnKeys
+from paiza_node.policy import Policy
 from paiza_node.store import open_store
 from paiza_node.workflows.duties import Duties
 from paiza_node.workflows.steps import Steps
@@ -27,6 +30,8 @@ from paiza_wire import message as wire
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.notes import SignerKey
 from tests import delivery
+
+T = TypeVar("T")
 
 MEMBER: Final = "kaz"
 BEGIN: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -53,6 +58,25 @@ class Clock:
     def __call__(self) -> datetime:
         """Give the time."""
         return self.now
+
+
+class Overtaken:
+    """A ledger in which something else is committed just before the next commit of whoever holds it."""
+
+    def __init__(self, ledger: Ledger, before: Work[object]) -> None:
+        self._ledger = ledger
+        self._before: Work[object] | None = before
+
+    async def commit(self, work: Work[T]) -> Committed[T]:
+        """Commit the other thing, and then the work."""
+        before, self._before = self._before, None
+        if before is not None:
+            await self._ledger.commit(before)
+        return await self._ledger.commit(work)
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the ledger otherwise."""
+        return getattr(self._ledger, name)
 
 
 class Room(AbstractContextManager["Room"]):
@@ -155,7 +179,7 @@ class Room(AbstractContextManager["Room"]):
         self.duties.moved([message.header.thread_id])
         return message.digest
 
-    def row(self, pen: Pen, message: VerifiedMessage) -> MessageRow:
+    def row(self, pen: Pen, message: VerifiedMessage, unit: str | None = None) -> MessageRow:
         """Give the row of a message."""
         header = message.header
         opens = header.thread_id == header.message_id
@@ -173,12 +197,13 @@ class Room(AbstractContextManager["Room"]):
             stored_time=pen.now,
             signed=message.signed.SerializeToString(),
             parents=tuple(header.parent_digests),
+            unit=unit,
         )
 
-    def write(self, pen: Pen, message: VerifiedMessage) -> None:
+    def write(self, pen: Pen, message: VerifiedMessage, unit: str | None = None) -> None:
         """Store a message inside a transaction; of another's with the proof of its release."""
         author = message.header.author
-        pen.tx.add_messages([self.row(pen, message)])
+        pen.tx.add_messages([self.row(pen, message, unit)])
         if author != MEMBER:
             entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
             entry.entry_time.FromDatetime(self.clock.now)
@@ -188,6 +213,20 @@ class Room(AbstractContextManager["Room"]):
     def _number(self) -> int:
         self._threads += 1
         return self._threads
+
+    def overtaken_by(self, before: Work[object]) -> Context:
+        """Give a context with the rules that ship with the node, in which the next commit comes too late."""
+        member = SimpleNamespace(classification_ceiling=MAX_CLASSIFICATION)
+        registers = SimpleNamespace(current=SimpleNamespace(member=lambda _id: member), policy=Policy())
+        ledger = Overtaken(self.ledger, before)
+        return replace(self.context, registers=cast("Any", registers), ledger=cast("Any", ledger))
+
+    def events(self, digest: bytes) -> list[str]:
+        """Name the events of the log about a message, each with its reason where it has one."""
+        with self.store.reads() as reads:
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries_of(digest)]
+        names = [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
+        return [f"{name} {each.reason}".strip() for name, each in zip(names, entries, strict=True)]
 
     def begin(self, author: str = MEMBER, members: Sequence[str] = MEMBERS, **changes: object) -> VerifiedMessage:
         """Put in a request; gives it."""

@@ -1,0 +1,40 @@
+"""What may be committed between a question about a received message and the entry that answers it."""
+
+from collections.abc import Callable
+
+from paiza.v1.recall_pb2 import Recall
+from paiza_node.ledger import Pen
+from paiza_wire.message import VerifiedMessage
+from tests.unit.paiza_node.room import Room
+
+Between = Callable[[Room, VerifiedMessage, Pen], None]
+
+
+def nothing(_room: Room, _note: VerifiedMessage, _pen: Pen) -> None:
+    """Let nothing come between."""
+
+
+def recalled(room: Room, note: VerifiedMessage, pen: Pen) -> None:
+    """Receive its author's recall."""
+    recall = Recall(reason="source-at-risk", explanation="Exercise")
+    message = room.message("tjk", "recall", recall, thread=note.header.thread_id, parents=[note.digest])
+    room.write(pen, message)
+
+
+def erased(_room: Room, note: VerifiedMessage, pen: Pen) -> None:
+    """Delete its content."""
+    row = pen.tx.message(note.digest)
+    assert row is not None
+    pen.tx.erase_body(row, note.signed.header, pen.now)
+
+
+def given_away(_room: Room, note: VerifiedMessage, pen: Pen) -> None:
+    """Give it to another unit."""
+    row = pen.tx.message(note.digest)
+    assert row is not None
+    pen.tx.put_unit(row.seq, "border")
+
+
+def retired(_room: Room, note: VerifiedMessage, pen: Pen) -> None:
+    """End its retention."""
+    pen.tx.retire_messages([note.digest])

@@ -1,0 +1,101 @@
+"""Opening: what comes between the question and the entry that says OPENED still decides. On both databases."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from paiza.v1 import log_pb2, officer_pb2
+from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_node.disclose import Disclose
+from paiza_node.model import Officer
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
+from tests.unit.paiza_node.between import Between, erased, given_away, nothing, recalled, retired
+from tests.unit.paiza_node.room import Room
+
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"")
+NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
+
+
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
+    """A node's room with an empty store."""
+    with Room(database_url) as room:
+        yield room
+
+
+def received(room: Room) -> VerifiedMessage:
+    """Receive a message for the officer's unit."""
+    note = room.message("tjk", "free-message", NOTE)
+    room.ledger.commit_now(lambda pen: room.write(pen, note, unit=OFFICER.unit))
+    return note
+
+
+def disclose_overtaken(room: Room, note: VerifiedMessage, between: Between) -> Disclose:
+    """Make the verb, with something that is committed just before its own commit."""
+    return Disclose(room.overtaken_by(lambda pen: between(room, note, pen)))
+
+
+def asked(note: VerifiedMessage, reason: str = "") -> officer_pb2.OpenMessageRequest:
+    """Ask for the main part."""
+    return officer_pb2.OpenMessageRequest(message_digest=note.digest, reason_text=reason)
+
+
+async def test_a_part_is_handed_over_with_its_key(room: Room) -> None:
+    """The key opens the part, and the log says who opened it."""
+    note = received(room)
+    response = await disclose_overtaken(room, note, nothing)(OFFICER, asked(note))
+    assert response.part_key == room.context.own_keys.part_key(note, 0)
+    opened = log_pb2.LogEntry.FromString(response.opened.proven.entry)
+    assert (opened.event, opened.actor) == (log_pb2.LOG_EVENT_OPENED, OFFICER.id)
+    assert room.events(note.digest) == ["OPENED"]
+
+
+@pytest.mark.parametrize(
+    ("between", "reason", "logged"),
+    [
+        (recalled, "recalled", []),
+        (erased, "erased", []),
+        (given_away, "policy_denied", ["DENIED policy_denied"]),
+        (retired, "unknown_id", []),
+    ],
+)
+async def test_what_changes_before_the_commit_is_not_opened(
+    room: Room, between: Between, reason: str, logged: list[str]
+) -> None:
+    """A message that is recalled, erased, taken from the unit or retired meanwhile stays shut, and nobody read it."""
+    note = received(room)
+    with pytest.raises(Rejected) as refused:
+        await disclose_overtaken(room, note, between)(OFFICER, asked(note))
+    assert refused.value.reason == reason
+    assert room.events(note.digest) == logged
+
+
+async def test_a_recalled_message_is_opened_with_a_reason(room: Room) -> None:
+    """Also where the recall comes between: the reason was stated."""
+    note = received(room)
+    await disclose_overtaken(room, note, recalled)(OFFICER, asked(note, "case 17"))
+    assert room.events(note.digest) == ["OPENED"]
+
+
+async def test_need_to_know_is_answered_before_the_rules(room: Room) -> None:
+    """An officer of another unit with no role hears of need-to-know alone, and both refusals are logged once."""
+    note = received(room)
+    stranger = replace(OFFICER, unit="border", roles=frozenset())
+    with pytest.raises(Rejected, match="need-to-know"):
+        await disclose_overtaken(room, note, nothing)(stranger, asked(note))
+    assert room.events(note.digest) == ["DENIED policy_denied"]
+    with pytest.raises(Rejected, match="no rule permits open"):
+        await disclose_overtaken(room, note, nothing)(replace(OFFICER, roles=frozenset()), asked(note))
+    assert room.events(note.digest) == ["DENIED policy_denied"] * 2
+
+
+async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> None:
+    """Whoever fetches a ciphertext is asked the same; a denial is logged, and leave is not."""
+    note = received(room)
+    disclose = disclose_overtaken(room, note, nothing)
+    assert await disclose.check(OFFICER, asked(note)) == note.header
+    with pytest.raises(Rejected, match="need-to-know"):
+        await disclose.check(replace(OFFICER, unit="border"), asked(note))
+    assert room.events(note.digest) == ["DENIED policy_denied"]
