@@ -69,7 +69,10 @@ TABLE: Final = """
 /paiza.v1.ApprovalService/Decline             .     in       in    in          in           in
 /paiza.v1.ApprovalService/ListOfficers        .     in       in    in          in           in
 /paiza.v1.DeskService/ListWork                .     in       in    in          in           in
-/paiza.v1.DeskService/ChangeWork              .     in       in    in          in           denied
+/paiza.v1.DeskService/AssignTask              .     in       in    in          in           denied
+/paiza.v1.DeskService/TakeTask                .     in       in    in          in           denied
+/paiza.v1.DeskService/AcknowledgeTask         .     in       in    in          in           denied
+/paiza.v1.DeskService/CompleteTask            .     in       in    in          in           denied
 /paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
 /paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
 /paiza.v1.AuditService/GetLogStatus           .     in       in    in          in           in
@@ -80,7 +83,8 @@ TABLE: Final = """
 /paiza.v1.CoordinationService/GetMatrix       .     denied   denied  denied    in           in
 /paiza.v1.CoordinationService/ClosePeriod     .     denied   denied  denied    in           denied
 /paiza.v1.LawfulService/ListErasures          .     in       in    in          in           in
-/paiza.v1.LawfulService/ChangeHold            .     denied   in    in          in           denied
+/paiza.v1.LawfulService/PlaceHold             .     denied   in    in          in           denied
+/paiza.v1.LawfulService/ReleaseHold           .     denied   in    in          in           denied
 /paiza.v1.LawfulService/ListHolds             .     in       in    in          in           in
 /paiza.v1.LawfulService/ListReviews           .     in       in    in          in           in
 /paiza.v1.LawfulService/KeepMessage           .     in       in    in          denied       denied

@@ -12,8 +12,10 @@ from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from paiza_client.session import Session
-    from paiza_client.session.desks import Act, Scope, Work, WorkItem
+    from paiza_client.session.desks import Desks, Scope, Work, WorkItem
 
 _STATES: Final = {
     "new": N_("new"),
@@ -74,7 +76,7 @@ def assign(*, message: str, unit: str, officer: str, note: str) -> None:
     """Assign."""
     if bool(unit) == bool(officer):
         raise misused("paiza desk assign", _("name either --unit or --officer"))
-    _change(message, "assign", unit=unit, officer=officer, note=note)
+    _change(message, lambda desks, digest: desks.assign(digest, unit=unit, officer=officer, note=note))
 
 
 @desk.command(help=N_("Take work yourself."))
@@ -82,7 +84,7 @@ def assign(*, message: str, unit: str, officer: str, note: str) -> None:
 @shared
 def take(*, message: str) -> None:
     """Take."""
-    _change(message, "take")
+    _change(message, lambda desks, digest: desks.take(digest))
 
 
 @desk.command(help=N_("Say that you have seen it and work on it."))
@@ -90,7 +92,7 @@ def take(*, message: str) -> None:
 @shared
 def ack(*, message: str) -> None:
     """Acknowledge."""
-    _change(message, "ack")
+    _change(message, lambda desks, digest: desks.acknowledge(digest))
 
 
 @desk.command(help=N_("Say that it is done."))
@@ -99,7 +101,7 @@ def ack(*, message: str) -> None:
 @shared
 def done(*, message: str, note: str) -> None:
     """Be done."""
-    _change(message, "done", note=note)
+    _change(message, lambda desks, digest: desks.complete(digest, note))
 
 
 async def on_desk(session: "Session") -> "dict[bytes, Work]":
@@ -135,13 +137,13 @@ def as_object(work: "Work") -> dict[str, Any]:
     }
 
 
-def _change(message: str, act: "Act", **given: str) -> None:
+def _change(message: str, act: "Callable[[Desks, bytes], Awaitable[Work]]") -> None:
     where = terminal()
 
     async def work() -> "Work":
         async with where.session() as session:
             found = await messages.one(session, message)
-            return await session.desks.change(found.digest, act, **given)
+            return await act(session.desks, found.digest)
 
     now = run(work())
     if where.wants_json:

@@ -135,7 +135,8 @@ def hold(*, message: str, reason: str, lift: bool) -> None:
     async def work() -> tuple[MessageSummary, Proof]:
         async with desk.session() as session:
             found = await messages.one(session, message)
-            return found, await session.lawful.hold(found.digest, reason, lift=lift)
+            act = session.lawful.release_hold if lift else session.lawful.place_hold
+            return found, await act(found.digest, reason)
 
     found, proof = run(work())
     if desk.wants_json:

@@ -13,7 +13,6 @@ from paiza_client.session import channel
 from paiza_client.session.answers import summary
 
 Scope = Literal["desk", "mine", "all"]
-Act = Literal["assign", "take", "ack", "done"]
 WorkState = Literal["new", "acknowledged", "done", "unknown"]
 MAX_LISTED: Final = 500  # the most the node gives at once
 
@@ -21,12 +20,6 @@ _SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
     "desk": desk_pb2.WORK_SCOPE_UNSPECIFIED,
     "mine": desk_pb2.WORK_SCOPE_MINE,
     "all": desk_pb2.WORK_SCOPE_ALL,
-}
-_ACTS: Final[dict[Act, desk_pb2.WorkAct.ValueType]] = {
-    "assign": desk_pb2.WORK_ACT_ASSIGN,
-    "take": desk_pb2.WORK_ACT_TAKE,
-    "ack": desk_pb2.WORK_ACT_ACKNOWLEDGE,
-    "done": desk_pb2.WORK_ACT_DONE,
 }
 _STATES: Final[dict[int, WorkState]] = {
     desk_pb2.WORK_STATE_NEW: "new",
@@ -71,13 +64,35 @@ class Desks:
         )
         return [WorkItem(summary(each.message), _work(each.work)) for each in answer.items]
 
-    async def change(self, digest: bytes, act: Act, *, unit: str = "", officer: str = "", note: str = "") -> Work:
-        """Give work to a unit or an officer, take it, acknowledge it, or say that it is done."""
-        request = desk_pb2.ChangeWorkRequest(
-            message_digest=digest, act=_ACTS[act], unit=unit, officer=officer, note=note
+    async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Work:
+        """Give work to a unit or an officer; return how it stands now."""
+        request = desk_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
+        answer: desk_pb2.AssignTaskResponse = await self._call(
+            lambda: self._stub.AssignTask(request, timeout=channel.CALL_SECONDS)
         )
-        answer: desk_pb2.ChangeWorkResponse = await self._call(
-            lambda: self._stub.ChangeWork(request, timeout=channel.CALL_SECONDS)
+        return _work(answer.work)
+
+    async def take(self, digest: bytes) -> Work:
+        """Take work; return how it stands now."""
+        request = desk_pb2.TakeTaskRequest(message_digest=digest)
+        answer: desk_pb2.TakeTaskResponse = await self._call(
+            lambda: self._stub.TakeTask(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+    async def acknowledge(self, digest: bytes) -> Work:
+        """Record that work was seen and is being worked on; return how it stands now."""
+        request = desk_pb2.AcknowledgeTaskRequest(message_digest=digest)
+        answer: desk_pb2.AcknowledgeTaskResponse = await self._call(
+            lambda: self._stub.AcknowledgeTask(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+    async def complete(self, digest: bytes, note: str = "") -> Work:
+        """Record that work is done; return how it stands now."""
+        request = desk_pb2.CompleteTaskRequest(message_digest=digest, note=note)
+        answer: desk_pb2.CompleteTaskResponse = await self._call(
+            lambda: self._stub.CompleteTask(request, timeout=channel.CALL_SECONDS)
         )
         return _work(answer.work)
 

@@ -122,13 +122,21 @@ class Lawful:
             answer=proof,
         )
 
-    async def hold(self, digest: bytes, reason: str, *, lift: bool = False) -> Proof:
-        """Put a message under legal hold, or lift that; gives the proof that it was logged."""
-        request = lawful_pb2.ChangeHoldRequest(message_digest=digest, reason_text=reason, lift=lift)
-        answer: lawful_pb2.ChangeHoldResponse = await self._call(
-            lambda: self._stub.ChangeHold(request, timeout=channel.CALL_SECONDS)
+    async def place_hold(self, digest: bytes, reason: str) -> Proof:
+        """Put a message under legal hold; return the proof that it was logged."""
+        request = lawful_pb2.PlaceHoldRequest(message_digest=digest, reason_text=reason)
+        answer: lawful_pb2.PlaceHoldResponse = await self._call(
+            lambda: self._stub.PlaceHold(request, timeout=channel.CALL_SECONDS)
         )
         return self._done(answer.held, "HELD", digest)
+
+    async def release_hold(self, digest: bytes, reason: str) -> Proof:
+        """Release a message from legal hold; return the proof that it was logged."""
+        request = lawful_pb2.ReleaseHoldRequest(message_digest=digest, reason_text=reason)
+        answer: lawful_pb2.ReleaseHoldResponse = await self._call(
+            lambda: self._stub.ReleaseHold(request, timeout=channel.CALL_SECONDS)
+        )
+        return self._done(answer.released, "HELD", digest)
 
     async def holds(self) -> list[Hold]:
         """Give the messages under legal hold."""

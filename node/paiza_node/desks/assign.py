@@ -30,13 +30,6 @@ PASSED_ON_AT_ONCE: Final = 100  # in one commit
 MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
 LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
 
-_ENTRIES: Final = {
-    desk_pb2.WORK_ACT_ASSIGN: log_entries.assigned,
-    desk_pb2.WORK_ACT_TAKE: log_entries.assigned,
-    desk_pb2.WORK_ACT_ACKNOWLEDGE: log_entries.acknowledged,
-    desk_pb2.WORK_ACT_DONE: log_entries.done,
-}
-
 log = structlog.get_logger("paiza.assign")
 
 
@@ -83,64 +76,96 @@ class Assign:
             shown = {each.row.digest: each for each in reads.listed([row.digest for row in rows], officer.id, viewer)}
         return [(shown[row.digest], row) for row in rows if row.digest in shown]
 
-    async def change(self, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> WorkRow:
-        """Do something with work; Rejected where the officer may not see the message (logged), or it is no work."""
-        build = _ENTRIES.get(request.act)
-        if build is None:
-            raise Rejected("malformed", "what is to be done is not set")
-        if len(request.note) > MAX_NOTE:
-            raise Rejected("too_large", f"a note has at most {MAX_NOTE} characters")
-        committed = await self._ledger.commit(lambda pen: self._change(pen, officer, request, build))
-        outcome = committed.result
-        if isinstance(outcome, Rejected):
-            raise outcome
-        work, row = outcome
-        self._news.publish([work.digest])
-        if request.act == desk_pb2.WORK_ACT_ASSIGN and work.assignee:
+    async def assign(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> WorkRow:
+        """Give work to a unit or an officer; Rejected where they may not see the message (logged), or no work."""
+        _check_note(request.note)
+        work, row = await self._commit(lambda pen: self._assign(pen, officer, request))
+        if work.assignee:
             self._news.tell(work_notice(row, ASSIGNED, work), only=[work.assignee])
         return work
 
-    def _change(
-        self, pen: Pen, officer: Officer, request: desk_pb2.ChangeWorkRequest, build: Callable[..., log_pb2.LogEntry]
+    async def take(self, officer: Officer, digest: bytes) -> WorkRow:
+        """Take work oneself; Rejected as in `assign`."""
+        return await self._change(officer, digest, log_entries.assigned, assignee=officer.id)
+
+    async def acknowledge(self, officer: Officer, digest: bytes) -> WorkRow:
+        """Record that work was seen and is being worked on; Rejected as in `assign`."""
+        return await self._change(officer, digest, log_entries.acknowledged)
+
+    async def complete(self, officer: Officer, digest: bytes, note: str) -> WorkRow:
+        """Record that work is done; Rejected as in `assign`."""
+        _check_note(note)
+        return await self._change(officer, digest, log_entries.done, note=note, state=desk_pb2.WORK_STATE_DONE)
+
+    async def _change(
+        self,
+        officer: Officer,
+        digest: bytes,
+        build: Callable[..., log_pb2.LogEntry],
+        *,
+        note: str = "",
+        assignee: str | None = None,
+        state: "desk_pb2.WorkState.ValueType" = desk_pb2.WORK_STATE_ACKNOWLEDGED,
+    ) -> WorkRow:
+        """Change work of which the officer reads the message; it need not be acknowledged any more."""
+
+        def write(pen: Pen) -> tuple[WorkRow, MessageRow] | Rejected:
+            row = pen.tx.message(digest)
+            if row is None:
+                return Rejected("unknown_id", "there is no such message here")
+            if not may_see(pen.tx, officer, row):
+                return denied(pen, officer, digest)
+            work = pen.tx.work([digest]).get(digest)
+            if work is None:
+                return _no_work()
+            now = replace(
+                work, assignee=work.assignee if assignee is None else assignee, state=state, acknowledge_time=None
+            )
+            _put(pen, officer, row, now, build, note)
+            return now, row
+
+        work, _row = await self._commit(write)
+        return work
+
+    async def _commit(
+        self, write: Callable[[Pen], tuple[WorkRow, MessageRow] | Rejected]
+    ) -> tuple[WorkRow, MessageRow]:
+        committed = await self._ledger.commit(write)
+        if isinstance(committed.result, Rejected):
+            raise committed.result
+        self._news.publish([committed.result[0].digest])
+        return committed.result
+
+    def _assign(
+        self, pen: Pen, officer: Officer, request: desk_pb2.AssignTaskRequest
     ) -> tuple[WorkRow, MessageRow] | Rejected:
         row = pen.tx.message(request.message_digest)
-        work = pen.tx.work([request.message_digest]).get(request.message_digest)
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
         reads_it = may_see(pen.tx, officer, row)
         oversees = may_list(pen.tx, officer, row) and self._gives_away(officer, request)
         if not (reads_it or oversees):
             return denied(pen, officer, row.digest)
+        work = pen.tx.work([row.digest]).get(row.digest)
         if work is None:
-            return Rejected("unknown_id", "nobody is asked to do anything about this message")
-        now = self._after(work, officer, request)
-        said = " ".join(filter(None, (_target(now), request.note)))
-        pen.append(build(actor=officer.id, digest=row.digest), text=said)
-        pen.tx.put_work(now)
-        if now.assignee:
-            pen.tx.add_readers([(now.assignee, row.seq)])
-        if request.act == desk_pb2.WORK_ACT_ASSIGN and row.unit != now.unit:
+            return _no_work()
+        now = self._assigned(work, request)
+        _put(pen, officer, row, now, log_entries.assigned, request.note)
+        if row.unit != now.unit:
             # Who gave it away keeps what he knew of.
             if reads_it:
                 pen.tx.add_readers([(officer.id, row.seq)])
             pen.tx.put_unit(row.seq, now.unit)
         return now, row
 
-    def _gives_away(self, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> bool:
+    def _gives_away(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> bool:
         """Say whether work is given to somebody else: not to the caller himself, nor to his own unit."""
-        if request.act != desk_pb2.WORK_ACT_ASSIGN or (request.unit and request.unit == officer.unit):
+        if request.unit and request.unit == officer.unit:
             return False
         named = self._desks.officer(request.officer)
         return named is None or named.id != officer.id
 
-    def _after(self, work: WorkRow, officer: Officer, request: desk_pb2.ChangeWorkRequest) -> WorkRow:
-        match request.act:
-            case desk_pb2.WORK_ACT_TAKE:
-                return replace(work, assignee=officer.id, state=desk_pb2.WORK_STATE_ACKNOWLEDGED, acknowledge_time=None)
-            case desk_pb2.WORK_ACT_ACKNOWLEDGE:
-                return replace(work, state=desk_pb2.WORK_STATE_ACKNOWLEDGED, acknowledge_time=None)
-            case desk_pb2.WORK_ACT_DONE:
-                return replace(work, state=desk_pb2.WORK_STATE_DONE, acknowledge_time=None)
+    def _assigned(self, work: WorkRow, request: desk_pb2.AssignTaskRequest) -> WorkRow:
         if bool(request.unit) == bool(request.officer):
             raise Rejected("malformed", "either a unit or an officer is named")
         if request.unit:
@@ -204,3 +229,22 @@ class Assign:
 
 def _target(work: WorkRow) -> str:
     return work.assignee or work.unit or "the common desk"
+
+
+def _check_note(note: str) -> None:
+    if len(note) > MAX_NOTE:
+        raise Rejected("too_large", f"a note has at most {MAX_NOTE} characters")
+
+
+def _no_work() -> Rejected:
+    return Rejected("unknown_id", "nobody is asked to do anything about this message")
+
+
+def _put(
+    pen: Pen, officer: Officer, row: MessageRow, now: WorkRow, build: Callable[..., log_pb2.LogEntry], note: str
+) -> None:
+    said = " ".join(filter(None, (_target(now), note)))
+    pen.append(build(actor=officer.id, digest=row.digest), text=said)
+    pen.tx.put_work(now)
+    if now.assignee:
+        pen.tx.add_readers([(now.assignee, row.seq)])

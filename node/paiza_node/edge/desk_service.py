@@ -27,11 +27,31 @@ def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Behaviours
             items=[desk_pb2.WorkItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found]
         )
 
-    async def change_work(caller: Caller, request: desk_pb2.ChangeWorkRequest) -> desk_pb2.ChangeWorkResponse:
-        work = await assign.change(officer_of(caller), request)
-        return desk_pb2.ChangeWorkResponse(work=work_info(work, clock()))
+    async def assign_task(caller: Caller, request: desk_pb2.AssignTaskRequest) -> desk_pb2.AssignTaskResponse:
+        work = await assign.assign(officer_of(caller), request)
+        return desk_pb2.AssignTaskResponse(work=work_info(work, clock()))
 
-    return {PREFIX + "ListWork": list_work, PREFIX + "ChangeWork": change_work}
+    async def take_task(caller: Caller, request: desk_pb2.TakeTaskRequest) -> desk_pb2.TakeTaskResponse:
+        work = await assign.take(officer_of(caller), request.message_digest)
+        return desk_pb2.TakeTaskResponse(work=work_info(work, clock()))
+
+    async def acknowledge_task(
+        caller: Caller, request: desk_pb2.AcknowledgeTaskRequest
+    ) -> desk_pb2.AcknowledgeTaskResponse:
+        work = await assign.acknowledge(officer_of(caller), request.message_digest)
+        return desk_pb2.AcknowledgeTaskResponse(work=work_info(work, clock()))
+
+    async def complete_task(caller: Caller, request: desk_pb2.CompleteTaskRequest) -> desk_pb2.CompleteTaskResponse:
+        work = await assign.complete(officer_of(caller), request.message_digest, request.note)
+        return desk_pb2.CompleteTaskResponse(work=work_info(work, clock()))
+
+    return {
+        PREFIX + "ListWork": list_work,
+        PREFIX + "AssignTask": assign_task,
+        PREFIX + "TakeTask": take_task,
+        PREFIX + "AcknowledgeTask": acknowledge_task,
+        PREFIX + "CompleteTask": complete_task,
+    }
 
 
 def work_info(work: WorkRow, now: datetime) -> desk_pb2.Work:

@@ -20,8 +20,11 @@ def lawful_behaviours(erasures: Erasures, holds: Holds, reviews: Reviews) -> Beh
     async def list_erasures(caller: Caller, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
         return await asyncio.to_thread(erasures, officer_of(caller), request)
 
-    async def change_hold(caller: Caller, request: lawful_pb2.ChangeHoldRequest) -> lawful_pb2.ChangeHoldResponse:
-        return await holds.change(officer_of(caller), request)
+    async def place_hold(caller: Caller, request: lawful_pb2.PlaceHoldRequest) -> lawful_pb2.PlaceHoldResponse:
+        return await holds.place(officer_of(caller), request)
+
+    async def release_hold(caller: Caller, request: lawful_pb2.ReleaseHoldRequest) -> lawful_pb2.ReleaseHoldResponse:
+        return await holds.release(officer_of(caller), request)
 
     async def list_holds(caller: Caller, _request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
         return await holds.listed(officer_of(caller))
@@ -37,7 +40,8 @@ def lawful_behaviours(erasures: Erasures, holds: Holds, reviews: Reviews) -> Beh
 
     return {
         PREFIX + "ListErasures": list_erasures,
-        PREFIX + "ChangeHold": change_hold,
+        PREFIX + "PlaceHold": place_hold,
+        PREFIX + "ReleaseHold": release_hold,
         PREFIX + "ListHolds": list_holds,
         PREFIX + "ListReviews": list_reviews,
         PREFIX + "KeepMessage": keep,

@@ -1,6 +1,7 @@
 """Legal hold: while it lasts nothing erases a message here. Who set and who lifted it stands in the log, and why."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from paiza.v1 import lawful_pb2, log_pb2
@@ -25,37 +26,55 @@ class Holds:
         """Take what the verbs need."""
         self._context = context
 
-    async def change(self, officer: Officer, request: lawful_pb2.ChangeHoldRequest) -> lawful_pb2.ChangeHoldResponse:
-        """Put a message under hold, or lift that; a repeat is logged again and changes nothing.
+    async def place(self, officer: Officer, request: lawful_pb2.PlaceHoldRequest) -> lawful_pb2.PlaceHoldResponse:
+        """Put a message under hold; a repeat is logged again and changes nothing.
 
-        Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged). What was to be erased while it
-        was held is erased once the hold is lifted.
+        Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged).
         """
-        context = self._context
         check_words(request.reason_text)
-        committed = await context.ledger.commit(lambda pen: self._change(pen, officer, request))
+        return lawful_pb2.PlaceHoldResponse(
+            held=await self._logged(request.message_digest, lambda pen: self._place(pen, officer, request))
+        )
+
+    async def release(self, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> lawful_pb2.ReleaseHoldResponse:
+        """Release a message from hold; what was to be erased while it was held is erased then.
+
+        Rejected: unknown_id, conflict, reason_missing, too_large, policy_denied (logged).
+        """
+        check_words(request.reason_text)
+        released = await self._logged(request.message_digest, lambda pen: self._release(pen, officer, request))
+        return lawful_pb2.ReleaseHoldResponse(released=released)
+
+    async def _logged(self, digest: bytes, write: Callable[[Pen], StoredEntry | Rejected]) -> log_pb2.LogProof:
+        """Commit what changes a hold; return the proof of its entry."""
+        committed = await self._context.ledger.commit(write)
         if isinstance(committed.result, Rejected):
             raise committed.result
-        context.news.publish([request.message_digest])
+        self._context.news.publish([digest])
         size, note = committed.checkpoint.size, committed.checkpoint.note
-        return lawful_pb2.ChangeHoldResponse(held=own_proof(context.ledger, committed.result, size, note))
+        return own_proof(self._context.ledger, committed.result, size, note)
 
-    def _change(self, pen: Pen, officer: Officer, request: lawful_pb2.ChangeHoldRequest) -> StoredEntry | Rejected:
+    def _place(self, pen: Pen, officer: Officer, request: lawful_pb2.PlaceHoldRequest) -> StoredEntry | Rejected:
         digest = request.message_digest
         refused = check_known(pen, officer, digest)
         if refused is not None:
             return refused
-        if not request.lift and pen.tx.erased([digest]):
+        if pen.tx.erased([digest]):
             return Rejected("erased", "the content was erased before: there is nothing to hold")
-        if request.lift and not pen.tx.holds([digest]):
+        entry = pen.append(log_entries.held(actor=officer.id, digest=digest), text=request.reason_text)
+        pen.tx.put_hold(digest, entry.index)
+        return entry
+
+    def _release(self, pen: Pen, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> StoredEntry | Rejected:
+        digest = request.message_digest
+        refused = check_known(pen, officer, digest)
+        if refused is not None:
+            return refused
+        if not pen.tx.holds([digest]):
             return Rejected("conflict", "the message is not under hold")
-        build = log_entries.hold_released if request.lift else log_entries.held
-        entry = pen.append(build(actor=officer.id, digest=digest), text=request.reason_text)
-        if request.lift:
-            pen.tx.lift_hold(digest)
-            plan_again(pen, self._context.member, self._context.node_id, digest)
-        else:
-            pen.tx.put_hold(digest, entry.index)
+        entry = pen.append(log_entries.hold_released(actor=officer.id, digest=digest), text=request.reason_text)
+        pen.tx.lift_hold(digest)
+        plan_again(pen, self._context.member, self._context.node_id, digest)
         return entry
 
     async def listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:

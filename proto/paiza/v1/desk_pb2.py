@@ -26,19 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.v1 import officer_pb2 as paiza_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13paiza/v1/desk.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16paiza/v1/officer.proto\"H\n\x0fListWorkRequest\x12\"\n\x05scope\x18\x01 \x01(\x0e\x32\x13.paiza.v1.WorkScope\x12\x11\n\tpage_size\x18\x02 \x01(\r\"5\n\x10ListWorkResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.paiza.v1.WorkItem\"P\n\x08WorkItem\x12&\n\x07message\x18\x01 \x01(\x0b\x32\x15.paiza.v1.MessageInfo\x12\x1c\n\x04work\x18\x02 \x01(\x0b\x32\x0e.paiza.v1.Work\"\xd4\x01\n\x04Work\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.paiza.v1.WorkState\x12\x34\n\x10\x61\x63knowledge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x13\n\x0b\x65scalations\x18\x07 \x01(\r\"x\n\x11\x43hangeWorkRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x1e\n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\x11.paiza.v1.WorkAct\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07officer\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"2\n\x12\x43hangeWorkResponse\x12\x1c\n\x04work\x18\x01 \x01(\x0b\x32\x0e.paiza.v1.Work*P\n\tWorkScope\x12\x1a\n\x16WORK_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fWORK_SCOPE_MINE\x10\x01\x12\x12\n\x0eWORK_SCOPE_ALL\x10\x02*m\n\tWorkState\x12\x1a\n\x16WORK_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eWORK_STATE_NEW\x10\x01\x12\x1b\n\x17WORK_STATE_ACKNOWLEDGED\x10\x02\x12\x13\n\x0fWORK_STATE_DONE\x10\x03*x\n\x07WorkAct\x12\x18\n\x14WORK_ACT_UNSPECIFIED\x10\x00\x12\x13\n\x0fWORK_ACT_ASSIGN\x10\x01\x12\x11\n\rWORK_ACT_TAKE\x10\x02\x12\x18\n\x14WORK_ACT_ACKNOWLEDGE\x10\x03\x12\x11\n\rWORK_ACT_DONE\x10\x04\x32\x99\x01\n\x0b\x44\x65skService\x12\x41\n\x08ListWork\x12\x19.paiza.v1.ListWorkRequest\x1a\x1a.paiza.v1.ListWorkResponse\x12G\n\nChangeWork\x12\x1b.paiza.v1.ChangeWorkRequest\x1a\x1c.paiza.v1.ChangeWorkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13paiza/v1/desk.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16paiza/v1/officer.proto\"H\n\x0fListWorkRequest\x12\"\n\x05scope\x18\x01 \x01(\x0e\x32\x13.paiza.v1.WorkScope\x12\x11\n\tpage_size\x18\x02 \x01(\r\"5\n\x10ListWorkResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.paiza.v1.WorkItem\"P\n\x08WorkItem\x12&\n\x07message\x18\x01 \x01(\x0b\x32\x15.paiza.v1.MessageInfo\x12\x1c\n\x04work\x18\x02 \x01(\x0b\x32\x0e.paiza.v1.Work\"\xd4\x01\n\x04Work\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.paiza.v1.WorkState\x12\x34\n\x10\x61\x63knowledge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x13\n\x0b\x65scalations\x18\x07 \x01(\r\"X\n\x11\x41ssignTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\"2\n\x12\x41ssignTaskResponse\x12\x1c\n\x04work\x18\x01 \x01(\x0b\x32\x0e.paiza.v1.Work\")\n\x0fTakeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"0\n\x10TakeTaskResponse\x12\x1c\n\x04work\x18\x01 \x01(\x0b\x32\x0e.paiza.v1.Work\"0\n\x16\x41\x63knowledgeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"7\n\x17\x41\x63knowledgeTaskResponse\x12\x1c\n\x04work\x18\x01 \x01(\x0b\x32\x0e.paiza.v1.Work\";\n\x13\x43ompleteTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\t\"4\n\x14\x43ompleteTaskResponse\x12\x1c\n\x04work\x18\x01 \x01(\x0b\x32\x0e.paiza.v1.Work*P\n\tWorkScope\x12\x1a\n\x16WORK_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fWORK_SCOPE_MINE\x10\x01\x12\x12\n\x0eWORK_SCOPE_ALL\x10\x02*m\n\tWorkState\x12\x1a\n\x16WORK_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eWORK_STATE_NEW\x10\x01\x12\x1b\n\x17WORK_STATE_ACKNOWLEDGED\x10\x02\x12\x13\n\x0fWORK_STATE_DONE\x10\x03\x32\x83\x03\n\x0b\x44\x65skService\x12\x41\n\x08ListWork\x12\x19.paiza.v1.ListWorkRequest\x1a\x1a.paiza.v1.ListWorkResponse\x12G\n\nAssignTask\x12\x1b.paiza.v1.AssignTaskRequest\x1a\x1c.paiza.v1.AssignTaskResponse\x12\x41\n\x08TakeTask\x12\x19.paiza.v1.TakeTaskRequest\x1a\x1a.paiza.v1.TakeTaskResponse\x12V\n\x0f\x41\x63knowledgeTask\x12 .paiza.v1.AcknowledgeTaskRequest\x1a!.paiza.v1.AcknowledgeTaskResponse\x12M\n\x0c\x43ompleteTask\x12\x1d.paiza.v1.CompleteTaskRequest\x1a\x1e.paiza.v1.CompleteTaskResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.desk_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKSCOPE']._serialized_start=690
-  _globals['_WORKSCOPE']._serialized_end=770
-  _globals['_WORKSTATE']._serialized_start=772
-  _globals['_WORKSTATE']._serialized_end=881
-  _globals['_WORKACT']._serialized_start=883
-  _globals['_WORKACT']._serialized_end=1003
+  _globals['_WORKSCOPE']._serialized_start=973
+  _globals['_WORKSCOPE']._serialized_end=1053
+  _globals['_WORKSTATE']._serialized_start=1055
+  _globals['_WORKSTATE']._serialized_end=1164
   _globals['_LISTWORKREQUEST']._serialized_start=90
   _globals['_LISTWORKREQUEST']._serialized_end=162
   _globals['_LISTWORKRESPONSE']._serialized_start=164
@@ -47,10 +45,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKITEM']._serialized_end=299
   _globals['_WORK']._serialized_start=302
   _globals['_WORK']._serialized_end=514
-  _globals['_CHANGEWORKREQUEST']._serialized_start=516
-  _globals['_CHANGEWORKREQUEST']._serialized_end=636
-  _globals['_CHANGEWORKRESPONSE']._serialized_start=638
-  _globals['_CHANGEWORKRESPONSE']._serialized_end=688
-  _globals['_DESKSERVICE']._serialized_start=1006
-  _globals['_DESKSERVICE']._serialized_end=1159
+  _globals['_ASSIGNTASKREQUEST']._serialized_start=516
+  _globals['_ASSIGNTASKREQUEST']._serialized_end=604
+  _globals['_ASSIGNTASKRESPONSE']._serialized_start=606
+  _globals['_ASSIGNTASKRESPONSE']._serialized_end=656
+  _globals['_TAKETASKREQUEST']._serialized_start=658
+  _globals['_TAKETASKREQUEST']._serialized_end=699
+  _globals['_TAKETASKRESPONSE']._serialized_start=701
+  _globals['_TAKETASKRESPONSE']._serialized_end=749
+  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_start=751
+  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_end=799
+  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_start=801
+  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_end=856
+  _globals['_COMPLETETASKREQUEST']._serialized_start=858
+  _globals['_COMPLETETASKREQUEST']._serialized_end=917
+  _globals['_COMPLETETASKRESPONSE']._serialized_start=919
+  _globals['_COMPLETETASKRESPONSE']._serialized_end=971
+  _globals['_DESKSERVICE']._serialized_start=1167
+  _globals['_DESKSERVICE']._serialized_end=1554
 # @@protoc_insertion_point(module_scope)

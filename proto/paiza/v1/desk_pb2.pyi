@@ -73,38 +73,6 @@ WORK_STATE_DONE: WorkState.ValueType  # 3
 """It is done."""
 Global___WorkState: _TypeAlias = WorkState  # noqa: Y015
 
-class _WorkAct:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _WorkActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkAct.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    WORK_ACT_UNSPECIFIED: _WorkAct.ValueType  # 0
-    """Not set; refused."""
-    WORK_ACT_ASSIGN: _WorkAct.ValueType  # 1
-    """Give it to a unit or an officer."""
-    WORK_ACT_TAKE: _WorkAct.ValueType  # 2
-    """Take it oneself."""
-    WORK_ACT_ACKNOWLEDGE: _WorkAct.ValueType  # 3
-    """Say that it was seen and is being worked on."""
-    WORK_ACT_DONE: _WorkAct.ValueType  # 4
-    """Say that it is done."""
-
-class WorkAct(_WorkAct, metaclass=_WorkActEnumTypeWrapper):
-    """What is done with work."""
-
-WORK_ACT_UNSPECIFIED: WorkAct.ValueType  # 0
-"""Not set; refused."""
-WORK_ACT_ASSIGN: WorkAct.ValueType  # 1
-"""Give it to a unit or an officer."""
-WORK_ACT_TAKE: WorkAct.ValueType  # 2
-"""Take it oneself."""
-WORK_ACT_ACKNOWLEDGE: WorkAct.ValueType  # 3
-"""Say that it was seen and is being worked on."""
-WORK_ACT_DONE: WorkAct.ValueType  # 4
-"""Say that it is done."""
-Global___WorkAct: _TypeAlias = WorkAct  # noqa: Y015
-
 @_typing.final
 class ListWorkRequest(_message.Message):
     """Which work to list."""
@@ -236,53 +204,49 @@ class Work(_message.Message):
 Global___Work: _TypeAlias = Work  # noqa: Y015
 
 @_typing.final
-class ChangeWorkRequest(_message.Message):
-    """What to do with work."""
+class AssignTaskRequest(_message.Message):
+    """To whom work is given."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
-    ACT_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     OFFICER_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the message's header."""
-    act: Global___WorkAct.ValueType
-    """What is done."""
     unit: _builtins.str
-    """ASSIGN: the unit; empty where an officer is named."""
+    """The unit; empty where an officer is named."""
     officer: _builtins.str
-    """ASSIGN: SPIFFE ID or name of the officer; empty where a unit is named."""
+    """SPIFFE ID or name of the officer; empty where a unit is named."""
     note: _builtins.str
     """Note for whoever gets it; kept beside the log."""
     def __init__(
         self,
         *,
         message_digest: _builtins.bytes = ...,
-        act: Global___WorkAct.ValueType = ...,
         unit: _builtins.str = ...,
         officer: _builtins.str = ...,
         note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "message_digest", b"message_digest", "note", b"note", "officer", b"officer", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "note", b"note", "officer", b"officer", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChangeWorkRequest: _TypeAlias = ChangeWorkRequest  # noqa: Y015
+Global___AssignTaskRequest: _TypeAlias = AssignTaskRequest  # noqa: Y015
 
 @_typing.final
-class ChangeWorkResponse(_message.Message):
-    """How the work stands now."""
+class AssignTaskResponse(_message.Message):
+    """The work was given."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def work(self) -> Global___Work:
-        """The work."""
+        """How the work stands now."""
 
     def __init__(
         self,
@@ -295,4 +259,146 @@ class ChangeWorkResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChangeWorkResponse: _TypeAlias = ChangeWorkResponse  # noqa: Y015
+Global___AssignTaskResponse: _TypeAlias = AssignTaskResponse  # noqa: Y015
+
+@_typing.final
+class TakeTaskRequest(_message.Message):
+    """Which work the caller takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the message's header."""
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeTaskRequest: _TypeAlias = TakeTaskRequest  # noqa: Y015
+
+@_typing.final
+class TakeTaskResponse(_message.Message):
+    """The work was taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def work(self) -> Global___Work:
+        """How the work stands now."""
+
+    def __init__(
+        self,
+        *,
+        work: Global___Work | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeTaskResponse: _TypeAlias = TakeTaskResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgeTaskRequest(_message.Message):
+    """Which work the caller has seen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the message's header."""
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeTaskRequest: _TypeAlias = AcknowledgeTaskRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeTaskResponse(_message.Message):
+    """The work was acknowledged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def work(self) -> Global___Work:
+        """How the work stands now."""
+
+    def __init__(
+        self,
+        *,
+        work: Global___Work | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeTaskResponse: _TypeAlias = AcknowledgeTaskResponse  # noqa: Y015
+
+@_typing.final
+class CompleteTaskRequest(_message.Message):
+    """Which work is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the message's header."""
+    note: _builtins.str
+    """A note; kept beside the log."""
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteTaskRequest: _TypeAlias = CompleteTaskRequest  # noqa: Y015
+
+@_typing.final
+class CompleteTaskResponse(_message.Message):
+    """The work is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def work(self) -> Global___Work:
+        """How the work stands now."""
+
+    def __init__(
+        self,
+        *,
+        work: Global___Work | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteTaskResponse: _TypeAlias = CompleteTaskResponse  # noqa: Y015

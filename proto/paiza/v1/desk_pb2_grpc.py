@@ -40,10 +40,25 @@ class DeskServiceStub:
                 request_serializer=paiza_dot_v1_dot_desk__pb2.ListWorkRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_desk__pb2.ListWorkResponse.FromString,
                 _registered_method=True)
-        self.ChangeWork = channel.unary_unary(
-                '/paiza.v1.DeskService/ChangeWork',
-                request_serializer=paiza_dot_v1_dot_desk__pb2.ChangeWorkRequest.SerializeToString,
-                response_deserializer=paiza_dot_v1_dot_desk__pb2.ChangeWorkResponse.FromString,
+        self.AssignTask = channel.unary_unary(
+                '/paiza.v1.DeskService/AssignTask',
+                request_serializer=paiza_dot_v1_dot_desk__pb2.AssignTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_desk__pb2.AssignTaskResponse.FromString,
+                _registered_method=True)
+        self.TakeTask = channel.unary_unary(
+                '/paiza.v1.DeskService/TakeTask',
+                request_serializer=paiza_dot_v1_dot_desk__pb2.TakeTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_desk__pb2.TakeTaskResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeTask = channel.unary_unary(
+                '/paiza.v1.DeskService/AcknowledgeTask',
+                request_serializer=paiza_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.FromString,
+                _registered_method=True)
+        self.CompleteTask = channel.unary_unary(
+                '/paiza.v1.DeskService/CompleteTask',
+                request_serializer=paiza_dot_v1_dot_desk__pb2.CompleteTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_desk__pb2.CompleteTaskResponse.FromString,
                 _registered_method=True)
 
 
@@ -58,8 +73,29 @@ class DeskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ChangeWork(self, request, context):
-        """Gives work to a unit or to an officer, takes it, acknowledges it, or says that it is done.
+    def AssignTask(self, request, context):
+        """Gives work to a unit or to an officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeTask(self, request, context):
+        """Takes work: it is the caller's, and acknowledged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeTask(self, request, context):
+        """Says that work was seen and is being worked on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteTask(self, request, context):
+        """Says that work is done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,10 +109,25 @@ def add_DeskServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_v1_dot_desk__pb2.ListWorkRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_desk__pb2.ListWorkResponse.SerializeToString,
             ),
-            'ChangeWork': grpc.unary_unary_rpc_method_handler(
-                    servicer.ChangeWork,
-                    request_deserializer=paiza_dot_v1_dot_desk__pb2.ChangeWorkRequest.FromString,
-                    response_serializer=paiza_dot_v1_dot_desk__pb2.ChangeWorkResponse.SerializeToString,
+            'AssignTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignTask,
+                    request_deserializer=paiza_dot_v1_dot_desk__pb2.AssignTaskRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_desk__pb2.AssignTaskResponse.SerializeToString,
+            ),
+            'TakeTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeTask,
+                    request_deserializer=paiza_dot_v1_dot_desk__pb2.TakeTaskRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_desk__pb2.TakeTaskResponse.SerializeToString,
+            ),
+            'AcknowledgeTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeTask,
+                    request_deserializer=paiza_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.SerializeToString,
+            ),
+            'CompleteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteTask,
+                    request_deserializer=paiza_dot_v1_dot_desk__pb2.CompleteTaskRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_desk__pb2.CompleteTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -118,7 +169,7 @@ class DeskService:
             _registered_method=True)
 
     @staticmethod
-    def ChangeWork(request,
+    def AssignTask(request,
             target,
             options=(),
             channel_credentials=None,
@@ -131,9 +182,90 @@ class DeskService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.v1.DeskService/ChangeWork',
-            paiza_dot_v1_dot_desk__pb2.ChangeWorkRequest.SerializeToString,
-            paiza_dot_v1_dot_desk__pb2.ChangeWorkResponse.FromString,
+            '/paiza.v1.DeskService/AssignTask',
+            paiza_dot_v1_dot_desk__pb2.AssignTaskRequest.SerializeToString,
+            paiza_dot_v1_dot_desk__pb2.AssignTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.DeskService/TakeTask',
+            paiza_dot_v1_dot_desk__pb2.TakeTaskRequest.SerializeToString,
+            paiza_dot_v1_dot_desk__pb2.TakeTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.DeskService/AcknowledgeTask',
+            paiza_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.SerializeToString,
+            paiza_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.DeskService/CompleteTask',
+            paiza_dot_v1_dot_desk__pb2.CompleteTaskRequest.SerializeToString,
+            paiza_dot_v1_dot_desk__pb2.CompleteTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

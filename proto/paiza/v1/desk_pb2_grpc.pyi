@@ -35,8 +35,14 @@ class DeskServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DeskServiceAsyncStub: ...
     ListWork: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ListWorkRequest, _desk_pb2.ListWorkResponse]
     """Lists work, what is due first at the head."""
-    ChangeWork: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ChangeWorkRequest, _desk_pb2.ChangeWorkResponse]
-    """Gives work to a unit or to an officer, takes it, acknowledges it, or says that it is done."""
+    AssignTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.AssignTaskRequest, _desk_pb2.AssignTaskResponse]
+    """Gives work to a unit or to an officer."""
+    TakeTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.TakeTaskRequest, _desk_pb2.TakeTaskResponse]
+    """Takes work: it is the caller's, and acknowledged."""
+    AcknowledgeTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.AcknowledgeTaskRequest, _desk_pb2.AcknowledgeTaskResponse]
+    """Says that work was seen and is being worked on."""
+    CompleteTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.CompleteTaskRequest, _desk_pb2.CompleteTaskResponse]
+    """Says that work is done."""
 
 @_typing.type_check_only
 class DeskServiceAsyncStub(DeskServiceStub):
@@ -45,8 +51,14 @@ class DeskServiceAsyncStub(DeskServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListWork: _aio.UnaryUnaryMultiCallable[_desk_pb2.ListWorkRequest, _desk_pb2.ListWorkResponse]  # type: ignore[assignment]
     """Lists work, what is due first at the head."""
-    ChangeWork: _aio.UnaryUnaryMultiCallable[_desk_pb2.ChangeWorkRequest, _desk_pb2.ChangeWorkResponse]  # type: ignore[assignment]
-    """Gives work to a unit or to an officer, takes it, acknowledges it, or says that it is done."""
+    AssignTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.AssignTaskRequest, _desk_pb2.AssignTaskResponse]  # type: ignore[assignment]
+    """Gives work to a unit or to an officer."""
+    TakeTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.TakeTaskRequest, _desk_pb2.TakeTaskResponse]  # type: ignore[assignment]
+    """Takes work: it is the caller's, and acknowledged."""
+    AcknowledgeTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.AcknowledgeTaskRequest, _desk_pb2.AcknowledgeTaskResponse]  # type: ignore[assignment]
+    """Says that work was seen and is being worked on."""
+    CompleteTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.CompleteTaskRequest, _desk_pb2.CompleteTaskResponse]  # type: ignore[assignment]
+    """Says that work is done."""
 
 class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
     """The desks of one member: who works on which message received, and until when."""
@@ -60,11 +72,35 @@ class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists work, what is due first at the head."""
 
     @_abc_1.abstractmethod
-    def ChangeWork(
+    def AssignTask(
         self,
-        request: _desk_pb2.ChangeWorkRequest,
+        request: _desk_pb2.AssignTaskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.ChangeWorkResponse, _abc.Awaitable[_desk_pb2.ChangeWorkResponse]]:
-        """Gives work to a unit or to an officer, takes it, acknowledges it, or says that it is done."""
+    ) -> _typing.Union[_desk_pb2.AssignTaskResponse, _abc.Awaitable[_desk_pb2.AssignTaskResponse]]:
+        """Gives work to a unit or to an officer."""
+
+    @_abc_1.abstractmethod
+    def TakeTask(
+        self,
+        request: _desk_pb2.TakeTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.TakeTaskResponse, _abc.Awaitable[_desk_pb2.TakeTaskResponse]]:
+        """Takes work: it is the caller's, and acknowledged."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeTask(
+        self,
+        request: _desk_pb2.AcknowledgeTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.AcknowledgeTaskResponse, _abc.Awaitable[_desk_pb2.AcknowledgeTaskResponse]]:
+        """Says that work was seen and is being worked on."""
+
+    @_abc_1.abstractmethod
+    def CompleteTask(
+        self,
+        request: _desk_pb2.CompleteTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.CompleteTaskResponse, _abc.Awaitable[_desk_pb2.CompleteTaskResponse]]:
+        """Says that work is done."""
 
 def add_DeskServiceServicer_to_server(servicer: DeskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,45 +26,49 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15paiza/v1/lawful.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\"+\n\x13ListErasuresRequest\x12\x14\n\x0coverdue_only\x18\x01 \x01(\x08\";\n\x14ListErasuresResponse\x12#\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x11.paiza.v1.Erasure\"\xab\x02\n\x07\x45rasure\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x11\n\trequester\x18\x04 \x01(\t\x12\x0e\n\x06holder\x18\x05 \x01(\t\x12%\n\x05state\x18\x06 \x01(\x0e\x32\x16.paiza.v1.ErasureState\x12.\n\nasked_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x61nswer\x18\t \x01(\x0b\x32\x12.paiza.v1.LogProof\x12\x0f\n\x07overdue\x18\n \x01(\x08\"N\n\x11\x43hangeHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\x12\x0c\n\x04lift\x18\x03 \x01(\x08\"6\n\x12\x43hangeHoldResponse\x12 \n\x04held\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"\x12\n\x10ListHoldsRequest\"2\n\x11ListHoldsResponse\x12\x1d\n\x05holds\x18\x01 \x03(\x0b\x32\x0e.paiza.v1.Hold\"\x87\x01\n\x04Hold\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x05 \x01(\t\";\n\x12ListReviewsRequest\x12\x12\n\ndays_ahead\x18\x01 \x01(\r\x12\x11\n\tpage_size\x18\x02 \x01(\r\"8\n\x13ListReviewsResponse\x12!\n\x07reviews\x18\x01 \x03(\x0b\x32\x10.paiza.v1.Review\"\xa3\x01\n\x06Review\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12/\n\x0breview_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x0c\n\x04held\x18\x07 \x01(\x08\"v\n\x12KeepMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x33\n\x0fkeep_until_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x03 \x01(\t\";\n\x13KeepMessageResponse\x12$\n\x08reviewed\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"B\n\x13\x45raseOwnCopyRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"<\n\x14\x45raseOwnCopyResponse\x12$\n\x08reviewed\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof*\x94\x01\n\x0c\x45rasureState\x12\x1d\n\x19\x45RASURE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45RASURE_STATE_ASKED\x10\x01\x12\x18\n\x14\x45RASURE_STATE_ERASED\x10\x02\x12\x16\n\x12\x45RASURE_STATE_HELD\x10\x03\x12\x1a\n\x16\x45RASURE_STATE_NOT_HELD\x10\x04\x32\xd4\x03\n\rLawfulService\x12M\n\x0cListErasures\x12\x1d.paiza.v1.ListErasuresRequest\x1a\x1e.paiza.v1.ListErasuresResponse\x12G\n\nChangeHold\x12\x1b.paiza.v1.ChangeHoldRequest\x1a\x1c.paiza.v1.ChangeHoldResponse\x12\x44\n\tListHolds\x12\x1a.paiza.v1.ListHoldsRequest\x1a\x1b.paiza.v1.ListHoldsResponse\x12J\n\x0bListReviews\x12\x1c.paiza.v1.ListReviewsRequest\x1a\x1d.paiza.v1.ListReviewsResponse\x12J\n\x0bKeepMessage\x12\x1c.paiza.v1.KeepMessageRequest\x1a\x1d.paiza.v1.KeepMessageResponse\x12M\n\x0c\x45raseOwnCopy\x12\x1d.paiza.v1.EraseOwnCopyRequest\x1a\x1e.paiza.v1.EraseOwnCopyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15paiza/v1/lawful.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12paiza/v1/log.proto\"+\n\x13ListErasuresRequest\x12\x14\n\x0coverdue_only\x18\x01 \x01(\x08\";\n\x14ListErasuresResponse\x12#\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x11.paiza.v1.Erasure\"\xab\x02\n\x07\x45rasure\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x11\n\trequester\x18\x04 \x01(\t\x12\x0e\n\x06holder\x18\x05 \x01(\t\x12%\n\x05state\x18\x06 \x01(\x0e\x32\x16.paiza.v1.ErasureState\x12.\n\nasked_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x61nswer\x18\t \x01(\x0b\x32\x12.paiza.v1.LogProof\x12\x0f\n\x07overdue\x18\n \x01(\x08\"?\n\x10PlaceHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"5\n\x11PlaceHoldResponse\x12 \n\x04held\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"A\n\x12ReleaseHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\";\n\x13ReleaseHoldResponse\x12$\n\x08released\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"\x12\n\x10ListHoldsRequest\"2\n\x11ListHoldsResponse\x12\x1d\n\x05holds\x18\x01 \x03(\x0b\x32\x0e.paiza.v1.Hold\"\x87\x01\n\x04Hold\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x05 \x01(\t\";\n\x12ListReviewsRequest\x12\x12\n\ndays_ahead\x18\x01 \x01(\r\x12\x11\n\tpage_size\x18\x02 \x01(\r\"8\n\x13ListReviewsResponse\x12!\n\x07reviews\x18\x01 \x03(\x0b\x32\x10.paiza.v1.Review\"\xa3\x01\n\x06Review\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12/\n\x0breview_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x0c\n\x04held\x18\x07 \x01(\x08\"v\n\x12KeepMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x33\n\x0fkeep_until_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x03 \x01(\t\";\n\x13KeepMessageResponse\x12$\n\x08reviewed\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof\"B\n\x13\x45raseOwnCopyRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"<\n\x14\x45raseOwnCopyResponse\x12$\n\x08reviewed\x18\x01 \x01(\x0b\x32\x12.paiza.v1.LogProof*\x94\x01\n\x0c\x45rasureState\x12\x1d\n\x19\x45RASURE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45RASURE_STATE_ASKED\x10\x01\x12\x18\n\x14\x45RASURE_STATE_ERASED\x10\x02\x12\x16\n\x12\x45RASURE_STATE_HELD\x10\x03\x12\x1a\n\x16\x45RASURE_STATE_NOT_HELD\x10\x04\x32\x9d\x04\n\rLawfulService\x12M\n\x0cListErasures\x12\x1d.paiza.v1.ListErasuresRequest\x1a\x1e.paiza.v1.ListErasuresResponse\x12\x44\n\tPlaceHold\x12\x1a.paiza.v1.PlaceHoldRequest\x1a\x1b.paiza.v1.PlaceHoldResponse\x12J\n\x0bReleaseHold\x12\x1c.paiza.v1.ReleaseHoldRequest\x1a\x1d.paiza.v1.ReleaseHoldResponse\x12\x44\n\tListHolds\x12\x1a.paiza.v1.ListHoldsRequest\x1a\x1b.paiza.v1.ListHoldsResponse\x12J\n\x0bListReviews\x12\x1c.paiza.v1.ListReviewsRequest\x1a\x1d.paiza.v1.ListReviewsResponse\x12J\n\x0bKeepMessage\x12\x1c.paiza.v1.KeepMessageRequest\x1a\x1d.paiza.v1.KeepMessageResponse\x12M\n\x0c\x45raseOwnCopy\x12\x1d.paiza.v1.EraseOwnCopyRequest\x1a\x1e.paiza.v1.EraseOwnCopyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.lawful_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERASURESTATE']._serialized_start=1439
-  _globals['_ERASURESTATE']._serialized_end=1587
+  _globals['_ERASURESTATE']._serialized_start=1551
+  _globals['_ERASURESTATE']._serialized_end=1699
   _globals['_LISTERASURESREQUEST']._serialized_start=88
   _globals['_LISTERASURESREQUEST']._serialized_end=131
   _globals['_LISTERASURESRESPONSE']._serialized_start=133
   _globals['_LISTERASURESRESPONSE']._serialized_end=192
   _globals['_ERASURE']._serialized_start=195
   _globals['_ERASURE']._serialized_end=494
-  _globals['_CHANGEHOLDREQUEST']._serialized_start=496
-  _globals['_CHANGEHOLDREQUEST']._serialized_end=574
-  _globals['_CHANGEHOLDRESPONSE']._serialized_start=576
-  _globals['_CHANGEHOLDRESPONSE']._serialized_end=630
-  _globals['_LISTHOLDSREQUEST']._serialized_start=632
-  _globals['_LISTHOLDSREQUEST']._serialized_end=650
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=652
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=702
-  _globals['_HOLD']._serialized_start=705
-  _globals['_HOLD']._serialized_end=840
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=842
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=901
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=903
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=959
-  _globals['_REVIEW']._serialized_start=962
-  _globals['_REVIEW']._serialized_end=1125
-  _globals['_KEEPMESSAGEREQUEST']._serialized_start=1127
-  _globals['_KEEPMESSAGEREQUEST']._serialized_end=1245
-  _globals['_KEEPMESSAGERESPONSE']._serialized_start=1247
-  _globals['_KEEPMESSAGERESPONSE']._serialized_end=1306
-  _globals['_ERASEOWNCOPYREQUEST']._serialized_start=1308
-  _globals['_ERASEOWNCOPYREQUEST']._serialized_end=1374
-  _globals['_ERASEOWNCOPYRESPONSE']._serialized_start=1376
-  _globals['_ERASEOWNCOPYRESPONSE']._serialized_end=1436
-  _globals['_LAWFULSERVICE']._serialized_start=1590
-  _globals['_LAWFULSERVICE']._serialized_end=2058
+  _globals['_PLACEHOLDREQUEST']._serialized_start=496
+  _globals['_PLACEHOLDREQUEST']._serialized_end=559
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=561
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=614
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=616
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=681
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=683
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=742
+  _globals['_LISTHOLDSREQUEST']._serialized_start=744
+  _globals['_LISTHOLDSREQUEST']._serialized_end=762
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=764
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=814
+  _globals['_HOLD']._serialized_start=817
+  _globals['_HOLD']._serialized_end=952
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=954
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=1013
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=1015
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1071
+  _globals['_REVIEW']._serialized_start=1074
+  _globals['_REVIEW']._serialized_end=1237
+  _globals['_KEEPMESSAGEREQUEST']._serialized_start=1239
+  _globals['_KEEPMESSAGEREQUEST']._serialized_end=1357
+  _globals['_KEEPMESSAGERESPONSE']._serialized_start=1359
+  _globals['_KEEPMESSAGERESPONSE']._serialized_end=1418
+  _globals['_ERASEOWNCOPYREQUEST']._serialized_start=1420
+  _globals['_ERASEOWNCOPYREQUEST']._serialized_end=1486
+  _globals['_ERASEOWNCOPYRESPONSE']._serialized_start=1488
+  _globals['_ERASEOWNCOPYRESPONSE']._serialized_end=1548
+  _globals['_LAWFULSERVICE']._serialized_start=1702
+  _globals['_LAWFULSERVICE']._serialized_end=2243
 # @@protoc_insertion_point(module_scope)

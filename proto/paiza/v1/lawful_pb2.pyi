@@ -164,38 +164,34 @@ class Erasure(_message.Message):
 Global___Erasure: _TypeAlias = Erasure  # noqa: Y015
 
 @_typing.final
-class ChangeHoldRequest(_message.Message):
-    """Puts a message under legal hold, or lifts that."""
+class PlaceHoldRequest(_message.Message):
+    """Puts a message under legal hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
-    LIFT_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the message's header."""
     reason_text: _builtins.str
     """Why; stands beside the log."""
-    lift: _builtins.bool
-    """True to lift the hold."""
     def __init__(
         self,
         *,
         message_digest: _builtins.bytes = ...,
         reason_text: _builtins.str = ...,
-        lift: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lift", b"lift", "message_digest", b"message_digest", "reason_text", b"reason_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "reason_text", b"reason_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChangeHoldRequest: _TypeAlias = ChangeHoldRequest  # noqa: Y015
+Global___PlaceHoldRequest: _TypeAlias = PlaceHoldRequest  # noqa: Y015
 
 @_typing.final
-class ChangeHoldResponse(_message.Message):
-    """The hold was changed."""
+class PlaceHoldResponse(_message.Message):
+    """The message is under legal hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -215,7 +211,57 @@ class ChangeHoldResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChangeHoldResponse: _TypeAlias = ChangeHoldResponse  # noqa: Y015
+Global___PlaceHoldResponse: _TypeAlias = PlaceHoldResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseHoldRequest(_message.Message):
+    """Releases a message from legal hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    message_digest: _builtins.bytes
+    """SHA-256 of the message's header."""
+    reason_text: _builtins.str
+    """Why; stands beside the log."""
+    def __init__(
+        self,
+        *,
+        message_digest: _builtins.bytes = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseHoldRequest: _TypeAlias = ReleaseHoldRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseHoldResponse(_message.Message):
+    """The message is no longer under legal hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def released(self) -> _log_pb2.LogProof:
+        """The entry of this node's log that says so."""
+
+    def __init__(
+        self,
+        *,
+        released: _log_pb2.LogProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseHoldResponse: _TypeAlias = ReleaseHoldResponse  # noqa: Y015
 
 @_typing.final
 class ListHoldsRequest(_message.Message):

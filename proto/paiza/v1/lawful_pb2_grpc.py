@@ -41,10 +41,15 @@ class LawfulServiceStub:
                 request_serializer=paiza_dot_v1_dot_lawful__pb2.ListErasuresRequest.SerializeToString,
                 response_deserializer=paiza_dot_v1_dot_lawful__pb2.ListErasuresResponse.FromString,
                 _registered_method=True)
-        self.ChangeHold = channel.unary_unary(
-                '/paiza.v1.LawfulService/ChangeHold',
-                request_serializer=paiza_dot_v1_dot_lawful__pb2.ChangeHoldRequest.SerializeToString,
-                response_deserializer=paiza_dot_v1_dot_lawful__pb2.ChangeHoldResponse.FromString,
+        self.PlaceHold = channel.unary_unary(
+                '/paiza.v1.LawfulService/PlaceHold',
+                request_serializer=paiza_dot_v1_dot_lawful__pb2.PlaceHoldRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_lawful__pb2.PlaceHoldResponse.FromString,
+                _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/paiza.v1.LawfulService/ReleaseHold',
+                request_serializer=paiza_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=paiza_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.FromString,
                 _registered_method=True)
         self.ListHolds = channel.unary_unary(
                 '/paiza.v1.LawfulService/ListHolds',
@@ -80,8 +85,15 @@ class LawfulServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ChangeHold(self, request, context):
-        """Puts a message under legal hold, or lifts that: while it holds, nothing erases the message here.
+    def PlaceHold(self, request, context):
+        """Puts a message under legal hold: while it lasts, nothing erases the message here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseHold(self, request, context):
+        """Releases a message from legal hold; what was to be erased meanwhile is erased then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,10 +135,15 @@ def add_LawfulServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_v1_dot_lawful__pb2.ListErasuresRequest.FromString,
                     response_serializer=paiza_dot_v1_dot_lawful__pb2.ListErasuresResponse.SerializeToString,
             ),
-            'ChangeHold': grpc.unary_unary_rpc_method_handler(
-                    servicer.ChangeHold,
-                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.ChangeHoldRequest.FromString,
-                    response_serializer=paiza_dot_v1_dot_lawful__pb2.ChangeHoldResponse.SerializeToString,
+            'PlaceHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceHold,
+                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.PlaceHoldRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_lawful__pb2.PlaceHoldResponse.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=paiza_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=paiza_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.SerializeToString,
             ),
             'ListHolds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHolds,
@@ -189,7 +206,7 @@ class LawfulService:
             _registered_method=True)
 
     @staticmethod
-    def ChangeHold(request,
+    def PlaceHold(request,
             target,
             options=(),
             channel_credentials=None,
@@ -202,9 +219,36 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.v1.LawfulService/ChangeHold',
-            paiza_dot_v1_dot_lawful__pb2.ChangeHoldRequest.SerializeToString,
-            paiza_dot_v1_dot_lawful__pb2.ChangeHoldResponse.FromString,
+            '/paiza.v1.LawfulService/PlaceHold',
+            paiza_dot_v1_dot_lawful__pb2.PlaceHoldRequest.SerializeToString,
+            paiza_dot_v1_dot_lawful__pb2.PlaceHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.v1.LawfulService/ReleaseHold',
+            paiza_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.SerializeToString,
+            paiza_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.FromString,
             options,
             channel_credentials,
             insecure,

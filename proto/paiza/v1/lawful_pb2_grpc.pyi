@@ -37,8 +37,10 @@ class LawfulServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LawfulServiceAsyncStub: ...
     ListErasures: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]
     """What became of erasures that this member asked for, and that others asked of it."""
-    ChangeHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ChangeHoldRequest, _lawful_pb2.ChangeHoldResponse]
-    """Puts a message under legal hold, or lifts that: while it holds, nothing erases the message here."""
+    PlaceHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.PlaceHoldRequest, _lawful_pb2.PlaceHoldResponse]
+    """Puts a message under legal hold: while it lasts, nothing erases the message here."""
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ReleaseHoldRequest, _lawful_pb2.ReleaseHoldResponse]
+    """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
     ListHolds: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListHoldsRequest, _lawful_pb2.ListHoldsResponse]
     """Messages under legal hold."""
     ListReviews: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListReviewsRequest, _lawful_pb2.ListReviewsResponse]
@@ -57,8 +59,10 @@ class LawfulServiceAsyncStub(LawfulServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListErasures: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]  # type: ignore[assignment]
     """What became of erasures that this member asked for, and that others asked of it."""
-    ChangeHold: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ChangeHoldRequest, _lawful_pb2.ChangeHoldResponse]  # type: ignore[assignment]
-    """Puts a message under legal hold, or lifts that: while it holds, nothing erases the message here."""
+    PlaceHold: _aio.UnaryUnaryMultiCallable[_lawful_pb2.PlaceHoldRequest, _lawful_pb2.PlaceHoldResponse]  # type: ignore[assignment]
+    """Puts a message under legal hold: while it lasts, nothing erases the message here."""
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ReleaseHoldRequest, _lawful_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
+    """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
     ListHolds: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListHoldsRequest, _lawful_pb2.ListHoldsResponse]  # type: ignore[assignment]
     """Messages under legal hold."""
     ListReviews: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListReviewsRequest, _lawful_pb2.ListReviewsResponse]  # type: ignore[assignment]
@@ -82,12 +86,20 @@ class LawfulServiceServicer(metaclass=_abc_1.ABCMeta):
         """What became of erasures that this member asked for, and that others asked of it."""
 
     @_abc_1.abstractmethod
-    def ChangeHold(
+    def PlaceHold(
         self,
-        request: _lawful_pb2.ChangeHoldRequest,
+        request: _lawful_pb2.PlaceHoldRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.ChangeHoldResponse, _abc.Awaitable[_lawful_pb2.ChangeHoldResponse]]:
-        """Puts a message under legal hold, or lifts that: while it holds, nothing erases the message here."""
+    ) -> _typing.Union[_lawful_pb2.PlaceHoldResponse, _abc.Awaitable[_lawful_pb2.PlaceHoldResponse]]:
+        """Puts a message under legal hold: while it lasts, nothing erases the message here."""
+
+    @_abc_1.abstractmethod
+    def ReleaseHold(
+        self,
+        request: _lawful_pb2.ReleaseHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lawful_pb2.ReleaseHoldResponse, _abc.Awaitable[_lawful_pb2.ReleaseHoldResponse]]:
+        """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
 
     @_abc_1.abstractmethod
     def ListHolds(

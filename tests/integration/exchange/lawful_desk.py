@@ -20,11 +20,20 @@ class LawfulDesk:
         self.channel = channel
         self.stub: lawful_pb2_grpc.LawfulServiceAsyncStub = lawful_pb2_grpc.LawfulServiceStub(channel)
 
-    async def hold(self, digest: bytes, reason: str = "Exercise", *, lift: bool = False) -> str:
-        """Put a message under hold, or lift that; gives the reason of a refusal."""
-        request = lawful_pb2.ChangeHoldRequest(message_digest=digest, reason_text=reason, lift=lift)
+    async def place_hold(self, digest: bytes, reason: str = "Exercise") -> str:
+        """Put a message under hold; return the reason of a refusal."""
+        request = lawful_pb2.PlaceHoldRequest(message_digest=digest, reason_text=reason)
         try:
-            await self.stub.ChangeHold(request, timeout=SECONDS)
+            await self.stub.PlaceHold(request, timeout=SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return _reason(error)
+        return ""
+
+    async def release_hold(self, digest: bytes, reason: str = "Exercise") -> str:
+        """Release a message from hold; return the reason of a refusal."""
+        request = lawful_pb2.ReleaseHoldRequest(message_digest=digest, reason_text=reason)
+        try:
+            await self.stub.ReleaseHold(request, timeout=SECONDS)
         except grpc.aio.AioRpcError as error:
             return _reason(error)
         return ""

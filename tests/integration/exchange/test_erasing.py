@@ -156,8 +156,8 @@ async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk:
     """
     signed, digest = await sent(kaz, [tjk, uzb])
     async with lawful(federation, "tjk-duty") as at_tjk, lawful(federation, "kaz-liaison") as at_kaz:
-        assert await at_tjk.hold(digest, "") == "reason_missing"
-        assert await at_tjk.hold(digest, "case 17") == ""
+        assert await at_tjk.place_hold(digest, "") == "reason_missing"
+        assert await at_tjk.place_hold(digest, "case 17") == ""
         federation.node("uzb").stop()
         assert await kaz.send(asked(kaz, signed, ["tjk", "uzb"])) == ""
         await until_logged(kaz, digest, "ERASED", "DENIED")
@@ -167,7 +167,7 @@ async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk:
         federation.node("uzb").start()
         await until_logged(uzb, digest, "ERASED")
         assert await at_tjk.erase_own_copy(digest) == "legal_hold"
-        assert await at_tjk.hold(digest, "case closed", lift=True) == ""
+        assert await at_tjk.release_hold(digest, "case closed") == ""
         await until_logged(tjk, digest, "DENIED", "ERASED")
         await until_logged(kaz, digest, "ERASED", "ERASED", "ERASED", "DENIED")
         assert await at_kaz.erasures(digest) == {"kaz": "ERASED", "tjk": "ERASED", "uzb": "ERASED"}

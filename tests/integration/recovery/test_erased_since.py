@@ -72,10 +72,10 @@ def test_holds_since_the_backup_go_before_the_requests_that_come_back(drill: Dri
         async with kaz.channel, tjk.channel, kaz.second.channel() as channel:
             officer = LawfulDesk(channel)
             for signed, digest in messages:
-                assert await officer.hold(digest, "case 17") == ""
+                assert await officer.place_hold(digest, "case 17") == ""
                 assert await tjk.send(asked(tjk, signed, ["kaz"])) == ""
                 await until_logged(tjk, digest, "DENIED", "ERASED")  # what kaz said, and what it did itself
-            assert await officer.hold(messages[-1][1], "case closed", lift=True) == ""
+            assert await officer.release_hold(messages[-1][1], "case closed") == ""
             await until_logged(tjk, messages[-1][1], "DENIED", "ERASED", "ERASED")
 
     async def stand(digest: bytes, gone: bytes, erased: bytes) -> None:
@@ -96,7 +96,7 @@ def test_holds_since_the_backup_go_before_the_requests_that_come_back(drill: Dri
         kaz, tjk = Desk(folder, "kaz"), Desk(folder, "tjk")
         async with kaz.channel, tjk.channel, kaz.second.channel() as channel:
             officer = LawfulDesk(channel)
-            assert await officer.hold(digest, "case closed", lift=True) == ""
+            assert await officer.release_hold(digest, "case closed") == ""
             await until_logged(kaz, digest, "HELD", "HELD", "DENIED", "ERASED")
             # The author erased its own, and was denied twice: by the log that was lost, and by the one that goes on.
             await until_logged(tjk, digest, "DENIED", "DENIED", "ERASED", "ERASED")

@@ -194,10 +194,8 @@ async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Roo
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": []}
     assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
     liaison = next(iter(OFFICERS.values()))
-    give = desk_pb2.ChangeWorkRequest(
-        message_digest=work.digest, act=desk_pb2.WORK_ACT_ASSIGN, officer=liaison.id, note="yours"
-    )
-    await assign.change(OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"], give)
+    give = desk_pb2.AssignTaskRequest(message_digest=work.digest, officer=liaison.id, note="yours")
+    await assign.assign(OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"], give)
     assert told(room) == {"liaison": [("work_assigned", False)], "duty-a": asked, "duty-b": []}
     room.clock.now += timedelta(hours=2)
     await assign.round()
@@ -214,9 +212,8 @@ async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
     """Whoever acknowledges in time keeps it."""
     work = received(room, pb.URGENCY_FLASH)
     assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
-    request = desk_pb2.ChangeWorkRequest(message_digest=work.digest, act=desk_pb2.WORK_ACT_TAKE)
     liaison = next(iter(OFFICERS.values()))
-    assert (await assign.change(liaison, request)).assignee == liaison.id
+    assert (await assign.take(liaison, work.digest)).assignee == liaison.id
     room.clock.now += timedelta(days=1)
     assert await assign.round() == 0
     assert events(room, work.digest) == ["ASSIGNED"]
