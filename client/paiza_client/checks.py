@@ -286,7 +286,13 @@ def _outcome(
     where = message.header.message_id.hex()
     match result.WhichOneof("result"):
         case "rejection":
-            return Outcome("refused", message.digest, reason=result.rejection.reason, detail=result.rejection.detail)
+            return Outcome(
+                "refused",
+                message.digest,
+                reason=result.rejection.reason,
+                detail=result.rejection.detail,
+                breaches=tuple(result.breaches),
+            )
         case "retry":
             wait = result.retry.retry_after.ToTimedelta().total_seconds()
             return Outcome(

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from paiza.v1 import message_pb2
+from paiza.v1.workflow_pb2 import WorkflowBreach
 from paiza_wire.message import VerifiedMessage
 
 Box = Literal["inbox", "sent", "both"]
@@ -126,6 +127,8 @@ class Outcome:
     retry_after_seconds: float = 0.0
     missing: tuple[str, ...] = ()
     expires_time: datetime | None = None
+    breaches: tuple[WorkflowBreach, ...] = ()
+    """The rules that a refused step of a workflow breaks."""
 
 
 @dataclass(frozen=True, slots=True)

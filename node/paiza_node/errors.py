@@ -1,9 +1,10 @@
 """The node's own failures, and how those of the wire (`Rejected`, `Unavailable`) are told to the other side."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from paiza.v1 import exchange_pb2
+from paiza.v1 import exchange_pb2, workflow_pb2
 from paiza_wire.errors import Rejected, Unavailable
 
 
@@ -35,6 +36,25 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
 def _filled(template: str, values: dict[str, object]) -> str:
     # A text without values may hold braces of its own, such as those of a path.
     return template.format(**values) if values else template
+
+
+class BrokenRules(Rejected):
+    """A step of a workflow is refused, for the rules it breaks: each a stable code and what its sentence names."""
+
+    def __init__(self, breaches: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        self.breaches = tuple(breaches)
+        super().__init__("workflow_breach", "; ".join(itertools.starmap(_told, self.breaches)))
+
+
+def _told(rule: str, values: Mapping[str, str]) -> str:
+    return rule + "".join(f" {name}={value}" for name, value in values.items())
+
+
+def breaches_of(error: Rejected) -> list[workflow_pb2.WorkflowBreach]:
+    """Write the rules that a refused step breaks down for the officer; none for another refusal."""
+    if not isinstance(error, BrokenRules):
+        return []
+    return [workflow_pb2.WorkflowBreach(rule=rule, values=values) for rule, values in error.breaches]
 
 
 def rejection(error: Rejected) -> exchange_pb2.Rejection:

@@ -20,7 +20,7 @@ from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds, thread, validation
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
-from paiza_node.errors import rejection, retry
+from paiza_node.errors import breaches_of, rejection, retry
 from paiza_node.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.lanes import each
 from paiza_node.ledger import Pen
@@ -219,7 +219,7 @@ class Submit:
 
     def _answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
         if isinstance(outcome, Rejected):
-            return officer_pb2.SubmitResult(rejection=rejection(outcome))
+            return officer_pb2.SubmitResult(rejection=rejection(outcome), breaches=breaches_of(outcome))
         if isinstance(outcome, Unavailable):
             return officer_pb2.SubmitResult(retry=retry(outcome))
         if isinstance(outcome, Held):

@@ -131,7 +131,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "unsupported_version": "The message is of a version we do not support; both sides must use a common protocol version.",
     "usage": "The command line is wrong; see the command's help.",
     "witness_held": "This witness does not know again yet what it cosigned of that log before it was restored; it cosigns when it does.",
-    "workflow_breach": "The step breaks a rule of its workflow; the detail names the rule and what is missing.",
+    "workflow_breach": "The step breaks a rule of its workflow; the result names the rules and what is missing.",
     "wrong_member": "The caller or signer speaks for another member than its certificate's; it must act under its own member's name.",
     "wrong_signers": "The signatures are not exactly those the header requires; every required signer must sign, once, and nobody else.",
 })

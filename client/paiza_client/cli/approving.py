@@ -7,7 +7,7 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_client.approval_checks import OpenedWaiting
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import as_json, breaches, messages
 from paiza_client.cli.attaching import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
@@ -188,7 +188,7 @@ def _tell_outcome(
 ) -> None:
     message_id = opened.message.header.message_id.hex()
     if outcome.state == "refused":
-        raise Refused(outcome.reason, message_id, outcome.detail)
+        raise Refused(outcome.reason, message_id, outcome.detail, breaches.complaints(outcome.breaches))
     if desk.wants_json:
         desk.json(
             {

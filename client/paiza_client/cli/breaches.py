@@ -1,10 +1,18 @@
-"""The rules that a refused step breaks: the node tells them in English, the officer reads them in his language."""
+"""The rules that a step of a workflow breaks, in the language of the officer."""
 
+from collections.abc import Iterable
+
+from paiza.v1 import workflow_pb2
 from paiza_client.cli.terminal import lang
 from paiza_client.errors import Complaint
-from paiza_domain.workflows.controlled_delivery.rules import read_told
+from paiza_domain.workflows.controlled_delivery.rules import breach_text
 
 
-def complaints(told: str) -> tuple[Complaint, ...]:
-    """Give one complaint for each rule that this version knows."""
-    return tuple(Complaint("", breach.text(lang()), str(breach.rule)) for breach in read_told(told))
+def text(breach: workflow_pb2.WorkflowBreach) -> str:
+    """Return the sentence for one broken rule."""
+    return breach_text(breach.rule, breach.values, lang())
+
+
+def complaints(breaches: Iterable[workflow_pb2.WorkflowBreach]) -> list[Complaint]:
+    """Return one complaint for each broken rule."""
+    return [Complaint("", text(breach), breach.rule) for breach in breaches]

@@ -8,7 +8,7 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from paiza.v1 import notice_pb2, workflow_pb2
-from paiza_client.cli import messages
+from paiza_client.cli import breaches, messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.language import N_, _
@@ -81,7 +81,7 @@ def _tell(desk: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
         *((state.member, state_text(state)) for state in standing.states),
         *((_("Due"), deadline(each, now)) for each in standing.deadlines),
         *((_("Alarm"), alarm) for alarm in _alarms(standing)),
-        *((_("Lacking"), text(each.text)) for each in standing.lacking),
+        *((_("Lacking"), breaches.text(each)) for each in standing.lacking),
         *((_("Shares"), f"{each.thread_name}: {', '.join(each.fields)}") for each in standing.overlaps),
         (_("Missing steps"), str(standing.missing_count) if standing.missing_count else ""),
     ]
@@ -117,7 +117,7 @@ def effect(step: workflow_pb2.WorkflowStep) -> str:
         return _("waits for earlier steps")
     if step.effective:
         return _("in effect")
-    return _("no effect: {why}").format(why="; ".join(text(each.text) for each in step.breaches))
+    return _("no effect: {why}").format(why="; ".join(map(breaches.text, step.breaches)))
 
 
 def _most_urgent(deadlines: Sequence[workflow_pb2.WorkflowDeadline], own: str) -> list[workflow_pb2.WorkflowDeadline]:
@@ -198,7 +198,9 @@ def _as_json(found: workflow_pb2.GetWorkflowResponse) -> dict[str, object]:
                 "release_time": each.release_time.ToDatetime(tzinfo=UTC),
                 "effective": each.effective,
                 "waiting": each.waiting,
-                "breaches": [{"rule": one.rule, "ru": one.text.ru, "en": one.text.en} for one in each.breaches],
+                "breaches": [
+                    {"rule": one.rule, "values": dict(one.values), "text": breaches.text(one)} for one in each.breaches
+                ],
             }
             for each in found.steps
         ],

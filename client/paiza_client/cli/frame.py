@@ -98,12 +98,7 @@ def _tell(error: PaizaError, code: ExitCode, arguments: Sequence[str]) -> int:
 
 
 def _complaints(error: PaizaError) -> Sequence[Complaint]:
-    complaints: Sequence[Complaint] = error.complaints if isinstance(error, Refused) else ()
-    if error.reason == "workflow_breach" and not complaints:
-        from paiza_client.cli import breaches  # noqa: PLC0415 - few errors need the rules
-
-        return breaches.complaints(error.detail)
-    return complaints
+    return error.complaints if isinstance(error, Refused) else ()
 
 
 def _is_saved(error: PaizaError) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from paiza.v1 import message_pb2
 from paiza_client import register
-from paiza_client.cli import as_json, drafting, duplicates, interactive, messages, substance_notes
+from paiza_client.cli import as_json, breaches, drafting, duplicates, interactive, messages, substance_notes
 from paiza_client.cli.attaching import bars, tell_removed
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split
@@ -210,7 +210,7 @@ def _tell_checked(desk: Terminal, prepared: Prepared, notes: Notes) -> None:
 
 def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool) -> None:
     if outcome.state == "refused":
-        raise Refused(_known(outcome.reason), sealed.id, outcome.detail)
+        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.complaints(outcome.breaches))
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
     if quiet and outcome.state == "released":

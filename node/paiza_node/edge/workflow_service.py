@@ -227,7 +227,7 @@ def _deadline(deadline: Any, now: datetime) -> workflow_pb2.WorkflowDeadline:
 
 
 def _breaches(breaches: Sequence[Any]) -> list[workflow_pb2.WorkflowBreach]:
-    return [workflow_pb2.WorkflowBreach(rule=breach.rule, text=bilingual(breach.text)) for breach in breaches]
+    return [workflow_pb2.WorkflowBreach(rule=breach.rule, values=breach.values) for breach in breaches]
 
 
 def _title(kind: str) -> notice_pb2.BilingualText | None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from paiza.v1 import message_pb2
 from paiza_domain import kinds, workflows
 from paiza_domain.workflows.step import Step
+from paiza_node.errors import BrokenRules
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, Officer
@@ -79,8 +80,7 @@ class Turns:
         if not breaches:
             self._legal[step.digest] = step
             return None
-        told = "; ".join(f"{breach.rule}: {breach.text('en')}" for breach in breaches[:MAX_BREACHES])
-        return Rejected("workflow_breach", told)
+        return BrokenRules((str(breach.rule), breach.values) for breach in breaches[:MAX_BREACHES])
 
     def _thread(self, thread_id: bytes) -> list[Step]:
         if thread_id not in self._threads:

@@ -28,57 +28,58 @@ from paiza.v1 import exchange_pb2 as paiza_dot_v1_dot_exchange__pb2
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 from paiza.v1 import message_pb2 as paiza_dot_v1_dot_message__pb2
 from paiza.v1 import notice_pb2 as paiza_dot_v1_dot_notice__pb2
+from paiza.v1 import workflow_pb2 as paiza_dot_v1_dot_workflow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16paiza/v1/officer.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x17paiza/v1/exchange.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/message.proto\x1a\x15paiza/v1/notice.proto\"\x13\n\x11GetSessionRequest\"\xd2\x01\n\x12GetSessionResponse\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\x12\x14\n\x0cnode_version\x18\x07 \x01(\t\x12-\n\tnode_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\rSubmitRequest\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.paiza.v1.SubmitItem\"8\n\nSubmitItem\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x19\n\x11source_row_sha256\x18\x02 \x01(\x0c\"M\n\x0eSubmitResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x07results\x18\x02 \x03(\x0b\x32\x16.paiza.v1.SubmitResult\"\xbd\x01\n\x0cSubmitResult\x12&\n\x08released\x18\x01 \x01(\x0b\x32\x12.paiza.v1.ReleasedH\x00\x12(\n\trejection\x18\x02 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x12 \n\x05retry\x18\x03 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12/\n\x07waiting\x18\x04 \x01(\x0b\x32\x1c.paiza.v1.WaitingForApprovalH\x00\x42\x08\n\x06result\"|\n\x08Released\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12&\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x1b\n\x13repeated_submission\x18\x03 \x01(\x08\x12\x13\n\x0bthread_name\x18\x04 \x01(\t\"\xa1\x01\n\x12WaitingForApproval\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12(\n\tsubmitted\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x17\n\x0fmissing_signers\x18\x03 \x03(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe1\x01\n\x13ListMessagesRequest\x12\x1a\n\x03\x62ox\x18\x01 \x01(\x0e\x32\r.paiza.v1.Box\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12.\n\nsince_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tthread_id\x18\x06 \x01(\x0c\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"X\n\x14ListMessagesResponse\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.paiza.v1.MessageInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x03\n\x0bMessageInfo\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10opened_by_caller\x18\x05 \x01(\x08\x12\x0e\n\x06opened\x18\x06 \x01(\x08\x12&\n\ndeliveries\x18\x07 \x03(\x0b\x32\x12.paiza.v1.Delivery\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x10\n\x08received\x18\t \x01(\x08\x12\x31\n\x0b\x61ttachments\x18\x14 \x03(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x13\n\x0brecalled_by\x18\x1e \x03(\x0c\x12\x14\n\x0c\x63orrected_by\x18\x1f \x03(\x0c\x12\x13\n\x0breplaced_by\x18  \x01(\x0c\x12\x0e\n\x06linked\x18( \x01(\x08\x12\x0e\n\x06\x65rased\x18\x32 \x01(\x08\"\xa9\x01\n\x08\x44\x65livery\x12\x11\n\trecipient\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.paiza.v1.DeliveryState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x12OpenMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"\xfc\x01\n\x13OpenMessageResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.paiza.v1.SignedMessage\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\x12\"\n\x06opened\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12$\n\x08released\x18\x04 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12#\n\x07\x61nswers\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x13\n\x0bthread_name\x18\x06 \x01(\t\x12%\n\tforwarded\x18\x07 \x03(\x0b\x32\x12.paiza.v1.LogProof\">\n\x0cWatchRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"e\n\rWatchResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x15.paiza.v1.MessageInfoH\x00\x12\"\n\x06notice\x18\x02 \x01(\x0b\x32\x10.paiza.v1.NoticeH\x00\x42\x06\n\x04news\"2\n\x15\x46indSourceRowsRequest\x12\x19\n\x11source_row_sha256\x18\x01 \x03(\x0c\";\n\x16\x46indSourceRowsResponse\x12!\n\x04rows\x18\x01 \x03(\x0b\x32\x13.paiza.v1.SourceRow\">\n\tSourceRow\x12\x19\n\x11source_row_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c*7\n\x03\x42ox\x12\x13\n\x0f\x42OX_UNSPECIFIED\x10\x00\x12\r\n\tBOX_INBOX\x10\x01\x12\x0c\n\x08\x42OX_SENT\x10\x02*\xda\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_REFUSED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_REJECTED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x06\x32\xc2\x03\n\x0eOfficerService\x12G\n\nGetSession\x12\x1b.paiza.v1.GetSessionRequest\x1a\x1c.paiza.v1.GetSessionResponse\x12;\n\x06Submit\x12\x17.paiza.v1.SubmitRequest\x1a\x18.paiza.v1.SubmitResponse\x12M\n\x0cListMessages\x12\x1d.paiza.v1.ListMessagesRequest\x1a\x1e.paiza.v1.ListMessagesResponse\x12J\n\x0bOpenMessage\x12\x1c.paiza.v1.OpenMessageRequest\x1a\x1d.paiza.v1.OpenMessageResponse\x12:\n\x05Watch\x12\x16.paiza.v1.WatchRequest\x1a\x17.paiza.v1.WatchResponse0\x01\x12S\n\x0e\x46indSourceRows\x12\x1f.paiza.v1.FindSourceRowsRequest\x1a .paiza.v1.FindSourceRowsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16paiza/v1/officer.proto\x12\x08paiza.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19paiza/v1/attachment.proto\x1a\x17paiza/v1/exchange.proto\x1a\x12paiza/v1/log.proto\x1a\x16paiza/v1/message.proto\x1a\x15paiza/v1/notice.proto\x1a\x17paiza/v1/workflow.proto\"\x13\n\x11GetSessionRequest\"\xd2\x01\n\x12GetSessionResponse\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\x12\x14\n\x0cnode_version\x18\x07 \x01(\t\x12-\n\tnode_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\rSubmitRequest\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.paiza.v1.SubmitItem\"8\n\nSubmitItem\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x19\n\x11source_row_sha256\x18\x02 \x01(\x0c\"M\n\x0eSubmitResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\'\n\x07results\x18\x02 \x03(\x0b\x32\x16.paiza.v1.SubmitResult\"\xe9\x01\n\x0cSubmitResult\x12&\n\x08released\x18\x01 \x01(\x0b\x32\x12.paiza.v1.ReleasedH\x00\x12(\n\trejection\x18\x02 \x01(\x0b\x32\x13.paiza.v1.RejectionH\x00\x12 \n\x05retry\x18\x03 \x01(\x0b\x32\x0f.paiza.v1.RetryH\x00\x12/\n\x07waiting\x18\x04 \x01(\x0b\x32\x1c.paiza.v1.WaitingForApprovalH\x00\x12*\n\x08\x62reaches\x18\x05 \x03(\x0b\x32\x18.paiza.v1.WorkflowBreachB\x08\n\x06result\"|\n\x08Released\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12&\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x1b\n\x13repeated_submission\x18\x03 \x01(\x08\x12\x13\n\x0bthread_name\x18\x04 \x01(\t\"\xa1\x01\n\x12WaitingForApproval\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12(\n\tsubmitted\x18\x02 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12\x17\n\x0fmissing_signers\x18\x03 \x03(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe1\x01\n\x13ListMessagesRequest\x12\x1a\n\x03\x62ox\x18\x01 \x01(\x0e\x32\r.paiza.v1.Box\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12.\n\nsince_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tthread_id\x18\x06 \x01(\x0c\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"X\n\x14ListMessagesResponse\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.paiza.v1.MessageInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x03\n\x0bMessageInfo\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10opened_by_caller\x18\x05 \x01(\x08\x12\x0e\n\x06opened\x18\x06 \x01(\x08\x12&\n\ndeliveries\x18\x07 \x03(\x0b\x32\x12.paiza.v1.Delivery\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x10\n\x08received\x18\t \x01(\x08\x12\x31\n\x0b\x61ttachments\x18\x14 \x03(\x0b\x32\x1c.paiza.v1.AttachmentStanding\x12\x13\n\x0brecalled_by\x18\x1e \x03(\x0c\x12\x14\n\x0c\x63orrected_by\x18\x1f \x03(\x0c\x12\x13\n\x0breplaced_by\x18  \x01(\x0c\x12\x0e\n\x06linked\x18( \x01(\x08\x12\x0e\n\x06\x65rased\x18\x32 \x01(\x08\"\xa9\x01\n\x08\x44\x65livery\x12\x11\n\trecipient\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.paiza.v1.DeliveryState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x12OpenMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"\xfc\x01\n\x13OpenMessageResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.paiza.v1.SignedMessage\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\x12\"\n\x06opened\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12$\n\x08released\x18\x04 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12#\n\x07\x61nswers\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof\x12\x13\n\x0bthread_name\x18\x06 \x01(\t\x12%\n\tforwarded\x18\x07 \x03(\x0b\x32\x12.paiza.v1.LogProof\">\n\x0cWatchRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"e\n\rWatchResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x15.paiza.v1.MessageInfoH\x00\x12\"\n\x06notice\x18\x02 \x01(\x0b\x32\x10.paiza.v1.NoticeH\x00\x42\x06\n\x04news\"2\n\x15\x46indSourceRowsRequest\x12\x19\n\x11source_row_sha256\x18\x01 \x03(\x0c\";\n\x16\x46indSourceRowsResponse\x12!\n\x04rows\x18\x01 \x03(\x0b\x32\x13.paiza.v1.SourceRow\">\n\tSourceRow\x12\x19\n\x11source_row_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c*7\n\x03\x42ox\x12\x13\n\x0f\x42OX_UNSPECIFIED\x10\x00\x12\r\n\tBOX_INBOX\x10\x01\x12\x0c\n\x08\x42OX_SENT\x10\x02*\xda\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_REFUSED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_REJECTED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x06\x32\xc2\x03\n\x0eOfficerService\x12G\n\nGetSession\x12\x1b.paiza.v1.GetSessionRequest\x1a\x1c.paiza.v1.GetSessionResponse\x12;\n\x06Submit\x12\x17.paiza.v1.SubmitRequest\x1a\x18.paiza.v1.SubmitResponse\x12M\n\x0cListMessages\x12\x1d.paiza.v1.ListMessagesRequest\x1a\x1e.paiza.v1.ListMessagesResponse\x12J\n\x0bOpenMessage\x12\x1c.paiza.v1.OpenMessageRequest\x1a\x1d.paiza.v1.OpenMessageResponse\x12:\n\x05Watch\x12\x16.paiza.v1.WatchRequest\x1a\x17.paiza.v1.WatchResponse0\x01\x12S\n\x0e\x46indSourceRows\x12\x1f.paiza.v1.FindSourceRowsRequest\x1a .paiza.v1.FindSourceRowsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.officer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BOX']._serialized_start=2663
-  _globals['_BOX']._serialized_end=2718
-  _globals['_DELIVERYSTATE']._serialized_start=2721
-  _globals['_DELIVERYSTATE']._serialized_end=2939
-  _globals['_GETSESSIONREQUEST']._serialized_start=188
-  _globals['_GETSESSIONREQUEST']._serialized_end=207
-  _globals['_GETSESSIONRESPONSE']._serialized_start=210
-  _globals['_GETSESSIONRESPONSE']._serialized_end=420
-  _globals['_SUBMITREQUEST']._serialized_start=422
-  _globals['_SUBMITREQUEST']._serialized_end=474
-  _globals['_SUBMITITEM']._serialized_start=476
-  _globals['_SUBMITITEM']._serialized_end=532
-  _globals['_SUBMITRESPONSE']._serialized_start=534
-  _globals['_SUBMITRESPONSE']._serialized_end=611
-  _globals['_SUBMITRESULT']._serialized_start=614
-  _globals['_SUBMITRESULT']._serialized_end=803
-  _globals['_RELEASED']._serialized_start=805
-  _globals['_RELEASED']._serialized_end=929
-  _globals['_WAITINGFORAPPROVAL']._serialized_start=932
-  _globals['_WAITINGFORAPPROVAL']._serialized_end=1093
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=1096
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1321
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1323
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1411
-  _globals['_MESSAGEINFO']._serialized_start=1414
-  _globals['_MESSAGEINFO']._serialized_end=1802
-  _globals['_DELIVERY']._serialized_start=1805
-  _globals['_DELIVERY']._serialized_end=1974
-  _globals['_OPENMESSAGEREQUEST']._serialized_start=1976
-  _globals['_OPENMESSAGEREQUEST']._serialized_end=2062
-  _globals['_OPENMESSAGERESPONSE']._serialized_start=2065
-  _globals['_OPENMESSAGERESPONSE']._serialized_end=2317
-  _globals['_WATCHREQUEST']._serialized_start=2319
-  _globals['_WATCHREQUEST']._serialized_end=2381
-  _globals['_WATCHRESPONSE']._serialized_start=2383
-  _globals['_WATCHRESPONSE']._serialized_end=2484
-  _globals['_FINDSOURCEROWSREQUEST']._serialized_start=2486
-  _globals['_FINDSOURCEROWSREQUEST']._serialized_end=2536
-  _globals['_FINDSOURCEROWSRESPONSE']._serialized_start=2538
-  _globals['_FINDSOURCEROWSRESPONSE']._serialized_end=2597
-  _globals['_SOURCEROW']._serialized_start=2599
-  _globals['_SOURCEROW']._serialized_end=2661
-  _globals['_OFFICERSERVICE']._serialized_start=2942
-  _globals['_OFFICERSERVICE']._serialized_end=3392
+  _globals['_BOX']._serialized_start=2732
+  _globals['_BOX']._serialized_end=2787
+  _globals['_DELIVERYSTATE']._serialized_start=2790
+  _globals['_DELIVERYSTATE']._serialized_end=3008
+  _globals['_GETSESSIONREQUEST']._serialized_start=213
+  _globals['_GETSESSIONREQUEST']._serialized_end=232
+  _globals['_GETSESSIONRESPONSE']._serialized_start=235
+  _globals['_GETSESSIONRESPONSE']._serialized_end=445
+  _globals['_SUBMITREQUEST']._serialized_start=447
+  _globals['_SUBMITREQUEST']._serialized_end=499
+  _globals['_SUBMITITEM']._serialized_start=501
+  _globals['_SUBMITITEM']._serialized_end=557
+  _globals['_SUBMITRESPONSE']._serialized_start=559
+  _globals['_SUBMITRESPONSE']._serialized_end=636
+  _globals['_SUBMITRESULT']._serialized_start=639
+  _globals['_SUBMITRESULT']._serialized_end=872
+  _globals['_RELEASED']._serialized_start=874
+  _globals['_RELEASED']._serialized_end=998
+  _globals['_WAITINGFORAPPROVAL']._serialized_start=1001
+  _globals['_WAITINGFORAPPROVAL']._serialized_end=1162
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1165
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1390
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1392
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1480
+  _globals['_MESSAGEINFO']._serialized_start=1483
+  _globals['_MESSAGEINFO']._serialized_end=1871
+  _globals['_DELIVERY']._serialized_start=1874
+  _globals['_DELIVERY']._serialized_end=2043
+  _globals['_OPENMESSAGEREQUEST']._serialized_start=2045
+  _globals['_OPENMESSAGEREQUEST']._serialized_end=2131
+  _globals['_OPENMESSAGERESPONSE']._serialized_start=2134
+  _globals['_OPENMESSAGERESPONSE']._serialized_end=2386
+  _globals['_WATCHREQUEST']._serialized_start=2388
+  _globals['_WATCHREQUEST']._serialized_end=2450
+  _globals['_WATCHRESPONSE']._serialized_start=2452
+  _globals['_WATCHRESPONSE']._serialized_end=2553
+  _globals['_FINDSOURCEROWSREQUEST']._serialized_start=2555
+  _globals['_FINDSOURCEROWSREQUEST']._serialized_end=2605
+  _globals['_FINDSOURCEROWSRESPONSE']._serialized_start=2607
+  _globals['_FINDSOURCEROWSRESPONSE']._serialized_end=2666
+  _globals['_SOURCEROW']._serialized_start=2668
+  _globals['_SOURCEROW']._serialized_end=2730
+  _globals['_OFFICERSERVICE']._serialized_start=3011
+  _globals['_OFFICERSERVICE']._serialized_end=3461
 # @@protoc_insertion_point(module_scope)

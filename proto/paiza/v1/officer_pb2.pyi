@@ -14,6 +14,7 @@ from paiza.v1 import exchange_pb2 as _exchange_pb2
 from paiza.v1 import log_pb2 as _log_pb2
 from paiza.v1 import message_pb2 as _message_pb2
 from paiza.v1 import notice_pb2 as _notice_pb2
+from paiza.v1 import workflow_pb2 as _workflow_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -248,6 +249,7 @@ class SubmitResult(_message.Message):
     REJECTION_FIELD_NUMBER: _builtins.int
     RETRY_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def released(self) -> Global___Released:
         """Released; it will be delivered."""
@@ -264,6 +266,10 @@ class SubmitResult(_message.Message):
     def waiting(self) -> Global___WaitingForApproval:
         """Kept until the officers whose signatures are missing have signed."""
 
+    @_builtins.property
+    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[_workflow_pb2.WorkflowBreach]:
+        """With a rejection "workflow_breach": the rules that the step breaks, at most 8; the rest show once these are mended."""
+
     def __init__(
         self,
         *,
@@ -271,10 +277,11 @@ class SubmitResult(_message.Message):
         rejection: _exchange_pb2.Rejection | None = ...,
         retry: _exchange_pb2.Retry | None = ...,
         waiting: Global___WaitingForApproval | None = ...,
+        breaches: _abc.Iterable[_workflow_pb2.WorkflowBreach] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["released", "rejection", "retry", "waiting"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015

@@ -1,6 +1,5 @@
 """The rules a step may break: a stable code, the invariant it belongs to, and a sentence in either language."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -138,22 +137,9 @@ class Breach:
         return translate(TEXTS[self.rule], lang).format(**self.values)
 
 
-_NEXT_RULE: Final = re.compile(rf"; (?=(?:{'|'.join(Rule)}): )")
-
-
-def read_told(told: str) -> tuple[Breach, ...]:
-    """Read back what a node told of a refused step, "rule: sentence; rule: sentence" in English.
-
-    So that it can be said in another language. What a newer node tells and this table does not know is left out.
-    """
-    return tuple(breach for each in _NEXT_RULE.split(told) if (breach := _read_one(each)))
-
-
-def _read_one(told: str) -> Breach | None:
-    code, _, sentence = told.partition(": ")
-    rule = next((each for each in Rule if each == code), None)
-    if rule is None:
-        return None
-    pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(TEXTS[rule]))
-    found = re.fullmatch(pattern, sentence, re.DOTALL)
-    return Breach(rule, found.groupdict()) if found else None
+def breach_text(rule: str, values: Mapping[str, str], lang: str) -> str:
+    """Return the sentence for a breach that a node tells; the code alone where this version does not know the rule."""
+    try:
+        return Breach(Rule(rule), values).text(lang)
+    except (ValueError, KeyError):
+        return rule

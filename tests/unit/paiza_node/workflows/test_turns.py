@@ -8,6 +8,7 @@ import pytest
 
 from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
 from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_node.errors import BrokenRules
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow
 from paiza_node.workflows.precedence import claims_first, overtakes, urgency_of
@@ -52,9 +53,10 @@ def test_step_that_breaks_a_rule_is_refused_by_its_name(room: Room) -> None:
         parents=[request.digest],
     )
     (refused,) = judged(room, plan)
-    assert refused is not None
+    assert isinstance(refused, BrokenRules)
     assert refused.reason == "workflow_breach"
-    assert "authorisation_missing: There is no authorisation of tjk." in refused.detail
+    assert ("authorisation_missing", {"member": "tjk"}) in refused.breaches
+    assert "authorisation_missing member=tjk" in refused.detail
 
 
 def test_steps_of_one_batch_count_for_those_behind_them(room: Room) -> None:
