@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from typing_extensions import override
+
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
 
@@ -27,6 +29,7 @@ class TrustError(Exception):
     remedy: str
     exit_code: int = EXIT_REFUSED
 
+    @override
     def __str__(self) -> str:
         return f"{self.what}: {self.where}"
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from google.protobuf.message import Message
+from typing_extensions import override
 
 from paiza.v1.message_pb2 import Handling, Recipient, Urgency
 from paiza_domain import kinds, scalars
@@ -39,6 +40,7 @@ class DraftError(Exception):
         self.lang = lang
         super().__init__(self.errors)
 
+    @override
     def __str__(self) -> str:
         """One error a line: line:column, path, sentence."""
         return "\n".join(f"{e.line}:{e.column} {e.path or '-'}: {e.message(self.lang)}" for e in self.errors)

@@ -26,6 +26,7 @@ from tuf.api.exceptions import (
 )
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from typing_extensions import override
 
 from paiza_register.archive import Archive
 from paiza_register.model import Register
@@ -280,6 +281,7 @@ class _Read(dict[str, bytes]):
         super().__init__(files)
         self.read: dict[str, bytes] = {}
 
+    @override
     def get(self, path: str, default: Any = None) -> Any:
         """Give a file, and remember that it was asked for."""
         found = super().get(path, default)
@@ -294,10 +296,12 @@ class _Fetcher(FetcherInterface):
     def __init__(self, fetch: Fetch) -> None:
         self._fetch_file = fetch
 
+    @override
     def _fetch(self, url: str) -> Iterator[bytes]:
         raise NotImplementedError("the length limit is part of our fetch: see download_file")
 
     @contextmanager
+    @override
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
         """Fetch one file within its limit."""
         try:

@@ -5,6 +5,8 @@ succeed later, unchanged. Both carry a code from `paiza_wire.reasons`, which is 
 told, and a detail for our own logs, which must hold no content and no secret.
 """
 
+from typing_extensions import override
+
 from paiza_wire.reasons import REASONS
 
 
@@ -20,6 +22,7 @@ class PaizaError(Exception):
         self.reason = reason
         self.detail = detail
 
+    @override
     def __str__(self) -> str:
         """Give the code, with the detail behind it where there is one."""
         return f"{self.reason}: {self.detail}" if self.detail else self.reason

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from typing_extensions import override
+
 from paiza_wire.errors import Rejected
 
 Role = Literal["node", "officer"]
@@ -58,6 +60,7 @@ class SpiffeId:
             raise Rejected("malformed", "the path of a SPIFFE ID is neither /node nor /officer/<name>")
         return cls(member, federation, "officer", path.removeprefix("officer/"))
 
+    @override
     def __str__(self) -> str:
         path = "node" if self.role == "node" else f"officer/{self.name}"
         return f"{_SCHEME}{self.member}.{self.federation}/{path}"

@@ -14,6 +14,7 @@ from ssl import DER_cert_to_PEM_cert
 from typing import Final, TypeAlias
 
 import grpc
+from typing_extensions import override
 
 from tests.bench.figures import Figure
 from tests.bench.run import SENDER, Run
@@ -81,6 +82,7 @@ def _echo_server(federation: Path, port: int) -> Iterator[None]:
 
 
 class _Echo(grpc.GenericRpcHandler):
+    @override
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         return grpc.unary_unary_rpc_method_handler(_answer) if details.method == METHOD else None
 

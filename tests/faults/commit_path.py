@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import select
+from typing_extensions import override
 
 from paiza.v1 import log_pb2
 from paiza_node import config, keyring
@@ -60,6 +61,7 @@ class Trial:
     empty: bool = False
     answers: int = 0  # gone behind this many answers, whether or not a call failed; 0 where that is not asked
 
+    @override
     def __str__(self) -> str:
         """Say it in a line."""
         end = "gone at once" if self.abrupt else "ended in order"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 SOURCE: Final = Path(__file__).with_name("failing_disk.c")
 COMPILERS: Final = ("cc", "gcc", "clang")
 PASSING: Final = ("-shm", ".lock", ".sock")  # ends of names that mean nothing after a loss of power
@@ -34,6 +36,7 @@ class Fault:
     way: str
     error: int = errno.EIO
 
+    @override
     def __str__(self) -> str:
         """Give it as the disk reads it."""
         return f"{self.kind} {self.pattern} {self.first} {self.last} {self.way} {self.error}"

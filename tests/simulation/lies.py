@@ -5,6 +5,8 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, cast
 
+from typing_extensions import override
+
 from paiza.v1 import exchange_pb2
 from paiza_node.growth import claim
 from paiza_register import Register
@@ -48,20 +50,24 @@ class Persona(Node):
     lie: Lie = Lie.NONE
     refused: int = 0
 
+    @override
     def start(self) -> None:
         """Begin, asking nobody."""
         super().start()
         self.unasked = set()
 
+    @override
     def _suspect(self, member: str) -> None:
         pass
 
+    @override
     async def show(self, to: str) -> None:
         """Show this history."""
         self.couriers[to]._assumed = self.couriers[to]._assumed or 0  # no handshake: it would stop an honest node
         await super().show(to)
         self.found_out = False
 
+    @override
     async def answer(self, caller: str, method: str, request: Any) -> Any:
         """Answer as this history has it, but for the lie."""
         if method == "prove_growth":
@@ -99,12 +105,14 @@ class Persona(Node):
         self.frozen = self.ledger.sign(size)
         self.ledger.checkpoint = self.frozen
 
+    @override
     async def append(self, count: int) -> None:
         """Go on, shown or not."""
         await super().append(count)
         if self.frozen is not None:
             self.ledger.checkpoint = self.frozen
 
+    @override
     async def step(self) -> None:
         """Judge nobody."""
 

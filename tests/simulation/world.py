@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from typing_extensions import override
+
 from paiza_node.model import FindingKind
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
 from paiza_wire import fork_proofs
@@ -26,6 +28,7 @@ IDENTITIES: Final = [Identity.make(name) for name in ("kaz", "kgz", "rus", "tjk"
 class _Here(ThreadPoolExecutor):
     """Runs what is meant for a thread at once: so that a seed says everything."""
 
+    @override
     def submit(self, work: Any, /, *arguments: Any, **named: Any) -> "Future[Any]":
         """Do it."""
         done: Future[Any] = Future()

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+from typing_extensions import override
+
 from tests.system.proxy import BLOCK_BYTES, Proxy
 
 
@@ -30,6 +32,7 @@ class BreakingProxy(Proxy):
         self._reached.append((self.flowed + size, event))
         await event.wait()
 
+    @override
     async def _flow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _kept: bytearray | None) -> None:
         with contextlib.suppress(OSError):
             while block := await reader.read(BLOCK_BYTES):

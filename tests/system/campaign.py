@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import psycopg
+from typing_extensions import override
 
 from tests.federation import Federation, NodeProcess
 from tests.officer import Officer, read_register
@@ -45,6 +46,7 @@ class Figures:
     repeated: int = 0
     seconds: float = 0.0
 
+    @override
     def __str__(self) -> str:
         """Say it in one line."""
         kills = ", ".join(f"{what} {count}" for what, count in sorted(self.kills.items()))

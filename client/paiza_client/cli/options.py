@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import click
+from typing_extensions import override
 
 from paiza_client import language
 from paiza_client.cli.terminal import Terminal
@@ -22,6 +23,7 @@ class Moment(click.ParamType[datetime]):
 
     name = "time"
 
+    @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Give an aware time."""
         if isinstance(value, datetime):

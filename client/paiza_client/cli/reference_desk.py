@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any, Final
 
 import click
+from typing_extensions import override
 
 from paiza_client import reference_data, register
 from paiza_client.cli.options import split
@@ -21,6 +22,7 @@ class Day(click.ParamType[date]):
 
     name = "day"
 
+    @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Give the day."""
         if isinstance(value, date):

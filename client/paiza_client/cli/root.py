@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Final
 
 import click
+from typing_extensions import override
 
 from paiza_client.cli.frame import localised
 from paiza_client.cli.options import shared
@@ -55,10 +56,12 @@ COMMANDS: Final = {
 class _Root(click.Group):
     """Loads commands when they are asked for: an inbox need not wait for the import's code lists."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name].split(":")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from typing_extensions import override
 
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference_desk import Day, as_object, data, days, shown, span_object, states
@@ -22,6 +23,7 @@ NOT_UTF8: Final = "cp1251"  # what spreadsheets of the region write where they d
 class _ByName(click.Group):
     """`substance NAME` looks a substance up; its subcommands are no substances' names."""
 
+    @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and not {*self.commands, *ctx.help_option_names} & set(args):
             args = [_LOOK_UP, *args]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from typing_extensions import override
+
 from paiza.v1.message_pb2 import Handling
 from paiza_client.imports.rows import EXPORT_COLUMN
 from paiza_domain.quantity import MILLION
@@ -28,6 +30,7 @@ class Amount:
 
     value: Fraction
 
+    @override
     def __str__(self) -> str:
         """Write it as the shortest decimal text that is exact; a fraction that has none to twelve places."""
         whole, rest = divmod(round(self.value * 10**12), 10**12)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from typing_extensions import override
 
 from paiza.v1 import admin_pb2, log_pb2
 from paiza_node.cli.language import _
@@ -25,6 +26,7 @@ class Day(click.ParamType[datetime]):
 
     name = "time"
 
+    @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Give an aware time."""
         try:
@@ -42,6 +44,7 @@ class Events(click.ParamType[tuple[int, ...]]):
 
     name = "events"
 
+    @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Give their numbers."""
         names = [word.strip().upper() for word in str(value).split(",") if word.strip()]

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Final
 
 import click
+from typing_extensions import override
 
 from paiza_node.cli.frame import localised
 from paiza_node.cli.options import language_option
@@ -28,10 +29,12 @@ COMMANDS: Final = (
 class _Root(click.Group):
     """Loads commands when they are asked for: `status` need not wait for what `run` needs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         command = import_module(f"paiza_node.cli.{cmd_name}").command

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import cedarpy
+from typing_extensions import override
 
 from paiza.v1 import message_pb2
 from paiza_domain import handling
@@ -77,6 +78,7 @@ class MessageFacts:
         facts = (self.kind, self.author, self.urgency, self.ceiling, self.sender_roles, self.has_annex, self.marks)
         object.__setattr__(self, "_hash", hash((facts, self.recipients, self.workflow)))
 
+    @override
     def __hash__(self) -> int:
         """Give the hash computed at the beginning."""
         return self._hash

@@ -25,6 +25,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
 
+from typing_extensions import override
+
 from paiza_node.errors import N_, NodeStopped
 
 FORMAT: Final = 1
@@ -217,6 +219,7 @@ def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
 class _InPieces(io.FileIO):
     """A file of which no more than `_MAX_READ` is read at once, whatever it says of how much there is to read."""
 
+    @override
     def read(self, size: int | None = -1) -> bytes:
         """Read; tarfile.ReadError where that is too much."""
         if size is None or not 0 <= size <= _MAX_READ:

@@ -14,6 +14,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
+from typing_extensions import override
+
 Lang = Literal["ru", "en"]
 
 LANGS: Final = get_args(Lang)
@@ -51,12 +53,15 @@ class CodeList(Mapping[str, Code]):
     group_list: str
     codes: Mapping[str, Code]
 
+    @override
     def __getitem__(self, code: str) -> Code:
         return self.codes[code]
 
+    @override
     def __iter__(self) -> Iterator[str]:
         return iter(self.codes)
 
+    @override
     def __len__(self) -> int:
         return len(self.codes)
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.message import Message
+from typing_extensions import override
 
 from paiza.v1 import log_pb2, notice_pb2
 from paiza.v1 import message_pb2 as pb
@@ -127,6 +128,7 @@ class Room(AbstractContextManager["Room"]):
     async def _note_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> None:
         self.shared.append((tuple(digests), recipient, actor))
 
+    @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import pytest
+from typing_extensions import override
 
 from paiza.v1 import exchange_pb2
 from paiza_node.courier import Courier
@@ -17,6 +18,7 @@ from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Unavailable
 
 SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
+CHECKPOINT: Final = VerifiedCheckpoint("tjk.paiza.example/log/1", 1, bytes(32), b"note")
 NOW: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -36,7 +38,9 @@ class Scripted(Courier):
         self.all_sent = asyncio.Event()
         self.failing_first = 0  # attempts of the stop that fail
         self.sent: list[str] = []
+        self.failed: list[str] = []
 
+    @override
     async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         if slot is Slot.BULK and after_id:
             await self.second_read.wait()
@@ -47,10 +51,12 @@ class Scripted(Courier):
             self.stop_taken.set()
         return [cast("Outgoing", SimpleNamespace(id=1, name=name)) for name in named]
 
+    @override
     async def _agree(self) -> None:
         await self.there.wait()
         self._assumed = 0
 
+    @override
     async def _deliver(self, _size: int, build: Callable[[Any], Any]) -> exchange_pb2.DeliverResponse:
         (batch,) = cast("Any", build).args
         (outgoing,) = batch
@@ -65,12 +71,20 @@ class Scripted(Courier):
             self.all_sent.set()
         return exchange_pb2.DeliverResponse()
 
-    async def _accept(self, _growth: object) -> VerifiedCheckpoint:
-        return cast("VerifiedCheckpoint", None)
+    @override
+    async def accept(self, _growth: object) -> VerifiedCheckpoint:
+        return CHECKPOINT
 
+    @override
     async def _settled(self, sent: Sent) -> None:
-        """Settle nothing."""
+        assert sent.checkpoint is CHECKPOINT
 
+    @override
+    def _failed(self, error: Exception, failures: int) -> None:
+        self.failed.append(str(error))
+        super()._failed(error, failures)
+
+    @override
     def _next_attempt(self, _slot: Slot) -> datetime | None:
         return None
 
@@ -109,7 +123,8 @@ async def test_no_batch_taken_before_overtakes_a_stop(*, second_read_late: bool)
     await turns()
     assert courier.sent == []
     courier.answered.set()
-    assert (await finish(courier, running))[0] == "stop"
+    assert await finish(courier, running) == ["stop", "bulk 1", "bulk 2"]
+    assert courier.failed == []
 
 
 async def test_stop_that_failed_is_tried_again_before_the_others() -> None:
@@ -121,4 +136,5 @@ async def test_stop_that_failed_is_tried_again_before_the_others() -> None:
     courier.waiting[Slot.FIRST].append("stop")
     courier.there.set()
     running = asyncio.create_task(courier.run())
-    assert (await finish(courier, running))[0] == "stop"
+    assert await finish(courier, running) == ["stop", "bulk 1", "bulk 2"]
+    assert courier.failed == ["peer_unreachable: not yet"]

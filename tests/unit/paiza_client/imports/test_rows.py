@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from paiza_client.errors import Refused
 from paiza_client.imports.mapping import REASONS
@@ -109,6 +110,7 @@ class Endless(io.RawIOBase):
     def __init__(self) -> None:
         self.parts = iter([b"a,b,c\n", *([b"x" * 50_000] * 2_000), b"\n1,2,3\n"])
 
+    @override
     def read(self, _size: int = -1) -> bytes:
         """Give the next part."""
         return next(self.parts, b"")

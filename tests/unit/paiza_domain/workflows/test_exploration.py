@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 
 import pytest
+from typing_extensions import override
 
 from paiza.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.workflows.controlled_delivery import fold
@@ -38,6 +39,7 @@ class Region:
     forgetful: bool = False
     most: int = 0  # threads followed further at each depth; 0 for all
 
+    @override
     def __str__(self) -> str:
         """Name it in the test's id."""
         forgetful = "-forgetful" if self.forgetful else ""

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final
 
+from typing_extensions import override
+
 from paiza.v1 import log_pb2, message_pb2
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader
@@ -97,6 +99,7 @@ class LogRoom(AbstractContextManager["LogRoom"]):
         self.facts = Facts(self.context, Desks(member, "", dict), dict)
         self.consult = Consult(self.context, self.facts.catch_up)
 
+    @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from typing_extensions import override
+
 from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
 from paiza_node.context import Context
 from paiza_node.courier import Courier
@@ -250,6 +252,7 @@ class Node(AbstractContextManager["Node"]):
         await asyncio.gather(*self.show.under_way())
         await self.witnessing.keep_witnessed()
 
+    @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -281,6 +284,7 @@ class Fleet(AbstractContextManager["Fleet"]):
         """Give a member's node."""
         return self.nodes[member]
 
+    @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
