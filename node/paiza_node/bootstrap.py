@@ -36,10 +36,12 @@ from paiza_node.news import News
 from paiza_node.opening import OwnKeys
 from paiza_node.operate import Operate, operator
 from paiza_node.oversight.grants import AuditGrants
-from paiza_node.peers import ChannelKeys, PeersFetch, PeersSets
+from paiza_node.peer.channels import ChannelKeys
+from paiza_node.peer.register_files import PeersFetch, RegisterFiles, fetch_archived_set
 from paiza_node.policy import member_rules
+from paiza_node.recovery.asked import StartupComparison
 from paiza_node.recovery.record import note_backup, read_record
-from paiza_node.refresh import Registers
+from paiza_node.refresh import Learn, Registers
 from paiza_node.rooms import VERSION, Ground, open_rooms
 from paiza_node.roster import load_officers, note_officers
 from paiza_node.store import SqlStore, open_store
@@ -145,7 +147,7 @@ async def _become_writer(database: str) -> SqlStore:
 
 async def _run_with(config: Config, store: SqlStore) -> None:
     loop = asyncio.get_running_loop()
-    peers_fetch = PeersFetch(config.member, loop) if config.register is None else None
+    peers_fetch = PeersFetch(loop) if config.register is None else None
     fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
     reader = await asyncio.to_thread(open_reader, config, fetch)
     turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
@@ -214,14 +216,23 @@ async def _serve(
     operate = Operate(
         context,
         version=VERSION,
-        deliver=rooms.deliver,
+        peers=rooms.peers,
+        queues=rooms.queues,
         witnessing=rooms.witness.witnessing,
         convictions=rooms.witness.judge.convictions,
         awaited_from=lambda: rooms.fetch_back.progress.members,
     )
 
+    comparison = StartupComparison(rooms.peers)
+
     async def compared(member: str, method: str, request: Any) -> None:
-        await context.asked.check(member, method, request, ledger.checkpoint.size)
+        await comparison.check_compared(member, method, request, ledger.checkpoint.size)
+
+    def register_files() -> list[RegisterFiles]:
+        return [session.register_files for session in rooms.peers.sessions.values()]
+
+    async def fetch_set(version: bytes, learn: Learn) -> None:
+        await fetch_archived_set(register_files(), version, learn)
 
     server, health = public_server(
         listen=config.listen,
@@ -241,7 +252,7 @@ async def _serve(
         },
     )
     if peers_fetch is not None:
-        peers_fetch.connect(lambda: registers.last, channel_keys)
+        peers_fetch.connect(register_files)
     if config.metrics_listen:
         metrics.serve(config.metrics_listen)
     await server.start()
@@ -253,7 +264,6 @@ async def _serve(
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
-        fetch_set = PeersSets(config.member, channel_keys, lambda: registers.current)
         running = [
             *(duty() for duty in rooms.duties),
             registers.keep_fresh(ledger, fetch_set),

@@ -1,7 +1,7 @@
 """What the rooms of a node share: whose node it is, and the ledger, store, register, news and keys they work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from paiza_node.growth import KnownLogs
@@ -10,7 +10,6 @@ from paiza_node.ledger import Ledger
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
 from paiza_node.ports import Store
-from paiza_node.recovery.asked import Asked
 from paiza_node.refresh import Registers
 
 
@@ -28,4 +27,3 @@ class Context:
     lanes: Lanes
     own_keys: OwnKeys
     clock: Callable[[], datetime]
-    asked: Asked = field(default_factory=Asked)

@@ -1,16 +1,15 @@
-"""A courier: delivers to one peer, for as long as the node runs.
+"""The outbound queue of one member: what waits for it in the store is delivered, for as long as the node runs.
 
-It has three slots: one for bulk, one for what is URGENT or FLASH, so that a moving consignment never waits behind
-statistics, and one for a stop, which waits behind nothing: while it is tried the other slots wait. A slot takes what
-waits in the store, oldest first, builds a batch with the proof of each release and sends it. Of bulk two batches are
-under way, so that the peer checks one while it commits the other. Nothing is kept in memory that the store does not
-hold: after a crash between sending and settling, the batch is sent again and the peer answers with the same entries.
+The queue has three slots: one for bulk, one for what is URGENT or FLASH, so that a moving consignment never waits
+behind statistics, and one for a stop, which waits behind nothing: while it is tried the other slots wait. A slot takes
+what waits in the store, oldest first, builds a batch with the proof of each release and sends it. Of bulk two batches
+are under way, so that the peer checks one while it commits the other. Nothing is kept in memory that the store does not
+hold: after a crash between sending and recording, the batch is sent again and the peer answers with the same entries.
 
 A peer that cannot be reached is tried again with growing, jittered pauses.
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,19 +18,17 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, Final
 
-import structlog
-
 from paiza.v1 import exchange_pb2, log_pb2
-from paiza_node.acquaintance import Acquaintance, PeerHealth
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.model import Outgoing, Passing, Slot
 from paiza_node.passing.forward import pack
-from paiza_node.ports import Peer
+from paiza_node.peer.health import LONGEST_PAUSE_SECONDS, pause_seconds
+from paiza_node.peer.session import PeerSession
 from paiza_node.settle import FIRST_RETRY_SECONDS, Sent, Settle
 from paiza_node.workflows.precedence import MAX_FIRST
 from paiza_wire.checkpoint import VerifiedCheckpoint
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import Unavailable
 
 BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
 BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second while it commits the first
@@ -39,55 +36,33 @@ URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
 BATCHES: Final = {Slot.BULK: BULK_BATCH, Slot.URGENT: URGENT_BATCH, Slot.FIRST: MAX_FIRST}  # messages, by slot
 MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
 MAX_PASSED_ON: Final = 16  # messages of a batch that are passed on: each may carry a grant and a proof more
-FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
-LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
-URGENT_PAUSE_SECONDS: Final = 5.0  # the same for what is urgent
+URGENT_PAUSE_SECONDS: Final = 5.0  # a peer that is back is found within this time by what is urgent
 LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
 PATIENCE_SECONDS: Final = 5.0  # that the other slots wait for what goes ahead: one that cannot be sent holds up nothing
 IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 
-log = structlog.get_logger("paiza.deliver")
 
+class PeerQueue:
+    """The outbound queue of one member. Belongs to one event loop."""
 
-class Courier(Acquaintance):
-    """Delivers to one peer. Belongs to one event loop."""
-
-    def __init__(self, context: Context, peer: Peer) -> None:
-        """Take the peer; `run` begins."""
-        super().__init__(context, peer)
+    def __init__(self, context: Context, session: PeerSession) -> None:
+        """Deliver over this session; `run` begins."""
+        self._context = context
+        self.session = session
         self._wakers = {slot: asyncio.Event() for slot in Slot}
         self._way = asyncio.Event()  # clear while what goes ahead is looked for or sent
         self._held = False  # what goes ahead was tried in vain
         self._poked = asyncio.Event()  # it is to be tried again, before the others are
-        self._settle = Settle(context, peer.member)
+        self._settle = Settle(context, session.member)
 
     def wake(self) -> None:
-        """Say that something may be waiting."""
+        """Note that something may be waiting."""
         for event in self._wakers.values():
             event.set()
 
-    async def _keep_asking(self) -> None:
-        """Compare logs with the peer at the start and whenever there is doubt: a rolled-back node must find out."""
-        failures = 0
-        while True:
-            self._asked.clear()
-            try:
-                await self._agree()
-                failures = 0
-                await self._asked.wait()
-            except PaizaError as error:
-                failures += 1
-                self._failed(error, failures)
-                await asyncio.sleep(_pause_seconds(1, FIRST_PAUSE_SECONDS))
-                if self._assumed is None:
-                    with suppress(TimeoutError):  # whoever calls in the meantime can be reached perhaps
-                        pause = _pause_seconds(failures, LONGEST_PAUSE_SECONDS)
-                        await asyncio.wait_for(self._asked.wait(), pause)
-
     async def run(self) -> None:
         """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
-        duties = (*map(self._serve, Slot), self._keep_asking())
-        slots = [asyncio.create_task(duty) for duty in duties]
+        slots = [asyncio.create_task(self._serve(slot)) for slot in Slot]
         try:
             await asyncio.gather(*slots)
         finally:
@@ -131,11 +106,11 @@ class Courier(Acquaintance):
                     raise
                 except Exception as error:  # noqa: BLE001 - no answer of one peer may end the node
                     failures += 1
-                    self._failed(error, failures)
+                    self.session.health.failed(error, failures)
                     await _ended(settling, *flights)
                     flights.clear()
                     settling, last_id = None, 0
-                    self._assumed = None  # begin anew with what the peer says it knows
+                    self.session.agreement.forget()  # begin anew with what the peer says it knows
                     self._held = self._held or slot is Slot.FIRST
                 if slot is Slot.FIRST:
                     self._way.set()
@@ -160,10 +135,10 @@ class Courier(Acquaintance):
         if failures:
             longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
             if slot is not Slot.FIRST:
-                await asyncio.sleep(_pause_seconds(failures, longest))
+                await asyncio.sleep(pause_seconds(failures, longest))
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._poked.wait(), _pause_seconds(failures, longest))
+                await asyncio.wait_for(self._poked.wait(), pause_seconds(failures, longest))
             self._poked.clear()
             return
         context = self._context
@@ -181,46 +156,35 @@ class Courier(Acquaintance):
     def _next_attempt(self, slot: Slot) -> datetime | None:
         try:
             with self._context.store.reads() as reads:
-                return reads.next_attempt(self.member, slot=slot)
+                return reads.next_attempt(self.session.member, slot=slot)
         except Unavailable:
             return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
 
-    def _failed(self, error: Exception, failures: int) -> None:
-        self.health.reachable = False
-        if not isinstance(error, PaizaError):
-            log.error("courier_failed", peer=self.member, failures=failures, exc_info=error)
-            self.health.last_error = "internal_error"
-            return
-        self.health.last_error = f"{error.reason}: {error.detail}"
-        if failures == 1 or failures % 20 == 0:
-            log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
-
     async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
-        """Give the next batch of what is due."""
-        self._context.registers.current.active_member(self.member)
+        """Return the next batch of what is due."""
+        self._context.registers.current.active_member(self.session.member)
         return await self._context.lanes.deliver.run(
             BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
         )
 
     async def _send(self, slot: Slot, batch: list[Outgoing]) -> Sent:
         """Send a batch and check that the peer's log grew honestly."""
-        if self._assumed is None:
-            await self._agree()
+        await self.session.agreement.agree()
         if slot is not Slot.FIRST:
             # Not before it was taken: until the peer is there, and the batch before it under way, a stop may come.
             await self._give_way()
-        response = await self._deliver(len(batch), partial(self._request, batch))
-        return Sent(batch, response.results, await self.accept(response.growth))
+        response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch))
+        return Sent(batch, response.results, checkpoint)
 
     async def _settled(self, sent: Sent) -> None:
         await self._settle(sent)
-        self.health = PeerHealth(reachable=True, last_seen=self._context.clock())
+        self.session.health.answered(self._context.clock())
 
     def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
             batch = reads.due(
-                self.member,
+                self.session.member,
                 self._context.clock(),
                 slot=slot,
                 limit=BATCHES[slot],
@@ -251,13 +215,8 @@ class Courier(Acquaintance):
 
     def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
         if outgoing.passing != Passing.OWN:
-            return pack(self._context, outgoing, released, self.member)
+            return pack(self._context, outgoing, released, self.session.member)
         return exchange_pb2.Dispatch(message=outgoing.signed, released=released)
-
-
-def _pause_seconds(failures: int, longest: float) -> float:
-    """Give how long to wait after so many failures in a row: doubling, and scattered."""
-    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 async def _done(task: asyncio.Task[None] | None) -> None:

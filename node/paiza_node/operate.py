@@ -11,7 +11,7 @@ import structlog
 from paiza.v1 import admin_pb2, officer_pb2
 from paiza_node.attachments.attached import standing
 from paiza_node.context import Context
-from paiza_node.deliver import Deliver
+from paiza_node.deliver import OutboundQueues
 from paiza_node.ledger import Pen
 from paiza_node.model import (
     MAX_REASON,
@@ -23,6 +23,7 @@ from paiza_node.model import (
     Settlement,
     WitnessedNote,
 )
+from paiza_node.peer.directory import PeerDirectory
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_node.witness.witnessing import Witnessing
 from paiza_wire import log_entries
@@ -43,7 +44,8 @@ class Operate:
         context: Context,
         *,
         version: str,
-        deliver: Deliver,
+        peers: PeerDirectory,
+        queues: OutboundQueues,
         witnessing: Witnessing,
         convictions: Callable[[str], list[str]],
         awaited_from: Callable[[], Collection[str]] = tuple,
@@ -62,7 +64,8 @@ class Operate:
         self._store = context.store
         self._logs = context.logs
         self._news = context.news
-        self._deliver = deliver
+        self._peers = peers
+        self._queues = queues
         self._witnessing = witnessing
         self._clock = context.clock
         self._started = context.clock()
@@ -87,8 +90,8 @@ class Operate:
             response.witnessed_time.FromDatetime(witnessed.time)
         if since is not None:
             response.unwitnessed_since_time.FromDatetime(since)
-        for member, courier in sorted(self._deliver.couriers.items()):
-            health = courier.health
+        for member, session in sorted(self._peers.sessions.items()):
+            health = session.health
             peer = response.peers.add(
                 member=member,
                 reachable=health.reachable,
@@ -135,7 +138,7 @@ class Operate:
 
         await self._ledger.commit(work)
         log.info("delivery_retried", operator=operator(), delivery=row.id)
-        self._deliver.wake([row.recipient])
+        self._queues.wake([row.recipient])
         return admin_pb2.RetryDeliveryResponse()
 
     async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:

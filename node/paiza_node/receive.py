@@ -69,12 +69,14 @@ class Receive:
         new_holders: Callable[[Iterable[bytes]], None],
         moved: Callable[[Collection[bytes]], None],
         await_attachments: Callable[[], None],
+        compared: Callable[[str], bool],
         desks: Desks,
     ) -> None:
         """Take what the verb needs.
 
         ``suspect`` has a member asked what it holds of our log; ``new_holders`` hears of messages of ours that were
-        passed on; ``moved`` hears of threads whose workflow got a step; ``await_attachments`` has attachments fetched.
+        passed on; ``moved`` hears of threads whose workflow got a step; ``await_attachments`` has attachments fetched;
+        ``compared`` returns whether a member was asked since the start what it holds of our log.
         """
         self._member = context.member
         self._node_id = context.node_id
@@ -82,7 +84,7 @@ class Receive:
         self._ledger = context.ledger
         self._logs = context.logs
         self._news = context.news
-        self._asked = context.asked
+        self._compared = compared
         self._lane = context.lanes.receive
         self._suspect = suspect
         self._new_holders = new_holders
@@ -105,7 +107,7 @@ class Receive:
             register_version=self._registers.version,
             known_checkpoint=self._logs.largest_note(member.id),
             # Nothing is signed for a member that was not asked itself.
-            own_checkpoint=self._ledger.checkpoint.note if self._asked.has(member.id) else b"",
+            own_checkpoint=self._ledger.checkpoint.note if self._compared(member.id) else b"",
         )
 
     async def prove_growth(

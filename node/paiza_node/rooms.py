@@ -18,7 +18,7 @@ from paiza_node.attachments.upload import Upload
 from paiza_node.audit import Audit
 from paiza_node.config import Config
 from paiza_node.context import Context
-from paiza_node.deliver import Deliver
+from paiza_node.deliver import OutboundQueues
 from paiza_node.desks.approve import Approve
 from paiza_node.desks.assign import Assign
 from paiza_node.desks.need_to_know import Desks
@@ -50,7 +50,7 @@ from paiza_node.lawful.facts import Facts
 from paiza_node.model import FindingState, Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
-from paiza_node.oversight.relay import Channels, Relay
+from paiza_node.oversight.relay import Relay
 from paiza_node.passing.derive import inherited_markings_stage
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
@@ -58,7 +58,9 @@ from paiza_node.passing.holders import Holders
 from paiza_node.passing.late_holders import LateHolders
 from paiza_node.passing.operation_limits import OperationLimits
 from paiza_node.passing.taking_back import recall_stage
-from paiza_node.peers import ATTACHMENT_OPTIONS, ChannelKeys, GrpcPeer
+from paiza_node.peer.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.session import PeerSession
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.recovery.fetch_back import FetchBack
 from paiza_node.recovery.give_back import GiveBack
@@ -154,7 +156,8 @@ class Rooms:
 
     behaviours: Mapping[str, Any]
     duties: tuple[Duty, ...]
-    deliver: Deliver
+    peers: PeerDirectory
+    queues: OutboundQueues
     upload: Upload
     collect: Collect
     witness: Witness
@@ -165,26 +168,17 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
     """Build every room. Nothing runs yet."""
     context, config = ground.context, ground.config
 
-    def register() -> Any:
-        return context.registers.current
-
-    deliver = Deliver(context, lambda member: GrpcPeer(member, channel_keys, register))
-    context.asked.connect(deliver.ask)
+    peers = _peers(context, channel_keys)
+    queues = OutboundQueues(context, peers)
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,
         Upload(ledger=context.ledger, store=context.store, files=files, clock=context.clock),
-        Collect(
-            context,
-            files,
-            connect=lambda member: GrpcPeer(member, channel_keys, register, ATTACHMENT_OPTIONS),
-            tell=deliver.tell,
-            life=config.delivery_life,
-        ),
+        Collect(context, files, peers=peers, life=config.delivery_life),
     )
     duties = _workflows(context)
-    witness = _witness(ground, deliver)
-    exchange = _exchange(ground, deliver, duties, attachments.collect)
+    witness = _witness(ground, peers)
+    exchange = _exchange(ground, peers, queues, duties, attachments.collect)
     assign = Assign(
         node_id=context.node_id,
         ledger=context.ledger,
@@ -194,25 +188,25 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         clock=context.clock,
     )
     index = Index(context, blinder=ground.blinder)
-    channels = Channels(lambda member: GrpcPeer(member, channel_keys, register))
     lawful = Lawful(
         Facts(context, ground.desks, ground.officers),
-        Erase(context, files, tell=deliver.tell_erasures, forget=attachments.collect.forget),
+        Erase(context, files, peers=peers, forget=attachments.collect.forget),
         Holds(context),
         Reviews(context),
         Retire(context, config.audit_retention),
     )
     consult = Consult(context, lawful.facts.catch_up)
-    fetch_back = _recovery(ground, deliver, exchange.receive, witness, duties, files)
+    fetch_back = _recovery(ground, peers, queues, exchange.receive, witness, duties, files)
     return Rooms(
         behaviours={
             **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful, consult),
-            **_oversight(context, consult, channels),
+            **_oversight(context, consult, peers),
         },
         duties=(
             duties.run,
             index.run,
-            deliver.run,
+            peers.run,
+            queues.run,
             attachments.collect.run,
             attachments.upload.keep_clean,
             assign.keep_watch,
@@ -222,14 +216,14 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             witness.upgrade.run,
             witness.thinning.run,
             witness.convictions.run,
-            channels.keep,
             lawful.facts.run,
             lawful.erase.run,
             lawful.reviews.remind,
             fetch_back.run,
             lawful.retire.run,
         ),
-        deliver=deliver,
+        peers=peers,
+        queues=queues,
         upload=attachments.upload,
         collect=attachments.collect,
         witness=witness,
@@ -237,8 +231,32 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
     )
 
 
+def _peers(context: Context, keys: ChannelKeys) -> PeerDirectory:
+    registers = context.registers
+
+    def open_session(member: str) -> PeerSession:
+        return PeerSession(
+            GrpcChannel(member, keys, lambda: registers.last),
+            GrpcChannel(member, keys, lambda: registers.last, ATTACHMENT_OPTIONS),
+            own_member=context.member,
+            registers=registers,
+            ledger=context.ledger,
+            logs=context.logs,
+            executor=context.lanes.deliver,
+            clock=context.clock,
+        )
+
+    return PeerDirectory(context.member, registers, open_session)
+
+
 def _recovery(
-    ground: Ground, deliver: Deliver, receive: Receive, witness: Witness, duties: Duties, files: AttachmentFiles
+    ground: Ground,
+    peers: PeerDirectory,
+    queues: OutboundQueues,
+    receive: Receive,
+    witness: Witness,
+    duties: Duties,
+    files: AttachmentFiles,
 ) -> FetchBack:
     cosigner = witness.witnessing.cosigner
     regains = Regains(
@@ -248,11 +266,11 @@ def _recovery(
         files=files,
         delivery_life=ground.config.delivery_life,
         moved=duties.moved,
-        wake=deliver.wake,
+        wake=queues.wake,
     )
     return FetchBack(
         ground.context,
-        couriers=lambda: deliver.couriers,
+        peers=peers,
         receive=receive,
         regains=regains,
         hold=lambda members: cosigner.hold_all() if members is None else cosigner.hold(members),
@@ -271,7 +289,7 @@ def _workflows(context: Context) -> Duties:
     )
 
 
-def _witness(ground: Ground, deliver: Deliver) -> Witness:
+def _witness(ground: Ground, peers: PeerDirectory) -> Witness:
     context = ground.context
     with context.store.reads() as reads:
         known = {fork_proofs.read_origin(stored.note): stored.size for stored in reads.known_logs().values()}
@@ -281,48 +299,51 @@ def _witness(ground: Ground, deliver: Deliver) -> Witness:
     condemned = {found.member for found in stands if found.origin == newest(found.member)}
     cosigner = Cosigner(known, condemned, {found.origin: found.forgiven_size for found in findings})
     judge = Judge(context.member, context.logs, findings)
-    convictions = Convictions(context, judge, deliver.prove_growth, condemn=cosigner.condemn, pardon=cosigner.pardon)
+    convictions = Convictions(context, judge, peers, condemn=cosigner.condemn, pardon=cosigner.pardon)
     gossip = LargestKnown(context.member, context.logs, lambda: context.registers.current, convictions.hear)
     witnessing = Witnessing(context, ground.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip)
-    answer = AnswerExchange(context, witnessing, suspect=deliver.ask)
+    answer = AnswerExchange(context, witnessing, suspect=peers.ask)
     return Witness(
         witnessing,
         gossip,
         answer,
-        Show(context, witnessing, lambda: deliver.couriers),
-        Upgrade(context, lambda: deliver.couriers),
+        Show(context, witnessing, peers),
+        Upgrade(context, peers),
         Thinning(context.ledger, context.store, context.clock),
         judge,
         convictions,
     )
 
 
-def _exchange(ground: Ground, deliver: Deliver, duties: Duties, collect: Collect) -> Exchange:
+def _exchange(
+    ground: Ground, peers: PeerDirectory, queues: OutboundQueues, duties: Duties, collect: Collect
+) -> Exchange:
     context, config = ground.context, ground.config
     submit = Submit(
         context,
         stages=_stages(ground, duties.steps),
         moved=duties.moved,
         officers=ground.officers,
-        wake=deliver.wake,
+        wake=queues.wake,
         delivery_life=config.delivery_life,
         desks=ground.desks,
     )
     approve = Approve(context, submit=submit, officers=ground.officers)
     submit.connect(approve.asked)
-    forward = Forward(context, wake=deliver.wake, delivery_life=config.delivery_life)
+    forward = Forward(context, wake=queues.wake, delivery_life=config.delivery_life)
     late_holders = LateHolders(
         node_id=context.node_id, registers=context.registers, store=context.store, share=forward.share
     )
     receive = Receive(
         context,
-        suspect=deliver.ask,
+        suspect=peers.ask,
         new_holders=late_holders.tell,
         moved=duties.moved,
         await_attachments=collect.wake,
+        compared=peers.compared,
         desks=ground.desks,
     )
-    duties.connect(Ask(registers=context.registers, deliver=deliver, receive=receive), forward.share)
+    duties.connect(Ask(registers=context.registers, peers=peers, receive=receive), forward.share)
     give = Give(context, standings=duties.standings, share=forward.share)
     return Exchange(submit, approve, forward, late_holders, receive, give)
 
@@ -345,10 +366,10 @@ def _stages(ground: Ground, steps: Steps) -> tuple[ReleaseStage, ...]:
     )
 
 
-def _oversight(context: Context, consult: Consult, channels: Channels) -> Mapping[str, Any]:
+def _oversight(context: Context, consult: Consult, peers: PeerDirectory) -> Mapping[str, Any]:
     """Give what each RPC of oversight does."""
-    periods = Periods(context, channels)
-    relay = Relay(context, consult, channels)
+    periods = Periods(context, peers)
+    relay = Relay(context, consult, peers)
     return {
         **oversight_behaviours(consult, periods),
         **coordination_behaviours(relay, periods, lambda: context.registers.policy, context.member),

@@ -63,7 +63,8 @@ class Persona(Node):
     @override
     async def show(self, to: str) -> None:
         """Show this history."""
-        self.couriers[to]._assumed = self.couriers[to]._assumed or 0  # no handshake: it would stop an honest node
+        agreement = self.peers.session(to).agreement
+        agreement._assumed = agreement._assumed or 0  # no handshake: it would stop an honest node
         await super().show(to)
         self.found_out = False
 

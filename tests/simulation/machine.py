@@ -15,11 +15,12 @@ from typing import Any, Final, TypeVar, cast
 
 from paiza.v1 import exchange_pb2, log_pb2, witness_pb2
 from paiza_node.context import Context
-from paiza_node.courier import Courier
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Committed, Pen
 from paiza_node.model import Finding, FindingState, Head, KnownLog
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.session import PeerSession
 from paiza_node.receive import Receive
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.convictions import Convictions
@@ -38,6 +39,7 @@ from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import MemberAuthority
 from paiza_wire.notes import SignerKey
+from tests.peers import MethodChannel
 from tests.simulation.network import Network
 
 BEGIN: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -211,13 +213,13 @@ class Ledger:
         return self.tree.root(size)
 
 
-class Channel:
-    """The way from one node to another member's: `paiza_node.ports.Peer` over the simulated network."""
+class Channel(MethodChannel):
+    """The way from one node to another member's, over the simulated network."""
 
     def __init__(self, network: Network, caller: str, member: str) -> None:
+        super().__init__(member)
         self._network = network
         self._caller = caller
-        self.member = member
 
     async def handshake(self, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
         """Compare what each side knows."""
@@ -276,9 +278,7 @@ class Node:
             clock=self.clock,
         )
         others = [each for each in self.registers.current.members if each != self.name]
-        self.couriers = {
-            each: Courier(self.context, cast("Any", Channel(self.network, self.name, each))) for each in others
-        }
+        self.peers = PeerDirectory(self.name, cast("Any", self.registers), self._open_session)
         self.unasked = set(others)
         self.judge = Judge(self.name, self.logs, disk.findings())
         known = {member: each.size for member, each in disk.known.items()}
@@ -286,21 +286,35 @@ class Node:
         condemned = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
         cosigner = Cosigner(known, condemned, decided)
         self.convictions = Convictions(
-            self.context, self.judge, self._prove, condemn=cosigner.condemn, pardon=cosigner.pardon
+            self.context, self.judge, self.peers, condemn=cosigner.condemn, pardon=cosigner.pardon
         )
         gossip = LargestKnown(self.name, self.logs, lambda: self.registers.current, self.convictions.hear)
         self.witnessing = Witnessing(
             self.context, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
         )
         self._answer = AnswerExchange(self.context, self.witnessing, suspect=self._suspect)
-        self._show = Show(self.context, self.witnessing, lambda: self.couriers)
+        self._show = Show(self.context, self.witnessing, self.peers)
         self._receive = Receive(
             self.context,
             suspect=self._suspect,
             new_holders=lambda _digests: None,
             moved=lambda _threads: None,
             await_attachments=lambda: None,
+            compared=self.peers.compared,
             desks=cast("Any", None),
+        )
+
+    def _open_session(self, member: str) -> PeerSession:
+        channel, context = Channel(self.network, self.name, member), self.context
+        return PeerSession(
+            channel,
+            channel,
+            own_member=self.name,
+            registers=context.registers,
+            ledger=context.ledger,
+            logs=context.logs,
+            executor=cast("Any", None),
+            clock=self.clock,
         )
 
     @property
@@ -326,7 +340,7 @@ class Node:
     async def _ask(self, member: str) -> None:
         life = self.lives
         try:
-            await self.couriers[member]._agree()
+            await self.peers.session(member).agreement.agree()
         except PaizaError:
             return
         except NodeStopped as stopped:
@@ -339,7 +353,7 @@ class Node:
         """Exchange checkpoints with another member, as the caller."""
         life = self.lives
         try:
-            await self._show._exchange(self.couriers[to], self.witnessing.candidate())
+            await self._show._exchange(self.peers.session(to), self.witnessing.candidate())
         except PaizaError:
             return
         except NodeStopped:
@@ -359,11 +373,8 @@ class Node:
         await self.ledger.commit(work)
 
     def _suspect(self, member: str) -> None:
-        self.couriers[member].ask()
+        self.peers.ask(member)
         self.unasked.add(member)
-
-    async def _prove(self, member: str, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
-        return await self.couriers[member].prove_growth(request)
 
 
 class _NoLanes:

@@ -12,11 +12,11 @@ then does our log say RECEIVED for that part. The sender's node is told with a `
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -27,6 +27,7 @@ from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, StoredEntry
 from paiza_node.opening import stored
+from paiza_node.peer.directory import PeerDirectory
 from paiza_wire import attachment, log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -47,35 +48,20 @@ AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
 log = structlog.get_logger("paiza.attachments")
 
 
-class Source(Protocol):
-    """Another member's node as attachments are fetched from it."""
-
-    def fetch_attachment(self, request: exchange_pb2.FetchAttachmentRequest) -> AsyncGenerator[bytes]:
-        """Give the ciphertext from an offset on; Unavailable where it breaks off."""
-
-    async def close(self) -> None:
-        """Close the connection."""
-
-
-Tell = Callable[[str, Sequence[StoredEntry]], Awaitable[None]]
 _Part = tuple[bytes, int]
 
 
 class Collect:
     """The duty of fetching attachments. Belongs to one event loop."""
 
-    def __init__(
-        self, context: Context, files: AttachmentFiles, *, connect: Callable[[str], Source], tell: Tell, life: timedelta
-    ) -> None:
-        """Take what couriers share, how to reach a member, and how to tell it what our log says."""
+    def __init__(self, context: Context, files: AttachmentFiles, *, peers: PeerDirectory, life: timedelta) -> None:
+        """Fetch from these peers into these files; what is not handed over within ``life`` is given up."""
         self._context = context
         self._folder = files
         self._by_source: dict[str, AttachmentFiles] = {}
-        self._connect = connect
-        self._tell_peer = tell
+        self._peers = peers
         self._life = life
         self._woken = asyncio.Event()
-        self._sources: dict[str, Source] = {}
         self._fetching: dict[_Part, tuple[str, asyncio.Task[None]]] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._mismatches: dict[_Part, int] = {}
@@ -111,7 +97,6 @@ class Collect:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(*(source.close() for source in self._sources.values()), return_exceptions=True)
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something is due or ended, or there is news."""
@@ -206,7 +191,7 @@ class Collect:
         writer = await asyncio.to_thread(files.writer, ciphertext, offset, size)
         pace = _Pace(BYTES_PER_SECOND)
         try:
-            async with aclosing(self._source(row.source).fetch_attachment(request)) as pieces:
+            async with aclosing(self._peers.session(row.source).fetch_attachment(request)) as pieces:
                 async for piece in pieces:
                     await asyncio.to_thread(writer.write, piece)
                     self.bytes_taken += len(piece)
@@ -306,7 +291,7 @@ class Collect:
             entries = await asyncio.to_thread(
                 self._entries, [row.log_index for row in rows if row.log_index is not None]
             )
-            await self._tell_peer(source, entries)
+            await self._peers.session(source).send_attachment_answers(entries)
         except (Rejected, Unavailable) as error:
             log.warning("attachment_answers_wait", peer=source, reason=error.reason, detail=error.detail)
             pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(rows[0].attempts, 10), LONGEST_PAUSE_SECONDS)
@@ -333,11 +318,6 @@ class Collect:
         if source not in self._by_source:
             self._by_source[source] = self._folder.brought_by(source)
         return self._by_source[source]
-
-    def _source(self, member: str) -> Source:
-        if member not in self._sources:
-            self._sources[member] = self._connect(member)
-        return self._sources[member]
 
     async def _give_up_expired(self) -> None:
         """Give up what was not handed over in the life time of a delivery, and say so in the log."""

@@ -14,7 +14,8 @@ from paiza_node.cli.terminal import shown_span
 from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.keyring import Keys
-from paiza_node.peers import ChannelKeys, GrpcPeer
+from paiza_node.peer.channels import ChannelKeys, GrpcChannel
+from paiza_node.peer.rpcs import HANDSHAKE
 from paiza_node.receive import PROTOCOL_VERSION
 from paiza_node.store.scan import open_scan
 from paiza_node.witness.trials import FORKED
@@ -43,11 +44,12 @@ async def _ask_all(
 
 async def _ask(config: Config, register: Register, keys: Keys, own_size: Callable[[], int], member: str) -> Check:
     name = member
-    peer = GrpcPeer(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register)
+    channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register)
     begun = time.monotonic()
     try:
-        response = await peer.handshake(
-            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_version=register.version)
+        response = await channel.call(
+            HANDSHAKE,
+            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_version=register.version),
         )
     except PaizaError as error:
         return fail(
@@ -59,7 +61,7 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
             endpoint=", ".join(register.member(member).endpoints),
         )
     finally:
-        await peer.close()
+        await channel.close()
     known = _known_size(register, config.member, response.known_checkpoint)
     size = own_size()
     if known > size:

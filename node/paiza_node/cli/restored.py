@@ -12,7 +12,9 @@ from paiza.v1 import recovery_pb2
 from paiza_node.bootstrap import open_reader
 from paiza_node.config import Config
 from paiza_node.keyring import Keys, load_keys
-from paiza_node.peers import ChannelKeys, GrpcPeer, PeersFetch
+from paiza_node.peer.channels import ChannelKeys, GrpcChannel
+from paiza_node.peer.register_files import PeersFetch, RegisterFiles
+from paiza_node.peer.rpcs import LIST_HELD_CHECKPOINTS
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_register import Member, Register, folder_fetch
 from paiza_wire import checkpoint as checkpoints
@@ -60,14 +62,15 @@ def compare(config: Config, without: Collection[str], now: datetime) -> Compared
 
 
 async def _compare(config: Config, without: Collection[str], now: datetime) -> Compared:
-    fetch = PeersFetch(config.member, asyncio.get_running_loop()) if config.register is None else None
+    fetch = PeersFetch(asyncio.get_running_loop()) if config.register is None else None
     reader = await asyncio.to_thread(
         open_reader, config, fetch if fetch is not None else folder_fetch(config.register or config.data)
     )
     last = await asyncio.to_thread(reader.current)
     if fetch is not None and last is not None:
         keys = load_keys(config.keys, last.member(config.member))
-        fetch.connect(lambda: last, ChannelKeys(keys.certificate, keys.private_key))
+        channels = [_channel(last, keys, each.id) for each in last.active_members() if each.id != config.member]
+        fetch.connect(lambda: [RegisterFiles(channel) for channel in channels])
     register = await asyncio.to_thread(reader.refresh, now)
     own = register.member(config.member)
     keys = load_keys(config.keys, own)
@@ -88,16 +91,21 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
     return Compared(register, keys, shown, asked)
 
 
+def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
+    return GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register)
+
+
 async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | PaizaError:
-    peer = GrpcPeer(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register)
+    channel = _channel(register, keys, member)
     try:
-        answer = await peer.get_standing(recovery_pb2.GetStandingRequest(register_version=register.version))
+        request = recovery_pb2.GetStandingRequest(register_version=register.version)
+        answer = await channel.call(LIST_HELD_CHECKPOINTS, request)
     except PaizaError as error:
         return error
     else:
         return list(answer.own_checkpoints[:MAX_NOTES])
     finally:
-        await peer.close()
+        await channel.close()
 
 
 def unpacked(staging: Path, data: Path) -> None:

@@ -33,6 +33,7 @@ from paiza_node.model import (
     Settlement,
     StoredEntry,
 )
+from paiza_node.peer.directory import PeerDirectory
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.attachment import numbers
@@ -57,8 +58,6 @@ KEPT_TEXTS: Final = frozenset({
     log_pb2.LOG_EVENT_REVIEWED,
 })  # fmt: skip
 
-Tell = Callable[[str, Sequence[StoredEntry]], Awaitable[None]]
-"""Tells a member what our log says of its requests; Unavailable where it has not taken note."""
 Forget = Callable[[bytes], Awaitable[None]]
 """Has nothing of a message fetched any more."""
 
@@ -68,11 +67,11 @@ log = structlog.get_logger("paiza.erase")
 class Erase:
     """The duty of erasing. Belongs to one event loop."""
 
-    def __init__(self, context: Context, files: AttachmentFiles, *, tell: Tell, forget: Forget) -> None:
+    def __init__(self, context: Context, files: AttachmentFiles, *, peers: PeerDirectory, forget: Forget) -> None:
         """Take what the duty needs."""
         self._context = context
         self._files = files
-        self._tell_peer = tell
+        self._peers = peers
         self._forget = forget
 
     async def run(self) -> None:
@@ -201,7 +200,7 @@ class Erase:
             entries = await asyncio.to_thread(
                 self._entries, [row.log_index for row in rows if row.log_index is not None]
             )
-            await self._tell_peer(requester, entries)
+            await self._peers.session(requester).send_erasure_answers(entries)
         except (Rejected, Unavailable) as error:
             log.warning("erasure_answers_wait", peer=requester, reason=error.reason, detail=error.detail)
             age = (context.clock() - min(row.asked_time for row in rows)).total_seconds()

@@ -22,7 +22,7 @@ from paiza_node.ledger import Pen
 from paiza_node.model import ForeignProof, Officer, Passing, ProofKind, ReconciledPeriod
 from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.looking import parse, scan
-from paiza_node.oversight.relay import Channels
+from paiza_node.peer.directory import PeerDirectory
 from paiza_node.ports import Reads
 from paiza_node.proofs import own_proof
 from paiza_node.workflows.precedence import Share
@@ -46,10 +46,10 @@ log = structlog.get_logger("paiza.oversight")
 class Periods:
     """The verbs of closing a period, on both sides."""
 
-    def __init__(self, context: Context, channels: Channels) -> None:
+    def __init__(self, context: Context, peers: PeerDirectory) -> None:
         """Take what the verbs need."""
         self._context = context
-        self._channels = channels
+        self._peers = peers
         self._share = Share(MAX_PROPOSALS)
         self._computed = Budget()
         self._one_at_a_time = asyncio.Lock()
@@ -74,7 +74,7 @@ class Periods:
         # 2.
         digest = await self._digest(member.id, since, until)
         # 3.
-        peer = self._channels.to(member.id)
+        peer = self._peers.session(member.id)
         asked = oversight_pb2.AgreePeriodRequest(period=request.period, period_digest=digest)
         theirs = (await peer.agree_period(asked)).reconciled
         proof = self._verified(member, theirs, digest)
@@ -83,7 +83,7 @@ class Periods:
         # 5.
         asked.reconciled.CopyFrom(ours)
         try:
-            self._context.asked.require(member.id)
+            peer.require_compared()
             await peer.agree_period(asked)
         except PaizaError as error:
             log.warning("period_not_told", member=member.id, reason=error.reason, detail=error.detail)

@@ -6,58 +6,33 @@ member's log showed us: whoever shows auditors another log than peers is forked,
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, oversight_pb2
+from paiza.v1 import oversight_pb2
 from paiza_node.context import Context
 from paiza_node.growth import record_fork
 from paiza_node.model import Officer
 from paiza_node.oversight.consult import Consult, about, told_entries
-from paiza_node.ports import OverseenPeer
+from paiza_node.peer.directory import PeerDirectory
 from paiza_wire import consultations, log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 AT_ONCE: Final = 8  # members asked for their counts at the same time
 
-Connect = Callable[[str], OverseenPeer]
-
 log = structlog.get_logger("paiza.oversight")
-
-
-class Channels:
-    """Channels to members that are asked for their logs, each opened when it is first needed."""
-
-    def __init__(self, connect: Connect) -> None:
-        """Take how to make a channel to a member."""
-        self._connect = connect
-        self._peers: dict[str, OverseenPeer] = {}
-
-    def to(self, member: str) -> OverseenPeer:
-        """Give the channel to a member."""
-        if member not in self._peers:
-            self._peers[member] = self._connect(member)
-        return self._peers[member]
-
-    async def keep(self) -> None:
-        """Hold the channels for as long as the node runs, then close them."""
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.gather(*(peer.close() for peer in self._peers.values()), return_exceptions=True)
 
 
 class Relay:
     """The verbs of coordinators and auditors about logs, the own one and others'."""
 
-    def __init__(self, context: Context, consult: Consult, channels: Channels) -> None:
+    def __init__(self, context: Context, consult: Consult, peers: PeerDirectory) -> None:
         """Take what the verbs need."""
         self._context = context
         self._consult = consult
-        self._channels = channels
+        self._peers = peers
 
     async def entries(
         self, officer: Officer, request: oversight_pb2.ListLogEntriesRequest
@@ -76,7 +51,7 @@ class Relay:
         self._context.registers.current.active_member(request.member)
         # 2.
         await self._note(officer, request.member, request.query, told_entries(query), about(query))
-        response = await self._channels.to(request.member).list_granted_entries(
+        response = await self._peers.session(request.member).list_granted_entries(
             oversight_pb2.ListGrantedEntriesRequest(query=request.query, officer_id=officer.id)
         )
         # 3.
@@ -102,9 +77,7 @@ class Relay:
             async with gate:
                 return await self._ask_counts(officer, member, request.query)
 
-        answers: list[Coroutine[Any, Any, oversight_pb2.CountsPage | oversight_pb2.SilentMember]] = []
-        answers.extend(ask(member) for member in members)
-        for answer in await asyncio.gather(*answers):
+        for answer in await asyncio.gather(*map(ask, members)):
             if isinstance(answer, oversight_pb2.CountsPage):
                 response.pages.append(answer)
             else:
@@ -116,7 +89,7 @@ class Relay:
     ) -> oversight_pb2.CountsPage | oversight_pb2.SilentMember:
         request = oversight_pb2.CountGrantedMessagesRequest(query=query, officer_id=officer.id)
         try:
-            answer = await self._channels.to(member).count_granted_messages(request)
+            answer = await self._peers.session(member).count_granted_messages(request)
             await self._check_history(member, answer.page.checkpoint)
         except PaizaError as error:
             return oversight_pb2.SilentMember(member=member, reason=error.reason)
@@ -135,16 +108,12 @@ class Relay:
         Rejected("log_forked") where they do not. What is merely not proven is Unavailable, and nothing is shown.
         """
         logs = self._context.logs
-        member = self._context.registers.current.member(member_id)
-        shown = logs.verify(member, note)
+        shown = logs.verify(self._context.registers.current.member(member_id), note)
         try:
             logs.check_trusted(member_id)
             if logs.compare(member_id, shown):
                 return
-            known = logs.link(member_id)
-            sizes = sorted({known.size, shown.size})
-            proof = await self._channels.to(member_id).prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
-            logs.reconcile(member, known, [shown], proof)
+            await self._peers.session(member_id).prove_history(shown)
         except Rejected:
             await record_fork(self._context.ledger, logs)
             raise

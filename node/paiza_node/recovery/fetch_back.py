@@ -17,19 +17,19 @@ is passed over.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, recovery_pb2
+from paiza.v1 import recovery_pb2
 from paiza_node.context import Context
-from paiza_node.courier import Courier
 from paiza_node.errors import NodeStopped
-from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
 from paiza_node.model import LOGGED_DIGITS
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.session import PeerSession
 from paiza_node.receive import MAX_DISPATCHES, Receive
 from paiza_node.recovery import lost_entries
 from paiza_node.recovery.give_back import MAX_CHECKPOINTS
@@ -57,14 +57,14 @@ class FetchBack:
         self,
         context: Context,
         *,
-        couriers: Callable[[], Mapping[str, Courier]],
+        peers: PeerDirectory,
         receive: Receive,
         regains: Regains,
         hold: Hold,
     ) -> None:
         """Take what the duty needs; begin with what is left to do, and have nothing cosigned that is not known."""
         self._context = context
-        self._couriers = couriers
+        self._peers = peers
         self._receive = receive
         self._regains = regains
         self._hold = hold
@@ -89,31 +89,31 @@ class FetchBack:
     async def _round(self) -> None:
         with suppress(Unavailable):  # an expired register names nobody
             self.progress.keep_only({each.id for each in self._context.registers.current.active_members()})
-        couriers = self._couriers()
-        for member in sorted(self.progress.unheard & couriers.keys()):
-            await self._try(self._hear, couriers[member])
-        for member in sorted(self.progress.doubted.keys() & couriers.keys()):
-            await self._try(self._settle, couriers[member])
-        for member in sorted(self.progress.awaited.keys() & couriers.keys()):
-            await self._try(self._fetch, couriers[member])
+        sessions = self._peers.sessions
+        for member in sorted(self.progress.unheard & sessions.keys()):
+            await self._try(self._hear, sessions[member])
+        for member in sorted(self.progress.doubted.keys() & sessions.keys()):
+            await self._try(self._settle, sessions[member])
+        for member in sorted(self.progress.awaited.keys() & sessions.keys()):
+            await self._try(self._fetch, sessions[member])
         self._hold(self.progress.held())
         if self.progress.done:
             log.info("recovered")
 
-    async def _try(self, step: Callable[[Courier], Awaitable[None]], courier: Courier) -> None:
+    async def _try(self, step: Callable[[PeerSession], Awaitable[None]], session: PeerSession) -> None:
         """Do a step; what fails is tried again in the next round, since no member may end or block a recovery."""
         try:
-            await step(courier)
+            await step(session)
         except PaizaError as error:
-            log.warning("recovery_waits", peer=courier.member, reason=error.reason, detail=error.detail)
+            log.warning("recovery_waits", peer=session.member, reason=error.reason, detail=error.detail)
         except NodeStopped:
             raise
         except Exception:  # no answer of one peer may end the node
-            log.exception("recovery_failed", peer=courier.member)
+            log.exception("recovery_failed", peer=session.member)
 
-    async def _hear(self, courier: Courier) -> None:
+    async def _hear(self, session: PeerSession) -> None:
         """Step 1: hear which checkpoints a member holds of third logs."""
-        response = await courier.standing()
+        response = await session.list_held_checkpoints()
         context, doubted = self._context, {member: list(notes) for member, notes in self.progress.doubted.items()}
         owners = {each.log_keys[-1].origin: each for each in context.registers.current.members.values()}
         for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
@@ -128,24 +128,22 @@ class FetchBack:
             if checkpoint.note not in notes:
                 notes.append(checkpoint.note)
         self.progress.doubted = doubted
-        self.progress.unheard.discard(courier.member)
+        self.progress.unheard.discard(session.member)
         await self._context.ledger.commit(self._note)
 
-    async def _settle(self, courier: Courier) -> None:
+    async def _settle(self, session: PeerSession) -> None:
         """Step 1: have a log prove that it leads to every larger checkpoint others hold of it, one after the other."""
-        context, owner = self._context, self._context.registers.current.active_member(courier.member)
-        for note in sorted(self.progress.doubted[courier.member], key=fork_proofs.read_size):
+        context, owner = self._context, self._context.registers.current.active_member(session.member)
+        for note in sorted(self.progress.doubted[session.member], key=fork_proofs.read_size):
             checkpoint = context.logs.verify(owner, note)
-            base = context.logs.link(owner.id)
-            if checkpoint.size > base.size:
-                sizes = [base.size, checkpoint.size]
-                proof = await courier.prove_growth(exchange_pb2.ProveGrowthRequest(sizes=sizes))
+            if checkpoint.size > context.logs.size(owner.id):
                 try:
-                    context.logs.reconcile(owner, base, [checkpoint], proof)
-                except Rejected:  # it is forked, which a person decides on: it is not cosigned any more
-                    await record_fork(context.ledger, context.logs)
-                    break
-        del self.progress.doubted[courier.member]
+                    await session.prove_history(checkpoint)
+                except Rejected as error:
+                    if error.reason != "log_forked":
+                        raise
+                    break  # a person decides on a fork: that log is not cosigned any more
+        del self.progress.doubted[session.member]
         known = context.logs.to_store(owner.id, context.logs.link(owner.id))
 
         def work(pen: Pen) -> None:
@@ -155,16 +153,16 @@ class FetchBack:
 
         await context.ledger.commit(work)
 
-    async def _fetch(self, courier: Courier) -> None:
+    async def _fetch(self, session: PeerSession) -> None:
         """Steps 2 to 4: take page after page of what a member gives back."""
-        member = courier.member
+        member = session.member
         while not self.progress.gave_all(member):
             place = self.progress.awaited[member]
             origin, own_size = self.progress.lost[place.log]
             request = recovery_pb2.GiveBackRequest(
                 side=place.side, own_size=own_size, from_index=place.from_index, origin=origin
             )
-            page, checkpoint = await courier.give_back(request)
+            page, checkpoint = await session.list_lost_entries(request)
             if page.next_index and page.next_index <= place.from_index:
                 raise Unavailable("unexpected_answer", f"{member} gives the same page again")
             if len(page.items) > MAX_DISPATCHES:
@@ -173,7 +171,7 @@ class FetchBack:
             count = await take(member, page.items, checkpoint, place, page.next_index)
             log.info("given_back", peer=member, side=int(place.side), items=len(page.items), new=count)
         # 4.
-        await courier.standing(tell_again=True)
+        await session.list_held_checkpoints(tell_again=True)
         del self.progress.awaited[member]
         await self._context.ledger.commit(self._note)
 

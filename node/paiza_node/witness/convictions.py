@@ -9,19 +9,20 @@ until the log is proven (a default).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import admin_pb2, conviction_pb2, exchange_pb2
+from paiza.v1 import admin_pb2, conviction_pb2
 from paiza_node.context import Context
 from paiza_node.doubts import ToldEntry
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
 from paiza_node.model import MAX_REASON, Finding, FindingKind, FindingState, ForeignProof
+from paiza_node.peer.directory import PeerDirectory
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, Default, Judge, Question
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import fork_proofs, log_entries, merkle
@@ -35,9 +36,6 @@ MAX_LISTED: Final = 500  # findings that have ended, of those that are shown
 MAX_FORGIVEN_AHEAD: Final = 1_000_000  # entries beyond what was accepted of a log: more than a node writes in months
 MAX_ASKED: Final = 16  # members asked at the same time
 
-Prove = Callable[[str, exchange_pb2.ProveGrowthRequest], Awaitable[exchange_pb2.ProveGrowthResponse]]
-"""Asks a member's node; Unavailable where it refuses or does not answer."""
-
 log = structlog.get_logger("paiza.convictions")
 
 
@@ -48,7 +46,7 @@ class Convictions:
         self,
         context: Context,
         judge: Judge,
-        prove: Prove,
+        peers: PeerDirectory,
         *,
         condemn: Callable[[str], None] = lambda _member: None,
         pardon: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
@@ -60,7 +58,7 @@ class Convictions:
         """
         self._context = context
         self._judge = judge
-        self._prove = prove
+        self._peers = peers
         self._condemn = condemn
         self._pardon = pardon
         self._heard: dict[str, tuple[Sequence[bytes], Sequence[conviction_pb2.ForkProof]]] = {}
@@ -123,7 +121,7 @@ class Convictions:
 
     async def _ask(self, question: Question) -> None:
         try:
-            response = await self._prove(question.member, question.request)
+            response = await self._peers.session(question.member).prove_consistency(question.request.sizes)
         except PaizaError as error:
             self._judge.not_answered(question, error, self._context.clock())
             return

@@ -7,7 +7,7 @@ is slow is shown the candidate of the round in which it is free, and who fails i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -16,8 +16,9 @@ import structlog
 
 from paiza.v1 import witness_pb2
 from paiza_node.context import Context
-from paiza_node.courier import Courier
 from paiza_node.errors import NodeStopped
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.session import PeerSession
 from paiza_node.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
 from paiza_node.witness.witnessing import Witnessing
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -50,13 +51,13 @@ class Show:
         self,
         context: Context,
         witnessing: Witnessing,
-        couriers: Callable[[], Mapping[str, Courier]],
+        peers: PeerDirectory,
         seconds: Callable[[], float] = monotonic,
     ) -> None:
-        """Take the ways to the other active members; ``seconds`` is a clock that is never set."""
+        """Submit to these peers; ``seconds`` is a clock that is never set."""
         self._context = context
         self._witnessing = witnessing
-        self._couriers = couriers
+        self._peers = peers
         self._seconds = seconds
         self._turns: dict[str, Turn] = {}
 
@@ -78,19 +79,19 @@ class Show:
 
     def begin_round(self) -> None:
         """Show the newest checkpoint to whom it is due; returns at once. NodeStopped where a member found us out."""
-        couriers = self._couriers()
+        sessions = self._peers.sessions
         for member, turn in list(self._turns.items()):
             if turn.task is not None and turn.task.done():
                 ended, turn.task = turn.task, None
                 ended.result()
-            if member not in couriers and turn.task is None:
+            if member not in sessions and turn.task is None:
                 del self._turns[member]
         candidate: VerifiedCheckpoint | None = None
-        for member, courier in couriers.items():
+        for member, session in sessions.items():
             turn = self._turns.setdefault(member, Turn())
             if turn.task is None and self._is_due(member, turn):
                 candidate = candidate or self._witnessing.candidate()
-                turn.task = asyncio.create_task(self._show(courier, turn, candidate), name=f"witness {member}")
+                turn.task = asyncio.create_task(self._show(session, turn, candidate), name=f"witness {member}")
 
     def under_way(self) -> list[asyncio.Task[None]]:
         """Give the exchanges that were begun and whose end was not looked at yet."""
@@ -106,10 +107,10 @@ class Show:
         waits = BRING_SECONDS if self._witnessing.brings_news(member) else IDLE_SECONDS
         return now - turn.last >= waits
 
-    async def _show(self, courier: Courier, turn: Turn, candidate: VerifiedCheckpoint) -> None:
-        member = courier.member
+    async def _show(self, session: PeerSession, turn: Turn, candidate: VerifiedCheckpoint) -> None:
+        member = session.member
         try:
-            await self._exchange(courier, candidate)
+            await self._exchange(session, candidate)
         except NodeStopped:
             raise
         except PaizaError as error:
@@ -127,8 +128,8 @@ class Show:
         pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(turn.failures - 1, 10), LONGEST_PAUSE_SECONDS)
         turn.pause_until = turn.last + pause
 
-    async def _exchange(self, courier: Courier, candidate: VerifiedCheckpoint) -> None:
-        context, witnessing, member = self._context, self._witnessing, courier.member
+    async def _exchange(self, session: PeerSession, candidate: VerifiedCheckpoint) -> None:
+        context, witnessing, member = self._context, self._witnessing, session.member
         bring = witnessing.to_bring(member)
         request = witness_pb2.ExchangeCheckpointsRequest(
             register_version=context.registers.version,
@@ -136,7 +137,7 @@ class Show:
             heard=witnessing.gossip.notes(member),
             fork_proofs=witnessing.gossip.forks(member),
         )
-        response, checkpoint = await courier.show(candidate, request)
+        response, checkpoint = await session.submit_checkpoint(candidate, request)
         witnessing.brought(member, bring)
         witnessing.gossip.heard(member, response.heard[:MAX_HEARD], response.fork_proofs[:MAX_FORK_PROOFS])
         if response.cosigned:

@@ -12,7 +12,7 @@ What a crash leaves: a place in our log that is walked through again, which find
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -21,11 +21,12 @@ import structlog
 
 from paiza.v1 import log_pb2, witness_pb2
 from paiza_node.context import Context
-from paiza_node.courier import Courier
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
 from paiza_node.model import CosignedProof, Uncosigned
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.session import PeerSession
 from paiza_node.witness.gossip import bare
 from paiza_node.witness.judging import judge_span
 from paiza_node.witness.prove import MAX_INDICES
@@ -55,10 +56,10 @@ log = structlog.get_logger("paiza.witness")
 class Upgrade:
     """The duty of upgrading proofs. Belongs to one event loop."""
 
-    def __init__(self, context: Context, couriers: Callable[[], Mapping[str, Courier]]) -> None:
-        """Take the ways to the other active members."""
+    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+        """Ask these peers."""
         self._context = context
-        self._couriers = couriers
+        self._peers = peers
         self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
         self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -122,15 +123,15 @@ class Upgrade:
             if task.done():
                 del self._tasks[member]
                 task.result()
-        for member, courier in self._couriers().items():
+        for member, session in self._peers.sessions.items():
             if waiting.get(member) and member not in self._tasks:
-                self._tasks[member] = asyncio.create_task(self._ask(courier), name=f"upgrade {member}")
+                self._tasks[member] = asyncio.create_task(self._ask(session), name=f"upgrade {member}")
 
-    async def _ask(self, courier: Courier) -> None:
+    async def _ask(self, session: PeerSession) -> None:
         """Upgrade what waits of one member's log, batch after batch while it gives new proofs; then pause."""
-        member = courier.member
+        member = session.member
         try:
-            while await self.upgrade(courier):
+            while await self.upgrade(session):
                 self._failures.pop(member, None)
         except NodeStopped:
             raise
@@ -141,19 +142,19 @@ class Upgrade:
         failures = self._failures[member] = self._failures.get(member, 0) + 1
         await asyncio.sleep(min(LOOK_SECONDS * 2.0 ** min(failures - 1, 10), LONGEST_PAUSE_SECONDS))
 
-    async def upgrade(self, courier: Courier) -> bool:
+    async def upgrade(self, session: PeerSession) -> bool:
         """Ask one member for a batch; says whether it gave new proofs.
 
         What it gave no proof of is asked for again after all that waits behind it, and holds up nothing.
         """
-        context, member = self._context, courier.member
+        context, member = self._context, session.member
         waiting = await asyncio.to_thread(self._waiting, member)
         if not waiting and self._after.pop(member, None) is not None:
             waiting = await asyncio.to_thread(self._waiting, member)
         if not waiting:
             return False
         owner = context.registers.current.active_member(member)
-        response = await courier.prove_entries([each.index for each in waiting])
+        response = await session.prove_entries([each.index for each in waiting])
         proofs = await self._judge(owner, waiting, response)
         if not proofs:
             self._after[member] = waiting[-1].index

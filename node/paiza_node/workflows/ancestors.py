@@ -13,9 +13,9 @@ import structlog
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
-from paiza_node.deliver import Deliver
 from paiza_node.growth import claim
 from paiza_node.model import MessageRow, MessageState
+from paiza_node.peer.directory import PeerDirectory
 from paiza_node.ports import Reads
 from paiza_node.receive import Receive
 from paiza_node.refresh import Registers
@@ -126,19 +126,19 @@ class Give:
 class Ask:
     """The verb of asking for what we lack."""
 
-    def __init__(self, *, registers: Registers, deliver: Deliver, receive: Receive) -> None:
+    def __init__(self, *, registers: Registers, peers: PeerDirectory, receive: Receive) -> None:
         """Take what the verb needs."""
         self._registers = registers
-        self._deliver = deliver
+        self._peers = peers
         self._receive = receive
 
     async def __call__(self, member: str, digests: Sequence[bytes]) -> None:
         """Ask one member's node; what it gives is taken as if it had been delivered. A failure leaves all as it was."""
-        courier = self._deliver.couriers.get(member)
-        if courier is None:
+        session = self._peers.sessions.get(member)
+        if session is None:
             return
         try:
-            response, checkpoint = await courier.fetch(digests[:MAX_ASKED])
+            response, checkpoint = await session.fetch_messages(digests[:MAX_ASKED])
             if response.dispatches:
                 peer = self._registers.current.active_member(member)
                 await self._receive.take(peer, response.dispatches[:MAX_ASKED], checkpoint)

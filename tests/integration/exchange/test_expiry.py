@@ -15,18 +15,20 @@ import pytest
 
 from paiza.v1 import log_pb2, officer_pb2
 from paiza_node.context import Context
-from paiza_node.deliver import Deliver
+from paiza_node.deliver import OutboundQueues
 from paiza_node.growth import KnownLogs
 from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Slot
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
+from paiza_node.peer.session import PeerSession
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_wire import keys
 from paiza_wire.errors import Unavailable
 from paiza_wire.notes import SignerKey
+from tests.peers import MethodChannel, directory_of
 
 BEGIN: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LIFE: Final = timedelta(hours=1)
@@ -44,15 +46,11 @@ class Clock:
         return self.now
 
 
-class AwayPeer:
-    """A member's node that is never there."""
+class AwayChannel(MethodChannel):
+    """The way to a member's node that is never there."""
 
-    member = "tjk"
-
-    async def close(self) -> None:
-        """Close nothing."""
-
-    def __getattr__(self, _name: str) -> Any:
+    async def handshake(self, _request: object) -> Any:
+        """Fail."""
         raise Unavailable("peer_unreachable", "nobody is there")
 
 
@@ -63,7 +61,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlStore, News]]:
+def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, SqlStore, News]]:
     """Put the deliverer on a real store and ledger."""
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     file = CheckpointSlots(tmp_path / "checkpoint")
@@ -90,7 +88,18 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[Deliver, Ledger, SqlSto
             own_keys=OwnKeys("kaz", {}),
             clock=clock,
         )
-        yield Deliver(context, lambda _member: AwayPeer()), ledger, store, news
+        channel = AwayChannel("tjk")
+        session = PeerSession(
+            channel,
+            channel,
+            own_member="kaz",
+            registers=context.registers,
+            ledger=ledger,
+            logs=context.logs,
+            executor=lanes.deliver,
+            clock=clock,
+        )
+        yield OutboundQueues(context, directory_of({"tjk": session})), ledger, store, news
         ledger.close()
     file.close()
     store.close()
@@ -139,7 +148,7 @@ def _release(clock: Clock) -> Callable[[Pen], None]:
 
 
 async def test_undeliverable_message_expires_with_notice(
-    node: tuple[Deliver, Ledger, SqlStore, News], clock: Clock
+    node: tuple[OutboundQueues, Ledger, SqlStore, News], clock: Clock
 ) -> None:
     """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
     deliver, ledger, store, news = node

@@ -3,14 +3,14 @@
 import sys
 
 from paiza_node.__main__ import run
-from paiza_node.courier import Courier
+from paiza_node.peer.agreement import LogAgreement
 from paiza_wire.checkpoint import VerifiedCheckpoint
 
 
-def _go_on(_courier: Courier, _known: VerifiedCheckpoint) -> None:
+def _go_on(_agreement: LogAgreement, _known: VerifiedCheckpoint) -> None:
     """Know better than the peer what was signed."""
 
 
 if __name__ == "__main__":
-    setattr(Courier, "_check_not_rolled_back", _go_on)  # noqa: B010 - a method, replaced
+    setattr(LogAgreement, "_check_not_rolled_back", _go_on)  # noqa: B010 - a method, replaced
     sys.exit(run(sys.argv[1:]))

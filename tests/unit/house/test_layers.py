@@ -39,7 +39,7 @@ PERMITTED = {
     "a room that imports a verb": ("node/paiza_node/desks/approve.py", "import paiza_node.submit"),
     "sqlalchemy in the store": ("node/paiza_node/store/stray.py", "import sqlalchemy.orm"),
     "grpc at the edge": ("node/paiza_node/edge/stray.py", "import grpc.aio"),
-    "grpc in the peers": ("node/paiza_node/peers.py", "import grpc.aio"),
+    "grpc in the peers": ("node/paiza_node/peer/channels.py", "import grpc.aio"),
     "grpc in the session": ("client/paiza_client/session.py", "import grpc.aio"),
 }
 

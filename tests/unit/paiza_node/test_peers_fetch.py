@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paiza_node.peers import PeersFetch
+from paiza_node.peer.register_files import PeersFetch
 from paiza_node.refresh import Registers
 from paiza_register import FetchMissing, RegisterReader
 from tests.unit.paiza_register.conftest import NOW, Holder, Source, holder, made
@@ -23,7 +23,7 @@ class Serving:
     def __init__(self, files: Mapping[str, bytes], lies: Mapping[str, bytes]) -> None:
         self.files = {**files, **lies}
 
-    async def get_file(self, path: str) -> bytes:
+    async def get(self, path: str) -> bytes:
         """Give one file."""
         if path not in self.files:
             raise FetchMissing(path)
@@ -45,12 +45,12 @@ async def test_one_peer_cannot_keep_a_new_register_from_us(
 ) -> None:
     """Where one peer serves an old register, or what does not verify, another is asked at the same refresh."""
     old, new = holder.files(), holder.copy().advance().files()
-    fetch = PeersFetch("kaz", asyncio.get_running_loop())
+    fetch = PeersFetch(asyncio.get_running_loop())
     RegisterReader(tmp_path / "reader", holder.bootstrap, Source(old)).refresh(NOW)
     reader = RegisterReader(tmp_path / "reader", holder.bootstrap, fetch)
     registers = Registers(reader, lambda: NOW, fetch.turn)
     before = registers.version
     for order in ([Serving(old, lies), Serving(new, {})], [Serving(new, {}), Serving(old, lies)]):
-        fetch._peers = lambda order=order: order
+        fetch.connect(lambda order=order: order)  # type: ignore[misc]
         await registers.refresh(NoLedger())  # type: ignore[arg-type]
         assert registers.version != before

@@ -36,5 +36,5 @@ def test_only_what_can_be_proven_is_told(tmp_path: Path) -> None:
     context: Any = SimpleNamespace(ledger=books, store=books, clock=lambda: NOW)
     nobody: Any = None
     files = AttachmentFiles(tmp_path / "attachments")
-    collect = Collect(context, files, connect=nobody, tell=nobody, life=timedelta(days=1))
+    collect = Collect(context, files, peers=nobody, life=timedelta(days=1))
     assert collect._due("tjk") == [AWAITED, early]

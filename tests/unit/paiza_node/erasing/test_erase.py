@@ -23,6 +23,7 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
+from tests.peers import directory_of
 from tests.unit.paiza_node.room import BEGIN, MEMBER, MEMBERS, Room
 
 REQUEST = ErasureRequest(reason="review", explanation="Exercise")
@@ -42,13 +43,7 @@ class Bench:
     @property
     def erase(self) -> Erase:
         """The duty, as after a start."""
-        return Erase(self.room.context, self.files, tell=self.tell, forget=self.forget)
-
-    async def tell(self, member: str, entries: Sequence[StoredEntry]) -> None:
-        """Take note of answers."""
-        if self.away:
-            raise Unavailable("peer_unreachable", "away")
-        self.told.append((member, [log_pb2.LogEntry.FromString(each.entry) for each in entries]))
+        return Erase(self.room.context, self.files, peers=directory_of({"tjk": Requester(self)}), forget=self.forget)
 
     async def forget(self, _digest: bytes) -> None:
         """Fetch nothing: nothing is fetched here."""
@@ -82,6 +77,19 @@ class Bench:
         with self.room.store.reads() as reads:
             entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries_of(digest)]
         return [(each.event, each.counterpart, each.reason) for each in entries]
+
+
+@dataclass
+class Requester:
+    """The session with tjk, which records answers while it is not away."""
+
+    bench: Bench
+
+    async def send_erasure_answers(self, entries: Sequence[StoredEntry]) -> None:
+        """Record answers."""
+        if self.bench.away:
+            raise Unavailable("peer_unreachable", "away")
+        self.bench.told.append(("tjk", [log_pb2.LogEntry.FromString(each.entry) for each in entries]))
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from paiza_node.ledger import Ledger
 from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News
 from paiza_node.oversight.consult import Consult
+from paiza_node.peer.rpcs import PeerChannel
+from paiza_node.peer.session import PeerSession
 from paiza_node.store import open_store
 from paiza_wire import hpke, keys, receipts
 from paiza_wire import message as wire
@@ -94,10 +96,22 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             own_keys=None,  # type: ignore[arg-type]  # nothing here is opened
             clock=self.clock,
         )
-        for other in current.members:  # as couriers do when a node starts
-            self.context.asked.note(other)
         self.facts = Facts(self.context, Desks(member, "", dict), dict)
         self.consult = Consult(self.context, self.facts.catch_up)
+
+    def session(self, channel: PeerChannel) -> PeerSession:
+        """Open a session over a channel to another member's node."""
+        context = self.context
+        return PeerSession(
+            channel,
+            channel,
+            own_member=self.member,
+            registers=context.registers,
+            ledger=self.ledger,
+            logs=context.logs,
+            executor=context.lanes,  # type: ignore[arg-type]  # nothing here comes in batches
+            clock=self.clock,
+        )
 
     @override
     def __exit__(

@@ -11,21 +11,21 @@ import pytest
 from paiza.v1 import exchange_pb2, log_pb2
 from paiza.v1 import oversight_pb2 as pb
 from paiza_node.oversight.consult import Asker
-from paiza_node.oversight.relay import Channels, Relay
+from paiza_node.oversight.relay import Relay
 from paiza_node.oversight.sight import Sight
 from paiza_wire.consultations import NONCE_SIZE
 from paiza_wire.errors import Rejected, Unavailable
+from tests.peers import MethodChannel, directory_of
 from tests.unit.paiza_node.oversight.log_room import LogRoom, member_of, officer
 
 COORDINATOR = SimpleNamespace(id=officer("kaz"))
 
 
-class Node:
+class Node(MethodChannel):
     """The node of tjk without a network. It may show auditors another log (``shown``) than the one it grows."""
 
-    member = "tjk"
-
     def __init__(self, real: LogRoom, shown: LogRoom) -> None:
+        super().__init__("tjk")
         self.real = real
         self.shown = shown
         self.proves = True
@@ -58,8 +58,7 @@ class Scene:
         (folder / "other").mkdir()
         self.other = LogRoom("tjk", folder / "other")
         self.node = Node(self.real, self.real)
-        channels = Channels(lambda _member: self.node)  # type: ignore[arg-type,return-value]  # of what is asked
-        self.relay = Relay(self.kaz.context, self.kaz.consult, channels)
+        self.relay = Relay(self.kaz.context, self.kaz.consult, directory_of({"tjk": self.kaz.session(self.node)}))
 
     def ask(self) -> pb.EntriesPage:
         """Ask for tjk's entries."""

@@ -8,8 +8,9 @@ import pytest
 from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
 from paiza_node.edge.gate import ACCESS
 from paiza_node.recovery import asked as module
-from paiza_node.recovery.asked import UNSIGNED, Asked, claimed_size
+from paiza_node.recovery.asked import UNSIGNED, StartupComparison, claimed_size
 from paiza_wire.errors import Unavailable
+from tests.peers import directory_of
 
 DELIVER = "/paiza.v1.ExchangeService/Deliver"
 OWN_SIZE = 10
@@ -20,74 +21,78 @@ def claims(size: int) -> exchange_pb2.DeliverRequest:
     return exchange_pb2.DeliverRequest(growth=log_pb2.Growth(known_size=size))
 
 
+class Session:
+    """The session with a member, as far as it is asked."""
+
+    def __init__(self) -> None:
+        self.compared = asyncio.Event()
+        self.questions = 0
+
+    def ask(self) -> None:
+        """Count the questions."""
+        self.questions += 1
+
+
 @pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Collect who is asked; nobody waits long for the answer."""
+def tjk(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The session with tjk, which was not asked yet; nobody waits long for its answer."""
     monkeypatch.setattr(module, "ASK_SECONDS", 0.02)
-    return []
+    return Session()
 
 
-def connected(questions: list[str]) -> Asked:
-    """Give what nobody was asked for yet."""
-    asked = Asked()
-    asked.connect(questions.append)
-    return asked
-
-
-async def reason(asked: Asked, request: Any, method: str = DELIVER) -> str:
+async def reason(session: Session, request: Any, method: str = DELIVER) -> str:
     """Give the reason for which a call of tjk's node is not let through; empty where it is."""
+    comparison = StartupComparison(directory_of({"tjk": session, "uzb": Session()}))
     try:
-        await asked.check("tjk", method, request, OWN_SIZE)
+        await comparison.check_compared("tjk", method, request, OWN_SIZE)
     except Unavailable as error:
         return error.reason
     return ""
 
 
-async def test_who_knows_nothing_passes(questions: list[str]) -> None:
+async def test_who_knows_nothing_passes(tjk: Session) -> None:
     """Nothing that it saw can be contradicted; what it learns from then on it has from this very run."""
-    asked = connected(questions)
-    assert await reason(asked, claims(0)) == ""
-    assert await reason(asked, claims(4)) == ""
-    assert questions == []
+    assert await reason(tjk, claims(0)) == ""
+    assert await reason(tjk, claims(4)) == ""
+    assert tjk.questions == 0
 
 
-async def test_who_knows_something_waits_until_it_was_asked(questions: list[str]) -> None:
+async def test_who_knows_something_waits_until_it_was_asked(tjk: Session) -> None:
     """It is asked at once; without an answer the call is refused, with one it passes, and all after it."""
-    asked = connected(questions)
-    assert await reason(asked, claims(4)) == "not_compared"
-    assert questions == ["tjk"]
-    with pytest.raises(Unavailable, match="not_compared"):
-        asked.require("tjk")
-    waiting = asyncio.create_task(reason(asked, claims(4)))
+    assert await reason(tjk, claims(4)) == "not_compared"
+    assert tjk.questions == 1
+    waiting = asyncio.create_task(reason(tjk, claims(4)))
     await asyncio.sleep(0)
-    asked.note("uzb")
-    asked.note("tjk")
+    tjk.compared.set()
     assert await waiting == ""
-    assert await reason(asked, claims(9)) == ""
-    asked.require("tjk")
+    assert await reason(tjk, claims(9)) == ""
 
 
-async def test_who_claims_more_than_there_is_reaches_the_verb(questions: list[str]) -> None:
+async def test_who_claims_more_than_there_is_reaches_the_verb(tjk: Session) -> None:
     """Every verb refuses that; but the claim does not count as an answer."""
-    asked = connected(questions)
-    assert await reason(asked, claims(OWN_SIZE + 1)) == ""
-    assert not asked.has("tjk")
-    assert await reason(asked, claims(OWN_SIZE)) == "not_compared"
+    assert await reason(tjk, claims(OWN_SIZE + 1)) == ""
+    assert not tjk.compared.is_set()
+    assert await reason(tjk, claims(OWN_SIZE)) == "not_compared"
 
 
-async def test_a_question_that_tells_nothing_waits(questions: list[str]) -> None:
+async def test_a_question_that_tells_nothing_waits(tjk: Session) -> None:
     """A request from which nothing is known of its caller is answered after the question only."""
-    asked = connected(questions)
-    assert await reason(asked, witness_pb2.ProveEntriesRequest(indices=[3])) == "not_compared"
+    assert await reason(tjk, witness_pb2.ProveEntriesRequest(indices=[3])) == "not_compared"
 
 
-async def test_what_holds_no_signature_of_ours_is_always_answered(questions: list[str]) -> None:
+async def test_what_holds_no_signature_of_ours_is_always_answered(tjk: Session) -> None:
     """Two nodes that start together can ask each other; a lost node is told what is held of it."""
-    asked = connected(questions)
     for method in UNSIGNED:
         assert method in ACCESS
-        assert await reason(asked, recovery_pb2.GetStandingRequest(), method) == ""
-    assert not asked.has("tjk")
+        assert await reason(tjk, recovery_pb2.GetStandingRequest(), method) == ""
+    assert not tjk.compared.is_set()
+
+
+async def test_a_member_without_a_session_is_not_answered(tjk: Session) -> None:
+    """Where the register does not name the caller there is nobody to ask."""
+    comparison = StartupComparison(directory_of({"uzb": tjk}))
+    with pytest.raises(Unavailable, match="not_compared"):
+        await comparison.check_compared("tjk", DELIVER, claims(4), OWN_SIZE)
 
 
 @pytest.mark.parametrize(

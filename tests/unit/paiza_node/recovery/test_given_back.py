@@ -19,6 +19,7 @@ from paiza_register import LogKey
 from paiza_wire import keys
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.notes import SignerKey
+from tests.peers import directory_of
 from tests.unit.paiza_node.witness.fleet import Fleet, Node
 
 ORIGIN = "kaz.paiza.example/log/1"
@@ -63,7 +64,7 @@ def lost(fleet: Fleet) -> list[log_pb2.LogProof]:
 
 
 class Giving:
-    """A courier to tjk that gives back what a test puts into pages."""
+    """A session with tjk that gives back what a test puts into pages."""
 
     def __init__(self, fleet: Fleet, pages: list[recovery_pb2.GiveBackResponse]) -> None:
         self.member = "tjk"
@@ -72,12 +73,12 @@ class Giving:
         self.asked: list[recovery_pb2.GiveBackRequest] = []
         self.told_again = 0
 
-    async def standing(self, *, tell_again: bool = False) -> recovery_pb2.GetStandingResponse:
+    async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.GetStandingResponse:
         """Tell nothing of third logs."""
         self.told_again += tell_again
         return recovery_pb2.GetStandingResponse()
 
-    async def give_back(self, request: recovery_pb2.GiveBackRequest) -> Any:
+    async def list_lost_entries(self, request: recovery_pb2.GiveBackRequest) -> Any:
         """Give the next page; an empty one behind the last."""
         self.asked.append(recovery_pb2.GiveBackRequest.FromString(request.SerializeToString()))
         page = self.pages.pop(0) if self.pages else recovery_pb2.GiveBackResponse()
@@ -85,17 +86,18 @@ class Giving:
 
 
 async def recovered(
-    fleet: Fleet, courier: Giving, check: Callable[..., None] = lambda *_: None
+    fleet: Fleet, session: Giving, check: Callable[..., None] = lambda *_: None
 ) -> tuple[FetchBack, list[log_pb2.LogEntry]]:
     """Have kaz fetch back from tjk for a few rounds; gives the duty, and what its log says was recovered."""
     kaz = fleet["kaz"]
     progress = Progress.begin({"tjk"}, [(ORIGIN, OWN_SIZE)])
     kaz.ledger.commit_now(lambda pen: pen.tx.put_setting(SETTING, progress.to_bytes()))
-    couriers: Any = {"tjk": courier}
     nothing: Any = type(
         "Nothing", (), {"check": staticmethod(check), "write": lambda *_: None, "tell": lambda *_: None}
     )()
-    duty = FetchBack(kaz.context, couriers=lambda: couriers, receive=nothing, regains=nothing, hold=lambda _: None)
+    duty = FetchBack(
+        kaz.context, peers=directory_of({"tjk": session}), receive=nothing, regains=nothing, hold=lambda _: None
+    )
     for _ in range(3):
         await duty._round()
     with kaz.store.reads() as reads:
@@ -113,11 +115,11 @@ def page(*proofs: log_pb2.LogProof, next_index: int = 0) -> recovery_pb2.GiveBac
 async def test_lost_entries_come_back_once(fleet: Fleet) -> None:
     """Page by page, on both sides; one that is given twice, or after a restart again, is logged once."""
     third, fifth = lost(fleet)[2], lost(fleet)[4]
-    courier = Giving(fleet, [page(third, next_index=4), page(fifth), page(third)])
-    duty, logged = await recovered(fleet, courier)
+    session = Giving(fleet, [page(third, next_index=4), page(fifth), page(third)])
+    duty, logged = await recovered(fleet, session)
     assert duty.progress.done
-    assert courier.told_again == 1
-    assert [(each.side, each.from_index, each.own_size) for each in courier.asked] == [
+    assert session.told_again == 1
+    assert [(each.side, each.from_index, each.own_size) for each in session.asked] == [
         (RECEIVED, 0, OWN_SIZE),
         (RECEIVED, 4, OWN_SIZE),
         (RELEASED, 0, OWN_SIZE),
@@ -178,10 +180,10 @@ async def test_what_cannot_be_judged_yet_is_asked_for_again(fleet: Fleet, monkey
         raise Unavailable("register_unknown", "to be fetched first")
 
     third = lost(fleet)[2]
-    courier = Giving(fleet, [page(), *(page(third) for _ in range(3))])
-    duty, logged = await recovered(fleet, courier, check)
+    session = Giving(fleet, [page(), *(page(third) for _ in range(3))])
+    duty, logged = await recovered(fleet, session, check)
     assert duty.progress.done
-    assert [each.side for each in courier.asked] == [RECEIVED, RELEASED, RELEASED, RELEASED]
+    assert [each.side for each in session.asked] == [RECEIVED, RELEASED, RELEASED, RELEASED]
     assert len(logged) == 1
 
 

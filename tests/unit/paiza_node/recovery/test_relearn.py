@@ -19,9 +19,7 @@ class Restored:
         node.ledger.commit_now(lambda pen: pen.tx.put_setting(SETTING, Progress.begin(members).to_bytes()))
         self.held: list[set[str] | None] = []
         nobody: Any = None  # nothing is given back here: no log was lost
-        self.duty = FetchBack(
-            node.context, couriers=lambda: node.couriers, receive=nobody, regains=nobody, hold=self.held.append
-        )
+        self.duty = FetchBack(node.context, peers=node.peers, receive=nobody, regains=nobody, hold=self.held.append)
 
     async def round(self) -> set[str] | None:
         """Go one round; gives whose logs are held back after it, None for all."""

@@ -20,12 +20,13 @@ from typing_extensions import override
 
 from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
 from paiza_node.context import Context
-from paiza_node.courier import Courier
 from paiza_node.growth import KnownLogs
 from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.session import PeerSession
 from paiza_node.recovery.give_back import GiveBack
 from paiza_node.store import open_store
 from paiza_node.witness.answer import AnswerExchange
@@ -45,6 +46,7 @@ from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import MemberAuthority
 from paiza_wire.notes import SignerKey
+from tests.peers import MethodChannel
 from tests.unit.paiza_node.room import NoFile
 
 FEDERATION: Final = "paiza.example"
@@ -122,11 +124,11 @@ class Keys:
         )
 
 
-class Line:
+class Line(MethodChannel):
     """The way to another member's node: calls its verbs. A test cuts it, or listens."""
 
     def __init__(self, caller: str, callee: "Node") -> None:
-        self.member = callee.member
+        super().__init__(callee.member)
         self._caller = caller
         self._callee = callee
         self.cut = False
@@ -189,7 +191,6 @@ class Node(AbstractContextManager["Node"]):
         self.lanes = Lanes()
         self._registers = registers
         self.lines: dict[str, Line] = {}
-        self.couriers: dict[str, Courier] = {}
         self.suspected: list[str] = []
         self.heard: list[tuple[str, tuple[bytes, ...]]] = []
 
@@ -226,15 +227,27 @@ class Node(AbstractContextManager["Node"]):
         )
         self.answer = AnswerExchange(self.context, self.witnessing, self.suspected.append)
         self.prove = ProveEntries(self.ledger, self.store)
-        self.show = Show(self.context, self.witnessing, lambda: self.couriers, self.clock.seconds)
-        self.upgrade = Upgrade(self.context, lambda: self.couriers)
+        self.peers = PeerDirectory(self.member, registers, self._open_session)
+        self.show = Show(self.context, self.witnessing, self.peers, self.clock.seconds)
+        self.upgrade = Upgrade(self.context, self.peers)
+
+    def _open_session(self, member: str) -> PeerSession:
+        context, line = self.context, self.lines[member]
+        return PeerSession(
+            line,
+            line,
+            own_member=self.member,
+            registers=context.registers,
+            ledger=context.ledger,
+            logs=context.logs,
+            executor=context.lanes.deliver,
+            clock=context.clock,
+        )
 
     def connect(self, *others: "Node") -> None:
         """Lay the lines to the others."""
         for other in others:
-            line: Any = Line(self.member, other)
-            self.lines[other.member] = line
-            self.couriers[other.member] = Courier(self.context, line)
+            self.lines[other.member] = Line(self.member, other)
 
     def grow(self, entries: int = 1) -> int:
         """Append entries in one commit; gives the index of the first."""

@@ -1,7 +1,7 @@
 """What is found is committed once and outlives restarts; what a person decides is logged; on both databases."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -23,6 +23,7 @@ from paiza_wire import fork_proofs, keys, receipts
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.notes import SignerKey
+from tests.peers import directory_of
 from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -91,7 +92,7 @@ class Room:
         self.convictions = Convictions(
             context,
             self.judge,
-            self.prove,
+            directory_of({"tjk": self}),
             condemn=self.condemned.add,
             pardon=self.pardon,
         )
@@ -102,10 +103,9 @@ class Room:
         if sizes:
             self.pardoned.append(dict(sizes))
 
-    async def prove(self, member: str, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
-        """Be asked, as tjk."""
-        assert member == "tjk"
-        self.asked.append(list(request.sizes))
+    async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveGrowthResponse:
+        """Be asked, as the session with tjk."""
+        self.asked.append(list(sizes))
         if self.answer is None:
             raise Unavailable("growth_mismatch", "no")
         return self.answer

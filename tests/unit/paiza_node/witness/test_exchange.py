@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from paiza.v1 import witness_pb2
-from paiza_node.acquaintance import OVERTAKEN
 from paiza_node.growth import claim
 from paiza_node.model import WitnessedNote
+from paiza_node.peer.agreement import OVERTAKEN
 from paiza_node.witness.gossip import MAX_HEARD
 from paiza_node.witness.judging import CLOCKS_DIFFER
 from paiza_node.witness.show import BRING_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
@@ -233,20 +233,24 @@ async def test_a_cosignature_by_a_wrong_clock_is_refused(fleet: Fleet) -> None:
 async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet) -> None:
     """The batch's claim of growth stays as it is; only where batches never stop is it shown all the same."""
     kaz = fleet["kaz"]
-    courier, line = kaz.couriers["tjk"], kaz.lines["tjk"]
+    session, line = kaz.peers.session("tjk"), kaz.lines["tjk"]
     kaz.grow(4)
-    await courier.show(kaz.witnessing.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32)))
-    courier._assumed, courier._claiming = 9, 1  # a batch that claims growth to 9 is on its way
+    await session.submit_checkpoint(
+        kaz.witnessing.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+    )
+    session.agreement._assumed, session.agreement._claiming = 9, 1  # a batch that claims growth to 9 is on its way
     kaz.grow(8)
     candidate = kaz.witnessing.candidate()
     for _ in range(OVERTAKEN):
         before = len(line.requests)
         with pytest.raises(Unavailable, match="busy"):
-            await courier.show(candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32)))
+            await session.submit_checkpoint(
+                candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+            )
         assert len(line.requests) == before + 1
-        assert courier._assumed == 9
+        assert session.agreement._assumed == 9
         assert fleet["tjk"].context.logs.size("kaz") == 4
-    _response, _shown = await courier.show(
+    _response, _shown = await session.submit_checkpoint(
         candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
     )
     assert fleet["tjk"].context.logs.size("kaz") == 12
@@ -261,7 +265,7 @@ async def test_what_did_not_arrive_is_not_assumed_to_be_known(fleet: Fleet) -> N
     kaz.grow(1)
     fleet.clock.move(1)
     await kaz.show_round()
-    assert kaz.couriers["tjk"]._assumed == 4
+    assert kaz.peers.session("tjk").agreement._assumed == 4
 
 
 async def test_a_cosignature_by_another_than_the_caller_does_not_count(fleet: Fleet) -> None:

@@ -73,12 +73,12 @@ async def test_a_receipt_is_upgraded_to_the_first_cosigned_note_behind_it(fleet:
     kept = receipt(kaz, tjk)
     await kaz.upgrade.sweep()
     assert waiting(kaz) == {"tjk": 1}
-    assert not await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    assert not await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     assert cosigned(kaz, kept) is None
     await rounds(fleet)
     tjk.grow(2)
     await rounds(fleet)
-    assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     assert waiting(kaz) == {}
     proof = cosigned(kaz, kept)
     assert proof is not None
@@ -107,7 +107,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     await rounds(fleet)
     await kaz.upgrade.sweep()
     assert waiting(kaz) == {"tjk": 1}
-    assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     with kaz.store.reads() as reads:
         assert reads.cosigned_proof("tjk", stored.index) is not None
 
@@ -118,7 +118,7 @@ async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
     receipt(kaz, tjk)
     await kaz.upgrade.sweep()
     await rounds(fleet)
-    assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     kaz.ledger.commit_now(lambda pen: pen.tx.put_counter("uncosigned_swept", 0))
     await kaz.upgrade.sweep()
     assert waiting(kaz) == {}
@@ -137,7 +137,7 @@ async def test_many_receipts_go_in_batches_over_several_notes(fleet: Fleet, monk
     monkeypatch.setattr(prove, "MAX_NOTE_BYTES", 1)  # one span an answer
     await kaz.upgrade.sweep()
     asked = 0
-    while await kaz.upgrade.upgrade(kaz.couriers["tjk"]):
+    while await kaz.upgrade.upgrade(kaz.peers.session("tjk")):
         asked += 1
     assert asked == 4
     proofs = [cosigned(kaz, each) for each in kept]
@@ -156,7 +156,7 @@ async def test_what_a_member_cannot_prove_holds_up_nothing(fleet: Fleet) -> None
     await kaz.upgrade.sweep()
     await rounds(fleet)
     for _ in range(4):
-        await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+        await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     assert cosigned(kaz, kept) is not None
     assert waiting(kaz) == {"tjk": 1}
 
@@ -173,15 +173,15 @@ async def test_a_note_from_before_the_federation_grew_is_judged_by_the_register_
     others = make_fleet("aze", "tkm", "tur").registers.current
     grown = {**before.members, **others.members}
     fleet.registers.current = replace(before, version=b"2" * 32, members=grown)
-    assert await kaz.upgrade.upgrade(kaz.couriers["tjk"])
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     proof = cosigned(kaz, kept)
     assert proof is not None
     assert proof.span.register_version == before.version
-    fresh = kaz.upgrade.__class__(kaz.context, lambda: kaz.couriers)
+    fresh = kaz.upgrade.__class__(kaz.context, kaz.peers)
     late = receipt(kaz, tjk)
     await fresh.sweep()
     await tjk.show_round()
-    assert not await fresh.upgrade(kaz.couriers["tjk"])
+    assert not await fresh.upgrade(kaz.peers.session("tjk"))
     assert cosigned(kaz, late) is None
 
 

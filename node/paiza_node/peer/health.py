@@ -1,0 +1,46 @@
+"""How reaching one peer goes, and how long to pause after failures."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from paiza_wire.errors import PaizaError
+
+FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
+LOGGED_FAILURES: Final = 20  # one in so many failures in a row is logged, and the first
+
+log = structlog.get_logger("paiza.deliver")
+
+
+@dataclass(slots=True)
+class PeerHealth:
+    """What is known of reaching one peer, for status and metrics."""
+
+    member: str
+    reachable: bool = False
+    last_error: str = ""
+    last_seen: datetime | None = None
+
+    def answered(self, now: datetime) -> None:
+        """Note that the peer answered."""
+        self.reachable, self.last_error, self.last_seen = True, "", now
+
+    def failed(self, error: Exception, failures: int) -> None:
+        """Note and log a failure, after so many in a row."""
+        self.reachable = False
+        if not isinstance(error, PaizaError):
+            log.error("peer_queue_failed", peer=self.member, failures=failures, exc_info=error)
+            self.last_error = "internal_error"
+            return
+        self.last_error = f"{error.reason}: {error.detail}"
+        if failures == 1 or failures % LOGGED_FAILURES == 0:
+            log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
+
+
+def pause_seconds(failures: int, longest: float) -> float:
+    """Return how long to wait after so many failures in a row: doubling, and scattered."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest) * random.uniform(0.5, 1.0)  # noqa: S311

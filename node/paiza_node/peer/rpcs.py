@@ -1,0 +1,121 @@
+"""The RPCs that this node calls at other members' nodes, and what a channel to such a node offers."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from paiza.v1 import exchange_pb2, oversight_pb2, recovery_pb2, register_pb2, witness_pb2
+
+BATCH_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
+SHORT_SECONDS: Final = 10.0  # everything else
+PIECE_SECONDS: Final = 30.0  # for the next piece of an attachment: 256 KiB over a slow line
+
+RequestT = TypeVar("RequestT", bound=Message)
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Generic[RequestT, ResponseT]):
+    """An RPC of another member's node.
+
+    ``seconds`` is the deadline of a call, or of the next response of a stream. ``refusal_is_answer``: a refusal is
+    Rejected, for whoever had this node ask; else it is Unavailable, and the call is tried again.
+    """
+
+    path: str
+    request: type[RequestT]
+    response: type[ResponseT]
+    seconds: float
+    refusal_is_answer: bool
+
+
+class PeerChannel(Protocol):
+    """The way to one member's node. Raises Unavailable where it cannot be reached or answers nonsense."""
+
+    member: str
+
+    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
+        """Call once and wait for the answer."""
+
+    def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
+        """Yield the responses of a stream; Unavailable where it breaks off or stands still."""
+
+    async def close(self) -> None:
+        """Close the channel for good; calls under way fail."""
+
+
+def _rpc(
+    name: str,
+    request: type[RequestT],
+    response: type[ResponseT],
+    seconds: float = SHORT_SECONDS,
+    *,
+    refusal_is_answer: bool = False,
+) -> Rpc[RequestT, ResponseT]:
+    """Find "Service/Method" in the file of its request."""
+    service, _, method = name.partition("/")
+    found: Any = request.DESCRIPTOR.file.services_by_name[service].methods_by_name[method]
+    assert (found.input_type, found.output_type) == (request.DESCRIPTOR, response.DESCRIPTOR)
+    return Rpc(f"/{found.containing_service.full_name}/{method}", request, response, seconds, refusal_is_answer)
+
+
+HANDSHAKE: Final = _rpc("ExchangeService/Handshake", exchange_pb2.HandshakeRequest, exchange_pb2.HandshakeResponse)
+DELIVER: Final = _rpc(
+    "ExchangeService/Deliver", exchange_pb2.DeliverRequest, exchange_pb2.DeliverResponse, BATCH_SECONDS
+)
+PROVE_CONSISTENCY: Final = _rpc(
+    "ExchangeService/ProveGrowth", exchange_pb2.ProveGrowthRequest, exchange_pb2.ProveGrowthResponse
+)
+FETCH_MESSAGES: Final = _rpc(
+    "ExchangeService/FetchMessages",
+    exchange_pb2.FetchMessagesRequest,
+    exchange_pb2.FetchMessagesResponse,
+    BATCH_SECONDS,
+)
+FETCH_ATTACHMENT: Final = _rpc(
+    "ExchangeService/FetchAttachment",
+    exchange_pb2.FetchAttachmentRequest,
+    exchange_pb2.FetchAttachmentResponse,
+    PIECE_SECONDS,
+)
+EXCHANGE_CHECKPOINTS: Final = _rpc(
+    "WitnessService/ExchangeCheckpoints",
+    witness_pb2.ExchangeCheckpointsRequest,
+    witness_pb2.ExchangeCheckpointsResponse,
+)
+PROVE_ENTRIES: Final = _rpc(
+    "WitnessService/ProveEntries", witness_pb2.ProveEntriesRequest, witness_pb2.ProveEntriesResponse
+)
+LIST_HELD_CHECKPOINTS: Final = _rpc(
+    "RecoveryService/GetStanding", recovery_pb2.GetStandingRequest, recovery_pb2.GetStandingResponse
+)
+LIST_LOST_ENTRIES: Final = _rpc(
+    "RecoveryService/GiveBack", recovery_pb2.GiveBackRequest, recovery_pb2.GiveBackResponse, BATCH_SECONDS
+)
+LIST_GRANTED_ENTRIES: Final = _rpc(
+    "OversightService/ListGrantedEntries",
+    oversight_pb2.ListGrantedEntriesRequest,
+    oversight_pb2.ListGrantedEntriesResponse,
+    refusal_is_answer=True,
+)
+COUNT_GRANTED_MESSAGES: Final = _rpc(
+    "OversightService/CountGrantedMessages",
+    oversight_pb2.CountGrantedMessagesRequest,
+    oversight_pb2.CountGrantedMessagesResponse,
+    refusal_is_answer=True,
+)
+AGREE_PERIOD: Final = _rpc(
+    "OversightService/AgreePeriod",
+    oversight_pb2.AgreePeriodRequest,
+    oversight_pb2.AgreePeriodResponse,
+    BATCH_SECONDS,
+    refusal_is_answer=True,
+)
+GET_FILE: Final = _rpc(
+    "RegisterService/GetFile", register_pb2.GetFileRequest, register_pb2.GetFileResponse, refusal_is_answer=True
+)
+GET_ARCHIVED_SET: Final = _rpc(
+    "RegisterService/GetArchivedSet", register_pb2.GetArchivedSetRequest, register_pb2.GetArchivedSetResponse
+)

@@ -1,0 +1,41 @@
+"""Other members' nodes without a network: channels whose RPCs are methods, and directories of given sessions."""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.rpcs import RequestT, ResponseT, Rpc
+
+
+class MethodChannel:
+    """A channel to a node whose RPCs are the methods of a subclass, by their names in snake case."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self.closed = False
+
+    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
+        """Call the method that the RPC names."""
+        return cast("ResponseT", await self._method(rpc)(request))
+
+    async def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
+        """Yield what the method that the RPC names yields."""
+        async for response in self._method(rpc)(request):
+            yield response
+
+    async def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+    def _method(self, rpc: Rpc[Any, Any]) -> Any:
+        name = rpc.path.rpartition("/")[2]
+        return getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+
+
+def directory_of(sessions: Mapping[str, Any]) -> PeerDirectory:
+    """Return a directory of these sessions, by member."""
+    members = [SimpleNamespace(id=member) for member in sessions]
+    register = SimpleNamespace(version=bytes(32), active_members=lambda: members)
+    return PeerDirectory("", cast("Any", SimpleNamespace(last=register)), sessions.__getitem__)
