@@ -1,4 +1,7 @@
-"""What every test may use: the repository's root and the shared folder of real records and vectors."""
+"""What every test may use: the repository's root and the shared folder of real records and vectors.
+
+A run ends with one line on what was skipped because that folder was not there.
+"""
 
 import os
 from pathlib import Path
@@ -17,6 +20,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("realdata"):
             item.add_marker(absent)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run with one line on what was skipped without the shared folder; after all that pytest itself prints."""
+    terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    skipped = [report for report in terminal.stats.get("skipped", []) if "realdata" in report.keywords]
+    files = sorted({report.location[0] for report in skipped})
+    what = f"{len(skipped)}, of {', '.join(files)}" if skipped else "none"
+    terminal.write_line(f"Tests skipped for want of the shared folder {SHARED}: {what}")
 
 
 @pytest.fixture(scope="session")
