@@ -12,6 +12,8 @@ from paiza_node.peer.rpcs import RequestT, ResponseT, Rpc
 class MethodChannel:
     """A channel to a node whose RPCs are the methods of a subclass, by their names in snake case."""
 
+    endpoint = ""
+
     def __init__(self, member: str) -> None:
         self.member = member
         self.closed = False

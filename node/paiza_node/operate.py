@@ -95,6 +95,7 @@ class Operate:
             peer = response.peers.add(
                 member=member,
                 reachable=health.reachable,
+                endpoint=session.endpoint,
                 last_error=health.last_error,
                 known_log_size=self._logs.size(member),
                 not_cosigned_reason=self._witnessing.reasons.get(member, ""),

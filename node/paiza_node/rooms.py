@@ -60,6 +60,7 @@ from paiza_node.passing.operation_limits import OperationLimits
 from paiza_node.passing.taking_back import recall_stage
 from paiza_node.peer.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.peer.endpoints import Endpoints
 from paiza_node.peer.session import PeerSession
 from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.recovery.fetch_back import FetchBack
@@ -235,9 +236,10 @@ def _peers(context: Context, keys: ChannelKeys) -> PeerDirectory:
     registers = context.registers
 
     def open_session(member: str) -> PeerSession:
+        endpoints = Endpoints()
         return PeerSession(
-            GrpcChannel(member, keys, lambda: registers.last),
-            GrpcChannel(member, keys, lambda: registers.last, ATTACHMENT_OPTIONS),
+            GrpcChannel(member, keys, lambda: registers.last, endpoints),
+            GrpcChannel(member, keys, lambda: registers.last, endpoints, ATTACHMENT_OPTIONS),
             own_member=context.member,
             registers=registers,
             ledger=context.ledger,

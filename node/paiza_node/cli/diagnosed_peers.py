@@ -15,6 +15,7 @@ from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.keyring import Keys
 from paiza_node.peer.channels import ChannelKeys, GrpcChannel
+from paiza_node.peer.endpoints import Endpoints
 from paiza_node.peer.rpcs import HANDSHAKE
 from paiza_node.receive import PROTOCOL_VERSION
 from paiza_node.store.scan import open_scan
@@ -44,10 +45,10 @@ async def _ask_all(
 
 async def _ask(config: Config, register: Register, keys: Keys, own_size: Callable[[], int], member: str) -> Check:
     name = member
-    channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register)
+    channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
     begun = time.monotonic()
     try:
-        response = await channel.call(
+        response = await channel.call_any(
             HANDSHAKE,
             exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_version=register.version),
         )

@@ -28,6 +28,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     head = (
         _("member"),
         _("reached"),
+        _("endpoint"),
         _("last answer"),
         _("waiting"),
         _("oldest"),
@@ -44,6 +45,7 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
     return (
         peer.member,
         (_("yes") if peer.reachable else _("no")) if runs and tried else "-",
+        peer.endpoint or "-",
         shown_time(time_of(peer.last_seen_time)),
         f"{peer.waiting:,}",
         shown_time(time_of(peer.oldest_waiting_time)),

@@ -13,6 +13,7 @@ from paiza_node.bootstrap import open_reader
 from paiza_node.config import Config
 from paiza_node.keyring import Keys, load_keys
 from paiza_node.peer.channels import ChannelKeys, GrpcChannel
+from paiza_node.peer.endpoints import Endpoints
 from paiza_node.peer.register_files import PeersFetch, RegisterFiles
 from paiza_node.peer.rpcs import LIST_HELD_CHECKPOINTS
 from paiza_node.store.checkpoint_file import read_checkpoint
@@ -92,14 +93,14 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
 
 
 def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
-    return GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register)
+    return GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
 
 
 async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | PaizaError:
     channel = _channel(register, keys, member)
     try:
         request = recovery_pb2.GetStandingRequest(register_version=register.version)
-        answer = await channel.call(LIST_HELD_CHECKPOINTS, request)
+        answer = await channel.call_any(LIST_HELD_CHECKPOINTS, request)
     except PaizaError as error:
         return error
     else:

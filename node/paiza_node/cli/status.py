@@ -99,6 +99,7 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
     return {
         "member": peer.member,
         "reachable": peer.reachable if runs else None,
+        "endpoint": peer.endpoint if runs else None,
         "last_error": peer.last_error,
         "last_seen_time": iso(time_of(peer.last_seen_time)),
         "waiting": peer.waiting,

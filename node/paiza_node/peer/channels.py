@@ -13,6 +13,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 
+from paiza_node.peer.endpoints import Endpoints
 from paiza_node.peer.rpcs import BATCH_SECONDS, RequestT, ResponseT, Rpc
 from paiza_register import Register
 from paiza_wire.errors import Rejected, Unavailable
@@ -54,6 +55,9 @@ _FINAL: Final = frozenset({
     grpc.StatusCode.FAILED_PRECONDITION,
 })  # fmt: skip
 
+# Statuses that gRPC gives itself where no node answers at an endpoint; a node that answers gives its reason with them.
+_NOBODY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelKeys:
@@ -64,13 +68,22 @@ class ChannelKeys:
 
 
 class GrpcChannel:
-    """The way to one member's node over gRPC; dials anew when the register names another CA or endpoint."""
+    """The way to one member's node over gRPC.
+
+    It dials another endpoint when one fails, and anew when the register names other ones, or another CA.
+    """
 
     def __init__(
-        self, member: str, keys: ChannelKeys, register: Callable[[], Register], options: Options = CHANNEL_OPTIONS
+        self,
+        member: str,
+        keys: ChannelKeys,
+        register: Callable[[], Register],
+        endpoints: Endpoints,
+        options: Options = CHANNEL_OPTIONS,
     ) -> None:
         """Connect with the first call; ``register`` is the one that names the member's endpoints and CA."""
         self.member = member
+        self._endpoints = endpoints
         self._options = options
         self._keys = keys
         self._register = register
@@ -81,25 +94,28 @@ class GrpcChannel:
 
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
         """Call once and wait for the answer."""
-        method: Any = self._open().unary_unary(
+        channel, endpoint = self._open()
+        method: Any = channel.unary_unary(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
         answer: ResponseT | None
         try:
             answer = await method(request, timeout=rpc.seconds)
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error, refusal_is_answer=rpc.refusal_is_answer) from error
+            raise self._failure(error, endpoint, refusal_is_answer=rpc.refusal_is_answer) from error
         except asyncio.CancelledError:
             if _task_is_cancelled():
                 raise
             raise self._cut_off() from None
+        self._endpoints.answered(endpoint)
         if answer is None:  # what gRPC gives for bytes that do not parse
             raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
         return answer
 
     async def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
         """Yield the responses of a stream; Unavailable where it breaks off or stands still."""
-        method: Any = self._open().unary_stream(
+        channel, endpoint = self._open()
+        method: Any = channel.unary_stream(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
         call: Any = method(request)
@@ -113,15 +129,32 @@ class GrpcChannel:
                     raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
                 yield response
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error) from error
+            raise self._failure(error, endpoint) from error
         except asyncio.CancelledError:
             if _task_is_cancelled():
                 raise
             raise self._cut_off() from None
         except TimeoutError:
+            self._endpoints.failed(endpoint)
             raise Unavailable("peer_unreachable", f"{self.member}: nothing came for {rpc.seconds:.0f} s") from None
         finally:
             call.cancel()
+
+    async def call_any(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
+        """Call at one endpoint after another until a node answers: for callers that do not call again."""
+        endpoints = self._register().active_member(self.member).endpoints
+        for _ in endpoints[1:]:
+            try:
+                return await self.call(rpc, request)
+            except Unavailable as error:
+                if error.reason != "peer_unreachable":
+                    raise
+        return await self.call(rpc, request)
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint dialled last; empty before the first call."""
+        return self._endpoints.dialled
 
     async def close(self) -> None:
         """Close the channel for good; calls under way fail."""
@@ -133,19 +166,20 @@ class GrpcChannel:
             await self._channel.close()
             self._channel = None
 
-    def _open(self) -> grpc.aio.Channel:
+    def _open(self) -> tuple[grpc.aio.Channel, str]:
+        """Return the channel and the endpoint it leads to."""
         if self._closed:
             raise Unavailable("peer_unreachable", f"the channel to {self.member} is closed")
         register = self._register()
         member = register.active_member(self.member)
         if not member.endpoints:
             raise Unavailable("peer_unreachable", f"{self.member} has no endpoint in the register")
-        wanted = (member.endpoints[0], member.authority.node_ca)
+        wanted = (self._endpoints.choose(member.endpoints), member.authority.node_ca)
         if self._channel is None or wanted != self._dialled:
             self._drain()
             self._channel = self._dial(*wanted, node_dns_name(self.member, register.federation))
             self._dialled = wanted
-        return self._channel
+        return self._channel, wanted[0]
 
     def _dial(self, endpoint: str, node_ca: bytes, name: str) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
@@ -166,12 +200,18 @@ class GrpcChannel:
     def _cut_off(self) -> Unavailable:
         return Unavailable("peer_unreachable", f"the channel to {self.member} was closed")
 
-    def _failure(self, error: grpc.aio.AioRpcError, *, refusal_is_answer: bool = False) -> Rejected | Unavailable:
-        """Return what a failed call means. Unless the refusal is the answer, the call is tried again."""
+    def _failure(
+        self, error: grpc.aio.AioRpcError, endpoint: str, *, refusal_is_answer: bool = False
+    ) -> Rejected | Unavailable:
+        """Return what a failed call at an endpoint means. Unless the refusal is the answer, the call is tried again."""
         reason = dict(error.trailing_metadata() or ()).get(REASON_KEY, "")
         if isinstance(reason, bytes):
             reason = reason.decode("ascii", "replace")
         detail = f"{self.member}: {error.code().name}: {error.details()}"
+        if not reason and error.code() in _NOBODY:
+            self._endpoints.failed(endpoint)
+        else:
+            self._endpoints.answered(endpoint)
         if reason not in REASONS or reason == "peer_unreachable":
             return Unavailable("peer_unreachable", detail)
         return Rejected(reason, detail) if refusal_is_answer and error.code() in _FINAL else Unavailable(reason, detail)

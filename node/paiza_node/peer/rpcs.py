@@ -36,6 +36,10 @@ class PeerChannel(Protocol):
 
     member: str
 
+    @property
+    def endpoint(self) -> str:
+        """The endpoint dialled last; empty before the first call."""
+
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
         """Call once and wait for the answer."""
 

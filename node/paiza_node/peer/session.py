@@ -68,6 +68,11 @@ class PeerSession:
         """Set once the peer was asked, since the start, and our log leads to all that it holds of it."""
         return self.agreement.compared
 
+    @property
+    def endpoint(self) -> str:
+        """The peer's endpoint that was dialled last; empty before the first call."""
+        return self._channel.endpoint
+
     def ask(self) -> None:
         """Have the peer asked what it holds of our log, before anything else is sent to it."""
         self.agreement.ask()

@@ -144,6 +144,7 @@ class PeerStatus(_message.Message):
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
     UNCOSIGNED_PROOFS_FIELD_NUMBER: _builtins.int
     CONVICTIONS_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     reachable: _builtins.bool
@@ -160,6 +161,8 @@ class PeerStatus(_message.Message):
     """Reason why it did not cosign last; empty when it did."""
     uncosigned_proofs: _builtins.int
     """Entries of its log whose proofs kept here do not lead to a cosigned checkpoint yet."""
+    endpoint: _builtins.str
+    """Its endpoint in the register that was dialled last; empty when none was since the node's start."""
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
         """When it last answered."""
@@ -191,10 +194,11 @@ class PeerStatus(_message.Message):
         not_cosigned_reason: _builtins.str = ...,
         uncosigned_proofs: _builtins.int = ...,
         convictions: _abc.Iterable[_builtins.str] | None = ...,
+        endpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["convictions", b"convictions", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["convictions", b"convictions", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

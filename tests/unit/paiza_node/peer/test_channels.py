@@ -1,0 +1,190 @@
+"""Channels over gRPC to nodes on loopback: other endpoints, replaced channels, and calls that are cut off."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import grpc
+import pytest
+from typing_extensions import override
+
+from paiza.v1 import exchange_pb2, oversight_pb2
+from paiza_node.peer.channels import REASON_KEY, ChannelKeys, GrpcChannel
+from paiza_node.peer.endpoints import Endpoints
+from paiza_node.peer.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
+from paiza_wire import certificates, keys
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import MemberAuthority, SpiffeId
+
+FEDERATION: Final = "paiza.example"
+MEMBER: Final = "tjk"
+SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
+REQUEST: Final = exchange_pb2.HandshakeRequest(protocol_version=1)
+
+
+class Node:
+    """The node of tjk on a port of its own: its handshakes wait until a test lets them go on."""
+
+    def __init__(self, key_pem: bytes, certificate_pem: bytes) -> None:
+        self.called = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.refusal = ""
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers([_Handlers(self)])
+        credentials = grpc.ssl_server_credentials([(key_pem, certificate_pem)])
+        self.endpoint = f"127.0.0.1:{self._server.add_secure_port('127.0.0.1:0', credentials)}"
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        await self._server.stop(None)
+
+    async def answer(self, _request: bytes, context: Any) -> bytes:
+        """Answer a handshake with the port, or refuse."""
+        self.called.set()
+        await self.go_on.wait()
+        if self.refusal:
+            context.set_trailing_metadata(((REASON_KEY, self.refusal),))
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+        return exchange_pb2.HandshakeResponse(register_version=self.endpoint.encode()).SerializeToString()
+
+    async def stream(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
+        """Give one piece, and the next one only when a test says so."""
+        yield exchange_pb2.FetchAttachmentResponse(data=b"piece").SerializeToString()
+        self.called.set()
+        await self.go_on.wait()
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @override
+    def service(self, handler_call_details: Any) -> Any:
+        if handler_call_details.method == FETCH_ATTACHMENT.path:
+            return grpc.unary_stream_rpc_method_handler(cast("Any", self._node.stream))
+        return grpc.unary_unary_rpc_method_handler(cast("Any", self._node.answer))
+
+
+class Scene:
+    """Two nodes of tjk, and the register that lists their endpoints."""
+
+    def __init__(self) -> None:
+        now = datetime.now(UTC)
+        life: Any = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
+        spiffe_id = SpiffeId(MEMBER, FEDERATION, "node")
+        ca_key, key = keys.generate_p256(), keys.generate_p256()
+        ca = certificates.issue_ca(MEMBER, FEDERATION, "node", ca_key, **life)
+        certificate = certificates.issue_node(
+            certificates.create_csr(spiffe_id, key), ca, ca_key, spiffe_id=spiffe_id, **life
+        )
+        pem = keys.private_key_to_pem(key), ssl.DER_cert_to_PEM_cert(certificate).encode()
+        self.first, self.second = Node(*pem), Node(*pem)
+        self.member = SimpleNamespace(
+            endpoints=(self.first.endpoint, self.second.endpoint),
+            authority=MemberAuthority(MEMBER, FEDERATION, ca, b""),
+        )
+        register = SimpleNamespace(federation=FEDERATION, active_member=lambda _member: self.member)
+        keys_shown = ChannelKeys(pem[1], pem[0])
+        self.channel = GrpcChannel(MEMBER, keys_shown, lambda: cast("Any", register), Endpoints())
+
+    async def shake(self) -> str:
+        """Shake hands; gives the endpoint that answered, or the reason why none did."""
+        try:
+            return (await self.channel.call(HANDSHAKE, REQUEST)).register_version.decode()
+        except Unavailable as error:
+            return error.reason
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    """Both nodes listen."""
+    made = Scene()
+    async with AsyncExitStack() as stack:
+        for node in (made.first, made.second):
+            await node.start()
+            stack.push_async_callback(node.stop)
+        stack.push_async_callback(made.channel.close)
+        async with asyncio.timeout(SECONDS):
+            yield made
+
+
+async def test_the_next_endpoint_is_dialled_when_one_fails(scene: Scene) -> None:
+    """The failed call is the caller's to repeat; the channel keeps to the endpoint that answers."""
+    assert await scene.shake() == scene.first.endpoint
+    await scene.first.stop()
+    assert await scene.shake() == "peer_unreachable"
+    assert [await scene.shake(), await scene.shake()] == [scene.second.endpoint] * 2
+    assert scene.channel.endpoint == scene.second.endpoint
+
+
+async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene: Scene) -> None:
+    """One node that answers is enough."""
+    await scene.first.stop()
+    answer = await scene.channel.call_any(HANDSHAKE, REQUEST)
+    assert answer.register_version.decode() == scene.second.endpoint
+    await scene.second.stop()
+    with pytest.raises(Unavailable, match="peer_unreachable"):
+        await scene.channel.call_any(HANDSHAKE, REQUEST)
+
+
+async def test_a_refusal_is_an_answer_of_that_endpoint(scene: Scene) -> None:
+    """No other endpoint is dialled for it; it is final only to whoever had this node ask."""
+    scene.first.refusal = "policy_denied"
+    assert await scene.shake() == "policy_denied"
+    with pytest.raises(Rejected, match="policy_denied"):
+        await scene.channel.call(LIST_GRANTED_ENTRIES, oversight_pb2.ListGrantedEntriesRequest())
+    with pytest.raises(Unavailable, match="policy_denied"):
+        await scene.channel.call_any(HANDSHAKE, REQUEST)
+    assert scene.channel.endpoint == scene.first.endpoint
+
+
+async def test_calls_under_way_outlive_a_change_of_the_register(scene: Scene) -> None:
+    """The next call goes to the new endpoint; the one under way ends where it began, and is not cancelled."""
+    scene.first.go_on.clear()
+    under_way = asyncio.create_task(scene.shake())
+    await scene.first.called.wait()
+    scene.member.endpoints = (scene.second.endpoint,)
+    assert await scene.shake() == scene.second.endpoint
+    scene.first.go_on.set()
+    assert await under_way == scene.first.endpoint
+
+
+async def test_calls_under_way_fail_when_the_channel_is_closed(scene: Scene) -> None:
+    """Their tasks are not cancelled by it, and no call after it dials again."""
+    scene.first.go_on.clear()
+    under_way = asyncio.create_task(scene.shake())
+    await scene.first.called.wait()
+    await scene.channel.close()
+    assert await under_way == "peer_unreachable"
+    assert await scene.shake() == "peer_unreachable"
+
+
+async def test_a_call_that_is_cancelled_by_its_caller_is_cancelled(scene: Scene) -> None:
+    """Cancelling a task ends it as cancelled."""
+    scene.first.go_on.clear()
+    under_way = asyncio.create_task(scene.shake())
+    await scene.first.called.wait()
+    under_way.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await under_way
+
+
+async def test_a_stream_under_way_fails_when_the_channel_is_closed(scene: Scene) -> None:
+    """What came is kept; then it is as if the peer had broken off."""
+    scene.first.go_on.clear()
+    pieces = scene.channel.stream(FETCH_ATTACHMENT, exchange_pb2.FetchAttachmentRequest())
+    assert (await anext(pieces)).data == b"piece"
+    rest = asyncio.ensure_future(anext(pieces))
+    await scene.first.called.wait()
+    await scene.channel.close()
+    with pytest.raises(Unavailable, match="peer_unreachable"):
+        await rest
