@@ -6,12 +6,13 @@ its officers.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from paiza.v1 import officer_pb2
+from paiza_node.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.courier import PeerQueue
 from paiza_node.ledger import Pen
@@ -37,12 +38,17 @@ class OutboundQueues:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    def wake(self, recipients: Iterable[str]) -> None:
-        """Note that something may be waiting for these members."""
-        for recipient in recipients:
-            queue = self._queues.get(recipient)
-            if queue is not None:
-                queue.wake()
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake the queues of members for which something waits."""
+        for change in changes:
+            if isinstance(change, DeliveriesQueued):
+                for member in change.members & self._queues.keys():
+                    self._queues[member].wake()
+
+    def catch_up(self) -> None:
+        """Have every queue look at what waits."""
+        for queue in self._queues.values():
+            queue.wake()
 
     async def run(self) -> None:
         """Keep a queue for each session and give up what expired, for as long as the node runs."""
@@ -102,9 +108,9 @@ class OutboundQueues:
                             reason="delivery_expired",
                         )
                     )
+            pen.announce(MessagesChanged(tuple({delivery.digest for delivery in expired})))
 
         await context.ledger.commit(work)
-        context.news.publish({delivery.digest for delivery in expired})
         for delivery in expired:
             log.warning("delivery_expired", digest=delivery.digest.hex(), recipient=delivery.recipient)
 

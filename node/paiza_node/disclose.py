@@ -10,6 +10,7 @@ from typing import Final
 
 from paiza.v1 import attachment_pb2, message_pb2, officer_pb2
 from paiza_domain import kinds
+from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.ledger import Pen
@@ -64,7 +65,6 @@ class Disclose:
         self._registers = context.registers
         self._ledger = context.ledger
         self._store = context.store
-        self._news = context.news
         self._own_keys = context.own_keys
 
     async def __call__(
@@ -81,7 +81,6 @@ class Disclose:
         if not isinstance(committed.result, _Opened):
             raise committed.result
         row, message, number = committed.result.row, committed.result.message, asked.number
-        self._news.publish([row.digest])
         released, answers = await asyncio.to_thread(
             proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
         )
@@ -203,6 +202,7 @@ def _unknown() -> Rejected:
 def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
     stored = pen.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
     pen.tx.add_opened(Opened(row.digest, number, officer.id, stored.index))
+    pen.announce(MessagesChanged((row.digest,)))
     return stored
 
 

@@ -10,7 +10,8 @@ What a crash leaves:
 - before the COMMIT: nothing happened, nobody was answered;
 - after the COMMIT, before the checkpoint is on disk: the batch happened and nobody was answered; the next start signs
   the committed head, and whoever repeats gets the same entries;
-- after that: the answer may be lost; repeats get the same entries.
+- after that: the answer may be lost; repeats get the same entries. Subscribers who were not told of announced changes
+  (`changes`) find them in the rows when they catch up at the next start.
 
 Where the database is lost during a COMMIT and cannot be asked, the callers hear "try again"; the next commit finds out
 by the batch's id whether it took place, and if so takes it over before anything else.
@@ -31,6 +32,7 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.v1 import log_pb2
+from paiza_node.changes import Change, ChangeFeed
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.model import Head, StoredEntry
 from paiza_node.ports import Store, Transaction
@@ -81,6 +83,7 @@ class Pen:
         self._messages = head.messages
         self._deliveries = head.deliveries
         self.entries: list[tuple[int, bytes, bytes]] = []
+        self.changes: list[Change] = []
 
     @property
     def size(self) -> int:
@@ -106,6 +109,10 @@ class Pen:
             raise LookupError(index)
         return StoredEntry(index, self.entries[index - self._size][1])
 
+    def announce(self, change: Change) -> None:
+        """Have a change published once this commit is on disk; dropped if the work or the commit fails."""
+        self.changes.append(change)
+
     def next_message_seq(self) -> int:
         """Give the next number of a stored message, counted from 1."""
         self._messages += 1
@@ -116,14 +123,15 @@ class Pen:
         self._deliveries += 1
         return self._deliveries
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> tuple[int, int, int, int]:
         """Remember where the pen stands, to come back with `rewind`."""
-        return len(self.entries), self._messages, self._deliveries
+        return len(self.entries), self._messages, self._deliveries, len(self.changes)
 
-    def rewind(self, mark: tuple[int, int, int]) -> None:
-        """Undo what was appended and counted since the mark."""
-        entries, self._messages, self._deliveries = mark
+    def rewind(self, mark: tuple[int, int, int, int]) -> None:
+        """Undo what was appended, counted and announced since the mark."""
+        entries, self._messages, self._deliveries, changes = mark
         del self.entries[entries:]
+        del self.changes[changes:]
 
     def head(self, root: bytes, batch: bytes) -> Head:
         """Give the head as it is after this commit."""
@@ -135,10 +143,11 @@ Work = Callable[[Pen], T]
 
 @dataclass(frozen=True, slots=True)
 class _Uncertain:
-    """A batch of which it is not known whether its COMMIT took place: the head it would have made."""
+    """A batch of which it is not known whether its COMMIT took place: the head it would have made, and its changes."""
 
     head: Head
     tiles: tiles.TileBatch | None
+    changes: tuple[Change, ...]
 
 
 @dataclass(slots=True)
@@ -174,6 +183,8 @@ class Ledger:
         self._check_start()
         self._checkpoint = self._sign()
         self._uncertain: _Uncertain | None = None
+        self._unpublished: list[Change] = []  # committed, and not proven on disk yet
+        self.changes = ChangeFeed()
         self.stopped: Future[None] = Future()
         """Fails with NodeStopped when this process must not write any more."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -279,8 +290,9 @@ class Ledger:
                     with self._lock:
                         tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
                     tx.put_tiles(tile_batch.tiles)
-                attempt = _Uncertain(pen.head(tile_batch.root if tile_batch else self._head.root, batch), tile_batch)
-                tx.set_head(attempt.head)
+                head = pen.head(tile_batch.root if tile_batch else self._head.root, batch)
+                attempt = _Uncertain(head, tile_batch, tuple(pen.changes))
+                tx.set_head(head)
         except Unavailable as error:
             # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
             self._uncertain = attempt or self._uncertain
@@ -291,6 +303,9 @@ class Ledger:
             self._take_over(attempt)
         if self._checkpoint.size != self._head.size:
             self._checkpoint = self._sign()
+        # If we crash here, subscribers find what happened when they catch up at the next start.
+        changes, self._unpublished = self._unpublished, []
+        self.changes.publish(changes)
         for item in group:
             if not item.future.done():
                 item.future.set_result(Committed(item.outcome, self._checkpoint))
@@ -316,11 +331,12 @@ class Ledger:
         self._take_over(self._uncertain)
 
     def _take_over(self, done: _Uncertain | None) -> None:
-        """Make a committed batch the state of this process. Its entries are answered for only after `_sign`."""
+        """Make a committed batch the state of this process. It is answered for and published only after `_sign`."""
         self._uncertain = None
         if done is None:
             return
         self._head = done.head
+        self._unpublished.extend(done.changes)
         if done.tiles is not None:
             with self._lock:
                 self._tree.commit(done.tiles)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from paiza.v1 import notice_pb2
+from paiza_node.changes import Change, MessagesChanged
 
 MAX_PENDING: Final = 1024  # items a watcher may lag behind; then it is told to list anew
 
@@ -60,6 +61,15 @@ class News:
         """Begin with nobody watching."""
         self._watches: set[Watch] = set()
         self._closed = False
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Tell every watcher of messages that changed."""
+        for change in changes:
+            if isinstance(change, MessagesChanged):
+                self.publish(change.digests, change.ahead)
+
+    def catch_up(self) -> None:
+        """Do nothing: what was missed at a stop nobody watched, and a watch that begins reads what is there."""
 
     def publish(self, digests: Iterable[bytes], ahead: Collection[bytes] = ()) -> None:
         """Tell every watcher of messages; of those in ``ahead`` before all that waits to be told."""

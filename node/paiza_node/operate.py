@@ -10,6 +10,7 @@ import structlog
 
 from paiza.v1 import admin_pb2, officer_pb2
 from paiza_node.attachments.attached import standing
+from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.deliver import OutboundQueues
 from paiza_node.ledger import Pen
@@ -63,7 +64,6 @@ class Operate:
         self._ledger = context.ledger
         self._store = context.store
         self._logs = context.logs
-        self._news = context.news
         self._peers = peers
         self._queues = queues
         self._witnessing = witnessing
@@ -136,10 +136,10 @@ class Operate:
 
         def work(pen: Pen) -> None:
             pen.tx.postpone([Postponement(row.id, pen.now, row.reason, row.detail)])
+            pen.announce(DeliveriesQueued(frozenset({row.recipient})))
 
         await self._ledger.commit(work)
         log.info("delivery_retried", operator=operator(), delivery=row.id)
-        self._queues.wake([row.recipient])
         return admin_pb2.RetryDeliveryResponse()
 
     async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
@@ -159,9 +159,9 @@ class Operate:
                 ),
                 text=text,
             )
+            pen.announce(MessagesChanged((row.digest,)))
 
         await self._ledger.commit(work)
-        self._news.publish([row.digest])
         return admin_pb2.DropDeliveryResponse()
 
     def _waiting(self, delivery_id: int) -> DeliveryRow:

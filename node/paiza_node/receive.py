@@ -20,6 +20,7 @@ from paiza_domain import thread
 from paiza_node.admit import Admit, Checked, Taken
 from paiza_node.attachments.acknowledge import Answer, check_answers, record_answers
 from paiza_node.attachments.attached import awaited
+from paiza_node.changes import AttachmentsExpected, HoldersChanged, MessagesChanged, WorkflowsMoved
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
@@ -66,30 +67,22 @@ class Receive:
         context: Context,
         *,
         suspect: Callable[[str], None],
-        new_holders: Callable[[Iterable[bytes]], None],
-        moved: Callable[[Collection[bytes]], None],
-        await_attachments: Callable[[], None],
         compared: Callable[[str], bool],
         desks: Desks,
     ) -> None:
-        """Take what the verb needs.
+        """Build the verb.
 
-        ``suspect`` has a member asked what it holds of our log; ``new_holders`` hears of messages of ours that were
-        passed on; ``moved`` hears of threads whose workflow got a step; ``await_attachments`` has attachments fetched;
-        ``compared`` returns whether a member was asked since the start what it holds of our log.
+        ``suspect`` has a member asked what it holds of our log; ``compared`` returns whether a member was asked since
+        the start what it holds of our log.
         """
         self._member = context.member
         self._node_id = context.node_id
         self._registers = context.registers
         self._ledger = context.ledger
         self._logs = context.logs
-        self._news = context.news
         self._compared = compared
         self._lane = context.lanes.receive
         self._suspect = suspect
-        self._new_holders = new_holders
-        self._moved = moved
-        self._await_attachments = await_attachments
         self._desks = desks
         self._passed_on = TakePassedOn(context, desks)
         self._admit = Admit(context, self._passed_on)
@@ -187,29 +180,20 @@ class Receive:
             len(dispatches), lambda: self._admit(member, dispatches, checkpoint), first=first
         )
         known = self._logs.to_store(member.id, checkpoint)
-        told: set[bytes] = set()
+        going = [item for item in checked if isinstance(item, Taken | Passed)]
+        alarms = frozenset(item.digest for item in going if item.goes_first) if ahead else frozenset[bytes]()
 
         def work(pen: Pen) -> list[_Outcome]:
             pen.tx.put_known_log(known)
             before(pen)
-            told.update(record_answers(pen, answers, member.id, self._node_id, self._registers.version))
-            told.update(record_erasures(pen, erasures, member.id, self._node_id, self._registers.version))
-            return self._take_all(pen, member, _in_bounds(pen, member, checked))
+            told = record_answers(pen, answers, member.id, self._node_id, self._registers.version)
+            told |= record_erasures(pen, erasures, member.id, self._node_id, self._registers.version)
+            outcomes = self._take_all(pen, member, _in_bounds(pen, member, checked))
+            _announce(pen, checked, _arrived(checked, outcomes), told, alarms)
+            return outcomes
 
-        going = [item for item in checked if isinstance(item, Taken | Passed)]
-        alarms = {item.digest for item in going if item.goes_first} if ahead else set()
         committed = await self._ledger.commit(work, first=bool(alarms))
-        arrived = [
-            item.digest
-            for item, outcome in zip(checked, committed.result, strict=True)
-            if isinstance(item, Taken | Passed) and isinstance(outcome, StoredEntry) and item.refusal is None
-        ]
-        self._news.publish([*arrived, *told], alarms)
-        self._news.publish(_concerned(item for item in checked if isinstance(item, Taken)))
-        self._new_holders(item.digest for item in checked if isinstance(item, Passed) and item.message is None)
-        if arrived:
-            self._await_attachments()
-        self._moved({item.thread for item in checked if isinstance(item, Taken | Passed) and item.is_step})
+        arrived = _arrived(checked, committed.result)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
         for item in checked:
             if refused := item.refusal if isinstance(item, Taken | Passed) else item:
@@ -372,6 +356,35 @@ def _in_bounds(pen: Pen, member: Member, checked: Sequence[Checked]) -> list[Che
                 continue
         bounded.append(item)
     return bounded
+
+
+def _arrived(checked: Sequence[Checked], outcomes: Sequence[_Outcome]) -> list[bytes]:
+    """Return the messages of a batch that are stored here and were not refused."""
+    return [
+        item.digest
+        for item, outcome in zip(checked, outcomes, strict=True)
+        if isinstance(item, Taken | Passed) and isinstance(outcome, StoredEntry) and item.refusal is None
+    ]
+
+
+def _announce(
+    pen: Pen,
+    checked: Sequence[Checked],
+    arrived: Sequence[bytes],
+    told: Collection[bytes],
+    alarms: frozenset[bytes],
+) -> None:
+    """Announce a batch: messages that arrived, those that others of it are about, and those its answers are about."""
+    if arrived or told:
+        pen.announce(MessagesChanged((*arrived, *told), alarms))
+    if arrived:
+        pen.announce(AttachmentsExpected())
+    if concerned := _concerned(item for item in checked if isinstance(item, Taken)):
+        pen.announce(MessagesChanged(tuple(concerned)))
+    if passed_on := tuple(item.digest for item in checked if isinstance(item, Passed) and item.message is None):
+        pen.announce(HoldersChanged(passed_on))
+    if moved := frozenset(item.thread for item in checked if isinstance(item, Taken | Passed) and item.is_step):
+        pen.announce(WorkflowsMoved(moved))
 
 
 def _concerned(items: Iterable[Taken]) -> set[bytes]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from paiza_domain import thread
+from paiza_node.changes import DeliveriesQueued, MessagesChanged, WorkflowsMoved
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
 from paiza_node.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
@@ -16,6 +18,7 @@ from paiza_node.ledger import Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.passing import taking_back
 from paiza_node.workflows import precedence
+from paiza_node.workflows.steps import is_step
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -94,6 +97,8 @@ class Release:
         threads.store()
         taking_back.note_released(pen, officer.id, messages)
         requests.note_released(pen, self._member, self._node_id, messages)
+        fresh = {row.digest for row in messages}
+        announce_released(pen, [item.message for item in items if item.message.digest in fresh])
         return outcomes
 
     def _repeated(
@@ -174,6 +179,20 @@ class Release:
             repeated=True,
             thread_name=row.thread_name,
         )
+
+
+def announce_released(pen: Pen, messages: Sequence[VerifiedMessage | PendingMessage]) -> None:
+    """Announce messages of our own that are released in this transaction."""
+    if not messages:
+        return
+    headers = [message.header for message in messages]
+    ahead = frozenset(message.digest for message in messages if precedence.overtakes(message.header.kind))
+    pen.announce(DeliveriesQueued(frozenset(recipient.member for header in headers for recipient in header.recipients)))
+    pen.announce(MessagesChanged(tuple(message.digest for message in messages), ahead))
+    if concerned := {digest for header in headers for digest in thread.concerned(header)}:
+        pen.announce(MessagesChanged(tuple(concerned)))
+    if moved := frozenset(header.thread_id for header in headers if is_step(header.kind)):
+        pen.announce(WorkflowsMoved(moved))
 
 
 class _Sessions:

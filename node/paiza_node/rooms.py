@@ -1,8 +1,7 @@
 """Rooms: the verbs and duties of a node, built and connected. What each RPC does, and what runs as long as the node.
 
-Each builder makes one room from the context all share and the rooms it needs. Two ties go back, and are made with
-``connect`` once both ends are there: workflows ask peers for what they lack, which needs the receiving side; and the
-room of approvals, which needs `Submit`, tells whom a message waits for.
+Each builder makes one room from the context all share and the rooms it needs. Rooms that act on what others committed
+hear of it as subscribers of the ledger's changes (`changes`): no room is told of one that is built after it.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -123,6 +122,7 @@ class Exchange:
     forward: Forward
     late_holders: LateHolders
     receive: Receive
+    duties: Duties
     give: Give
 
 
@@ -177,9 +177,8 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Upload(ledger=context.ledger, store=context.store, files=files, clock=context.clock),
         Collect(context, files, peers=peers, life=config.delivery_life),
     )
-    duties = _workflows(context)
     witness = _witness(ground, peers)
-    exchange = _exchange(ground, peers, queues, duties, attachments.collect)
+    exchange = _exchange(ground, peers)
     assign = Assign(
         node_id=context.node_id,
         ledger=context.ledger,
@@ -197,14 +196,26 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         Retire(context, config.audit_retention),
     )
     consult = Consult(context, lawful.facts.catch_up)
-    fetch_back = _recovery(ground, peers, queues, exchange.receive, witness, duties, files)
+    fetch_back = _recovery(ground, peers, exchange.receive, witness, files)
+    context.ledger.changes.subscribe([
+        queues,
+        context.news,
+        exchange.approve,
+        assign,
+        exchange.duties,
+        attachments.collect,
+        exchange.late_holders,
+        index,
+        lawful.erase,
+    ])  # fmt: skip
     return Rooms(
         behaviours={
-            **_behaviours(ground, exchange, attachments, duties, assign, witness, lawful, consult),
+            **_behaviours(ground, exchange, attachments, assign, witness, lawful, consult),
             **_oversight(context, consult, peers),
         },
         duties=(
-            duties.run,
+            context.ledger.changes.run,
+            exchange.duties.run,
             index.run,
             peers.run,
             queues.run,
@@ -252,13 +263,7 @@ def _peers(context: Context, keys: ChannelKeys) -> PeerDirectory:
 
 
 def _recovery(
-    ground: Ground,
-    peers: PeerDirectory,
-    queues: OutboundQueues,
-    receive: Receive,
-    witness: Witness,
-    duties: Duties,
-    files: AttachmentFiles,
+    ground: Ground, peers: PeerDirectory, receive: Receive, witness: Witness, files: AttachmentFiles
 ) -> FetchBack:
     cosigner = witness.witnessing.cosigner
     regains = Regains(
@@ -267,8 +272,6 @@ def _recovery(
         desks=ground.desks,
         files=files,
         delivery_life=ground.config.delivery_life,
-        moved=duties.moved,
-        wake=queues.wake,
     )
     return FetchBack(
         ground.context,
@@ -276,18 +279,6 @@ def _recovery(
         receive=receive,
         regains=regains,
         hold=lambda members: cosigner.hold_all() if members is None else cosigner.hold(members),
-    )
-
-
-def _workflows(context: Context) -> Duties:
-    steps = Steps(context.own_keys)
-    return Duties(
-        member=context.member,
-        store=context.store,
-        steps=steps,
-        standings=Standings(steps),
-        news=context.news,
-        clock=context.clock,
     )
 
 
@@ -317,37 +308,35 @@ def _witness(ground: Ground, peers: PeerDirectory) -> Witness:
     )
 
 
-def _exchange(
-    ground: Ground, peers: PeerDirectory, queues: OutboundQueues, duties: Duties, collect: Collect
-) -> Exchange:
+def _exchange(ground: Ground, peers: PeerDirectory) -> Exchange:
     context, config = ground.context, ground.config
+    steps = Steps(context.own_keys)
+    standings = Standings(steps)
     submit = Submit(
         context,
-        stages=_stages(ground, duties.steps),
-        moved=duties.moved,
+        stages=_stages(ground, steps),
         officers=ground.officers,
-        wake=queues.wake,
         delivery_life=config.delivery_life,
         desks=ground.desks,
     )
     approve = Approve(context, submit=submit, officers=ground.officers)
-    submit.connect(approve.asked)
-    forward = Forward(context, wake=queues.wake, delivery_life=config.delivery_life)
+    forward = Forward(context, delivery_life=config.delivery_life)
     late_holders = LateHolders(
         node_id=context.node_id, registers=context.registers, store=context.store, share=forward.share
     )
-    receive = Receive(
-        context,
-        suspect=peers.ask,
-        new_holders=late_holders.tell,
-        moved=duties.moved,
-        await_attachments=collect.wake,
-        compared=peers.compared,
-        desks=ground.desks,
+    receive = Receive(context, suspect=peers.ask, compared=peers.compared, desks=ground.desks)
+    duties = Duties(
+        member=context.member,
+        store=context.store,
+        steps=steps,
+        standings=standings,
+        news=context.news,
+        clock=context.clock,
+        ask=Ask(registers=context.registers, peers=peers, receive=receive),
+        share=forward.share,
     )
-    duties.connect(Ask(registers=context.registers, peers=peers, receive=receive), forward.share)
-    give = Give(context, standings=duties.standings, share=forward.share)
-    return Exchange(submit, approve, forward, late_holders, receive, give)
+    give = Give(context, standings=standings, share=forward.share)
+    return Exchange(submit, approve, forward, late_holders, receive, duties, give)
 
 
 def _stages(ground: Ground, steps: Steps) -> tuple[ReleaseStage, ...]:
@@ -382,7 +371,6 @@ def _behaviours(
     ground: Ground,
     exchange: Exchange,
     attachments: Attachments,
-    duties: Duties,
     assign: Assign,
     witness: Witness,
     lawful: Lawful,
@@ -396,13 +384,15 @@ def _behaviours(
         context,
         submit=exchange.submit,
         disclose=disclose,
-        duties=duties,
+        duties=exchange.duties,
         pending=Pending(store=context.store, desks=ground.desks, clock=context.clock),
         search=search,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
     )
-    workflows = WorkflowService(store=context.store, duties=duties, entitled=officers.may_know_of, clock=context.clock)
+    workflows = WorkflowService(
+        store=context.store, duties=exchange.duties, entitled=officers.may_know_of, clock=context.clock
+    )
     hand_out = HandOut(
         store=context.store, files=attachments.files, disclose=disclose, waiting=exchange.approve.shown_to
     )
@@ -424,7 +414,7 @@ def _behaviours(
         **lawful_behaviours(Erasures(context), lawful.holds, lawful.reviews),
         **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
         **register_behaviours(ground.reader),
-        **recovery_behaviours(GiveBack(context, attachments.collect.wake)),
+        **recovery_behaviours(GiveBack(context)),
         **witness_behaviours(witness.answer, ProveEntries(context.ledger, context.store)),
         **SearchService(search, context.store).behaviours(),
     }

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
+from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import (
@@ -72,7 +73,6 @@ class Settle:
         known = context.logs.to_store(self._peer, sent.checkpoint)
         await context.ledger.commit(lambda pen: _record(pen, context.node_id, self._peer, verdicts, known))
         settled = [outgoing.digest for _, outgoing, _ in verdicts.settlements]
-        context.news.publish(settled)
         log.info("answered", peer=self._peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
     def _judge_all(self, sent: Sent, register_version: bytes) -> Verdicts:
@@ -162,6 +162,8 @@ def _record(pen: Pen, actor: str, peer: str, verdicts: Verdicts, known: KnownLog
     pen.tx.postpone(verdicts.postponements)
     for digest, signed in verdicts.rewrapped:
         pen.tx.replace_signed(digest, signed)
+    if verdicts.settlements:
+        pen.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in verdicts.settlements)))
 
 
 def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:

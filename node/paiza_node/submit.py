@@ -9,7 +9,7 @@ inside the commit stands in `release`.
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import log_pb2, message_pb2, officer_pb2
-from paiza_domain import kinds, thread, validation
+from paiza_domain import kinds, validation
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.errors import breaches_of, rejection, retry
@@ -27,7 +27,6 @@ from paiza_node.ledger import Pen
 from paiza_node.model import LOGGED_DIGITS, Officer
 from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.release import Release
-from paiza_node.workflows.steps import is_step
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -36,9 +35,6 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 
 log = structlog.get_logger("paiza.submit")
-
-Asked = Callable[[PendingMessage, str], None]
-"""Hears of a message that came to wait for a second officer, and who submitted it."""
 
 
 class Submit:
@@ -49,22 +45,14 @@ class Submit:
         context: Context,
         *,
         stages: Sequence[ReleaseStage],
-        moved: Callable[[Collection[bytes]], None],
         officers: Callable[[], dict[str, Officer]],
-        wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
         desks: Desks,
     ) -> None:
-        """Build the verb.
-
-        ``stages``: the capabilities that take part in a release, in their order. ``wake`` tells the deliverers which
-        recipients have something waiting; ``moved`` hears of threads whose workflow got a step. `connect` says who
-        hears of messages that came to wait for a second officer, and by whom.
-        """
+        """Build the verb; ``stages`` are the capabilities that take part in a release, in their order."""
         self._member = context.member
         self._registers = context.registers
         self._ledger = context.ledger
-        self._news = context.news
         self._lane = context.lanes.submit
         self._stages = stages
         self._release = Release(
@@ -74,50 +62,26 @@ class Submit:
             desks=desks,
             delivery_life=delivery_life,
         )
-        self._moved = moved
         self._officers = officers
-        self._wake = wake
-        self._asked: Asked | None = None
         self._clock = context.clock
-
-    def connect(self, asked: "Asked") -> None:
-        """Say who hears of messages that came to wait for a second officer."""
-        self._asked = asked
 
     async def __call__(self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]) -> officer_pb2.SubmitResponse:
         """Release what may be released. Unavailable where nothing was decided for the whole batch."""
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         checked = await self._lane.run(len(items), lambda: self._check_all(officer, items))
-        ahead = {item.message.digest for item in checked if isinstance(item, Submission) and item.goes_first}
-        committed = await self._ledger.commit(lambda pen: self._release(pen, officer, checked), first=bool(ahead))
-        outcomes = committed.result
-        self._tell(officer, checked, outcomes, ahead)
-        checkpoint = committed.checkpoint
+        first = any(isinstance(item, Submission) and item.goes_first for item in checked)
+        committed = await self._ledger.commit(lambda pen: self._release(pen, officer, checked), first=first)
+        outcomes, checkpoint = committed.result, committed.checkpoint
+        self.log_released(officer, outcomes)
         results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
 
-    def _tell(
-        self,
-        officer: Officer,
-        checked: Sequence[Submission | Rejected | Unavailable],
-        outcomes: Sequence[Outcome],
-        ahead: Collection[bytes],
-    ) -> None:
-        """Tell whoever waits for it what has been committed."""
-        for item, outcome in zip(checked, outcomes, strict=True):
-            if not isinstance(outcome, Held) or not isinstance(item, Submission) or self._asked is None:
-                continue
-            if isinstance(item.message, PendingMessage) and not item.approved:
-                self._asked(item.message, officer.id)
-        fresh = [o for o in outcomes if isinstance(o, Released) and not o.repeated]
+    def log_released(self, officer: Officer, outcomes: Sequence[Outcome]) -> None:
+        """Write to the program's log what an officer released now."""
+        fresh = [outcome.digest for outcome in outcomes if isinstance(outcome, Released) and not outcome.repeated]
         if fresh:
-            headers = [item.message.header for item in checked if isinstance(item, Submission)]
-            self._wake({recipient.member for header in headers for recipient in header.recipients})
-            self._news.publish((o.digest for o in fresh), ahead)
-            self._news.publish({digest for header in headers for digest in thread.concerned(header)})
-            self._moved({header.thread_id for header in headers if is_step(header.kind)})
-            log.info("released", officer=officer.id, messages=[o.digest.hex()[:LOGGED_DIGITS] for o in fresh])
+            log.info("released", officer=officer.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in fresh])
 
     def examine(self, officer: Officer, raw: bytes) -> Submission:
         """Check a message that another officer submitted, with the caller's signature added, as if it came anew."""
@@ -132,10 +96,6 @@ class Submit:
     def repeated(self, pen: Pen, digest: bytes) -> Outcome:
         """Answer for a message that was released before."""
         return self._release.repeat(pen, digest)
-
-    def tell(self, officer: Officer, item: Submission, outcome: Outcome) -> None:
-        """Tell whoever waits for it what has been committed of one message."""
-        self._tell(officer, [item], [outcome], {item.message.digest} if item.goes_first else ())
 
     def answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
         """Write down what became of a message, proven to the log of this size."""

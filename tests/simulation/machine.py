@@ -297,9 +297,6 @@ class Node:
         self._receive = Receive(
             self.context,
             suspect=self._suspect,
-            new_holders=lambda _digests: None,
-            moved=lambda _threads: None,
-            await_attachments=lambda: None,
             compared=self.peers.compared,
             desks=cast("Any", None),
         )

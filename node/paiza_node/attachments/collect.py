@@ -23,6 +23,7 @@ import structlog
 from paiza.v1 import attachment_pb2, exchange_pb2, log_pb2
 from paiza_node.attachments.acknowledge import MAX_ANSWERS
 from paiza_node.attachments.files import AttachmentFiles
+from paiza_node.changes import AttachmentsExpected, Change, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, StoredEntry
@@ -68,8 +69,13 @@ class Collect:
         self._counted: set[tuple[str, str]] = set()
         self.bytes_taken = 0
 
-    def wake(self) -> None:
-        """Say that something may be awaited."""
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake when attachments may be due."""
+        if any(isinstance(change, AttachmentsExpected) for change in changes):
+            self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have what is due looked at."""
         self._woken.set()
 
     def awaited(self) -> dict[tuple[str, str], int]:
@@ -240,11 +246,11 @@ class Collect:
             state = attachment_pb2.ATTACHMENT_STATE_REFUSED if refusal else attachment_pb2.ATTACHMENT_STATE_RECEIVED
             settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
             pen.tx.put_attachments([replace(settled, reason=reason, detail=detail)])
+            pen.announce(MessagesChanged((row.digest,)))
             return True
 
         settled_now = (await context.ledger.commit(work)).result
         if settled_now:
-            context.news.publish([row.digest])
             outcome = reason or "received"
             log.info("attachment_settled", peer=row.source, part=row.part_number, bytes=row.size, outcome=outcome)
         self._mismatches.pop((row.digest, row.part_number), None)
@@ -340,11 +346,11 @@ class Collect:
                 state = attachment_pb2.ATTACHMENT_STATE_EXPIRED
                 ended = replace(row, state=state, settled_time=pen.now, log_index=index, due_time=None)
                 pen.tx.put_attachments([replace(ended, reason="delivery_expired")])
+            pen.announce(MessagesChanged(tuple({row.digest for row in expired})))
 
         await self._context.ledger.commit(work)
         for row in expired:
             await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
-        self._context.news.publish({row.digest for row in expired})
 
     def _expired(self, before: datetime) -> list[AttachmentRow]:
         with self._context.store.reads() as reads:

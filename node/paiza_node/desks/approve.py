@@ -9,16 +9,17 @@ A crash before a commit leaves the message waiting; after it, a repeat is answer
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from paiza.v1 import approval_pb2, log_pb2, message_pb2
+from paiza_node.changes import Change
 from paiza_node.context import Context
 from paiza_node.desks.telling import ASKED, approval_notice
-from paiza_node.desks.waiting import approved_entry, held
+from paiza_node.desks.waiting import ApprovalDecided, ApprovalRequested, approved_entry, held
 from paiza_node.exchange.stages import Held, Outcome
 from paiza_node.ledger import Pen
 from paiza_node.model import LOGGED_DIGITS, MAX_REASON, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
@@ -31,6 +32,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage
 
 EXPIRED_AT_ONCE: Final = 100  # given up in one commit
+GIVEN: Final = "approval_given"
 LOOK_SECONDS: Final = 60.0  # at least this often it is looked whether something was not decided in time
 SHOWN_BECAUSE: Final = "shown to the officer who decides on its release"
 
@@ -195,19 +197,20 @@ class Approve:
                 approved = pen.append(approved_entry(item.message, officer))
                 missing = tuple(signer.id for signer in item.message.missing)
                 pen.tx.put_signed(row.digest, raw, missing)
+                pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
                 return Approved(approved.index, approved.entry, _still(pen, now, missing)), raw
             index = pen.size
             outcome = self._submit.release(pen, officer, item)
             if isinstance(outcome, (Rejected, Unavailable)):
                 return Approved(0, b"", outcome), b""
+            pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
             return Approved(index, pen.appended(index).entry, outcome), raw
 
         committed = await self._ledger.commit(work)
         done, signed = committed.result
         if isinstance(done, Rejected):
             raise await self._denied(officer, row, done)
-        self._submit.tell(officer, item, done.outcome)
-        self._tell_drafter(row, "approval_given" if done.entry else "")
+        self._submit.log_released(officer, [done.outcome])
         return self._answer(done, committed.checkpoint.size, committed.checkpoint.note, signed)
 
     async def decline(self, officer: Officer, request: approval_pb2.DeclineRequest) -> approval_pb2.DeclineResponse:
@@ -224,7 +227,6 @@ class Approve:
         state = ApprovalState.WITHDRAWN if withdrawn else ApprovalState.DECLINED
         committed = await self._ledger.commit(lambda pen: _end(pen, row.digest, state, officer.id, text))
         log.info("approval_ended", officer=officer.id, reason=ENDED[state], message=row.digest.hex()[:LOGGED_DIGITS])
-        self._tell_drafter(row, ENDED[state], text)
         (hashes,) = self._ledger.prove([committed.result.index], committed.checkpoint.size)
         return approval_pb2.DeclineResponse(
             checkpoint=committed.checkpoint.note,
@@ -233,10 +235,19 @@ class Approve:
             ),
         )
 
-    def asked(self, message: PendingMessage, drafter: str) -> None:
-        """Tell the officers who must sign, if they watch, that a message waits for them."""
-        notice = approval_notice(message.header, message.digest, ASKED, drafter)
-        self._news.tell(notice, only=[signer.id for signer in message.missing])
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Tell officers who must sign that a message waits for them, and the drafter what was decided."""
+        for change in changes:
+            if isinstance(change, ApprovalRequested):
+                header = wire.parse_header(change.header)
+                self._news.tell(approval_notice(header, change.digest, ASKED, change.drafter), only=change.missing)
+            elif isinstance(change, ApprovalDecided):
+                header = wire.parse_header(change.header)
+                notice = approval_notice(header, change.digest, change.code, change.text)
+                self._news.tell(notice, only=[change.drafter])
+
+    def catch_up(self) -> None:
+        """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
 
     async def keep_watch(self) -> None:
         """Give up what nobody decided in time, for as long as the node runs."""
@@ -251,8 +262,6 @@ class Approve:
     async def round(self) -> float:
         """Give up what is over now; gives the seconds until it should be looked again."""
         committed = await self._ledger.commit(self._give_up)
-        for row in committed.result:
-            self._tell_drafter(row, ENDED[ApprovalState.EXPIRED])
         return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
 
     def _give_up(self, pen: Pen) -> list[ApprovalRow]:
@@ -320,10 +329,6 @@ class Approve:
         await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
         return denied
 
-    def _tell_drafter(self, row: ApprovalRow, code: str, text: str = "") -> None:
-        if code:
-            self._news.tell(approval_notice(wire.parse_header(row.header), row.digest, code, text), only=[row.drafter])
-
 
 _SIGNED_BEFORE: Final = frozenset({ApprovalState.WAITING, ApprovalState.RELEASED})
 
@@ -353,6 +358,7 @@ def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -
         raise _over(row) if row is not None else _none_waits()
     stored = pen.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
     pen.tx.end_approval(digest, state, ENDED[state])
+    pen.announce(ApprovalDecided(digest, row.header, row.drafter, ENDED[state], text))
     return stored
 
 

@@ -7,8 +7,8 @@ that he may not read to others; to himself, or in his own name, he does nothing 
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ import structlog
 
 from paiza.v1 import desk_pb2, log_pb2
 from paiza_domain import deadlines
+from paiza_node.changes import Change, MessagesChanged
 from paiza_node.desks.need_to_know import Desks, acknowledge_within, denied, lister, may_list, may_see, opener
 from paiza_node.desks.telling import ASSIGNED, ESCALATED, work_notice
 from paiza_node.ledger import Ledger, Pen
@@ -31,6 +32,22 @@ MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
 LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
 
 log = structlog.get_logger("paiza.assign")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkGiven(Change):
+    """Work on a message was given to its assignee."""
+
+    message: MessageRow
+    work: WorkRow
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEscalated(Change):
+    """Nobody acknowledged work in time: it went to its assignee, or to those on duty."""
+
+    message: MessageRow
+    work: WorkRow
 
 
 class Assign:
@@ -79,10 +96,7 @@ class Assign:
     async def assign(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> WorkRow:
         """Give work to a unit or an officer; Rejected where they may not see the message (logged), or no work."""
         _check_note(request.note)
-        work, row = await self._commit(lambda pen: self._assign(pen, officer, request))
-        if work.assignee:
-            self._news.tell(work_notice(row, ASSIGNED, work), only=[work.assignee])
-        return work
+        return await self._commit(lambda pen: self._assign(pen, officer, request))
 
     async def take(self, officer: Officer, digest: bytes) -> WorkRow:
         """Take work oneself; Rejected as in `assign`."""
@@ -109,7 +123,7 @@ class Assign:
     ) -> WorkRow:
         """Change work of which the officer reads the message; it need not be acknowledged any more."""
 
-        def write(pen: Pen) -> tuple[WorkRow, MessageRow] | Rejected:
+        def write(pen: Pen) -> WorkRow | Rejected:
             row = pen.tx.message(digest)
             if row is None:
                 return Rejected("unknown_id", "there is no such message here")
@@ -122,23 +136,17 @@ class Assign:
                 work, assignee=work.assignee if assignee is None else assignee, state=state, acknowledge_time=None
             )
             _put(pen, officer, row, now, build, note)
-            return now, row
+            return now
 
-        work, _row = await self._commit(write)
-        return work
+        return await self._commit(write)
 
-    async def _commit(
-        self, write: Callable[[Pen], tuple[WorkRow, MessageRow] | Rejected]
-    ) -> tuple[WorkRow, MessageRow]:
+    async def _commit(self, write: Callable[[Pen], WorkRow | Rejected]) -> WorkRow:
         committed = await self._ledger.commit(write)
         if isinstance(committed.result, Rejected):
             raise committed.result
-        self._news.publish([committed.result[0].digest])
         return committed.result
 
-    def _assign(
-        self, pen: Pen, officer: Officer, request: desk_pb2.AssignTaskRequest
-    ) -> tuple[WorkRow, MessageRow] | Rejected:
+    def _assign(self, pen: Pen, officer: Officer, request: desk_pb2.AssignTaskRequest) -> WorkRow | Rejected:
         row = pen.tx.message(request.message_digest)
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
@@ -156,7 +164,9 @@ class Assign:
             if reads_it:
                 pen.tx.add_readers([(officer.id, row.seq)])
             pen.tx.put_unit(row.seq, now.unit)
-        return now, row
+        if now.assignee:
+            pen.announce(WorkGiven(row, now))
+        return now
 
     def _gives_away(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> bool:
         """Say whether work is given to somebody else: not to the caller himself, nor to his own unit."""
@@ -177,6 +187,20 @@ class Assign:
             raise Rejected("unknown_officer", "the member has no such officer")
         return replace(work, assignee=named.id, state=desk_pb2.WORK_STATE_NEW)
 
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Tell officers of work that came to them; what is late rings whoever gets it."""
+        for change in changes:
+            if isinstance(change, WorkGiven):
+                self._news.tell(work_notice(change.message, ASSIGNED, change.work), only=[change.work.assignee])
+            elif isinstance(change, WorkEscalated):
+                work = change.work
+                ringing = [work.assignee] if work.assignee else [each.id for each in self._desks.on_duty()]
+                if ringing:
+                    self._news.tell(work_notice(change.message, ESCALATED, work), first=True, only=ringing)
+
+    def catch_up(self) -> None:
+        """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
+
     async def keep_watch(self) -> None:
         """Pass on what nobody acknowledges in time, for as long as the node runs."""
         while True:
@@ -190,20 +214,14 @@ class Assign:
         """Pass on what is late now, and ring whoever gets it; gives how much that was."""
         if not await asyncio.to_thread(self._any_late):
             return 0
-        committed = await self._ledger.commit(self._pass_on)
-        for row, work in committed.result:
-            self._news.publish([row.digest])
-            ringing = [work.assignee] if work.assignee else [each.id for each in self._desks.on_duty()]
-            if ringing:
-                self._news.tell(work_notice(row, ESCALATED, work), first=True, only=ringing)
-        return len(committed.result)
+        return (await self._ledger.commit(self._pass_on)).result
 
     def _any_late(self) -> bool:
         with self._store.reads() as reads:
             return bool(reads.unacknowledged(self._clock(), 1))
 
-    def _pass_on(self, pen: Pen) -> list[tuple[MessageRow, WorkRow]]:
-        done: list[tuple[MessageRow, WorkRow]] = []
+    def _pass_on(self, pen: Pen) -> int:
+        passed_on = 0
         for work in pen.tx.unacknowledged(pen.now, PASSED_ON_AT_ONCE):
             row = pen.tx.message(work.digest)
             if row is None:
@@ -213,8 +231,10 @@ class Assign:
             pen.tx.put_work(now)
             if now.assignee:
                 pen.tx.add_readers([(now.assignee, row.seq)])
-            done.append((row, now))
-        return done
+            pen.announce(MessagesChanged((row.digest,)))
+            pen.announce(WorkEscalated(row, now))
+            passed_on += 1
+        return passed_on
 
     def _escalated(self, work: WorkRow, row: MessageRow, now: datetime) -> WorkRow:
         """Give late work to the duty desk; from there to the next on duty, and at last to the desk for good."""
@@ -245,6 +265,7 @@ def _put(
 ) -> None:
     said = " ".join(filter(None, (_target(now), note)))
     pen.append(build(actor=officer.id, digest=row.digest), text=said)
+    pen.announce(MessagesChanged((row.digest,)))
     pen.tx.put_work(now)
     if now.assignee:
         pen.tx.add_readers([(now.assignee, row.seq)])

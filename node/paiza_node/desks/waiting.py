@@ -4,11 +4,13 @@ It stands in the log as SUBMITTED; nothing of it leaves the node. What becomes o
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from paiza.v1 import log_pb2
 from paiza_domain import deadlines
+from paiza_node.changes import Change
 from paiza_node.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
 from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, Officer
@@ -18,6 +20,27 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
 MAX_WAITING_OF_ONE: Final = 16  # of these, what one officer has wait for another: nobody fills up a colleague's desk
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested(Change):
+    """A message came to wait for other officers to sign it."""
+
+    digest: bytes
+    header: bytes
+    drafter: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecided(Change):
+    """An officer signed, declined or withdrew a message that waits, or its time is over; ``code`` is the notice's."""
+
+    digest: bytes
+    header: bytes
+    drafter: str
+    code: str
+    text: str = ""
 
 
 def approval_stage(life: timedelta) -> ReleaseStage:
@@ -98,6 +121,7 @@ def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: 
         signed=raw,
     )
     pen.tx.add_approval(row)
+    pen.announce(ApprovalRequested(row.digest, row.header, row.drafter, row.missing))
     return Held(row.digest, submitted.index, submitted.entry, missing, row.expires_time)
 
 

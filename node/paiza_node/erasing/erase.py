@@ -20,6 +20,7 @@ import structlog
 
 from paiza.v1 import log_pb2, message_pb2, officer_pb2
 from paiza_node.attachments.files import AttachmentFiles
+from paiza_node.changes import Change, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.erasing.requests import settle
 from paiza_node.ledger import Pen
@@ -41,7 +42,7 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 BATCH: Final = 32  # messages erased in one commit
 TOLD_AT_ONCE: Final = 128  # answers looked at together; a Deliver takes 256
-LEAST_PAUSE_SECONDS: Final = 0.2  # between looks: news comes in bursts
+LEAST_PAUSE_SECONDS: Final = 0.2  # between looks: changes come in bursts
 IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 RETRY_SECONDS: Final = 1.0  # after the database or a disk failed, or somebody read what is to be let go
 FIRST_TELL_SECONDS: Final = 2.0  # until a requester that could not be told is told again; grows with the answer's age
@@ -73,25 +74,33 @@ class Erase:
         self._files = files
         self._peers = peers
         self._forget = forget
+        self._woken = asyncio.Event()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake when messages changed: one may have brought something to erase."""
+        if any(isinstance(change, MessagesChanged) for change in changes):
+            self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have what is due looked at."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Erase what is asked, for as long as the node runs."""
         while True:
-            watch = self._context.news.subscribe()  # before looking, so that nothing falls between
+            self._woken.clear()  # before looking, so that nothing falls between
             try:
-                await self.catch_up()
+                await self.erase_due()
                 seconds = await self._tell_all()
                 await asyncio.sleep(LEAST_PAUSE_SECONDS)
-                await asyncio.wait_for(watch.get(), seconds)
+                await asyncio.wait_for(self._woken.wait(), seconds)
             except TimeoutError:
                 continue
             except Unavailable as error:
                 log.warning("not_erased_yet", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
-            finally:
-                self._context.news.unsubscribe(watch)
 
-    async def catch_up(self) -> None:
+    async def erase_due(self) -> None:
         """Erase all that is to be erased; Unavailable where something stands in the way for now."""
         context = self._context
         while due := await asyncio.to_thread(self._due):
@@ -102,7 +111,6 @@ class Erase:
                 await asyncio.to_thread(self._remove_files, row.digest)
             await asyncio.to_thread(context.store.purge)
             finished = (await context.ledger.commit(lambda pen, due=due: self._finish(pen, due))).result  # type: ignore[misc]
-            context.news.publish(finished)
             if finished:
                 log.info("erased", messages=[digest.hex()[:LOGGED_DIGITS] for digest in finished])
 
@@ -167,6 +175,8 @@ class Erase:
             if row is not None and row.step is ErasureStep.GONE:
                 settle(pen, self._context.member, self._context.node_id, row, ErasureStep.ERASED)
                 finished.add(row.digest)
+        if finished:
+            pen.announce(MessagesChanged(tuple(finished)))
         return finished
 
     async def _tell_all(self) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from paiza.v1 import lawful_pb2, log_pb2
+from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import denied, lister, may_list
 from paiza_node.erasing.requests import plan_again
@@ -32,9 +33,7 @@ class Holds:
         Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged).
         """
         check_words(request.reason_text)
-        return lawful_pb2.PlaceHoldResponse(
-            held=await self._logged(request.message_digest, lambda pen: self._place(pen, officer, request))
-        )
+        return lawful_pb2.PlaceHoldResponse(held=await self._logged(lambda pen: self._place(pen, officer, request)))
 
     async def release(self, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> lawful_pb2.ReleaseHoldResponse:
         """Release a message from hold; what was to be erased while it was held is erased then.
@@ -42,15 +41,14 @@ class Holds:
         Rejected: unknown_id, conflict, reason_missing, too_large, policy_denied (logged).
         """
         check_words(request.reason_text)
-        released = await self._logged(request.message_digest, lambda pen: self._release(pen, officer, request))
+        released = await self._logged(lambda pen: self._release(pen, officer, request))
         return lawful_pb2.ReleaseHoldResponse(released=released)
 
-    async def _logged(self, digest: bytes, write: Callable[[Pen], StoredEntry | Rejected]) -> log_pb2.LogProof:
+    async def _logged(self, write: Callable[[Pen], StoredEntry | Rejected]) -> log_pb2.LogProof:
         """Commit what changes a hold; return the proof of its entry."""
         committed = await self._context.ledger.commit(write)
         if isinstance(committed.result, Rejected):
             raise committed.result
-        self._context.news.publish([digest])
         size, note = committed.checkpoint.size, committed.checkpoint.note
         return own_proof(self._context.ledger, committed.result, size, note)
 
@@ -63,6 +61,7 @@ class Holds:
             return Rejected("erased", "the content was erased before: there is nothing to hold")
         entry = pen.append(log_entries.held(actor=officer.id, digest=digest), text=request.reason_text)
         pen.tx.put_hold(digest, entry.index)
+        pen.announce(MessagesChanged((digest,)))
         return entry
 
     def _release(self, pen: Pen, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> StoredEntry | Rejected:
@@ -75,6 +74,7 @@ class Holds:
         entry = pen.append(log_entries.hold_released(actor=officer.id, digest=digest), text=request.reason_text)
         pen.tx.lift_hold(digest)
         plan_again(pen, self._context.member, self._context.node_id, digest)
+        pen.announce(MessagesChanged((digest,)))
         return entry
 
     async def listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:

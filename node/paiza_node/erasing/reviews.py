@@ -12,6 +12,7 @@ import structlog
 
 from paiza.v1 import lawful_pb2, log_pb2
 from paiza_domain import thread
+from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import denied, lister, may_see
 from paiza_node.desks.telling import REVIEW_DUE, review_notice
@@ -94,7 +95,6 @@ class Reviews:
         committed = await context.ledger.commit(lambda pen: self._decide(pen, officer, digest, reason, keep))
         if isinstance(committed.result, Rejected):
             raise committed.result
-        context.news.publish([digest])
         return own_proof(context.ledger, committed.result, committed.checkpoint.size, committed.checkpoint.note)
 
     def _decide(
@@ -121,6 +121,7 @@ class Reviews:
             kept = log_entries.review_kept(actor=officer.id, digest=digest)
             entry = pen.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
             pen.tx.put_reviews([(row.seq, keep)])
+        pen.announce(MessagesChanged((digest,)))
         return entry
 
     def _against(self, pen: Pen, row: MessageRow, due: datetime | None) -> Rejected | None:

@@ -23,6 +23,7 @@ from paiza_domain.kind import Kind
 from paiza_domain.moments import moment_start
 from paiza_domain.shapes import FieldType
 from paiza_domain.terms import Term, terms
+from paiza_node.changes import Change, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import IndexedMessage, MessageRow, MessageState
@@ -34,7 +35,7 @@ BATCH: Final = 64  # messages of one commit
 TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
 REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
-PATIENCE_SECONDS: Final = 30.0  # between looks without news
+PATIENCE_SECONDS: Final = 30.0  # between looks while nothing changes
 RETRY_SECONDS: Final = 1.0  # after the database failed
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
@@ -71,27 +72,34 @@ class Index:
         """Take what the duty needs."""
         self._store = context.store
         self._ledger = context.ledger
-        self._news = context.news
         self._blinder = blinder
         self._own_keys = context.own_keys
+        self._woken = asyncio.Event()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake when messages changed: some may be new."""
+        if any(isinstance(change, MessagesChanged) for change in changes):
+            self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have what is not indexed looked for."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Index what is stored, then what arrives, until cancelled."""
         await self._ledger.commit(self._begin)
         while True:
-            watch = self._news.subscribe()  # before looking, so that nothing falls between
+            self._woken.clear()  # before looking, so that nothing falls between
             try:
-                await self.catch_up()
-                await asyncio.wait_for(watch.get(), PATIENCE_SECONDS)
+                await self.index_stored()
+                await asyncio.wait_for(self._woken.wait(), PATIENCE_SECONDS)
             except TimeoutError:
                 continue
             except Unavailable as error:
                 log.warning("not_indexed", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
-            finally:
-                self._news.unsubscribe(watch)
 
-    async def catch_up(self) -> None:
+    async def index_stored(self) -> None:
         """Index all that waits."""
         while True:
             began = perf_counter()
@@ -99,8 +107,8 @@ class Index:
             if not batch:
                 return
             last = batch[-1].seq
-            await self._ledger.commit(partial(_store, batch=batch, last=last))
-            self._news.publish(await asyncio.to_thread(self._linked, batch))
+            linked = await asyncio.to_thread(self._linked, batch)
+            await self._ledger.commit(partial(_store, batch=batch, last=last, linked=linked))
             if len(batch) == BATCH:
                 await asyncio.sleep((perf_counter() - began) * REST)
 
@@ -148,10 +156,12 @@ class Index:
             return [row.digest for row in reads.messages_at(seqs)]
 
 
-def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int) -> None:
+def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int, linked: Sequence[bytes]) -> None:
     erased = pen.tx.erased_seqs([each.seq for each in batch])  # after it was read, and before this
     pen.tx.add_indexed([replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch])
     pen.tx.put_counter(CURSOR, last)
+    if linked:
+        pen.announce(MessagesChanged(tuple(linked)))
 
 
 def _event_time(kind: Kind, content: Any) -> datetime | None:

@@ -7,7 +7,7 @@ its message; that word travels as a delivery of its own.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -16,6 +16,7 @@ import structlog
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2, passing_pb2
 from paiza_domain import codes, kinds
+from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.errors import rejection
@@ -73,17 +74,14 @@ class Forward:
         self,
         context: Context,
         *,
-        wake: Callable[[Iterable[str]], None],
         delivery_life: timedelta,
     ) -> None:
-        """Take what the verb needs; ``wake`` tells the deliverers which members have something waiting."""
+        """Take what the verb needs."""
         self._member = context.member
         self._registers = context.registers
         self._ledger = context.ledger
         self._store = context.store
-        self._news = context.news
         self._own_keys = context.own_keys
-        self._wake = wake
         self._life = delivery_life
         self._clock = context.clock
 
@@ -105,9 +103,12 @@ class Forward:
             self._decide_all, officer, row, header, recipients, request.purpose, with_annex
         )
         committed = await self._ledger.commit(
-            lambda pen: [self._write(pen, officer.id, row, each, request.reason_text) for each in decided]
+            lambda pen: self._write_all(pen, officer.id, [(row, each) for each in decided], request.reason_text)
         )
-        self._told(row.author, [each for each in decided if isinstance(each, _Leave)])
+        leaves = [each for each in decided if isinstance(each, _Leave)]
+        if leaves:
+            shown = row.digest.hex()[:LOGGED_DIGITS]
+            log.info("forwarded", actor=officer.id, message=shown, to=[leave.recipient for leave in leaves])
         checkpoint = committed.checkpoint
         results = []
         for recipient, outcome in zip(recipients, committed.result, strict=True):
@@ -134,21 +135,11 @@ class Forward:
         leaves = {digest: each for digest, each in decided.items() if isinstance(each, _Leave)}
         if leaves:
             await self._ledger.commit(
-                lambda pen: [self._write(pen, actor, leave.row, leave, "") for leave in leaves.values()]
+                lambda pen: self._write_all(pen, actor, [(leave.row, leave) for leave in leaves.values()], "")
             )
-            self._wake({recipient, *(leave.row.author for leave in leaves.values())})
-            self._news.publish(list(leaves))
             shown = [digest.hex()[:LOGGED_DIGITS] for digest in leaves]
             log.info("shared", recipient=recipient, actor=actor, messages=shown)
         return {digest: each for digest, each in decided.items() if isinstance(each, Rejected)}
-
-    def _told(self, author: str, leaves: Sequence[_Leave]) -> None:
-        if not leaves:
-            return
-        self._wake({author, *(leave.recipient for leave in leaves)})
-        self._news.publish([leaves[0].row.digest])
-        shown = leaves[0].row.digest.hex()[:LOGGED_DIGITS]
-        log.info("forwarded", actor=leaves[0].actor, message=shown, to=[leave.recipient for leave in leaves])
 
     def _decide_all(
         self,
@@ -241,6 +232,23 @@ class Forward:
             except Rejected as error:
                 decided[digest] = error
         return decided
+
+    def _write_all(
+        self, pen: Pen, actor: str, decided: Iterable[tuple[MessageRow, _Leave | Rejected]], reason: str
+    ) -> list[int | Rejected]:
+        """Write decisions down, each as `_write` does, and announce what is to be delivered."""
+        outcomes: list[int | Rejected] = []
+        members: set[str] = set()
+        digests: dict[bytes, None] = {}
+        for row, each in decided:
+            outcomes.append(self._write(pen, actor, row, each, reason))
+            if isinstance(each, _Leave):
+                members.update((each.recipient, row.author))
+                digests[row.digest] = None
+        if digests:
+            pen.announce(DeliveriesQueued(frozenset(members)))
+            pen.announce(MessagesChanged(tuple(digests)))
+        return outcomes
 
     def _write(self, pen: Pen, actor: str, row: MessageRow, decided: _Leave | Rejected, reason: str) -> int | Rejected:
         """Write one decision down: FORWARDED with its deliveries, or DENIED. Gives the entry's index.

@@ -2,18 +2,19 @@
 
 Its officers address everyone who holds the message when they write it. Whoever passes a message on tells its author's
 node, and a node that has not heard of the recall yet may still do so. So the author's node looks, whenever it is told
-of a new holder and once at its start, and passes its own recalls, corrections and requests to erase on to whom they
-have not reached.
+of a new holder, at its start and when it catches up (`changes`), and passes its own recalls, corrections and requests
+to erase on to whom they have not reached.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from paiza.v1 import message_pb2
 from paiza_domain import thread
+from paiza_node.changes import Change, HoldersChanged
 from paiza_node.model import MessageQuery, MessageRow, MessageState
 from paiza_node.passing import taking_back
 from paiza_node.ports import Reads, Store
@@ -39,29 +40,36 @@ class LateHolders:
         self._store = store
         self._share = share
         self._told: set[bytes] = set()
+        self._everything = True  # everything is to be looked at, not only what was told
         self._came = asyncio.Event()
 
-    def tell(self, digests: Iterable[bytes]) -> None:
-        """Hear that messages of our own have new holders."""
-        self._told.update(digests)
-        if self._told:
-            self._came.set()
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Mark messages of our own that have new holders."""
+        for change in changes:
+            if isinstance(change, HoldersChanged):
+                self._told.update(change.digests)
+                self._came.set()
+
+    def catch_up(self) -> None:
+        """Have everything looked at."""
+        self._everything = True
+        self._came.set()
 
     async def keep_watch(self) -> None:
-        """Look at everything once, then at what has new holders, for as long as the node runs."""
-        everything = True
+        """Look at everything, then at what has new holders, for as long as the node runs."""
         while True:
+            self._came.clear()
+            everything, self._everything = self._everything, False
             told, self._told = self._told, set()
             try:
                 await self._send(await asyncio.to_thread(self._owed_by, None if everything else told))
             except PaizaError as error:  # the database is away for now: what was told is looked at again
                 log.warning("late_holders_not_looked_at", reason=error.reason, detail=error.detail)
                 self._told |= told
+                self._everything = self._everything or everything
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
-            everything = False
             await self._came.wait()
-            self._came.clear()
 
     async def _send(self, owed: Collection[tuple[bytes, str]]) -> None:
         for digest, member in owed:

@@ -197,7 +197,6 @@ class FetchBack:
 
             committed = await self._receive.take(member, dispatches, checkpoint, before=before)
             if restored:
-                self._context.news.publish(restored)
                 log.warning("holds_restored", peer=peer, messages=[each.hex()[:LOGGED_DIGITS] for each in restored])
             for outcome in committed.result:
                 if isinstance(outcome, Unavailable):
@@ -272,7 +271,6 @@ class FetchBack:
 
         committed = await context.ledger.commit(work)
         self.progress = after
-        self._regains.tell(regained)
         return committed.result
 
     def _note(self, pen: Pen) -> None:

@@ -9,7 +9,7 @@ its own. What was erased since is not given: the lost entry goes alone.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Final
 
@@ -17,9 +17,11 @@ import structlog
 
 from paiza.v1 import log_pb2, recovery_pb2
 from paiza_domain import thread
+from paiza_node.changes import AttachmentsExpected, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.growth import claim
+from paiza_node.ledger import Pen
 from paiza_node.model import DeliveryRow, ForeignProof, MessageState, Outgoing, Passing, ProofKind, StoredEntry
 from paiza_node.passing.forward import pack
 from paiza_node.ports import Reads
@@ -43,9 +45,8 @@ log = structlog.get_logger("paiza.recovery")
 class GiveBack:
     """The verbs of what is held of other members' logs."""
 
-    def __init__(self, context: Context, wake: Callable[[], None]) -> None:
-        """Take what the verbs need; ``wake`` says that there may be something to tell of attachments."""
-        self._wake = wake
+    def __init__(self, context: Context) -> None:
+        """Take what the verbs need."""
         self._context = context
         self._share = Share(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
@@ -64,9 +65,7 @@ class GiveBack:
         if request.tell_again:
             if not self._share.take(member.id, monotonic()):
                 raise Unavailable("busy", f"{MAX_TOLD_AGAIN} times in a minute {member.id} is told again", 10.0)
-            committed = await context.ledger.commit(lambda pen: pen.tx.tell_again(member.id, pen.now))
-            context.news.publish(committed.result)
-            self._wake()
+            await context.ledger.commit(lambda pen: _tell_again(pen, member.id))
         own, others = await asyncio.to_thread(self._held, member.id)
         return recovery_pb2.GetStandingResponse(
             register_version=context.registers.version,
@@ -203,3 +202,9 @@ class GiveBack:
     def _proven(self, entry: StoredEntry, size: int) -> log_pb2.ProvenEntry:
         (hashes,) = self._context.ledger.prove([entry.index], size)
         return log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
+
+
+def _tell_again(pen: Pen, member: str) -> None:
+    """Have a member told again what it lost the knowledge of; runs in the transaction."""
+    pen.announce(MessagesChanged(tuple(pen.tx.tell_again(member, pen.now))))
+    pen.announce(AttachmentsExpected())

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from paiza.v1 import log_pb2, recovery_pb2
+from paiza_node.changes import MessagesChanged
 from paiza_node.ledger import Pen
 from paiza_node.model import RecoveredEntry
 from paiza_node.recovery.regained import Lost
@@ -93,4 +94,6 @@ def put_back(pen: Pen, answers: Sequence[Lost], node_id: str) -> set[bytes]:
         hold = log_entries.hold_restored(actor=node_id, digest=digest, lost_sha256=shown)
         pen.tx.put_hold(digest, pen.append(hold, text=RESTORED_TEXT).index)
         restored.add(digest)
+    if restored:
+        pen.announce(MessagesChanged(tuple(restored)))
     return restored

@@ -5,7 +5,7 @@ header, since the releases to others are lost too. To the member that gave them 
 the others they are delivered, and whoever had them before answers with the entry of then.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,8 +31,8 @@ from paiza_node.model import (
     Settlement,
 )
 from paiza_node.passing import taking_back
+from paiza_node.release import announce_released
 from paiza_node.workflows import precedence
-from paiza_node.workflows.steps import is_step
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.attachment import numbers
@@ -103,17 +103,13 @@ class Regains:
         desks: Desks,
         files: AttachmentFiles,
         delivery_life: timedelta,
-        moved: Callable[[Collection[bytes]], None],
-        wake: Callable[[Iterable[str]], None],
     ) -> None:
-        """Take what it needs; ``moved`` hears of threads whose workflow got a step, ``wake`` of deliveries."""
+        """Take what it needs."""
         self._context = context
         self._officers = officers
         self._desks = desks
         self._files = files
         self._life = delivery_life
-        self._moved = moved
-        self._wake = wake
 
     def check(
         self, item: recovery_pb2.GivenBack, lost: Lost, peer: str, checkpoint: VerifiedCheckpoint
@@ -154,12 +150,7 @@ class Regains:
             elif held != each.message.digest:
                 continue  # the id was used again since: what the peer holds stands as RECOVERED
             self._settle(pen, each, peer)
-
-    def tell(self, regained: Sequence[Regained]) -> None:
-        """Tell those who wait for messages."""
-        self._context.news.publish({each.message.digest for each in regained})
-        self._moved({each.message.header.thread_id for each in regained if is_step(each.message.header.kind)})
-        self._wake({recipient.member for each in regained for recipient in each.message.header.recipients})
+        announce_released(pen, [each.message for each in regained])
 
     def _release(self, pen: Pen, each: Regained, names: dict[bytes, str]) -> None:
         message, header = each.message, each.message.header

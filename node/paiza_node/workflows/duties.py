@@ -16,6 +16,8 @@ import structlog
 from paiza.v1 import notice_pb2
 from paiza_domain import kinds, notices
 from paiza_domain.workflows.step import Step
+from paiza_node.changes import Change, WorkflowsMoved
+from paiza_node.model import ThreadRow
 from paiza_node.news import News
 from paiza_node.ports import Store
 from paiza_node.workflows.deconfliction import Pointers, overlap
@@ -76,31 +78,40 @@ class Duties:
         standings: Standings,
         news: News,
         clock: Callable[[], datetime],
+        ask: Ask,
+        share: Share,
     ) -> None:
-        """Take what the loop needs; `run` begins."""
+        """Take what the loop needs; `run` begins.
+
+        ``ask``: how missing ancestors are asked for; ``share``: how steps are shared with who joins late.
+        """
         self._member = member
         self._store = store
         self.steps = steps
         self.standings = standings
-        self._ask: Ask | None = None
-        self._share: Share | None = None
+        self._ask = ask
+        self._share = share
         self._news = news
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
         self._moved: set[bytes] = set()
         self._passed_over: set[str] = set()  # members of which there are more than are watched over
+        self._seen = 0  # sequence number of the newest step that the last look through all threads found
+        self._behind = False  # threads that moved since then are to be looked for
         self._woken = asyncio.Event()
         self._told_until = clock()
 
-    def connect(self, ask: Ask, share: Share) -> None:
-        """Say how missing ancestors are asked for, and how steps are shared with who joins late."""
-        self._ask, self._share = ask, share
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Mark threads that got a step."""
+        for change in changes:
+            if isinstance(change, WorkflowsMoved):
+                self._moved.update(change.thread_ids)
+                self._woken.set()
 
-    def moved(self, threads: Collection[bytes]) -> None:
-        """Hear that these threads got a step."""
-        if threads:
-            self._moved.update(threads)
-            self._woken.set()
+    def catch_up(self) -> None:
+        """Have threads looked for that got a step."""
+        self._behind = True
+        self._woken.set()
 
     def current(self) -> list[notice_pb2.Notice]:
         """Give what is due soon or overdue now, the earliest first: what a watch that begins is told."""
@@ -148,6 +159,9 @@ class Duties:
     async def round(self) -> float:
         """Do what is to be done now; gives the seconds until the next moment at which something is."""
         self._woken.clear()
+        if self._behind:
+            self._moved |= await self._moved_since()
+            self._behind = False
         moved, self._moved = self._moved, set()
         try:
             for thread_id in moved:
@@ -166,18 +180,25 @@ class Duties:
         return min(IDLE_SECONDS, max(0.05, (min(moments) - now).total_seconds()))
 
     async def load(self) -> None:
-        """Look at every workflow that is held, page by page, and keep those that are live."""
+        """Look at every workflow that is held, and keep those that are live."""
+        for thread_id in await self._moved_since():
+            await self._look(thread_id, tell=False)
+
+    async def _moved_since(self) -> set[bytes]:
+        """Return the threads that got a step since this was asked last; all of them at first."""
         steps = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
-        before: int | None = None
+        moved: set[bytes] = set()
+        seen, before = self._seen, None
         while True:
             page = await asyncio.to_thread(self._threads, steps, before)
-            for thread in page:
-                await self._look(thread.thread_id, tell=False)
-            if len(page) < LOAD_PAGE:
-                return
+            moved.update(thread.thread_id for thread in page if thread.last_seq > self._seen)
+            seen = max(seen, *(thread.last_seq for thread in page), 0)
+            if len(page) < LOAD_PAGE or page[-1].last_seq <= self._seen:
+                self._seen = seen
+                return moved
             before = page[-1].last_seq
 
-    def _threads(self, steps: Sequence[str], before: int | None) -> list[Any]:
+    def _threads(self, steps: Sequence[str], before: int | None) -> list[ThreadRow]:
         with self._store.reads() as reads:
             return reads.threads_of(steps, before_seq=before, limit=LOAD_PAGE)
 
@@ -256,7 +277,7 @@ class Duties:
         A crash before this leaves a joiner that misses ancestors, and asks us for them.
         """
         case = self._cases.get(thread_id)
-        if case is None or self._share is None:
+        if case is None:
             return
         steps = [step for step in case.stood.steps if is_of(step, case.stood.workflow)]
         for joiner in case.stood.standing.participants:
@@ -284,7 +305,7 @@ class Duties:
         asked = [name for name in dict.fromkeys((*senders, *case.stood.standing.participants)) if name != self._member]
         pause = min(ASK_LONGEST, ASK_AFTER * 2 ** min(case.asked, 12))
         case.ask_time = now + pause
-        if asked and self._ask is not None:
+        if asked:
             whom = asked[case.asked % len(asked)]
             case.asked += 1
             log.info("asks_for_missing", peer=whom, thread=case.stood.thread_name, missing=len(missing))

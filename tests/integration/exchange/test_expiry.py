@@ -152,6 +152,7 @@ async def test_undeliverable_message_expires_with_notice(
 ) -> None:
     """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
     deliver, ledger, store, news = node
+    ledger.changes.subscribe([news])
     await ledger.commit(_release(clock))
     watcher = news.subscribe()
     clock.now += LIFE - timedelta(seconds=1)

@@ -15,6 +15,7 @@ from typing_extensions import override
 from paiza.v1 import log_pb2, notice_pb2
 from paiza.v1 import message_pb2 as pb
 from paiza_domain.handling import MAX_CLASSIFICATION
+from paiza_node.changes import WorkflowsMoved
 from paiza_node.context import Context
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Committed, Ledger, Pen, Work
@@ -119,8 +120,9 @@ class Room(AbstractContextManager["Room"]):
             standings=self.standings,
             news=self.news,
             clock=self.clock,
+            ask=self._note_asked,
+            share=self._note_shared,
         )
-        self.duties.connect(self._note_asked, self._note_shared)
 
     async def _note_asked(self, member: str, digests: Sequence[bytes]) -> None:
         self.asked.append((member, tuple(digests)))
@@ -178,7 +180,7 @@ class Room(AbstractContextManager["Room"]):
     def put(self, message: VerifiedMessage) -> bytes:
         """Store a message that was released, or received from its author, now; gives its digest."""
         self.ledger.commit_now(lambda pen: self.write(pen, message))
-        self.duties.moved([message.header.thread_id])
+        self.duties.hear([WorkflowsMoved(frozenset({message.header.thread_id}))])
         return message.digest
 
     def row(self, pen: Pen, message: VerifiedMessage, unit: str | None = None) -> MessageRow:

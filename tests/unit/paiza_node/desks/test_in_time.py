@@ -148,6 +148,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     await room.ledger.commit(lambda pen: pen.tx.add_approval(row))
     writer, other = room.news.subscribe(drafter), room.news.subscribe("somebody else")
     approve = approve_in(room)
+    room.ledger.changes.subscribe([approve])
     room.clock.now = BEGIN + timedelta(hours=71)
     await approve.round()
     assert events(room, digest) == []

@@ -114,7 +114,7 @@ async def test_what_a_request_names_goes_and_its_header_stays(bench: Bench) -> N
         lambda pen: pen.tx.add_indexed([IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=True)])
     )
     request = bench.take(bench.request("tjk", digest))
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert bench.room.store.signed(digest) is None
     with bench.room.store.reads() as reads:
         stays = pb.SignedMessage.FromString(reads.remains(digest) or b"")
@@ -125,7 +125,7 @@ async def test_what_a_request_names_goes_and_its_header_stays(bench: Bench) -> N
     ((member, (entry,)),) = bench.told
     receipts.check_erasure_answer(log_pb2.LogEntry.FromString(entry.SerializeToString(deterministic=True)), "tjk")
     assert (member, entry.message_digest, entry.evidence_sha256) == ("tjk", digest, request)
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     await bench.erase._tell_all()
     assert len(bench.told) == 1
 
@@ -137,7 +137,7 @@ async def test_what_comes_after_its_request_is_erased_too(bench: Bench) -> None:
     assert bench.step(note.digest, request) is ErasureStep.NOT_HELD
     bench.take(note)
     assert bench.step(note.digest, request) is ErasureStep.ASKED
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert bench.room.store.signed(note.digest) is None
     assert bench.logged(note.digest) == [NOT_HELD, ERASED]
 
@@ -155,7 +155,7 @@ async def test_only_its_author_has_a_message_erased(bench: Bench) -> None:
     assert bench.step(note.digest, early) is ErasureStep.NOT_HELD
     assert bench.step(note.digest, late) is None
     assert bench.step(first.digest, again.digest) is None
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert bench.room.store.signed(first.digest) is not None
 
 
@@ -169,7 +169,7 @@ async def test_a_step_of_a_workflow_is_not_erased_by_request(bench: Bench) -> No
     late = bench.take(bench.request("tjk", step.digest, note.digest))
     assert bench.step(step.digest, early) is ErasureStep.NOT_HELD
     assert bench.step(step.digest, late) is None
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert bench.room.store.signed(step.digest) is not None
     assert bench.room.store.signed(note.digest) is None
     assert bench.logged(step.digest) == [NOT_HELD]
@@ -190,10 +190,10 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
 
     bench.room.ledger.commit_now(hold)
     request = bench.take(bench.request("tjk", digest))
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
     bench.room.ledger.commit_now(lift)
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert bench.logged(digest)[1:] == [HELD, ERASED]
     await bench.erase._tell_all()
     assert [(each.event, each.reason) for _, entries in bench.told for each in entries] == [ERASED[::2]]
@@ -206,7 +206,7 @@ async def test_a_hold_waits_for_its_message(bench: Bench) -> None:
     request = bench.take(bench.request("tjk", note.digest))
     assert bench.step(note.digest, request) is ErasureStep.NOT_HELD
     digest = bench.take(note)
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
 
 
@@ -216,7 +216,7 @@ async def test_a_hold_between_plan_and_deed_counts(bench: Bench) -> None:
     digest = bench.take(note)
     request = bench.take(bench.request("tjk", digest))
     bench.room.ledger.commit_now(lambda pen: pen.tx.put_hold(digest, 0))
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
 
 
@@ -237,10 +237,10 @@ async def test_an_interruption_is_made_good(bench: Bench, fails: str, monkeypatc
         else:
             patch.setattr(bench.room.store, "purge", fail)
         with pytest.raises(Unavailable):
-            await broken.catch_up()
+            await broken.erase_due()
     assert bench.step(digest, request) is ErasureStep.GONE
     assert bench.logged(digest) == []
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert bench.logged(digest) == [ERASED]
 
 
@@ -287,7 +287,7 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
 
     bench.room.ledger.commit_now(attach)
     bench.take(bench.request("tjk", digest))
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     assert not (bench.folder / sha256(own).hexdigest()).exists()
     assert (bench.folder / sha256(shared).hexdigest()).exists()
     with bench.room.store.reads() as reads:
@@ -306,7 +306,7 @@ async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
 
     bench.room.ledger.commit_now(queue)
     bench.take(bench.request(MEMBER, digest))
-    await bench.erase.catch_up()
+    await bench.erase.erase_due()
     with bench.room.store.reads() as reads:
         (delivery,) = reads.deliveries_of(digest)
     assert (delivery.state, delivery.reason) == (officer_pb2.DELIVERY_STATE_DROPPED, "erased")
@@ -321,8 +321,8 @@ async def test_what_was_read_before_is_not_indexed_after(bench: Bench) -> None:
     digest = bench.take(bench.room.message("tjk", "free-message", NOTE))
     batch = [IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=False)]
     bench.take(bench.request("tjk", digest))
-    await bench.erase.catch_up()
-    bench.room.ledger.commit_now(lambda pen: index._store(pen, batch=batch, last=1))
+    await bench.erase.erase_due()
+    bench.room.ledger.commit_now(lambda pen: index._store(pen, batch=batch, last=1, linked=()))
     with bench.room.store.reads() as reads:
         assert reads.tokens_of(1, ["name"]) == []
 

@@ -33,7 +33,7 @@ async def test_what_cannot_be_read_holds_up_nothing(room: Room, kind: str) -> No
     room.put(room.message("kaz", kind, garbage))
     readable = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
     room.put(readable)
-    await Index(room.context, blinder=Blinder(bytes(32))).catch_up()
+    await Index(room.context, blinder=Blinder(bytes(32))).index_stored()
     with room.store.reads() as reads:
         assert reads.counter(CURSOR) == 2
         assert not reads.tokens_of(1, ["name", "substance", "subject", "place"])

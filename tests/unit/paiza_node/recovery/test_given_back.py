@@ -202,7 +202,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
         bytes(32),
     )
     tjk.ledger.commit_now(lambda pen: pen.tx.add_proofs([kept]))
-    verb = GiveBack(tjk.context, lambda: None)
+    verb = GiveBack(tjk.context)
     register = fleet.registers.current
 
     async def asked(caller: str, **fields: Any) -> recovery_pb2.GiveBackResponse | str:
@@ -237,7 +237,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
 
 async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
     """To tell again writes and sends much: so often in a minute, and no more; to be told what is held costs little."""
-    verb, register = GiveBack(fleet["tjk"].context, lambda: None), fleet.registers.current
+    verb, register = GiveBack(fleet["tjk"].context), fleet.registers.current
     request = recovery_pb2.GetStandingRequest(register_version=register.version, tell_again=True)
     for _ in range(MAX_TOLD_AGAIN):
         await verb.standing(register.member("kaz"), request)

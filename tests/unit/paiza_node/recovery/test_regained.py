@@ -50,8 +50,6 @@ class Scene:
             desks=nobody,
             files=nobody,
             delivery_life=nobody,
-            moved=nobody,
-            wake=nobody,
         )
         verified = message.verify(self.signed, self.register.certificate_verifier(), at=datetime.now(UTC))
         self.digest = verified.digest

@@ -171,7 +171,7 @@ class Line(MethodChannel):
     async def get_standing(self, request: recovery_pb2.GetStandingRequest) -> recovery_pb2.GetStandingResponse:
         """Tell what is held of the caller's logs and of third ones."""
         caller = self._check()
-        return await GiveBack(self._callee.context, lambda: None).standing(caller, request)
+        return await GiveBack(self._callee.context).standing(caller, request)
 
     async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse:
         """Prove entries."""

@@ -13,6 +13,7 @@ from paiza.v1.controlled_delivery_pb2 import (
     ControlledDeliveryWithdrawal,
 )
 from paiza.v1.free_message_pb2 import FreeMessage
+from paiza_node.changes import WorkflowsMoved
 from paiza_node.workflows import duties
 from paiza_node.workflows.duties import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
 from tests import delivery
@@ -185,7 +186,7 @@ async def test_who_joins_late_gets_the_whole_thread_from_who_invited_him(room: R
     step = room.message("kaz", "cd-route-change", change, thread=thread, parents=[request.digest], members=longer)
     room.put(step)
     await room.duties.round()
-    room.duties.moved([thread])
+    room.duties.hear([WorkflowsMoved(frozenset({thread}))])
     await room.duties.round()
     assert room.shared == [((request.digest,), "kgz", "spiffe://kaz.paiza.example/officer/liaison")]
     assert room.stood(thread).heads == (step.digest,)

@@ -1,0 +1,379 @@
+"""Changes after the commit: when they are published, who hears of them, and what is found without them."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+from typing_extensions import override
+
+from paiza.v1 import log_pb2, officer_pb2
+from paiza_node import changes as module
+from paiza_node.changes import Change, ChangeFeed
+from paiza_node.config import load
+from paiza_node.context import Context
+from paiza_node.deliver import OutboundQueues
+from paiza_node.desks.need_to_know import Desks
+from paiza_node.growth import KnownLogs
+from paiza_node.keyring import load_keys
+from paiza_node.lanes import Lanes
+from paiza_node.ledger import Ledger, Pen
+from paiza_node.news import News
+from paiza_node.opening import OwnKeys
+from paiza_node.policy import Policy
+from paiza_node.roster import load_officers
+from paiza_node.store import open_store
+from paiza_node.submit import Submit
+from paiza_node.workflows.duties import Duties
+from paiza_node.workflows.steps import Steps
+from paiza_node.workflows.turns import Standings, workflow_stage
+from paiza_trust import dev
+from paiza_wire.errors import Rejected, Unavailable
+from tests import delivery
+from tests.officer import Officer, read_register
+from tests.unit.paiza_node.room import Room
+from tests.unit.paiza_node.test_ledger import SIGNER, CheckpointInMemory, FailingStore
+
+SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
+MEMBERS: Final = ("kaz", "tjk", "uzb")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Change):
+    """A change of these tests."""
+
+    name: str
+
+
+class Listener:
+    """A subscriber that keeps what it hears."""
+
+    def __init__(self, events: list[str] | None = None) -> None:
+        self.events = [] if events is None else events
+        self.came = asyncio.Event()
+        self.caught_up = 0
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Keep the names of changes."""
+        self.events += [change.name for change in changes if isinstance(change, Noted)]
+        self.came.set()
+
+    def catch_up(self) -> None:
+        """Count the call."""
+        self.caught_up += 1
+        self.came.set()
+
+
+class Failing(Listener):
+    """A subscriber with a defect."""
+
+    @override
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Fail."""
+        raise AssertionError(changes)
+
+
+class GatedFile(CheckpointInMemory):
+    """A checkpoint file that notes when a checkpoint is on disk, and can be made to wait before that."""
+
+    def __init__(self, events: list[str] | None = None) -> None:
+        super().__init__()
+        self.events = [] if events is None else events
+        self.begun, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+
+    @override
+    def save(self, note: bytes) -> None:
+        """Wait at the gate, then keep the note."""
+        self.begun.set()
+        self.gate.wait(SECONDS)
+        super().save(note)
+        self.events.append("saved")
+
+
+def note(name: str, *, fails: bool = False) -> Any:
+    """Make work that appends an entry and announces a change, and fails after that if it is told to."""
+
+    def work(pen: Pen) -> None:
+        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+        pen.announce(Noted(name))
+        if fails:
+            raise Rejected("unknown_id", "no")
+
+    return work
+
+
+class Books:
+    """A store that fails where a test says, its ledger, and one who listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.events: list[str] = []
+        self.store = FailingStore(open_store(f"sqlite:///{folder / 'paiza.db'}"))
+        self.file = GatedFile(self.events)
+        self.ledger = Ledger(self.store, SIGNER, self.file, lambda: bytes(32))
+        self.events.clear()  # what the start signed
+        self.file.begun.clear()
+        self.listener = Listener(self.events)
+        self.ledger.changes.subscribe([self.listener])
+
+    def close(self) -> None:
+        """End the ledger's thread."""
+        self.ledger.close()
+        self.store.close()
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncIterator[Books]:
+    """A ledger and one who listens."""
+    with closing(Books(tmp_path)) as books:
+        yield books
+
+
+async def test_nothing_is_published_before_the_checkpoint_is_on_disk(books: Books) -> None:
+    """First the checkpoint is saved, then subscribers hear, then the caller is answered."""
+    await books.ledger.commit(note("a"))
+    books.events.append("answered")
+    assert books.events == ["saved", "a", "answered"]
+
+
+async def test_a_change_of_work_that_fails_is_not_published(books: Books) -> None:
+    """It is dropped with what the work wrote; changes of other work in the same commit are published."""
+    books.file.gate.clear()
+    first = asyncio.create_task(books.ledger.commit(note("first")))
+    await asyncio.to_thread(books.file.begun.wait, SECONDS)  # what comes now shares the next commit
+    rest = [books.ledger.commit(note("bad", fails=True)), books.ledger.commit(note("good"))]
+    together = asyncio.gather(*rest, return_exceptions=True)
+    await asyncio.sleep(0)
+    books.file.gate.set()
+    await first
+    assert isinstance((await together)[0], Rejected)
+    assert books.events == ["saved", "first", "saved", "good"]
+
+
+@pytest.mark.parametrize("how", ["begin", "commit"])
+async def test_a_change_that_was_not_committed_is_not_published(books: Books, how: str) -> None:
+    """A transaction that was rolled back changed nothing, now or later."""
+    books.store.failures = [how]
+    with pytest.raises(Unavailable):
+        await books.ledger.commit(note("never"))
+    await books.ledger.commit(note("a"))
+    assert books.events == ["saved", "a"]
+
+
+async def test_a_commit_that_is_taken_over_later_is_published_then(books: Books) -> None:
+    """Nobody knew whether it took place; the next commit finds it, and publishes its changes ahead of its own."""
+    books.store.failures = ["answer", "begin"]
+    with pytest.raises(Unavailable):
+        await books.ledger.commit(note("uncertain"))
+    assert books.events == []
+    await books.ledger.commit(note("next"))
+    assert books.events == ["saved", "uncertain", "next"]
+
+
+async def test_what_is_committed_and_not_signed_is_published_with_the_next_checkpoint(books: Books) -> None:
+    """While the disk of the checkpoint is full subscribers hear nothing, and then all of it, once."""
+    books.file.full = True
+    with pytest.raises(Unavailable):
+        await books.ledger.commit(note("a"))
+    assert books.events == []
+    books.file.full = False
+    await books.ledger.commit(note("b"))
+    await books.ledger.commit(lambda _pen: None)
+    assert books.events == ["saved", "a", "b"]
+
+
+async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many changes a group has; one without changes costs none."""
+    heard: list[int] = []
+    monkeypatch.setattr(books.ledger.changes, "_hear", lambda changes: heard.append(len(changes)))
+
+    def work(pen: Pen) -> None:
+        for _ in range(300):
+            pen.announce(Noted("x"))
+
+    await books.ledger.commit(work)
+    await books.ledger.commit(lambda _pen: None)
+    assert heard == [300]
+
+
+async def test_a_subscriber_that_fails_keeps_nothing_from_the_others() -> None:
+    """Its error is logged, and who comes after it hears."""
+    feed, listener = ChangeFeed(), Listener()
+    feed.subscribe([Failing(), listener])
+    await asyncio.to_thread(feed.publish, [Noted("a")])
+    await asyncio.wait_for(listener.came.wait(), SECONDS)
+    assert listener.events == ["a"]
+
+
+async def test_subscribers_catch_up_at_once_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They look at the rows when the node starts, and periodically after it."""
+    monkeypatch.setattr(module, "CATCH_UP_SECONDS", 0.01)
+    feed, listener = ChangeFeed(), Listener()
+    feed.subscribe([listener])
+    running = asyncio.create_task(feed.run())
+    async with asyncio.timeout(SECONDS):
+        while listener.caught_up < 3:
+            listener.came.clear()
+            await listener.came.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_workflow_that_nobody_was_told_of_is_found(tmp_path: Path) -> None:
+    """A step that no change spoke of is looked at when the watch catches up, and its workflow is watched over."""
+    with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
+        seen = room.begin().header.thread_id
+        await room.duties.load()
+        missed = room.message("tjk", "cd-request", delivery.request(MEMBERS, room.clock.now))
+        room.ledger.commit_now(lambda pen: room.write(pen, missed))
+        await room.duties.round()
+        assert set(room.duties.live) == {seen}
+        room.duties.catch_up()
+        await room.duties.round()
+        assert set(room.duties.live) == {seen, missed.header.thread_id}
+        assert await room.duties._moved_since() == set()
+
+
+class Sender:
+    """The sending side of kaz over a store that fails where a test says, with all who act on a release."""
+
+    def __init__(self, federation: Path, folder: Path) -> None:
+        register = read_register(federation)
+        config = load(federation / "nodes" / "kaz" / "node.toml", {})
+        own_keys = OwnKeys("kaz", load_keys(config.keys, register.member("kaz")).decryption)
+        officers = load_officers(config.officers, "kaz", config.federation)
+        registers: Any = SimpleNamespace(
+            current=register,
+            version=register.version,
+            policy=Policy(register.agreements),
+            check_known=lambda _version: None,
+        )
+        self.store = FailingStore(open_store(f"sqlite:///{folder / 'paiza.db'}"))
+        self.file = GatedFile()
+        self.ledger = Ledger(self.store, SIGNER, self.file, lambda: register.version)
+        self.file.begun.clear()
+        self.lanes = Lanes()
+        self.news = News()
+        context = Context(
+            member="kaz",
+            node_id="spiffe://kaz.paiza.example/node",
+            registers=registers,
+            ledger=self.ledger,
+            store=self.store,
+            logs=KnownLogs({}, now),
+            news=self.news,
+            lanes=self.lanes,
+            own_keys=own_keys,
+            clock=now,
+        )
+        steps = Steps(own_keys)
+        desks = Desks("kaz", "", lambda: officers)
+        self.submit = Submit(
+            context,
+            stages=(workflow_stage(steps),),
+            officers=lambda: officers,
+            delivery_life=timedelta(days=1),
+            desks=desks,
+        )
+        self.duties = Duties(
+            member="kaz",
+            store=self.store,
+            steps=steps,
+            standings=Standings(steps),
+            news=self.news,
+            clock=now,
+            ask=nobody,
+            share=nobody,
+        )
+        peers: Any = None  # nothing is sent here
+        queues = OutboundQueues(context, peers)
+        self.woken = asyncio.Event()
+        queue: Any = SimpleNamespace(wake=self.woken.set)
+        queues._queues["tjk"] = queue
+        self.ledger.changes.subscribe([queues, self.news, self.duties])
+        self.officer = Officer(federation, "kaz-liaison", register)
+        second = Officer(federation, "kaz-authoriser", register)
+        header = delivery.header(self.officer, "cd-request", MEMBERS[1:], second=second)
+        self.thread = header.thread_id
+        content = delivery.request(MEMBERS, datetime.now(UTC))
+        self.items = [officer_pb2.SubmitItem(message=delivery.seal(self.officer, header, content, second=second))]
+        self.caller = officers[self.officer.id]
+
+    async def released(self) -> officer_pb2.Released:
+        """Submit the request."""
+        (result,) = (await self.submit(self.caller, self.items)).results
+        assert result.WhichOneof("result") == "released", result
+        return result.released
+
+    async def check_heard(self, watch: Any) -> None:
+        """Check that the outbound queue, a watching officer and the watch over workflows were told of the request."""
+        async with asyncio.timeout(SECONDS):
+            await self.woken.wait()
+            digest = await watch.get()
+            await self.duties.round()
+        assert set(self.duties.live) == {self.thread}
+        again = await self.released()
+        assert (again.message_digest, again.repeated_submission) == (digest, True)
+        assert [entry.index for entry in again.entries] == [0, 1]
+
+    def close(self) -> None:
+        """End the threads."""
+        self.ledger.close()
+        self.lanes.close()
+        self.store.close()
+
+
+def now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
+
+
+def nobody(*_arguments: object) -> Any:
+    """Be nobody: nothing is asked, shared or connected to here."""
+    raise AssertionError
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a federation; no node of it runs."""
+    made = tmp_path_factory.mktemp("changes") / "federation"
+    dev.create(made, MEMBERS)
+    return made
+
+
+@pytest.fixture
+async def sender(federation: Path, tmp_path: Path) -> AsyncIterator[Sender]:
+    """The sending side of a node."""
+    with closing(Sender(federation, tmp_path)) as sender:
+        yield sender
+
+
+async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: Sender) -> None:
+    """The client's call is cancelled while the ledger commits: all hear, and a repeat gives the same entries."""
+    watch = sender.news.subscribe()
+    sender.file.gate.clear()
+    call = asyncio.create_task(sender.released())
+    await asyncio.to_thread(sender.file.begun.wait, SECONDS)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    sender.file.gate.set()
+    await sender.check_heard(watch)
+
+
+async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(sender: Sender) -> None:
+    """The client was told to try again; the next commit, of whatever, finds the release, and all hear of it."""
+    watch = sender.news.subscribe()
+    sender.store.failures = ["answer", "begin"]
+    with pytest.raises(Unavailable):
+        await sender.released()
+    assert not sender.woken.is_set()
+    await sender.ledger.commit(lambda _pen: None)
+    await sender.check_heard(watch)
