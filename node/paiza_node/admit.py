@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1 import exchange_pb2, log_pb2, message_pb2
+from paiza.v1 import exchange_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_node.context import Context
 from paiza_node.lanes import each
@@ -115,7 +115,16 @@ class Admit:
         self, dispatch: exchange_pb2.Dispatch, checkpoint: VerifiedCheckpoint, now: datetime
     ) -> tuple[exchange_pb2.Dispatch, VerifiedEntry]:
         # 1.
-        released = receipts.verify_entry(dispatch.released, checkpoint)
+        match dispatch.WhichOneof("delivery"):
+            case "release":
+                shown = dispatch.release.released
+            case "forwarding":
+                shown = dispatch.forwarding.forwarded
+            case "notice":
+                shown = dispatch.notice.forwarded
+            case _:
+                raise Rejected("malformed", "the dispatch is no release, forwarding or notice of one")
+        released = receipts.verify_entry(shown, checkpoint)
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
         return dispatch, released
@@ -124,14 +133,14 @@ class Admit:
         self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
     ) -> _Ascribed | Passed:
         dispatch, released = proven
-        if released.entry.event == log_pb2.LOG_EVENT_FORWARDED:
+        if not dispatch.HasField("release"):
             return self._passed_on.check(dispatch, released, member)
         # 2.
         try:
-            message = wire.verify(dispatch.message, register.certificate_verifier(), at=released.time)
+            message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
         except Rejected:
             # By the register it was made under it may hold: a new officer CA, for example. That one is to be had first.
-            self._registers.check_known(_named_register(dispatch.message, otherwise=register.version))
+            self._registers.check_known(_named_register(dispatch.release.message, otherwise=register.version))
             raise
         # 3.
         if message.header.author != member.id:
@@ -146,7 +155,9 @@ class Admit:
             )
         # 5.
         self._registers.check_known(message.header.register_version)
-        return _Ascribed(message, dispatch.message, released, b"".join(dispatch.released.inclusion_hashes))
+        return _Ascribed(
+            message, dispatch.release.message, released, b"".join(dispatch.release.released.inclusion_hashes)
+        )
 
     def _open(self, item: _Ascribed | Passed) -> tuple[_Ascribed, list[bytes] | Rejected] | Passed:
         if isinstance(item, Passed):

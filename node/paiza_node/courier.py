@@ -216,7 +216,7 @@ class PeerQueue:
     def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
         if outgoing.passing != Passing.OWN:
             return pack(self._context, outgoing, released, self.session.member)
-        return exchange_pb2.Dispatch(message=outgoing.signed, released=released)
+        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
 
 
 async def _done(task: asyncio.Task[None] | None) -> None:

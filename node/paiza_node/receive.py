@@ -145,7 +145,9 @@ class Receive:
             await record_fork(self._ledger, self._logs)
             raise
         size = len(request.dispatches)
-        first = precedence.claims_first([dispatch.message for dispatch in request.dispatches])
+        first = precedence.claims_first(
+            [each.release.message or each.forwarding.message for each in request.dispatches]
+        )
         in_share = not first or self._firsts.take(member.id, monotonic())
         first = first and in_share
         answers = check_answers(request.attachment_answers, checkpoint, member.id, self._member)

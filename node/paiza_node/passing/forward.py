@@ -333,20 +333,17 @@ def pack(context: Context, outgoing: Outgoing, released: log_pb2.ProvenEntry, pe
     tried again.
     """
     if outgoing.passing == Passing.NOTICE:
-        return exchange_pb2.Dispatch(released=released)
+        return exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice(forwarded=released))
     entry = log_pb2.LogEntry.FromString(outgoing.released_entry)
     without_annex = entry.HasField("part_number")
     with context.store.reads() as reads:
-        origin = _origin(context, reads, outgoing.digest)
-        shown = [entry.evidence_sha256] if entry.evidence_sha256 else []
-        origins = [_origin(context, reads, digest) for digest in shown]
-    dispatch = exchange_pb2.Dispatch(
-        message=_wrapped(context, outgoing.signed, peer, without_annex=without_annex), released=released, origin=origin
-    )
-    for digest, proof in zip(shown, origins, strict=True):
-        signed = context.store.signed(digest)
-        dispatch.grants.add(message=_wrapped(context, signed or b"", peer), released=proof)
-    return dispatch
+        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(context, reads, outgoing.digest))
+        if entry.evidence_sha256:
+            forwarding.grant.released.CopyFrom(_origin(context, reads, entry.evidence_sha256))
+    forwarding.message = _wrapped(context, outgoing.signed, peer, without_annex=without_annex)
+    if entry.evidence_sha256:
+        forwarding.grant.message = _wrapped(context, context.store.signed(entry.evidence_sha256) or b"", peer)
+    return exchange_pb2.Dispatch(forwarding=forwarding)
 
 
 def _origin(context: Context, reads: Reads, digest: bytes) -> log_pb2.LogProof:

@@ -10,7 +10,6 @@ forwarder's log.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from paiza.v1 import exchange_pb2, log_pb2, message_pb2
 from paiza_domain import kinds, validation
@@ -33,8 +32,6 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.notes import VerifierKey
 from paiza_wire.receipts import VerifiedEntry
-
-MAX_GRANTS_SHOWN: Final = 1  # of one dispatch: the one that is relied on
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +89,18 @@ class TakePassedOn:
         7. It is of a known kind and valid; the rules let it be passed on, with the grant the entry relies on.
         """
         entry = forwarded.entry
-        hashes = b"".join(dispatch.released.inclusion_hashes)
         # 1.
         receipts.check_forwarded(entry, entry.message_digest, member.id)
         if len(entry.message_digest) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "the FORWARDED entry names no message")
         # 2.
-        if not dispatch.message:
-            return Passed(entry.message_digest, forwarded, hashes)
+        if dispatch.HasField("notice"):
+            return Passed(entry.message_digest, forwarded, b"".join(dispatch.notice.forwarded.inclusion_hashes))
+        shown = dispatch.forwarding
         if entry.counterpart != self._member:
             raise Rejected("not_addressed", "the message was passed on to another member")
         # 3.-5.
-        message, origin = self._verified(dispatch.message, dispatch.origin, member)
+        message, origin = self._verified(shown.message, shown.origin, member)
         if message.digest != entry.message_digest:
             raise Rejected("bad_proof", "the FORWARDED entry is of another message")
         if message.header.author == self._member:
@@ -115,11 +112,12 @@ class TakePassedOn:
         # 7.
         refusal = None
         try:
-            self._judge(message, parts, dispatch.grants, forwarded, member)
+            self._judge(message, parts, shown.grant if shown.HasField("grant") else None, forwarded, member)
         except Rejected as error:
             refusal = error
-        origin_hashes = b"".join(dispatch.origin.proven.inclusion_hashes)
-        return Passed(message.digest, forwarded, hashes, message, dispatch.message, origin, origin_hashes, refusal)
+        hashes = b"".join(shown.forwarded.inclusion_hashes)
+        origin_hashes = b"".join(shown.origin.proven.inclusion_hashes)
+        return Passed(message.digest, forwarded, hashes, message, shown.message, origin, origin_hashes, refusal)
 
     def _verified(self, raw: bytes, origin: log_pb2.LogProof, teller: Member) -> tuple[VerifiedMessage, VerifiedEntry]:
         """Verify a message by the proof of its release, which is years old perhaps.
@@ -170,7 +168,7 @@ class TakePassedOn:
         self,
         message: VerifiedMessage,
         parts: Sequence[bytes],
-        shown: Sequence[exchange_pb2.PassingGrant],
+        shown: exchange_pb2.PassingGrant | None,
         forwarded: VerifiedEntry,
         member: Member,
     ) -> None:
@@ -180,7 +178,7 @@ class TakePassedOn:
         if with_annex and entry.HasField("part_number"):
             raise Rejected("policy_denied", "the FORWARDED entry says that the annex was left out")
         granted = header.author == member.id and not with_annex
-        if shown or entry.evidence_sha256:
+        if shown is not None or entry.evidence_sha256:
             wish = grants.Wish(message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time)
             self._check_grant(shown, entry, wish, member)
             granted = True
@@ -199,12 +197,12 @@ class TakePassedOn:
         validation.check_message(header, parts[0], annex, forwarded.time, annex_withheld=not with_annex)
 
     def _check_grant(
-        self, shown: Sequence[exchange_pb2.PassingGrant], entry: log_pb2.LogEntry, wish: grants.Wish, teller: Member
+        self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: grants.Wish, teller: Member
     ) -> None:
         """Check the one grant that is shown as the message itself is, and that the forwarder's entry relies on it."""
-        if len(shown) != MAX_GRANTS_SHOWN or len(shown[0].message) > grants.MAX_GRANT_BYTES:
+        if shown is None or len(shown.message) > grants.MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
-        grant, _released = self._verified(shown[0].message, shown[0].released, teller)
+        grant, _released = self._verified(shown.message, shown.released, teller)
         if grant.digest != entry.evidence_sha256:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
         grants.check(grant, wish, self._own_keys)

@@ -182,8 +182,8 @@ class GiveBack:
             )
         except PaizaError as error:  # its wraps of then may still do
             log.warning("not_wrapped", peer=caller, reason=error.reason, detail=error.detail)
-        item.dispatch.message = body
-        item.dispatch.released.CopyFrom(released)
+        item.dispatch.release.message = body
+        item.dispatch.release.released.CopyFrom(released)
 
     def _released(
         self, reads: Reads, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
@@ -194,7 +194,7 @@ class GiveBack:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
             row, answer = reads.message(proof.digest), answers.get(proof.digest)
             if row is not None and row.state is MessageState.RECEIVED and row.author == caller:
-                item.dispatch.message = reads.body(row.seq) or b""
+                item.message = reads.body(row.seq) or b""
             if answer is not None and answer.index < checkpoint.size:
                 item.answer.CopyFrom(self._proven(answer, checkpoint.size))
             yield item

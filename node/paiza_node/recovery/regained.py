@@ -120,14 +120,14 @@ class Regains:
         2. Its author is us, and the lost entry is its release to that member, by its signers.
         3. The answer is that member's, proven to its log.
         """
-        if not item.dispatch.message:
+        if not item.message:
             return None
         context = self._context
         # 1.
         version = lost.entry.entry.register_version
         context.registers.check_known(version)
         register = context.registers.archived(version)
-        message = wire.verify(item.dispatch.message, register.certificate_verifier(), at=lost.entry.time)
+        message = wire.verify(item.message, register.certificate_verifier(), at=lost.entry.time)
         # 2.
         if message.header.author != context.member:
             raise Rejected("wrong_member", "the message is not of ours")
@@ -135,7 +135,7 @@ class Regains:
         # 3.
         answer = receipts.verify_entry(item.answer, checkpoint)
         receipts.check_answer(answer.entry, message.digest, context.member)
-        return Regained(message, item.dispatch.message, lost, answer, b"".join(item.answer.inclusion_hashes))
+        return Regained(message, item.message, lost, answer, b"".join(item.answer.inclusion_hashes))
 
     def write(self, pen: Pen, regained: Sequence[Regained], peer: str) -> None:
         """Write them as released, and settle what went to that member; runs in the ledger's transaction."""

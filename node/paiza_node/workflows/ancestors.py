@@ -94,7 +94,7 @@ class Give:
                     continue
                 dispatch = self._dispatch(reads, row, caller, size)
                 if dispatch is not None:
-                    room -= len(dispatch.message)
+                    room -= len(dispatch.release.message)
                     if room >= 0 or not given:
                         given.append(dispatch)
                 elif caller != row.author and self._takes_part(reads, row, caller):
@@ -116,7 +116,7 @@ class Give:
         index = min(released)
         (hashes,) = self._ledger.prove([index], size)
         proven = log_pb2.ProvenEntry(entry=released[index].entry, index=index, inclusion_hashes=hashes)
-        return exchange_pb2.Dispatch(message=body, released=proven)
+        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=body, released=proven))
 
     def _takes_part(self, reads: Reads, row: MessageRow, caller: str) -> bool:
         stood = self._standings.of(reads, row.thread_id)

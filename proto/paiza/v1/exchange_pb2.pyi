@@ -336,50 +336,137 @@ Global___FetchAttachmentResponse: _TypeAlias = FetchAttachmentResponse  # noqa: 
 
 @_typing.final
 class Dispatch(_message.Message):
-    """One message on its way to one recipient."""
+    """What one member's node hands to another's. Its entry is proven to the checkpoint of the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: _builtins.int
+    FORWARDING_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def release(self) -> Global___Release:
+        """A message of the caller's own, released to the called member."""
+
+    @_builtins.property
+    def forwarding(self) -> Global___Forwarding:
+        """A message that the caller forwards to the called member."""
+
+    @_builtins.property
+    def notice(self) -> Global___ForwardingNotice:
+        """Notice to the author that the caller forwarded its message."""
+
+    def __init__(
+        self,
+        *,
+        release: Global___Release | None = ...,
+        forwarding: Global___Forwarding | None = ...,
+        notice: Global___ForwardingNotice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "forwarding", b"forwarding", "notice", b"notice", "release", b"release"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "forwarding", b"forwarding", "notice", b"notice", "release", b"release"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_delivery: _TypeAlias = _typing.Literal["release", "forwarding", "notice"]  # noqa: Y015
+    _WhichOneofArgType_delivery: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_delivery) -> _WhichOneofReturnType_delivery | None: ...
+
+Global___Dispatch: _TypeAlias = Dispatch  # noqa: Y015
+
+@_typing.final
+class Release(_message.Message):
+    """A message from its author's node to one of its recipients."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
-    ORIGIN_FIELD_NUMBER: _builtins.int
-    GRANTS_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
-    """A serialized SignedMessage; empty where the author is told that its message was passed on."""
+    """A serialized SignedMessage."""
     @_builtins.property
     def released(self) -> _log_pb2.ProvenEntry:
-        """The caller's entry for this dispatch, proven to the checkpoint of the request: the author's RELEASED for this
-        recipient; FORWARDED for this recipient where the message is passed on; FORWARDED for another where the author is
-        told.
-        """
-
-    @_builtins.property
-    def origin(self) -> _log_pb2.LogProof:
-        """Set where the message is passed on: a RELEASED entry of the author's log, for whomever."""
-
-    @_builtins.property
-    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassingGrant]:
-        """The originator's consent that the passing on relies on; none where the marks allow it. At most one."""
+        """The RELEASED entry of the caller's log for this recipient."""
 
     def __init__(
         self,
         *,
         message: _builtins.bytes = ...,
         released: _log_pb2.ProvenEntry | None = ...,
-        origin: _log_pb2.LogProof | None = ...,
-        grants: _abc.Iterable[Global___PassingGrant] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "released", b"released"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "message", b"message", "origin", b"origin", "released", b"released"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "released", b"released"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Dispatch: _TypeAlias = Dispatch  # noqa: Y015
+Global___Release: _TypeAlias = Release  # noqa: Y015
+
+@_typing.final
+class Forwarding(_message.Message):
+    """A message from a member that holds it to one it was not addressed to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    message: _builtins.bytes
+    """A serialized SignedMessage."""
+    @_builtins.property
+    def forwarded(self) -> _log_pb2.ProvenEntry:
+        """The FORWARDED entry of the caller's log for this recipient."""
+
+    @_builtins.property
+    def origin(self) -> _log_pb2.LogProof:
+        """A RELEASED entry of the author's log, for whomever."""
+
+    @_builtins.property
+    def grant(self) -> Global___PassingGrant:
+        """The author's consent that the forwarding relies on; unset where the marks allow it."""
+
+    def __init__(
+        self,
+        *,
+        message: _builtins.bytes = ...,
+        forwarded: _log_pb2.ProvenEntry | None = ...,
+        origin: _log_pb2.LogProof | None = ...,
+        grant: Global___PassingGrant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded", "grant", b"grant", "origin", b"origin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded", "grant", b"grant", "message", b"message", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forwarding: _TypeAlias = Forwarding  # noqa: Y015
+
+@_typing.final
+class ForwardingNotice(_message.Message):
+    """What the author is told of its message that was forwarded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORWARDED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def forwarded(self) -> _log_pb2.ProvenEntry:
+        """The FORWARDED entry of the caller's log; it names the message, and the member it was forwarded to."""
+
+    def __init__(
+        self,
+        *,
+        forwarded: _log_pb2.ProvenEntry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForwardingNotice: _TypeAlias = ForwardingNotice  # noqa: Y015
 
 @_typing.final
 class PassingGrant(_message.Message):
-    """The originator's consent, shown to the member to whom a message is passed on."""
+    """The author's consent, shown to the member to whom a message is forwarded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,15 +26,15 @@ from paiza.v1 import exchange_pb2 as paiza_dot_v1_dot_exchange__pb2
 from paiza.v1 import log_pb2 as paiza_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/recovery.proto\x12\x08paiza.v1\x1a\x17paiza/v1/exchange.proto\x1a\x12paiza/v1/log.proto\"B\n\x12GetStandingRequest\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x12\n\ntell_again\x18\x02 \x01(\x08\"c\n\x13GetStandingResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x17\n\x0fown_checkpoints\x18\x02 \x03(\x0c\x12\x19\n\x11other_checkpoints\x18\x03 \x03(\x0c\"\x9b\x01\n\x0fGiveBackRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12$\n\x04side\x18\x03 \x01(\x0e\x32\x16.paiza.v1.GiveBackSide\x12\x10\n\x08own_size\x18\x04 \x01(\x04\x12\x12\n\nfrom_index\x18\x05 \x01(\x04\x12\x0e\n\x06origin\x18\x06 \x01(\t\"l\n\x10GiveBackResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\"\n\x05items\x18\x02 \x03(\x0b\x32\x13.paiza.v1.GivenBack\x12\x12\n\nnext_index\x18\x03 \x01(\x04\"\xa7\x01\n\tGivenBack\x12$\n\x08\x64ispatch\x18\x01 \x01(\x0b\x32\x12.paiza.v1.Dispatch\x12 \n\x04lost\x18\x02 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12%\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12+\n\x0f\x65rasure_answers\x18\x04 \x03(\x0b\x32\x12.paiza.v1.LogProof*h\n\x0cGiveBackSide\x12\x1e\n\x1aGIVE_BACK_SIDE_UNSPECIFIED\x10\x00\x12\x1b\n\x17GIVE_BACK_SIDE_RECEIVED\x10\x01\x12\x1b\n\x17GIVE_BACK_SIDE_RELEASED\x10\x02\x32\xa0\x01\n\x0fRecoveryService\x12J\n\x0bGetStanding\x12\x1c.paiza.v1.GetStandingRequest\x1a\x1d.paiza.v1.GetStandingResponse\x12\x41\n\x08GiveBack\x12\x19.paiza.v1.GiveBackRequest\x1a\x1a.paiza.v1.GiveBackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paiza/v1/recovery.proto\x12\x08paiza.v1\x1a\x17paiza/v1/exchange.proto\x1a\x12paiza/v1/log.proto\"B\n\x12GetStandingRequest\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x12\n\ntell_again\x18\x02 \x01(\x08\"c\n\x13GetStandingResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x17\n\x0fown_checkpoints\x18\x02 \x03(\x0c\x12\x19\n\x11other_checkpoints\x18\x03 \x03(\x0c\"\x9b\x01\n\x0fGiveBackRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12$\n\x04side\x18\x03 \x01(\x0e\x32\x16.paiza.v1.GiveBackSide\x12\x10\n\x08own_size\x18\x04 \x01(\x04\x12\x12\n\nfrom_index\x18\x05 \x01(\x04\x12\x0e\n\x06origin\x18\x06 \x01(\t\"l\n\x10GiveBackResponse\x12 \n\x06growth\x18\x01 \x01(\x0b\x32\x10.paiza.v1.Growth\x12\"\n\x05items\x18\x02 \x03(\x0b\x32\x13.paiza.v1.GivenBack\x12\x12\n\nnext_index\x18\x03 \x01(\x04\"\xb8\x01\n\tGivenBack\x12$\n\x08\x64ispatch\x18\x01 \x01(\x0b\x32\x12.paiza.v1.Dispatch\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12 \n\x04lost\x18\x03 \x01(\x0b\x32\x12.paiza.v1.LogProof\x12%\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x15.paiza.v1.ProvenEntry\x12+\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x12.paiza.v1.LogProof*h\n\x0cGiveBackSide\x12\x1e\n\x1aGIVE_BACK_SIDE_UNSPECIFIED\x10\x00\x12\x1b\n\x17GIVE_BACK_SIDE_RECEIVED\x10\x01\x12\x1b\n\x17GIVE_BACK_SIDE_RELEASED\x10\x02\x32\xa0\x01\n\x0fRecoveryService\x12J\n\x0bGetStanding\x12\x1c.paiza.v1.GetStandingRequest\x1a\x1d.paiza.v1.GetStandingResponse\x12\x41\n\x08GiveBack\x12\x19.paiza.v1.GiveBackRequest\x1a\x1a.paiza.v1.GiveBackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.v1.recovery_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GIVEBACKSIDE']._serialized_start=689
-  _globals['_GIVEBACKSIDE']._serialized_end=793
+  _globals['_GIVEBACKSIDE']._serialized_start=706
+  _globals['_GIVEBACKSIDE']._serialized_end=810
   _globals['_GETSTANDINGREQUEST']._serialized_start=82
   _globals['_GETSTANDINGREQUEST']._serialized_end=148
   _globals['_GETSTANDINGRESPONSE']._serialized_start=150
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GIVEBACKRESPONSE']._serialized_start=409
   _globals['_GIVEBACKRESPONSE']._serialized_end=517
   _globals['_GIVENBACK']._serialized_start=520
-  _globals['_GIVENBACK']._serialized_end=687
-  _globals['_RECOVERYSERVICE']._serialized_start=796
-  _globals['_RECOVERYSERVICE']._serialized_end=956
+  _globals['_GIVENBACK']._serialized_end=704
+  _globals['_RECOVERYSERVICE']._serialized_start=813
+  _globals['_RECOVERYSERVICE']._serialized_end=973
 # @@protoc_insertion_point(module_scope)

@@ -190,14 +190,16 @@ class GivenBack(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DISPATCH_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     ERASURE_ANSWERS_FIELD_NUMBER: _builtins.int
+    message: _builtins.bytes
+    """RELEASED side: the message as it was received, a serialized SignedMessage. Empty where its content is not here."""
     @_builtins.property
     def dispatch(self) -> _exchange_pb2.Dispatch:
-        """RECEIVED side: the message as it is handed over, with the proof of its release; its wraps are made for the caller's
-        key of now. RELEASED side: the message alone, as it was received. Empty where its content is not here: it was
-        refused, or erased since.
+        """RECEIVED side: the message as it is handed over, with the proof of its release or forwarding; its wraps are made for
+        the caller's key of now. Unset where its content is not here: it was refused, or erased since.
         """
 
     @_builtins.property
@@ -218,13 +220,14 @@ class GivenBack(_message.Message):
         self,
         *,
         dispatch: _exchange_pb2.Dispatch | None = ...,
+        message: _builtins.bytes = ...,
         lost: _log_pb2.LogProof | None = ...,
         answer: _log_pb2.ProvenEntry | None = ...,
         erasure_answers: _abc.Iterable[_log_pb2.LogProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "dispatch", b"dispatch", "lost", b"lost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "dispatch", b"dispatch", "erasure_answers", b"erasure_answers", "lost", b"lost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "dispatch", b"dispatch", "erasure_answers", b"erasure_answers", "lost", b"lost", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

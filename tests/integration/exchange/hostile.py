@@ -143,7 +143,7 @@ class HostilePeer:
         at = self.release(signed) if index is None else index
         end = size or len(self.log.entries)
         proven = log_pb2.ProvenEntry(entry=self.log.entries[at], index=at, inclusion_hashes=self.log.inclusion(at, end))
-        return exchange_pb2.Dispatch(message=signed, released=proven)
+        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=signed, released=proven))
 
     def dispatch_all(self, messages: Sequence[bytes]) -> list[exchange_pb2.Dispatch]:
         """Pack several messages, all proven to one size."""

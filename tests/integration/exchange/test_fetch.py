@@ -76,7 +76,7 @@ async def test_only_what_was_addressed_to_the_caller_is_given(
     assert list(response.passed_on_digests) == []
     key = register.member("kaz").log_keys[-1]
     proven_to = checkpoint.verify(response.growth.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
-    entry = receipts.verify_entry(dispatch.released, proven_to).entry
+    entry = receipts.verify_entry(dispatch.release.released, proven_to).entry
     assert (entry.event, entry.counterpart, entry.message_digest) == (log_pb2.LOG_EVENT_RELEASED, "tjk", ours)
-    signed = wire.parse_strictly(message_pb2.SignedMessage, dispatch.message, "the message")
+    signed = wire.parse_strictly(message_pb2.SignedMessage, dispatch.release.message, "the message")
     assert wire.message_digest(signed.header) == ours

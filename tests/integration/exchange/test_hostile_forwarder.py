@@ -103,14 +103,16 @@ class Scene:
         if "signers" not in changes:
             del entry.signers[:]
             self.peer.log.entries[index] = entry.SerializeToString(deterministic=True)
-        dispatch = exchange_pb2.Dispatch(message=self.wrapped(signed), origin=shown)
+        forwarding = exchange_pb2.Forwarding(message=self.wrapped(signed), origin=shown)
         if grant:
-            dispatch.grants.add(message=self.wrapped(grant), released=self.released(grant))
-        return dispatch, index
+            shown_grant = exchange_pb2.PassingGrant(message=self.wrapped(grant), released=self.released(grant))
+            forwarding.grant.CopyFrom(shown_grant)
+        return exchange_pb2.Dispatch(forwarding=forwarding), index
 
     def proven(self, dispatch: exchange_pb2.Dispatch, index: int) -> exchange_pb2.Dispatch:
         """Add the proof of FORWARDED to the log as it is now."""
-        dispatch.released.CopyFrom(self.peer.dispatch(b"", index).released)
+        proof = self.peer.dispatch(b"", index).release.released
+        (dispatch.forwarding if dispatch.HasField("forwarding") else dispatch.notice).forwarded.CopyFrom(proof)
         return dispatch
 
     async def answer(self, dispatch: exchange_pb2.Dispatch, index: int) -> tuple[str, str]:
@@ -188,8 +190,8 @@ def _origin_in_own_log(scene: Scene) -> tuple[exchange_pb2.Dispatch, int]:
     signed = scene.write()
     index = scene.peer.release(signed, counterpart="tjk")
     dispatch, forwarded = scene.forward(signed, origin=log_pb2.LogProof(checkpoint=b"x"))
-    proven = scene.peer.dispatch(b"", index).released
-    dispatch.origin.CopyFrom(log_pb2.LogProof(proven=proven, checkpoint=scene.peer.note()))
+    proven = scene.peer.dispatch(b"", index).release.released
+    dispatch.forwarding.origin.CopyFrom(log_pb2.LogProof(proven=proven, checkpoint=scene.peer.note()))
     return dispatch, forwarded
 
 
@@ -233,7 +235,8 @@ async def test_marks_cannot_be_changed(scene: Scene) -> None:
         thread_name="",
     )
     del signed.wraps[:]
-    dispatch = exchange_pb2.Dispatch(message=signed.SerializeToString(), origin=origin)
+    forwarding = exchange_pb2.Forwarding(message=signed.SerializeToString(), origin=origin)
+    dispatch = exchange_pb2.Dispatch(forwarding=forwarding)
     assert (await scene.answer(dispatch, index))[0] == "rejection"
 
 
@@ -241,8 +244,28 @@ async def test_word_of_a_message_that_is_not_ours_is_refused(scene: Scene) -> No
     """Nobody can make a node log that it has word of a message it never wrote."""
     signed = scene.write()
     _dispatch, index = scene.forward(signed)
-    told = exchange_pb2.Dispatch()
+    told = exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice())
     assert await scene.answer(told, index) == ("rejection", "unknown_id")
+
+
+async def test_what_it_is_said_to_be_is_what_its_entry_must_say(scene: Scene) -> None:
+    """A release with a FORWARDED entry, a forwarding with a RELEASED one, and what is neither are refused."""
+    signed = scene.write()
+    dispatch, index = scene.forward(signed)
+    forwarded = scene.proven(dispatch, index).forwarding.forwarded
+    as_release = exchange_pb2.Dispatch(release=exchange_pb2.Release(message=signed, released=forwarded))
+    assert (await scene.peer.deliver(as_release)).reason()[0] == "rejection"
+    own = scene.peer.dispatch(scene.write(), scene.peer.release(signed))
+    as_forwarding = exchange_pb2.Dispatch(
+        forwarding=exchange_pb2.Forwarding(
+            message=scene.wrapped(signed), forwarded=own.release.released, origin=scene.released(signed)
+        )
+    )
+    assert (await scene.peer.deliver(as_forwarding)).reason() == ("rejection", "bad_proof")
+    as_notice = exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice(forwarded=own.release.released))
+    assert (await scene.peer.deliver(as_notice)).reason() == ("rejection", "bad_proof")
+    assert (await scene.peer.deliver(exchange_pb2.Dispatch())).reason() == ("rejection", "malformed")
+    assert (await scene.answer(dispatch, index)) == ("received", "")
 
 
 async def test_refusing_does_not_take_the_message_from_its_author(scene: Scene) -> None:

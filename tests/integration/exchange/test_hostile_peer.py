@@ -98,10 +98,10 @@ async def test_release_of_another_message_proves_nothing(peer: HostilePeer, auth
     at = peer.release(one)
     assert (await peer.deliver(peer.dispatch(other, at))).reason() == ("rejection", "bad_proof")
     bent = peer.dispatch(one, at)
-    bent.released.inclusion_hashes[0] = bytes(32)
+    bent.release.released.inclusion_hashes[0] = bytes(32)
     assert (await peer.deliver(bent)).reason() == ("rejection", "bad_proof")
     unlogged = peer.dispatch(one, at)
-    unlogged.released.index += 1
+    unlogged.release.released.index += 1
     assert (await peer.deliver(unlogged)).reason() == ("rejection", "bad_proof")
 
 
@@ -184,7 +184,7 @@ async def test_altered_message_is_not_taken(
     altered = pb.SignedMessage.FromString(signed)
     bend(altered)
     dispatch = peer.dispatch(signed, at)
-    dispatch.message = altered.SerializeToString(deterministic=True)
+    dispatch.release.message = altered.SerializeToString(deterministic=True)
     assert (await peer.deliver(dispatch)).reason() == ("rejection", outcome)
     assert (await peer.deliver(peer.dispatch(signed, at))).reason() == ("received", "")
 
@@ -200,7 +200,7 @@ async def test_key_that_does_not_open_is_asked_for_again(peer: HostilePeer, auth
             digest = message.message_digest(wrong.header)
             wrap.CopyFrom(message.wrap_key(bytes(32), digest, 0, message.RecipientKey("kaz", stranger)))
     dispatch = peer.dispatch(signed, at)
-    dispatch.message = wrong.SerializeToString(deterministic=True)
+    dispatch.release.message = wrong.SerializeToString(deterministic=True)
     assert (await peer.deliver(dispatch)).reason() == ("retry", "cannot_open")
     assert (await peer.deliver(peer.dispatch(signed, at))).reason() == ("received", "")
 
@@ -210,7 +210,7 @@ async def test_bad_message_does_not_spoil_its_batch(peer: HostilePeer, author: O
     good, unknown = author.compose(["kaz"]), author.header(["kaz"])
     unknown.kind = "no-such-kind"
     batch = peer.dispatch_all([good, author.seal(unknown, CONTENT), author.compose(["kaz"])])
-    batch[2].message = b"garbage"
+    batch[2].release.message = b"garbage"
     answer = await peer.deliver(*batch)
     assert [answer.reason(at)[0] for at in range(3)] == ["received", "refused", "rejection"]
 

@@ -134,7 +134,7 @@ async def test_an_answer_against_the_protocol_harms_no_one_else(
                 officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=signed)]), timeout=SECONDS
             )
             async with asyncio.timeout(SECONDS):
-                while signed not in {one.message for one in (await recipient.asked.get()).dispatches}:
+                while signed not in {one.release.message for one in (await recipient.asked.get()).dispatches}:
                     pass
             assert not recipient.answers
     assert pair.node("kaz").running

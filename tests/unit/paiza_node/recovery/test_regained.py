@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import exchange_pb2, log_pb2, message_pb2, recovery_pb2
+from paiza.v1 import log_pb2, message_pb2, recovery_pb2
 from paiza_node.model import RecoveredEntry
 from paiza_node.recovery.regained import Lost, Regained, Regains
 from paiza_trust import dev
@@ -80,7 +80,7 @@ class Scene:
             _entry, theirs = logged(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), THEIRS)
         row = RecoveredEntry(ours.origin, 0, "tjk", self.digest, released.entry, b"", ours.note)
         lost = Lost(row, receipts.verify_entry(released, ours))
-        item = recovery_pb2.GivenBack(dispatch=exchange_pb2.Dispatch(message=self.signed), answer=answer)
+        item = recovery_pb2.GivenBack(message=self.signed, answer=answer)
         return self.regains.check(item, lost, "tjk", theirs)
 
 
