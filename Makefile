@@ -25,11 +25,11 @@ LOCK := requirements/lock.txt
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 CATALOGUES := $(wildcard */paiza_*/locale/*/LC_MESSAGES/*.po)
-PROTOS := $(wildcard proto/paiza/v1/*.proto)
+PROTOS := $(wildcard proto/paiza/*/v1/*.proto)
 
 # The shell commands that write the stubs of every .proto file below a folder. A text and not a target of its own: make
 # runs a recipe line that calls make again in a dry run too, with all else that stands on that line.
-WRITE_STUBS = mkdir -p "$(1)/paiza/v1" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc --proto_path=proto \
+WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc --proto_path=proto \
 	  --python_out="$(1)" --grpc_python_out="$(1)" --mypy_out=quiet:"$(1)" --mypy_grpc_out=quiet:"$(1)" $(PROTOS)
 
 .NOTPARALLEL:
@@ -99,7 +99,7 @@ lint: setup
 	$(BIN)/lint-imports
 	$(if $(PROTOS),$(BIN)/buf lint)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call WRITE_STUBS,$$fresh) && \
-	  { diff -r -q -x '*.proto' -x __init__.py -x __pycache__ "$$fresh/paiza/v1" proto/paiza/v1 && echo "Stubs are fresh."; } || \
+	  { diff -r -q -x '*.proto' -x __init__.py -x py.typed -x __pycache__ "$$fresh/paiza" proto/paiza && echo "Stubs are fresh."; } || \
 	  { echo "make: the stubs differ from the .proto files: run 'make proto' and commit the result" >&2; exit 1; }
 
 # Writes the stubs of every .proto file below the folder OUT.
@@ -110,8 +110,8 @@ stubs: setup
 # Generated apart first, so that a .proto with an error leaves the present stubs alone.
 proto: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call WRITE_STUBS,$$fresh) && \
-	  rm -f proto/paiza/v1/*_pb2.py proto/paiza/v1/*_pb2.pyi proto/paiza/v1/*_pb2_grpc.py proto/paiza/v1/*_pb2_grpc.pyi && \
-	  cp "$$fresh"/paiza/v1/* proto/paiza/v1/
+	  rm -f proto/paiza/*/v1/*_pb2.py proto/paiza/*/v1/*_pb2.pyi proto/paiza/*/v1/*_pb2_grpc.py proto/paiza/*/v1/*_pb2_grpc.pyi && \
+	  cp -R "$$fresh"/paiza/. proto/paiza/
 
 # Pins everything anew, for every platform and Python; the file names no index.
 lock: setup

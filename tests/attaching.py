@@ -10,8 +10,10 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import attachment_pb2, attachment_pb2_grpc, message_pb2, officer_pb2, officer_pb2_grpc
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1 import attachment_info_pb2
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc, officer_pb2, officer_pb2_grpc
 from paiza_wire import message
 from paiza_wire.attachment import PIECE_BYTES, Sealer
 from paiza_wire.message import PlainPart, SealedFile
@@ -55,7 +57,7 @@ def noise(size: int, seed: int = 1) -> Iterator[bytes]:
 
 def seal(folder: Path, header: message_pb2.Header, size: int, number: int = FIRST_PART) -> Ciphertext:
     """Seal an invented film of so many bytes as a part of a message, onto the disk."""
-    about = attachment_pb2.AttachmentInfo(name=f"film-{number}.mp4", media_type="video/mp4", size=size)
+    about = attachment_info_pb2.AttachmentInfo(name=f"film-{number}.mp4", media_type="video/mp4", size=size)
     sealer = Sealer(header.author, header.message_id, number, about)
     path = folder / f"{header.message_id.hex()}-{number}.sealed"
     with path.open("wb") as file:
@@ -103,18 +105,18 @@ async def submit(channel: grpc.aio.Channel, data: bytes) -> officer_pb2.SubmitRe
     return response.results[0]
 
 
-async def standings(channel: grpc.aio.Channel, digest: bytes) -> list[attachment_pb2.AttachmentStanding]:
+async def standings(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStanding]:
     """Ask where the attachments of a message stand; none where the node does not list the message."""
     stub = officer_pb2_grpc.OfficerServiceStub(channel)
     page = await stub.ListMessages(officer_pb2.ListMessagesRequest(id_prefix=digest.hex()[:32]), timeout=CALL_SECONDS)
     return [standing for info in page.messages for standing in info.attachments]
 
 
-async def settled(channel: grpc.aio.Channel, digest: bytes) -> list[attachment_pb2.AttachmentStanding]:
+async def settled(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStanding]:
     """Wait until no attachment of a message is awaited any more; gives where they stand."""
     while True:
         found = await standings(channel, digest)
-        if found and all(each.state != attachment_pb2.ATTACHMENT_STATE_AWAITED for each in found):
+        if found and all(each.state != delivery_pb2.ATTACHMENT_STATE_AWAITED for each in found):
             return found
         await asyncio.sleep(POLL_SECONDS)
 

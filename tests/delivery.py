@@ -8,9 +8,9 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import controlled_delivery_pb2 as cd
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.seizure_notice_pb2 import MOMENT_PRECISION_MINUTE, Moment, Quantity, Substance, Transport
+from paiza.content.v1 import controlled_delivery_pb2 as cd
+from paiza.content.v1.common_pb2 import MOMENT_PRECISION_MINUTE, Moment, Quantity, Substance, Transport
+from paiza.core.v1 import message_pb2 as pb
 from tests.officer import Officer
 
 ROLES: Final = ("origin", "transit", "destination")

@@ -17,9 +17,10 @@ from typing import Any, Final
 
 from tuf.api.metadata import Metadata, Root, Targets
 
-from paiza.v1 import audit_pb2, log_pb2, message_pb2, witness_pb2
-from paiza.v1.attachment_pb2 import AttachmentInfo
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import audit_pb2
 from paiza_client import container, evidence, evidence_members
 from paiza_client.evidence_entries import Filed
 from paiza_node.keyring import Keys, load_keys
@@ -241,7 +242,7 @@ class Case:
         witnesses = [each for each in court.members if each != log.member] if by is None else list(by)
         entry = log_pb2.LogEntry.FromString(log.entries[index]).entry_time.ToDatetime(tzinfo=UTC)
         size = log.tree.size
-        span = witness_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, entry + timedelta(seconds=seconds)))
+        span = log_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, entry + timedelta(seconds=seconds)))
         if before is not None:
             earlier = max(index - before, 0)
             moment = entry - timedelta(seconds=seconds)

@@ -29,7 +29,7 @@ from typing import Final, Self
 
 import grpc
 
-from paiza.v1 import admin_pb2, admin_pb2_grpc
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
 from paiza_trust import dev
 
 START_SECONDS: Final = 60.0  # a start takes one or two; the machines of tests are shared

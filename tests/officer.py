@@ -13,8 +13,8 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import message_pb2 as pb
 from paiza_register import Register, RegisterReader, folder_fetch
 from paiza_wire import keys, message
 from paiza_wire.identity import node_dns_name

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from paiza.v1 import approval_pb2, log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import approval_pb2, officer_pb2
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Outcome, Proof

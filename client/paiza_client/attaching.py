@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paiza.v1 import attachment_pb2, message_pb2
+from paiza.content.v1 import attachment_info_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import file_types, location
 from paiza_client.errors import Complaint, Refused, disk_problem, located
 from paiza_client.language import _
@@ -31,7 +32,7 @@ class Attachment:
     """A file that is to be attached: what it is, and what is taken out of it on the way."""
 
     path: Path
-    info: attachment_pb2.AttachmentInfo
+    info: attachment_info_pb2.AttachmentInfo
     removal: Removal
     stripped: bool = False
     """Whether the place was to be taken out; ``removal.found`` says what was."""
@@ -49,7 +50,7 @@ def look_at(path: Path, note: str = "", *, strip_location: bool = False) -> Atta
         raise Refused("too_large", str(path), f"over {MAX_FILE_BYTES} bytes")
     found = file_types.recognise(path)
     removal = location.find(path, found) if strip_location else Removal()
-    info = attachment_pb2.AttachmentInfo(
+    info = attachment_info_pb2.AttachmentInfo(
         name=path.name, media_type=found.media_type, size=size - removal.removed_bytes(), note=note
     )
     with located(str(path)):

@@ -10,7 +10,8 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import audit_pb2, log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import audit_pb2, officer_pb2
 from paiza_client import approval_checks
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers

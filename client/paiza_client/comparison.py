@@ -14,7 +14,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client import container
 from paiza_client.comparing import compare_logs
 from paiza_client.errors import NotProven, located

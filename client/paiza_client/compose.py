@@ -11,7 +11,8 @@ from datetime import datetime
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import message_pb2, officer_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_client import attaching, language
 from paiza_client.attaching import Attachment, Progress
 from paiza_client.errors import Complaint, Refused, located

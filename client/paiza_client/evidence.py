@@ -11,7 +11,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from paiza.v1 import audit_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import audit_pb2
 from paiza_client import checks, container, evidence_members, logs
 from paiza_client.errors import NotProven, located
 from paiza_client.evidence_entries import Filed, check_consistent, check_other

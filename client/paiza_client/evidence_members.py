@@ -9,7 +9,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import logs
 from paiza_client.errors import NotProven, located
 from paiza_client.evidence_entries import Filed

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_client.errors import NotProven, located
 from paiza_client.model import Proof
 from paiza_register import Member, Register

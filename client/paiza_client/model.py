@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from paiza.v1 import message_pb2
-from paiza.v1.workflow_pb2 import WorkflowBreach
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1.workflow_pb2 import WorkflowBreach
 from paiza_wire.message import VerifiedMessage
 
 Box = Literal["inbox", "sent", "both"]

@@ -23,7 +23,8 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import message_pb2, officer_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_client.errors import Refused, disk_problem
 from paiza_wire.reasons import REASONS
 

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import log_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader
 from paiza_client.model import Proof

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.oversight_checks import ShownPage
 from paiza_wire import consultations
 

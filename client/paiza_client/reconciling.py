@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_client.model import Proof
 from paiza_client.oversight_checks import Shown, ShownPage
 from paiza_wire import consultations, receipts

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.compose import Composer, Envelope, Sealed, recipients_of
 from paiza_client.errors import Refused
 from paiza_client.imports.maps import ImportMap

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1 import exchange_pb2, message_pb2
+from paiza.core.v1 import message_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.context import Context
 from paiza_node.lanes import each

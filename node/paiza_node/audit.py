@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from paiza.v1 import audit_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import audit_pb2
 from paiza_node.desks.need_to_know import denied, lister, may_list
 from paiza_node.evidence import others_of, spans_of
 from paiza_node.ledger import Ledger

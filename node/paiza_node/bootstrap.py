@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import admin_pb2
+from paiza.admin.v1 import admin_pb2
 from paiza_node.attachments.collect import Collect
 from paiza_node.attachments.upload import Upload
 from paiza_node.config import Config

@@ -18,7 +18,8 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, Final
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.model import Outgoing, Passing, Slot

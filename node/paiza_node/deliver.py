@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import officer_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.courier import PeerQueue
@@ -94,7 +94,7 @@ class OutboundQueues:
 
         def work(pen: Pen) -> None:
             settlements = [
-                Settlement(delivery.id, officer_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired", delivery.detail)
+                Settlement(delivery.id, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired", delivery.detail)
                 for delivery in expired
             ]
             ended = set(pen.tx.settle(settlements, pen.now))

@@ -8,7 +8,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from paiza.v1 import attachment_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
 from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
@@ -187,9 +188,9 @@ class Disclose:
         if asked.header.parts[asked.number].kind != message_pb2.PART_KIND_ATTACHMENT:
             return None
         found = reads.attachment(asked.digest, asked.number, self._member)
-        if found is not None and found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED:
+        if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
             return None
-        if found is None or found.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
+        if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
             reason = "" if found is None else f": {found.reason}"
             return Rejected("part_missing", f"attachment {asked.number} was refused or given up{reason}")
         return Unavailable("attachment_incomplete", f"attachment {asked.number} has not come whole yet", 10.0)

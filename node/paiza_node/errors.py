@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from paiza.v1 import exchange_pb2, workflow_pb2
+from paiza.core.v1 import outcome_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_wire.errors import Rejected, Unavailable
 
 
@@ -57,13 +58,13 @@ def breaches_of(error: Rejected) -> list[workflow_pb2.WorkflowBreach]:
     return [workflow_pb2.WorkflowBreach(rule=rule, values=values) for rule, values in error.breaches]
 
 
-def rejection(error: Rejected) -> exchange_pb2.Rejection:
+def rejection(error: Rejected) -> outcome_pb2.Rejection:
     """Write a final refusal down for the other side."""
-    return exchange_pb2.Rejection(reason=error.reason, detail=error.detail)
+    return outcome_pb2.Rejection(reason=error.reason, detail=error.detail)
 
 
-def retry(error: Unavailable) -> exchange_pb2.Retry:
+def retry(error: Unavailable) -> outcome_pb2.Retry:
     """Write down for the other side that nothing was decided."""
-    answer = exchange_pb2.Retry(reason=error.reason, detail=error.detail)
+    answer = outcome_pb2.Retry(reason=error.reason, detail=error.detail)
     answer.retry_after.FromTimedelta(timedelta(seconds=error.retry_after_seconds or 1.0))
     return answer

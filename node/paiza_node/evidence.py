@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from paiza.v1 import audit_pb2, log_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import audit_pb2
 from paiza_node.ledger import Ledger
 from paiza_node.model import CosignedSpan
 from paiza_node.ports import Reads
@@ -55,15 +56,15 @@ def spans_of(
     reads: Reads, ledger: Ledger, registers: Registers, proofs: Sequence[log_pb2.LogProof]
 ) -> list[audit_pb2.EvidenceSpan]:
     """Give the cosigned proofs this node holds of these entries; entries that lie between the same notes together."""
-    spans: dict[CosignedSpan, list[witness_pb2.ProvenIndex]] = {}
+    spans: dict[CosignedSpan, list[log_pb2.ProvenIndex]] = {}
     for place in dict.fromkeys(map(_place, proofs)):
         found = _own(reads, ledger, registers, place) if place.origin == ledger.origin else _foreign(reads, place)
         if found is not None:
             span, hashes = found
-            spans.setdefault(span, []).append(witness_pb2.ProvenIndex(index=place.index, inclusion_hashes=hashes))
+            spans.setdefault(span, []).append(log_pb2.ProvenIndex(index=place.index, inclusion_hashes=hashes))
     return [
         audit_pb2.EvidenceSpan(
-            span=witness_pb2.WitnessedSpan(
+            span=log_pb2.WitnessedSpan(
                 before_note=span.before,
                 note=span.note,
                 growth_hashes=split_hashes(span.growth),

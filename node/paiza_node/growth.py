@@ -18,7 +18,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.chains import Chains
 from paiza_node.doubts import Doubts, ToldEntry
 from paiza_node.forks import Forks, write_forks

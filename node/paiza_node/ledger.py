@@ -31,7 +31,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.changes import Change, ChangeFeed
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.model import Head, StoredEntry

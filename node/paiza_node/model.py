@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
-from paiza.v1 import attachment_pb2, log_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_domain.thread import UNMARKED, Marks
 
 MAX_REASON: Final = 1000  # characters of why an officer or operator did something
@@ -58,7 +58,7 @@ class ApprovalState(IntEnum):
     EXPIRED = 5
 
 
-DeliveryState = officer_pb2.DeliveryState
+DeliveryState = delivery_pb2.DeliveryState
 LogEvent = log_pb2.LogEvent
 
 
@@ -113,7 +113,7 @@ class DeliveryRow:
     released_time: datetime
     expires_time: datetime
     next_attempt_time: datetime
-    state: int = officer_pb2.DELIVERY_STATE_WAITING
+    state: int = delivery_pb2.DELIVERY_STATE_WAITING
     reason: str = ""
     detail: str = ""
     attempts: int = 0
@@ -438,7 +438,7 @@ class AttachmentRow:
     size: int
     awaited_time: datetime
     due_time: datetime | None = None
-    state: int = attachment_pb2.ATTACHMENT_STATE_AWAITED
+    state: int = delivery_pb2.ATTACHMENT_STATE_AWAITED
     attempts: int = 0
     reason: str = ""
     detail: str = ""

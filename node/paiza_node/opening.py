@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain.kind import Kind
 from paiza_wire import hpke
 from paiza_wire import message as wire

@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import admin_pb2, officer_pb2
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.attachments.attached import standing
 from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
@@ -150,7 +151,7 @@ class Operate:
             raise Rejected("opening_reason_missing", f"say why, in 1 to {MAX_REASON} characters")
 
         def work(pen: Pen) -> None:
-            settlement = Settlement(row.id, officer_pb2.DELIVERY_STATE_DROPPED, "delivery_dropped", text)
+            settlement = Settlement(row.id, delivery_pb2.DELIVERY_STATE_DROPPED, "delivery_dropped", text)
             if not pen.tx.settle([settlement], pen.now):
                 raise Rejected("unknown_id", "the delivery was settled in the meantime")
             pen.append(
@@ -167,7 +168,7 @@ class Operate:
     def _waiting(self, delivery_id: int) -> DeliveryRow:
         with self._store.reads() as reads:
             row = reads.delivery(delivery_id)
-        if row is None or row.state != officer_pb2.DELIVERY_STATE_WAITING:
+        if row is None or row.state != delivery_pb2.DELIVERY_STATE_WAITING:
             raise Rejected("unknown_id", f"no delivery {delivery_id} waits")
         return row
 
@@ -183,7 +184,7 @@ def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:
         delivery_id=row.id,
         message_digest=row.digest,
         kind=row.kind,
-        delivery=officer_pb2.Delivery(
+        delivery=delivery_pb2.Delivery(
             recipient=row.recipient,
             state=row.state,  # type: ignore[arg-type]  # the number is that of the enum
             reason=row.reason,

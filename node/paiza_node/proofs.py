@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.ledger import Ledger
 from paiza_node.model import (
     AttachmentProof,

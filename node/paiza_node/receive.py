@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_domain import thread
 from paiza_node.admit import Admit, Checked, Taken
 from paiza_node.attachments.acknowledge import Answer, check_answers, record_answers

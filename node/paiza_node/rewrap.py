@@ -6,7 +6,7 @@ The wraps stand outside the signature, so nothing has to be signed anew.
 from collections.abc import Sequence
 from datetime import datetime
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_node.opening import OwnKeys, stored
 from paiza_register import Register
 from paiza_wire import message as wire

@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.ledger import Pen
 from paiza_node.model import Officer

@@ -11,7 +11,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
@@ -101,7 +102,7 @@ class Settle:
             answer = receipts.verify_entry(result.answer, checkpoint)
             receipts.check_answer(answer.entry, outgoing.digest, self._context.member)
             received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
-            state = officer_pb2.DELIVERY_STATE_DELIVERED if received else officer_pb2.DELIVERY_STATE_REFUSED
+            state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
             settlement = Settlement(outgoing.id, state, answer.entry.reason)
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
             if outgoing.passing == Passing.NOTICE:  # that the author knows is no receipt of the message
@@ -122,7 +123,7 @@ class Settle:
             )
         elif which == "rejection":
             reason, detail = _bounded(result.rejection.reason), _printable(result.rejection.detail)
-            settlement = Settlement(outgoing.id, officer_pb2.DELIVERY_STATE_REJECTED, reason, detail)
+            settlement = Settlement(outgoing.id, delivery_pb2.DELIVERY_STATE_REJECTED, reason, detail)
             verdicts.settlements.append((settlement, outgoing, b""))
         elif which == "retry":
             reason = _bounded(result.retry.reason)
@@ -167,7 +168,7 @@ def _record(pen: Pen, actor: str, peer: str, verdicts: Verdicts, known: KnownLog
 
 
 def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:
-    if settlement.state == officer_pb2.DELIVERY_STATE_DELIVERED:
+    if settlement.state == delivery_pb2.DELIVERY_STATE_DELIVERED:
         return log_entries.delivered(actor=actor, recipient=peer, digest=digest, answer_sha256=answer_sha256)
     return log_entries.delivery_refused(
         actor=actor, recipient=peer, digest=digest, reason=settlement.reason, answer_sha256=answer_sha256

@@ -16,7 +16,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds, validation
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks

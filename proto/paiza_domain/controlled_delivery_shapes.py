@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from paiza.v1 import controlled_delivery_pb2 as pb
+from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import member_problem, telephone_problem

@@ -7,7 +7,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from paiza.v1.message_pb2 import Header, Urgency
+from paiza.core.v1.message_pb2 import Header, Urgency
 from paiza_domain.kind import Kind
 from paiza_domain.moments import to_datetime
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from paiza.v1.message_pb2 import Handling, Recipient, Urgency
+from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
 from paiza_domain import codes, moments
 from paiza_domain import handling as marks
 from paiza_domain.draft_content import ContentReader

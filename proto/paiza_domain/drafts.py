@@ -13,7 +13,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from typing_extensions import override
 
-from paiza.v1.message_pb2 import Handling, Recipient, Urgency
+from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
 from paiza_domain import kinds, scalars
 from paiza_domain.draft_content import ContentReader
 from paiza_domain.draft_header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader, Levels

@@ -13,7 +13,7 @@ from functools import lru_cache, reduce
 from types import MappingProxyType
 from typing import Final, Self
 
-from paiza.v1.message_pb2 import Handling, Header
+from paiza.core.v1.message_pb2 import Handling, Header
 from paiza_domain import field_checks
 from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from paiza.v1.message_pb2 import Handling
+from paiza.core.v1.message_pb2 import Handling
 from paiza_domain import reading, templates
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import LANGUAGES, translate

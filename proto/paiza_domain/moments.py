@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-DAY, HOUR, MINUTE = 1, 2, 3  # paiza.v1.MomentPrecision
+DAY, HOUR, MINUTE = 1, 2, 3  # paiza.content.v1.MomentPrecision
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from paiza.v1.seizure_notice_pb2 import Account, Company, NominalAnnex, Person, Telephone
+from paiza.content.v1.nominal_annex_pb2 import Account, Company, NominalAnnex, Person, Telephone
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import imei_problem, telephone_problem

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from paiza.v1.financial_pb2 import OnwardDecision, OnwardUse
+from paiza.content.v1.financial_pb2 import OnwardDecision, OnwardUse
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_, translate
 from paiza_domain.shapes import Field, FieldType, Shape

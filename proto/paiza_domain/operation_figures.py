@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from paiza.v1.operation_pb2 import OperationResults, SubstanceResult
-from paiza.v1.seizure_notice_pb2 import SeizureNotice, Substance
+from paiza.content.v1.common_pb2 import Substance
+from paiza.content.v1.operation_pb2 import OperationResults, SubstanceResult
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import quantity
 from paiza_domain.i18n import N_, translate
 from paiza_domain.reading import code_text

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from paiza.v1.message_pb2 import Header
-from paiza.v1.operation_pb2 import (
+from paiza.content.v1.operation_pb2 import (
     Contribution,
     NotCounted,
     Operation,
@@ -21,7 +20,8 @@ from paiza.v1.operation_pb2 import (
     ResultSheet,
     SituationReport,
 )
-from paiza.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.core.v1.message_pb2 import Header
 from paiza_domain import operation_figures as figures
 from paiza_domain.moments import moment_start, to_datetime
 from paiza_domain.thread import UNMARKED, ThreadMessage, in_order, marks, recalled

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from paiza.v1.sample_transfer_pb2 import Sample
+from paiza.content.v1.sample_transfer_pb2 import Sample
 from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
 from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, DAY_SPREAD, drug_type_problems

@@ -12,7 +12,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from paiza.v1.message_pb2 import Header
+from paiza.core.v1.message_pb2 import Header
 from paiza_domain import kinds
 
 RECALL: Final = "recall"

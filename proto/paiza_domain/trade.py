@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 
-from paiza.v1.trade_pb2 import Chemical, TradeDocument, Trader
+from paiza.content.v1.trade_pb2 import Chemical, TradeDocument, Trader
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import cas_problem, hs_problem

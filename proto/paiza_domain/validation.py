@@ -6,7 +6,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError, Message
 
-from paiza.v1.message_pb2 import Header, PartKind, Urgency
+from paiza.core.v1.message_pb2 import Header, PartKind, Urgency
 from paiza_domain import field_checks, handling, kinds
 from paiza_domain.field_errors import FieldError
 from paiza_domain.kind import Kind

@@ -14,7 +14,8 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from paiza.v1 import attachment_pb2, message_pb2
+from paiza.content.v1 import attachment_info_pb2
+from paiza.core.v1 import message_pb2
 from paiza_wire import part_cipher
 from paiza_wire.errors import Rejected
 from paiza_wire.message import SealedFile, parse_strictly
@@ -35,7 +36,9 @@ _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|co
 class Sealer:
     """Encrypts one file under a key of its own, bound to its author, message and part number."""
 
-    def __init__(self, author: str, message_id: bytes, part_number: int, info: attachment_pb2.AttachmentInfo) -> None:
+    def __init__(
+        self, author: str, message_id: bytes, part_number: int, info: attachment_info_pb2.AttachmentInfo
+    ) -> None:
         """Begin; Rejected where the info is not one that a recipient would take."""
         check_info(info)
         self._key = part_cipher.generate_part_key()
@@ -79,7 +82,7 @@ class Opener:
         self._digest = sha256()
         self._size = 0
         self._before = bytearray()  # the beginning of the plaintext, until the info is complete
-        self._info: attachment_pb2.AttachmentInfo | None = None
+        self._info: attachment_info_pb2.AttachmentInfo | None = None
         self._file_bytes = 0
 
     def update(self, piece: bytes) -> bytes:
@@ -90,7 +93,7 @@ class Opener:
         self._digest.update(piece)
         return self._take(self._cipher.update(piece))
 
-    def finish(self) -> tuple[bytes, attachment_pb2.AttachmentInfo]:
+    def finish(self) -> tuple[bytes, attachment_info_pb2.AttachmentInfo]:
         """Give the last bytes of the file and what describes it; Rejected says what does not hold.
 
         1. The ciphertext is of the size and digest that the signed header names.
@@ -148,14 +151,14 @@ def numbers(header: message_pb2.Header) -> list[int]:
     return [number for number, part in enumerate(header.parts) if part.kind == message_pb2.PART_KIND_ATTACHMENT]
 
 
-def parse_info(data: bytes) -> attachment_pb2.AttachmentInfo:
+def parse_info(data: bytes) -> attachment_info_pb2.AttachmentInfo:
     """Parse what describes a file; Rejected says what is wrong with it."""
-    info = parse_strictly(attachment_pb2.AttachmentInfo, data, "the description of an attachment")
+    info = parse_strictly(attachment_info_pb2.AttachmentInfo, data, "the description of an attachment")
     check_info(info)
     return info
 
 
-def taken_apart(plaintext: bytes) -> tuple[attachment_pb2.AttachmentInfo, bytes]:
+def taken_apart(plaintext: bytes) -> tuple[attachment_info_pb2.AttachmentInfo, bytes]:
     """Give what describes a file, and the file, of a whole plaintext; Rejected as in `Opener`."""
     end = _LENGTH_BYTES + int.from_bytes(plaintext[:_LENGTH_BYTES], "big")
     if not _LENGTH_BYTES <= end <= min(len(plaintext), _LENGTH_BYTES + MAX_INFO_BYTES):
@@ -166,7 +169,7 @@ def taken_apart(plaintext: bytes) -> tuple[attachment_pb2.AttachmentInfo, bytes]
     return info, content
 
 
-def check_info(info: attachment_pb2.AttachmentInfo) -> None:
+def check_info(info: attachment_info_pb2.AttachmentInfo) -> None:
     """Check what describes a file: it is shown to people in other states, and names a file on their disks."""
     if not info.name or not info.name.isprintable() or not _NOT_IN_NAMES.isdisjoint(info.name):
         raise Rejected("malformed", "the name of an attached file is empty or holds what a name must not")

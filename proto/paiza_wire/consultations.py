@@ -14,8 +14,8 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import log_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID
 from paiza_wire.merkle import leaf_hash

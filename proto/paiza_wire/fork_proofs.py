@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import conviction_pb2
+from paiza.core.v1 import fork_proof_pb2
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle
 from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
@@ -56,30 +56,30 @@ def digest(first_note: bytes, second_note: bytes) -> bytes:
 def one_size(one: VerifiedCheckpoint, other: VerifiedCheckpoint) -> Fork:
     """Show that one size has two signed roots."""
     first, second = sorted((one, other), key=lambda checkpoint: checkpoint.root)
-    return _checked(conviction_pb2.ForkProof(first_note=first.note, second_note=second.note), first, second)
+    return _checked(fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note), first, second)
 
 
 def other_beginning(
     first: VerifiedCheckpoint, second: VerifiedCheckpoint, root: bytes, hashes: Iterable[bytes]
 ) -> Fork:
     """Show that the tree of the second, larger checkpoint has this other root at the size of the first."""
-    shown = conviction_pb2.OtherBeginning(root=root, consistency_hashes=hashes)
-    proof = conviction_pb2.ForkProof(first_note=first.note, second_note=second.note, other_beginning=shown)
+    shown = fork_proof_pb2.OtherBeginning(root=root, consistency_hashes=hashes)
+    proof = fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note, other_beginning=shown)
     return _checked(proof, first, second)
 
 
-def other_entry(first: VerifiedCheckpoint, second: VerifiedCheckpoint, shown: conviction_pb2.OtherEntry) -> Fork:
+def other_entry(first: VerifiedCheckpoint, second: VerifiedCheckpoint, shown: fork_proof_pb2.OtherEntry) -> Fork:
     """Show that two checkpoints hold different entries at one index."""
     if second.size < first.size:
         first, second = second, first
-        shown = conviction_pb2.OtherEntry(
+        shown = fork_proof_pb2.OtherEntry(
             index=shown.index,
             first_leaf=shown.second_leaf,
             first_hashes=shown.second_hashes,
             second_leaf=shown.first_leaf,
             second_hashes=shown.first_hashes,
         )
-    proof = conviction_pb2.ForkProof(first_note=first.note, second_note=second.note, other_entry=shown)
+    proof = fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note, other_entry=shown)
     return _checked(proof, first, second)
 
 
@@ -99,7 +99,7 @@ def read_size(note: bytes) -> int:
 def proof_origin(data: bytes) -> str:
     """Give the origin that a proof claims to be about, verifying nothing; ``Rejected`` if it is none."""
     try:
-        return read_origin(conviction_pb2.ForkProof.FromString(data).first_note)
+        return read_origin(fork_proof_pb2.ForkProof.FromString(data).first_note)
     except DecodeError:
         raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
 
@@ -117,7 +117,7 @@ def bare_proof(data: bytes, key: VerifierKey) -> bytes:
     ``Rejected`` where the key has not signed both notes; nothing else is verified.
     """
     try:
-        proof = conviction_pb2.ForkProof.FromString(data)
+        proof = fork_proof_pb2.ForkProof.FromString(data)
     except DecodeError:
         raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
     proof.DiscardUnknownFields()
@@ -137,7 +137,7 @@ def verify(data: bytes, key: VerifierKey) -> Fork:
     duty.
     """
     try:
-        proof = conviction_pb2.ForkProof.FromString(data)
+        proof = fork_proof_pb2.ForkProof.FromString(data)
     except DecodeError:
         raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
     # 1.
@@ -147,12 +147,12 @@ def verify(data: bytes, key: VerifierKey) -> Fork:
     return _checked(proof, first, second)
 
 
-def _checked(proof: conviction_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> Fork:
+def _checked(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> Fork:
     size = _contradiction(proof, first, second)
     return Fork(first.origin, first, second, size, proof.SerializeToString(deterministic=True))
 
 
-def _contradiction(proof: conviction_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> int:
+def _contradiction(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> int:
     """Give the size from which on two checkpoints contradict each other; Rejected where the proof does not show it."""
     if first.origin != second.origin or first.size > second.size:
         raise Rejected("bad_proof", "the notes are of two logs, or not in their order")
@@ -187,7 +187,7 @@ def _first(signatures: list[NoteSignature]) -> list[NoteSignature]:
 
 def format_file(fork: Fork, key: VerifierKey) -> bytes:
     """Write a proof down for whoever is to check it: JSON with both notes as they read, and the log's public key."""
-    proof = conviction_pb2.ForkProof.FromString(fork.proof)
+    proof = fork_proof_pb2.ForkProof.FromString(fork.proof)
     content: dict[str, Any] = {
         "format": FORMAT,
         "log_key": key.to_vkey(),
@@ -233,8 +233,8 @@ def verify_file(data: bytes) -> tuple[Fork, VerifierKey]:
     return verify(proof.SerializeToString(deterministic=True), key), key
 
 
-def _read(content: dict[str, Any]) -> conviction_pb2.ForkProof:
-    proof = conviction_pb2.ForkProof(
+def _read(content: dict[str, Any]) -> fork_proof_pb2.ForkProof:
+    proof = fork_proof_pb2.ForkProof(
         first_note=str(content["first_note"]).encode(), second_note=str(content["second_note"]).encode()
     )
     if _OTHER_BEGINNING in content:

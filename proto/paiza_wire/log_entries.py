@@ -6,7 +6,7 @@ the message concerned; ``actor`` a SPIFFE ID or "os-user:NAME".
 
 from collections.abc import Iterable
 
-from paiza.v1 import log_pb2 as pb
+from paiza.core.v1 import log_pb2 as pb
 
 
 def submitted(*, actor: str, digest: bytes, signers: Iterable[pb.LoggedSigner]) -> pb.LogEntry:

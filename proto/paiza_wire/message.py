@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import message_pb2 as pb
 from paiza_wire import hpke, keys, part_cipher
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID, CertificateVerifier, SpiffeId, VerifiedCertificate

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from paiza.v1 import log_pb2 as pb
+from paiza.core.v1 import log_pb2 as pb
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID, SpiffeId

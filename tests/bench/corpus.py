@@ -8,8 +8,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.officer_pb2 import SubmitItem, SubmitRequest
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.officer.v1.officer_pb2 import SubmitItem, SubmitRequest
 from tests.officer import SUBJECT, Officer
 
 BATCH: Final = 256  # messages of one Submit: the most the protocol allows

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc
 from tests.bench import machine, store_rows, traffic
 from tests.bench.__main__ import RESULTS, conclude
 from tests.bench.corpus import text

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from paiza.v1 import message_pb2 as pb
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import delivery_pb2
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests.bench import machine, traffic
 from tests.bench.corpus import text
 from tests.bench.figures import Figure, Missing, at_least, at_most, percentile
@@ -113,7 +114,7 @@ async def _idle(run: Run) -> list[Took]:
 
 async def _watch(stub: "officer_pb2_grpc.OfficerServiceAsyncStub", delivered: asyncio.Queue[bytes]) -> None:
     async for news in stub.Watch(officer_pb2.WatchRequest()):
-        if any(each.state == officer_pb2.DELIVERY_STATE_DELIVERED for each in news.message.deliveries):
+        if any(each.state == delivery_pb2.DELIVERY_STATE_DELIVERED for each in news.message.deliveries):
             delivered.put_nowait(news.message.message_digest)
 
 
@@ -203,7 +204,7 @@ async def _flash(run: Run, officer: Officer, stub: "officer_pb2_grpc.OfficerServ
     request = officer_pb2.ListMessagesRequest(id_prefix=digest.hex())
     while True:
         page = await stub.ListMessages(request, timeout=ANSWER_SECONDS)
-        if page.messages[0].deliveries[0].state == officer_pb2.DELIVERY_STATE_DELIVERED:
+        if page.messages[0].deliveries[0].state == delivery_pb2.DELIVERY_STATE_DELIVERED:
             return Took(released - begun, time.perf_counter() - begun)
         if time.perf_counter() - begun > ANSWER_SECONDS:
             raise traffic.TrafficError("a FLASH message was not delivered")

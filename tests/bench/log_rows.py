@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc
 from tests.bench import store_rows
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import RECEIVER, SENDER, Run

@@ -16,7 +16,8 @@ from typing import Final
 
 import psycopg
 
-from paiza.v1 import message_pb2, officer_pb2, oversight_pb2, oversight_pb2_grpc
+from paiza.core.v1 import delivery_pb2, log_query_pb2, message_pb2
+from paiza.officer.v1 import coordination_pb2, coordination_pb2_grpc
 from paiza_node import config
 from paiza_node.model import DeliveryRow, MessageRow, MessageState
 from paiza_node.store import open_store
@@ -118,8 +119,8 @@ def _message(seq: int, stored: datetime) -> MessageRow:
 
 
 _STATES: Final = itertools.cycle(
-    [officer_pb2.DELIVERY_STATE_DELIVERED] * 97
-    + [officer_pb2.DELIVERY_STATE_WAITING, officer_pb2.DELIVERY_STATE_REFUSED, officer_pb2.DELIVERY_STATE_EXPIRED]
+    [delivery_pb2.DELIVERY_STATE_DELIVERED] * 97
+    + [delivery_pb2.DELIVERY_STATE_WAITING, delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIVERY_STATE_EXPIRED]
 )
 
 
@@ -147,15 +148,15 @@ async def _ask(federation: Federation, since: datetime | None) -> tuple[tuple[fl
     auditor = Officer(federation.folder, f"{OWN}-auditor")
     times, counted = [], 0
     async with auditor.channel() as channel:
-        stub = oversight_pb2_grpc.CoordinationServiceStub(channel)
+        stub = coordination_pb2_grpc.CoordinationServiceStub(channel)
         for _ in range(REPEATS + 1):
-            query = oversight_pb2.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE))
+            query = log_query_pb2.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE))
             if since is not None:
                 query.period.since_time.FromDatetime(since)
-            request = oversight_pb2.GetMatrixRequest(query=query.SerializeToString(deterministic=True))
+            request = coordination_pb2.GetMatrixRequest(query=query.SerializeToString(deterministic=True))
             begun = time.perf_counter()
             answer = await stub.GetMatrix(request, timeout=SECONDS)
             times.append(time.perf_counter() - begun)
-            word = oversight_pb2.CountsWord.FromString(answer.pages[0].word)
+            word = log_query_pb2.CountsWord.FromString(answer.pages[0].word)
             counted = sum(each.sent + each.received + each.refused_here for each in word.counts)
     return tuple(times[1:]), counted

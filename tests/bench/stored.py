@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node import config, keyring
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, ForeignProof, MessageRow, MessageState, ProofKind
@@ -178,7 +178,7 @@ class _Writer:
             released_time=pen.now,
             expires_time=pen.now + LIFE,
             next_attempt_time=pen.now,
-            state=officer_pb2.DELIVERY_STATE_DELIVERED,
+            state=delivery_pb2.DELIVERY_STATE_DELIVERED,
             attempts=1,
             settled_time=pen.now,
         )

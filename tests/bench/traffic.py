@@ -14,12 +14,14 @@ from typing import Final, TypeAlias
 
 import grpc
 
-from paiza.v1 import admin_pb2, admin_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests.bench import machine
 from tests.federation import NodeProcess
 from tests.officer import Officer
 
-SUBMIT: Final = "/paiza.v1.OfficerService/Submit"
+SUBMIT: Final = "/paiza.officer.v1.OfficerService/Submit"
 IN_FLIGHT: Final = 4  # Submit calls at a time
 SUBMIT_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 10.0
@@ -124,7 +126,7 @@ async def check_delivered(officer: Officer, count: int) -> None:
             request = officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=PAGE, page_token=token)
             page = await stub.ListMessages(request, timeout=ANSWER_SECONDS)
             for each in page.messages:
-                if [delivery.state for delivery in each.deliveries] != [officer_pb2.DELIVERY_STATE_DELIVERED]:
+                if [delivery.state for delivery in each.deliveries] != [delivery_pb2.DELIVERY_STATE_DELIVERED]:
                     raise TrafficError(f"not delivered: {each.deliveries}")
             found += len(page.messages)
             token = page.next_page_token

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_client import container, evidence_members
 from paiza_client.model import LogState
 from paiza_register import Register

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import evidence
 from paiza_client.evidence import Evidence
 from paiza_client.model import MessageSummary

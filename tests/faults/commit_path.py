@@ -26,7 +26,7 @@ import structlog
 from sqlalchemy import select
 from typing_extensions import override
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node import config, keyring
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.cli.verify import verify

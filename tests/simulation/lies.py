@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from typing_extensions import override
 
-from paiza.v1 import exchange_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.growth import claim
 from paiza_register import Register
 from paiza_wire.checkpoint import VerifiedCheckpoint

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
-from paiza.v1 import exchange_pb2, log_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import KnownLogs

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.config import load
 from paiza_node.model import Head, MessageState, ProofKind
 from paiza_node.store import SqlStore, open_store
@@ -70,12 +70,12 @@ class Holding:
         return {
             digest
             for digest, recipient, state in self.deliveries
-            if recipient == member and state == officer_pb2.DELIVERY_STATE_DELIVERED
+            if recipient == member and state == delivery_pb2.DELIVERY_STATE_DELIVERED
         }
 
     def waiting(self) -> int:
         """Count the deliveries that wait."""
-        return sum(state == officer_pb2.DELIVERY_STATE_WAITING for _, _, state in self.deliveries)
+        return sum(state == delivery_pb2.DELIVERY_STATE_WAITING for _, _, state in self.deliveries)
 
 
 def read(node: NodeProcess) -> Holding:

@@ -11,8 +11,8 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import message_pb2 as pb
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_wire.message import message_digest
 from tests.officer import Officer
 

@@ -17,10 +17,10 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, workflow_pb2, workflow_pb2_grpc
-from paiza.v1 import controlled_delivery_pb2 as cd
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.seizure_notice_pb2 import MOMENT_PRECISION_MINUTE, Moment
+from paiza.content.v1 import controlled_delivery_pb2 as cd
+from paiza.content.v1.common_pb2 import MOMENT_PRECISION_MINUTE, Moment
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, workflow_pb2, workflow_pb2_grpc
 from tests import delivery
 from tests.federation import Federation, free_ports
 from tests.officer import Officer, read_register

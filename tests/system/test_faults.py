@@ -22,7 +22,8 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from paiza.v1 import attachment_pb2, officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests import attaching
 from tests.faults import disk, nodes
 from tests.federation import Federation
@@ -195,7 +196,7 @@ async def test_a_receiver_whose_disk_fails_for_a_while(library: Path, folder: Pa
             broken.unlink()
             async with asyncio.timeout(2 * SUBMIT_SECONDS):
                 (standing,) = await attaching.settled(receiving, digest)
-                assert standing.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
+                assert standing.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
                 await attaching.arrived(receiving, waiting.released.message_digest)
         federation.stop()
         for each in federation.nodes.values():

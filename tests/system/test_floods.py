@@ -12,7 +12,8 @@ from typing import Final
 import grpc
 import pytest
 
-from paiza.v1 import exchange_pb2, exchange_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
@@ -88,7 +89,7 @@ async def test_peer_that_floods_is_told_to_wait(federation: Federation, folder: 
     assert said["answered"] + said["busy"] == CALLS, said
 
 
-@pytest.mark.parametrize("method", ["/paiza.v1.ExchangeService/Deliver", "/grpc.health.v1.Health/Watch"])
+@pytest.mark.parametrize("method", ["/paiza.peer.v1.ExchangeService/Deliver", "/grpc.health.v1.Health/Watch"])
 async def test_calls_that_are_held_open_take_up_only_their_callers_share(
     federation: Federation, folder: Path, register: Register, method: str
 ) -> None:

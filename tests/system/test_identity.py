@@ -43,60 +43,60 @@ VERBS_SAY: Final = frozenset(
 # Who is let in. Peer: the node of another active member. The rest: officers of the own member, by role.
 TABLE: Final = """
                                               peer  liaison  duty  authoriser  coordinator  auditor
-/paiza.v1.ExchangeService/Handshake           in    .        .     .           .            .
-/paiza.v1.ExchangeService/Deliver             in    .        .     .           .            .
-/paiza.v1.ExchangeService/ProveGrowth         in    .        .     .           .            .
-/paiza.v1.ExchangeService/FetchMessages       in    .        .     .           .            .
-/paiza.v1.ExchangeService/FetchAttachment     in    .        .     .           .            .
-/paiza.v1.WitnessService/ExchangeCheckpoints  in    .        .     .           .            .
-/paiza.v1.WitnessService/ProveEntries         in    .        .     .           .            .
-/paiza.v1.RecoveryService/GetStanding         in    .        .     .           .            .
-/paiza.v1.RecoveryService/GiveBack            in    .        .     .           .            .
-/paiza.v1.OfficerService/GetSession           .     in       in    in          in           in
-/paiza.v1.OfficerService/Submit               .     in       in    in          in           in
-/paiza.v1.OfficerService/ListMessages         .     in       in    in          in           in
-/paiza.v1.OfficerService/OpenMessage          .     in       in    in          in           in
-/paiza.v1.OfficerService/Watch                .     in       in    in          in           denied
-/paiza.v1.OfficerService/FindSourceRows       .     in       in    in          in           in
-/paiza.v1.SearchService/Search                .     in       in    in          in           denied
-/paiza.v1.SearchService/ListLinks             .     in       in    in          in           denied
-/paiza.v1.SearchService/FindSimilar           .     in       in    in          in           denied
-/paiza.v1.WorkflowService/ListWorkflows       .     in       in    in          in           in
-/paiza.v1.WorkflowService/GetWorkflow         .     in       in    in          in           in
-/paiza.v1.ApprovalService/ListWaiting         .     in       in    in          in           in
-/paiza.v1.ApprovalService/GetWaiting          .     in       in    in          in           in
-/paiza.v1.ApprovalService/Approve             .     in       in    in          in           in
-/paiza.v1.ApprovalService/Decline             .     in       in    in          in           in
-/paiza.v1.ApprovalService/ListOfficers        .     in       in    in          in           in
-/paiza.v1.DeskService/ListWork                .     in       in    in          in           in
-/paiza.v1.DeskService/AssignTask              .     in       in    in          in           denied
-/paiza.v1.DeskService/TakeTask                .     in       in    in          in           denied
-/paiza.v1.DeskService/AcknowledgeTask         .     in       in    in          in           denied
-/paiza.v1.DeskService/CompleteTask            .     in       in    in          in           denied
-/paiza.v1.AuditService/GetTrail               .     in       in    in          in           in
-/paiza.v1.AuditService/GetEvidence            .     in       in    in          in           in
-/paiza.v1.AuditService/GetLogStatus           .     in       in    in          in           in
-/paiza.v1.OversightService/ListGrantedEntries in   .        .     .           .            .
-/paiza.v1.OversightService/CountGrantedMessages in .        .     .           .            .
-/paiza.v1.OversightService/AgreePeriod        in    .        .     .           .            .
-/paiza.v1.CoordinationService/ListLogEntries  .     denied   denied  denied    in           in
-/paiza.v1.CoordinationService/GetMatrix       .     denied   denied  denied    in           in
-/paiza.v1.CoordinationService/ClosePeriod     .     denied   denied  denied    in           denied
-/paiza.v1.LawfulService/ListErasures          .     in       in    in          in           in
-/paiza.v1.LawfulService/PlaceHold             .     denied   in    in          in           denied
-/paiza.v1.LawfulService/ReleaseHold           .     denied   in    in          in           denied
-/paiza.v1.LawfulService/ListHolds             .     in       in    in          in           in
-/paiza.v1.LawfulService/ListReviews           .     in       in    in          in           in
-/paiza.v1.LawfulService/KeepMessage           .     in       in    in          denied       denied
-/paiza.v1.LawfulService/EraseOwnCopy          .     in       in    in          denied       denied
-/paiza.v1.PassingService/Forward              .     in       in    in          in           in
-/paiza.v1.PassingService/NoteExport           .     in       in    in          in           in
-/paiza.v1.PassingService/ListHolders          .     in       in    in          in           in
-/paiza.v1.AttachmentService/StartUpload       .     in       in    in          in           in
-/paiza.v1.AttachmentService/Upload            .     in       in    in          in           in
-/paiza.v1.AttachmentService/Download          .     in       in    in          in           in
-/paiza.v1.RegisterService/GetFile             in    in       in    in          in           in
-/paiza.v1.RegisterService/GetArchivedSet      in    in       in    in          in           in
+/paiza.peer.v1.ExchangeService/Handshake           in    .        .     .           .            .
+/paiza.peer.v1.ExchangeService/Deliver             in    .        .     .           .            .
+/paiza.peer.v1.ExchangeService/ProveGrowth         in    .        .     .           .            .
+/paiza.peer.v1.ExchangeService/FetchMessages       in    .        .     .           .            .
+/paiza.peer.v1.ExchangeService/FetchAttachment     in    .        .     .           .            .
+/paiza.peer.v1.WitnessService/ExchangeCheckpoints  in    .        .     .           .            .
+/paiza.peer.v1.WitnessService/ProveEntries         in    .        .     .           .            .
+/paiza.peer.v1.RecoveryService/GetStanding         in    .        .     .           .            .
+/paiza.peer.v1.RecoveryService/GiveBack            in    .        .     .           .            .
+/paiza.officer.v1.OfficerService/GetSession           .     in       in    in          in           in
+/paiza.officer.v1.OfficerService/Submit               .     in       in    in          in           in
+/paiza.officer.v1.OfficerService/ListMessages         .     in       in    in          in           in
+/paiza.officer.v1.OfficerService/OpenMessage          .     in       in    in          in           in
+/paiza.officer.v1.OfficerService/Watch                .     in       in    in          in           denied
+/paiza.officer.v1.OfficerService/FindSourceRows       .     in       in    in          in           in
+/paiza.officer.v1.SearchService/Search                .     in       in    in          in           denied
+/paiza.officer.v1.SearchService/ListLinks             .     in       in    in          in           denied
+/paiza.officer.v1.SearchService/FindSimilar           .     in       in    in          in           denied
+/paiza.officer.v1.WorkflowService/ListWorkflows       .     in       in    in          in           in
+/paiza.officer.v1.WorkflowService/GetWorkflow         .     in       in    in          in           in
+/paiza.officer.v1.ApprovalService/ListWaiting         .     in       in    in          in           in
+/paiza.officer.v1.ApprovalService/GetWaiting          .     in       in    in          in           in
+/paiza.officer.v1.ApprovalService/Approve             .     in       in    in          in           in
+/paiza.officer.v1.ApprovalService/Decline             .     in       in    in          in           in
+/paiza.officer.v1.ApprovalService/ListOfficers        .     in       in    in          in           in
+/paiza.officer.v1.DeskService/ListWork                .     in       in    in          in           in
+/paiza.officer.v1.DeskService/AssignTask              .     in       in    in          in           denied
+/paiza.officer.v1.DeskService/TakeTask                .     in       in    in          in           denied
+/paiza.officer.v1.DeskService/AcknowledgeTask         .     in       in    in          in           denied
+/paiza.officer.v1.DeskService/CompleteTask            .     in       in    in          in           denied
+/paiza.officer.v1.AuditService/GetTrail               .     in       in    in          in           in
+/paiza.officer.v1.AuditService/GetEvidence            .     in       in    in          in           in
+/paiza.officer.v1.AuditService/GetLogStatus           .     in       in    in          in           in
+/paiza.peer.v1.OversightService/ListGrantedEntries in   .        .     .           .            .
+/paiza.peer.v1.OversightService/CountGrantedMessages in .        .     .           .            .
+/paiza.peer.v1.OversightService/AgreePeriod        in    .        .     .           .            .
+/paiza.officer.v1.CoordinationService/ListLogEntries  .     denied   denied  denied    in           in
+/paiza.officer.v1.CoordinationService/GetMatrix       .     denied   denied  denied    in           in
+/paiza.officer.v1.CoordinationService/ClosePeriod     .     denied   denied  denied    in           denied
+/paiza.officer.v1.LawfulService/ListErasures          .     in       in    in          in           in
+/paiza.officer.v1.LawfulService/PlaceHold             .     denied   in    in          in           denied
+/paiza.officer.v1.LawfulService/ReleaseHold           .     denied   in    in          in           denied
+/paiza.officer.v1.LawfulService/ListHolds             .     in       in    in          in           in
+/paiza.officer.v1.LawfulService/ListReviews           .     in       in    in          in           in
+/paiza.officer.v1.LawfulService/KeepMessage           .     in       in    in          denied       denied
+/paiza.officer.v1.LawfulService/EraseOwnCopy          .     in       in    in          denied       denied
+/paiza.officer.v1.PassingService/Forward              .     in       in    in          in           in
+/paiza.officer.v1.PassingService/NoteExport           .     in       in    in          in           in
+/paiza.officer.v1.PassingService/ListHolders          .     in       in    in          in           in
+/paiza.officer.v1.AttachmentService/StartUpload       .     in       in    in          in           in
+/paiza.officer.v1.AttachmentService/Upload            .     in       in    in          in           in
+/paiza.officer.v1.AttachmentService/Download          .     in       in    in          in           in
+/paiza.core.v1.RegisterService/GetFile             in    in       in    in          in           in
+/paiza.core.v1.RegisterService/GetArchivedSet      in    in       in    in          in           in
 /grpc.health.v1.Health/Check                  in    in       in    in          in           in
 /grpc.health.v1.Health/List                   in    in       in    in          in           in
 /grpc.health.v1.Health/Watch                  in    in       in    in          in           in
@@ -220,7 +220,7 @@ async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
 async def test_node_is_unharmed(scene: Scene) -> None:
     """After all of that the node serves whom it should."""
     async with scene.channel("liaison") as channel:
-        assert await _knock(channel, "/paiza.v1.OfficerService/GetSession", stream=False) == "ok"
+        assert await _knock(channel, "/paiza.officer.v1.OfficerService/GetSession", stream=False) == "ok"
 
 
 async def _knock(

@@ -20,8 +20,9 @@ from typing import Final
 
 import pytest
 
-from paiza.v1 import message_pb2
-from paiza.v1.seizure_notice_pb2 import Quantity, SeizureNotice
+from paiza.content.v1.common_pb2 import Quantity
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.core.v1 import message_pb2
 from paiza_client import profiles
 from paiza_client.session import connect
 from paiza_wire.message import verify

@@ -15,7 +15,8 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from paiza.v1 import exchange_pb2, exchange_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_wire import hpke
 from paiza_wire.identity import load_certificate
 from paiza_wire.keys import fingerprint

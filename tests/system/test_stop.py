@@ -9,7 +9,7 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests import attaching
 from tests.federation import Federation
 from tests.officer import Officer

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests.federation import Federation, NodeProcess, free_ports
 from tests.officer import read_register
 from tests.system.minting import Identity, Mint

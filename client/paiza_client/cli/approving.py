@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.approval_checks import OpenedWaiting
 from paiza_client.cli import as_json, breaches, messages
 from paiza_client.cli.attaching import bars

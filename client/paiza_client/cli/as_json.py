@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
-from paiza.v1.attachment_pb2 import AttachmentInfo
+from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
+from paiza.core.v1 import message_pb2
 from paiza_client.model import AttachmentStanding, Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from paiza.v1 import workflow_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli.terminal import lang
 from paiza_client.errors import Complaint
 from paiza_domain.workflows.controlled_delivery.rules import breach_text

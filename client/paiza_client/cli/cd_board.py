@@ -7,7 +7,8 @@ from typing import Final
 import click
 from google.protobuf.json_format import MessageToDict
 
-from paiza.v1 import notice_pb2, workflow_pb2
+from paiza.core.v1 import text_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import breaches, messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
@@ -155,7 +156,7 @@ def span(length: timedelta) -> str:
     return _("{n} min").format(n=length // _MINUTE)
 
 
-def text(both: notice_pb2.BilingualText) -> str:
+def text(both: text_pb2.BilingualText) -> str:
     """Give a text in the language in use."""
     return both.ru if lang() == "ru" else both.en
 

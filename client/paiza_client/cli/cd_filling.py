@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from paiza.v1 import workflow_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.language import N_
 
 _OPEN_CONDITIONS: Final = "conditions-proposed"

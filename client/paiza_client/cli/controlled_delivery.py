@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza.v1 import message_pb2, workflow_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import cd_board, cd_filling, drafting, messages, sending
 from paiza_client.cli.cd_filling import Filling
 from paiza_client.cli.drafting import Prepared, Wish

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import attaching
 from paiza_client.cli import classification, messages
 from paiza_client.cli.terminal import lang

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import drafting, messages
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.errors import Refused

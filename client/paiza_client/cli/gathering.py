@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import messages, reading
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Misused, Refused, located

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import profiles
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, run, terminal

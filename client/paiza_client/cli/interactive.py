@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose import complain

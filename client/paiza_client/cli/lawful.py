@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza_client.cli import as_json, following, messages, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.taking_back import SECOND, wish, written

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import classification
 from paiza_client.cli.as_json import URGENCIES
 from paiza_client.cli.terminal import Terminal, lang

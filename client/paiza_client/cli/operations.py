@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import click
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
-from paiza.v1.operation_pb2 import Operation, OperationResults, ResultSheet
+from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import as_json, drafting, following, messages, sending, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import container, evidence
 from paiza_client.cli import as_json, messages
 from paiza_client.cli.options import shared

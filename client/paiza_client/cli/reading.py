@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import reference_data
 from paiza_client.cli import as_json, attaching, desks, messages, substance_notes, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from paiza.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
+from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
 from paiza_client.cli import following, messages, sending
 from paiza_client.cli.options import split
 from paiza_client.cli.taking_back import SECOND, wish, written

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import register
 from paiza_client.cli import as_json, breaches, drafting, duplicates, interactive, messages, substance_notes
 from paiza_client.cli.attaching import bars, tell_removed

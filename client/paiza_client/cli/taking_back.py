@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
-from paiza.v1.acknowledgement_pb2 import Acknowledgement
-from paiza.v1.feedback_pb2 import Feedback
-from paiza.v1.recall_pb2 import CorrectedField, Correction, Recall
+from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
+from paiza.content.v1.feedback_pb2 import Feedback
+from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import drafting, following, messages, sending
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split

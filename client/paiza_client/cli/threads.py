@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import messages
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from paiza.v1 import notice_pb2
+from paiza.officer.v1 import notice_pb2
 from paiza_client.cli import as_json, messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.reading import URGENT

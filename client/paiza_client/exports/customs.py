@@ -6,7 +6,7 @@ A free text (place, note, name of a ship, plate) may hold a person or an address
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.exports import marks
 from paiza_client.exports.records import Record
 from paiza_client.exports.tables import Cell, Table, amount

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from paiza.v1.message_pb2 import Handling
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.errors import located
 from paiza_client.exports.records import Record
 from paiza_client.language import _

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from paiza.v1 import trade_pb2
+from paiza.content.v1 import trade_pb2
 from paiza_client.exports import marks
 from paiza_client.exports.records import Record
 from paiza_client.exports.tables import Cell, Table, amount

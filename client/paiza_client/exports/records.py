@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain.kind import Kind
 
 

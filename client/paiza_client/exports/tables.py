@@ -12,7 +12,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from paiza.v1.message_pb2 import Handling
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.imports.rows import EXPORT_COLUMN
 from paiza_domain.quantity import MILLION
 

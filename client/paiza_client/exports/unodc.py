@@ -12,7 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import common_pb2
+from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.exports import marks
 from paiza_client.exports.records import Record
 from paiza_client.exports.tables import Amount, Table, amount
@@ -68,7 +69,7 @@ def _regions() -> Mapping[str, tuple[str, str]]:
 class _Row:
     """One substance of one notice, read field by field of the layout."""
 
-    def __init__(self, notice: pb.SeizureNotice, substance: pb.Substance, layout: ImportMap) -> None:
+    def __init__(self, notice: pb.SeizureNotice, substance: common_pb2.Substance, layout: ImportMap) -> None:
         self.notice, self.substance, self.layout = notice, substance, layout
         # What an import of this layout noted because the notice has no field that holds it; the longest of a column is
         # the whole of it.

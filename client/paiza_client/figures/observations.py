@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import common_pb2
+from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.exports.records import Record
 from paiza_client.language import N_, _, language
 from paiza_domain.moments import write_moment
@@ -24,7 +25,7 @@ class Observation:
     notice: tuple[str, str]
     author: str
     content: pb.SeizureNotice
-    substance: pb.Substance
+    substance: common_pb2.Substance
 
     @property
     def milligrams(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from paiza.v1.message_pb2 import Handling
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.errors import Refused
 from paiza_client.exports.tables import Cell as TableCell
 from paiza_client.exports.tables import Table, amount

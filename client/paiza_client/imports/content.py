@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, time
 from typing import Final
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import common_pb2 as pb
+from paiza.content.v1 import seizure_notice_pb2
 from paiza_client.imports.map_checks import LEGS
 from paiza_client.imports.mapping import REPORTED, Record, Rejection, RowRejected
 from paiza_client.imports.maps import ImportMap
@@ -16,7 +17,9 @@ MAX_ORIGINAL: Final = 60  # characters of a quantity as reported
 _ID_DIGITS: Final = 16  # hexadecimal digits of the row's digest in the notice's number: 64 bits
 
 
-def build_notice(record: Record, layout: ImportMap, now: datetime) -> tuple[pb.SeizureNotice, frozenset[str]]:
+def build_notice(
+    record: Record, layout: ImportMap, now: datetime
+) -> tuple[seizure_notice_pb2.SeizureNotice, frozenset[str]]:
     """Make the notice, and name the further rules that changed it; RowRejected if the kind finds it invalid.
 
     Its number is made from the row's digest, so the same row has the same number wherever it is imported.
@@ -37,9 +40,9 @@ class _Writer:
         self._notes: list[str] = []
         self.shortened = False
 
-    def notice(self) -> pb.SeizureNotice:
+    def notice(self) -> seizure_notice_pb2.SeizureNotice:
         record, entries = self._record, self._record.entries
-        notice = pb.SeizureNotice(
+        notice = seizure_notice_pb2.SeizureNotice(
             notice_id=f"{record.country}-{record.digest.hex()[:_ID_DIGITS]}",
             notice_version=1,
             status="initial",

@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Final
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.imports.content import build_notice
 from paiza_client.imports.mapping import Rejection, RowRejected, read_record, texts_of
 from paiza_client.imports.maps import ImportMap

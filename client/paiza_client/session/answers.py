@@ -3,24 +3,25 @@
 from datetime import UTC
 from typing import Final
 
-from paiza.v1 import attachment_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_client.checks import check_header
 from paiza_client.model import AttachmentStanding, AttachmentState, Delivery, DeliveryState, MessageSummary
 
 _STATES: Final[dict[int, DeliveryState]] = {
-    officer_pb2.DELIVERY_STATE_WAITING: "waiting",
-    officer_pb2.DELIVERY_STATE_DELIVERED: "delivered",
-    officer_pb2.DELIVERY_STATE_REFUSED: "refused",
-    officer_pb2.DELIVERY_STATE_REJECTED: "rejected",
-    officer_pb2.DELIVERY_STATE_EXPIRED: "expired",
-    officer_pb2.DELIVERY_STATE_DROPPED: "dropped",
+    delivery_pb2.DELIVERY_STATE_WAITING: "waiting",
+    delivery_pb2.DELIVERY_STATE_DELIVERED: "delivered",
+    delivery_pb2.DELIVERY_STATE_REFUSED: "refused",
+    delivery_pb2.DELIVERY_STATE_REJECTED: "rejected",
+    delivery_pb2.DELIVERY_STATE_EXPIRED: "expired",
+    delivery_pb2.DELIVERY_STATE_DROPPED: "dropped",
 }
 _ATTACHMENT_STATES: Final[dict[int, AttachmentState]] = {
-    attachment_pb2.ATTACHMENT_STATE_AWAITED: "awaited",
-    attachment_pb2.ATTACHMENT_STATE_RECEIVED: "received",
-    attachment_pb2.ATTACHMENT_STATE_REFUSED: "refused",
-    attachment_pb2.ATTACHMENT_STATE_EXPIRED: "expired",
-    attachment_pb2.ATTACHMENT_STATE_ERASED: "erased",
+    delivery_pb2.ATTACHMENT_STATE_AWAITED: "awaited",
+    delivery_pb2.ATTACHMENT_STATE_RECEIVED: "received",
+    delivery_pb2.ATTACHMENT_STATE_REFUSED: "refused",
+    delivery_pb2.ATTACHMENT_STATE_EXPIRED: "expired",
+    delivery_pb2.ATTACHMENT_STATE_ERASED: "erased",
 }
 
 
@@ -45,7 +46,7 @@ def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
     )
 
 
-def _attachment(standing: attachment_pb2.AttachmentStanding) -> AttachmentStanding:
+def _attachment(standing: delivery_pb2.AttachmentStanding) -> AttachmentStanding:
     settled = standing.HasField("settled_time")
     return AttachmentStanding(
         part_number=standing.part_number,
@@ -57,7 +58,7 @@ def _attachment(standing: attachment_pb2.AttachmentStanding) -> AttachmentStandi
     )
 
 
-def _delivery(delivery: officer_pb2.Delivery) -> Delivery:
+def _delivery(delivery: delivery_pb2.Delivery) -> Delivery:
     settled = delivery.HasField("settled_time")
     return Delivery(
         recipient=delivery.recipient,

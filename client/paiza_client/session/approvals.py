@@ -7,7 +7,9 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import approval_pb2, approval_pb2_grpc, attachment_pb2, message_pb2, officer_pb2
+from paiza.content.v1 import attachment_info_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
 from paiza_client import approval_checks, checks
 from paiza_client.approval_checks import OpenedWaiting
 from paiza_client.errors import Refused, located, misused
@@ -62,7 +64,7 @@ class SavedWaiting:
     """An attachment of a waiting message, where it was saved, and the proof that it was opened."""
 
     number: int
-    info: attachment_pb2.AttachmentInfo
+    info: attachment_info_pb2.AttachmentInfo
     path: Path
     opened: Proof
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from paiza.v1 import attachment_pb2, attachment_pb2_grpc, message_pb2
+from paiza.content.v1 import attachment_info_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
 from paiza_client import file_types
 from paiza_client.errors import NotProven, Refused, Unreachable, disk_problem, located
 from paiza_client.model import OpenedPart
@@ -38,7 +40,7 @@ class SavedAttachment:
     """An attachment that was opened, with all that was verified, and where it was saved."""
 
     opened: OpenedPart
-    info: attachment_pb2.AttachmentInfo
+    info: attachment_info_pb2.AttachmentInfo
     path: Path
 
 
@@ -87,7 +89,7 @@ class Attachments:
         number: int,
         target: Path | None,
         ask_key: Callable[[], Awaitable[bytes]],
-    ) -> tuple[attachment_pb2.AttachmentInfo, Path]:
+    ) -> tuple[attachment_info_pb2.AttachmentInfo, Path]:
         """Fetch an attachment, ask for its key once all of it is here, open it and save it; never over another file."""
         with located(header.message_id.hex()):
             part = attachment.described(header, number)
@@ -196,7 +198,7 @@ class Attachments:
 
     def _save(
         self, sealed: Path, header: message_pb2.Header, number: int, key: bytes, target: Path | None
-    ) -> tuple[attachment_pb2.AttachmentInfo, Path]:
+    ) -> tuple[attachment_info_pb2.AttachmentInfo, Path]:
         """Open a ciphertext into a file beside its target; it gets the name when everything held, and not before."""
         folder = Path() if target is None else target if target.is_dir() else target.parent
         where = f"{header.message_id.hex()}: {number}"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from paiza.v1 import register_pb2, register_pb2_grpc
+from paiza.core.v1 import register_pb2, register_pb2_grpc
 from paiza_client import register
 from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
 from paiza_client.profiles import Credentials, Profile, open_credentials, remembered_roles

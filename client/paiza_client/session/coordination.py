@@ -8,8 +8,9 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import oversight_pb2 as pb
-from paiza.v1 import oversight_pb2_grpc
+from paiza.core.v1 import log_query_pb2
+from paiza.officer.v1 import coordination_pb2 as pb
+from paiza.officer.v1 import coordination_pb2_grpc
 from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
@@ -48,7 +49,7 @@ class Coordination:
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
     ) -> None:
-        self._stub = oversight_pb2_grpc.CoordinationServiceStub(connection)
+        self._stub = coordination_pb2_grpc.CoordinationServiceStub(connection)
         self._call = call
         self._registers = registers
         self._officer = officer
@@ -81,7 +82,9 @@ class Coordination:
 
     async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
         """Ask for counts: the own member's word first, then that of every other that gave one."""
-        query = pb.CountQuery(nonce=secrets.token_bytes(consultations.NONCE_SIZE), overdue_seconds=overdue_seconds)
+        query = log_query_pb2.CountQuery(
+            nonce=secrets.token_bytes(consultations.NONCE_SIZE), overdue_seconds=overdue_seconds
+        )
         _set(query.period, since, until)
         data = query.SerializeToString(deterministic=True)
         answer: pb.GetMatrixResponse = await self._call(
@@ -108,7 +111,7 @@ class Coordination:
             checks.check_reconciled(answer.theirs, counterpart, own, digest, logs),
         )
 
-    async def _page(self, member: str, query: pb.EntryQuery) -> ShownPage:
+    async def _page(self, member: str, query: log_query_pb2.EntryQuery) -> ShownPage:
         data = query.SerializeToString(deterministic=True)
         answer: pb.ListLogEntriesResponse = await self._call(
             lambda: self._stub.ListLogEntries(pb.ListLogEntriesRequest(member=member, query=data), timeout=ASK_SECONDS)
@@ -122,7 +125,7 @@ class Coordination:
         return Asked(self._officer.member, str(self._officer), member, query)
 
 
-def _set(period: pb.Period, since: datetime | None, until: datetime | None) -> None:
+def _set(period: log_query_pb2.Period, since: datetime | None, until: datetime | None) -> None:
     if since is not None:
         period.since_time.FromDatetime(since)
     if until is not None:

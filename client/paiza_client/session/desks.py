@@ -7,7 +7,7 @@ from typing import Final, Literal
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import desk_pb2, desk_pb2_grpc
+from paiza.officer.v1 import desk_pb2, desk_pb2_grpc
 from paiza_client.model import MessageSummary
 from paiza_client.session import channel
 from paiza_client.session.answers import summary

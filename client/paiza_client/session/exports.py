@@ -6,7 +6,7 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import passing_pb2, passing_pb2_grpc
+from paiza.officer.v1 import passing_pb2, passing_pb2_grpc
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof

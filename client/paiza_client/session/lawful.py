@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 import grpc
 
-from paiza.v1 import lawful_pb2, lawful_pb2_grpc, log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import lawful_pb2, lawful_pb2_grpc
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from paiza.v1 import log_pb2, passing_pb2, passing_pb2_grpc
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import passing_pb2, passing_pb2_grpc
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof

@@ -7,7 +7,8 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, message_pb2, officer_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2
 from paiza_client import evidence, register
 from paiza_client.errors import NotProven, Refused
 from paiza_client.model import OpenedPart

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import grpc
 
-from paiza.v1 import search_pb2, search_pb2_grpc
+from paiza.officer.v1 import search_pb2, search_pb2_grpc
 from paiza_client.model import MessageSummary
 from paiza_client.session import channel
 from paiza_client.session.answers import summary

@@ -18,16 +18,8 @@ from typing import Final, TypeVar
 
 import grpc
 
-from paiza.v1 import (
-    audit_pb2,
-    audit_pb2_grpc,
-    message_pb2,
-    notice_pb2,
-    officer_pb2,
-    officer_pb2_grpc,
-    register_pb2,
-    register_pb2_grpc,
-)
+from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
 from paiza_client import checks, register
 from paiza_client.compose import Composer, Sealed
 from paiza_client.errors import NotProven, ProfileProblem, Unreachable, located

@@ -2,7 +2,7 @@
 
 import grpc
 
-from paiza.v1 import workflow_pb2, workflow_pb2_grpc
+from paiza.officer.v1 import workflow_pb2, workflow_pb2_grpc
 from paiza_client.errors import NotProven
 from paiza_client.session import channel
 
@@ -11,7 +11,7 @@ MAX_PAGES = 500  # of one board: a node that lies gives pages without end
 
 
 class Workflows:
-    """What a session can ask about workflows. The answers are the protocol's own records (`paiza.v1.workflow`)."""
+    """What a session can ask about workflows. The answers are the protocol's own records (`workflow.proto`)."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = workflow_pb2_grpc.WorkflowServiceStub(connection)

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import attachment_pb2, log_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.attachments.attached import awaited, went_to
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentProof, AttachmentRow
@@ -25,8 +25,8 @@ MAX_ANSWERS: Final = 256  # about attachments, in one Deliver
 log = structlog.get_logger("paiza.attachments")
 
 _STATES: Final = {
-    log_pb2.LOG_EVENT_RECEIVED: attachment_pb2.ATTACHMENT_STATE_RECEIVED,
-    log_pb2.LOG_EVENT_REFUSED: attachment_pb2.ATTACHMENT_STATE_REFUSED,
+    log_pb2.LOG_EVENT_RECEIVED: delivery_pb2.ATTACHMENT_STATE_RECEIVED,
+    log_pb2.LOG_EVENT_REFUSED: delivery_pb2.ATTACHMENT_STATE_REFUSED,
 }
 
 
@@ -64,7 +64,7 @@ def record_answers(
     for answer in answers:
         entry, digest = answer.entry.entry, answer.entry.entry.message_digest
         row = _row(pen, digest, entry.part_number, member)
-        if row is None or row.state != attachment_pb2.ATTACHMENT_STATE_AWAITED:
+        if row is None or row.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
             continue
         evidence = receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note)
         index = pen.append(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from paiza.v1 import attachment_pb2, message_pb2
+from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
 from paiza_node.model import AttachmentRow, MessageRow, Officer, Upload
@@ -31,9 +31,9 @@ def awaited(
     ]
 
 
-def standing(row: AttachmentRow) -> attachment_pb2.AttachmentStanding:
+def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStanding:
     """Write down where an attachment stands."""
-    shown = attachment_pb2.AttachmentStanding(
+    shown = delivery_pb2.AttachmentStanding(
         part_number=row.part_number,
         member=row.member,
         state=row.state,  # type: ignore[arg-type]  # the number is that of the enum

@@ -20,7 +20,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import attachment_pb2, exchange_pb2, log_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.attachments.acknowledge import MAX_ANSWERS
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.changes import AttachmentsExpected, Change, MessagesChanged
@@ -44,7 +45,7 @@ IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 MAX_MISMATCHES: Final = 3  # times that what came was not what the header names, before it is refused
 EXPIRY_BATCH: Final = 256
 
-AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
 
 log = structlog.get_logger("paiza.attachments")
 
@@ -243,7 +244,7 @@ class Collect:
             if found is None or found.state != AWAITED:
                 return False
             index = pen.append(_answer(row, context.node_id, reason), text=detail).index
-            state = attachment_pb2.ATTACHMENT_STATE_REFUSED if refusal else attachment_pb2.ATTACHMENT_STATE_RECEIVED
+            state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED
             settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
             pen.tx.put_attachments([replace(settled, reason=reason, detail=detail)])
             pen.announce(MessagesChanged((row.digest,)))
@@ -343,7 +344,7 @@ class Collect:
                         part_number=row.part_number,
                     )
                 ).index
-                state = attachment_pb2.ATTACHMENT_STATE_EXPIRED
+                state = delivery_pb2.ATTACHMENT_STATE_EXPIRED
                 ended = replace(row, state=state, settled_time=pen.now, log_index=index, due_time=None)
                 pen.tx.put_attachments([replace(ended, reason="delivery_expired")])
             pen.announce(MessagesChanged(tuple({row.digest for row in expired})))

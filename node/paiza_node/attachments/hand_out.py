@@ -12,7 +12,9 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import attachment_pb2, exchange_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import attachment_pb2, officer_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.attachments.attached import went_to
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.disclose import Disclose

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import attachment_pb2
+from paiza.officer.v1 import attachment_pb2
 from paiza_node import model
 from paiza_node.attachments.files import AttachmentFiles, Writer
 from paiza_node.ledger import Ledger, Pen

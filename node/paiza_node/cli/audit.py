@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
-from paiza.v1 import admin_pb2, log_pb2
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.language import _
 from paiza_node.cli.options import json_option, settings, shared
 from paiza_node.cli.terminal import iso, print_json, print_table, shown_time, time_of

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from paiza.v1 import admin_pb2
+from paiza.admin.v1 import admin_pb2
 from paiza_node.cli.language import _
 from paiza_node.cli.offline import known_register, read_only
 from paiza_node.cli.options import json_option, settings, shared

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from paiza.v1 import exchange_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.admit import MAX_CLOCK_SKEW
 from paiza_node.cli import convictions
 from paiza_node.cli.diagnosis import Check, fail, ok, warn

@@ -11,7 +11,7 @@ from hashlib import sha256
 from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part
 from paiza_node.cli.language import _
 from paiza_node.cli.offline import check_database

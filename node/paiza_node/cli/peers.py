@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from paiza.v1 import admin_pb2
+from paiza.admin.v1 import admin_pb2
 from paiza_node.cli.convictions import told
 from paiza_node.cli.language import _
 from paiza_node.cli.options import json_option, settings, shared

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_node.cli.frame import Ended, ExitCode
 from paiza_node.cli.language import _

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from paiza.v1 import admin_pb2, attachment_pb2, officer_pb2
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.cli.language import _
 from paiza_node.cli.offline import read_only
 from paiza_node.cli.options import json_option, settings, shared
@@ -19,19 +20,19 @@ from paiza_node.operate import DEFAULT_QUEUE, MAX_QUEUE, queued, queued_attachme
 from paiza_wire.errors import Rejected, Unavailable
 
 STATES: Final = {
-    officer_pb2.DELIVERY_STATE_WAITING: N_("waiting"),
-    officer_pb2.DELIVERY_STATE_DELIVERED: N_("delivered"),
-    officer_pb2.DELIVERY_STATE_REFUSED: N_("refused"),
-    officer_pb2.DELIVERY_STATE_REJECTED: N_("rejected"),
-    officer_pb2.DELIVERY_STATE_EXPIRED: N_("expired"),
-    officer_pb2.DELIVERY_STATE_DROPPED: N_("dropped"),
+    delivery_pb2.DELIVERY_STATE_WAITING: N_("waiting"),
+    delivery_pb2.DELIVERY_STATE_DELIVERED: N_("delivered"),
+    delivery_pb2.DELIVERY_STATE_REFUSED: N_("refused"),
+    delivery_pb2.DELIVERY_STATE_REJECTED: N_("rejected"),
+    delivery_pb2.DELIVERY_STATE_EXPIRED: N_("expired"),
+    delivery_pb2.DELIVERY_STATE_DROPPED: N_("dropped"),
 }
 
 ATTACHMENT_STATES: Final = {
-    attachment_pb2.ATTACHMENT_STATE_AWAITED: N_("awaited"),
-    attachment_pb2.ATTACHMENT_STATE_RECEIVED: N_("received"),
-    attachment_pb2.ATTACHMENT_STATE_REFUSED: N_("refused"),
-    attachment_pb2.ATTACHMENT_STATE_EXPIRED: N_("expired"),
+    delivery_pb2.ATTACHMENT_STATE_AWAITED: N_("awaited"),
+    delivery_pb2.ATTACHMENT_STATE_RECEIVED: N_("received"),
+    delivery_pb2.ATTACHMENT_STATE_REFUSED: N_("refused"),
+    delivery_pb2.ATTACHMENT_STATE_EXPIRED: N_("expired"),
 }
 
 
@@ -133,7 +134,7 @@ def _found(config: Config, recipient: str, limit: int) -> tuple[admin_pb2.ListQu
 
 def _row(each: admin_pb2.QueuedDelivery) -> tuple[str, ...]:
     delivery = each.delivery
-    waits = delivery.state == officer_pb2.DELIVERY_STATE_WAITING
+    waits = delivery.state == delivery_pb2.DELIVERY_STATE_WAITING
     return (
         str(each.delivery_id),
         delivery.recipient,
@@ -168,7 +169,7 @@ def _attachment_object(each: admin_pb2.QueuedAttachment) -> dict[str, Any]:
         "source": each.source,
         "member": standing.member,
         "size": standing.ciphertext_size,
-        "state": attachment_pb2.AttachmentState.Name(standing.state).removeprefix("ATTACHMENT_STATE_").lower(),
+        "state": delivery_pb2.AttachmentState.Name(standing.state).removeprefix("ATTACHMENT_STATE_").lower(),
         "reason": standing.reason,
         "detail": each.detail,
         "attempts": each.attempts,
@@ -183,7 +184,7 @@ def _as_object(each: admin_pb2.QueuedDelivery) -> dict[str, Any]:
         "message_digest": each.message_digest.hex(),
         "kind": each.kind,
         "recipient": delivery.recipient,
-        "state": officer_pb2.DeliveryState.Name(delivery.state).removeprefix("DELIVERY_STATE_").lower(),
+        "state": delivery_pb2.DeliveryState.Name(delivery.state).removeprefix("DELIVERY_STATE_").lower(),
         "reason": delivery.reason,
         "detail": delivery.detail,
         "attempts": delivery.attempts,

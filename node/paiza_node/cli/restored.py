@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from paiza.v1 import recovery_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.bootstrap import open_reader
 from paiza_node.config import Config
 from paiza_node.keyring import Keys, load_keys

@@ -1,6 +1,6 @@
 """How the node stands: asked of its process where it runs, else read from its database."""
 
-from paiza.v1 import admin_pb2
+from paiza.admin.v1 import admin_pb2
 from paiza_node.cli.offline import known_register, read_only
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient

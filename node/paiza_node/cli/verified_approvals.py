@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.errors import N_
 from paiza_node.model import ApprovalState

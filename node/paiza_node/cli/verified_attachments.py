@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from paiza.v1 import attachment_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.cli.findings import Part, Step
 from paiza_node.errors import N_
 from paiza_node.store import schema as s
@@ -21,7 +21,7 @@ def verify_attachments(scan: Scan, folder: Path, part: Part, step: Step) -> None
     size = 0
     for rows in scan.rows(s.attachment):
         for row in rows:
-            here = not row.source or row.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
+            here = not row.source or row.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
             if not here or row.ciphertext_sha256 in looked_at or scan.erased([row.digest]):
                 continue
             looked_at.add(row.ciphertext_sha256)

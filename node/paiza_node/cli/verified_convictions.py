@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step
 from paiza_node.errors import N_
 from paiza_node.model import FindingKind

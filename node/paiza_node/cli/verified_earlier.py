@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.errors import N_
 from paiza_node.model import FormerLog

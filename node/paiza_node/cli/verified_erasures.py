@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_node.cli.findings import Part, Step
 from paiza_node.cli.verified_rows import Proofs
 from paiza_node.erasing.holds import BEGUN, RESTORED

@@ -6,7 +6,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_approvals import Signed
 from paiza_node.cli.verified_convictions import Convicted

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Any
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_log import Said
 from paiza_node.cli.verified_rows import Proofs

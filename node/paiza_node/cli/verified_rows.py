@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_log import Said
 from paiza_node.errors import N_
@@ -25,11 +25,11 @@ from paiza_wire.notes import VerifierKey, parse_note
 CHECKPOINTS: Final = 65_536  # verified ones that are remembered; a batch of proofs shares one
 
 _ENDS: Final = {
-    officer_pb2.DELIVERY_STATE_DELIVERED: log_pb2.LOG_EVENT_DELIVERED,
-    officer_pb2.DELIVERY_STATE_REFUSED: log_pb2.LOG_EVENT_REFUSED,
-    officer_pb2.DELIVERY_STATE_REJECTED: log_pb2.LOG_EVENT_REFUSED,
-    officer_pb2.DELIVERY_STATE_EXPIRED: log_pb2.LOG_EVENT_EXPIRED,
-    officer_pb2.DELIVERY_STATE_DROPPED: log_pb2.LOG_EVENT_EXPIRED,
+    delivery_pb2.DELIVERY_STATE_DELIVERED: log_pb2.LOG_EVENT_DELIVERED,
+    delivery_pb2.DELIVERY_STATE_REFUSED: log_pb2.LOG_EVENT_REFUSED,
+    delivery_pb2.DELIVERY_STATE_REJECTED: log_pb2.LOG_EVENT_REFUSED,
+    delivery_pb2.DELIVERY_STATE_EXPIRED: log_pb2.LOG_EVENT_EXPIRED,
+    delivery_pb2.DELIVERY_STATE_DROPPED: log_pb2.LOG_EVENT_EXPIRED,
 }
 _TAKEN: Final = {
     int(MessageState.RECEIVED): log_pb2.LOG_EVENT_RECEIVED,
@@ -209,7 +209,7 @@ class Proofs:
                     relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
             step(len(rows))
         settled = Tally()
-        answered = (officer_pb2.DELIVERY_STATE_DELIVERED, officer_pb2.DELIVERY_STATE_REFUSED)
+        answered = (delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_REFUSED)
         for rows in self._scan.rows(s.delivery):
             for row in rows:
                 if row.state in answered and row.passing != Passing.NOTICE:

@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import approval_pb2, log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import approval_pb2
 from paiza_node.changes import Change
 from paiza_node.context import Context
 from paiza_node.desks.telling import ASKED, approval_notice

@@ -14,7 +14,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import desk_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import desk_pb2
 from paiza_domain import deadlines
 from paiza_node.changes import Change, MessagesChanged
 from paiza_node.desks.need_to_know import Desks, acknowledge_within, denied, lister, may_list, may_see, opener

@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1 import desk_pb2, message_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import desk_pb2
 from paiza_domain import deadlines, kinds
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow, MessageState, Officer, Viewer, WorkRow

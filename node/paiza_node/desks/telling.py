@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from paiza.v1 import desk_pb2, message_pb2, notice_pb2
+from paiza.core.v1 import message_pb2, text_pb2
+from paiza.officer.v1 import desk_pb2, notice_pb2
 from paiza_domain import kinds, notices
 from paiza_node.desks.need_to_know import Desks, may_see
 from paiza_node.model import ApprovalRow, MessageRow, Officer, ReviewRow, WorkRow
@@ -85,7 +86,7 @@ def approval_notice(header: message_pb2.Header, digest: bytes, code: str, said: 
         code=code,
         thread_id=header.thread_id,
         message_digest=digest,
-        text=notice_pb2.BilingualText(
+        text=text_pb2.BilingualText(
             ru=notices.approval_text(code, titles["ru"], short, said, "ru"),
             en=notices.approval_text(code, titles["en"], short, said, "en"),
         ),
@@ -103,7 +104,7 @@ def work_notice(row: MessageRow, code: str, work: WorkRow) -> notice_pb2.Notice:
         thread_name=row.thread_name,
         message_digest=row.digest,
         overdue=code in (ESCALATED, OVERDUE),
-        text=notice_pb2.BilingualText(
+        text=text_pb2.BilingualText(
             ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
             en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
         ),
@@ -126,7 +127,7 @@ def review_notice(review: ReviewRow, code: str) -> notice_pb2.Notice:
         thread_name=row.thread_name,
         message_digest=row.digest,
         overdue=True,
-        text=notice_pb2.BilingualText(
+        text=text_pb2.BilingualText(
             ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
             en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
         ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_domain import deadlines
 from paiza_node.changes import Change
 from paiza_node.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission

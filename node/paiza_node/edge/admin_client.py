@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import grpc
 
-from paiza.v1 import admin_pb2, admin_pb2_grpc
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
 from paiza_node.edge.status import REASON_KEY
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.reasons import REASONS

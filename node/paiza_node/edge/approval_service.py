@@ -1,12 +1,12 @@
 """What officers ask of the second one: what waits, and what they decide."""
 
-from paiza.v1 import approval_pb2
+from paiza.officer.v1 import approval_pb2
 from paiza_node.desks.approve import Approve
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import officer_of
 from paiza_node.edge.server import Behaviours
 
-PREFIX = "/paiza.v1.ApprovalService/"
+PREFIX = "/paiza.officer.v1.ApprovalService/"
 MAX_LISTED = 500
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 
-from paiza.v1 import attachment_pb2, exchange_pb2
+from paiza.officer.v1 import attachment_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.attachments.hand_out import HandOut
 from paiza_node.attachments.upload import Upload
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer
 
-PREFIX = "/paiza.v1.AttachmentService/"
+PREFIX = "/paiza.officer.v1.AttachmentService/"
 
 
 def attachment_behaviours(upload: Upload, hand_out: HandOut) -> Behaviours:
@@ -38,7 +39,7 @@ def attachment_behaviours(upload: Upload, hand_out: HandOut) -> Behaviours:
         PREFIX + "StartUpload": start,
         PREFIX + "Upload": bring,
         PREFIX + "Download": download,
-        "/paiza.v1.ExchangeService/FetchAttachment": fetch,
+        "/paiza.peer.v1.ExchangeService/FetchAttachment": fetch,
     }
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from paiza.v1 import admin_pb2
+from paiza.admin.v1 import admin_pb2
 from paiza_node.operate import operator
 from paiza_node.witness.convictions import Convictions, conviction
 
@@ -20,5 +20,5 @@ def conviction_behaviours(convictions: Convictions) -> Mapping[str, Any]:
         finding = await convictions.decide(request.number, request.reason_text, operator())
         return admin_pb2.DecideConvictionResponse(conviction=conviction(finding))
 
-    prefix = "/paiza.v1.AdminService/"
+    prefix = "/paiza.admin.v1.AdminService/"
     return {prefix + "ListConvictions": listed, prefix + "DecideConviction": decided}

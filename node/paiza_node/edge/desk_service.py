@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from paiza.v1 import desk_pb2
+from paiza.officer.v1 import desk_pb2
 from paiza_node.desks.assign import Assign
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import message_info, officer_of
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import WorkRow
 
-PREFIX: Final = "/paiza.v1.DeskService/"
+PREFIX: Final = "/paiza.officer.v1.DeskService/"
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from paiza.v1 import lawful_pb2
+from paiza.officer.v1 import lawful_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import officer_of
 from paiza_node.edge.server import Behaviours
@@ -11,7 +11,7 @@ from paiza_node.erasing.holds import Holds
 from paiza_node.erasing.reviews import Reviews
 from paiza_node.erasing.standing import Erasures
 
-PREFIX: Final = "/paiza.v1.LawfulService/"
+PREFIX: Final = "/paiza.officer.v1.LawfulService/"
 
 
 def lawful_behaviours(erasures: Erasures, holds: Holds, reviews: Reviews) -> Behaviours:

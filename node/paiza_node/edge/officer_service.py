@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Final
 
-from paiza.v1 import notice_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_domain import kinds
 from paiza_node.attachments.attached import standing
 from paiza_node.context import Context
@@ -28,7 +29,7 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId
 
-PREFIX: Final = "/paiza.v1.OfficerService/"
+PREFIX: Final = "/paiza.officer.v1.OfficerService/"
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
 MAX_SOURCE_ROWS: Final = 10_000
@@ -245,9 +246,9 @@ def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
     return info
 
 
-def delivery_info(delivery: DeliveryRow) -> officer_pb2.Delivery:
+def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
     """Write down what became of a message at one recipient."""
-    info = officer_pb2.Delivery(
+    info = delivery_pb2.Delivery(
         recipient=delivery.recipient,
         state=delivery.state,  # type: ignore[arg-type]  # the number is that of the enum
         reason=delivery.reason,

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from paiza.v1 import admin_pb2, audit_pb2, exchange_pb2, register_pb2
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import register_pb2
+from paiza.officer.v1 import audit_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
@@ -36,7 +39,7 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
     async def fetch(caller: Caller, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
         return await give(_member(caller), request)
 
-    prefix = "/paiza.v1.ExchangeService/"
+    prefix = "/paiza.peer.v1.ExchangeService/"
     return {
         prefix + "Handshake": handshake,
         prefix + "Deliver": deliver,
@@ -53,7 +56,7 @@ def admin_behaviours(
     async def backed_up(_request: admin_pb2.NoteBackupRequest) -> admin_pb2.NoteBackupResponse:
         return admin_pb2.NoteBackupResponse(logged=await note_backup())
 
-    prefix = "/paiza.v1.AdminService/"
+    prefix = "/paiza.admin.v1.AdminService/"
     return {
         prefix + "GetStatus": operate.status,
         prefix + "ListQueue": operate.list_queue,
@@ -86,7 +89,7 @@ def audit_behaviours(audit: Audit, consulted: Consulted) -> Behaviours:
     async def status(_caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
         return await asyncio.to_thread(audit.status)
 
-    prefix = "/paiza.v1.AuditService/"
+    prefix = "/paiza.officer.v1.AuditService/"
     return {
         prefix + "GetTrail": trail,
         prefix + "GetEvidence": evidence,
@@ -114,7 +117,7 @@ def register_behaviours(reader: RegisterReader) -> Behaviours:
             files=[register_pb2.RegisterFile(path=path, data=data) for path, data in sorted(files.items())]
         )
 
-    prefix = "/paiza.v1.RegisterService/"
+    prefix = "/paiza.core.v1.RegisterService/"
     return {prefix + "GetFile": get_file, prefix + "GetArchivedSet": get_set}
 
 

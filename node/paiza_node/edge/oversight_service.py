@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from paiza.v1 import oversight_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import oversight_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer
@@ -14,8 +15,8 @@ from paiza_node.policy import Policy, principal_of
 from paiza_register import Member
 from paiza_wire.errors import Rejected
 
-OVERSIGHT: Final = "/paiza.v1.OversightService/"
-COORDINATION: Final = "/paiza.v1.CoordinationService/"
+OVERSIGHT: Final = "/paiza.peer.v1.OversightService/"
+COORDINATION: Final = "/paiza.officer.v1.CoordinationService/"
 OVERSEE: Final = "oversee"
 
 
@@ -50,13 +51,13 @@ def coordination_behaviours(
     """Give the behaviour of every RPC of CoordinationService; only coordinators reach other members' logs by it."""
 
     async def entries(
-        caller: Caller, request: oversight_pb2.ListLogEntriesRequest
-    ) -> oversight_pb2.ListLogEntriesResponse:
+        caller: Caller, request: coordination_pb2.ListLogEntriesRequest
+    ) -> coordination_pb2.ListLogEntriesResponse:
         if request.member not in ("", own_member):
             policy().check(principal_of(_officer(caller)), OVERSEE)
         return await relay.entries(_officer(caller), request)
 
-    async def matrix(caller: Caller, request: oversight_pb2.GetMatrixRequest) -> oversight_pb2.GetMatrixResponse:
+    async def matrix(caller: Caller, request: coordination_pb2.GetMatrixRequest) -> coordination_pb2.GetMatrixResponse:
         officer = _officer(caller)
         try:
             policy().check(principal_of(officer), OVERSEE)
@@ -64,7 +65,9 @@ def coordination_behaviours(
             return await relay.matrix(officer, request, others=False)
         return await relay.matrix(officer, request, others=True)
 
-    async def close(caller: Caller, request: oversight_pb2.ClosePeriodRequest) -> oversight_pb2.ClosePeriodResponse:
+    async def close(
+        caller: Caller, request: coordination_pb2.ClosePeriodRequest
+    ) -> coordination_pb2.ClosePeriodResponse:
         return await periods.close(_officer(caller), request)
 
     return {

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from paiza.v1 import passing_pb2
+from paiza.officer.v1 import passing_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.model import Officer
@@ -12,7 +12,7 @@ from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
 
-PREFIX: Final = "/paiza.v1.PassingService/"
+PREFIX: Final = "/paiza.officer.v1.PassingService/"
 
 CheckSees = Callable[[Officer, bytes], Awaitable[None]]
 """Refuses, and logs it, where an officer does not need to know of a message."""

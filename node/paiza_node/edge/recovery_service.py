@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from paiza.v1 import recovery_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.recovery.give_back import GiveBack
 from paiza_register import Member
 
-PREFIX: Final = "/paiza.v1.RecoveryService/"
+PREFIX: Final = "/paiza.peer.v1.RecoveryService/"
 
 
 def recovery_behaviours(give_back: GiveBack) -> Behaviours:

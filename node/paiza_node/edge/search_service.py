@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from paiza.v1 import officer_pb2, search_pb2
+from paiza.officer.v1 import officer_pb2, search_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import message_info, officer_of
 from paiza_node.edge.server import Behaviours
@@ -11,7 +11,7 @@ from paiza_node.finding.search import Search
 from paiza_node.model import MessageRow, Officer
 from paiza_node.ports import Store
 
-PREFIX: Final = "/paiza.v1.SearchService/"
+PREFIX: Final = "/paiza.officer.v1.SearchService/"
 
 
 class SearchService:

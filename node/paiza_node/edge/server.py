@@ -16,23 +16,21 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_reflection.v1alpha import reflection
 
-from paiza.v1 import (
-    admin_pb2,
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import register_pb2
+from paiza.officer.v1 import (
     approval_pb2,
     attachment_pb2,
     audit_pb2,
+    coordination_pb2,
     desk_pb2,
-    exchange_pb2,
     lawful_pb2,
     officer_pb2,
-    oversight_pb2,
     passing_pb2,
-    recovery_pb2,
-    register_pb2,
     search_pb2,
-    witness_pb2,
     workflow_pb2,
 )
+from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
 from paiza_node.edge import health
 from paiza_node.edge.gate import Caller, Gate
 from paiza_node.edge.health import Health
@@ -68,7 +66,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     desk_pb2.DESCRIPTOR.services_by_name["DeskService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     oversight_pb2.DESCRIPTOR.services_by_name["OversightService"],
-    oversight_pb2.DESCRIPTOR.services_by_name["CoordinationService"],
+    coordination_pb2.DESCRIPTOR.services_by_name["CoordinationService"],
     lawful_pb2.DESCRIPTOR.services_by_name["LawfulService"],
     passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
     recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"],

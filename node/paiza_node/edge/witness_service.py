@@ -3,14 +3,14 @@
 import asyncio
 from typing import Final
 
-from paiza.v1 import witness_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.prove import ProveEntries
 from paiza_register import Member
 
-PREFIX: Final = "/paiza.v1.WitnessService/"
+PREFIX: Final = "/paiza.peer.v1.WitnessService/"
 
 
 def witness_behaviours(answer: AnswerExchange, prove: ProveEntries) -> Behaviours:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import notice_pb2, workflow_pb2
+from paiza.core.v1 import text_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_domain import kinds
 from paiza_domain.reading import code_text
 from paiza_node.desks.need_to_know import lister
@@ -19,7 +20,7 @@ from paiza_node.workflows.duties import Duties, bilingual
 from paiza_node.workflows.turns import Stood
 from paiza_wire.errors import Rejected
 
-PREFIX: Final = "/paiza.v1.WorkflowService/"
+PREFIX: Final = "/paiza.officer.v1.WorkflowService/"
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
 MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller goes on from its token
@@ -230,12 +231,12 @@ def _breaches(breaches: Sequence[Any]) -> list[workflow_pb2.WorkflowBreach]:
     return [workflow_pb2.WorkflowBreach(rule=breach.rule, values=breach.values) for breach in breaches]
 
 
-def _title(kind: str) -> notice_pb2.BilingualText | None:
+def _title(kind: str) -> text_pb2.BilingualText | None:
     known = kinds.all_kinds().get(kind)
     return None if known is None else bilingual(lambda lang: known.titles[lang])
 
 
-def _code(code_list: str, code: str) -> notice_pb2.BilingualText:
+def _code(code_list: str, code: str) -> text_pb2.BilingualText:
     return bilingual(lambda lang: code_text(code_list, code, lang))
 
 

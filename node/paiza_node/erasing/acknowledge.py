@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_domain import thread
 from paiza_node.ledger import Pen
 from paiza_node.model import ErasureAnswer, MessageState

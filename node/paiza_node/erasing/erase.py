@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.changes import Change, MessagesChanged
 from paiza_node.context import Context
@@ -146,7 +146,7 @@ class Erase:
             for delivery, recipient, passing in pen.tx.waiting_deliveries(message.seq)
             if passing != Passing.NOTICE
         }
-        settlements = [Settlement(delivery, officer_pb2.DELIVERY_STATE_DROPPED, "erased") for delivery in given_up]
+        settlements = [Settlement(delivery, delivery_pb2.DELIVERY_STATE_DROPPED, "erased") for delivery in given_up]
         for delivery in pen.tx.settle(settlements, pen.now):
             pen.append(
                 log_entries.expired(

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from paiza.v1 import lawful_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import lawful_pb2
 from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import denied, lister, may_list

@@ -8,7 +8,7 @@ comes. What arrives after the request that names it is erased as well, so that n
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain import thread
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen

@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.lawful.by_time import index_at
 from paiza_node.ledger import Pen

@@ -10,7 +10,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import lawful_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import lawful_pb2
 from paiza_domain import thread
 from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1 import lawful_pb2, log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import lawful_pb2
 from paiza_domain import thread
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import lister

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from paiza.v1 import message_pb2, search_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import search_pb2
 from paiza_domain import kinds, reference, searching
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import IDENTIFIERS, Term, folded

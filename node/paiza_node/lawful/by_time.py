@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.model import StoredEntry
 from paiza_node.ports import Reads
 

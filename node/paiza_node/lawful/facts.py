@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, oversight_pb2
+from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.context import Context
 from paiza_node.model import AuditGrant, Officer, Tally
 from paiza_node.oversight.budget import Budget
@@ -54,7 +54,7 @@ class Consult:
         self._share = Share(MAX_CONSULTATIONS)
         self._looked = Budget()
 
-    async def entries(self, asker: Asker, data: bytes) -> oversight_pb2.EntriesPage:
+    async def entries(self, asker: Asker, data: bytes) -> log_query_pb2.EntriesPage:
         """Show entries.
 
         1. The question is of the protocol.
@@ -72,7 +72,7 @@ class Consult:
         size = await self._noted() if asker.sight.own else self._context.ledger.checkpoint.size
         found = await asyncio.to_thread(self._look, query, asker.sight, size)
         self._looked.add(asker.member, found.looked, monotonic())
-        page = oversight_pb2.EntriesPage(
+        page = log_query_pb2.EntriesPage(
             entries=[shown for _, shown in found.entries],
             next_index=found.next_index,
             complete=found.complete,
@@ -90,12 +90,12 @@ class Consult:
             each.inclusion_hashes.extend(proof)
         return page
 
-    async def counts(self, asker: Asker, data: bytes) -> oversight_pb2.CountsPage:
+    async def counts(self, asker: Asker, data: bytes) -> log_query_pb2.CountsPage:
         """Tell counts: of what was exchanged with everybody where that may be seen, else with the asker alone."""
         query = consultations.parse_count_query(data)
         word = await asyncio.to_thread(self._count, query, asker.sight)
         self._looked.add(asker.member, COUNTS_LOOKED, monotonic())
-        page = oversight_pb2.CountsPage(member=self._context.member, word=word.SerializeToString(deterministic=True))
+        page = log_query_pb2.CountsPage(member=self._context.member, word=word.SerializeToString(deterministic=True))
         digest = consultations.counts_digest(data, page.word)
         page.consulted.index, page.checkpoint, size = await self._log(asker, digest, "counts", page.consulted)
         (hashes,) = self._context.ledger.prove([page.consulted.index], size)
@@ -127,11 +127,11 @@ class Consult:
         with self._context.store.reads() as reads:
             return standing(reads.audit_grants(member), self._context.clock())
 
-    def _look(self, query: oversight_pb2.EntryQuery, sight: Sight, size: int) -> Found:
+    def _look(self, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
         with self._context.store.reads() as reads:
             return look(reads, query, sight, size)
 
-    def _count(self, query: oversight_pb2.CountQuery, sight: Sight) -> oversight_pb2.CountsWord:
+    def _count(self, query: log_query_pb2.CountQuery, sight: Sight) -> log_query_pb2.CountsWord:
         context, now = self._context, self._context.clock()
         everybody = sight.own or set(COUNTED) <= set(sight.scope(COUNTED).events)
         since = consultations.moment(query.period.since_time) if query.period.HasField("since_time") else None
@@ -142,7 +142,7 @@ class Consult:
         members = self._counterparts() if everybody else {sight.member}
         with context.store.reads() as reads:
             tallies = reads.tallies(members, since, until, now - timedelta(seconds=overdue))
-        word = oversight_pb2.CountsWord(counts=map(_counts, tallies), only_with_caller=not everybody)
+        word = log_query_pb2.CountsWord(counts=map(_counts, tallies), only_with_caller=not everybody)
         _set(word.period, since, until)
         return word
 
@@ -167,12 +167,12 @@ class Consult:
         return denied
 
 
-def about(query: oversight_pb2.EntryQuery) -> bytes:
+def about(query: log_query_pb2.EntryQuery) -> bytes:
     """Give the digest of the one message that is asked about, so that its trail tells of it; empty where none is."""
     return query.message_digests[0] if len(query.message_digests) == 1 else b""
 
 
-def told_entries(query: oversight_pb2.EntryQuery) -> str:
+def told_entries(query: log_query_pb2.EntryQuery) -> str:
     """Say in one line what entries were asked for; it stands beside the log."""
     events = ",".join(sorted(_name(event) for event in query.events)) or "all"
     words = [f"entries: {events}"]
@@ -202,8 +202,8 @@ def _name(event: int) -> str:
     return log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") if event in known else str(event)  # type: ignore[arg-type]  # a number from outside
 
 
-def _counts(tally: Tally) -> oversight_pb2.MessageCounts:
-    return oversight_pb2.MessageCounts(
+def _counts(tally: Tally) -> log_query_pb2.MessageCounts:
+    return log_query_pb2.MessageCounts(
         counterpart=tally.counterpart,
         sent=tally.sent,
         receipted=tally.receipted,
@@ -214,7 +214,7 @@ def _counts(tally: Tally) -> oversight_pb2.MessageCounts:
     )
 
 
-def _set(period: oversight_pb2.Period, since: datetime | None, until: datetime | None) -> None:
+def _set(period: log_query_pb2.Period, since: datetime | None, until: datetime | None) -> None:
     if since is not None:
         period.since_time.FromDatetime(since)
     if until is not None:

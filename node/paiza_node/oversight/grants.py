@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from paiza.v1 import admin_pb2, log_pb2
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
 from paiza_node.model import AuditGrant

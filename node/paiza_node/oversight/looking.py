@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from paiza.v1 import log_pb2, oversight_pb2
+from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.lawful.by_time import index_at
 from paiza_node.model import ForeignProof, LogQuery, Possession, StoredEntry
 from paiza_node.oversight.sight import Sight
@@ -18,7 +18,7 @@ SCAN_BLOCK: Final = 1_000  # entries read at once
 BESIDE_BLOCK: Final = 100  # entries for which what stands beside them is looked up at once
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024  # of what one page shows, roughly: an answer holds twice that
 
-_Standing = oversight_pb2.ContentStanding
+_Standing = log_query_pb2.ContentStanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Found:
     ``looked`` is how many entries were read for it.
     """
 
-    entries: list[tuple[StoredEntry, oversight_pb2.ShownEntry]]
+    entries: list[tuple[StoredEntry, log_query_pb2.ShownEntry]]
     next_index: int
     complete: bool
     retired_end: int
@@ -50,7 +50,7 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
     return log_pb2.LogEntry.FromString(stored.entry)
 
 
-def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int) -> Found:
+def look(reads: Reads, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
     """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well.
 
     For officers of our own they are found by what was noted of them, which is done up to ``size``; other members'
@@ -74,7 +74,7 @@ def look(reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight, size: int)
     return Found(page.close(), next_index, complete, reads.retired_end(), looked)
 
 
-def _noted(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
+def _noted(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
     """Give the same as ``_candidates``, by what was noted of the entries, at most a page."""
     since, until = _since(query), _until(query)
     first = max(min(query.from_index, size), index_at(reads, since, size) or 0)
@@ -97,11 +97,11 @@ def _noted(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[It
     return reads.entries_at(indices), end, True
 
 
-def _limit(query: oversight_pb2.EntryQuery) -> int:
+def _limit(query: log_query_pb2.EntryQuery) -> int:
     return min(query.page_size or DEFAULT_PAGE, MAX_PAGE)
 
 
-def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
+def _candidates(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
     """Give the entries to be looked at, the index that these are all there are below, and whether none is left then."""
     first = min(query.from_index, size)
     if query.message_digests:
@@ -119,15 +119,15 @@ def _candidates(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tup
     return scan(reads, first, last), last, last == end
 
 
-def _since(query: oversight_pb2.EntryQuery) -> datetime | None:
+def _since(query: log_query_pb2.EntryQuery) -> datetime | None:
     return query.since_time.ToDatetime(tzinfo=UTC) if query.HasField("since_time") else None
 
 
-def _until(query: oversight_pb2.EntryQuery) -> datetime | None:
+def _until(query: log_query_pb2.EntryQuery) -> datetime | None:
     return query.until_time.ToDatetime(tzinfo=UTC) if query.HasField("until_time") else None
 
 
-def _matches(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
+def _matches(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
     if query.events and entry.event not in query.events:
         return False
     if query.counterpart and entry.counterpart != query.counterpart:
@@ -141,13 +141,13 @@ def _matches(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
 class _Page:
     """Gathers what is shown; full when it has as many entries as asked for, or is large enough."""
 
-    def __init__(self, reads: Reads, query: oversight_pb2.EntryQuery, sight: Sight) -> None:
+    def __init__(self, reads: Reads, query: log_query_pb2.EntryQuery, sight: Sight) -> None:
         self._reads = reads
         self._query = query
         self._sight = sight
         self._limit = _limit(query)
         self._bytes = 0
-        self._shown: list[tuple[StoredEntry, oversight_pb2.ShownEntry]] = []
+        self._shown: list[tuple[StoredEntry, log_query_pb2.ShownEntry]] = []
         self._waiting: list[tuple[StoredEntry, log_pb2.LogEntry]] = []
 
     def is_full(self) -> bool:
@@ -158,7 +158,7 @@ class _Page:
         if len(self._waiting) == BESIDE_BLOCK:
             self._look_beside()
 
-    def close(self) -> list[tuple[StoredEntry, oversight_pb2.ShownEntry]]:
+    def close(self) -> list[tuple[StoredEntry, log_query_pb2.ShownEntry]]:
         self._look_beside()
         return self._shown
 
@@ -166,7 +166,7 @@ class _Page:
         """Look up, for some entries at once, what is shown beside them."""
         held, possessions, texts = self._held(), self._possessions(), self._texts()
         for stored, entry in self._waiting:
-            shown = oversight_pb2.ShownEntry(text=texts.get(stored.index, ""))
+            shown = log_query_pb2.ShownEntry(text=texts.get(stored.index, ""))
             shown.held.extend(held.get((entry.counterpart, entry.message_digest), ()))
             if self._shows_header(entry):
                 possession = possessions.get(entry.message_digest)

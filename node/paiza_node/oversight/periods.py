@@ -14,7 +14,9 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, officer_pb2, oversight_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, log_query_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import oversight_pb2
 from paiza_node.admit import MAX_CLOCK_SKEW
 from paiza_node.context import Context
 from paiza_node.lawful.by_time import index_at
@@ -56,8 +58,8 @@ class Periods:
         self._asking: set[str] = set()  # members for whom a period is computed or waits to be
 
     async def close(
-        self, officer: Officer, request: oversight_pb2.ClosePeriodRequest
-    ) -> oversight_pb2.ClosePeriodResponse:
+        self, officer: Officer, request: coordination_pb2.ClosePeriodRequest
+    ) -> coordination_pb2.ClosePeriodResponse:
         """Have a period closed with another member; repeated, it gives the same entries.
 
         1. The period is whole and past, the counterpart an active member.
@@ -87,7 +89,7 @@ class Periods:
             await peer.agree_period(asked)
         except PaizaError as error:
             log.warning("period_not_told", member=member.id, reason=error.reason, detail=error.detail)
-        return oversight_pb2.ClosePeriodResponse(period_digest=digest, own=ours, theirs=theirs)
+        return coordination_pb2.ClosePeriodResponse(period_digest=digest, own=ours, theirs=theirs)
 
     async def agree(
         self, member: Member, request: oversight_pb2.AgreePeriodRequest
@@ -108,7 +110,7 @@ class Periods:
         ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), self._context.node_id)
         return oversight_pb2.AgreePeriodResponse(reconciled=ours)
 
-    def _whole(self, period: oversight_pb2.Period) -> tuple[datetime, datetime]:
+    def _whole(self, period: log_query_pb2.Period) -> tuple[datetime, datetime]:
         since, until = consultations.whole_period(period)
         if until > self._context.clock():
             raise Rejected("period_open", f"by the clock of {self._context.member} the period is not over")
@@ -256,7 +258,7 @@ def _is_awaited(reads: Reads, digest: bytes, member: str) -> bool:
     return any(
         delivery.recipient == member
         and delivery.passing == Passing.OWN
-        and delivery.state == officer_pb2.DELIVERY_STATE_WAITING
+        and delivery.state == delivery_pb2.DELIVERY_STATE_WAITING
         for delivery in reads.deliveries_of(digest)
     )
 

@@ -11,7 +11,9 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import oversight_pb2
+from paiza.core.v1 import log_query_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import oversight_pb2
 from paiza_node.context import Context
 from paiza_node.growth import record_fork
 from paiza_node.model import Officer
@@ -35,8 +37,8 @@ class Relay:
         self._peers = peers
 
     async def entries(
-        self, officer: Officer, request: oversight_pb2.ListLogEntriesRequest
-    ) -> oversight_pb2.ListLogEntriesResponse:
+        self, officer: Officer, request: coordination_pb2.ListLogEntriesRequest
+    ) -> coordination_pb2.ListLogEntriesResponse:
         """Show entries of the own log, or ask another member's node for those of its log.
 
         1. The question is of the protocol, and the member is one of the register.
@@ -45,7 +47,7 @@ class Relay:
         """
         if request.member in ("", self._context.member):
             page = await self._consult.entries(self._consult.as_officer(officer), request.query)
-            return oversight_pb2.ListLogEntriesResponse(page=page)
+            return coordination_pb2.ListLogEntriesResponse(page=page)
         # 1.
         query = consultations.parse_entry_query(request.query)
         self._context.registers.current.active_member(request.member)
@@ -56,13 +58,13 @@ class Relay:
         )
         # 3.
         await self._check_history(request.member, response.page.checkpoint)
-        return oversight_pb2.ListLogEntriesResponse(page=response.page)
+        return coordination_pb2.ListLogEntriesResponse(page=response.page)
 
     async def matrix(
-        self, officer: Officer, request: oversight_pb2.GetMatrixRequest, *, others: bool
-    ) -> oversight_pb2.GetMatrixResponse:
+        self, officer: Officer, request: coordination_pb2.GetMatrixRequest, *, others: bool
+    ) -> coordination_pb2.GetMatrixResponse:
         """Give the own counts, and (``others``) those of every other member that tells them."""
-        response = oversight_pb2.GetMatrixResponse(
+        response = coordination_pb2.GetMatrixResponse(
             pages=[await self._consult.counts(self._consult.as_officer(officer), request.query)]
         )
         if not others:
@@ -73,12 +75,12 @@ class Relay:
             await self._note(officer, member, request.query, "counts")
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def ask(member: str) -> oversight_pb2.CountsPage | oversight_pb2.SilentMember:
+        async def ask(member: str) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
             async with gate:
                 return await self._ask_counts(officer, member, request.query)
 
         for answer in await asyncio.gather(*map(ask, members)):
-            if isinstance(answer, oversight_pb2.CountsPage):
+            if isinstance(answer, log_query_pb2.CountsPage):
                 response.pages.append(answer)
             else:
                 response.silent.append(answer)
@@ -86,13 +88,13 @@ class Relay:
 
     async def _ask_counts(
         self, officer: Officer, member: str, query: bytes
-    ) -> oversight_pb2.CountsPage | oversight_pb2.SilentMember:
+    ) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
         request = oversight_pb2.CountGrantedMessagesRequest(query=query, officer_id=officer.id)
         try:
             answer = await self._peers.session(member).count_granted_messages(request)
             await self._check_history(member, answer.page.checkpoint)
         except PaizaError as error:
-            return oversight_pb2.SilentMember(member=member, reason=error.reason)
+            return coordination_pb2.SilentMember(member=member, reason=error.reason)
         return answer.page
 
     async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:

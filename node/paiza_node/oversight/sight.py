@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from paiza.v1 import log_pb2, oversight_pb2
+from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.model import AuditGrant, LogEvent
 
 ALL_EVENTS: Final = frozenset(log_pb2.LogEvent.values()) - {log_pb2.LOG_EVENT_UNSPECIFIED}
@@ -45,10 +45,10 @@ class Sight:
     own: bool = False
     grant: AuditGrant | None = None
 
-    def scope(self, events: Iterable[int]) -> oversight_pb2.AuditScope:
+    def scope(self, events: Iterable[int]) -> log_query_pb2.AuditScope:
         """Say which of these events may be seen; of all, where none is named."""
         asked = frozenset(events) or ALL_EVENTS
-        scope = oversight_pb2.AuditScope()
+        scope = log_query_pb2.AuditScope()
         if self.own:
             scope.events.extend(_sorted(asked))
             scope.headers = True

@@ -6,7 +6,7 @@ those of kinds that carry nothing over (the rules say which). What its own membe
 
 from collections.abc import Callable, Sequence
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain import handling, kinds
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen

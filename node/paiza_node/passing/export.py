@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from paiza.v1 import log_pb2, message_pb2, passing_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import passing_pb2
 from paiza_domain import kinds
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see

@@ -14,7 +14,9 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2, message_pb2, officer_pb2, passing_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
+from paiza.officer.v1 import passing_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_domain import codes, kinds
 from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
@@ -46,10 +48,10 @@ from paiza_wire.errors import PaizaError, Rejected
 MAX_SHARED: Final = 1024  # messages of a thread shared at once
 
 _FAILED: Final = frozenset({
-    officer_pb2.DELIVERY_STATE_REFUSED,
-    officer_pb2.DELIVERY_STATE_REJECTED,
-    officer_pb2.DELIVERY_STATE_EXPIRED,
-    officer_pb2.DELIVERY_STATE_DROPPED,
+    delivery_pb2.DELIVERY_STATE_REFUSED,
+    delivery_pb2.DELIVERY_STATE_REJECTED,
+    delivery_pb2.DELIVERY_STATE_EXPIRED,
+    delivery_pb2.DELIVERY_STATE_DROPPED,
 })  # fmt: skip
 
 log = structlog.get_logger("paiza.forward")

@@ -6,7 +6,8 @@ another way is known to nobody.
 
 from datetime import UTC
 
-from paiza.v1 import log_pb2, passing_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import passing_pb2
 from paiza_node.ports import Reads, Store
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain import thread
 from paiza_node.changes import Change, HoldersChanged
 from paiza_node.model import MessageQuery, MessageRow, MessageState

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from paiza.v1 import message_pb2
-from paiza.v1.operation_pb2 import Operation
+from paiza.content.v1.operation_pb2 import Operation
+from paiza.core.v1 import message_pb2
 from paiza_domain import kinds, operations, thread
 from paiza_domain.thread import UNMARKED, ThreadMessage
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission

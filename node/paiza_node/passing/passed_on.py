@@ -11,7 +11,8 @@ forwarder's log.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paiza.v1 import exchange_pb2, log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.attachments.attached import awaited
 from paiza_node.context import Context

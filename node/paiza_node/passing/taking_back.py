@@ -8,7 +8,7 @@ when both are there, in whichever order they came. What was recalled stays store
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from paiza.v1 import message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_domain import thread
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
@@ -17,7 +17,7 @@ from paiza_node.ports import Reads
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-_NOT_HELD: Final = frozenset({officer_pb2.DELIVERY_STATE_REFUSED, officer_pb2.DELIVERY_STATE_REJECTED})
+_NOT_HELD: Final = frozenset({delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIVERY_STATE_REJECTED})
 
 
 def holders(reads: Reads, digest: bytes) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, witness_pb2
+from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.growth import KnownLogs, claim
 from paiza_node.lanes import Lane

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from paiza.v1 import register_pb2
+from paiza.core.v1 import register_pb2
 from paiza_node.peer.rpcs import GET_ARCHIVED_SET, GET_FILE, SHORT_SECONDS, PeerChannel
 from paiza_register import FetchMissing
 from paiza_wire.errors import PaizaError, Rejected, Unavailable

@@ -6,7 +6,8 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from paiza.v1 import exchange_pb2, oversight_pb2, recovery_pb2, register_pb2, witness_pb2
+from paiza.core.v1 import register_pb2
+from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
 
 BATCH_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
 SHORT_SECONDS: Final = 10.0  # everything else

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from paiza.v1 import exchange_pb2, log_pb2, oversight_pb2, recovery_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
 from paiza_node.growth import GrowthMismatch, KnownLogs, record_fork
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger

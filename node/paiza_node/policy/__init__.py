@@ -15,7 +15,7 @@ from typing import Any, Final
 import cedarpy
 from typing_extensions import override
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain import handling
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.model import Officer

@@ -23,7 +23,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import recovery_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Pen

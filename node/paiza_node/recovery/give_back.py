@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, recovery_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_domain import thread
 from paiza_node.changes import AttachmentsExpected, MessagesChanged
 from paiza_node.context import Context

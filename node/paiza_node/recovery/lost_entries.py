@@ -10,7 +10,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, recovery_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.changes import MessagesChanged
 from paiza_node.ledger import Pen
 from paiza_node.model import RecoveredEntry

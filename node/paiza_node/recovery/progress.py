@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from paiza.v1 import recovery_pb2
+from paiza.peer.v1 import recovery_pb2
 
 SETTING: Final = "recovery"
 SIDES: Final = (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED)

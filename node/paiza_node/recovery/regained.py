@@ -11,7 +11,8 @@ from datetime import timedelta
 
 import structlog
 
-from paiza.v1 import log_pb2, officer_pb2, recovery_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.attachments.attached import awaited
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.context import Context
@@ -232,7 +233,7 @@ class Regains:
     def _settle(self, pen: Pen, each: Regained, peer: str) -> None:
         digest, answer = each.message.digest, each.answer
         received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
-        state = officer_pb2.DELIVERY_STATE_DELIVERED if received else officer_pb2.DELIVERY_STATE_REFUSED
+        state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
         waiting = [delivery for delivery in pen.tx.deliveries_of(digest) if delivery.recipient == peer]
         ended = pen.tx.settle([Settlement(row.id, state, answer.entry.reason) for row in waiting], pen.now)
         if not ended:  # it was settled by a courier meanwhile

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, delete, func, literal_column, or_, select
 
-from paiza.v1 import attachment_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.model import AttachmentProof, AttachmentRow, Upload
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.statements import blocks, insertion, replacement
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
-AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
-RECEIVED: Final = attachment_pb2.ATTACHMENT_STATE_RECEIVED
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+RECEIVED: Final = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 
 # A literal, so that the databases see that the partial index applies.
 _UNSETTLED: Final = s.attachment.c.state != literal_column("2")

@@ -18,13 +18,13 @@ from sqlalchemy import (
     select,
 )
 
-from paiza.v1 import message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.model import DeliveryRow, Outgoing, Passing, QueueSummary, Slot
 from paiza_node.store import schema as s
 from paiza_node.store.rows import delivery_row, from_micros, to_micros
 from paiza_node.store.statements import Lookup, blocks
 
-DELIVERED: Final = officer_pb2.DELIVERY_STATE_DELIVERED
+DELIVERED: Final = delivery_pb2.DELIVERY_STATE_DELIVERED
 
 
 class DeliveryReads:

@@ -11,15 +11,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, literal_column, select, update
 
-from paiza.v1 import attachment_pb2, desk_pb2
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import desk_pb2
 from paiza_node.model import ErasureAnswer, ErasureRow, ErasureStep, MessageRow
 from paiza_node.store import schema as s
 from paiza_node.store.rows import from_micros, to_micros
 from paiza_node.store.statements import Lookup, blocks, insertion, replacement
 
 _E: Final = s.erasure.c
-_AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
-_ERASED: Final = attachment_pb2.ATTACHMENT_STATE_ERASED
+_AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+_ERASED: Final = delivery_pb2.ATTACHMENT_STATE_ERASED
 
 
 _ANSWERS: Final = (

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Integer, Row, Table, exists, func, literal_column, select, update
 
-from paiza.v1 import officer_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.model import (
     AuditGrant,
     ForeignProof,
@@ -29,7 +29,7 @@ from paiza_node.store.statements import blocks, insertion, replacement
 
 _OWN: Final[Any] = literal_column(str(int(Passing.OWN)), Integer())
 _REFUSED_HERE: Final[Any] = literal_column(str(int(MessageState.REFUSED)), Integer())
-_REFUSED_THERE: Final = (officer_pb2.DELIVERY_STATE_REFUSED, officer_pb2.DELIVERY_STATE_REJECTED)
+_REFUSED_THERE: Final = (delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIVERY_STATE_REJECTED)
 
 
 class OversightReads:

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, literal_column, or_, select
 
-from paiza.v1.message_pb2 import Header
+from paiza.core.v1.message_pb2 import Header
 from paiza_domain import thread
 from paiza_domain.kind import KIND_NAME
 from paiza_domain.thread import Marks, ThreadMessage

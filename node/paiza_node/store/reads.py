@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain.thread import UNMARKED
 from paiza_node.model import (
     ForeignProof,

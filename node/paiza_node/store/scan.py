@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, Table, exists, func, literal_column, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
-from paiza.v1 import officer_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.model import ProofKind
 from paiza_node.store import schema as s
 from paiza_node.store.engine import parse_url, reader_engine
@@ -19,8 +19,8 @@ BLOCK: Final = 8192  # rows read at once: 32 tiles of log entries, some megabyte
 
 RELEASED: Final = int(ProofKind.RELEASED)
 ANSWER: Final = int(ProofKind.ANSWER)
-EXPIRED: Final = int(officer_pb2.DELIVERY_STATE_EXPIRED)
-DROPPED: Final = int(officer_pb2.DELIVERY_STATE_DROPPED)
+EXPIRED: Final = int(delivery_pb2.DELIVERY_STATE_EXPIRED)
+DROPPED: Final = int(delivery_pb2.DELIVERY_STATE_DROPPED)
 
 Rows = Sequence[Any]
 

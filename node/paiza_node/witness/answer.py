@@ -13,7 +13,7 @@ asks again.
 
 from collections.abc import Callable
 
-from paiza.v1 import witness_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.context import Context
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD

@@ -16,7 +16,8 @@ from typing import Final
 import structlog
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import admin_pb2, conviction_pb2
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import fork_proof_pb2
 from paiza_node.context import Context
 from paiza_node.doubts import ToldEntry
 from paiza_node.growth import record_fork
@@ -61,10 +62,10 @@ class Convictions:
         self._peers = peers
         self._condemn = condemn
         self._pardon = pardon
-        self._heard: dict[str, tuple[Sequence[bytes], Sequence[conviction_pb2.ForkProof]]] = {}
+        self._heard: dict[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]] = {}
         self._wake = asyncio.Event()
 
-    def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[conviction_pb2.ForkProof]) -> None:
+    def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Take what a member told, to be judged soon; what it told before and was not judged yet gives way to it."""
         self._heard[teller] = (notes, proofs)
         self._wake.set()
@@ -203,7 +204,7 @@ def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork
         )
         told_note = fork_proofs.bare(told.checkpoint.note, key)
         other = VerifiedCheckpoint(told.checkpoint.origin, told.checkpoint.size, told.checkpoint.root, told_note)
-        shown = conviction_pb2.OtherEntry(
+        shown = fork_proof_pb2.OtherEntry(
             index=told.index,
             first_leaf=told.leaf,
             first_hashes=told.hashes,
@@ -222,7 +223,7 @@ def conviction(finding: Finding) -> admin_pb2.Conviction:
         member=finding.member,
         origin=finding.origin,
         reason=FORKED if finding.kind is FindingKind.FORK else IN_DEFAULT,
-        proof=conviction_pb2.ForkProof.FromString(finding.proof),
+        proof=fork_proof_pb2.ForkProof.FromString(finding.proof),
         reason_text=finding.reason_text,
         forgiven_size=finding.forgiven_size,
     )
@@ -234,14 +235,14 @@ def conviction(finding: Finding) -> admin_pb2.Conviction:
 
 def fork_sizes(proof: bytes) -> tuple[int, int]:
     """Give the sizes of the two notes of a finding, as they say; 0 for one that is empty."""
-    notes = conviction_pb2.ForkProof.FromString(proof)
+    notes = fork_proof_pb2.ForkProof.FromString(proof)
     return fork_proofs.read_size(notes.first_note), fork_proofs.read_size(notes.second_note)
 
 
 def fork_digest(proof: bytes) -> bytes:
     """Give what a log entry names as the evidence of a finding; Rejected("bad_proof") where the proof is none."""
     try:
-        notes = conviction_pb2.ForkProof.FromString(proof)
+        notes = fork_proof_pb2.ForkProof.FromString(proof)
     except DecodeError as error:
         raise Rejected("bad_proof", "the proof of a fork is not of its format") from error
     return fork_proofs.digest(notes.first_note, notes.second_note)

@@ -7,7 +7,7 @@ So no log can show different histories to different members for long. What is he
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from paiza.v1 import conviction_pb2
+from paiza.core.v1 import fork_proof_pb2
 from paiza_node.growth import KnownLogs
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError
@@ -17,7 +17,7 @@ MAX_HEARD: Final = 128  # notes of one exchange: of each log the largest that is
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
 
 
-Judge = Callable[[str, Sequence[bytes], Sequence[conviction_pb2.ForkProof]], None]
+Judge = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]], None]
 """Takes the teller's member id, notes and proofs of forks; none is verified."""
 
 
@@ -27,10 +27,10 @@ class Gossip(Protocol):
     def notes(self, to: str) -> list[bytes]:
         """Give the notes to tell a member: of its own log and of ours none; at most `MAX_HEARD`."""
 
-    def forks(self, to: str) -> list[conviction_pb2.ForkProof]:
+    def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
         """Give what shows forks of other logs than that member's; at most `MAX_FORK_PROOFS`."""
 
-    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[conviction_pb2.ForkProof]) -> None:
+    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Take what a member told: at most `MAX_HEARD` notes and `MAX_FORK_PROOFS` proofs, nothing verified."""
 
 
@@ -64,14 +64,14 @@ class LargestKnown:
         notes.pop(b"", None)
         return list(notes)[:MAX_HEARD]
 
-    def forks(self, to: str) -> list[conviction_pb2.ForkProof]:
+    def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
         """Give what shows forks, but those of the log of the one who is told."""
         told = self._register().members.get(to)
         own = {key.origin for key in told.log_keys} if told is not None else set()
         found = [proof for origin, proof in self._logs.fork_proofs().items() if origin not in own]
-        return [conviction_pb2.ForkProof.FromString(proof) for proof in found[:MAX_FORK_PROOFS]]
+        return [fork_proof_pb2.ForkProof.FromString(proof) for proof in found[:MAX_FORK_PROOFS]]
 
-    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[conviction_pb2.ForkProof]) -> None:
+    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Hand what was told to the judge."""
         if notes or forks:
             self.judge(member, notes[:MAX_HEARD], forks[:MAX_FORK_PROOFS])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1 import witness_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.model import CosignedProof, CosignedSpan, Uncosigned
 from paiza_register import Member, Register
 from paiza_wire import checkpoint as checkpoints
@@ -69,7 +69,7 @@ def judge_note(note: bytes, owner: Member, register: Register, now: datetime) ->
 
 
 def judge_span(
-    span: witness_pb2.WitnessedSpan,
+    span: log_pb2.WitnessedSpan,
     owner: Member,
     waiting: dict[int, Uncosigned],
     register: Register,

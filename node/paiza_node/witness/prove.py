@@ -6,7 +6,8 @@ Given are hashes and notes, no entry: who asks has the entries, and siblings can
 from itertools import pairwise
 from typing import Final
 
-from paiza.v1 import witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.ledger import Ledger
 from paiza_node.model import WitnessedNote
 from paiza_node.ports import Reads, Store
@@ -51,9 +52,9 @@ class ProveEntries:
                 response.spans[-1].entries.add(index=index, inclusion_hashes=hashes)
         return response
 
-    def _span(self, reads: Reads, index: int, note: WitnessedNote) -> witness_pb2.WitnessedSpan:
+    def _span(self, reads: Reads, index: int, note: WitnessedNote) -> log_pb2.WitnessedSpan:
         before = reads.witnessed_before(index)
         if before is None:
-            return witness_pb2.WitnessedSpan(note=note.note)
+            return log_pb2.WitnessedSpan(note=note.note)
         growth = self._ledger.prove_growth(before.size, note.size)
-        return witness_pb2.WitnessedSpan(before_note=before.note, note=note.note, growth_hashes=growth)
+        return log_pb2.WitnessedSpan(before_note=before.note, note=note.note, growth_hashes=growth)

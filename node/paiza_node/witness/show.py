@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import witness_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.peer.directory import PeerDirectory

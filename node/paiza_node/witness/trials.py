@@ -26,7 +26,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import conviction_pb2, exchange_pb2
+from paiza.core.v1 import fork_proof_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.growth import STALE_ALARM, KnownLogs
 from paiza_node.model import Finding, FindingKind, FindingState
 from paiza_register import Member, Register
@@ -79,7 +80,7 @@ class Default:
     @property
     def proof(self) -> bytes:
         """Give both notes as they are kept; they show no contradiction, only what was asked about."""
-        notes = conviction_pb2.ForkProof(first_note=self.known, second_note=self.doubted)
+        notes = fork_proof_pb2.ForkProof(first_note=self.known, second_note=self.doubted)
         return notes.SerializeToString(deterministic=True)
 
 
@@ -119,7 +120,7 @@ class Judge:
                 continue
             self._last[finding.member] = finding.found_time
             if finding.state is FindingState.OPEN:
-                notes = conviction_pb2.ForkProof.FromString(finding.proof)
+                notes = fork_proof_pb2.ForkProof.FromString(finding.proof)
                 found = Default(finding.member, finding.origin, notes.first_note, notes.second_note)
                 self.defaults[finding.member] = found
 
@@ -136,7 +137,7 @@ class Judge:
         self,
         teller: str,
         notes: Sequence[bytes],
-        proofs: Sequence[conviction_pb2.ForkProof],
+        proofs: Sequence[fork_proof_pb2.ForkProof],
         register: Register,
     ) -> None:
         """Judge what a member told of third logs; what does not hold is passed over."""

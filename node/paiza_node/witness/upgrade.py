@@ -19,7 +19,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import record_fork
@@ -193,7 +194,7 @@ class Upgrade:
 
 
 def judge_by_any(
-    span: witness_pb2.WitnessedSpan,
+    span: log_pb2.WitnessedSpan,
     owner: str,
     waiting: dict[int, Uncosigned],
     registers: Sequence[Register],

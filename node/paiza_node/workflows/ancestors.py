@@ -10,7 +10,8 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.growth import claim

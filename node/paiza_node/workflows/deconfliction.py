@@ -13,7 +13,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryContact
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryContact
 from paiza_domain import terms
 from paiza_domain.kind import Kind
 from paiza_domain.terms import Term

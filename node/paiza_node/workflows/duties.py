@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import structlog
 
-from paiza.v1 import notice_pb2
+from paiza.core.v1 import text_pb2
+from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds, notices
 from paiza_domain.workflows.step import Step
 from paiza_node.changes import Change, WorkflowsMoved
@@ -349,6 +350,6 @@ def overlapping(thread_id: bytes, thread_name: str, others: Sequence[str]) -> no
     )
 
 
-def bilingual(say: Callable[[str], str]) -> notice_pb2.BilingualText:
+def bilingual(say: Callable[[str], str]) -> text_pb2.BilingualText:
     """Give a text in both languages."""
-    return notice_pb2.BilingualText(ru=say("ru"), en=say("en"))
+    return text_pb2.BilingualText(ru=say("ru"), en=say("en"))

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_domain.kind import Kind
 from paiza_domain.workflows.step import Step

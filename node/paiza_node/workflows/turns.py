@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain import kinds, workflows
 from paiza_domain.workflows.step import Step
 from paiza_node.errors import BrokenRules

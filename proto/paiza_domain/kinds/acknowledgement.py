@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from paiza.v1.acknowledgement_pb2 import Acknowledgement
+from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind
 from paiza_domain.shapes import Field, FieldType, Shape

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from paiza.v1.alert_pb2 import Alert, Analysis, NewSubstance, OfficerSafety, TerrorLink
-from paiza.v1.message_pb2 import Handling
+from paiza.content.v1.alert_pb2 import Alert, Analysis, NewSubstance, OfficerSafety, TerrorLink
+from paiza.core.v1.message_pb2 import Handling
 from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
 from paiza_domain.identifiers import cas_problem, inchi_key_problem

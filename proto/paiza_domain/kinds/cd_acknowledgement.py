@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
 from paiza_domain.controlled_delivery_shapes import CONTACT, SENDERS, WORKFLOW
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryAuthorisation
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAuthorisation
 from paiza_domain.controlled_delivery_shapes import (
     AUTHORISER,
     CONDITION,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryConditions
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryConditions
 from paiza_domain.controlled_delivery_shapes import CONDITION, MAX_ENTRIES, SENDERS, WORKFLOW, numbered, remarks
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind

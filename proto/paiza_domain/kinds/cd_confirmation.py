@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryConfirmation
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryConfirmation
 from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, remarks
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind

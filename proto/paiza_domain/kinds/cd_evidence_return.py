@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryEvidenceItem, ControlledDeliveryEvidenceReturn
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryEvidenceItem, ControlledDeliveryEvidenceReturn
 from paiza_domain.controlled_delivery_shapes import MAX_ENTRIES, SENDERS, WORKFLOW, member, remarks
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_, translate

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryHandoverOffer
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryHandoverOffer
 from paiza_domain.controlled_delivery_shapes import (
     CONTACT,
     MAX_POINT,

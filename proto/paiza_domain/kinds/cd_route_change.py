@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryRouteChange
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryRouteChange
 from paiza_domain import controlled_delivery_shapes as cd
 from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW
 from paiza_domain.field_errors import FieldError, Problem

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliverySubstitution
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliverySubstitution
 from paiza_domain.controlled_delivery_shapes import CONSIGNMENT_STATE, SENDERS, WORKFLOW, paragraph, remarks
 from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_

@@ -7,7 +7,7 @@ Nothing is overwritten.
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.recall_pb2 import CorrectedField, Correction
+from paiza.content.v1.recall_pb2 import CorrectedField, Correction
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind

@@ -5,7 +5,7 @@ The parents are the messages to be erased, so that every node knows a request by
 
 from typing import Final
 
-from paiza.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
 from paiza_domain.reading import code_text

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from paiza.v1.feedback_pb2 import Feedback
+from paiza.content.v1.feedback_pb2 import Feedback
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
 from paiza_domain.reading import code_text

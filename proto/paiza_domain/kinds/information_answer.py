@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.information_pb2 import Answer, InformationAnswer
+from paiza.content.v1.common_pb2 import Answer
+from paiza.content.v1.information_pb2 import InformationAnswer
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind

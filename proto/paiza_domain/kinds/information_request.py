@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza.v1.information_pb2 import EarlierRequest, InformationRequest, Question
+from paiza.content.v1.common_pb2 import EarlierRequest, Question
+from paiza.content.v1.information_pb2 import InformationRequest
 from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind

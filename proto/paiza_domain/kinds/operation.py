@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.operation_pb2 import Operation, Participant
+from paiza.content.v1.operation_pb2 import Operation, Participant
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import member_problem

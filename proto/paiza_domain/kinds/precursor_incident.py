@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from paiza.v1.precursor_incident_pb2 import PrecursorIncident
+from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
 from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind

@@ -6,7 +6,7 @@ judged by the nodes.
 
 from typing import Final
 
-from paiza.v1.recall_pb2 import Recall
+from paiza.content.v1.recall_pb2 import Recall
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
 from paiza_domain.reading import code_text

@@ -5,7 +5,7 @@ The parents are the release request and the message concerned, in this order.
 
 from typing import Final
 
-from paiza.v1.release_pb2 import ReleaseDenial
+from paiza.content.v1.release_pb2 import ReleaseDenial
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind
 from paiza_domain.reading import code_text

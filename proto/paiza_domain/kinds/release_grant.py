@@ -6,7 +6,7 @@ The parents are the release request and the message concerned, in this order.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from paiza.v1.release_pb2 import ReleaseGrant
+from paiza.content.v1.release_pb2 import ReleaseGrant
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import member_problem

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from paiza.v1.release_pb2 import ReleaseRequest
+from paiza.content.v1.release_pb2 import ReleaseRequest
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import member_problem

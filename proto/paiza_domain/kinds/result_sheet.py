@@ -6,7 +6,7 @@ It may stand otherwise than computed; then it says why, and both can be read.
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.operation_pb2 import Contribution, NotCounted, ResultSheet
+from paiza.content.v1.operation_pb2 import Contribution, NotCounted, ResultSheet
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.identifiers import member_problem

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.sample_transfer_pb2 import SampleDecision
+from paiza.content.v1.sample_transfer_pb2 import SampleDecision
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
 from paiza_domain.kind import Kind

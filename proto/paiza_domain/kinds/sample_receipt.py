@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from paiza.v1.sample_transfer_pb2 import SampleFound, SampleReceipt
+from paiza.content.v1.sample_transfer_pb2 import SampleFound, SampleReceipt
 from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kind import Kind

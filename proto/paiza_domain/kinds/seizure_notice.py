@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import common_pb2 as pb
+from paiza.content.v1 import seizure_notice_pb2
 from paiza_domain import codes, quantity
 from paiza_domain.field_checks import MAX_MILLIONTHS
 from paiza_domain.field_errors import FieldError, Problem
@@ -182,7 +183,7 @@ DETECTION: Final = Shape(
     ),
 )
 VALUATION: Final = Shape(
-    pb.Valuation,
+    seizure_notice_pb2.Valuation,
     (
         Field("amount", N_("Amount"), FieldType.DECIMAL, required=True),
         Field("currency", N_("Currency (ISO 4217)"), required=True, check=currency_problem),
@@ -190,7 +191,7 @@ VALUATION: Final = Shape(
     ),
 )
 SEIZED_ITEM: Final = Shape(
-    pb.SeizedItem,
+    seizure_notice_pb2.SeizedItem,
     (
         Field("description", N_("Description"), required=True),
         Field("count", N_("Number of pieces"), FieldType.INTEGER, least=0, greatest=MAX_COUNT),
@@ -207,7 +208,7 @@ COUNTS: Final = Shape(
 )
 
 
-def _route_or_unknown(notice: pb.SeizureNotice) -> Iterator[tuple[str, Problem]]:
+def _route_or_unknown(notice: seizure_notice_pb2.SeizureNotice) -> Iterator[tuple[str, Problem]]:
     if notice.route_unknown and notice.route:
         yield "route_unknown", ("route_contradiction", {})
     if not notice.route_unknown and not notice.route:
@@ -215,7 +216,7 @@ def _route_or_unknown(notice: pb.SeizureNotice) -> Iterator[tuple[str, Problem]]
 
 
 SHAPE: Final = Shape(
-    pb.SeizureNotice,
+    seizure_notice_pb2.SeizureNotice,
     (
         Field("notice_id", N_("Number of the notice"), required=True, max_length=64, term="reference"),
         Field(
@@ -258,12 +259,12 @@ SHAPE: Final = Shape(
 )
 
 
-def _not_in_future(content: pb.SeizureNotice, _annex: Any, now: datetime) -> list[FieldError]:
+def _not_in_future(content: seizure_notice_pb2.SeizureNotice, _annex: Any, now: datetime) -> list[FieldError]:
     ahead = DAY_SPREAD if content.seized_at.precision == DAY else CLOCK_TOLERANCE
     return [FieldError("seized_at", "in_future")] if moment_start(content.seized_at) > now + ahead else []
 
 
-def is_late(content: pb.SeizureNotice, reported: datetime) -> bool:
+def is_late(content: seizure_notice_pb2.SeizureNotice, reported: datetime) -> bool:
     """Say whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
     spans = {pb.MOMENT_PRECISION_DAY: timedelta(days=1), pb.MOMENT_PRECISION_HOUR: timedelta(hours=1)}
     end = moment_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
@@ -278,13 +279,13 @@ def derive_kg_equivalent(substance: pb.Substance) -> None:
         substance.kg_equivalent.factor = quantity.format_factor(factor)
 
 
-def _derive(content: pb.SeizureNotice) -> None:
+def _derive(content: seizure_notice_pb2.SeizureNotice) -> None:
     for substance in content.substances:
         if not substance.HasField("kg_equivalent"):
             derive_kg_equivalent(substance)
 
 
-def _remarks(content: pb.SeizureNotice, reported: datetime, lang: str) -> tuple[str, ...]:
+def _remarks(content: seizure_notice_pb2.SeizureNotice, reported: datetime, lang: str) -> tuple[str, ...]:
     return (
         (translate(N_("Late: reported more than 72 hours after the seizure"), lang),)
         if is_late(content, reported)
@@ -292,7 +293,7 @@ def _remarks(content: pb.SeizureNotice, reported: datetime, lang: str) -> tuple[
     )
 
 
-def _summary(content: pb.SeizureNotice, lang: str) -> str:
+def _summary(content: seizure_notice_pb2.SeizureNotice, lang: str) -> str:
     first = content.substances[0]
     name = code_text("drug_type", first.drug_type, lang) if first.drug_type else first.as_named or first.substance_id
     amount = f"{quantity.format_amount(first.quantity.millionths)} {code_text('unit', first.quantity.unit, lang)}"

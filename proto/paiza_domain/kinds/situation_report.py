@@ -7,7 +7,7 @@ that it is not counted again.
 from collections.abc import Iterator
 from typing import Final
 
-from paiza.v1.operation_pb2 import OperationResults, SituationReport, SubstanceResult
+from paiza.content.v1.operation_pb2 import OperationResults, SituationReport, SubstanceResult
 from paiza_domain import codes
 from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_

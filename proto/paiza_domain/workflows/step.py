@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from paiza.v1.message_pb2 import Header
+from paiza.core.v1.message_pb2 import Header
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from paiza.v1 import attachment_pb2
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.core.v1 import delivery_pb2
+from paiza.core.v1 import message_pb2 as pb
 from tests.attaching import settled, standings, submit
 from tests.integration.attachments.conftest import Line
 from tests.integration.exchange.desk import Desk
 
 MIB = 1024 * 1024
-ERASED = attachment_pb2.ATTACHMENT_STATE_ERASED
+ERASED = delivery_pb2.ATTACHMENT_STATE_ERASED
 REQUEST = ErasureRequest(reason="unlawful", explanation="Exercise").SerializeToString()
 
 

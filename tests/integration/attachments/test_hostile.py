@@ -11,7 +11,9 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from paiza.v1 import attachment_pb2, attachment_pb2_grpc, exchange_pb2, exchange_pb2_grpc
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_wire.message import MAX_CIPHERTEXT_BYTES
 from tests.attaching import CALL_SECONDS, FIRST_PART, bring, requests, seal, settled, signed, standings, submit
 from tests.integration.attachments.conftest import Line
@@ -20,9 +22,9 @@ from tests.system.minting import Mint
 
 MIB: Final = 1024 * 1024
 PIECE: Final = bytes(256 * 1024)
-AWAITED: Final = attachment_pb2.ATTACHMENT_STATE_AWAITED
-REFUSED: Final = attachment_pb2.ATTACHMENT_STATE_REFUSED
-METHOD: Final = "/paiza.v1.ExchangeService/FetchAttachment"
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+REFUSED: Final = delivery_pb2.ATTACHMENT_STATE_REFUSED
+METHOD: Final = "/paiza.peer.v1.ExchangeService/FetchAttachment"
 
 Pieces = Callable[[exchange_pb2.FetchAttachmentRequest, int], AsyncIterator[bytes]]
 
@@ -115,7 +117,7 @@ async def test_bytes_damaged_here_are_fetched_anew(line: Line) -> None:
     (folder / f"{sealed.said.ciphertext_sha256.hex()}.kaz.part").write_bytes(os.urandom(MIB // 2))
     line.proxy.mend()
     (found,) = await settled(line.receiving, digest)
-    assert found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
+    assert found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
     assert line.held("tjk", sealed)
 
 
@@ -136,7 +138,7 @@ async def test_an_officer_cannot_spoil_what_a_peer_hands_over(line: Line) -> Non
         assert _reason(refused.value) == "part_digest_mismatch"
     line.proxy.mend()
     (found,) = await settled(line.receiving, digest)
-    assert found.state == attachment_pb2.ATTACHMENT_STATE_RECEIVED
+    assert found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
     assert line.held("tjk", sealed)
 
 

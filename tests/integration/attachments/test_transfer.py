@@ -2,12 +2,12 @@
 
 import pytest
 
-from paiza.v1 import attachment_pb2
+from paiza.core.v1 import delivery_pb2
 from tests.attaching import settled
 from tests.integration.attachments.conftest import Line
 
 MIB = 1024 * 1024
-RECEIVED = attachment_pb2.ATTACHMENT_STATE_RECEIVED
+RECEIVED = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB])

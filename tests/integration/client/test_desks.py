@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import (
+from paiza.officer.v1 import (
     audit_pb2,
     audit_pb2_grpc,
     desk_pb2,

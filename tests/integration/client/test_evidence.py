@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client import container, evidence, profiles
 from paiza_client.errors import NotProven
 from paiza_client.session import connect

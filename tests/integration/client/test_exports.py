@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import passing_pb2
+from paiza.officer.v1 import passing_pb2
 from paiza_client import profiles
 from paiza_client.errors import NotProven
 from paiza_client.imports.rows import EXPORT_COLUMN

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1.message_pb2 import SignedMessage
+from paiza.core.v1.message_pb2 import SignedMessage
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.client.test_commands import arrives

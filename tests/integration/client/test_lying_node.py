@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_client import checks, profiles
 from paiza_client.cli import drafting
 from paiza_client.errors import NotProven

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2, search_pb2, search_pb2_grpc
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import search_pb2, search_pb2_grpc
 from paiza_domain.folding import name
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, Ran

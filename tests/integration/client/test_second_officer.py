@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import (
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import (
     approval_pb2,
     approval_pb2_grpc,
     attachment_pb2,
     attachment_pb2_grpc,
-    message_pb2,
     officer_pb2,
     officer_pb2_grpc,
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import grpc
 
-from paiza.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
 from paiza_wire import checkpoint, keys, receipts
 from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint

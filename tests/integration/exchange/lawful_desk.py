@@ -6,7 +6,8 @@ from typing import Final
 
 import grpc
 
-from paiza.v1 import lawful_pb2, lawful_pb2_grpc, log_pb2, oversight_pb2, oversight_pb2_grpc
+from paiza.core.v1 import log_pb2, log_query_pb2
+from paiza.officer.v1 import coordination_pb2, coordination_pb2_grpc, lawful_pb2, lawful_pb2_grpc
 from paiza_node.edge.status import REASON_KEY
 from paiza_wire.consultations import NONCE_SIZE
 
@@ -82,11 +83,11 @@ class LawfulDesk:
         return found
 
 
-async def log_entries(channel: grpc.aio.Channel, **asked: object) -> list[oversight_pb2.ShownEntry]:
+async def log_entries(channel: grpc.aio.Channel, **asked: object) -> list[log_query_pb2.ShownEntry]:
     """Return entries of the own member's log, as its coordinators and auditors see them."""
-    query = oversight_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **asked)  # type: ignore[arg-type]
-    stub: oversight_pb2_grpc.CoordinationServiceAsyncStub = oversight_pb2_grpc.CoordinationServiceStub(channel)
-    request = oversight_pb2.ListLogEntriesRequest(query=query.SerializeToString(deterministic=True))
+    query = log_query_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **asked)  # type: ignore[arg-type]
+    stub: coordination_pb2_grpc.CoordinationServiceAsyncStub = coordination_pb2_grpc.CoordinationServiceStub(channel)
+    request = coordination_pb2.ListLogEntriesRequest(query=query.SerializeToString(deterministic=True))
     answer = await stub.ListLogEntries(request, timeout=SECONDS)
     return list(answer.page.entries)
 

@@ -13,10 +13,10 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from paiza.v1 import lawful_pb2
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.erasure_pb2 import ErasureRequest
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import lawful_pb2
 from paiza_client import evidence, profiles
 from paiza_client.session import connect
 from paiza_wire import message

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.context import Context
 from paiza_node.deliver import OutboundQueues
 from paiza_node.growth import KnownLogs
@@ -159,7 +159,7 @@ async def test_undeliverable_message_expires_with_notice(
     await deliver._give_up_expired()
     with store.reads() as reads:
         (waiting,) = reads.deliveries_of(DIGEST)
-    assert waiting.state == officer_pb2.DELIVERY_STATE_WAITING
+    assert waiting.state == delivery_pb2.DELIVERY_STATE_WAITING
     clock.now += timedelta(seconds=2)
     await deliver._give_up_expired()
     await deliver._give_up_expired()
@@ -168,7 +168,7 @@ async def test_undeliverable_message_expires_with_notice(
         (expired,) = reads.deliveries_of(DIGEST)
         events = [log_pb2.LogEntry.FromString(entry.entry) for entry in reads.entries_of(DIGEST)]
         due = reads.next_attempt("tjk", slot=Slot.BULK)
-    assert (expired.state, expired.reason) == (officer_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
+    assert (expired.state, expired.reason) == (delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
     assert expired.settled_time == clock.now
     assert [entry.event for entry in events] == [log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_EXPIRED]
     assert (events[1].reason, events[1].counterpart) == ("delivery_expired", "tjk")

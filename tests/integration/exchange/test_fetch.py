@@ -8,7 +8,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from paiza.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2, message_pb2, officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
 from paiza_wire import checkpoint, receipts
 from paiza_wire import message as wire

@@ -6,14 +6,14 @@ from typing import Final
 import grpc
 import pytest
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.edge.gate import ACCESS
 from paiza_register import Register
 from tests.federation import Federation
 from tests.system.minting import Mint
 
 SECONDS: Final = 10
-STREAMS: Final = frozenset({"/paiza.v1.OfficerService/Watch", "/grpc.health.v1.Health/Watch"})
+STREAMS: Final = frozenset({"/paiza.officer.v1.OfficerService/Watch", "/grpc.health.v1.Health/Watch"})
 GARBAGE: Final = (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 64, random.Random(1).randbytes(4096))
 
 
@@ -45,7 +45,7 @@ async def test_unknown_rpc_is_unimplemented(federation: Federation, register: Re
         Mint(federation.folder, register).officer("kaz-liaison").channel(node.address, "kaz", register) as channel
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await _call(channel, "/paiza.v1.AdminService/GetStatus", b"")
+            await _call(channel, "/paiza.admin.v1.AdminService/GetStatus", b"")
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

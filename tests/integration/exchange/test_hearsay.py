@@ -7,7 +7,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from paiza.v1 import conviction_pb2, witness_pb2, witness_pb2_grpc
+from paiza.core.v1 import fork_proof_pb2
+from paiza.peer.v1 import witness_pb2, witness_pb2_grpc
 from paiza_register import Register
 from paiza_wire import checkpoint, keys
 from paiza_wire.checkpoint import Checkpoint
@@ -26,7 +27,7 @@ def note(signer: SignerKey, size: int, root: bytes) -> bytes:
     return checkpoint.sign(Checkpoint(signer.verifier_key.name, size, root), signer)
 
 
-async def tell(peer: HostilePeer, *, heard: list[bytes], forks: list[conviction_pb2.ForkProof]) -> None:
+async def tell(peer: HostilePeer, *, heard: list[bytes], forks: list[fork_proof_pb2.ForkProof]) -> None:
     """Exchange checkpoints and tell something; RefusedError is not expected."""
     request = witness_pb2.ExchangeCheckpointsRequest(
         growth=peer.growth(), register_version=peer.register.version, heard=heard, fork_proofs=forks
@@ -54,9 +55,9 @@ async def test_forged_hearsay_accuses_nobody(peer: HostilePeer, federation: Fede
     stranger = SignerKey.from_ed25519(origin, keys.generate_ed25519())
     forged = [note(stranger, 5, bytes(32)), note(stranger, 5, bytes([1]) * 32)]
     forks = [
-        conviction_pb2.ForkProof(first_note=forged[0], second_note=forged[1]),
-        conviction_pb2.ForkProof(first_note=b"\xff", second_note=b""),
-        conviction_pb2.ForkProof(),
+        fork_proof_pb2.ForkProof(first_note=forged[0], second_note=forged[1]),
+        fork_proof_pb2.ForkProof(first_note=b"\xff", second_note=b""),
+        fork_proof_pb2.ForkProof(),
     ]
     await tell(peer, heard=[*forged, b"", b"\x00\xff", peer.note()], forks=forks)
     node = federation.node("kaz")

@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import exchange_pb2, log_pb2, message_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.release_pb2 import ReleaseGrant
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.release_pb2 import ReleaseGrant
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.keyring import load_keys
 from paiza_node.opening import OwnKeys
 from paiza_node.rewrap import wrap_for

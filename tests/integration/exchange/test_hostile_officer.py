@@ -9,9 +9,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from paiza.v1 import message_pb2 as pb
-from paiza.v1 import officer_pb2, officer_pb2_grpc
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_register import Register
 from tests.officer import Officer
 

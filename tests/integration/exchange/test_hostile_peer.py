@@ -9,9 +9,9 @@ from typing import Final
 import grpc
 import pytest
 
-from paiza.v1 import log_pb2
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import message_pb2 as pb
 from paiza_node.store import SqlStore
 from paiza_register import Register
 from paiza_wire import hpke, keys, message

@@ -9,7 +9,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from paiza.v1 import exchange_pb2, log_pb2, officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import log_pb2, outcome_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from paiza.peer.v1 import exchange_pb2
 from paiza_register import Register
 from paiza_wire import checkpoint, keys
 from paiza_wire.checkpoint import Checkpoint
@@ -44,7 +46,9 @@ class HostileRecipient:
             "Handshake": grpc.unary_unary_rpc_method_handler(self._handshake),
             "Deliver": grpc.unary_unary_rpc_method_handler(self._deliver),
         }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("paiza.v1.ExchangeService", handlers),))
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("paiza.peer.v1.ExchangeService", handlers),)
+        )
         server.add_secure_port(
             address, grpc.ssl_server_credentials([(self._identity.key_pem, self._identity.certificate_pem)])
         )
@@ -58,7 +62,7 @@ class HostileRecipient:
 
     def later(self, request: exchange_pb2.DeliverRequest, **retry: Any) -> exchange_pb2.DeliverResponse:
         """Ask to have every message again."""
-        result = exchange_pb2.DeliverResult(retry=exchange_pb2.Retry(**{"reason": "busy", **retry}))
+        result = exchange_pb2.DeliverResult(retry=outcome_pb2.Retry(**{"reason": "busy", **retry}))
         return self.response(*[result] * len(request.dispatches))
 
     async def _handshake(self, _request: bytes, _context: Any) -> bytes:

@@ -10,9 +10,11 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
-from paiza.v1 import controlled_delivery_pb2 as cd
-from paiza.v1 import exchange_pb2, exchange_pb2_grpc, message_pb2, workflow_pb2, workflow_pb2_grpc
-from paiza.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1 import controlled_delivery_pb2 as cd
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import workflow_pb2, workflow_pb2_grpc
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
 from paiza_wire import message
 from paiza_wire.message import MAX_PARENTS

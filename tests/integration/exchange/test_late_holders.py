@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.recall_pb2 import Recall
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.recall_pb2 import Recall
+from paiza.core.v1 import message_pb2 as pb
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of
 

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from paiza.v1 import log_pb2
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import message_pb2 as pb
 from paiza_node.config import Config, load
 from paiza_node.context import Context
 from paiza_node.erasing import retire

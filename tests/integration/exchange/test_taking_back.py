@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from paiza.v1 import message_pb2 as pb
-from paiza.v1 import officer_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.recall_pb2 import CorrectedField, Correction, Recall
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import officer_pb2
 from paiza_wire import message
 from tests.federation import Federation
 from tests.integration.exchange.desk import SECONDS, Desk, digest_of

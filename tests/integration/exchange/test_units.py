@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
-from paiza.v1 import desk_pb2, desk_pb2_grpc
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import desk_pb2, desk_pb2_grpc
 from tests.federation import Federation
 from tests.integration.exchange.desk import digest_of
 from tests.integration.exchange.hostile import HostilePeer

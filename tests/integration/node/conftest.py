@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.__main__ import run
 from tests.federation import Federation
 from tests.officer import Officer
@@ -77,7 +78,7 @@ async def delivered(officer: Officer, digests: list[bytes]) -> None:
             request = officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=100)
             for message in (await stub.ListMessages(request, timeout=SECONDS)).messages:
                 states = {each.state for each in message.deliveries}
-                if states == {officer_pb2.DELIVERY_STATE_DELIVERED}:
+                if states == {delivery_pb2.DELIVERY_STATE_DELIVERED}:
                     waiting.discard(message.message_digest)
             await asyncio.sleep(0.05)  # what is asked for is seen from outside only by asking
 

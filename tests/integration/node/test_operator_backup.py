@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.backup import check_copy
 from paiza_node.cli.offline import known_register
 from paiza_node.config import load

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import approval_pb2, approval_pb2_grpc, message_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import approval_pb2, approval_pb2_grpc
 from paiza_wire import message
 from tests.attaching import bring, seal, settled, signed, submit
 from tests.federation import Federation

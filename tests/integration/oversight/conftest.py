@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import message_pb2, officer_pb2, officer_pb2_grpc
+from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_client import language
 from paiza_client.__main__ import run
 from paiza_node.__main__ import run as run_node
@@ -121,7 +122,7 @@ async def _send(
         while waiting:
             request = officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=100)
             for message in (await stub.ListMessages(request, timeout=SECONDS)).messages:
-                if {each.state for each in message.deliveries} == {officer_pb2.DELIVERY_STATE_DELIVERED}:
+                if {each.state for each in message.deliveries} == {delivery_pb2.DELIVERY_STATE_DELIVERED}:
                     waiting.discard(message.message_digest)
             await asyncio.sleep(0.05)  # what is asked for is seen from outside only by asking
     return digests

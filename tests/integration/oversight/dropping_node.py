@@ -9,7 +9,7 @@ its log no longer shows what it says of such a message to anybody who asks, eith
 import sys
 from collections.abc import Sequence
 
-from paiza.v1 import log_pb2, message_pb2, oversight_pb2
+from paiza.core.v1 import log_pb2, log_query_pb2, message_pb2
 from paiza_node.__main__ import run
 from paiza_node.model import MessageRow, StoredEntry
 from paiza_node.oversight import looking
@@ -35,10 +35,10 @@ def hide() -> None:
     """Show no entry about what was dropped."""
     matches, candidates = looking._matches, looking._candidates
 
-    def lying(entry: log_pb2.LogEntry, query: oversight_pb2.EntryQuery) -> bool:
+    def lying(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
         return entry.message_digest not in dropped and matches(entry, query)
 
-    def fewer(reads: Reads, query: oversight_pb2.EntryQuery, size: int) -> tuple[list[StoredEntry], int, bool]:
+    def fewer(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[list[StoredEntry], int, bool]:
         found, last, complete = candidates(reads, query, size)
         return [each for each in found if looking.parse(each).message_digest not in dropped], last, complete
 

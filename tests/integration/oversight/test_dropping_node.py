@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client import comparison, container
 from paiza_client.__main__ import run
 from paiza_client.errors import NotProven

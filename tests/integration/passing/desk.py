@@ -9,19 +9,11 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from paiza.v1 import (
-    audit_pb2,
-    audit_pb2_grpc,
-    log_pb2,
-    message_pb2,
-    officer_pb2,
-    officer_pb2_grpc,
-    passing_pb2,
-    passing_pb2_grpc,
-)
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.release_pb2 import ReleaseGrant
-from paiza.v1.seizure_notice_pb2 import NominalAnnex, Person
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.nominal_annex_pb2 import NominalAnnex, Person
+from paiza.content.v1.release_pb2 import ReleaseGrant
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, passing_pb2, passing_pb2_grpc
 from paiza_register import Register
 from paiza_wire import message
 from tests.officer import Officer

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from paiza.v1 import attachment_pb2, attachment_pb2_grpc
-from paiza.v1.message_pb2 import Handling
+from paiza.core.v1 import delivery_pb2
+from paiza.core.v1.message_pb2 import Handling
+from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
 from paiza_wire import message
 from paiza_wire.attachment import Opener
 from tests.attaching import FIRST_PART, bring, noise, seal, settled, signed, submit
@@ -11,7 +12,7 @@ from tests.federation import Federation
 from tests.integration.passing.desk import SECONDS, Desk, until
 
 SIZE = 300_000
-RECEIVED = attachment_pb2.ATTACHMENT_STATE_RECEIVED
+RECEIVED = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 
 
 async def sent_with_film(kaz: Desk, folder: Path) -> bytes:

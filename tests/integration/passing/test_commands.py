@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1.message_pb2 import Handling
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.__main__ import run as run_paiza
 from paiza_node.__main__ import run as run_node
 from tests.federation import Federation

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from paiza.v1.information_pb2 import InformationRequest, Question
-from paiza.v1.message_pb2 import Handling, Header
+from paiza.content.v1.common_pb2 import Question
+from paiza.content.v1.information_pb2 import InformationRequest
+from paiza.core.v1.message_pb2 import Handling, Header
 from tests.federation import Federation
 from tests.integration.passing.desk import Desk, until
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_client.__main__ import run as paiza
 from paiza_node.__main__ import run
 from paiza_trust.__main__ import main as trust

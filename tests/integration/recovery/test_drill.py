@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_node.config import load
 from paiza_node.recovery import container
 from paiza_node.store import schema
@@ -18,7 +19,7 @@ from tests.integration.recovery.conftest import Drill
 from tests.two_verifiers import agreed, second_verifier
 
 ON_SQLITE = pytest.mark.parametrize("drill", ["sqlite"], indirect=True)  # what does not depend on the database
-DELIVERED = {officer_pb2.DELIVERY_STATE_DELIVERED}
+DELIVERED = {delivery_pb2.DELIVERY_STATE_DELIVERED}
 
 
 def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:

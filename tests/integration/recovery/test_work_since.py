@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
 from paiza_wire import message
 from tests.attaching import bring, seal, settled, signed, submit
 from tests.integration.node.conftest import SECONDS
@@ -70,5 +71,5 @@ def test_work_done_since_the_backup_comes_back(drill: Drill, tmp_path: Path) -> 
     asyncio.run(all_settled(films))
     sent = drill.listed("kaz", officer_pb2.BOX_SENT)
     assert {films[0], decided} <= set(sent)
-    assert [each.state for each in sent[decided].deliveries] == [officer_pb2.DELIVERY_STATE_DELIVERED]
+    assert [each.state for each in sent[decided].deliveries] == [delivery_pb2.DELIVERY_STATE_DELIVERED]
     drill.verify_all()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from paiza.v1 import officer_pb2, officer_pb2_grpc
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.cli.offline import read_only
 from paiza_node.config import load
 from paiza_node.ports import Reads

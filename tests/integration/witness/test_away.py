@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from paiza.v1 import officer_pb2
+from paiza.core.v1 import delivery_pb2
 from tests.federation import Federation, NodeProcess
 from tests.integration.witness.looking import eventually, look, send
 from tests.officer import Officer
@@ -25,7 +25,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
 def delivered(node: NodeProcess, digest: bytes) -> bool:
     """Say whether all deliveries of a message are settled as delivered."""
     states = {each.state for each in look(node, lambda reads: reads.deliveries_of(digest))}
-    return states == {officer_pb2.DELIVERY_STATE_DELIVERED}
+    return states == {delivery_pb2.DELIVERY_STATE_DELIVERED}
 
 
 def waits_since(node: NodeProcess) -> datetime | None:

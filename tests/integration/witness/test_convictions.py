@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.model import Finding, FindingKind, FindingState
 from paiza_register import Register
 from paiza_wire import fork_proofs

@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from paiza.v1 import audit_pb2, audit_pb2_grpc, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc
 from paiza_node.model import CosignedProof, ForeignProof, WitnessedNote
 from paiza_node.witness.judging import judge_note
 from paiza_register import Register

@@ -10,14 +10,8 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 
-from paiza.v1 import (
-    log_pb2,
-    message_pb2,
-    officer_pb2,
-    officer_pb2_grpc,
-    workflow_pb2,
-    workflow_pb2_grpc,
-)
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc, workflow_pb2, workflow_pb2_grpc
 from paiza_register import Register
 from paiza_wire import message as wire
 from tests import delivery

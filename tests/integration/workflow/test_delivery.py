@@ -7,7 +7,7 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from tests import delivery
 from tests.federation import Federation
 from tests.integration.workflow.conftest import MEMBERS

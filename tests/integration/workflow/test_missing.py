@@ -7,9 +7,9 @@ from datetime import timedelta
 import grpc
 import pytest
 
-from paiza.v1 import admin_pb2, admin_pb2_grpc
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryRouteChange, ControlledDeliveryState
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryRouteChange, ControlledDeliveryState
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from tests import delivery
 from tests.federation import Federation
 from tests.integration.workflow.conftest import MEMBERS

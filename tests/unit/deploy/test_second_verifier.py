@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client import container
 from tests.evidence import ANNEX, PHOTO, PLAINTEXT, Case, Court
 from tests.two_verifiers import PROGRAM, agreed, remembering_sets

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import paiza.v1
+import paiza.core.v1
 
 
 def test_stubs_are_fresh(root: Path, tmp_path: Path) -> None:
@@ -18,8 +18,8 @@ def test_stubs_are_fresh(root: Path, tmp_path: Path) -> None:
         env=environment,
         check=True,
     )
-    fresh = {path.name: path.read_bytes() for path in (tmp_path / "paiza/v1").iterdir()}
-    beside = {path.name: path.read_bytes() for path in (root / "proto/paiza/v1").glob("*_pb2*.py*")}
+    fresh = _stubs(tmp_path / "paiza")
+    beside = _stubs(root / "proto/paiza")
     assert fresh
     assert sorted(fresh) == sorted(beside)
     assert [name for name in fresh if fresh[name] != beside[name]] == []
@@ -27,4 +27,8 @@ def test_stubs_are_fresh(root: Path, tmp_path: Path) -> None:
 
 def test_stubs_come_from_this_tree(root: Path) -> None:
     """The stubs that the tests import are the committed ones, not those of some installed version."""
-    assert paiza.v1.__file__ == str(root / "proto/paiza/v1/__init__.py")
+    assert paiza.core.v1.__file__ == str(root / "proto/paiza/core/v1/__init__.py")
+
+
+def _stubs(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("*/v1/*_pb2*.py*")}

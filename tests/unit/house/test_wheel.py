@@ -111,7 +111,7 @@ def test_a_compiled_catalogue_translates(installed: Path) -> None:
 
 def test_every_package_is_imported_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     """All packages import, and from the fresh environment, not from the source tree."""
-    command = [str(installed / "bin/python"), "-c", IMPORT_ALL, *PACKAGES, "paiza.v1.message_pb2"]
+    command = [str(installed / "bin/python"), "-c", IMPORT_ALL, *PACKAGES, "paiza.core.v1.message_pb2"]
     shown = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     places = json.loads(shown.stdout)
     assert {name for name, place in places.items() if not place.startswith(str(installed))} == set()

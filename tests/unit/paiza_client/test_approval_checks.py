@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import message_pb2 as pb
 from paiza_client.approval_checks import OpenedWaiting, check_read
 from paiza_client.errors import NotProven
 from paiza_wire.message import PendingMessage

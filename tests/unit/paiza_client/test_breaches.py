@@ -2,7 +2,7 @@
 
 import pytest
 
-from paiza.v1 import workflow_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import breaches
 
 

@@ -1,6 +1,6 @@
 """What a step of a controlled delivery fills in by itself."""
 
-from paiza.v1 import workflow_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import cd_filling
 
 EARLIER, LATER, OTHER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import message_pb2, officer_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_client import outbox as module
 from paiza_client.errors import Refused, Unreachable
 from paiza_client.outbox import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, Outbox, batches

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from google.protobuf.message import DecodeError
 
-from paiza.v1 import log_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.oversight_checks import Asked, ShownPage

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from paiza.v1 import audit_pb2, log_pb2, message_pb2, witness_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import audit_pb2
 from paiza_wire import keys
 from paiza_wire.certificate_profiles import load_certificate, p256_key
 from paiza_wire.cosignatures import add_signatures
@@ -41,7 +42,7 @@ def cosign(
     court, log = case.court, case.author
     index = case.proofs["released"][0][1]
     witnesses = [each for each in court.members if each != log.member][:by]
-    span = witness_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, times[1]))
+    span = log_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, times[1]))
     if before is not None:
         span.before_note = court.cosigned(log, before, witnesses, times[0])
         span.growth_hashes.extend(log.tree.consistency_proof(before, size))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_client import oversight_checks as checks
 from paiza_client.comparing import compare_logs
 from paiza_client.errors import Refused

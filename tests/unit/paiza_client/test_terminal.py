@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import as_json, drafting
 from paiza_client.cli.frame import as_object
 from paiza_client.cli.options import Moment, split

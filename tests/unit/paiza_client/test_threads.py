@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.cli import threads
 from paiza_domain import kinds
 from paiza_domain.thread import ThreadMessage

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import workflow_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.errors import NotProven
 from paiza_client.session import workflows
 

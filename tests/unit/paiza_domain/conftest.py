@@ -7,15 +7,9 @@ import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from paiza.v1.message_pb2 import (
-    PART_KIND_MAIN,
-    URGENCY_ROUTINE,
-    Handling,
-    Header,
-    PartDescription,
-    Recipient,
-)
-from paiza.v1.seizure_notice_pb2 import MOMENT_PRECISION_DAY, Moment, Place, Quantity, SeizureNotice, Substance
+from paiza.content.v1.common_pb2 import MOMENT_PRECISION_DAY, Moment, Place, Quantity, Substance
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.core.v1.message_pb2 import PART_KIND_MAIN, URGENCY_ROUTINE, Handling, Header, PartDescription, Recipient
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -6,9 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from paiza.v1.information_pb2 import Answer, InformationAnswer, InformationRequest, Question
-from paiza.v1.message_pb2 import URGENCY_FLASH, URGENCY_INFORMATION, URGENCY_PRIORITY, URGENCY_ROUTINE, URGENCY_URGENT
-from paiza.v1.pre_export_pb2 import PreExportReply
+from paiza.content.v1.common_pb2 import Answer, Question
+from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
+from paiza.content.v1.pre_export_pb2 import PreExportReply
+from paiza.core.v1.message_pb2 import (
+    URGENCY_FLASH,
+    URGENCY_INFORMATION,
+    URGENCY_PRIORITY,
+    URGENCY_ROUTINE,
+    URGENCY_URGENT,
+)
 from paiza_domain import answers
 from paiza_domain.answers import AnswerState, RequestStanding
 from paiza_domain.thread import ThreadMessage

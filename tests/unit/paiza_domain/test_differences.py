@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paiza.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds
 from paiza_domain.differences import MAX_VALUE, differences
 from tests.unit.paiza_domain.strategies import messages

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paiza.v1.message_pb2 import URGENCY_URGENT, Handling, Recipient
-from paiza.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.core.v1.message_pb2 import URGENCY_URGENT, Handling, Recipient
 from paiza_domain import codes, drafts, kinds
 from paiza_domain.draft_content import ContentReader
 from paiza_domain.draft_writing import message_lines

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza.v1.message_pb2 import Handling, Header, PartDescription
+from paiza.core.v1.message_pb2 import Handling, Header, PartDescription
 from paiza_domain import codes, handling
 from paiza_domain.handling import CODES, EVALUATION_SCHEMES, PAP, TLP, Marks
 from paiza_domain.i18n import LANGUAGES

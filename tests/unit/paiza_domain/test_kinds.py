@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from paiza.v1.information_pb2 import Answer, InformationAnswer, InformationRequest, Question
-from paiza.v1.seizure_notice_pb2 import (
+from paiza.content.v1.common_pb2 import (
+    Answer,
     Coordinates,
-    NominalAnnex,
     Packaging,
     PersonCounts,
+    Question,
     RouteLeg,
-    SeizureNotice,
     Substance,
     Transport,
 )
+from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
+from paiza.content.v1.nominal_annex_pb2 import NominalAnnex
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds
 from paiza_domain.kinds.seizure_notice import derive_kg_equivalent, is_late
 from paiza_wire.errors import Rejected

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from google.protobuf.message import Message
 
-from paiza.v1.feedback_pb2 import Feedback
-from paiza.v1.operation_pb2 import Operation, Participant, ResultSheet, SituationReport
-from paiza.v1.recall_pb2 import CorrectedField, Correction, Recall
-from paiza.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
+from paiza.content.v1.feedback_pb2 import Feedback
+from paiza.content.v1.operation_pb2 import Operation, Participant, ResultSheet, SituationReport
+from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
+from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
 from paiza_domain import kinds
 from tests.unit.paiza_domain.conftest import NOW
 

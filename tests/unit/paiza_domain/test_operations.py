@@ -6,15 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from paiza.v1.operation_pb2 import Operation, OperationResults, Participant, SituationReport, SubstanceResult
-from paiza.v1.seizure_notice_pb2 import (
-    MOMENT_PRECISION_HOUR,
-    Moment,
-    PersonCounts,
-    Quantity,
-    SeizureNotice,
-    Substance,
-)
+from paiza.content.v1.common_pb2 import MOMENT_PRECISION_HOUR, Moment, PersonCounts, Quantity, Substance
+from paiza.content.v1.operation_pb2 import Operation, OperationResults, Participant, SituationReport, SubstanceResult
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds, operations
 from paiza_domain.operation_figures import add_up, figures_line
 from paiza_domain.thread import ThreadMessage

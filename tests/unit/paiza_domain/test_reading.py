@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from paiza.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds
 from paiza_domain.reading import MAX_SUMMARY
 from tests.unit.paiza_domain.strategies import messages

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import common_pb2, nominal_annex_pb2
+from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_domain import kinds
 from paiza_domain.extraction import found_in_text
 from paiza_domain.folding import FOLDS, MAX_FOLDED, fold, marks, name, telephone
@@ -66,7 +67,7 @@ def test_terms_come_from_content_and_annex() -> None:
     content = pb.SeizureNotice(notice_id="KZ-1")
     content.transport.add(plate="А123ВС", seals=["77-1"])
     content.place.country = "KZ"
-    annex = pb.NominalAnnex()
+    annex = nominal_annex_pb2.NominalAnnex()
     annex.persons.add(surname="Вымышлев", given_names="Образец", aliases=["Shablon"])
     annex.telephones.add(number="+77011234567")
     found = terms(kinds.get("seizure-notice", 1), content, annex)
@@ -90,7 +91,7 @@ def test_terms_come_from_content_and_annex() -> None:
 def test_the_terms_of_one_message_are_bounded() -> None:
     """A message made to flood the index has no more terms than the limit."""
     content = pb.SeizureNotice()
-    content.transport.extend(pb.Transport(plate=f"A{number}") for number in range(MAX_TERMS + 50))
+    content.transport.extend(common_pb2.Transport(plate=f"A{number}") for number in range(MAX_TERMS + 50))
     assert len(terms(kinds.get("seizure-notice", 1), content, None)) == MAX_TERMS
 
 

@@ -8,8 +8,10 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.message_pb2 import (
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.nominal_annex_pb2 import NominalAnnex
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.core.v1.message_pb2 import (
     PART_KIND_ATTACHMENT,
     PART_KIND_MAIN,
     PART_KIND_NOMINAL_ANNEX,
@@ -19,7 +21,6 @@ from paiza.v1.message_pb2 import (
     Handling,
     Header,
 )
-from paiza.v1.seizure_notice_pb2 import NominalAnnex, SeizureNotice
 from paiza_domain import kinds, validation
 from paiza_wire import message as wire_message
 from paiza_wire.errors import Rejected

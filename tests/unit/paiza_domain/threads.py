@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from google.protobuf.message import Message
 
-from paiza.v1.message_pb2 import URGENCY_ROUTINE, Header, Recipient, Urgency
+from paiza.core.v1.message_pb2 import URGENCY_ROUTINE, Header, Recipient, Urgency
 from paiza_domain.thread import ThreadMessage
 from tests.unit.paiza_domain.conftest import NOW
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from paiza.v1.recall_pb2 import Recall
+from paiza.content.v1.recall_pb2 import Recall
 from paiza_node.ledger import Pen
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import Room

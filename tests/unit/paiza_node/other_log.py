@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_register import LogKey, Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle, tiles

@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar, cast
 from google.protobuf.message import Message
 from typing_extensions import override
 
-from paiza.v1 import log_pb2, notice_pb2
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import notice_pb2
 from paiza_domain.handling import MAX_CLASSIFICATION
 from paiza_node.changes import WorkflowsMoved
 from paiza_node.context import Context

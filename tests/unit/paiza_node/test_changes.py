@@ -13,7 +13,8 @@ from typing import Any, Final
 import pytest
 from typing_extensions import override
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_node import changes as module
 from paiza_node.changes import Change, ChangeFeed
 from paiza_node.config import load

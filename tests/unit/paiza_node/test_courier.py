@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import pytest
 from typing_extensions import override
 
-from paiza.v1 import exchange_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.courier import PeerQueue
 from paiza_node.model import Outgoing, Slot
 from paiza_node.peer.health import PeerHealth

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_node.disclose import Disclose
 from paiza_node.model import Officer
 from paiza_wire.errors import Rejected

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.store import SqlStore, open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots

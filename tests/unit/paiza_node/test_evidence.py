@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import audit_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import audit_pb2
 from paiza_client.logs import LogReader
 from paiza_client.logs import Registers as Sets
 from paiza_client.proven_time import Before, interval

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paiza.v1 import conviction_pb2, exchange_pb2
+from paiza.core.v1 import fork_proof_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.growth import GrowthMismatch, KnownLogs
 from paiza_register import Member
 from paiza_wire import fork_proofs, keys
@@ -156,13 +157,13 @@ def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
     """A proof by the log's own key convicts; one by another key, or of two notes that agree, does not."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     stranger = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
-    forged = conviction_pb2.ForkProof(first_note=log.note(5), second_note=OtherLog(stranger).note(5))
-    agreeing = conviction_pb2.ForkProof(first_note=log.note(5), second_note=log.note(9))
+    forged = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=OtherLog(stranger).note(5))
+    agreeing = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=log.note(9))
     for bad in (forged, agreeing):
         with pytest.raises(Rejected):
             logs.learn_fork(member, bad.SerializeToString())
     assert not logs.forked("tjk")
-    good = conviction_pb2.ForkProof(first_note=log.note(5), second_note=other.note(5))
+    good = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=other.note(5))
     # In the order in which `one_size` puts them, or the other: both show the same.
     assert logs.learn_fork(member, good.SerializeToString())
     assert not logs.learn_fork(member, good.SerializeToString())
@@ -174,7 +175,7 @@ def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(logs: KnownLogs, mem
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     padding = [NoteSignature("nobody", bytes(4), bytes(100_000))]
     first_note, second_note = (add_signatures(each.note(5), padding) for each in (log, other))
-    padded = conviction_pb2.ForkProof(first_note=first_note, second_note=second_note)
+    padded = fork_proof_pb2.ForkProof(first_note=first_note, second_note=second_note)
     field = b"\xfa\x01" + b"\x80\x80\x80\x03" + bytes(6 << 20)  # number 31, which the protocol does not have
     padded.MergeFromString(field)
     assert padded.ByteSize() > 6 << 20

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.ports import Reads, Transaction

@@ -6,7 +6,7 @@ from typing import Final
 import cedarpy
 import pytest
 
-from paiza.v1.message_pb2 import (
+from paiza.core.v1.message_pb2 import (
     PART_KIND_MAIN,
     PART_KIND_NOMINAL_ANNEX,
     URGENCY_ROUTINE,

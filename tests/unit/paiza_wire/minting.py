@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_wire import certificates, checkpoint, hpke, keys, merkle, message, receipts
 from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId

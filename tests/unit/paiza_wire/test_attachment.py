@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paiza.v1 import message_pb2
-from paiza.v1.attachment_pb2 import AttachmentInfo
+from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
+from paiza.core.v1 import message_pb2
 from paiza_wire import attachment, message
 from paiza_wire.attachment import Opener, Sealer
 from paiza_wire.errors import Rejected

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from paiza.v1 import log_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_wire import consultations
 from paiza_wire.consultations import Exchanged
 from paiza_wire.errors import Rejected

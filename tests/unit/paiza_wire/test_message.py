@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import message_pb2 as pb
 from paiza_wire import hpke, message, part_cipher
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier

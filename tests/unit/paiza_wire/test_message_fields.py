@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import message_pb2 as pb
 from paiza_wire import keys, message
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paiza.v1 import log_pb2 as pb
+from paiza.core.v1 import log_pb2 as pb
 from paiza_wire import checkpoint, message, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_wire import checkpoint, hpke, merkle, message, part_cipher, receipts
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.cosignatures import (

@@ -7,8 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
-from paiza.v1.seizure_notice_pb2 import Quantity
+from paiza.content.v1.common_pb2 import Quantity
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
 
 
 class Status(StrEnum):

@@ -6,8 +6,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, ControlledDeliveryScope
-from paiza.v1.seizure_notice_pb2 import Quantity
+from paiza.content.v1.common_pb2 import Quantity
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, ControlledDeliveryScope
 from paiza_domain.moments import to_datetime
 from paiza_domain.quantity import GRAMS_PER_UNIT, format_amount
 from paiza_domain.workflows.controlled_delivery.course import Course, StateStanding, Status

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
-from paiza.v1.seizure_notice_pb2 import Quantity
+from paiza.content.v1.common_pb2 import Quantity
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
 from paiza_domain.workflows.controlled_delivery.course import Event, Offer, StateStanding, Stop
 from paiza_domain.workflows.controlled_delivery.rules import Breach
 

@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import Message
 
-from paiza.v1.message_pb2 import PART_KIND_MAIN, PART_KIND_NOMINAL_ANNEX, Handling, Header, PartDescription, Recipient
+from paiza.core.v1.message_pb2 import (
+    PART_KIND_MAIN,
+    PART_KIND_NOMINAL_ANNEX,
+    Handling,
+    Header,
+    PartDescription,
+    Recipient,
+)
 from paiza_client.exports.records import Record
 from paiza_domain import kinds
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza.v1 import seizure_notice_pb2 as pb
-from paiza.v1.message_pb2 import Handling
+from paiza.content.v1 import nominal_annex_pb2 as pb
+from paiza.content.v1 import seizure_notice_pb2
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client import language
 from paiza_client.exports import customs, marks, precursors, printing, unodc, writing
 from paiza_client.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
@@ -109,10 +110,10 @@ def test_the_strictest_mark_of_all_parts_is_taken() -> None:
 
 
 @given(messages(kinds.get("seizure-notice", 1).shape))
-def test_customs_get_no_free_text(notice: pb.SeizureNotice) -> None:
+def test_customs_get_no_free_text(notice: seizure_notice_pb2.SeizureNotice) -> None:
     """Not one text that somebody wrote stands in the short form: only codes in words, numbers and dates."""
     secret = "ВЫМЫШЛЕННЫЙ-СЕКРЕТ"
-    named = pb.SeizureNotice()
+    named = seizure_notice_pb2.SeizureNotice()
     named.CopyFrom(notice)
     _write_everywhere(named, secret)
     found = customs.table([record("seizure-notice", named)])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import seizure_notice_pb2 as pb
-from paiza.v1.message_pb2 import Handling
+from paiza.content.v1 import seizure_notice_pb2 as pb
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.exports import unodc, writing
 from paiza_client.imports.maps import load_map
 from paiza_client.imports.plan import plan_import

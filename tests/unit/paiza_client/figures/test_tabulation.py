@@ -1,6 +1,7 @@
 """What is counted, and how it is shown."""
 
-from paiza.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1 import common_pb2 as pb
+from paiza.content.v1 import seizure_notice_pb2
 from paiza_client.exports.records import Record
 from paiza_client.figures.observations import DIMENSIONS, observations
 from paiza_client.figures.tabulation import HIDDEN, as_table, tabulate
@@ -9,7 +10,7 @@ from tests.unit.paiza_client.exports.making import MARK, record
 
 def notice(number: str, *, version: int = 1, status: str = "initial", country: str = "KAZ", kg: int = 1) -> Record:
     """Make a notice of heroin and opium, seized in October 2026 on the way from Afghanistan."""
-    content = pb.SeizureNotice(
+    content = seizure_notice_pb2.SeizureNotice(
         notice_id=number,
         notice_version=version,
         status=status,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_client.session.session import Session
 from paiza_wire.errors import Rejected
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from paiza.v1 import controlled_delivery_pb2 as pb
+from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain import drafts, kinds
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.workflows.controlled_delivery.step_kinds import OVERTAKING, STEPS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1.message_pb2 import Handling, Header
+from paiza.core.v1.message_pb2 import Handling, Header
 from paiza_domain import drafts, kinds, validation
 from paiza_domain.codes import load
 from paiza_domain.drafts import DraftError

@@ -2,8 +2,9 @@
 
 from datetime import UTC, date, datetime
 
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.seizure_notice_pb2 import SeizureNotice, Substance
+from paiza.content.v1.common_pb2 import Substance
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import reference
 from paiza_domain.reference import NameIndex, Reference, Standing
 from paiza_domain.reference.mentions import MAX_MENTIONS, day_of

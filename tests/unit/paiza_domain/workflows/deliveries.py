@@ -9,8 +9,8 @@ from typing import Any
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import controlled_delivery_pb2 as pb
-from paiza.v1.seizure_notice_pb2 import Quantity
+from paiza.content.v1 import controlled_delivery_pb2 as pb
+from paiza.content.v1.common_pb2 import Quantity
 from paiza_domain.workflows.step import Step
 
 BEGIN = datetime(2026, 11, 23, 8, tzinfo=UTC)

@@ -6,7 +6,7 @@ Shares no code with the fold. Everything is looked up anew in lists; ancestors a
 from collections.abc import Iterable
 from datetime import timedelta
 
-from paiza.v1.seizure_notice_pb2 import Quantity
+from paiza.content.v1.common_pb2 import Quantity
 from paiza_domain.workflows.controlled_delivery import Standing
 from paiza_domain.workflows.step import Step
 from tests.unit.paiza_domain.workflows.deliveries import ancestors

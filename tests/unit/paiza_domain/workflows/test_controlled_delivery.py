@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import controlled_delivery_pb2 as pb
+from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain import codes, workflows
 from paiza_domain.workflows.controlled_delivery import (
     INVARIANTS,

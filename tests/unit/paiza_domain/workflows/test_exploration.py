@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from typing_extensions import override
 
-from paiza.v1 import controlled_delivery_pb2 as pb
+from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.workflows.controlled_delivery import fold
 from tests.unit.paiza_domain.workflows import deliveries
 from tests.unit.paiza_domain.workflows.exploration import (

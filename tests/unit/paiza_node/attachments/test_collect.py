@@ -7,14 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from paiza.v1 import attachment_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.attachments.collect import Collect
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.model import AttachmentRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AWAITED = AttachmentRow(bytes(32), 1, "kaz", "tjk", bytes(32), 1000, NOW, due_time=NOW)
-ANSWERED = replace(AWAITED, state=attachment_pb2.ATTACHMENT_STATE_RECEIVED)
+ANSWERED = replace(AWAITED, state=delivery_pb2.ATTACHMENT_STATE_RECEIVED)
 
 
 class Books:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import attachment_pb2
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import attachment_pb2
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.attachments.upload import ORPHAN_LIFE, Upload
 from paiza_node.ledger import Ledger

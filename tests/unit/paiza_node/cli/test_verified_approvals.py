@@ -1,6 +1,6 @@
 """What `verify` makes of a log in which a second officer's approval is missing."""
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.cli.verified_approvals import Signed
 
 DIGEST = bytes(32)

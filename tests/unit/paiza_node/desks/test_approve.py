@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from paiza.v1 import approval_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.officer.v1 import approval_pb2
 from paiza_node.desks.approve import Approve
 from paiza_node.ledger import Pen, Work
 from paiza_node.model import ApprovalRow, ApprovalState, Officer

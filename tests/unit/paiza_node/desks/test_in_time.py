@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from paiza.v1 import desk_pb2, log_pb2, notice_pb2
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import message_pb2 as pb
+from paiza.officer.v1 import desk_pb2, notice_pb2
 from paiza_node.desks.approve import Approve
 from paiza_node.desks.assign import MAX_ESCALATIONS, Assign
 from paiza_node.desks.need_to_know import Desks, work_of

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import message_pb2 as pb
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
 from paiza_node.model import Officer

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import officer_pb2
+from paiza.officer.v1 import officer_pb2
 from paiza_node.edge import server
 from paiza_node.edge.gate import Gate
 from paiza_node.model import Officer
@@ -20,7 +20,7 @@ from paiza_trust import dev
 from tests.officer import read_register
 
 WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
-NAME = "/paiza.v1.OfficerService/Watch"
+NAME = "/paiza.officer.v1.OfficerService/Watch"
 
 
 class EndedError(Exception):

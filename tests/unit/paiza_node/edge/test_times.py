@@ -3,7 +3,8 @@
 import pytest
 from google.protobuf.message import Message
 
-from paiza.v1 import officer_pb2, oversight_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza.peer.v1 import oversight_pb2
 from paiza_node.edge import server
 from paiza_wire.errors import Rejected
 

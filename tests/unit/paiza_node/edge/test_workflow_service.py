@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import workflow_pb2
+from paiza.officer.v1 import workflow_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.workflow_service import WorkflowService
 from paiza_node.model import Officer

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.v1 import lawful_pb2, log_pb2
-from paiza.v1.erasure_pb2 import ErasureRequest
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import lawful_pb2
 from paiza_node.erasing.acknowledge import MAX_ANSWERS, check_erasures, record_erasures
 from paiza_node.erasing.standing import ANSWER_WITHIN, Erasures
 from paiza_node.model import Officer

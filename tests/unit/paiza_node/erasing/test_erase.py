@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
-from paiza.v1 import message_pb2 as pb
-from paiza.v1.erasure_pb2 import ErasureRequest
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.core.v1 import message_pb2 as pb
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.erasing import requests
 from paiza_node.erasing.erase import LONGEST_TELL_SECONDS, Erase
@@ -309,7 +309,7 @@ async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
     await bench.erase.erase_due()
     with bench.room.store.reads() as reads:
         (delivery,) = reads.deliveries_of(digest)
-    assert (delivery.state, delivery.reason) == (officer_pb2.DELIVERY_STATE_DROPPED, "erased")
+    assert (delivery.state, delivery.reason) == (delivery_pb2.DELIVERY_STATE_DROPPED, "erased")
     assert bench.logged(digest) == [
         (log_pb2.LOG_EVENT_EXPIRED, "tjk", "erased"),
         (log_pb2.LOG_EVENT_ERASED, "", ""),

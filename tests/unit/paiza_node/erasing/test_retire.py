@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.event import listens_for
 
-from paiza.v1 import log_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import log_pb2
 from paiza_node.erasing import retire
 from paiza_node.erasing.retire import STANDING, Retire
 from paiza_node.ledger import Pen

@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from paiza.v1 import log_pb2
-from paiza.v1 import message_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import message_pb2 as pb
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.exchange.stages import (
     Held,

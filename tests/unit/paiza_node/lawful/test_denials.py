@@ -3,11 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.lawful.denials import MAX_DENIALS, MINUTE, Denials
 from tests.unit.paiza_node.room import Room, open_room
 
-METHOD = "/paiza.v1.CoordinationService/ListLogEntries"
+METHOD = "/paiza.officer.v1.CoordinationService/ListLogEntries"
 
 
 def logged(room: Room) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import update
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.lawful.by_time import index_at
 from paiza_node.lawful.facts import Facts

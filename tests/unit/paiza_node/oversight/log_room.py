@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from paiza.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader
 from paiza_node.context import Context

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import log_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_query_pb2 as pb
 from paiza_node.oversight import consult
 from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.consult import Asker

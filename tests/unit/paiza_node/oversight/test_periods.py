@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import oversight_pb2 as pb
 from paiza_node.model import DeliveryRow, MessageState, ProofKind, Settlement
 from paiza_node.oversight import periods
 from paiza_node.oversight.periods import MAX_PROPOSALS, Periods
@@ -81,9 +82,9 @@ class Pair:
         row = DeliveryRow(1, 1, digest, "tjk", 2, 0, now, now + HOUR, now)
         self.kaz.ledger.commit_now(lambda pen: pen.tx.add_deliveries([row]))
 
-    def close(self, since: datetime = BEGIN, until: datetime | None = None) -> pb.ClosePeriodResponse:
+    def close(self, since: datetime = BEGIN, until: datetime | None = None) -> coordination_pb2.ClosePeriodResponse:
         """Close a period, as kaz's coordinator."""
-        request = pb.ClosePeriodRequest(counterpart="tjk")
+        request = coordination_pb2.ClosePeriodRequest(counterpart="tjk")
         request.period.since_time.FromDatetime(since)
         request.period.until_time.FromDatetime(until or BEGIN + HOUR)
         return asyncio.run(self.ours.close(ASKER, request))  # type: ignore[arg-type]  # its id is asked
@@ -171,7 +172,7 @@ def test_what_waits_keeps_a_period_open(pair: Pair) -> None:
     with pytest.raises(Rejected, match="period_open"):
         pair.close()
     assert pair.reconciled(pair.kaz) == 0
-    gone = Settlement(1, officer_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
+    gone = Settlement(1, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
     pair.kaz.ledger.commit_now(lambda pen: pen.tx.settle([gone], pen.now))
     assert pair.close().own.proven.index
     assert pair.reconciled(pair.kaz) == 1

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from paiza.v1 import exchange_pb2, log_pb2
-from paiza.v1 import oversight_pb2 as pb
+from paiza.core.v1 import log_pb2, log_query_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza.peer.v1 import oversight_pb2 as pb
 from paiza_node.oversight.consult import Asker
 from paiza_node.oversight.relay import Relay
 from paiza_node.oversight.sight import Sight
@@ -60,10 +62,10 @@ class Scene:
         self.node = Node(self.real, self.real)
         self.relay = Relay(self.kaz.context, self.kaz.consult, directory_of({"tjk": self.kaz.session(self.node)}))
 
-    def ask(self) -> pb.EntriesPage:
+    def ask(self) -> log_query_pb2.EntriesPage:
         """Ask for tjk's entries."""
-        query = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString(deterministic=True)
-        request = pb.ListLogEntriesRequest(member="tjk", query=query)
+        query = log_query_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString(deterministic=True)
+        request = coordination_pb2.ListLogEntriesRequest(member="tjk", query=query)
         return asyncio.run(self.relay.entries(COORDINATOR, request)).page  # type: ignore[arg-type]  # its id is asked
 
     def events(self) -> list[str]:
@@ -126,9 +128,9 @@ def test_what_is_not_proven_is_not_shown(scene: Scene) -> None:
 
 def test_nothing_is_asked_of_strangers(scene: Scene) -> None:
     """A member that is not in the register is not asked, and nothing is logged."""
-    query = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString()
+    query = log_query_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString()
     for member, data, reason in (("xyz", query, "unknown_member"), ("tjk", b"", "malformed")):
-        request = pb.ListLogEntriesRequest(member=member, query=data)
+        request = coordination_pb2.ListLogEntriesRequest(member=member, query=data)
         with pytest.raises(Rejected, match=reason):
             asyncio.run(scene.relay.entries(COORDINATOR, request))  # type: ignore[arg-type]  # its id is asked
     assert scene.events() == []

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from paiza.v1 import passing_pb2
-from paiza.v1.free_message_pb2 import FreeMessage
-from paiza.v1.release_pb2 import ReleaseGrant
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.release_pb2 import ReleaseGrant
+from paiza.officer.v1 import passing_pb2
 from paiza_node.model import Officer
 from paiza_node.passing.export import Export
 from paiza_wire.message import VerifiedMessage

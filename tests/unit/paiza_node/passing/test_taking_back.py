@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
-from paiza.v1.message_pb2 import Header, Recipient
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.core.v1.message_pb2 import Header, Recipient
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageRow, MessageState, Settlement
 from paiza_node.passing import taking_back
@@ -129,7 +129,7 @@ def test_a_recall_that_leaves_a_holder_out_is_not_released(store: SqlStore) -> N
     recall = message(9, "recall", OWN.digest, to="tjk")
     assert refused(store, recall) == ("holder_missing", "recipients: uzb hold the message too")
     with store.transaction() as tx:
-        assert tx.settle([Settlement(2, officer_pb2.DELIVERY_STATE_REFUSED)], NOW) == [2]
+        assert tx.settle([Settlement(2, delivery_pb2.DELIVERY_STATE_REFUSED)], NOW) == [2]
     assert refused(store, recall) == ("", "")
 
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from typing_extensions import override
 
-from paiza.v1 import exchange_pb2, oversight_pb2
+from paiza.peer.v1 import exchange_pb2, oversight_pb2
 from paiza_node.peer.channels import REASON_KEY, ChannelKeys, GrpcChannel
 from paiza_node.peer.endpoints import Endpoints
 from paiza_node.peer.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
 from paiza_node.edge.gate import ACCESS
 from paiza_node.recovery import asked as module
 from paiza_node.recovery.asked import UNSIGNED, StartupComparison, claimed_size
 from paiza_wire.errors import Unavailable
 from tests.peers import directory_of
 
-DELIVER = "/paiza.v1.ExchangeService/Deliver"
+DELIVER = "/paiza.peer.v1.ExchangeService/Deliver"
 OWN_SIZE = 10
 
 

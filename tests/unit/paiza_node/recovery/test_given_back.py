@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import log_pb2, recovery_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.growth import claim
 from paiza_node.model import ForeignProof, ProofKind
 from paiza_node.proofs import own_proof

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import log_pb2, recovery_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.erasing.holds import RESTORED
 from paiza_node.ledger import Pen
 from paiza_node.proofs import own_proof

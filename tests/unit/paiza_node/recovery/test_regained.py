@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import log_pb2, message_pb2, recovery_pb2
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.model import RecoveredEntry
 from paiza_node.recovery.regained import Lost, Regained, Regains
 from paiza_trust import dev

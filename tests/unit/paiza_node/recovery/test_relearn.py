@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from paiza.v1 import recovery_pb2
+from paiza.peer.v1 import recovery_pb2
 from paiza_node.recovery.fetch_back import FetchBack
 from paiza_node.recovery.progress import SETTING, Progress
 from paiza_wire.errors import Rejected

@@ -7,13 +7,13 @@ from hashlib import sha256
 
 import pytest
 
-from paiza.v1 import attachment_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.model import AttachmentProof, AttachmentRow, Upload
 from paiza_node.store import SqlStore, open_store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-RECEIVED = attachment_pb2.ATTACHMENT_STATE_RECEIVED
+RECEIVED = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 
 
 @pytest.fixture

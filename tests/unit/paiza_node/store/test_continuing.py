@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2
+from paiza.core.v1 import log_pb2
 from paiza_node.lawful import facts
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import Opened

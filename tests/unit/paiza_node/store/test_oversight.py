@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from paiza.v1 import log_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.model import (
     AuditGrant,
     DeliveryRow,
@@ -26,12 +26,12 @@ from paiza_node.store import SqlStore, open_store
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MEMBERS = ("tjk", "uzb", "kgz")
-WAITING = officer_pb2.DELIVERY_STATE_WAITING
-DELIVERED = officer_pb2.DELIVERY_STATE_DELIVERED
-REFUSED = officer_pb2.DELIVERY_STATE_REFUSED
-REJECTED = officer_pb2.DELIVERY_STATE_REJECTED
-EXPIRED = officer_pb2.DELIVERY_STATE_EXPIRED
-DROPPED = officer_pb2.DELIVERY_STATE_DROPPED
+WAITING = delivery_pb2.DELIVERY_STATE_WAITING
+DELIVERED = delivery_pb2.DELIVERY_STATE_DELIVERED
+REFUSED = delivery_pb2.DELIVERY_STATE_REFUSED
+REJECTED = delivery_pb2.DELIVERY_STATE_REJECTED
+EXPIRED = delivery_pb2.DELIVERY_STATE_EXPIRED
+DROPPED = delivery_pb2.DELIVERY_STATE_DROPPED
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import create_engine, text
 
-from paiza.v1.message_pb2 import Header
+from paiza.core.v1.message_pb2 import Header
 from paiza_domain.thread import Marks
 from paiza_node.model import MessageQuery, MessageRow, MessageState
 from paiza_node.store import SqlStore, open_store

@@ -10,7 +10,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
-from paiza.v1 import log_pb2, message_pb2, officer_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.model import DeliveryRow, MessageQuery, MessageRow, MessageState, Settlement, Slot
 from paiza_node.store import SqlStore, open_store
@@ -86,7 +86,7 @@ def fill(store: SqlStore) -> None:
         tx.add_entries([(seq - 1, entry, row(seq).digest) for seq in numbers])
         tx.add_messages([row(seq) for seq in numbers])
         tx.add_deliveries([delivery(seq) for seq in numbers])
-        settled = [Settlement(seq, officer_pb2.DELIVERY_STATE_DELIVERED) for seq in numbers[:-100]]
+        settled = [Settlement(seq, delivery_pb2.DELIVERY_STATE_DELIVERED) for seq in numbers[:-100]]
         assert len(tx.settle(settled, NOW)) == len(settled)
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from paiza.v1 import officer_pb2
+from paiza.core.v1 import delivery_pb2
 from paiza_node.model import (
     ApprovalRow,
     ApprovalState,
@@ -157,7 +157,7 @@ def test_what_was_passed_on_is_kept_apart_from_what_was_released(store: SqlStore
         tx.add_deliveries([released, forwarded, notice])
         tx.add_passed_on([told])
         assert [each.recipient for each in tx.deliveries_of(one.digest)] == ["tjk"]
-        waiting = int(officer_pb2.DELIVERY_STATE_WAITING)
+        waiting = int(delivery_pb2.DELIVERY_STATE_WAITING)
         assert tx.forwarded_indices(one.digest) == [("uzb", 9, waiting)]
         assert tx.passed_on("tjk", 12) == told
         assert tx.passed_on("tjk", 11) is None

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from paiza.v1 import exchange_pb2, log_pb2, recovery_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
 from paiza_node.context import Context
 from paiza_node.growth import KnownLogs
 from paiza_node.lanes import Lanes

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from paiza.v1 import exchange_pb2, log_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.context import Context
 from paiza_node.growth import KnownLogs, record_fork
 from paiza_node.ledger import Ledger

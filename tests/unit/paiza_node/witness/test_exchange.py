@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from paiza.v1 import witness_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.growth import claim
 from paiza_node.model import WitnessedNote
 from paiza_node.peer.agreement import OVERTAKEN

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from paiza.v1 import conviction_pb2
+from paiza.core.v1 import fork_proof_pb2
 from paiza_node.growth import KnownLogs
 from paiza_node.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD, LargestKnown
 from paiza_register import Register
@@ -48,7 +48,7 @@ def test_accepted_and_heard_notes_are_told_to_all_but_their_owner() -> None:
 def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> None:
     """Whoever is told can verify it by the log's key alone."""
     scene = Scene()
-    shown = conviction_pb2.ForkProof(first_note=scene.log.note(5), second_note=scene.other.note(5))
+    shown = fork_proof_pb2.ForkProof(first_note=scene.log.note(5), second_note=scene.other.note(5))
     assert scene.gossip.forks("uzb") == []
     scene.logs.learn_fork(scene.member, shown.SerializeToString())
     (told,) = scene.gossip.forks("uzb")
@@ -62,5 +62,5 @@ def test_no_more_is_handed_to_the_judge_than_may_be_told() -> None:
     """Too much is cut; nothing is not worth a judgement."""
     scene = Scene()
     scene.gossip.heard("uzb", [], [])
-    scene.gossip.heard("uzb", [b"note"] * 500, [conviction_pb2.ForkProof()] * 50)
+    scene.gossip.heard("uzb", [b"note"] * 500, [fork_proof_pb2.ForkProof()] * 50)
     assert scene.told == [("uzb", MAX_HEARD, MAX_FORK_PROOFS)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza.v1 import conviction_pb2
+from paiza.core.v1 import fork_proof_pb2
 from paiza_node.growth import KnownLogs
 from paiza_node.model import Finding, FindingKind
 from paiza_node.witness.trials import (
@@ -53,7 +53,7 @@ class Bench:
         self.logs = KnownLogs({}, lambda: self.now, findings, lambda _member: ORIGIN)
         self.judge = Judge("kaz", self.logs, findings)
 
-    def hear(self, *notes: bytes, teller: str = "uzb", forks: tuple[conviction_pb2.ForkProof, ...] = ()) -> None:
+    def hear(self, *notes: bytes, teller: str = "uzb", forks: tuple[fork_proof_pb2.ForkProof, ...] = ()) -> None:
         """Be told something."""
         self.judge.heard(teller, notes, forks, self.register)
 
@@ -211,7 +211,7 @@ def test_whatever_is_told_accuses_nobody_without_the_logs_own_signatures(junk: l
     bench.logs.accept(bench.member, bench.log.growth(0, 9))
     stranger = OtherLog(SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519()), b"other")
     forks = tuple(
-        conviction_pb2.ForkProof(first_note=first, second_note=second)
+        fork_proof_pb2.ForkProof(first_note=first, second_note=second)
         for first in (*junk, bench.log.note(9), stranger.note(9))
         for second in (*junk, bench.log.note(9), bench.log.note(12), stranger.note(9))
     )

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from paiza.v1 import log_pb2, witness_pb2
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import witness_pb2
 from paiza_node.ledger import Pen
 from paiza_node.model import CosignedProof, ErasureAnswer, ForeignProof, ProofKind, Uncosigned
 from paiza_node.witness import prove
@@ -185,7 +186,7 @@ async def test_a_note_from_before_the_federation_grew_is_judged_by_the_register_
     assert cosigned(kaz, late) is None
 
 
-async def span_of(fleet: Fleet) -> tuple[witness_pb2.WitnessedSpan, dict[int, Uncosigned]]:
+async def span_of(fleet: Fleet) -> tuple[log_pb2.WitnessedSpan, dict[int, Uncosigned]]:
     """Have three entries of tjk's log proven between two of its witnessed notes; gives the span and what was asked."""
     tjk = fleet["tjk"]
     tjk.grow(2)
@@ -205,37 +206,37 @@ def fewer(note: bytes, *names: str) -> bytes:
     return format_note(parsed.text, [each for each in parsed.signatures if each.name.split(".")[0] not in names])
 
 
-def _grown_by_another(span: witness_pb2.WitnessedSpan) -> None:
+def _grown_by_another(span: log_pb2.WitnessedSpan) -> None:
     span.growth_hashes[0] = bytes(32)
 
 
-def _no_quorum(span: witness_pb2.WitnessedSpan) -> None:
+def _no_quorum(span: log_pb2.WitnessedSpan) -> None:
     span.note = fewer(span.note, "uzb")
 
 
-def _no_quorum_before(span: witness_pb2.WitnessedSpan) -> None:
+def _no_quorum_before(span: log_pb2.WitnessedSpan) -> None:
     span.before_note = fewer(span.before_note, "uzb")
 
 
-def _not_signed_by_the_log(span: witness_pb2.WitnessedSpan) -> None:
+def _not_signed_by_the_log(span: log_pb2.WitnessedSpan) -> None:
     parsed = parse_note(span.note)
     span.note = format_note(parsed.text, [each for each in parsed.signatures if "/log/" not in each.name])
 
 
-def _notes_exchanged(span: witness_pb2.WitnessedSpan) -> None:
+def _notes_exchanged(span: log_pb2.WitnessedSpan) -> None:
     span.note, span.before_note = span.before_note, span.note
 
 
-def _another_place(span: witness_pb2.WitnessedSpan) -> None:
+def _another_place(span: log_pb2.WitnessedSpan) -> None:
     first, second = span.entries[0], span.entries[1]
     first.index, second.index = second.index, first.index
 
 
-def _another_path(span: witness_pb2.WitnessedSpan) -> None:
+def _another_path(span: log_pb2.WitnessedSpan) -> None:
     span.entries[0].inclusion_hashes[-1] = bytes(32)
 
 
-def _a_known_signature_fails(span: witness_pb2.WitnessedSpan) -> None:
+def _a_known_signature_fails(span: log_pb2.WitnessedSpan) -> None:
     parsed = parse_note(span.note)
     *rest, last = parsed.signatures
     broken = NoteSignature(last.name, last.key_id, last.signature[:-1] + bytes([last.signature[-1] ^ 1]))
@@ -256,7 +257,7 @@ def _a_known_signature_fails(span: witness_pb2.WitnessedSpan) -> None:
     ],
 )
 async def test_a_span_that_does_not_hold_gives_nothing(
-    fleet: Fleet, change: Callable[[witness_pb2.WitnessedSpan], None]
+    fleet: Fleet, change: Callable[[log_pb2.WitnessedSpan], None]
 ) -> None:
     """Growth, quorum, signatures, places and paths are all seen to."""
     span, asked = await span_of(fleet)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1.acknowledgement_pb2 import Acknowledgement
-from paiza.v1.controlled_delivery_pb2 import (
+from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
+from paiza.content.v1.controlled_delivery_pb2 import (
     ControlledDeliveryRouteChange,
     ControlledDeliveryState,
     ControlledDeliveryWithdrawal,
 )
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.changes import WorkflowsMoved
 from paiza_node.workflows import duties
 from paiza_node.workflows.duties import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE

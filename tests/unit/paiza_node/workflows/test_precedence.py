@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1 import log_pb2, notice_pb2
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import notice_pb2
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.news import MAX_PENDING, News
 from paiza_node.store import open_store

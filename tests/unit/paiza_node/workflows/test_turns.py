@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
-from paiza.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.errors import BrokenRules
 from paiza_node.ledger import Pen
 from paiza_node.model import MessageRow

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-from paiza.v1.message_pb2 import Header
+from paiza.core.v1.message_pb2 import Header
 
 revision: Final = "0002"
 down_revision: Final = "0001"

@@ -1,0 +1,1 @@
+"""What messages hold, kind by kind; a kind versions apart from the protocol."""

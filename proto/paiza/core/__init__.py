@@ -1,0 +1,1 @@
+"""What several roles share: messages, the log, its proofs, the register."""

@@ -1,0 +1,1 @@
+"""What a node serves to the nodes of other members."""
