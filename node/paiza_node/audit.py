@@ -8,10 +8,18 @@ from paiza.officer.v1 import audit_pb2
 from paiza_node.desks.need_to_know import denied, lister, may_list
 from paiza_node.evidence import others_of, spans_of
 from paiza_node.ledger import Ledger
-from paiza_node.model import MessageRow, Officer, StoredEntry
-from paiza_node.ports import Store
 from paiza_node.proofs import foreign_proof, forwardings_of, proofs_of
 from paiza_node.refresh import Registers
+from paiza_node.store import Store
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import MessageRow
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -37,10 +45,10 @@ class Audit:
 
     def _hidden(self, officer: Officer, digest: bytes) -> bool:
         with self._store.reads() as reads:
-            row = reads.message(digest)
+            row = messages_store.message(reads, digest)
             if row is not None:
                 return not may_list(reads, officer, row)
-            approval = reads.approval(digest)
+            approval = approvals_store.approval(reads, digest)
         if approval is None or lister(officer).units is None:
             return False
         return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
@@ -49,8 +57,8 @@ class Audit:
         """Give everything the log says of one message, and the proofs of other members' logs that were kept."""
         checkpoint = self._ledger.checkpoint
         with self._store.reads() as reads:
-            entries = [entry for entry in reads.entries_of(digest) if entry.index < checkpoint.size]
-            proofs, attached = reads.proofs(digest), reads.attachment_proofs(digest)
+            entries = [entry for entry in log_store.entries_of(reads, digest) if entry.index < checkpoint.size]
+            proofs, attached = exchange_store.proofs(reads, digest), attachments_store.attachment_proofs(reads, digest)
         if not entries:
             raise Rejected("unknown_id", "this node's log says nothing of such a message")
         return audit_pb2.GetTrailResponse(
@@ -72,7 +80,7 @@ class Audit:
             spans = spans_of(reads, self._ledger, self._registers, proofs)
             versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
             versions.extend(span.register_version for span in spans)
-            versions.extend(proof.register_version for proof in reads.proofs(digest))
+            versions.extend(proof.register_version for proof in exchange_store.proofs(reads, digest))
         # The one in force says what was revoked since.
         versions.append(self._registers.version)
         here = [version for version in dict.fromkeys(versions) if self._has(version)]
@@ -95,7 +103,7 @@ class Audit:
                 response.witnessed_checkpoint = witnessed.note
             if since is not None:
                 response.unwitnessed_since_time.FromDatetime(since)
-            known_logs = reads.known_logs()
+            known_logs = peers_store.known_logs(reads)
         for member in sorted({*known_logs, *self._registers.last.members}):
             known, convictions = known_logs.get(member), self._convictions(member)
             if known is None and not convictions:
@@ -108,8 +116,8 @@ class Audit:
 
     def _message(self, digest: bytes) -> tuple[MessageRow, bytes]:
         with self._store.reads() as reads:
-            row, remains = reads.message(digest), reads.remains(digest)
-        signed = remains or self._store.signed(digest)
+            row, remains = messages_store.message(reads, digest), messages_store.remains(reads, digest)
+        signed = remains or messages_store.read_signed(self._store, digest)
         if row is None or signed is None:
             raise Rejected("unknown_id", "there is no such message here, or it was refused")
         return row, signed

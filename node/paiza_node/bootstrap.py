@@ -31,7 +31,6 @@ from paiza_node.keyring import Keys, bad_key, load_keys, log_key_path
 from paiza_node.lanes import Lanes
 from paiza_node.lawful.denials import Denials
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import Officer
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
 from paiza_node.operate import Operate, operator
@@ -44,7 +43,11 @@ from paiza_node.recovery.record import note_backup, read_record
 from paiza_node.refresh import Learn, Registers
 from paiza_node.rooms import VERSION, Ground, open_rooms
 from paiza_node.roster import load_officers, note_officers
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import access as access_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.access_model import Officer
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
 from paiza_register import RegisterReader, folder_fetch
@@ -67,14 +70,14 @@ log = structlog.get_logger("paiza.node")
 def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
     """Log what is new at a start: the log's key, the configuration, officers. Nothing where nothing changed."""
     vkey = log_key.verifier_key.to_vkey().encode()
-    if pen.tx.setting(SETTING_LOG_KEY) != vkey:
+    if settings_store.setting(pen.tx, SETTING_LOG_KEY) != vkey:
         pen.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
-        pen.tx.put_setting(SETTING_LOG_KEY, vkey)
+        settings_store.put_setting(pen.tx, SETTING_LOG_KEY, vkey)
     rules = config.policy.read_bytes() if config.policy is not None else b""
     settings = sha256(config.path.read_bytes() + rules).digest()
-    if pen.tx.setting(SETTING_CONFIG) != settings:
+    if settings_store.setting(pen.tx, SETTING_CONFIG) != settings:
         pen.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
-        pen.tx.put_setting(SETTING_CONFIG, settings)
+        settings_store.put_setting(pen.tx, SETTING_CONFIG, settings)
     note_officers(pen, officers)
 
 
@@ -126,7 +129,7 @@ async def run(config: Config) -> None:
     log.info("stopped")
 
 
-async def _become_writer(database: str) -> SqlStore:
+async def _become_writer(database: str) -> Store:
     """Open the database; where another process is its writer, wait until that one is gone."""
     waited = 0
     while True:
@@ -145,7 +148,7 @@ async def _become_writer(database: str) -> SqlStore:
         await asyncio.sleep(STANDBY_SECONDS)
 
 
-async def _run_with(config: Config, store: SqlStore) -> None:
+async def _run_with(config: Config, store: Store) -> None:
     loop = asyncio.get_running_loop()
     peers_fetch = PeersFetch(loop) if config.register is None else None
     fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
@@ -185,7 +188,7 @@ async def _serve(
     reader: RegisterReader,
     registers: Registers,
     node_keys: Keys,
-    store: SqlStore,
+    store: Store,
     ledger: Ledger,
     peers_fetch: PeersFetch | None,
 ) -> None:
@@ -194,8 +197,8 @@ async def _serve(
     await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
     await _note_backup(config, ledger)
     with store.reads() as reads:
-        officers = reads.officers()
-        logs = KnownLogs(reads.known_logs(), _now, reads.findings(), registers.newest_origin)
+        officers = access_store.officers(reads)
+        logs = KnownLogs(peers_store.known_logs(reads), _now, peers_store.findings(reads), registers.newest_origin)
     lanes = Lanes()
     context = Context(
         member=config.member,

@@ -9,8 +9,8 @@ from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
-from paiza_node.ports import Store
 from paiza_node.refresh import Registers
+from paiza_node.store import Store
 
 
 @dataclass(frozen=True, slots=True)

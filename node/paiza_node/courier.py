@@ -22,11 +22,12 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
-from paiza_node.model import Outgoing, Passing, Slot
 from paiza_node.passing.forward import pack
 from paiza_node.peer.health import LONGEST_PAUSE_SECONDS, pause_seconds
 from paiza_node.peer.session import PeerSession
 from paiza_node.settle import FIRST_RETRY_SECONDS, Sent, Settle
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store.exchange_model import Outgoing, Passing, Slot
 from paiza_node.workflows.precedence import MAX_FIRST
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Unavailable
@@ -157,7 +158,7 @@ class PeerQueue:
     def _next_attempt(self, slot: Slot) -> datetime | None:
         try:
             with self._context.store.reads() as reads:
-                return reads.next_attempt(self.session.member, slot=slot)
+                return deliveries_store.next_attempt(reads, self.session.member, slot=slot)
         except Unavailable:
             return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
 
@@ -184,7 +185,8 @@ class PeerQueue:
     def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
-            batch = reads.due(
+            batch = deliveries_store.due(
+                reads,
                 self.session.member,
                 self._context.clock(),
                 slot=slot,

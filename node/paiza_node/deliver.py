@@ -16,8 +16,9 @@ from paiza_node.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.courier import PeerQueue
 from paiza_node.ledger import Pen
-from paiza_node.model import DeliveryRow, Settlement
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store.exchange_model import DeliveryRow, Settlement
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 
@@ -97,7 +98,7 @@ class OutboundQueues:
                 Settlement(delivery.id, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired", delivery.detail)
                 for delivery in expired
             ]
-            ended = set(pen.tx.settle(settlements, pen.now))
+            ended = set(deliveries_store.settle(pen.tx, settlements, pen.now))
             for delivery in expired:
                 if delivery.id in ended:
                     pen.append(
@@ -116,4 +117,4 @@ class OutboundQueues:
 
     def _expired(self) -> list[DeliveryRow]:
         with self._context.store.reads() as reads:
-            return reads.expired(self._context.clock(), EXPIRY_BATCH)
+            return deliveries_store.expired(reads, self._context.clock(), EXPIRY_BATCH)

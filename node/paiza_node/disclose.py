@@ -15,19 +15,17 @@ from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.ledger import Pen
-from paiza_node.model import (
-    MAX_REASON,
-    MessageRow,
-    MessageState,
-    Officer,
-    Opened,
-    StoredEntry,
-)
 from paiza_node.opening import stored
 from paiza_node.passing import taking_back
 from paiza_node.policy import MessageFacts, principal_of
-from paiza_node.ports import Reads
 from paiza_node.proofs import forwardings_of, own_proof, proofs_of
+from paiza_node.store import ReadConnection
+from paiza_node.store import access as access_store
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer, Opened
+from paiza_node.store.log_model import MAX_REASON, StoredEntry
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -120,7 +118,7 @@ class Disclose:
         What the rules forbid is only noted: whether the officer needs to know of the message comes first.
         """
         with self._store.reads() as reads:
-            row = reads.message(request.message_digest)
+            row = messages_store.message(reads, request.message_digest)
         if row is None or row.state is MessageState.REFUSED:
             raise _unknown()
         header, number = wire.parse_header(row.header), request.part_number
@@ -148,8 +146,8 @@ class Disclose:
             if refused.reason == DENIED:
                 _log_denied(pen, officer, asked.digest, refused.detail)
             return refused
-        row = pen.tx.message(asked.digest)
-        body = None if row is None else pen.tx.body(row.seq)
+        row = messages_store.message(pen.tx, asked.digest)
+        body = None if row is None else messages_store.body(pen.tx, row.seq)
         assert row is not None
         assert body is not None, "what is neither refused nor erased has a body"
         message = stored(body)
@@ -160,7 +158,7 @@ class Disclose:
         with self._store.reads() as reads:
             return self._refused(reads, officer, asked)
 
-    def _refused(self, reads: Reads, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
+    def _refused(self, reads: ReadConnection, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
         """Say why a part is not opened at this moment; None where it may be.
 
         1. Its content is here: neither retired nor erased.
@@ -169,10 +167,10 @@ class Disclose:
         4. An attachment has come whole: before, nobody knows what it is.
         """
         # 1.
-        row = reads.message(asked.digest)
+        row = messages_store.message(reads, asked.digest)
         if row is None:
             return _unknown()
-        if reads.erased([asked.digest]):
+        if messages_store.erased(reads, [asked.digest]):
             return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
         # 2.
         if not asked.reason.strip() and taking_back.is_recalled(reads, row):
@@ -184,10 +182,10 @@ class Disclose:
         # 4.
         return self._incomplete(reads, asked) if row.received else None
 
-    def _incomplete(self, reads: Reads, asked: _Asked) -> Rejected | Unavailable | None:
+    def _incomplete(self, reads: ReadConnection, asked: _Asked) -> Rejected | Unavailable | None:
         if asked.header.parts[asked.number].kind != message_pb2.PART_KIND_ATTACHMENT:
             return None
-        found = reads.attachment(asked.digest, asked.number, self._member)
+        found = attachments_store.attachment(reads, asked.digest, asked.number, self._member)
         if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
             return None
         if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
@@ -202,7 +200,7 @@ def _unknown() -> Rejected:
 
 def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
     stored = pen.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
-    pen.tx.add_opened(Opened(row.digest, number, officer.id, stored.index))
+    access_store.add_opened(pen.tx, Opened(row.digest, number, officer.id, stored.index))
     pen.announce(MessagesChanged((row.digest,)))
     return stored
 

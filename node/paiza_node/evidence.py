@@ -7,10 +7,14 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_node.ledger import Ledger
-from paiza_node.model import CosignedSpan
-from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof, own_proof
 from paiza_node.refresh import Registers
+from paiza_node.store import ReadConnection
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import log as log_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import CosignedSpan
 from paiza_register import Register
 from paiza_wire.cosignatures import quorum
 from paiza_wire.errors import PaizaError
@@ -33,7 +37,7 @@ class _Place:
 
 
 def others_of(
-    reads: Reads, ledger: Ledger, digest: bytes, size: int, note: bytes, *, with_openings: bool
+    reads: ReadConnection, ledger: Ledger, digest: bytes, size: int, note: bytes, *, with_openings: bool
 ) -> list[log_pb2.LogProof]:
     """Give entries about a message that are neither release nor answer nor passing on: what became of it and its parts.
 
@@ -42,18 +46,18 @@ def others_of(
     """
     own = [
         entry
-        for entry in reads.entries_of(digest)
+        for entry in log_store.entries_of(reads, digest)
         if entry.index < size and _wanted(log_pb2.LogEntry.FromString(entry.entry), with_openings=with_openings)
     ]
     return [
         *(own_proof(ledger, entry, size, note) for entry in own),
-        *map(foreign_proof, reads.attachment_proofs(digest)),
-        *map(foreign_proof, reads.erasure_answers_of(digest)),
+        *map(foreign_proof, attachments_store.attachment_proofs(reads, digest)),
+        *map(foreign_proof, retention_store.erasure_answers_of(reads, digest)),
     ]
 
 
 def spans_of(
-    reads: Reads, ledger: Ledger, registers: Registers, proofs: Sequence[log_pb2.LogProof]
+    reads: ReadConnection, ledger: Ledger, registers: Registers, proofs: Sequence[log_pb2.LogProof]
 ) -> list[audit_pb2.EvidenceSpan]:
     """Give the cosigned proofs this node holds of these entries; entries that lie between the same notes together."""
     spans: dict[CosignedSpan, list[log_pb2.ProvenIndex]] = {}
@@ -91,13 +95,16 @@ def _place(proof: log_pb2.LogProof) -> _Place:
 
 
 def _own(
-    reads: Reads, ledger: Ledger, registers: Registers, place: _Place
+    reads: ReadConnection, ledger: Ledger, registers: Registers, place: _Place
 ) -> tuple[CosignedSpan, Sequence[bytes]] | None:
     """Prove an entry of our own log to the first witnessed note that holds it.
 
     Whose cosignatures were needed is judged by the register that the entry names, else by the one in force now.
     """
-    after, before = reads.witnessed_after(place.index + 1), reads.witnessed_before(place.index)
+    after, before = (
+        witness_store.witnessed_after(reads, place.index + 1),
+        witness_store.witnessed_before(reads, place.index),
+    )
     if after is None or after.origin != place.origin or after.size > ledger.checkpoint.size:
         return None
     if before is not None and before.origin != place.origin:
@@ -117,8 +124,8 @@ def _own(
     return CosignedSpan(b"" if before is None else before.note, after.note, growth, register.version), hashes
 
 
-def _foreign(reads: Reads, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]] | None:
-    proof = reads.cosigned_proof(place.member, place.index, place.origin)
+def _foreign(reads: ReadConnection, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]] | None:
+    proof = witness_store.cosigned_proof(reads, place.member, place.index, place.origin)
     if proof is None or not proof.span.note.startswith(place.origin.encode() + b"\n"):
         return None
     return proof.span, split_hashes(proof.hashes)

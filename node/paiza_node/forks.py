@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 import structlog
 
 from paiza_node.ledger import Pen
-from paiza_node.model import Finding, FindingKind, FindingState
+from paiza_node.store import peers as peers_store
+from paiza_node.store.peers_model import Finding, FindingKind, FindingState
 from paiza_wire import log_entries
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.fork_proofs import Fork
@@ -67,9 +68,9 @@ def write_forks(pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
     """Log forks, and keep what shows each: the proof needs no more than it. Those that are kept already are left."""
     for member, fork in forks:
         stands = (FindingKind.FORK, fork.origin, FindingState.OPEN)
-        if stands in {(each.kind, each.origin, each.state) for each in pen.tx.findings(member)}:
+        if stands in {(each.kind, each.origin, each.state) for each in peers_store.findings(pen.tx, member)}:
             continue
         entry = log_entries.fork_found(member=member, notes_sha256=fork.digest)
         notes = (fork.first.note, fork.second.note)
         index = pen.append(entry, text="\n".join(note.decode() for note in notes)).index
-        pen.tx.add_finding(Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))
+        peers_store.add_finding(pen.tx, Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))

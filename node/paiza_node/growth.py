@@ -24,7 +24,7 @@ from paiza_node.chains import Chains
 from paiza_node.doubts import Doubts, ToldEntry
 from paiza_node.forks import Forks, write_forks
 from paiza_node.ledger import Ledger
-from paiza_node.model import Finding, KnownLog
+from paiza_node.store.peers_model import Finding, KnownLog
 from paiza_register.model import Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import fork_proofs, merkle

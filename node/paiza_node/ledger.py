@@ -34,8 +34,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import log_pb2
 from paiza_node.changes import Change, ChangeFeed
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.model import Head, StoredEntry
-from paiza_node.ports import Store, Transaction
+from paiza_node.store import Store, WriteConnection
+from paiza_node.store import log as log_store
+from paiza_node.store.log_model import Head, StoredEntry
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle, receipts, tiles
 from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
@@ -72,7 +73,7 @@ class Committed(Generic[T]):
 class Pen:
     """What a piece of work writes with. Valid only while the work runs."""
 
-    def __init__(self, tx: Transaction, head: Head, now: datetime, register_version: bytes) -> None:
+    def __init__(self, tx: WriteConnection, head: Head, now: datetime, register_version: bytes) -> None:
         """Begin behind ``head``; ``now`` is the time of every entry of this commit."""
         self.tx = tx
         self.now = now
@@ -98,7 +99,7 @@ class Pen:
         entry.register_version = self.register_version
         if text:
             entry.text_sha256 = receipts.text_digest(entry.salt, text)
-            self.tx.add_texts({index: text})
+            log_store.add_texts(self.tx, {index: text})
         data = entry.SerializeToString(deterministic=True)
         self.entries.append((index, data, entry.message_digest))
         return StoredEntry(index, data)
@@ -178,7 +179,7 @@ class Ledger:
         self._waiting: queue.PriorityQueue[tuple[int, int, _Waiting | None]] = queue.PriorityQueue()
         self._numbers = itertools.count()
         with store.reads() as reads:
-            self._head = reads.head()
+            self._head = log_store.head(reads)
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
         self._check_start()
         self._checkpoint = self._sign()
@@ -281,7 +282,7 @@ class Ledger:
         try:
             with self._store.transaction() as tx:
                 # Re-read under the database's lock: another writer, or a restored database, is found here.
-                self._meet(tx.head())
+                self._meet(log_store.head(tx))
                 pen = Pen(tx, self._head, max(self._clock(), self._head.last_time), self._register_version())
                 for item in group:
                     _do(item, pen)
@@ -289,10 +290,10 @@ class Ledger:
                 if pen.entries:
                     with self._lock:
                         tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
-                    tx.put_tiles(tile_batch.tiles)
+                    log_store.put_tiles(tx, tile_batch.tiles)
                 head = pen.head(tile_batch.root if tile_batch else self._head.root, batch)
                 attempt = _Uncertain(head, tile_batch, tuple(pen.changes))
-                tx.set_head(head)
+                log_store.set_head(tx, head)
         except Unavailable as error:
             # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
             self._uncertain = attempt or self._uncertain
@@ -315,10 +316,10 @@ class Ledger:
         try:
             if error.reason == "standby":
                 with self._store.reads() as reads:
-                    self._meet(reads.head())
+                    self._meet(log_store.head(reads))
             else:
                 with self._store.transaction() as tx:
-                    self._meet(tx.head())
+                    self._meet(log_store.head(tx))
         except Unavailable:
             return
 
@@ -379,11 +380,11 @@ class Ledger:
     def _is_former(self, note: bytes) -> bool:
         """Say whether the file still holds a checkpoint of an earlier log: a restore broke off before it was saved."""
         with self._store.reads() as reads:
-            return note.partition(b"\n")[0].decode() in {former.origin for former in reads.former_logs()}
+            return note.partition(b"\n")[0].decode() in {former.origin for former in log_store.former_logs(reads)}
 
     def _read_tile(self, level: int, index: int) -> bytes:
         with self._store.reads() as reads:
-            return reads.tile(level, index)
+            return log_store.tile(reads, level, index)
 
 
 def _do(item: _Waiting, pen: Pen) -> None:
@@ -393,7 +394,7 @@ def _do(item: _Waiting, pen: Pen) -> None:
         with pen.tx.savepoint():
             item.outcome = item.work(pen)
             # Now, not with the batch: the next piece of work may ask for these entries, to answer a repeat.
-            pen.tx.add_entries(pen.entries[mark[0] :])
+            log_store.add_entries(pen.tx, pen.entries[mark[0] :])
     except Exception as error:
         if isinstance(error, Unavailable) and error.reason == "database_unavailable":
             raise

@@ -15,17 +15,15 @@ from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.deliver import OutboundQueues
 from paiza_node.ledger import Pen
-from paiza_node.model import (
-    MAX_REASON,
-    AttachmentRow,
-    DeliveryRow,
-    Head,
-    Postponement,
-    QueueSummary,
-    Settlement,
-    WitnessedNote,
-)
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.attachments_model import AttachmentRow
+from paiza_node.store.exchange_model import DeliveryRow, Postponement, QueueSummary, Settlement
+from paiza_node.store.log_model import MAX_REASON, Head
+from paiza_node.store.witness_model import WitnessedNote
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_node.witness.witnessing import Witnessing
 from paiza_wire import log_entries
@@ -118,15 +116,20 @@ class Operate:
         self,
     ) -> tuple[Head, dict[str, QueueSummary], dict[str, int], WitnessedNote | None, datetime | None]:
         with self._store.reads() as reads:
-            queue = {summary.recipient: summary for summary in reads.queue_summary()}
-            return (reads.head(), queue, reads.uncosigned_counts(), *unwitnessed(reads, self._ledger.checkpoint.size))
+            queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
+            return (
+                log_store.head(reads),
+                queue,
+                witness_store.uncosigned_counts(reads),
+                *unwitnessed(reads, self._ledger.checkpoint.size),
+            )
 
     async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
         """List deliveries that wait or failed, oldest first."""
         with self._store.reads() as reads:
             limit = min(request.limit or DEFAULT_QUEUE, MAX_QUEUE)
-            rows = reads.queue(request.recipient, limit)
-            attachments = reads.attachment_queue(request.recipient, limit)
+            rows = deliveries_store.queue(reads, request.recipient, limit)
+            attachments = attachments_store.attachment_queue(reads, request.recipient, limit)
         return admin_pb2.ListQueueResponse(
             deliveries=[queued(row) for row in rows], attachments=[queued_attachment(row) for row in attachments]
         )
@@ -136,7 +139,7 @@ class Operate:
         row = self._waiting(request.delivery_id)
 
         def work(pen: Pen) -> None:
-            pen.tx.postpone([Postponement(row.id, pen.now, row.reason, row.detail)])
+            deliveries_store.postpone(pen.tx, [Postponement(row.id, pen.now, row.reason, row.detail)])
             pen.announce(DeliveriesQueued(frozenset({row.recipient})))
 
         await self._ledger.commit(work)
@@ -152,7 +155,7 @@ class Operate:
 
         def work(pen: Pen) -> None:
             settlement = Settlement(row.id, delivery_pb2.DELIVERY_STATE_DROPPED, "delivery_dropped", text)
-            if not pen.tx.settle([settlement], pen.now):
+            if not deliveries_store.settle(pen.tx, [settlement], pen.now):
                 raise Rejected("unknown_id", "the delivery was settled in the meantime")
             pen.append(
                 log_entries.expired(
@@ -167,7 +170,7 @@ class Operate:
 
     def _waiting(self, delivery_id: int) -> DeliveryRow:
         with self._store.reads() as reads:
-            row = reads.delivery(delivery_id)
+            row = deliveries_store.delivery(reads, delivery_id)
         if row is None or row.state != delivery_pb2.DELIVERY_STATE_WAITING:
             raise Rejected("unknown_id", f"no delivery {delivery_id} waits")
         return row

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from paiza.core.v1 import log_pb2
 from paiza_node.ledger import Ledger
-from paiza_node.model import (
-    AttachmentProof,
-    ErasureAnswer,
-    ForeignProof,
-    MessageRow,
-    MessageState,
-    PassedOn,
-    ProofKind,
-    StoredEntry,
-)
-from paiza_node.ports import Store
+from paiza_node.store import Store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store.attachments_model import AttachmentProof
+from paiza_node.store.exchange_model import ForeignProof, PassedOn, ProofKind
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.retention_model import ErasureAnswer
 from paiza_wire.merkle import split_hashes
 
 
@@ -23,12 +21,16 @@ def proofs_of(
 ) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
     """Give releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
     with store.reads() as reads:
-        foreign = reads.proofs(row.digest)
+        foreign = exchange_store.proofs(reads, row.digest)
         if row.state is MessageState.RELEASED:
-            own = reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(row.digest)])
+            own = log_store.entries_at(
+                reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, row.digest)]
+            )
         else:
-            own = list(reads.answers([row.digest]).values())
-            own += reads.entries_at([each.log_index for each in reads.passed_on_of(row.digest) if not each.denied])
+            own = list(exchange_store.answers(reads, [row.digest]).values())
+            own += log_store.entries_at(
+                reads, [each.log_index for each in exchange_store.passed_on_of(reads, row.digest) if not each.denied]
+            )
     # What was committed a moment ago may still wait for the checkpoint that proves it.
     ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
     if row.state is MessageState.RELEASED:
@@ -40,8 +42,8 @@ def proofs_of(
 def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
     """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
     with store.reads() as reads:
-        own = reads.entries_at([index for _, index, _ in reads.forwarded_indices(digest)])
-        shown = [each for each in reads.passed_on_of(digest) if not each.denied]
+        own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
+        shown = [each for each in exchange_store.passed_on_of(reads, digest) if not each.denied]
     ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
     return [*ours, *map(foreign_proof, shown)]
 

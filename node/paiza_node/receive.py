@@ -29,18 +29,17 @@ from paiza_node.erasing.acknowledge import Told, check_erasures, record_erasures
 from paiza_node.errors import rejection, retry
 from paiza_node.growth import GrowthMismatch, claim, record_fork
 from paiza_node.ledger import Committed, Pen
-from paiza_node.model import (
-    LOGGED_DIGITS,
-    AttachmentRow,
-    ForeignProof,
-    MessageRow,
-    MessageState,
-    ProofKind,
-    StoredEntry,
-)
 from paiza_node.passing import taking_back
 from paiza_node.passing.passed_on import Passed, TakePassedOn
 from paiza_node.policy import Principal
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store.attachments_model import AttachmentRow
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.workflows import precedence
 from paiza_register import Member
 from paiza_wire import log_entries, receipts
@@ -187,7 +186,7 @@ class Receive:
         alarms = frozenset(item.digest for item in going if item.goes_first) if ahead else frozenset[bytes]()
 
         def work(pen: Pen) -> list[_Outcome]:
-            pen.tx.put_known_log(known)
+            peers_store.put_known_log(pen.tx, known)
             before(pen)
             told = record_answers(pen, answers, member.id, self._node_id, self._registers.version)
             told |= record_erasures(pen, erasures, member.id, self._node_id, self._registers.version)
@@ -206,15 +205,15 @@ class Receive:
     def _take_all(self, pen: Pen, member: Member, checked: Sequence[Checked]) -> list[_Outcome]:
         """Write the batch: rows and RECEIVED or REFUSED entries; runs in the ledger's transaction."""
         taken = [item for item in checked if isinstance(item, Taken)]
-        answers = pen.tx.answers([item.message.digest for item in taken])
-        claimed = pen.tx.claimed(member.id, [item.message.header.message_id for item in taken])
+        answers = exchange_store.answers(pen.tx, [item.message.digest for item in taken])
+        claimed = messages_store.claimed(pen.tx, member.id, [item.message.header.message_id for item in taken])
         followed = [item.message.header for item in taken if item.message.header.parent_digests]
-        threads = pen.tx.thread_names({header.thread_id for header in followed})
+        threads = messages_store.thread_names(pen.tx, {header.thread_id for header in followed})
         outcomes: list[_Outcome] = []
         messages: list[MessageRow] = []
         proofs: list[ForeignProof] = []
         fresh: list[tuple[bytes, int]] = []
-        awaits: list[AttachmentRow] = []
+        awaits = list[AttachmentRow]()
         passed: list[tuple[int, Passed]] = []
         for item in checked:
             if isinstance(item, Passed):
@@ -233,7 +232,7 @@ class Receive:
             refusal = Rejected("conflict", "this message id was used for other content") if conflict else item.refusal
             if held == digest:  # it was passed on to us before: what is here and valid is not refused
                 refusal = None
-                pen.tx.came_directly(digest)
+                exchange_store.came_directly(pen.tx, digest)
             entry = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
             answers[digest] = entry
             fresh.append((digest, entry.index))
@@ -247,9 +246,9 @@ class Receive:
                 if refusal is None:
                     awaits.extend(awaited(digest, header, self._member, pen.now, source=member.id))
         self._store(pen, messages)
-        pen.tx.put_attachments(awaits)
-        pen.tx.add_answers(fresh)
-        pen.tx.add_proofs(proofs)
+        attachments_store.put_attachments(pen.tx, awaits)
+        exchange_store.add_answers(pen.tx, fresh)
+        exchange_store.add_proofs(pen.tx, proofs)
         for place, passed_item in passed:
             outcomes[place] = self._passed_on.take(pen, passed_item, member, self._registers.version)
         return outcomes
@@ -258,7 +257,7 @@ class Receive:
         """Write messages with their units and the work on them, and do what they say of others, or others of them."""
         placed = self._desks.received(pen.tx, messages)
         messages = [row for row, _assignee in placed]
-        pen.tx.add_messages(messages)
+        messages_store.add_messages(pen.tx, messages)
         self._desks.make_work(pen.tx, placed)
         taking_back.note_received(pen, self._node_id, messages)
         requests.note_received(pen, self._member, self._node_id, messages)
@@ -341,10 +340,10 @@ def _in_bounds(pen: Pen, member: Member, checked: Sequence[Checked]) -> list[Che
     Nothing of it is kept, not even the refusal.
     """
     items = [item for item in checked if isinstance(item, Taken) and item.message.header.parent_digests]
-    sizes = pen.tx.thread_sizes(member.id, {item.thread for item in items})
-    known = pen.tx.answers([item.digest for item in items])
+    sizes = messages_store.thread_sizes(pen.tx, member.id, {item.thread for item in items})
+    known = exchange_store.answers(pen.tx, [item.digest for item in items])
     taken = [item.digest for item in checked if isinstance(item, Taken | Passed) and item.message is not None]
-    retired = pen.tx.retired_messages(taken)
+    retired = messages_store.retired_messages(pen.tx, taken)
     bounded: list[Checked] = []
     for item in checked:
         if isinstance(item, Taken | Passed) and item.digest in retired:

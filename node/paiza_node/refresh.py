@@ -16,6 +16,7 @@ import structlog
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Ledger, Pen
 from paiza_node.policy import Policy
+from paiza_node.store import settings as settings_store
 from paiza_register import Register, RegisterReader
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Unavailable
@@ -154,11 +155,11 @@ class Registers:
 
     def note(self, pen: Pen) -> None:
         """Log that the register in force is another than the one logged last; nothing where it is the same."""
-        if pen.tx.setting(SETTING_VERSION) == self._register.version:
+        if settings_store.setting(pen.tx, SETTING_VERSION) == self._register.version:
             return
         pen.register_version = self._register.version
         pen.append(log_entries.register_updated(register_version=self._register.version))
-        pen.tx.put_setting(SETTING_VERSION, self._register.version)
+        settings_store.put_setting(pen.tx, SETTING_VERSION, self._register.version)
 
     async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:
         """Refresh for as long as the node runs, and ask the peers for older versions that messages name."""

@@ -15,8 +15,15 @@ from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
 from paiza_node.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import DeliveryRow, MessageRow, MessageState, Officer
 from paiza_node.passing import taking_back
+from paiza_node.store import access as access_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.exchange_model import DeliveryRow
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_wire import log_entries, receipts
@@ -52,8 +59,8 @@ class Release:
         """
         items = [item for item in checked if isinstance(item, Submission)]
         sessions = _Sessions([stage.open(pen, officer, items) for stage in self._stages])
-        known = pen.tx.claimed(self._member, [item.message.header.message_id for item in items])
-        rows = pen.tx.messages_by_source_row([item.source_row for item in items if item.source_row])
+        known = messages_store.claimed(pen.tx, self._member, [item.message.header.message_id for item in items])
+        rows = messages_store.messages_by_source_row(pen.tx, [item.source_row for item in items if item.source_row])
         followed = [item.message.header for item in items if item.message.header.parent_digests]
         threads = _ThreadNames(pen, self._member, {header.thread_id for header in followed})
         outcomes: list[Outcome] = []
@@ -91,9 +98,9 @@ class Release:
             if len(header.required_signers) > 1:
                 readers += [(signer.id, row.seq) for signer in header.required_signers]
             deliveries.extend(queued)
-        pen.tx.add_messages(self._desks.sent(officer, messages))
-        pen.tx.add_readers(readers)
-        pen.tx.add_deliveries(deliveries)
+        messages_store.add_messages(pen.tx, self._desks.sent(officer, messages))
+        access_store.add_readers(pen.tx, readers)
+        deliveries_store.add_deliveries(pen.tx, deliveries)
         threads.store()
         taking_back.note_released(pen, officer.id, messages)
         requests.note_released(pen, self._member, self._node_id, messages)
@@ -167,11 +174,11 @@ class Release:
 
     def repeat(self, pen: Pen, digest: bytes) -> Released | Unavailable:
         """Return the answer for a message released before; one that is in this batch twice is answered next time."""
-        row = pen.tx.message(digest)
+        row = messages_store.message(pen.tx, digest)
         if row is None:
             return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
-        queued = pen.tx.deliveries_of(digest)
-        stored = pen.tx.entries_at([delivery.released_index for delivery in queued])
+        queued = deliveries_store.deliveries_of(pen.tx, digest)
+        stored = log_store.entries_at(pen.tx, [delivery.released_index for delivery in queued])
         return Released(
             digest,
             [entry.index for entry in stored],
@@ -242,8 +249,8 @@ class _ThreadNames:
     def __init__(self, pen: Pen, member: str, threads: set[bytes]) -> None:
         self._pen = pen
         self._prefix = f"{member.upper()}-{pen.now.year}"
-        self._names = pen.tx.thread_names(threads)
-        self._first = self._last = pen.tx.counter(f"thread {self._prefix}")
+        self._names = messages_store.thread_names(pen.tx, threads)
+        self._first = self._last = settings_store.counter(pen.tx, f"thread {self._prefix}")
 
     def name(self, thread_id: bytes, *, new: bool) -> str:
         """Give a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
@@ -255,7 +262,7 @@ class _ThreadNames:
     def store(self) -> None:
         """Remember how far the numbers have come."""
         if self._last != self._first:
-            self._pen.tx.put_counter(f"thread {self._prefix}", self._last)
+            settings_store.put_counter(self._pen.tx, f"thread {self._prefix}", self._last)
 
 
 def _conflict() -> Rejected:

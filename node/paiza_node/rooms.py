@@ -46,7 +46,6 @@ from paiza_node.exchange.stages import ReleaseStage
 from paiza_node.finding.index import Blinder, Index
 from paiza_node.finding.search import Search
 from paiza_node.lawful.facts import Facts
-from paiza_node.model import FindingState, Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Relay
@@ -65,6 +64,10 @@ from paiza_node.receive import PROTOCOL_VERSION, Receive
 from paiza_node.recovery.fetch_back import FetchBack
 from paiza_node.recovery.give_back import GiveBack
 from paiza_node.recovery.regained import Regains
+from paiza_node.store import peers as peers_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.peers_model import FindingState
 from paiza_node.submit import Submit
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.convictions import Convictions
@@ -285,8 +288,8 @@ def _recovery(
 def _witness(ground: Ground, peers: PeerDirectory) -> Witness:
     context = ground.context
     with context.store.reads() as reads:
-        known = {fork_proofs.read_origin(stored.note): stored.size for stored in reads.known_logs().values()}
-        last, findings = reads.last_witnessed(), reads.findings()
+        known = {fork_proofs.read_origin(stored.note): stored.size for stored in peers_store.known_logs(reads).values()}
+        last, findings = witness_store.last_witnessed(reads), peers_store.findings(reads)
     newest = context.registers.newest_origin
     stands = [found for found in findings if found.state is FindingState.OPEN]
     condemned = {found.member for found in stands if found.origin == newest(found.member)}

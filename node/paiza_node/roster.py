@@ -6,8 +6,9 @@ from pathlib import Path
 from paiza.core.v1 import log_pb2
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.ledger import Pen
-from paiza_node.model import Officer
 from paiza_node.operate import operator
+from paiza_node.store import access as access_store
+from paiza_node.store.access_model import Officer
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import SpiffeId
@@ -53,7 +54,7 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
 
 def note_officers(pen: Pen, officers: dict[str, Officer]) -> None:
     """Log which officers are new, changed or gone since the last start, and store them so."""
-    known = pen.tx.officers()
+    known = access_store.officers(pen.tx)
     for officer in officers.values():
         before = known.get(officer.id)
         if before == officer:
@@ -62,13 +63,14 @@ def note_officers(pen: Pen, officers: dict[str, Officer]) -> None:
             _entry(before, officer),
             text=f"{officer.id} {' '.join(sorted(officer.roles))} {officer.unit}",
         )
-        pen.tx.put_officer(officer)
+        access_store.put_officer(pen.tx, officer)
     for gone in set(known) - set(officers):
         if not known[gone].suspended:
             suspended = log_entries.officer_suspended(actor=operator(), certificate_sha256=b"")
             pen.append(suspended, text=gone)
-            pen.tx.put_officer(
-                Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True)
+            access_store.put_officer(
+                pen.tx,
+                Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True),
             )
 
 

@@ -16,17 +16,14 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.changes import MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
-from paiza_node.model import (
-    LOGGED_DIGITS,
-    ForeignProof,
-    KnownLog,
-    Outgoing,
-    Passing,
-    Postponement,
-    ProofKind,
-    Settlement,
-)
 from paiza_node.rewrap import rewrap
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store.exchange_model import ForeignProof, Outgoing, Passing, Postponement, ProofKind, Settlement
+from paiza_node.store.messages_model import LOGGED_DIGITS
+from paiza_node.store.peers_model import KnownLog
 from paiza_wire import log_entries, receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -154,15 +151,15 @@ class Settle:
 
 def _record(pen: Pen, actor: str, peer: str, verdicts: Verdicts, known: KnownLog) -> None:
     """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
-    pen.tx.put_known_log(known)
-    ended = set(pen.tx.settle([settlement for settlement, _, _ in verdicts.settlements], pen.now))
+    peers_store.put_known_log(pen.tx, known)
+    ended = set(deliveries_store.settle(pen.tx, [settlement for settlement, _, _ in verdicts.settlements], pen.now))
     for settlement, outgoing, answer_sha256 in verdicts.settlements:
         if settlement.id in ended:
             pen.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
-    pen.tx.add_proofs(verdicts.proofs)
-    pen.tx.postpone(verdicts.postponements)
+    exchange_store.add_proofs(pen.tx, verdicts.proofs)
+    deliveries_store.postpone(pen.tx, verdicts.postponements)
     for digest, signed in verdicts.rewrapped:
-        pen.tx.replace_signed(digest, signed)
+        messages_store.replace_signed(pen.tx, digest, signed)
     if verdicts.settlements:
         pen.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in verdicts.settlements)))
 

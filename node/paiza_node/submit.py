@@ -25,9 +25,10 @@ from paiza_node.errors import breaches_of, rejection, retry
 from paiza_node.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.lanes import each
 from paiza_node.ledger import Pen
-from paiza_node.model import LOGGED_DIGITS, Officer
 from paiza_node.policy import MessageFacts, principal_of
 from paiza_node.release import Release
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import LOGGED_DIGITS
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable

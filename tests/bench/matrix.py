@@ -19,8 +19,12 @@ import psycopg
 from paiza.core.v1 import delivery_pb2, log_query_pb2, message_pb2
 from paiza.officer.v1 import coordination_pb2, coordination_pb2_grpc
 from paiza_node import config
-from paiza_node.model import DeliveryRow, MessageRow, MessageState
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store import open_store
+from paiza_node.store.exchange_model import DeliveryRow
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire.consultations import NONCE_SIZE
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import Run
@@ -90,10 +94,10 @@ def fill(node: NodeProcess, messages: int) -> datetime:
             numbers = range(first + 1, min(first + BATCH, messages) + 1)
             rows = [_message(seq, begin + SPAN * (seq / messages)) for seq in numbers]
             with store.transaction() as tx:
-                tx.add_messages(rows)
-                tx.add_deliveries([_delivery(row) for row in rows if not row.received])
-                head = tx.head()
-                tx.set_head(replace(head, messages=rows[-1].seq, deliveries=rows[-1].seq))
+                messages_store.add_messages(tx, rows)
+                deliveries_store.add_deliveries(tx, [_delivery(row) for row in rows if not row.received])
+                head = log_store.head(tx)
+                log_store.set_head(tx, replace(head, messages=rows[-1].seq, deliveries=rows[-1].seq))
     finally:
         store.close()
     return begin + SPAN / 2

@@ -17,9 +17,14 @@ from typing import Final
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node import config, keyring
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, ForeignProof, MessageRow, MessageState, ProofKind
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store import open_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
+from paiza_node.store.exchange_model import DeliveryRow, ForeignProof, ProofKind
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
@@ -52,7 +57,7 @@ def fill(node: NodeProcess, officer: Officer, other: Officer, messages: int, say
             ledger.commit_now(lambda pen, count=count: writer.write(pen, count))  # type: ignore[misc]
             if first // BATCH % 20 == 19:
                 say(f"{first + count:,} messages stored")
-        head = ledger.commit_now(lambda pen: pen.tx.head()).result
+        head = ledger.commit_now(lambda pen: log_store.head(pen.tx)).result
     return Filled(head.messages, head.size, writer.released, writer.received, writer.threads)
 
 
@@ -131,10 +136,10 @@ class _Writer:
         for row in messages[:: max(1, count // 10)]:
             (self.received if row.received else self.released).append(row.digest)
             self.threads.append(row.thread_id)
-        pen.tx.add_messages(messages)
-        pen.tx.add_deliveries(deliveries)
-        pen.tx.add_answers(answers)
-        pen.tx.add_proofs(proofs)
+        messages_store.add_messages(pen.tx, messages)
+        deliveries_store.add_deliveries(pen.tx, deliveries)
+        exchange_store.add_answers(pen.tx, answers)
+        exchange_store.add_proofs(pen.tx, proofs)
 
     def _row(self, pen: Pen, author: Officer, *, received: bool) -> MessageRow:
         template, template_id = self._templates[author.member]

@@ -32,8 +32,9 @@ from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.cli.verify import verify
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Ledger, Pen
+from paiza_node.store import log as log_store
 from paiza_node.store import open_store
-from paiza_node.store import schema as s
+from paiza_node.store import settings as settings_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.archive import Archive
@@ -142,9 +143,9 @@ def _item(ledger: Ledger, name: bytes) -> tuple[int, int, str]:
     digest = sha256(name).digest()
 
     def write(pen: Pen) -> int:
-        for found in pen.tx.entries_of(digest):
+        for found in log_store.entries_of(pen.tx, digest):
             return found.index
-        pen.tx.put_setting(name.decode(), digest)
+        settings_store.put_setting(pen.tx, name.decode(), digest)
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, message_digest=digest)
         return pen.append(entry, text=TEXT).index
 
@@ -184,7 +185,11 @@ def check(bench: Bench, told: list[dict[str, Any]]) -> Iterator[str]:
         yield from (f"verify: {finding}" for finding in part.findings)
     store = open_store(bench.config.database, read_only=True)
     with store._readers.connect() as connection:
-        entries = list(connection.execute(select(s.log_entry.c.entry).order_by(s.log_entry.c.index)).scalars())
+        entries = list(
+            connection.execute(
+                select(log_store.log_entry_table.c.entry).order_by(log_store.log_entry_table.c.index)
+            ).scalars()
+        )
     store.close()
     digests = [log_pb2.LogEntry.FromString(entry).message_digest for entry in entries]
     done = {each["done"]: each["answer"] for each in told if "done" in each}

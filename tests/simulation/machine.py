@@ -8,10 +8,12 @@ out. Simulated: the store (what a crash leaves is `Disk`), the ledger's thread, 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
@@ -19,10 +21,14 @@ from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Committed, Pen
-from paiza_node.model import Finding, FindingState, Head, KnownLog
 from paiza_node.peer.directory import PeerDirectory
 from paiza_node.peer.session import PeerSession
 from paiza_node.receive import Receive
+from paiza_node.store import ReadConnection, WriteConnection
+from paiza_node.store import peers as peers_store
+from paiza_node.store.log_model import Head
+from paiza_node.store.peers_model import Finding, FindingState, KnownLog
+from paiza_node.store.tables import METADATA
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.convictions import Convictions
 from paiza_node.witness.cosigning import Cosigner
@@ -108,71 +114,37 @@ class Registers:
         return self.current.members[member].log_keys[-1].origin
 
 
-@dataclass
 class Disk:
-    """What a crash leaves: the tree, the checkpoint that was signed last, what is known of others, what was found."""
+    """What a crash leaves: the tree, and a database in memory with what is known of others and what was found."""
 
-    tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    size: int = 0
-    known: dict[str, KnownLog] = field(default_factory=dict)
-    found: dict[int, Finding] = field(default_factory=dict)
-    text: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+        METADATA.create_all(engine)
+        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self.conn = WriteConnection(self._connection)
+        self.tiles: dict[tuple[int, int], bytes] = {}
+        self.size = 0
 
     def copy(self) -> "Disk":
         """Take a snapshot."""
-        return deepcopy(self)
+        other = Disk()
+        driver = cast("Any", self._connection.connection.driver_connection)
+        driver.backup(cast("Any", other._connection.connection.driver_connection))
+        other.tiles, other.size = dict(self.tiles), self.size
+        return other
 
     @contextmanager
-    def reads(self) -> Iterator["Disk"]:
+    def reads(self) -> Iterator[ReadConnection]:
         """Be the store that is read from."""
-        yield self
+        yield self.conn
 
     def known_logs(self) -> dict[str, KnownLog]:
         """Give what is known of others' logs."""
-        return dict(self.known)
+        return peers_store.known_logs(self.conn)
 
     def findings(self, member: str = "") -> list[Finding]:
         """Give what was found."""
-        return [each for _, each in sorted(self.found.items()) if not member or each.member == member]
-
-    def proofs_at(self, _member: str, _index: int) -> list[Any]:
-        """No messages are exchanged here."""
-        return []
-
-    def add_texts(self, texts: dict[int, str]) -> None:
-        """Keep texts beside the log."""
-        self.text.extend(texts.values())
-
-    def put_known_log(self, known: KnownLog) -> None:
-        """Keep the larger one, as the database does."""
-        held = self.known.get(known.member)
-        if held is None or held.size <= known.size:
-            self.known[known.member] = known
-
-    def drop_known_log(self, member: str) -> None:
-        """Forget it."""
-        self.known.pop(member, None)
-
-    def add_finding(self, finding: Finding) -> None:
-        """Keep a finding."""
-        assert finding.index not in self.found
-        self.found[finding.index] = finding
-
-    def end_finding(
-        self, index: int, now: datetime, ended_index: int, reason_text: str = "", forgiven_size: int = 0
-    ) -> None:
-        """End a finding."""
-        self.found[index] = replace(
-            self.found[index],
-            state=FindingState.ENDED,
-            ended_time=now,
-            ended_index=ended_index,
-            reason_text=reason_text,
-            forgiven_size=forgiven_size,
-        )
-
-    def put_witnessed(self, _note: object) -> None:
-        """Witnessed notes are not what is simulated."""
+        return peers_store.findings(self.conn, member)
 
 
 class Ledger:
@@ -195,7 +167,7 @@ class Ledger:
     async def commit(self, work: Callable[[Pen], T], *, first: bool = False) -> Committed[T]:  # noqa: ARG002
         """Do the work, append its entries, sign."""
         head = Head(self._disk.size, self.tree.root(), 0, 0, BEGIN, b"")
-        pen = Pen(cast("Any", self._disk), head, self._clock(), VERSION)
+        pen = Pen(self._disk.conn, head, self._clock(), VERSION)
         result = work(pen)
         if pen.entries:
             batch = self.tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
@@ -282,7 +254,7 @@ class Node:
         self.peers = PeerDirectory(self.name, cast("Any", self.registers), self._open_session)
         self.unasked = set(others)
         self.judge = Judge(self.name, self.logs, disk.findings())
-        known = {member: each.size for member, each in disk.known.items()}
+        known = {member: each.size for member, each in disk.known_logs().items()}
         decided = {each.origin: each.forgiven_size for each in disk.findings()}
         condemned = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
         cosigner = Cosigner(known, condemned, decided)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from paiza_node.model import FindingKind
+from paiza_node.store.peers_model import FindingKind
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
 from paiza_wire import fork_proofs
 from tests.simulation.lies import ANSWERED, NOT_PROVEN, Liar, Lie
@@ -167,9 +167,9 @@ class World:
         Whom a node showed something, and nobody else, cannot be made to tell it of it by any protocol: a liar keeps it.
         """
         return any(
-            each.disk.known[node.name].size > snapshot.size
+            each.disk.known_logs()[node.name].size > snapshot.size
             for each in self.nodes.values()
-            if node.name in each.disk.known
+            if node.name in each.disk.known_logs()
         )
 
     async def put_back(self, node: Node) -> None:

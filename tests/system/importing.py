@@ -22,8 +22,8 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from paiza_node.config import load
+from paiza_node.store import messages as messages_store
 from paiza_node.store import open_store
-from paiza_node.store import schema as s
 from tests.bench import machine
 from tests.federation import Federation, NodeProcess
 
@@ -183,9 +183,13 @@ class Notice:
 def held(node: NodeProcess) -> list[Notice]:
     """Read every seizure notice a node has on disk, sent and received."""
     store = open_store(load(node.config).database, read_only=True)
-    m = s.message.c
-    joined = s.message.join(s.message_body, s.message_body.c.seq == m.seq)
-    wanted = select(m.digest, m.author, m.received, m.source_row, s.message_body.c.signed).select_from(joined)
+    m = messages_store.message_table.c
+    joined = messages_store.message_table.join(
+        messages_store.message_body_table, messages_store.message_body_table.c.seq == m.seq
+    )
+    wanted = select(
+        m.digest, m.author, m.received, m.source_row, messages_store.message_body_table.c.signed
+    ).select_from(joined)
     try:
         with store._readers.connect() as connection:
             found = connection.execute(wanted.where(m.kind == "seizure-notice").order_by(m.seq)).all()

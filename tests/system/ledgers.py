@@ -17,11 +17,15 @@ from sqlalchemy.exc import OperationalError
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.config import load
-from paiza_node.model import Head, MessageState, ProofKind
-from paiza_node.store import SqlStore, open_store
-from paiza_node.store import schema as s
+from paiza_node.store import ReadConnection, Store, open_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.store.reads import SqlReads
+from paiza_node.store.exchange_model import ProofKind
+from paiza_node.store.log_model import Head
+from paiza_node.store.messages_model import MessageState
 from paiza_register import Register
 from paiza_wire import checkpoint, merkle, receipts
 from paiza_wire.notes import VerifierKey
@@ -98,7 +102,7 @@ def read(node: NodeProcess) -> Holding:
         store.close()
 
 
-def _connected(store: SqlStore) -> Connection:
+def _connected(store: Store) -> Connection:
     """Connect; a PostgreSQL of which a backend was killed takes nobody for the seconds that it recovers."""
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
@@ -111,24 +115,36 @@ def _connected(store: SqlStore) -> Connection:
 
 
 def _read(member: str, connection: Connection, signed_note: bytes | None) -> Holding:
-    rows = connection.execute(select(s.log_entry.c.index, s.log_entry.c.entry).order_by(s.log_entry.c.index))
+    rows = connection.execute(
+        select(log_store.log_entry_table.c.index, log_store.log_entry_table.c.entry).order_by(
+            log_store.log_entry_table.c.index
+        )
+    )
     entries = []
     for at, (index, entry) in enumerate(rows):
         assert at == index, f"{member}: entry {at} of the log is missing"
         entries.append(bytes(entry))
-    messages = connection.execute(select(s.message.c.digest, s.message.c.state)).all()
-    joined = s.message.join(s.message_body, s.message_body.c.seq == s.message.c.seq)
-    bodies = connection.execute(select(s.message.c.digest).select_from(joined)).scalars().all()
-    d, p = s.delivery.c, s.proof.c
+    messages = connection.execute(
+        select(messages_store.message_table.c.digest, messages_store.message_table.c.state)
+    ).all()
+    joined = messages_store.message_table.join(
+        messages_store.message_body_table, messages_store.message_body_table.c.seq == messages_store.message_table.c.seq
+    )
+    bodies = connection.execute(select(messages_store.message_table.c.digest).select_from(joined)).scalars().all()
+    d, p = deliveries_store.delivery_table.c, exchange_store.proof_table.c
     deliveries = connection.execute(select(d.digest, d.recipient, d.state).order_by(d.id)).all()
-    answers = connection.execute(select(s.answer.c.digest, s.answer.c.log_index)).all()
-    noted = s.proof.join(s.note, s.note.c.digest == p.note_digest)
+    answers = connection.execute(
+        select(exchange_store.answer_table.c.digest, exchange_store.answer_table.c.log_index)
+    ).all()
+    noted = exchange_store.proof_table.join(
+        exchange_store.note_table, exchange_store.note_table.c.digest == p.note_digest
+    )
     proofs = connection.execute(
-        select(p.digest, p.kind, p.entry, p.log_index, p.hashes, s.note.c.note).select_from(noted)
+        select(p.digest, p.kind, p.entry, p.log_index, p.hashes, exchange_store.note_table.c.note).select_from(noted)
     ).all()
     return Holding(
         member=member,
-        head=SqlReads(connection).head(),
+        head=log_store.head(ReadConnection(connection)),
         entries=entries,
         messages={row[0]: row[1] for row in messages},
         bodies=frozenset(bodies),

@@ -14,7 +14,9 @@ import structlog
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.attachments.attached import awaited, went_to
 from paiza_node.ledger import Pen
-from paiza_node.model import AttachmentProof, AttachmentRow
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.attachments_model import AttachmentProof, AttachmentRow
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -71,10 +73,12 @@ def record_answers(
             log_entries.answered(actor=node_id, recipient=member, answer=entry, answer_sha256=evidence)
         ).index
         state = _STATES[entry.event]
-        pen.tx.put_attachments(
-            [replace(row, state=state, reason=entry.reason, settled_time=pen.now, log_index=index, due_time=None)]
+        attachments_store.put_attachments(
+            pen.tx,
+            [replace(row, state=state, reason=entry.reason, settled_time=pen.now, log_index=index, due_time=None)],
         )
-        pen.tx.add_attachment_proofs(
+        attachments_store.add_attachment_proofs(
+            pen.tx,
             [
                 AttachmentProof(
                     digest=digest,
@@ -86,7 +90,7 @@ def record_answers(
                     checkpoint=answer.entry.checkpoint.note,
                     register_version=register_version,
                 )
-            ]
+            ],
         )
         changed.add(digest)
     return changed
@@ -94,10 +98,10 @@ def record_answers(
 
 def _row(pen: Pen, digest: bytes, number: int, member: str) -> AttachmentRow | None:
     """Find where the attachment stands; one of a message passed on has no row before its first answer."""
-    row = pen.tx.attachment(digest, number, member)
+    row = attachments_store.attachment(pen.tx, digest, number, member)
     if row is not None:
         return row if not row.source else None
-    message = pen.tx.message(digest)
+    message = messages_store.message(pen.tx, digest)
     if message is None or member not in went_to(pen.tx, digest):
         return None
     rows = awaited(digest, wire.parse_header(message.header), member, pen.now)

@@ -6,8 +6,12 @@ from datetime import datetime
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import AttachmentRow, MessageRow, Officer, Upload
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.attachments_model import AttachmentRow, Upload
+from paiza_node.store.messages_model import MessageRow
 from paiza_wire.attachment import numbers
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -45,13 +49,13 @@ def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStanding:
     return shown
 
 
-def went_to(reads: Reads, digest: bytes) -> set[str]:
+def went_to(reads: ReadConnection, digest: bytes) -> set[str]:
     """Name the members to whom we released a message or passed it on: those to whom we hand its attachments over."""
-    released = {delivery.recipient for delivery in reads.deliveries_of(digest)}
-    return released | {recipient for recipient, _, _ in reads.forwarded_indices(digest)}
+    released = {delivery.recipient for delivery in deliveries_store.deliveries_of(reads, digest)}
+    return released | {recipient for recipient, _, _ in deliveries_store.forwarded_indices(reads, digest)}
 
 
-def check_uploaded(reads: Reads, header: message_pb2.Header) -> None:
+def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> None:
     """Check that an officer uploaded every attachment of a message whole.
 
     Unavailable("attachment_incomplete") where one is not: the officer's client brings the rest and submits again.
@@ -59,7 +63,7 @@ def check_uploaded(reads: Reads, header: message_pb2.Header) -> None:
     parts = [header.parts[number] for number in numbers(header)]
     if not parts:
         return
-    uploads: dict[bytes, Upload] = reads.uploads([part.ciphertext_sha256 for part in parts])
+    uploads: dict[bytes, Upload] = attachments_store.uploads(reads, [part.ciphertext_sha256 for part in parts])
     for number, part in zip(numbers(header), parts, strict=True):
         upload = uploads.get(part.ciphertext_sha256)
         if upload is None or not upload.whole:
@@ -84,9 +88,9 @@ def attachment_stage() -> ReleaseStage:
             brought = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
             if not brought:
                 return
-            pen.tx.drop_uploads(brought)
+            attachments_store.drop_uploads(pen.tx, brought)
             for recipient in header.recipients:
-                pen.tx.put_attachments(awaited(digest, header, recipient.member, pen.now))
+                attachments_store.put_attachments(pen.tx, awaited(digest, header, recipient.member, pen.now))
 
         return ReleaseSession(judge=judge, releasing=releasing)
 

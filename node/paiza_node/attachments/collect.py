@@ -27,9 +27,13 @@ from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.changes import AttachmentsExpected, Change, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
-from paiza_node.model import AttachmentRow, StoredEntry
 from paiza_node.opening import stored
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.attachments_model import AttachmentRow
+from paiza_node.store.log_model import StoredEntry
 from paiza_wire import attachment, log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -82,7 +86,7 @@ class Collect:
     def awaited(self) -> dict[tuple[str, str], int]:
         """Count what is awaited: ("here", member who hands it over) or ("there", member who awaits it from us)."""
         with self._context.store.reads() as reads:
-            found = reads.attachments_awaited()
+            found = attachments_store.attachments_awaited(reads)
         gone = dict.fromkeys(self._counted - set(found), 0)
         self._counted |= set(found)
         return {**gone, **found}
@@ -151,13 +155,13 @@ class Collect:
 
     def _planned(self) -> dict[str, datetime]:
         with self._context.store.reads() as reads:
-            return reads.attachment_sources()
+            return attachments_store.attachment_sources(reads)
 
     def _due(self, source: str) -> list[AttachmentRow]:
         """Give what is due; of answers those that a signed checkpoint covers: a commit is seen before it is signed."""
         provable = self._context.ledger.checkpoint.size
         with self._context.store.reads() as reads:
-            found = reads.attachments_due(source, self._context.clock(), LOOKED_AT)
+            found = attachments_store.attachments_due(reads, source, self._context.clock(), LOOKED_AT)
         return [row for row in found if row.log_index is None or row.log_index < provable]
 
     async def _collect(self, row: AttachmentRow) -> None:
@@ -215,7 +219,7 @@ class Collect:
         Nothing of the plaintext is kept: an officer's program opens it again.
         """
         context, files = self._context, self._files(row.source)
-        signed = context.store.signed(row.digest)
+        signed = messages_store.read_signed(context.store, row.digest)
         if signed is None:
             raise Rejected("unknown_id", "the message is gone")
         message = stored(signed)
@@ -240,13 +244,13 @@ class Collect:
         reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
         def work(pen: Pen) -> bool:
-            found = pen.tx.attachment(row.digest, row.part_number, row.member)
+            found = attachments_store.attachment(pen.tx, row.digest, row.part_number, row.member)
             if found is None or found.state != AWAITED:
                 return False
             index = pen.append(_answer(row, context.node_id, reason), text=detail).index
             state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED
             settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
-            pen.tx.put_attachments([replace(settled, reason=reason, detail=detail)])
+            attachments_store.put_attachments(pen.tx, [replace(settled, reason=reason, detail=detail)])
             pen.announce(MessagesChanged((row.digest,)))
             return True
 
@@ -266,7 +270,7 @@ class Collect:
 
     def _remove_unnamed(self, ciphertext: bytes) -> None:
         with self._context.store.reads() as reads:
-            named = reads.named_ciphertexts([ciphertext])
+            named = attachments_store.named_ciphertexts(reads, [ciphertext])
         if not named:
             self._folder.remove(ciphertext)
 
@@ -289,7 +293,7 @@ class Collect:
         attempts = 0 if progress else row.attempts + 1
         log.warning("attachment_waits", peer=row.source, part=row.part_number, reason=error.reason, detail=error.detail)
         await self._context.ledger.commit(
-            lambda pen: pen.tx.plan_attachment(row, due, attempts, error.reason, error.detail)
+            lambda pen: attachments_store.plan_attachment(pen.tx, row, due, attempts, error.reason, error.detail)
         )
 
     async def _tell(self, source: str, rows: Sequence[AttachmentRow]) -> None:
@@ -309,12 +313,12 @@ class Collect:
 
     def _entries(self, indices: Sequence[int]) -> list[StoredEntry]:
         with self._context.store.reads() as reads:
-            return reads.entries_at(indices)
+            return log_store.entries_at(reads, indices)
 
     def _check_quota(self, row: AttachmentRow) -> None:
         since = self._context.clock() - timedelta(days=1)
         with self._context.store.reads() as reads:
-            taken = reads.attachment_bytes_since(row.source, since)
+            taken = attachments_store.attachment_bytes_since(reads, row.source, since)
         files = self._files(row.source)  # what it broke off lies here too
         taken += max(0, files.unfinished_bytes() - files.offset(row.ciphertext_sha256))
         if taken + row.size > PEER_BYTES_PER_DAY:
@@ -346,7 +350,7 @@ class Collect:
                 ).index
                 state = delivery_pb2.ATTACHMENT_STATE_EXPIRED
                 ended = replace(row, state=state, settled_time=pen.now, log_index=index, due_time=None)
-                pen.tx.put_attachments([replace(ended, reason="delivery_expired")])
+                attachments_store.put_attachments(pen.tx, [replace(ended, reason="delivery_expired")])
             pen.announce(MessagesChanged(tuple({row.digest for row in expired})))
 
         await self._context.ledger.commit(work)
@@ -355,14 +359,14 @@ class Collect:
 
     def _expired(self, before: datetime) -> list[AttachmentRow]:
         with self._context.store.reads() as reads:
-            found = reads.attachments_expired(before, EXPIRY_BATCH)
+            found = attachments_store.attachments_expired(reads, before, EXPIRY_BATCH)
         return [row for row in found if (row.digest, row.part_number) not in self._fetching]
 
 
 def _plan(pen: Pen, rows: Sequence[AttachmentRow], due: datetime | None) -> None:
     """Say when a member is to be told again; never again where it has taken note."""
     for row in rows:
-        pen.tx.plan_attachment(row, due, row.attempts + (due is not None), row.reason, row.detail)
+        attachments_store.plan_attachment(pen.tx, row, due, row.attempts + (due is not None), row.reason, row.detail)
 
 
 class _Pace:

@@ -18,8 +18,9 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.attachments.attached import went_to
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.disclose import Disclose
-from paiza_node.model import Officer
-from paiza_node.ports import Store
+from paiza_node.store import Store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
 from paiza_register import Member
 from paiza_wire import attachment
 from paiza_wire import message as wire
@@ -86,9 +87,9 @@ class HandOut:
 
     def _sent(self, member: str, digest: bytes, number: int) -> message_pb2.PartDescription:
         with self._store.reads() as reads:
-            row = reads.message(digest)
+            row = messages_store.message(reads, digest)
             went = row is not None and member in went_to(reads, digest)
-            erased = bool(reads.erased([digest]))
+            erased = bool(messages_store.erased(reads, [digest]))
         if row is None or not went:
             raise Rejected("unknown_id", "no such message went to this member")
         if erased:

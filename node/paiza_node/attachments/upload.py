@@ -15,11 +15,12 @@ from typing import Final
 import structlog
 
 from paiza.officer.v1 import attachment_pb2
-from paiza_node import model
 from paiza_node.attachments.files import AttachmentFiles, Writer
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import Officer
-from paiza_node.ports import Store
+from paiza_node.store import Store, attachments_model
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store.access_model import Officer
 from paiza_wire import message as wire
 from paiza_wire.attachment import numbers
 from paiza_wire.errors import Rejected, Unavailable
@@ -125,39 +126,39 @@ class Upload:
         await asyncio.to_thread(writer.write, data)
         self.bytes_taken += len(data)
 
-    async def _finish(self, row: model.Upload) -> attachment_pb2.StartUploadResponse:
+    async def _finish(self, row: attachments_model.Upload) -> attachment_pb2.StartUploadResponse:
         """Check the digest of what is on disk, and only then believe it."""
         await asyncio.to_thread(self._files.check, row.ciphertext_sha256)
         await asyncio.to_thread(self._files.complete, row.ciphertext_sha256)
         # If we crash here, the next StartUpload finds the whole file and notes that.
-        await self._ledger.commit(lambda pen: pen.tx.put_upload(replace(row, whole=True)))
+        await self._ledger.commit(lambda pen: attachments_store.put_upload(pen.tx, replace(row, whole=True)))
         log.info("uploaded", officer=row.officer, bytes=row.size)
         return attachment_pb2.StartUploadResponse(offset=row.size, whole=True)
 
-    def _mine(self, officer: Officer, ciphertext: bytes) -> model.Upload:
+    def _mine(self, officer: Officer, ciphertext: bytes) -> attachments_model.Upload:
         with self._store.reads() as reads:
-            row = reads.uploads([ciphertext]).get(ciphertext)
+            row = attachments_store.uploads(reads, [ciphertext]).get(ciphertext)
         if row is None or row.officer != officer.id:
             raise Rejected("unknown_id", "this officer has begun no such upload")
         return row
 
     def _named(self, ciphertexts: set[bytes]) -> set[bytes]:
         with self._store.reads() as reads:
-            return reads.named_ciphertexts(ciphertexts)
+            return attachments_store.named_ciphertexts(reads, ciphertexts)
 
 
-def _note(pen: Pen, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> model.Upload:
+def _note(pen: Pen, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> attachments_model.Upload:
     """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted rightly."""
-    row = pen.tx.uploads([ciphertext]).get(ciphertext)
+    row = attachments_store.uploads(pen.tx, [ciphertext]).get(ciphertext)
     if row is not None and (row.officer, row.size) != (officer.id, size):
         raise Rejected("conflict", "another upload of this digest is under way")
     if row is None:
-        own = pen.tx.uploads_of(officer.id)
+        own = attachments_store.uploads_of(pen.tx, officer.id)
         if len(own) >= MAX_OFFICER_UPLOADS or sum(each.size for each in own) + size > MAX_OFFICER_BYTES:
             raise Unavailable("quota_exceeded", "this officer has as many uploads that no message names as allowed")
-        row = model.Upload(ciphertext, size, officer.id, pen.now)
+        row = attachments_model.Upload(ciphertext, size, officer.id, pen.now)
     row = replace(row, whole=row.whole or here)
-    pen.tx.put_upload(row)
+    attachments_store.put_upload(pen.tx, row)
     return row
 
 
@@ -166,17 +167,17 @@ def _give_up(pen: Pen, before: datetime) -> list[bytes]:
 
     What a waiting message names begins its time anew: its second officer may take longer than an upload lives.
     """
-    found = pen.tx.old_uploads(before, CLEAN_BATCH)
+    found = attachments_store.old_uploads(pen.tx, before, CLEAN_BATCH)
     waiting = _named_by_waiting(pen) if found else frozenset()
     for upload in found:
         if upload.ciphertext_sha256 in waiting:
-            pen.tx.put_upload(replace(upload, started_time=pen.now))
+            attachments_store.put_upload(pen.tx, replace(upload, started_time=pen.now))
     old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
-    pen.tx.drop_uploads(old)
-    return sorted(set(old) - pen.tx.named_ciphertexts(old))
+    attachments_store.drop_uploads(pen.tx, old)
+    return sorted(set(old) - attachments_store.named_ciphertexts(pen.tx, old))
 
 
 def _named_by_waiting(pen: Pen) -> frozenset[bytes]:
     """Give the ciphertexts that messages name which wait for a second officer."""
-    headers = [wire.parse_header(row.header) for row in pen.tx.waiting_approvals()]
+    headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(pen.tx)]
     return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))

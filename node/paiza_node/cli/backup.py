@@ -24,9 +24,10 @@ from paiza_node.errors import N_, NodeStopped
 from paiza_node.recovery import container
 from paiza_node.recovery.container import Manifest
 from paiza_node.recovery.record import BackupRecord, save_record
+from paiza_node.store import log as log_store
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_node.store.copying import copy_out, settle_copy
-from paiza_node.store.scan import open_scan
+from paiza_node.store.scanning import open_scan
 from paiza_register import Member
 from paiza_wire.errors import Unavailable
 
@@ -149,7 +150,7 @@ def check_copy(copy: Path, member: Member, note: bytes | None, origin: str) -> t
     part = Part("log")
     with open_scan(f"sqlite:///{copy}") as scan:
         check_head(scan, member, note, part, origin)
-        head = scan.head()
+        head = log_store.head(scan)
     settle_copy(copy)
     for finding in part.findings:
         raise NodeStopped(

@@ -16,6 +16,7 @@ from paiza_node.cli.terminal import iso, print_facts, print_json, print_table, s
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
 from paiza_node.errors import N_, NodeStopped
+from paiza_node.store import peers as peers_store
 from paiza_node.witness.convictions import conviction
 from paiza_node.witness.convictions import listed as listed_findings
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
@@ -119,7 +120,7 @@ def _found(config: Config) -> tuple[list[admin_pb2.Conviction], bool]:
         if error.reason != "node_unreachable":
             raise
     with read_only(config) as store, store.reads() as reads:
-        return [conviction(each) for each in listed_findings(reads.findings())], False
+        return [conviction(each) for each in listed_findings(peers_store.findings(reads))], False
 
 
 def _one(config: Config, number: int) -> admin_pb2.Conviction:

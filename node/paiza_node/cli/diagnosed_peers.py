@@ -18,7 +18,8 @@ from paiza_node.peer.channels import ChannelKeys, GrpcChannel
 from paiza_node.peer.endpoints import Endpoints
 from paiza_node.peer.rpcs import HANDSHAKE
 from paiza_node.receive import PROTOCOL_VERSION
-from paiza_node.store.scan import open_scan
+from paiza_node.store import facts as facts_store
+from paiza_node.store.scanning import open_scan
 from paiza_node.witness.trials import FORKED
 from paiza_register import Register
 from paiza_wire import checkpoint as checkpoints
@@ -126,9 +127,9 @@ def check_clocks(config: Config, register: Register) -> Iterator[Check]:
         for member in (each.id for each in register.active_members() if each.id != config.member):
             ahead: list[timedelta] = []  # the peer's clock is ahead of ours at least by
             behind: list[timedelta] = []  # and at most by
-            for entry, _stored, stored in scan.recent(received=True, member=member, limit=RECENT):
+            for entry, _stored, stored in facts_store.recent(scan, received=True, member=member, limit=RECENT):
                 ahead.append(_difference(entry, stored))
-            for entry, released, settled in scan.recent(received=False, member=member, limit=RECENT):
+            for entry, released, settled in facts_store.recent(scan, received=False, member=member, limit=RECENT):
                 ahead.append(_difference(entry, settled))
                 behind.append(_difference(entry, released))
             least = max(ahead, default=timedelta(0))

@@ -21,9 +21,12 @@ from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.keyring import load_keys
 from paiza_node.roster import load_officers
+from paiza_node.store import ReadConnection
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
 from paiza_node.store.checkpoint_file import read_checkpoint
 from paiza_node.store.facts import database_facts
-from paiza_node.store.scan import Scan, open_scan
+from paiza_node.store.scanning import open_scan
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_register import Register
 from paiza_wire.cosignatures import quorum
@@ -188,9 +191,9 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
         yield ok(name, what, **values)
 
 
-def _growth(scan: Scan, size: int, now: datetime) -> float:
+def _growth(scan: ReadConnection, size: int, now: datetime) -> float:
     """Give bytes a day, as the mean over the life of the store; a store younger than a day counts as one day old."""
-    first = scan.entries(0, 1)
+    first = log_store.entries(scan, 0, 1)
     if not first:
         return 0.0
     began = log_pb2.LogEntry.FromString(first[0].entry).entry_time.ToDatetime(tzinfo=UTC)
@@ -203,15 +206,15 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
     note = read_checkpoint(config.data / "checkpoint")
     part = Part("log")
     with open_scan(config.database) as scan:
-        head = scan.head()
+        head = log_store.head(scan)
         check_head(scan, register.member(config.member), note, part)
         first = max(0, (head.size - TAIL_ENTRIES) // TILE_WIDTH * TILE_WIDTH)
         leaves = [
             row[2] if row[1] is None else sha256(b"\x00" + row[1]).digest()
-            for rows in scan.log_entries(first, head.size)
+            for rows in log_store.entry_rows(scan, first, head.size)
             for row in rows
         ]
-        tiles = scan.tiles(0, first // TILE_WIDTH, head.size // TILE_WIDTH)
+        tiles = log_store.tiles(scan, 0, first // TILE_WIDTH, head.size // TILE_WIDTH)
     if b"".join(tiles[index] for index in sorted(tiles)) != b"".join(leaves):
         part.find("log_damaged", N_("The last entries do not have the hashes in the tiles."), "log_tile")
     for finding in part.findings:
@@ -237,7 +240,7 @@ def check_witnesses(config: Config, register: Register, now: datetime) -> Iterat
     name = N_("witnesses")
     others = len(register.active_members()) - 1
     with open_scan(config.database) as scan:
-        _last, since = unwitnessed(scan, scan.head().size)
+        _last, since = unwitnessed(scan, log_store.head(scan).size)
     if not others:
         yield warn(
             name, N_("The register names nobody else who could witness the log."), N_("Nothing is to be done here.")
@@ -261,7 +264,7 @@ def check_queue(config: Config, now: datetime) -> Iterator[Check]:
     """Look at how long deliveries wait."""
     name = N_("queue")
     with open_scan(config.database) as scan:
-        queue = scan.queue_summary()
+        queue = deliveries_store.queue_summary(scan)
     for summary in queue:
         if summary.oldest_time is None or (age := now - summary.oldest_time) < OLD_QUEUE:
             continue

@@ -8,7 +8,7 @@ from typing import Final
 from paiza_node.bootstrap import open_reader
 from paiza_node.config import Config
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
 from paiza_register import FetchMissing, Register, RegisterReader
 from paiza_wire.errors import Unavailable
 
@@ -34,7 +34,7 @@ def check_database(config: Config) -> None:
 
 
 @contextmanager
-def read_only(config: Config) -> Iterator[SqlStore]:
+def read_only(config: Config) -> Iterator[Store]:
     """Open the node's database for reading, whether the node runs or not."""
     check_database(config)
     store = open_store(config.database, read_only=True)

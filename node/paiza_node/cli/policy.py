@@ -21,13 +21,16 @@ from paiza_node.cli.terminal import print_json
 from paiza_node.config import Config
 from paiza_node.errors import N_
 from paiza_node.keyring import load_keys
-from paiza_node.model import MessageQuery, MessageRow
 from paiza_node.opening import OwnKeys
 from paiza_node.passing import grants
 from paiza_node.passing.export import AUDIENCES
 from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, member_rules, principal_of
 from paiza_node.policy.sentences import SENTENCES
-from paiza_node.store import SqlStore
+from paiza_node.store import Store
+from paiza_node.store import access as access_store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store.inbox_model import MessageQuery
+from paiza_node.store.messages_model import MessageRow
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -153,7 +156,7 @@ class _Rules:
 class _Asked:
     """A stored message that somebody wants to do something with."""
 
-    def __init__(self, config: Config, store: SqlStore, register: Register, row: MessageRow) -> None:
+    def __init__(self, config: Config, store: Store, register: Register, row: MessageRow) -> None:
         self._config = config
         self._store = store
         self._register = register
@@ -200,23 +203,23 @@ class _Asked:
         )
 
 
-def _principal(config: Config, store: SqlStore, register: Register, actor: str) -> Principal:
+def _principal(config: Config, store: Store, register: Register, actor: str) -> Principal:
     if actor in register.members:
         return Principal(actor, suspended=register.member(actor).status != "active", node=True)
     full = actor if actor.startswith("spiffe://") else str(SpiffeId(config.member, config.federation, "officer", actor))
     with store.reads() as reads:
-        officer = reads.officers().get(full)
+        officer = access_store.officers(reads).get(full)
     if officer is None:
         raise Rejected("unknown_officer", f"{actor} is neither an officer of ours nor a member")
     return principal_of(officer)
 
 
-def _found(store: SqlStore, text: str) -> MessageRow:
+def _found(store: Store, text: str) -> MessageRow:
     digits = text.replace("-", "").lower()
     if not digits or digits.strip("0123456789abcdef"):
         raise Rejected("unknown_id", "name a message by its id or digest, or the beginning of one")
     with store.reads() as reads:
-        found: list[Any] = reads.list_messages(MessageQuery(id_prefix=digits, limit=2), "")
+        found: list[Any] = inbox_store.list_messages(reads, MessageQuery(id_prefix=digits, limit=2), "")
     if len(found) > 1:
         raise Rejected("ambiguous_id", "more than one message begins so")
     if not found:

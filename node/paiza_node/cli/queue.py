@@ -17,6 +17,8 @@ from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
 from paiza_node.errors import N_, NodeStopped
 from paiza_node.operate import DEFAULT_QUEUE, MAX_QUEUE, queued, queued_attachment
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
 from paiza_wire.errors import Rejected, Unavailable
 
 STATES: Final = {
@@ -127,8 +129,8 @@ def _found(config: Config, recipient: str, limit: int) -> tuple[admin_pb2.ListQu
         if error.reason != "node_unreachable":
             raise
     with read_only(config) as store, store.reads() as reads:
-        deliveries = [queued(row) for row in reads.queue(recipient, limit)]
-        attachments = [queued_attachment(row) for row in reads.attachment_queue(recipient, limit)]
+        deliveries = [queued(row) for row in deliveries_store.queue(reads, recipient, limit)]
+        attachments = [queued_attachment(row) for row in attachments_store.attachment_queue(reads, recipient, limit)]
         return admin_pb2.ListQueueResponse(deliveries=deliveries, attachments=attachments), False
 
 

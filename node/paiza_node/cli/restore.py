@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,10 +32,11 @@ from paiza_node.operate import operator
 from paiza_node.recovery import container
 from paiza_node.recovery.container import Manifest, bad_backup
 from paiza_node.recovery.progress import SETTING, Progress
+from paiza_node.store import log as log_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_node.store.continuing import Ended, continue_log, put_setting
 from paiza_node.store.copying import bring_up_to_date, copy_in, holds_something, settle_copy
-from paiza_node.store.scan import open_scan
+from paiza_node.store.scanning import open_scan
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.tiles import TileTree
@@ -223,12 +225,12 @@ def _save_checkpoint(config: Config, restored: Restored, compared: Compared, cop
 
 def _size(copy: Path) -> int:
     with open_scan(f"sqlite:///{copy}") as scan:
-        return scan.head().size
+        return log_store.head(scan).size
 
 
 def _root(copy: Path, size: int) -> bytes:
     with open_scan(f"sqlite:///{copy}") as scan:
-        return TileTree(scan.head().size, scan.tile).root(size)
+        return TileTree(log_store.head(scan).size, partial(log_store.tile, scan)).root(size)
 
 
 def _named(manifest: Manifest) -> dict[str, object]:

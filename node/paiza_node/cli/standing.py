@@ -4,10 +4,15 @@ from paiza.admin.v1 import admin_pb2
 from paiza_node.cli.offline import known_register, read_only
 from paiza_node.config import Config
 from paiza_node.edge.admin_client import AdminClient
-from paiza_node.model import FindingState
 from paiza_node.recovery.progress import SETTING, Progress
 from paiza_node.rooms import VERSION
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store import witness as witness_store
 from paiza_node.store.checkpoint_file import read_checkpoint
+from paiza_node.store.peers_model import FindingState
 from paiza_node.witness.convictions import conviction
 from paiza_node.witness.unwitnessed import unwitnessed
 from paiza_wire.errors import PaizaError, Unavailable
@@ -26,13 +31,13 @@ def standing(config: Config) -> tuple[admin_pb2.GetStatusResponse, bool]:
 
 def _stored(config: Config) -> admin_pb2.GetStatusResponse:
     with read_only(config) as store, store.reads() as reads:
-        head = reads.head()
-        queue = {summary.recipient: summary for summary in reads.queue_summary()}
-        known = reads.known_logs()
-        stands = [conviction(each) for each in reads.findings() if each.state is FindingState.OPEN]
+        head = log_store.head(reads)
+        queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
+        known = peers_store.known_logs(reads)
+        stands = [conviction(each) for each in peers_store.findings(reads) if each.state is FindingState.OPEN]
         database = store.describe()
-        uncosigned = reads.uncosigned_counts()
-        awaited_from = Progress.from_bytes(reads.setting(SETTING)).members
+        uncosigned = witness_store.uncosigned_counts(reads)
+        awaited_from = Progress.from_bytes(settings_store.setting(reads, SETTING)).members
         witnessed, since = unwitnessed(reads, head.size)
     response = admin_pb2.GetStatusResponse(
         member=config.member,

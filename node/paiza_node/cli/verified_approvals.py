@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.errors import N_
-from paiza_node.model import ApprovalState
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store.approvals_model import ApprovalState
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -35,7 +35,7 @@ class Signed:
             self.released.setdefault(digest, frozenset(self.by[digest]))
 
 
-def verify_approvals(scan: Scan, signed: Signed, part: Part, step: Step) -> None:
+def verify_approvals(scan: ReadConnection, signed: Signed, part: Part, step: Step) -> None:
     """Check what waited or waits.
 
     1. Its header is the one of its digest.
@@ -44,7 +44,7 @@ def verify_approvals(scan: Scan, signed: Signed, part: Part, step: Step) -> None
        APPROVED, each in his own name.
     """
     submitted, ended = Tally(), Tally()
-    for rows in scan.rows(s.approval):
+    for rows in scanning.rows(scan, approvals_store.approval_table):
         for row in rows:
             submitted.add(b"%d" % row.submitted_index, row.digest, row.drafter.encode())
             if row.state not in (ApprovalState.WAITING, ApprovalState.RELEASED):

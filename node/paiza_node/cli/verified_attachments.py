@@ -6,12 +6,13 @@ from pathlib import Path
 from paiza.core.v1 import delivery_pb2
 from paiza_node.cli.findings import Part, Step
 from paiza_node.errors import N_
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import messages as messages_store
 from paiza_wire.attachment import PIECE_BYTES
 
 
-def verify_attachments(scan: Scan, folder: Path, part: Part, step: Step) -> None:
+def verify_attachments(scan: ReadConnection, folder: Path, part: Part, step: Step) -> None:
     """Re-hash the file of every attachment that was sent from here, or received whole; each file once.
 
     What was erased has none. What is awaited, and what officers bring that no message names yet, may come or go at any
@@ -19,10 +20,10 @@ def verify_attachments(scan: Scan, folder: Path, part: Part, step: Step) -> None
     """
     looked_at: set[bytes] = set()
     size = 0
-    for rows in scan.rows(s.attachment):
+    for rows in scanning.rows(scan, attachments_store.attachment_table):
         for row in rows:
             here = not row.source or row.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
-            if not here or row.ciphertext_sha256 in looked_at or scan.erased([row.digest]):
+            if not here or row.ciphertext_sha256 in looked_at or messages_store.erased(scan, [row.digest]):
                 continue
             looked_at.add(row.ciphertext_sha256)
             found = _check(part, folder / row.ciphertext_sha256.hex(), row.ciphertext_sha256, row.size)

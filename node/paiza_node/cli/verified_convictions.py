@@ -6,9 +6,10 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step
 from paiza_node.errors import N_
-from paiza_node.model import FindingKind
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import log as log_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store.peers_model import FindingKind
 from paiza_node.witness.convictions import fork_digest
 from paiza_node.witness.trials import IN_DEFAULT
 from paiza_register import Register
@@ -41,7 +42,7 @@ class Convicted:
         (self.found if begins else self.ended)[index] = (kind, entry.counterpart, entry.evidence_sha256)
 
 
-def verify_convictions(scan: Scan, said: Convicted, register: Register, part: Part, step: Step) -> None:
+def verify_convictions(scan: ReadConnection, said: Convicted, register: Register, part: Part, step: Step) -> None:
     """Check every finding.
 
     1. The log says the same: that it was found, of whom and by what; and if it ended, that it did.
@@ -50,7 +51,7 @@ def verify_convictions(scan: Scan, said: Convicted, register: Register, part: Pa
     """
     left = [dict(said.found), dict(said.ended)]
     count = 0
-    for rows in scan.rows(s.finding):
+    for rows in scanning.rows(scan, peers_store.finding_table):
         for row in rows:
             begun = row._mapping["index"]  # noqa: SLF001 - `Row.index` is the method of tuples
             try:
@@ -59,7 +60,7 @@ def verify_convictions(scan: Scan, said: Convicted, register: Register, part: Pa
                 for index, entries in ((begun, left[0]), (row.ended_index, left[1])):
                     if index is not None and entries.pop(index, entry) != entry:
                         _find(part, begun, N_("The log says something else."))
-                if begun not in said.found and not scan.is_retired(begun):
+                if begun not in said.found and not log_store.is_retired(scan, begun):
                     _find(part, begun, N_("The log says nothing of it."))
                 # 2.
                 if row.kind == FindingKind.FORK:

@@ -7,10 +7,12 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.errors import N_
-from paiza_node.model import FormerLog
-from paiza_node.store import schema as s
-from paiza_node.store.continuing import entry_leaves
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import recovery as recovery_store
+from paiza_node.store.log import entry_leaves
+from paiza_node.store.log_model import FormerLog
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle, receipts
@@ -22,14 +24,14 @@ from paiza_wire.notes import VerifierKey
 _WHERE: Final = N_("the earlier log {origin}")
 
 
-def verify_earlier(scan: Scan, member: Member, part: Part, step: Step) -> None:
+def verify_earlier(scan: ReadConnection, member: Member, part: Part, step: Step) -> None:
     """Check what the log says of the logs it goes on from.
 
     1. What is left of each is, entry for entry, what that log signed: it leads to a checkpoint of it.
     2. The entry before it names the largest checkpoint of that log that was shown, which that log signed too.
     3. Every lost entry that was given back is proven to a checkpoint of its log, and stands as RECOVERED.
     """
-    formers = scan.former_logs()
+    formers = log_store.former_logs(scan)
     for former in formers:
         try:
             kept = _signed(member, former.origin, former.kept_note)
@@ -43,7 +45,7 @@ def verify_earlier(scan: Scan, member: Member, part: Part, step: Step) -> None:
     part.counts = {"earlier logs": len(formers), "entries given back": recovered}
 
 
-def _check_kept(scan: Scan, former: FormerLog, kept: VerifiedCheckpoint, part: Part, step: Step) -> None:
+def _check_kept(scan: ReadConnection, former: FormerLog, kept: VerifiedCheckpoint, part: Part, step: Step) -> None:
     # 1.
     end = former.first_index + kept.size
     if kept.size > former.size or _root(_leaves(scan, former.first_index, end, step)) != kept.root:
@@ -56,9 +58,9 @@ def _check_kept(scan: Scan, former: FormerLog, kept: VerifiedCheckpoint, part: P
         )
 
 
-def _check_named(scan: Scan, former: FormerLog, largest: VerifiedCheckpoint, part: Part) -> None:
+def _check_named(scan: ReadConnection, former: FormerLog, largest: VerifiedCheckpoint, part: Part) -> None:
     # 2.
-    (first,) = scan.entries_at([former.first_index - 1])
+    (first,) = log_store.entries_at(scan, [former.first_index - 1])
     entry = log_pb2.LogEntry.FromString(first.entry)
     named = sha256(largest.note).digest()
     if (entry.event, entry.evidence_sha256) != (log_pb2.LOG_EVENT_LOG_CONTINUED, named):
@@ -70,17 +72,17 @@ def _check_named(scan: Scan, former: FormerLog, largest: VerifiedCheckpoint, par
         )
 
 
-def _check_recovered(scan: Scan, member: Member, part: Part) -> int:
+def _check_recovered(scan: ReadConnection, member: Member, part: Part) -> int:
     # 3.
     in_log, in_rows = Tally(), Tally()
-    for rows in scan.log_entries(0, scan.head().size):
+    for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size):
         for index, raw, _digest in rows:
             entry = log_pb2.LogEntry.FromString(raw)
             if entry.event == log_pb2.LOG_EVENT_RECOVERED:
                 in_log.add(b"%d" % index, entry.message_digest, entry.counterpart.encode(), entry.evidence_sha256)
-    for rows in scan.rows(s.recovered_entry):
+    for rows in scanning.rows(scan, recovery_store.recovered_entry_table):
         for row in rows:
-            note = scan.note(row.note_digest) or b""
+            note = exchange_store.note(scan, row.note_digest) or b""
             hashes = split_hashes(row.hashes)
             proven = log_pb2.ProvenEntry(entry=row.entry, index=row.entry_index, inclusion_hashes=hashes)
             try:
@@ -102,8 +104,8 @@ def _check_recovered(scan: Scan, member: Member, part: Part) -> int:
     return in_rows.count
 
 
-def _leaves(scan: Scan, first: int, end: int, step: Step) -> Iterator[bytes]:
-    for leaves in entry_leaves(scan.connection, first, end):
+def _leaves(scan: ReadConnection, first: int, end: int, step: Step) -> Iterator[bytes]:
+    for leaves in entry_leaves(scan, first, end):
         yield from leaves
         step(len(leaves))
 

@@ -10,9 +10,11 @@ from paiza_node.cli.findings import Part, Step
 from paiza_node.cli.verified_rows import Proofs
 from paiza_node.erasing.holds import BEGUN, RESTORED
 from paiza_node.errors import N_
-from paiza_node.model import ErasureStep
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.retention_model import ErasureStep
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Rejected
@@ -25,7 +27,7 @@ _SAYS: Final[Mapping[int, tuple["log_pb2.LogEvent.ValueType", str]]] = {
 _GONE: Final = frozenset({int(ErasureStep.GONE), int(ErasureStep.ERASED)})
 
 
-def verify_erasures(scan: Scan, proofs: Proofs, own: str, part: Part, step: Step) -> None:
+def verify_erasures(scan: ReadConnection, proofs: Proofs, own: str, part: Part, step: Step) -> None:
     """Check everything about erasures.
 
     1. What was erased left its header and signatures, and no ciphertext, wrap, file name or token; and somebody asked.
@@ -35,7 +37,7 @@ def verify_erasures(scan: Scan, proofs: Proofs, own: str, part: Part, step: Step
     """
     erased = _erased(scan, part, step)
     asked: set[bytes] = set()
-    for rows in scan.rows(s.erasure):
+    for rows in scanning.rows(scan, retention_store.erasure_table):
         for row in rows:
             if row.state in _GONE:
                 asked.add(row.digest)
@@ -46,15 +48,15 @@ def verify_erasures(scan: Scan, proofs: Proofs, own: str, part: Part, step: Step
         step(len(rows))
     for digest in sorted(erased - asked):
         _find(part, N_("It was erased, but nobody asked for that."), digest)
-    for rows in scan.rows(s.hold):
+    for rows in scanning.rows(scan, retention_store.hold_table):
         for row in rows:
-            found = scan.entries_at([row.log_index])
+            found = log_store.entries_at(scan, [row.log_index])
             entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
             says = entry.event == log_pb2.LOG_EVENT_HELD and entry.reason in (BEGUN, RESTORED)
             if not says or entry.message_digest != row.digest:
                 _find(part, N_("It is under hold, but the log does not say who put it there."), row.digest)
     answers = 0
-    for rows in scan.rows(s.erasure_answer):
+    for rows in scanning.rows(scan, retention_store.erasure_answer_table):
         for row in rows:
             answers += 1
             try:
@@ -73,9 +75,9 @@ def verify_erasures(scan: Scan, proofs: Proofs, own: str, part: Part, step: Step
     part.counts = {"messages": len(erased), "answers": answers}
 
 
-def _erased(scan: Scan, part: Part, step: Step) -> set[bytes]:
+def _erased(scan: ReadConnection, part: Part, step: Step) -> set[bytes]:
     erased: set[bytes] = set()
-    for rows in scan.rows(s.erased):
+    for rows in scanning.rows(scan, messages_store.erased_table):
         for row in rows:
             erased.add(row.digest)
             try:
@@ -85,15 +87,15 @@ def _erased(scan: Scan, part: Part, step: Step) -> set[bytes]:
                 continue
             if wire.message_digest(stays.header) != row.digest or not stays.signatures:
                 _find(part, N_("What stays of the erased message is not its header and signatures."), row.digest)
-            message = scan.message(row.digest)
-            if stays.parts or stays.wraps or message is None or scan.body(message.seq) is not None:
+            message = messages_store.message(scan, row.digest)
+            if stays.parts or stays.wraps or message is None or messages_store.body(scan, message.seq) is not None:
                 _find(part, N_("Content of the erased message is still here."), row.digest)
         step(len(rows))
     return erased
 
 
-def _check_said(scan: Scan, part: Part, row: Any, own: str) -> None:
-    found = scan.entries_at([row.log_index])
+def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
+    found = log_store.entries_at(scan, [row.log_index])
     entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
     requester = "" if row.requester == own else row.requester
     says = (entry.event, entry.reason, entry.message_digest, entry.evidence_sha256, entry.counterpart)

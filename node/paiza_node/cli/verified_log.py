@@ -1,6 +1,7 @@
 """Verifying the own log: every entry and every tile at every level, against the head and the signed checkpoint."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -12,8 +13,8 @@ from paiza_node.cli.verified_approvals import Signed
 from paiza_node.cli.verified_convictions import Convicted
 from paiza_node.errors import N_
 from paiza_node.oversight.grants import GRANTED
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import log as log_store
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -83,7 +84,7 @@ class Said:
 class _Tiles:
     """Recomputes the tiles of every level from leaf hashes, and compares them with the stored ones."""
 
-    def __init__(self, scan: Scan, part: Part) -> None:
+    def __init__(self, scan: ReadConnection, part: Part) -> None:
         self._scan = scan
         self._part = part
         self._growing: list[list[bytes]] = []
@@ -103,7 +104,7 @@ class _Tiles:
         for level, hashes in enumerate(self._growing):
             if hashes:
                 index = self._indices[level]
-                self._compare(level, hashes, self._scan.tiles(level, index, index).get(index))
+                self._compare(level, hashes, log_store.tiles(self._scan, level, index, index).get(index))
 
     def _add(self, level: int, subtree: bytes) -> None:
         self._level(level)
@@ -111,7 +112,7 @@ class _Tiles:
         hashes.append(subtree)
         if len(hashes) == TILE_WIDTH:
             index = self._indices[level]
-            self._compare(level, hashes, self._scan.tiles(level, index, index).get(index))
+            self._compare(level, hashes, log_store.tiles(self._scan, level, index, index).get(index))
             self._growing[level] = []
             self._add(level + 1, _root(hashes))
 
@@ -142,7 +143,9 @@ class _Tiles:
             self._indices.append(0)
 
 
-def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said: Said | None, step: Step) -> None:
+def verify_log(
+    scan: ReadConnection, member: Member, note: bytes | None, part: Part, said: Said | None, step: Step
+) -> None:
     """Check the whole log; ``note`` was read from the checkpoint file before the database's moment.
 
     1. Every index from 0 to the head is there, as an entry or (where retention took that) as the hash it had; every
@@ -153,15 +156,15 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
     4. The signed checkpoint is this log's, by its key in the register, and the log leads to it.
     5. The free texts beside entries are those the entries commit to.
     """
-    head = scan.head()
+    head = log_store.head(scan)
     tiles = _Tiles(scan, part)
     last_time = (0, 0)
     leaves: list[bytes] = []
     index = 0
     # 1. and 2.
-    for rows in scan.log_entries(0, head.size):
-        stored = scan.tiles(0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
-        texts = {row[0]: row[1] for row in scan.texts_between(rows[0][0], rows[-1][0])} if rows else {}
+    for rows in log_store.entry_rows(scan, 0, head.size):
+        stored = log_store.tiles(scan, 0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
+        texts = {row[0]: row[1] for row in log_store.texts_between(scan, rows[0][0], rows[-1][0])} if rows else {}
         for at, raw, digest in rows:
             if at != index:
                 part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
@@ -196,7 +199,7 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
         part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
         return
     tiles.end(leaves)
-    count = scan.count(s.log_tile)
+    count = scanning.count(scan, log_store.log_tile_table)
     if count != tiles.compared:
         part.find(
             "log_damaged",
@@ -211,15 +214,15 @@ def verify_log(scan: Scan, member: Member, note: bytes | None, part: Part, said:
 
 
 def check_head(
-    scan: Scan, member: Member, note: bytes | None, part: Part, origin: str | None = None
+    scan: ReadConnection, member: Member, note: bytes | None, part: Part, origin: str | None = None
 ) -> VerifiedCheckpoint | None:
     """Check that the stored tiles give the head's root, and lead to the checkpoint that was signed last.
 
     ``origin`` names the log where it is not the member's newest.
     """
-    head = scan.head()
+    head = log_store.head(scan)
     try:
-        tree = TileTree(head.size, scan.tile)
+        tree = TileTree(head.size, partial(log_store.tile, scan))
         if tree.root() != (head.root if head.size else EMPTY_ROOT):
             part.find("log_damaged", N_("The tiles do not give the root in the head."), "log_head")
         if note is None:

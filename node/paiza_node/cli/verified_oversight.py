@@ -9,12 +9,13 @@ from paiza_node.cli.verified_log import Said
 from paiza_node.cli.verified_rows import Proofs
 from paiza_node.errors import N_
 from paiza_node.oversight.grants import told
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import log as log_store
+from paiza_node.store import peer_audit as peer_audit_store
 from paiza_wire.errors import PaizaError, Rejected
 
 
-def verify_oversight(scan: Scan, said: Said, proofs: Proofs, own: str, part: Part, step: Step) -> None:
+def verify_oversight(scan: ReadConnection, said: Said, proofs: Proofs, own: str, part: Part, step: Step) -> None:
     """Check grants and agreed periods.
 
     1. The log tells of exactly the grants there are: to whom, what, until when; and of those that ended.
@@ -23,7 +24,7 @@ def verify_oversight(scan: Scan, said: Said, proofs: Proofs, own: str, part: Par
     """
     # 1.
     given, ended = Tally(), Tally()
-    grants = scan.audit_grants()
+    grants = peer_audit_store.audit_grants(scan)
     for grant in grants:
         fields = (grant.member.encode(), sha256(told(grant).encode()).digest())
         given.add(*fields)
@@ -35,7 +36,7 @@ def verify_oversight(scan: Scan, said: Said, proofs: Proofs, own: str, part: Par
             part.find("log_damaged", N_("The grants are not those that the log tells of."), "audit_grant")
     # 2. and 3.
     periods = 0
-    for rows in scan.rows(s.reconciled_period):
+    for rows in scanning.rows(scan, peer_audit_store.reconciled_period_table):
         for row in rows:
             periods += 1
             try:
@@ -53,9 +54,9 @@ def verify_oversight(scan: Scan, said: Said, proofs: Proofs, own: str, part: Par
     part.counts = {"grants": len(grants), "periods": periods}
 
 
-def _check_period(scan: Scan, proofs: Proofs, row: Any, own: str) -> None:
+def _check_period(scan: ReadConnection, proofs: Proofs, row: Any, own: str) -> None:
     # 2.
-    found = scan.entries_at([row.log_index])
+    found = log_store.entries_at(scan, [row.log_index])
     if not found:
         raise Rejected("proof_missing", f"there is no entry {row.log_index}")
     _check_says(log_pb2.LogEntry.FromString(found[0].entry), row.counterpart, row.digest)

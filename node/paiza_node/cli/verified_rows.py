@@ -10,9 +10,16 @@ from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.cli.findings import Part, Step, Tally
 from paiza_node.cli.verified_log import Said
 from paiza_node.errors import N_
-from paiza_node.model import MessageState, Passing, ProofKind
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import access as access_store
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.exchange_model import Passing, ProofKind
+from paiza_node.store.messages_model import MessageState
 from paiza_register import Member, RegisterReader
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import message as wire
@@ -37,10 +44,10 @@ _TAKEN: Final = {
 }
 
 
-def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
+def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> None:
     """Check that deliveries, answers, openings and attachments are exactly those the log tells of."""
     released, ended, answered, opened = Tally(), Tally(), Tally(), Tally()
-    for rows in scan.rows(s.delivery):
+    for rows in scanning.rows(scan, deliveries_store.delivery_table):
         for row in rows:
             recipient = row.recipient.encode()
             if row.passing != Passing.NOTICE:  # the entry that is sent to the author names who got the message
@@ -48,21 +55,21 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
             if row.state in _ENDS:
                 ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
         step(len(rows))
-    for rows in scan.rows(s.answer):
+    for rows in scanning.rows(scan, exchange_store.answer_table):
         for row in rows:
             answered.add(row.digest, b"%d" % row.log_index)
         step(len(rows))
-    for rows in scan.rows(s.passed_on):
+    for rows in scanning.rows(scan, exchange_store.passed_on_table):
         for row in rows:
             if not row.denied:
                 answered.add(row.digest, b"%d" % row.log_index)
         step(len(rows))
-    for rows in scan.rows(s.opened):
+    for rows in scanning.rows(scan, access_store.opened_table):
         for row in rows:
             opened.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, row.officer.encode())
         step(len(rows))
     attached = _attached(scan, step)
-    head = scan.head()
+    head = log_store.head(scan)
     part.counts = {"deliveries": released.count, "answers": answered.count, "openings": opened.count}
     for what, in_log, in_rows in (
         ("RELEASED / delivery", said.released, released),
@@ -72,10 +79,13 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
         ("RECEIVED, DELIVERED, REFUSED, EXPIRED / attachment", said.attached, attached),
     ):
         _same(part, what, in_log, in_rows)
-    taken = scan.retired_counts()
-    for table, counted, gone in ((s.message, head.messages, taken[0]), (s.delivery, head.deliveries, taken[1])):
+    taken = retention_store.retired_counts(scan)
+    for table, counted, gone in (
+        (messages_store.message_table, head.messages, taken[0]),
+        (deliveries_store.delivery_table, head.deliveries, taken[1]),
+    ):
         expected = counted - gone
-        if (count := scan.count(table)) != expected:
+        if (count := scanning.count(scan, table)) != expected:
             part.find(
                 "log_damaged",
                 N_("There are {count} rows where the head counts {expected}."),
@@ -86,10 +96,10 @@ def verify_rows(scan: Scan, said: Said, part: Part, step: Step) -> None:
             )
 
 
-def _attached(scan: Scan, step: Step) -> Tally:
+def _attached(scan: ReadConnection, step: Step) -> Tally:
     """Tally the attachments of which something became: each by the entry that says so."""
     attached = Tally()
-    for rows in scan.rows(s.attachment):
+    for rows in scanning.rows(scan, attachments_store.attachment_table):
         for row in rows:
             if row.log_index is not None:
                 other = row.source or row.member
@@ -98,7 +108,7 @@ def _attached(scan: Scan, step: Step) -> Tally:
     return attached
 
 
-def verify_messages(scan: Scan, said: Said, own: str, part: Part, step: Step) -> None:
+def verify_messages(scan: ReadConnection, said: Said, own: str, part: Part, step: Step) -> None:
     """Check that every message is what its digest says, with every part, and that the log tells of it.
 
     ``own`` is our member id. What was passed on to us may have come without its nominal annex.
@@ -106,13 +116,13 @@ def verify_messages(scan: Scan, said: Said, own: str, part: Part, step: Step) ->
     taken = Tally()
     bodies = 0
     without_annex: set[bytes] = set()
-    for rows in scan.rows(s.passed_on):
+    for rows in scanning.rows(scan, exchange_store.passed_on_table):
         for row in rows:
             if row.holder == own:
                 without_annex.add(row.digest)
             if not row.denied and not row.held:  # taken note of, without a message row that rests on it
                 taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
-    for rows in scan.messages():
+    for rows in messages_store.messages(scan):
         for row in rows:
             if row.state in _TAKEN:
                 taken.add(row.digest, b"%d" % _TAKEN[row.state])
@@ -121,10 +131,10 @@ def verify_messages(scan: Scan, said: Said, own: str, part: Part, step: Step) ->
             elif row.signed is not None:
                 bodies += 1
                 _check_body(part, row, annex_may_lack=row.digest in without_annex)
-            elif row.state != MessageState.REFUSED and not scan.erased([row.digest]):
+            elif row.state != MessageState.REFUSED and not messages_store.erased(scan, [row.digest]):
                 _message(part, N_("The body of the message is missing."), row.digest)
         step(len(rows))
-    part.counts = {"messages": scan.count(s.message), "bodies": bodies}
+    part.counts = {"messages": scanning.count(scan, messages_store.message_table), "bodies": bodies}
     _same(part, "RECEIVED, REFUSED / message", said.taken, taken)
 
 
@@ -156,7 +166,7 @@ def _message(part: Part, what: str, digest: bytes) -> None:
 class Proofs:
     """Verifies what other members' logs proved to us, each by the register of its own time."""
 
-    def __init__(self, scan: Scan, reader: RegisterReader, own: str) -> None:
+    def __init__(self, scan: ReadConnection, reader: RegisterReader, own: str) -> None:
         """Take the database, the archive of registers, and our own member id."""
         self._scan = scan
         self._reader = reader
@@ -174,7 +184,7 @@ class Proofs:
         """
         relied, receipted, answers = Tally(), Tally(), Tally()
         late = self._late()
-        for rows in self._scan.rows(s.proof):
+        for rows in scanning.rows(self._scan, exchange_store.proof_table):
             for row in rows:
                 try:
                     note = self._check(row)
@@ -190,7 +200,7 @@ class Proofs:
                     receipted.add(row.digest, row.member.encode(), evidence)
                     answers.add(row.digest, row.member.encode())
             step(len(rows))
-        for rows in self._scan.rows(s.passed_on):
+        for rows in scanning.rows(self._scan, exchange_store.passed_on_table):
             for row in rows:
                 try:
                     note = self._check_passed_on(row)
@@ -210,7 +220,7 @@ class Proofs:
             step(len(rows))
         settled = Tally()
         answered = (delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_REFUSED)
-        for rows in self._scan.rows(s.delivery):
+        for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
             for row in rows:
                 if row.state in answered and row.passing != Passing.NOTICE:
                     settled.add(row.digest, row.recipient.encode())
@@ -259,7 +269,7 @@ class Proofs:
         known = self._checkpoints.get(key)
         if known is not None:
             return known
-        note = self._scan.note(note_digest)
+        note = exchange_store.note(self._scan, note_digest)
         if note is None or sha256(note).digest() != note_digest:
             raise Rejected("proof_missing", "the checkpoint the proof leads to is missing or another")
         member = self._members.get((of, register_version))
@@ -275,7 +285,7 @@ class Proofs:
 
     def _late(self) -> set[tuple[bytes, str]]:
         """Give the receipts of deliveries that had been given up before they came."""
-        return {(row.digest, row.recipient) for row in self._scan.late_receipts()}
+        return {(row.digest, row.recipient) for row in deliveries_store.late_receipts(self._scan)}
 
 
 def _proof(part: Part, row: Any, what: str, **values: Any) -> None:

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from paiza_node.cli.findings import Part, Step
 from paiza_node.errors import N_
-from paiza_node.model import CosignedProof, CosignedSpan
-from paiza_node.store import schema as s
-from paiza_node.store.scan import Scan
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import CosignedProof, CosignedSpan
 from paiza_node.witness.judging import JudgedNote, judge_note
 from paiza_register import Member, Register, RegisterReader
 from paiza_wire import checkpoint as checkpoints
@@ -25,7 +30,7 @@ SPANS: Final = 4096  # judged ones that are remembered; the proofs of a batch sh
 class Witnesses:
     """Verifies witnessed notes and cosigned proofs."""
 
-    def __init__(self, scan: Scan, reader: RegisterReader, register: Register, own: str) -> None:
+    def __init__(self, scan: ReadConnection, reader: RegisterReader, register: Register, own: str) -> None:
         """Take the database, the archive of registers, the register in force, and our own member id."""
         self._scan = scan
         self._reader = reader
@@ -44,10 +49,10 @@ class Witnesses:
            growing log; a quorum cosigned both, by the register that they were judged by.
         """
         notes = proofs = 0
-        tree = TileTree(self._scan.head().size, self._scan.tile)
+        tree = TileTree(log_store.head(self._scan).size, partial(log_store.tile, self._scan))
         own = self._register.member(self._own)
         # 1.
-        for rows in self._scan.rows(s.witnessed_note):
+        for rows in scanning.rows(self._scan, witness_store.witnessed_note_table):
             for row in rows:
                 try:
                     self._check_note(row, own, tree)
@@ -57,7 +62,7 @@ class Witnesses:
             step(len(rows))
         # 2.
         for member, index, entry, note in self._kept():
-            proof = self._scan.cosigned_proof(member, index, self._origin(note))
+            proof = witness_store.cosigned_proof(self._scan, member, index, self._origin(note))
             if proof is None:
                 continue
             try:
@@ -109,18 +114,18 @@ class Witnesses:
         if note_digest not in self._origins:
             if len(self._origins) >= SPANS:
                 self._origins.clear()
-            note = self._scan.note(note_digest) or b""
+            note = exchange_store.note(self._scan, note_digest) or b""
             self._origins[note_digest] = note.split(b"\n", 1)[0].decode("utf-8", "replace")
         return self._origins[note_digest]
 
     def _kept(self) -> Iterator[tuple[str, int, bytes, bytes]]:
         """Give every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
-        for rows in self._scan.rows(s.proof):
+        for rows in scanning.rows(self._scan, exchange_store.proof_table):
             yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
-        for rows in self._scan.rows(s.passed_on):
+        for rows in scanning.rows(self._scan, exchange_store.passed_on_table):
             yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
-        for table in (s.attachment_proof, s.erasure_answer):
-            for rows in self._scan.rows(table):
+        for table in (attachments_store.attachment_proof_table, retention_store.erasure_answer_table):
+            for rows in scanning.rows(self._scan, table):
                 yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
 
 

@@ -30,9 +30,11 @@ from paiza_node.cli.verified_rows import Proofs, verify_messages, verify_rows
 from paiza_node.cli.verified_witnesses import Witnesses
 from paiza_node.config import Config
 from paiza_node.errors import N_
-from paiza_node.store import schema as s
+from paiza_node.store import ReadConnection, scanning
+from paiza_node.store import log as log_store
 from paiza_node.store.checkpoint_file import read_checkpoint
-from paiza_node.store.scan import Scan, open_scan
+from paiza_node.store.scanning import open_scan
+from paiza_node.store.tables import METADATA
 
 NAMES = {
     "log": N_("log"),
@@ -81,11 +83,11 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
     note = read_checkpoint(config.data / "checkpoint")
     with open_scan(config.database) as scan:
         said = None if log_only else Said()
-        head = scan.head()
+        head = log_store.head(scan)
         with _part("log", head.size, quiet=quiet) as (part, step):
             verify_log(scan, register.member(config.member), note, part, said, step)
         yield part
-        if scan.former_logs():
+        if log_store.former_logs(scan):
             with _part("earlier", head.size, quiet=quiet) as (part, step):
                 verify_earlier(scan, register.member(config.member), part, step)
             yield part
@@ -121,8 +123,8 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         yield part
 
 
-def _count(scan: Scan, *tables: str) -> int:
-    return sum(scan.count(s.METADATA.tables[table]) for table in tables)
+def _count(scan: ReadConnection, *tables: str) -> int:
+    return sum(scanning.count(scan, METADATA.tables[table]) for table in tables)
 
 
 @contextmanager

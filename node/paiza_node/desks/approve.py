@@ -23,9 +23,16 @@ from paiza_node.desks.telling import ASKED, approval_notice
 from paiza_node.desks.waiting import ApprovalDecided, ApprovalRequested, approved_entry, held
 from paiza_node.exchange.stages import Held, Outcome
 from paiza_node.ledger import Pen
-from paiza_node.model import LOGGED_DIGITS, MAX_REASON, ApprovalRow, ApprovalState, Officer, Opened, StoredEntry
 from paiza_node.opening import stored
 from paiza_node.proofs import own_proof
+from paiza_node.store import access as access_store
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer, Opened
+from paiza_node.store.approvals_model import ApprovalRow, ApprovalState
+from paiza_node.store.log_model import MAX_REASON, StoredEntry
+from paiza_node.store.messages_model import LOGGED_DIGITS
 from paiza_node.submit import Submit
 from paiza_wire import attachment, log_entries
 from paiza_wire import message as wire
@@ -91,7 +98,7 @@ class Approve:
 
     def _waiting(self) -> list[ApprovalRow]:
         with self._store.reads() as reads:
-            return reads.waiting_approvals()
+            return approvals_store.waiting_approvals(reads)
 
     async def show(self, officer: Officer, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
         """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason.
@@ -115,7 +122,7 @@ class Approve:
         self, pen: Pen, officer: Officer, request: approval_pb2.GetWaitingRequest
     ) -> tuple[approval_pb2.GetWaitingResponse, list[StoredEntry]]:
         """Read body and keys of what still waits, and write OPENED; runs in the transaction."""
-        row = pen.tx.approval(request.message_digest)
+        row = approvals_store.approval(pen.tx, request.message_digest)
         if row is None:
             raise _none_waits()
         if row.signed is None:
@@ -187,7 +194,7 @@ class Approve:
 
         # 5.
         def work(pen: Pen) -> tuple[Approved | Rejected, bytes]:
-            now = pen.tx.approval(row.digest)
+            now = approvals_store.approval(pen.tx, row.digest)
             if now is None or now.signed is None:
                 return _over(now or row), b""
             if pen.now >= now.expires_time:
@@ -197,7 +204,7 @@ class Approve:
             if isinstance(item.message, PendingMessage):
                 approved = pen.append(approved_entry(item.message, officer))
                 missing = tuple(signer.id for signer in item.message.missing)
-                pen.tx.put_signed(row.digest, raw, missing)
+                approvals_store.put_signed(pen.tx, row.digest, raw, missing)
                 pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
                 return Approved(approved.index, approved.entry, _still(pen, now, missing)), raw
             index = pen.size
@@ -266,14 +273,14 @@ class Approve:
         return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
 
     def _give_up(self, pen: Pen) -> list[ApprovalRow]:
-        over = pen.tx.approvals_expired(pen.now, EXPIRED_AT_ONCE)
+        over = approvals_store.approvals_expired(pen.tx, pen.now, EXPIRED_AT_ONCE)
         for row in over:
             _end(pen, row.digest, ApprovalState.EXPIRED, self._node_id, "")
         return over
 
     def _found(self, digest: bytes) -> ApprovalRow:
         with self._store.reads() as reads:
-            row = reads.approval(digest)
+            row = approvals_store.approval(reads, digest)
         if row is None:
             raise _none_waits()
         return row
@@ -298,13 +305,13 @@ class Approve:
             return None
 
         def work(pen: Pen) -> tuple[Approved, bytes] | None:
-            for entry in pen.tx.entries_of(row.digest):
+            for entry in log_store.entries_of(pen.tx, row.digest):
                 parsed = log_pb2.LogEntry.FromString(entry.entry)
                 if parsed.event == log_pb2.LOG_EVENT_APPROVED and parsed.actor == officer.id:
                     if row.signed is not None:
                         return Approved(entry.index, entry.entry, held(pen, row)), row.signed
-                    signed = pen.tx.message(row.digest)
-                    body = pen.tx.body(signed.seq) if signed is not None else None
+                    signed = messages_store.message(pen.tx, row.digest)
+                    body = messages_store.body(pen.tx, signed.seq) if signed is not None else None
                     return Approved(entry.index, entry.entry, self._submit.repeated(pen, row.digest)), body or b""
             return None
 
@@ -354,16 +361,16 @@ def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Held:
 
 
 def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:
-    row = pen.tx.approval(digest)
+    row = approvals_store.approval(pen.tx, digest)
     if row is None or row.state is not ApprovalState.WAITING:
         raise _over(row) if row is not None else _none_waits()
     stored = pen.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
-    pen.tx.end_approval(digest, state, ENDED[state])
+    approvals_store.end_approval(pen.tx, digest, state, ENDED[state])
     pen.announce(ApprovalDecided(digest, row.header, row.drafter, ENDED[state], text))
     return stored
 
 
 def _log_opened(pen: Pen, officer: Officer, digest: bytes, number: int, reason: str) -> StoredEntry:
     stored = pen.append(log_entries.opened(actor=officer.id, digest=digest, part_number=number), text=reason)
-    pen.tx.add_opened(Opened(digest, number, officer.id, stored.index))
+    access_store.add_opened(pen.tx, Opened(digest, number, officer.id, stored.index))
     return stored

@@ -21,9 +21,16 @@ from paiza_node.changes import Change, MessagesChanged
 from paiza_node.desks.need_to_know import Desks, acknowledge_within, denied, lister, may_list, may_see, opener
 from paiza_node.desks.telling import ASSIGNED, ESCALATED, work_notice
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import ListedMessage, MessageRow, Officer, Viewer, WorkRow
 from paiza_node.news import News
-from paiza_node.ports import Store
+from paiza_node.store import Store
+from paiza_node.store import access as access_store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import tasks as tasks_store
+from paiza_node.store.access_model import Officer, Viewer
+from paiza_node.store.inbox_model import ListedMessage
+from paiza_node.store.messages_model import MessageRow
+from paiza_node.store.tasks_model import WorkRow
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -90,8 +97,11 @@ class Assign:
         self, officer: Officer, viewer: Viewer, units: tuple[str, ...] | None, limit: int
     ) -> list[tuple[ListedMessage, WorkRow]]:
         with self._store.reads() as reads:
-            rows = reads.open_work(units, officer.id, limit)
-            shown = {each.row.digest: each for each in reads.listed([row.digest for row in rows], officer.id, viewer)}
+            rows = tasks_store.open_work(reads, units, officer.id, limit)
+            shown = {
+                each.row.digest: each
+                for each in inbox_store.listed(reads, [row.digest for row in rows], officer.id, viewer)
+            }
         return [(shown[row.digest], row) for row in rows if row.digest in shown]
 
     async def assign(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> WorkRow:
@@ -125,12 +135,12 @@ class Assign:
         """Change work of which the officer reads the message; it need not be acknowledged any more."""
 
         def write(pen: Pen) -> WorkRow | Rejected:
-            row = pen.tx.message(digest)
+            row = messages_store.message(pen.tx, digest)
             if row is None:
                 return Rejected("unknown_id", "there is no such message here")
             if not may_see(pen.tx, officer, row):
                 return denied(pen, officer, digest)
-            work = pen.tx.work([digest]).get(digest)
+            work = tasks_store.work(pen.tx, [digest]).get(digest)
             if work is None:
                 return _no_work()
             now = replace(
@@ -148,14 +158,14 @@ class Assign:
         return committed.result
 
     def _assign(self, pen: Pen, officer: Officer, request: desk_pb2.AssignTaskRequest) -> WorkRow | Rejected:
-        row = pen.tx.message(request.message_digest)
+        row = messages_store.message(pen.tx, request.message_digest)
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
         reads_it = may_see(pen.tx, officer, row)
         oversees = may_list(pen.tx, officer, row) and self._gives_away(officer, request)
         if not (reads_it or oversees):
             return denied(pen, officer, row.digest)
-        work = pen.tx.work([row.digest]).get(row.digest)
+        work = tasks_store.work(pen.tx, [row.digest]).get(row.digest)
         if work is None:
             return _no_work()
         now = self._assigned(work, request)
@@ -163,8 +173,8 @@ class Assign:
         if row.unit != now.unit:
             # Who gave it away keeps what he knew of.
             if reads_it:
-                pen.tx.add_readers([(officer.id, row.seq)])
-            pen.tx.put_unit(row.seq, now.unit)
+                access_store.add_readers(pen.tx, [(officer.id, row.seq)])
+            messages_store.put_unit(pen.tx, row.seq, now.unit)
         if now.assignee:
             pen.announce(WorkGiven(row, now))
         return now
@@ -219,19 +229,19 @@ class Assign:
 
     def _any_late(self) -> bool:
         with self._store.reads() as reads:
-            return bool(reads.unacknowledged(self._clock(), 1))
+            return bool(tasks_store.unacknowledged(reads, self._clock(), 1))
 
     def _pass_on(self, pen: Pen) -> int:
         passed_on = 0
-        for work in pen.tx.unacknowledged(pen.now, PASSED_ON_AT_ONCE):
-            row = pen.tx.message(work.digest)
+        for work in tasks_store.unacknowledged(pen.tx, pen.now, PASSED_ON_AT_ONCE):
+            row = messages_store.message(pen.tx, work.digest)
             if row is None:
                 continue
             now = self._escalated(work, row, pen.now)
             pen.append(log_entries.escalated(actor=self._node_id, digest=work.digest), text=_target(now))
-            pen.tx.put_work(now)
+            tasks_store.put_work(pen.tx, now)
             if now.assignee:
-                pen.tx.add_readers([(now.assignee, row.seq)])
+                access_store.add_readers(pen.tx, [(now.assignee, row.seq)])
             pen.announce(MessagesChanged((row.digest,)))
             pen.announce(WorkEscalated(row, now))
             passed_on += 1
@@ -267,6 +277,6 @@ def _put(
     said = " ".join(filter(None, (_target(now), note)))
     pen.append(build(actor=officer.id, digest=row.digest), text=said)
     pen.announce(MessagesChanged((row.digest,)))
-    pen.tx.put_work(now)
+    tasks_store.put_work(pen.tx, now)
     if now.assignee:
-        pen.tx.add_readers([(now.assignee, row.seq)])
+        access_store.add_readers(pen.tx, [(now.assignee, row.seq)])

@@ -17,8 +17,13 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import desk_pb2
 from paiza_domain import deadlines, kinds
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, MessageState, Officer, Viewer, WorkRow
-from paiza_node.ports import Reads, Transaction
+from paiza_node.store import ReadConnection, WriteConnection
+from paiza_node.store import access as access_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import tasks as tasks_store
+from paiza_node.store.access_model import Officer, Viewer
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.tasks_model import WorkRow
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -45,19 +50,19 @@ def _viewer(officer: Officer, overseeing: Collection[str]) -> Viewer:
     return Viewer(officer.id, tuple(dict.fromkeys((COMMON, officer.unit))))
 
 
-def may_see(reads: Reads, officer: Officer, row: MessageRow) -> bool:
+def may_see(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
     """Say whether an officer may open a message, as far as need-to-know goes."""
     return bool(openable(reads, officer, [row]))
 
 
-def openable(reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+def openable(reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
     """Give the numbers of those messages an officer may open, as far as need-to-know goes."""
-    return reads.visible([row.seq for row in rows], opener(officer))
+    return access_store.visible(reads, [row.seq for row in rows], opener(officer))
 
 
-def may_list(reads: Reads, officer: Officer, row: MessageRow) -> bool:
+def may_list(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
     """Say whether an officer may know that a message is there."""
-    return bool(reads.visible([row.seq], lister(officer)))
+    return bool(access_store.visible(reads, [row.seq], lister(officer)))
 
 
 def denied(pen: Pen, officer: Officer, digest: bytes) -> Rejected:
@@ -107,7 +112,7 @@ class Desks:
         unit = officer.unit if self.duty_desk else COMMON
         return [replace(row, unit=unit) for row in messages]
 
-    def received(self, tx: Transaction, messages: Sequence[MessageRow]) -> list[tuple[MessageRow, str]]:
+    def received(self, tx: WriteConnection, messages: Sequence[MessageRow]) -> list[tuple[MessageRow, str]]:
         """Return received messages with their unit, each with the officer it is for (empty where none is named).
 
         Runs before they are written: what follows from an earlier message of the same batch goes to the same unit.
@@ -120,14 +125,16 @@ class Desks:
             placed.append((replace(row, unit=unit), assignee))
         return placed
 
-    def make_work(self, tx: Transaction, placed: Sequence[tuple[MessageRow, str]]) -> None:
+    def make_work(self, tx: WriteConnection, placed: Sequence[tuple[MessageRow, str]]) -> None:
         """Make work of messages that `received` placed and that are written; those that ask for nothing are no work."""
         taken = [(row, assignee) for row, assignee in placed if row.state is MessageState.RECEIVED]
-        tx.add_readers([(assignee, row.seq) for row, assignee in taken if assignee])
+        access_store.add_readers(tx, [(assignee, row.seq) for row, assignee in taken if assignee])
         work = (work_of(row, row.unit or COMMON, assignee) for row, assignee in taken)
-        tx.add_work([made for made in work if made is not None])
+        tasks_store.add_work(tx, [made for made in work if made is not None])
 
-    def _addressed(self, tx: Transaction, row: MessageRow, batch: Mapping[bytes, tuple[int, str]]) -> tuple[str, str]:
+    def _addressed(
+        self, tx: WriteConnection, row: MessageRow, batch: Mapping[bytes, tuple[int, str]]
+    ) -> tuple[str, str]:
         """Return the unit and, where one is named, the officer whom a received message is for.
 
         ``batch``: numbers and units of the messages of the same batch before it.
@@ -142,7 +149,7 @@ class Desks:
                 return (named.unit or self.duty_desk) if self.duty_desk else COMMON, named.id
         if self.duty_desk and row.parents:
             batched = [batch[parent] for parent in row.parents if parent in batch]
-            return tx.unit_of(row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
+            return messages_store.unit_of(tx, row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
         return self.duty_desk, ""
 
 

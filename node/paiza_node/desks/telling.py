@@ -11,8 +11,16 @@ from paiza.core.v1 import message_pb2, text_pb2
 from paiza.officer.v1 import desk_pb2, notice_pb2
 from paiza_domain import kinds, notices
 from paiza_node.desks.need_to_know import Desks, may_see
-from paiza_node.model import ApprovalRow, MessageRow, Officer, ReviewRow, WorkRow
-from paiza_node.ports import Reads, Store
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store import tasks as tasks_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.approvals_model import ApprovalRow
+from paiza_node.store.messages_model import MessageRow
+from paiza_node.store.retention_model import ReviewRow
+from paiza_node.store.tasks_model import WorkRow
 from paiza_wire import message as wire
 
 MAX_REVIEWS: Final = 20  # overdue reviews that are told of when a watch begins; the list gives the rest
@@ -39,23 +47,23 @@ class Pending:
         """Give what waits for his signature, then work given to him, passed on to him, or overdue at his desk."""
         now = self._clock()
         with self._store.reads() as reads:
-            asked = [_asked(row) for row in reads.waiting_approvals() if officer.id in row.missing]
+            asked = [_asked(row) for row in approvals_store.waiting_approvals(reads) if officer.id in row.missing]
             return [*asked, *self._work(reads, officer, now), *self._reviews(reads, officer, now)]
 
-    def _reviews(self, reads: Reads, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
+    def _reviews(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         """Give the messages of his desk that should have been reviewed."""
         if officer.roles.isdisjoint(REVIEWERS):
             return []
-        due = reads.reviews(now, self._desks.desk_of(officer), MAX_REVIEWS)
+        due = retention_store.reviews(reads, now, self._desks.desk_of(officer), MAX_REVIEWS)
         return [review_notice(each, REVIEW_DUE) for each in due]
 
-    def _work(self, reads: Reads, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
+    def _work(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         on_duty = "duty" in officer.roles
         units = tuple({officer.unit, self._desks.duty_desk} if on_duty else {officer.unit})
         found: list[notice_pb2.Notice] = []
-        for work in reads.open_work(units, officer.id, MAX_TOLD):
+        for work in tasks_store.open_work(reads, units, officer.id, MAX_TOLD):
             code = _code(work, officer, now, on_duty=on_duty)
-            row = reads.message(work.digest) if code else None
+            row = messages_store.message(reads, work.digest) if code else None
             if row is not None and may_see(reads, officer, row):
                 found.append(work_notice(row, code, work))
         return found

@@ -13,7 +13,11 @@ from paiza_domain import deadlines
 from paiza_node.changes import Change
 from paiza_node.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, Officer
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import log as log_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.approvals_model import ApprovalRow, ApprovalState
+from paiza_node.store.messages_model import MessageRow
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -64,7 +68,7 @@ class _Approvals:
         self._officer = officer
         self._life = life
         several = [each.message.header.message_id for each in batch if len(each.message.header.required_signers) > 1]
-        self._approvals = pen.tx.approvals_of(several) if several else {}
+        self._approvals = approvals_store.approvals_of(pen.tx, several) if several else {}
 
     def known(self, item: Submission) -> Outcome | None:
         """Return the answer for a message that came to wait before."""
@@ -87,7 +91,7 @@ class _Approvals:
             return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
         kept = keep(self._pen, message, item.raw, self._officer, self._life)
         if isinstance(kept, Held):
-            self._approvals |= self._pen.tx.approvals_of([message.header.message_id])
+            self._approvals |= approvals_store.approvals_of(self._pen.tx, [message.header.message_id])
         return kept
 
     def releasing(self, item: Submission) -> None:
@@ -95,13 +99,13 @@ class _Approvals:
         if item.approved:
             self._pen.append(approved_entry(item.message, self._officer))
         if item.message.header.message_id in self._approvals:
-            self._pen.tx.end_approval(item.message.digest, ApprovalState.RELEASED)
+            approvals_store.end_approval(self._pen.tx, item.message.digest, ApprovalState.RELEASED)
 
 
 def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta) -> Held | Unavailable:
     """Keep a message for so long at most, or as long as an answer to it may take; Unavailable where too many wait."""
     header = message.header
-    waiting = pen.tx.waiting_approvals()
+    waiting = approvals_store.waiting_approvals(pen.tx)
     missing = tuple(signer.id for signer in message.missing)
     own = [row for row in waiting if row.drafter == officer.id]
     if len(own) >= MAX_WAITING or any(sum(name in row.missing for row in waiting) >= MAX_WAITING for name in missing):
@@ -120,14 +124,14 @@ def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: 
         missing=missing,
         signed=raw,
     )
-    pen.tx.add_approval(row)
+    approvals_store.add_approval(pen.tx, row)
     pen.announce(ApprovalRequested(row.digest, row.header, row.drafter, row.missing))
     return Held(row.digest, submitted.index, submitted.entry, missing, row.expires_time)
 
 
 def held(pen: Pen, row: ApprovalRow) -> Held:
     """Return by which entry a message waits."""
-    (entry,) = pen.tx.entries_at([row.submitted_index])
+    (entry,) = log_store.entries_at(pen.tx, [row.submitted_index])
     return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
 
 

@@ -8,7 +8,7 @@ from paiza_node.attachments.hand_out import HandOut
 from paiza_node.attachments.upload import Upload
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.model import Officer
+from paiza_node.store.access_model import Officer
 
 PREFIX = "/paiza.officer.v1.AttachmentService/"
 

@@ -9,7 +9,7 @@ from paiza_node.desks.assign import Assign
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import message_info, officer_of
 from paiza_node.edge.server import Behaviours
-from paiza_node.model import WorkRow
+from paiza_node.store.tasks_model import WorkRow
 
 PREFIX: Final = "/paiza.officer.v1.DeskService/"
 DEFAULT_PAGE: Final = 100

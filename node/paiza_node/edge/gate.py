@@ -19,9 +19,9 @@ from datetime import datetime
 from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final, Literal
 
-from paiza_node.model import Officer
 from paiza_node.policy import Principal, principal_of
 from paiza_node.refresh import Registers
+from paiza_node.store.access_model import Officer
 from paiza_register import Member, Register
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, load_certificate, uri_san

@@ -19,10 +19,14 @@ from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
 from paiza_node.edge.workflow_service import sees_thread
 from paiza_node.finding.search import Search
-from paiza_node.model import DeliveryRow, ListedMessage, MessageQuery, Officer
 from paiza_node.news import Item
 from paiza_node.policy import MessageFacts, principal_of
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.exchange_model import DeliveryRow
+from paiza_node.store.inbox_model import ListedMessage, MessageQuery
 from paiza_node.submit import Submit
 from paiza_node.workflows.duties import Duties, overlapping
 from paiza_wire import message as wire
@@ -163,7 +167,7 @@ class OfficerService:
             # Approvals are told to those whom the message names, whatever else they see.
             if not notice.code.startswith(APPROVAL) and not sees_thread(reads, notice.thread_id, officer):
                 return None
-            threads = {name: reads.thread_id(name) for name in notice.other_threads}
+            threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}
         if not threads:
             return notice
         named = [name for name, thread in threads.items() if thread and self.may_know_of(officer, thread)]
@@ -172,7 +176,7 @@ class OfficerService:
     def may_know_of(self, officer: Officer, thread_id: bytes) -> bool:
         """Say whether an officer may open what began a thread; else it is not named where he did not ask for it."""
         with self._store.reads() as reads:
-            rows = reads.thread(thread_id)
+            rows = messages_store.thread(reads, thread_id)
         if not rows:
             return False
         with self._store.reads() as reads:
@@ -191,23 +195,25 @@ class OfficerService:
 
     def _source_rows(self, rows: set[bytes], officer: Officer) -> dict[bytes, bytes]:
         with self._store.reads() as reads:
-            found = reads.messages_by_source_row(rows)
+            found = messages_store.messages_by_source_row(reads, rows)
             viewer = lister(officer)
             if viewer.units is None:
                 return found
-            seen = {each.row.digest for each in reads.listed(found.values(), officer.id, viewer)}
+            seen = {each.row.digest for each in inbox_store.listed(reads, found.values(), officer.id, viewer)}
         return {row: digest for row, digest in found.items() if digest in seen}
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            found = reads.list_messages(replace(query, seen_by=lister(officer)), officer.id)
+            found = inbox_store.list_messages(reads, replace(query, seen_by=lister(officer)), officer.id)
             return self._with_links(reads, found, officer)
 
     def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return self._with_links(reads, reads.listed([digest], officer.id, lister(officer)), officer)
+            return self._with_links(reads, inbox_store.listed(reads, [digest], officer.id, lister(officer)), officer)
 
-    def _with_links(self, reads: Reads, messages: list[ListedMessage], officer: Officer) -> list[ListedMessage]:
+    def _with_links(
+        self, reads: ReadConnection, messages: list[ListedMessage], officer: Officer
+    ) -> list[ListedMessage]:
         linked = self._search.linked(reads, officer, [each.row for each in messages])
         return [replace(each, linked=each.row.seq in linked) for each in messages] if linked else messages
 

@@ -11,10 +11,10 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.audit import Audit
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.model import Officer
 from paiza_node.operate import Operate
 from paiza_node.oversight.grants import AuditGrants
 from paiza_node.receive import Receive
+from paiza_node.store.access_model import Officer
 from paiza_node.workflows.ancestors import Give
 from paiza_register import FetchMissing, Member, RegisterReader
 from paiza_wire.errors import Rejected

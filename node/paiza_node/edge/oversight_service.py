@@ -7,11 +7,11 @@ from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.model import Officer
 from paiza_node.oversight.consult import Consult
 from paiza_node.oversight.periods import Periods
 from paiza_node.oversight.relay import Relay
 from paiza_node.policy import Policy, principal_of
+from paiza_node.store.access_model import Officer
 from paiza_register import Member
 from paiza_wire.errors import Rejected
 

@@ -7,10 +7,10 @@ from typing import Final
 from paiza.officer.v1 import passing_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.model import Officer
 from paiza_node.passing.export import Export
 from paiza_node.passing.forward import Forward
 from paiza_node.passing.holders import Holders
+from paiza_node.store.access_model import Officer
 
 PREFIX: Final = "/paiza.officer.v1.PassingService/"
 

@@ -8,8 +8,10 @@ from paiza_node.edge.gate import Caller
 from paiza_node.edge.officer_service import message_info, officer_of
 from paiza_node.edge.server import Behaviours
 from paiza_node.finding.search import Search
-from paiza_node.model import MessageRow, Officer
-from paiza_node.ports import Store
+from paiza_node.store import Store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 
 PREFIX: Final = "/paiza.officer.v1.SearchService/"
 
@@ -70,7 +72,7 @@ class SearchService:
     async def _infos(self, officer: Officer, rows: list[MessageRow]) -> dict[bytes, officer_pb2.MessageInfo]:
         def read() -> dict[bytes, officer_pb2.MessageInfo]:
             with self._store.reads() as reads:
-                listed = reads.listed([row.digest for row in rows], officer.id)
+                listed = inbox_store.listed(reads, [row.digest for row in rows], officer.id)
             return {each.row.digest: message_info(each) for each in listed}
 
         return await asyncio.to_thread(read)

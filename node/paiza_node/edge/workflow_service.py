@@ -14,8 +14,10 @@ from paiza_domain.reading import code_text
 from paiza_node.desks.need_to_know import lister
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.server import Behaviours
-from paiza_node.model import Officer, ThreadRow
-from paiza_node.ports import Reads, Store
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import access as access_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
 from paiza_node.workflows.duties import Duties, bilingual
 from paiza_node.workflows.turns import Stood
 from paiza_wire.errors import Rejected
@@ -108,7 +110,7 @@ class WorkflowService:
         found: list[Stood] = []
         before = int(request.page_token) if request.page_token else None
         with self._store.reads() as reads:
-            threads: list[ThreadRow] = reads.threads_of(names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
+            threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
             for thread in threads:
                 stood = self._seen(reads, thread.thread_id, officer)
                 if stood is not None and (stood.live or request.scope == workflow_pb2.WORKFLOW_SCOPE_ALL):
@@ -119,10 +121,10 @@ class WorkflowService:
 
     def _find(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> Stood | None:
         with self._store.reads() as reads:
-            thread_id = request.thread_id or reads.thread_id(request.thread_name)
+            thread_id = request.thread_id or messages_store.thread_id(reads, request.thread_name)
             return self._seen(reads, thread_id, officer) if thread_id else None
 
-    def _seen(self, reads: Reads, thread_id: bytes, officer: Officer) -> Stood | None:
+    def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> Stood | None:
         return self._standings.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
 
     def _standing(self, stood: Stood, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStanding:
@@ -156,10 +158,10 @@ class WorkflowService:
         ]
 
 
-def sees_thread(reads: Reads, thread_id: bytes, officer: Officer) -> bool:
+def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bool:
     """Say whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
-    numbers = [row.seq for row in reads.thread(thread_id)]
-    return not numbers or bool(reads.visible(numbers, lister(officer)))
+    numbers = [row.seq for row in messages_store.thread(reads, thread_id)]
+    return not numbers or bool(access_store.visible(reads, numbers, lister(officer)))
 
 
 def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:

@@ -14,8 +14,12 @@ import structlog
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_domain import thread
 from paiza_node.ledger import Pen
-from paiza_node.model import ErasureAnswer, MessageState
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.messages_model import MessageState
+from paiza_node.store.retention_model import ErasureAnswer
 from paiza_wire import log_entries, receipts
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
@@ -60,12 +64,15 @@ def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, r
         if not _was_asked(pen.tx, request, digest, member):
             log.warning("erasure_answer_refused", peer=member, reason="unknown_id", detail="it was not asked for")
             continue
-        earlier = [a for a in pen.tx.erasure_answers([request]) if (a.digest, a.member) == (digest, member)]
+        earlier = [
+            a for a in retention_store.erasure_answers(pen.tx, [request]) if (a.digest, a.member) == (digest, member)
+        ]
         if earlier and not _is_later(each.entry, earlier[0]):
             continue
         evidence = receipts.evidence_digest(each.entry.raw, each.entry.checkpoint.note)
         pen.append(log_entries.erasure_answered(actor=node_id, holder=member, answer=entry, answer_sha256=evidence))
-        pen.tx.put_erasure_answer(
+        retention_store.put_erasure_answer(
+            pen.tx,
             ErasureAnswer(
                 request=request,
                 digest=digest,
@@ -75,7 +82,7 @@ def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, r
                 hashes=each.hashes,
                 checkpoint=each.entry.checkpoint.note,
                 register_version=register_version,
-            )
+            ),
         )
         changed.add(digest)
     return changed
@@ -87,16 +94,16 @@ def _is_later(entry: receipts.VerifiedEntry, kept: ErasureAnswer) -> bool:
     return not same_log or entry.index > kept.index
 
 
-def _was_asked(reads: Reads, request: bytes, digest: bytes, member: str) -> bool:
+def _was_asked(reads: ReadConnection, request: bytes, digest: bytes, member: str) -> bool:
     """Say whether a request of ours asks this member to erase this message."""
-    row = reads.message(request)
+    row = messages_store.message(reads, request)
     if row is None or row.state is not MessageState.RELEASED:
         return False
     header = message_pb2.Header.FromString(row.header)
     return digest in thread.to_be_erased(header) and member in asked_of(reads, request, header)
 
 
-def asked_of(reads: Reads, request: bytes, header: message_pb2.Header) -> list[str]:
+def asked_of(reads: ReadConnection, request: bytes, header: message_pb2.Header) -> list[str]:
     """Name the members that a request of ours went to: those it is addressed to, and those it was passed on to."""
-    passed_on = [recipient for recipient, _index, _state in reads.forwarded_indices(request)]
+    passed_on = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
     return list(dict.fromkeys([*(each.member for each in header.recipients), *passed_on]))

@@ -24,17 +24,16 @@ from paiza_node.changes import Change, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.erasing.requests import settle
 from paiza_node.ledger import Pen
-from paiza_node.model import (
-    LOGGED_DIGITS,
-    ErasureRow,
-    ErasureStep,
-    MessageRow,
-    MessageState,
-    Passing,
-    Settlement,
-    StoredEntry,
-)
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.exchange_model import Passing, Settlement
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import LOGGED_DIGITS, MessageRow, MessageState
+from paiza_node.store.retention_model import ErasureRow, ErasureStep
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.attachment import numbers
@@ -116,38 +115,40 @@ class Erase:
 
     def _due(self) -> list[ErasureRow]:
         with self._context.store.reads() as reads:
-            return reads.erasures_due(BATCH)
+            return retention_store.erasures_due(reads, BATCH)
 
     def _delete(self, pen: Pen, due: Sequence[ErasureRow]) -> None:
         """Delete what is asked in the database, as far as it is still asked; runs in the transaction."""
         context = self._context
         for each in due:
-            row = pen.tx.erasure(each.digest, each.request)
+            row = retention_store.erasure(pen.tx, each.digest, each.request)
             if row is None or row.step is not ErasureStep.ASKED:
                 continue
-            message = pen.tx.message(row.digest)
+            message = messages_store.message(pen.tx, row.digest)
             if message is None or message.state is MessageState.REFUSED:
                 settle(pen, context.member, context.node_id, row, ErasureStep.NOT_HELD)
                 continue
-            if pen.tx.holds([row.digest]):
+            if retention_store.holds(pen.tx, [row.digest]):
                 settle(pen, context.member, context.node_id, row, ErasureStep.HELD)
                 continue
             self._give_up_deliveries(pen, message)
-            body = pen.tx.body(message.seq)
+            body = messages_store.body(pen.tx, message.seq)
             if body is not None:
-                pen.tx.erase_body(message, _remains(body), pen.now)
-            pen.tx.drop_texts(_texts_of(pen, row.digest))
-            pen.tx.put_erasures([ErasureRow(row.digest, row.request, row.requester, ErasureStep.GONE, row.asked_time)])
+                retention_store.erase_body(pen.tx, message, _remains(body), pen.now)
+            log_store.drop_texts(pen.tx, _texts_of(pen, row.digest))
+            retention_store.put_erasures(
+                pen.tx, [ErasureRow(row.digest, row.request, row.requester, ErasureStep.GONE, row.asked_time)]
+            )
 
     def _give_up_deliveries(self, pen: Pen, message: MessageRow) -> None:
         """Give up what waits to be sent of a message; word that it was passed on still goes to its author."""
         given_up = {
             delivery: recipient
-            for delivery, recipient, passing in pen.tx.waiting_deliveries(message.seq)
+            for delivery, recipient, passing in deliveries_store.waiting_deliveries(pen.tx, message.seq)
             if passing != Passing.NOTICE
         }
         settlements = [Settlement(delivery, delivery_pb2.DELIVERY_STATE_DROPPED, "erased") for delivery in given_up]
-        for delivery in pen.tx.settle(settlements, pen.now):
+        for delivery in deliveries_store.settle(pen.tx, settlements, pen.now):
             pen.append(
                 log_entries.expired(
                     actor=self._context.node_id, recipient=given_up[delivery], digest=message.digest, reason="erased"
@@ -156,12 +157,12 @@ class Erase:
 
     def _remove_files(self, digest: bytes) -> None:
         with self._context.store.reads() as reads:
-            row = reads.message(digest)
-            if row is None or not reads.erased([digest]):
+            row = messages_store.message(reads, digest)
+            if row is None or not messages_store.erased(reads, [digest]):
                 return
             header = wire.parse_header(row.header)
             named = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
-            sole = reads.sole_ciphertexts(digest, named) if named else set()
+            sole = attachments_store.sole_ciphertexts(reads, digest, named) if named else set()
         for ciphertext in sole:
             self._files.remove(ciphertext)
         if sole:
@@ -171,7 +172,7 @@ class Erase:
         """Log what is gone now; runs in the transaction."""
         finished: set[bytes] = set()
         for each in due:
-            row = pen.tx.erasure(each.digest, each.request)
+            row = retention_store.erasure(pen.tx, each.digest, each.request)
             if row is not None and row.step is ErasureStep.GONE:
                 settle(pen, self._context.member, self._context.node_id, row, ErasureStep.ERASED)
                 finished.add(row.digest)
@@ -199,7 +200,7 @@ class Erase:
 
     def _untold(self) -> list[ErasureRow]:
         with self._context.store.reads() as reads:
-            return reads.erasures_to_tell(TOLD_AT_ONCE)
+            return retention_store.erasures_to_tell(reads, TOLD_AT_ONCE)
 
     async def _tell(self, requester: str, rows: Sequence[ErasureRow]) -> float:
         """Tell one requester; gives after how many seconds to look again."""
@@ -219,9 +220,10 @@ class Erase:
 
         def plan(pen: Pen) -> None:
             for row in rows:
-                found = pen.tx.erasure(row.digest, row.request)
+                found = retention_store.erasure(pen.tx, row.digest, row.request)
                 if found is not None and found.log_index == row.log_index:
-                    pen.tx.put_erasures(
+                    retention_store.put_erasures(
+                        pen.tx,
                         [
                             ErasureRow(
                                 found.digest,
@@ -232,7 +234,7 @@ class Erase:
                                 found.log_index,
                                 again,
                             )
-                        ]
+                        ],
                     )
 
         try:
@@ -243,7 +245,7 @@ class Erase:
 
     def _entries(self, indices: Sequence[int]) -> list[StoredEntry]:
         with self._context.store.reads() as reads:
-            return reads.entries_at(indices)
+            return log_store.entries_at(reads, indices)
 
 
 def _remains(body: bytes) -> bytes:
@@ -257,6 +259,6 @@ def _texts_of(pen: Pen, digest: bytes) -> list[int]:
     """Give the entries about a message beside which a text stands that may repeat what it said."""
     return [
         stored.index
-        for stored in pen.tx.entries_of(digest)
+        for stored in log_store.entries_of(pen.tx, digest)
         if log_pb2.LogEntry.FromString(stored.entry).event not in KEPT_TEXTS
     ]

@@ -11,8 +11,13 @@ from paiza_node.context import Context
 from paiza_node.desks.need_to_know import denied, lister, may_list
 from paiza_node.erasing.requests import plan_again
 from paiza_node.ledger import Pen
-from paiza_node.model import MAX_REASON, Officer, StoredEntry
 from paiza_node.proofs import own_proof
+from paiza_node.store import access as access_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.log_model import MAX_REASON, StoredEntry
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
@@ -58,10 +63,10 @@ class Holds:
         refused = check_known(pen, officer, digest)
         if refused is not None:
             return refused
-        if pen.tx.erased([digest]):
+        if messages_store.erased(pen.tx, [digest]):
             return Rejected("erased", "the content was erased before: there is nothing to hold")
         entry = pen.append(log_entries.held(actor=officer.id, digest=digest), text=request.reason_text)
-        pen.tx.put_hold(digest, entry.index)
+        retention_store.put_hold(pen.tx, digest, entry.index)
         pen.announce(MessagesChanged((digest,)))
         return entry
 
@@ -70,10 +75,10 @@ class Holds:
         refused = check_known(pen, officer, digest)
         if refused is not None:
             return refused
-        if not pen.tx.holds([digest]):
+        if not retention_store.holds(pen.tx, [digest]):
             return Rejected("conflict", "the message is not under hold")
         entry = pen.append(log_entries.hold_released(actor=officer.id, digest=digest), text=request.reason_text)
-        pen.tx.lift_hold(digest)
+        retention_store.lift_hold(pen.tx, digest)
         plan_again(pen, self._context.member, self._context.node_id, digest)
         pen.announce(MessagesChanged((digest,)))
         return entry
@@ -85,12 +90,12 @@ class Holds:
     def _listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
         answer = lawful_pb2.ListHoldsResponse()
         with self._context.store.reads() as reads:
-            holds = reads.all_holds(MAX_LISTED)
-            entries = {each.index: each.entry for each in reads.entries_at([index for _, index in holds])}
-            texts = reads.texts(entries)
+            holds = retention_store.all_holds(reads, MAX_LISTED)
+            entries = {each.index: each.entry for each in log_store.entries_at(reads, [index for _, index in holds])}
+            texts = log_store.texts(reads, entries)
             for digest, index in holds:
-                row = reads.message(digest)
-                if row is None or not reads.visible([row.seq], lister(officer)):
+                row = messages_store.message(reads, digest)
+                if row is None or not access_store.visible(reads, [row.seq], lister(officer)):
                     continue
                 entry = log_pb2.LogEntry.FromString(entries.get(index, b""))
                 shown = answer.holds.add(
@@ -113,7 +118,7 @@ def check_words(reason: str) -> None:
 
 def check_known(pen: Pen, officer: Officer, digest: bytes) -> Rejected | None:
     """Say why an officer may not act on a message that is here; a denial is logged."""
-    row = pen.tx.message(digest)
+    row = messages_store.message(pen.tx, digest)
     if row is None:
         return Rejected("unknown_id", "there is no such message here")
     return None if may_list(pen.tx, officer, row) else denied(pen, officer, digest)

@@ -12,9 +12,13 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import thread
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import ErasureRow, ErasureStep, MessageRow, MessageState, Officer
 from paiza_node.passing import taking_back
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.retention_model import ErasureRow, ErasureStep
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
@@ -38,7 +42,9 @@ def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> Release
     return ReleaseStage("erasure requests", begin)
 
 
-def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> Rejected | None:
+def refusal(
+    reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
+) -> Rejected | None:
     """Say why a request to erase is not released; None where it may be, and for every other kind."""
     try:
         _check(reads, header, member, is_active)
@@ -47,7 +53,7 @@ def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Ca
     return None
 
 
-def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
+def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
     """Check a request.
 
     1. What it names is here, is our own, is no request to erase and no step of a workflow.
@@ -86,10 +92,10 @@ def note_received(pen: Pen, member: str, node_id: str, rows: Sequence[MessageRow
         if row.kind == thread.ERASURE:
             header = message_pb2.Header.FromString(row.header)
             for digest in thread.to_be_erased(header):
-                target = pen.tx.message(digest)
+                target = messages_store.message(pen.tx, digest)
                 if target is None or thread.erases(row.author, target.author, target.kind):
                     _plan(pen, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, pen.now))
-    earlier = pen.tx.erasures_of([row.digest for row in taken])
+    earlier = retention_store.erasures_of(pen.tx, [row.digest for row in taken])
     for row in taken:
         for erasure in earlier.get(row.digest, ()):
             if erasure.step is ErasureStep.NOT_HELD and thread.erases(erasure.requester, row.author, row.kind):
@@ -98,21 +104,21 @@ def note_received(pen: Pen, member: str, node_id: str, rows: Sequence[MessageRow
 
 def plan_again(pen: Pen, member: str, node_id: str, digest: bytes) -> None:
     """Plan anew what was not erased because it was under hold; runs when the hold was lifted."""
-    for erasure in pen.tx.erasures_of([digest]).get(digest, ()):
+    for erasure in retention_store.erasures_of(pen.tx, [digest]).get(digest, ()):
         if erasure.step is ErasureStep.HELD:
             _plan(pen, member, node_id, erasure)
 
 
 def _plan(pen: Pen, member: str, node_id: str, erasure: ErasureRow) -> None:
     """Decide on one message: erased soon (`erasing.erase`), or answered at once because it is held, or not here."""
-    row = pen.tx.message(erasure.digest)
+    row = messages_store.message(pen.tx, erasure.digest)
     if row is None or row.state is MessageState.REFUSED:
         settle(pen, member, node_id, erasure, ErasureStep.NOT_HELD)
-    elif pen.tx.holds([erasure.digest]):
+    elif retention_store.holds(pen.tx, [erasure.digest]):
         settle(pen, member, node_id, erasure, ErasureStep.HELD)
     else:
         planned = ErasureRow(erasure.digest, erasure.request, erasure.requester, ErasureStep.ASKED, erasure.asked_time)
-        pen.tx.put_erasures([planned])
+        retention_store.put_erasures(pen.tx, [planned])
 
 
 def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
@@ -126,7 +132,8 @@ def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: Erasu
             request_digest=erasure.request,
         )
     ).index
-    pen.tx.put_erasures(
+    retention_store.put_erasures(
+        pen.tx,
         [
             ErasureRow(
                 erasure.digest,
@@ -137,5 +144,5 @@ def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: Erasu
                 index,
                 pen.now if foreign else None,
             )
-        ]
+        ],
     )

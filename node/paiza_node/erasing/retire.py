@@ -20,8 +20,10 @@ from paiza.core.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.lawful.by_time import index_at
 from paiza_node.ledger import Pen
-from paiza_node.model import StoredEntry
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import log as log_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.log_model import StoredEntry
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 
@@ -96,11 +98,11 @@ class Retire:
 
     def _anything(self) -> bool:
         with self._context.store.reads() as reads:
-            return reads.retired_end() > 0
+            return log_store.retired_end(reads) > 0
 
     def _entries(self, first: int, end: int) -> list[StoredEntry]:
         with self._context.store.reads() as reads:
-            return [entry for entry in reads.entries(first, BATCH) if entry.index < end]
+            return [entry for entry in log_store.entries(reads, first, BATCH) if entry.index < end]
 
     def _may_go(self, entries: Sequence[StoredEntry], end: int) -> list[StoredEntry]:
         with self._context.store.reads() as reads:
@@ -116,22 +118,22 @@ class Retire:
             gone[entry.index] = entry
             digest = log_pb2.LogEntry.FromString(entry.entry).message_digest
             if digest:
-                gone.update((each.index, each) for each in pen.tx.entries_of(digest))
+                gone.update((each.index, each) for each in log_store.entries_of(pen.tx, digest))
                 about.add(digest)
-        messages = pen.tx.retire_messages(about)
-        pen.tx.retire_entries([gone[index] for index in sorted(gone)])
+        messages = retention_store.retire_messages(pen.tx, about)
+        retention_store.retire_entries(pen.tx, [gone[index] for index in sorted(gone)])
         if gone:
             retired = log_entries.retired(actor=self._context.node_id)
             pen.append(retired, text=f"{len(gone)} entries and {messages} messages before {before:%Y-%m-%d}")
         return len(gone)
 
 
-def _may_go(reads: Reads, stored: StoredEntry, end: int) -> bool:
+def _may_go(reads: ReadConnection, stored: StoredEntry, end: int) -> bool:
     """Say whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
     entry = log_pb2.LogEntry.FromString(stored.entry)
     if entry.event in STANDING:
         return False
     if not entry.message_digest:
         return True
-    last = reads.last_entry_of(entry.message_digest)
-    return last is not None and last < end and reads.may_retire(entry.message_digest)
+    last = log_store.last_entry_of(reads, entry.message_digest)
+    return last is not None and last < end and retention_store.may_retire(reads, entry.message_digest)

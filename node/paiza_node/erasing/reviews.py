@@ -19,8 +19,13 @@ from paiza_node.desks.need_to_know import denied, lister, may_see
 from paiza_node.desks.telling import REVIEW_DUE, review_notice
 from paiza_node.erasing.holds import check_known, check_words
 from paiza_node.ledger import Pen
-from paiza_node.model import ErasureRow, ErasureStep, MessageRow, Officer, StoredEntry
 from paiza_node.proofs import own_proof
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import MessageRow
+from paiza_node.store.retention_model import ErasureRow, ErasureStep
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -52,8 +57,8 @@ class Reviews:
         now = self._context.clock()
         limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         with self._context.store.reads() as reads:
-            found = reads.reviews(now + timedelta(days=request.days_ahead), lister(officer), limit)
-            held = reads.holds([each.message.digest for each in found])
+            found = retention_store.reviews(reads, now + timedelta(days=request.days_ahead), lister(officer), limit)
+            held = retention_store.holds(reads, [each.message.digest for each in found])
         answer = lawful_pb2.ListReviewsResponse()
         for each in found:
             shown = answer.reviews.add(
@@ -104,30 +109,32 @@ class Reviews:
         refused = check_known(pen, officer, digest)
         if refused is not None:
             return refused
-        row = pen.tx.message(digest)
+        row = messages_store.message(pen.tx, digest)
         assert row is not None, "what is known has a row"
         if not may_see(pen.tx, officer, row):
             return denied(pen, officer, digest)
-        if pen.tx.erased([digest]):
+        if messages_store.erased(pen.tx, [digest]):
             return Rejected("erased", "the content was erased before")
-        due = pen.tx.review(row.seq)
+        due = retention_store.review(pen.tx, row.seq)
         against = self._against(pen, row, due) if keep is None else None
         if against is not None:
             return against
         if keep is None:
             entry = pen.append(log_entries.review_erased(actor=officer.id, digest=digest), text=reason)
-            pen.tx.drop_review(row.seq)
-            pen.tx.put_erasures([ErasureRow(digest, b"", self._context.member, ErasureStep.ASKED, pen.now)])
+            retention_store.drop_review(pen.tx, row.seq)
+            retention_store.put_erasures(
+                pen.tx, [ErasureRow(digest, b"", self._context.member, ErasureStep.ASKED, pen.now)]
+            )
         else:
             kept = log_entries.review_kept(actor=officer.id, digest=digest)
             entry = pen.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
-            pen.tx.put_reviews([(row.seq, keep)])
+            retention_store.put_reviews(pen.tx, [(row.seq, keep)])
         pen.announce(MessagesChanged((digest,)))
         return entry
 
     def _against(self, pen: Pen, row: MessageRow, due: datetime | None) -> Rejected | None:
         """Say why the own copy is not erased."""
-        if pen.tx.holds([row.digest]):
+        if retention_store.holds(pen.tx, [row.digest]):
             return Rejected("legal_hold", "the message is under legal hold")
         if row.kind == thread.ERASURE:
             return Rejected("invalid_header", "a request to erase says why something is gone, and stays")
@@ -154,7 +161,7 @@ class Reviews:
             with self._context.store.reads() as reads:
                 return [
                     lambda row=each: self._context.news.tell(review_notice(row, REVIEW_DUE))  # type: ignore[misc]
-                    for each in reads.reviews_between(since, now, MAX_REMINDED)
+                    for each in retention_store.reviews_between(reads, since, now, MAX_REMINDED)
                 ]
 
         for tell in await asyncio.to_thread(read):

@@ -10,9 +10,17 @@ from paiza_domain import thread
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import lister
 from paiza_node.erasing.acknowledge import asked_of
-from paiza_node.model import ErasureAnswer, ErasureRow, ErasureStep, MessageQuery, MessageRow, Officer
-from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof, own_proof
+from paiza_node.store import ReadConnection
+from paiza_node.store import access as access_store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.inbox_model import MessageQuery
+from paiza_node.store.messages_model import MessageRow
+from paiza_node.store.retention_model import ErasureAnswer, ErasureRow, ErasureStep
 from paiza_wire import receipts
 
 ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: a weekend on which a node is away
@@ -44,10 +52,13 @@ class Erasures:
         found.sort(key=lambda each: (-each.asked_time.ToNanoseconds(), each.message_digest, each.holder))
         return lawful_pb2.ListErasuresResponse(erasures=found)
 
-    def _asked_by_us(self, reads: Reads, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
+    def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
         query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=lister(officer))
-        rows = [listed.row for listed in reads.list_messages(query, officer.id)]
-        answers = {(a.request, a.digest, a.member): a for a in reads.erasure_answers([row.digest for row in rows])}
+        rows = [listed.row for listed in inbox_store.list_messages(reads, query, officer.id)]
+        answers = {
+            (a.request, a.digest, a.member): a
+            for a in retention_store.erasure_answers(reads, [row.digest for row in rows])
+        }
         for row in rows:
             header = message_pb2.Header.FromString(row.header)
             for digest in thread.to_be_erased(header):
@@ -72,13 +83,13 @@ class Erasures:
             shown.answer.CopyFrom(foreign_proof(answer))
         return self._timed(shown, request.stored_time)
 
-    def _here(self, reads: Reads, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
-        rows = reads.erasures_of_others(MAX_LISTED)
-        found = {row.digest: reads.message(row.digest) for row in rows}
-        seen = reads.visible([each.seq for each in found.values() if each is not None], lister(officer))
+    def _here(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
+        rows = retention_store.erasures_of_others(reads, MAX_LISTED)
+        found = {row.digest: messages_store.message(reads, row.digest) for row in rows}
+        seen = access_store.visible(reads, [each.seq for each in found.values() if each is not None], lister(officer))
         checkpoint = self._context.ledger.checkpoint
         said = [row.log_index for row in rows if row.log_index is not None and row.log_index < checkpoint.size]
-        entries = {stored.index: stored for stored in reads.entries_at(said)}
+        entries = {stored.index: stored for stored in log_store.entries_at(reads, said)}
         for row in rows:
             message = found[row.digest]
             if message is not None and message.seq not in seen:

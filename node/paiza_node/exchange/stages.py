@@ -20,7 +20,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, Officer
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 from paiza_node.workflows import precedence
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage

@@ -26,8 +26,12 @@ from paiza_domain.terms import Term, terms
 from paiza_node.changes import Change, MessagesChanged
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
-from paiza_node.model import IndexedMessage, MessageRow, MessageState
 from paiza_node.opening import stored
+from paiza_node.store import messages as messages_store
+from paiza_node.store import search as search_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.search_model import IndexedMessage
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
@@ -113,19 +117,21 @@ class Index:
                 await asyncio.sleep((perf_counter() - began) * REST)
 
     def _begin(self, pen: Pen) -> None:
-        if pen.tx.setting(SETTING_KEY) != self._blinder.fingerprint:
-            pen.tx.clear_index()
-            pen.tx.put_counter(CURSOR, 0)
-            pen.tx.put_setting(SETTING_KEY, self._blinder.fingerprint)
+        if settings_store.setting(pen.tx, SETTING_KEY) != self._blinder.fingerprint:
+            search_store.clear_index(pen.tx)
+            settings_store.put_counter(pen.tx, CURSOR, 0)
+            settings_store.put_setting(pen.tx, SETTING_KEY, self._blinder.fingerprint)
 
     def _read(self) -> list[IndexedMessage]:
         with self._store.reads() as reads:
-            rows = reads.unindexed(reads.counter(CURSOR), BATCH)
+            rows = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), BATCH)
         return [self._indexed(row) for row in rows]
 
     def _indexed(self, row: MessageRow) -> IndexedMessage:
         try:
-            signed = self._store.signed(row.digest) if row.state is not MessageState.REFUSED else None
+            signed = (
+                messages_store.read_signed(self._store, row.digest) if row.state is not MessageState.REFUSED else None
+            )
             if signed is not None:
                 return self._read_terms(row, stored(signed))
         except Rejected as error:
@@ -145,7 +151,7 @@ class Index:
         tokens += [(self._blinder.token(each), each.field, True) for each in sealed_apart]
         links = [self._blinder.token(each) for each in (*sorted(open_terms), *sealed_apart) if each.links]
         with self._store.reads() as reads:
-            linked = bool(links and reads.sharing(links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
+            linked = bool(links and search_store.sharing(reads, links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
         return IndexedMessage(row.seq, _event_time(kind, content), tuple(tokens), linked)
 
     def _linked(self, batch: Iterable[IndexedMessage]) -> list[bytes]:
@@ -153,13 +159,15 @@ class Index:
         if not seqs:
             return []
         with self._store.reads() as reads:
-            return [row.digest for row in reads.messages_at(seqs)]
+            return [row.digest for row in messages_store.messages_at(reads, seqs)]
 
 
 def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int, linked: Sequence[bytes]) -> None:
-    erased = pen.tx.erased_seqs([each.seq for each in batch])  # after it was read, and before this
-    pen.tx.add_indexed([replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch])
-    pen.tx.put_counter(CURSOR, last)
+    erased = messages_store.erased_seqs(pen.tx, [each.seq for each in batch])  # after it was read, and before this
+    search_store.add_indexed(
+        pen.tx, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch]
+    )
+    settings_store.put_counter(pen.tx, CURSOR, last)
     if linked:
         pen.announce(MessagesChanged(tuple(linked)))
 

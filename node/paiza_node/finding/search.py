@@ -19,9 +19,16 @@ from paiza_domain.terms import IDENTIFIERS, Term, folded
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import openable
 from paiza_node.finding.index import CURSOR, Blinder
-from paiza_node.model import MAX_REASON, Found, MessageRow, MessageState, Officer, SearchQuery, SharedToken
 from paiza_node.policy import MessageFacts, principal_of
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import search as search_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.log_model import MAX_REASON
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.search_model import Found, SearchQuery, SharedToken
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -125,18 +132,18 @@ class Search:
         async with self._room:
             return await asyncio.to_thread(self._links, officer, digest)
 
-    def linked(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+    def linked(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Say which of these messages, by number, share an identifier with an older one that the officer may see."""
-        flagged = reads.linked([row.seq for row in rows])
+        flagged = search_store.linked(reads, [row.seq for row in rows])
         if not flagged:
             return set()
         annex = self._may_search_annexes(officer)
         found = set()
         for seq in sorted(flagged, reverse=True)[:MAX_TOLD]:
-            own = [each for each in reads.tokens_of(seq, IDENTIFIERS) if annex or not each.annex]
+            own = [each for each in search_store.tokens_of(reads, seq, IDENTIFIERS) if annex or not each.annex]
             tokens = [each.token for each in own]
-            older = reads.sharing(tokens, before_seq=seq, annex=annex) if tokens else []
-            others = reads.messages_at({each.seq for each in older})
+            older = search_store.sharing(reads, tokens, before_seq=seq, annex=annex) if tokens else []
+            others = messages_store.messages_at(reads, {each.seq for each in older})
             if others and self._shown(reads, officer, others):
                 found.add(seq)
         return found
@@ -198,11 +205,11 @@ class Search:
         """Read pages until one is full of what the officer may see, nothing is left, or enough was looked at."""
         found: list[Found] = []
         with self._store.reads() as reads:
-            behind = reads.head().messages - reads.counter(CURSOR)
+            behind = log_store.head(reads).messages - settings_store.counter(reads, CURSOR)
             before, ended, looked = query.before_seq, False, 0
             while len(found) <= query.limit and not ended and looked < MAX_LOOKED_AT:
                 looked += 1
-                page = reads.search(_behind(query, before))
+                page = search_store.search(reads, _behind(query, before))
                 ended = len(page) < query.limit
                 before = page[-1].row.seq if page else before
                 allowed = self._shown(reads, officer, [each.row for each in page])
@@ -216,20 +223,20 @@ class Search:
     def _links(self, officer: Officer, digest: bytes) -> list[Linked]:
         annex = self._may_search_annexes(officer)
         with self._store.reads() as reads:
-            row = reads.message(digest)
+            row = messages_store.message(reads, digest)
             if row is None or row.seq not in self._shown(reads, officer, [row]):
                 raise Rejected("unknown_id", "there is no such message here")
-            own = [each for each in reads.tokens_of(row.seq, IDENTIFIERS) if annex or not each.annex]
+            own = [each for each in search_store.tokens_of(reads, row.seq, IDENTIFIERS) if annex or not each.annex]
             shared = [each for each in self._sharing(reads, own, annex=annex) if each.seq != row.seq]
             fields = _fields(shared)
-            rows = reads.messages_at(fields)
+            rows = messages_store.messages_at(reads, fields)
             allowed = self._shown(reads, officer, rows)
         return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
 
-    def _sharing(self, reads: Reads, tokens: Sequence[SharedToken], *, annex: bool) -> list[SharedToken]:
-        return reads.sharing([each.token for each in tokens], annex=annex) if tokens else []
+    def _sharing(self, reads: ReadConnection, tokens: Sequence[SharedToken], *, annex: bool) -> list[SharedToken]:
+        return search_store.sharing(reads, [each.token for each in tokens], annex=annex) if tokens else []
 
-    def _shown(self, reads: Reads, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+    def _shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Say which of these messages the officer may open: to find one by what it says is to read in it."""
         visible = openable(reads, officer, rows)
         return {row.seq for row in rows if row.seq in visible and self._may_open(officer, row)}
@@ -253,15 +260,15 @@ class Search:
         enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
         annex = self._may_search_annexes(officer)
         with self._store.reads() as reads:
-            shared = list(reads.sharing(links, annex=annex)) if links else []
+            shared = list(search_store.sharing(reads, links, annex=annex)) if links else []
             by_subject: dict[int, set[bytes]] = {}
-            for each in reads.sharing(words, limit=MAX_PAGE, annex=annex) if words else ():
+            for each in search_store.sharing(reads, words, limit=MAX_PAGE, annex=annex) if words else ():
                 by_subject.setdefault(each.seq, set()).add(each.token)
             fields = _fields(shared)
             for seq, same in by_subject.items():
                 if len(same) >= enough:
                     fields[seq] = (*fields.get(seq, ()), "subject")
-            rows = reads.messages_at(fields)
+            rows = messages_store.messages_at(reads, fields)
             since = self._clock() - SIMILAR_FOR
             own = [
                 row

@@ -3,18 +3,19 @@
 from datetime import UTC, datetime
 
 from paiza.core.v1 import log_pb2
-from paiza_node.model import StoredEntry
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import log as log_store
+from paiza_node.store.log_model import StoredEntry
 
 
-def index_at(reads: Reads, time: datetime | None, size: int) -> int | None:
+def index_at(reads: ReadConnection, time: datetime | None, size: int) -> int | None:
     """Give the index of the first entry at or after a time, by bisection: the time of entries never decreases."""
     if time is None:
         return None
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2
-        found = reads.entries(middle, 1)
+        found = log_store.entries(reads, middle, 1)
         if not found or found[0].index >= high or _made(found[0]) >= time:
             high = middle
         else:

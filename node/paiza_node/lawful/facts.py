@@ -18,8 +18,18 @@ from paiza.core.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
-from paiza_node.model import LOGGED_DIGITS, LogFact, MessageState, Officer, StoredEntry
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import access as access_store
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import audit as audit_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.audit_model import LogFact
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import LOGGED_DIGITS, MessageState
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -72,30 +82,30 @@ class Facts:
 
     def _read(self, size: int) -> tuple[int, list[LogFact]]:
         with self._context.store.reads() as reads:
-            first = reads.counter(CURSOR)
+            first = settings_store.counter(reads, CURSOR)
             if first >= size:  # most looks end here
                 return first, []
-            entries = [each for each in reads.entries(first, BATCH) if each.index < size]
+            entries = [each for each in log_store.entries(reads, first, BATCH) if each.index < size]
             return first, [self._fact(reads, each) for each in entries]
 
-    def _fact(self, reads: Reads, stored: StoredEntry) -> LogFact:
+    def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogFact:
         entry = log_pb2.LogEntry.FromString(stored.entry)
         needless = entry.event == log_pb2.LOG_EVENT_OPENED and not self._needed(reads, entry)
         return LogFact(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
 
-    def _needed(self, reads: Reads, entry: log_pb2.LogEntry) -> bool:
+    def _needed(self, reads: ReadConnection, entry: log_pb2.LogEntry) -> bool:
         """Say whether an officer had need of what he opened, by unit, desk, assignment or authorship."""
-        row = reads.message(entry.message_digest)
+        row = messages_store.message(reads, entry.message_digest)
         officer = self._officers().get(entry.actor)
         if row is None:  # it waits for signatures, and is shown only to those it names
-            return reads.approval(entry.message_digest) is not None
+            return approvals_store.approval(reads, entry.message_digest) is not None
         try:
             signers = {signer.id for signer in wire.parse_header(row.header).required_signers}
         except Rejected:
             signers = set()
         if entry.actor in signers:
             return True
-        return officer is not None and bool(reads.visible([row.seq], self._desks.desk_of(officer)))
+        return officer is not None and bool(access_store.visible(reads, [row.seq], self._desks.desk_of(officer)))
 
     async def _plan_reviews(self) -> None:
         """Take the review dates of messages that were stored since the last look."""
@@ -107,7 +117,7 @@ class Facts:
 
     def _unplanned(self) -> "tuple[int, list[tuple[int, datetime]]] | None":
         with self._context.store.reads() as reads:
-            rows = reads.unindexed(reads.counter(REVIEWS), BATCH)
+            rows = messages_store.unindexed(reads, settings_store.counter(reads, REVIEWS), BATCH)
         if not rows:
             return None
         dated: list[tuple[int, datetime]] = []
@@ -125,11 +135,11 @@ class Facts:
 
 
 def _note(pen: Pen, facts: Sequence[LogFact], end: int) -> None:
-    pen.tx.add_facts(facts)
-    pen.tx.put_counter(CURSOR, end)
+    audit_store.add_facts(pen.tx, facts)
+    settings_store.put_counter(pen.tx, CURSOR, end)
 
 
 def _plan(pen: Pen, rows: Sequence[tuple[int, datetime]], last: int) -> None:
-    erased = pen.tx.erased_seqs([seq for seq, _time in rows])  # since they were read
-    pen.tx.put_reviews([(seq, time) for seq, time in rows if seq not in erased])
-    pen.tx.put_counter(REVIEWS, last)
+    erased = messages_store.erased_seqs(pen.tx, [seq for seq, _time in rows])  # since they were read
+    retention_store.put_reviews(pen.tx, [(seq, time) for seq, time in rows if seq not in erased])
+    settings_store.put_counter(pen.tx, REVIEWS, last)

@@ -15,10 +15,12 @@ import structlog
 
 from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.context import Context
-from paiza_node.model import AuditGrant, Officer, Tally
 from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.looking import Found, look
 from paiza_node.oversight.sight import Sight, standing
+from paiza_node.store import peer_audit as peer_audit_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.peer_audit_model import AuditGrant, Tally
 from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
 from paiza_wire import consultations, log_entries
@@ -125,7 +127,7 @@ class Consult:
 
     def _grant(self, member: str) -> AuditGrant | None:
         with self._context.store.reads() as reads:
-            return standing(reads.audit_grants(member), self._context.clock())
+            return standing(peer_audit_store.audit_grants(reads, member), self._context.clock())
 
     def _look(self, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
         with self._context.store.reads() as reads:
@@ -141,7 +143,7 @@ class Consult:
         overdue = min(query.overdue_seconds or consultations.DEFAULT_OVERDUE_SECONDS, MAX_OVERDUE_SECONDS)
         members = self._counterparts() if everybody else {sight.member}
         with context.store.reads() as reads:
-            tallies = reads.tallies(members, since, until, now - timedelta(seconds=overdue))
+            tallies = peer_audit_store.tallies(reads, members, since, until, now - timedelta(seconds=overdue))
         word = log_query_pb2.CountsWord(counts=map(_counts, tallies), only_with_caller=not everybody)
         _set(word.period, since, until)
         return word

@@ -12,9 +12,11 @@ from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import log_pb2
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
-from paiza_node.model import AuditGrant
 from paiza_node.operate import operator
 from paiza_node.oversight.sight import ALL_EVENTS, standing
+from paiza_node.store import peer_audit as peer_audit_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.peer_audit_model import AuditGrant
 from paiza_wire import log_entries
 from paiza_wire.consultations import moment
 from paiza_wire.errors import Rejected
@@ -48,13 +50,13 @@ class AuditGrants:
             raise Rejected("malformed", "the grant ends before what it shows begins")
 
         def work(pen: Pen) -> AuditGrant:
-            earlier = standing(pen.tx.audit_grants(member.id), pen.now)
+            earlier = standing(peer_audit_store.audit_grants(pen.tx, member.id), pen.now)
             if earlier is not None:
                 _end(pen, earlier, replaced=True)
-            number = pen.tx.counter(COUNTER) + 1
-            pen.tx.put_counter(COUNTER, number)
+            number = settings_store.counter(pen.tx, COUNTER) + 1
+            settings_store.put_counter(pen.tx, COUNTER, number)
             given = AuditGrant(number, member.id, events, since, until, request.headers, pen.now)
-            pen.tx.add_audit_grant(given)
+            peer_audit_store.add_audit_grant(pen.tx, given)
             text = told(given)
             digest = sha256(text.encode()).digest()
             pen.append(log_entries.audit_granted(actor=operator(), member=member.id, grant_sha256=digest), text=text)
@@ -65,17 +67,17 @@ class AuditGrants:
     async def list_grants(self, _request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
         """List every grant, oldest first, also those that ended."""
         with self._context.store.reads() as reads:
-            return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, reads.audit_grants()))
+            return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, peer_audit_store.audit_grants(reads)))
 
     async def withdraw(self, request: admin_pb2.WithdrawAuditRequest) -> admin_pb2.WithdrawAuditResponse:
         """End a grant before its time."""
 
         def work(pen: Pen) -> AuditGrant:
-            found = next((each for each in pen.tx.audit_grants() if each.id == request.grant_id), None)
+            found = next((each for each in peer_audit_store.audit_grants(pen.tx) if each.id == request.grant_id), None)
             if found is None or found.withdrawn_time is not None:
                 raise Rejected("unknown_id", f"no grant {request.grant_id} stands")
             _end(pen, found, replaced=False)
-            return next(each for each in pen.tx.audit_grants(found.member) if each.id == found.id)
+            return next(each for each in peer_audit_store.audit_grants(pen.tx, found.member) if each.id == found.id)
 
         return admin_pb2.WithdrawAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
 
@@ -88,7 +90,7 @@ def told(grant: AuditGrant) -> str:
 
 
 def _end(pen: Pen, grant: AuditGrant, *, replaced: bool) -> None:
-    pen.tx.end_audit_grant(grant.id, pen.now)
+    peer_audit_store.end_audit_grant(pen.tx, grant.id, pen.now)
     text = told(grant)
     entry = log_entries.audit_withdrawn(
         actor=operator(), member=grant.member, grant_sha256=sha256(text.encode()).digest(), replaced=replaced

@@ -7,10 +7,17 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.lawful.by_time import index_at
-from paiza_node.model import ForeignProof, LogQuery, Possession, StoredEntry
 from paiza_node.oversight.sight import Sight
-from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof
+from paiza_node.store import ReadConnection
+from paiza_node.store import audit as audit_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.audit_model import LogQuery
+from paiza_node.store.exchange_model import ForeignProof
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import Possession
 from paiza_wire.consultations import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
 
 MAX_SCANNED: Final = 20_000  # entries looked at for one page; the caller goes on from next_index
@@ -35,10 +42,10 @@ class Found:
     looked: int
 
 
-def scan(reads: Reads, first: int, size: int) -> Iterator[StoredEntry]:
+def scan(reads: ReadConnection, first: int, size: int) -> Iterator[StoredEntry]:
     """Give the entries from an index on, below ``size``, block by block."""
     while first < size:
-        block = reads.entries(first, min(SCAN_BLOCK, size - first))
+        block = log_store.entries(reads, first, min(SCAN_BLOCK, size - first))
         if not block:
             return
         yield from block
@@ -50,7 +57,7 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
     return log_pb2.LogEntry.FromString(stored.entry)
 
 
-def look(reads: Reads, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
+def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
     """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well.
 
     For officers of our own they are found by what was noted of them, which is done up to ``size``; other members'
@@ -71,16 +78,19 @@ def look(reads: Reads, query: log_query_pb2.EntryQuery, sight: Sight, size: int)
             next_index, complete = stored.index, False
             break
         page.add(stored, entry)
-    return Found(page.close(), next_index, complete, reads.retired_end(), looked)
+    return Found(page.close(), next_index, complete, log_store.retired_end(reads), looked)
 
 
-def _noted(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
+def _noted(
+    reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
+) -> tuple[Iterable[StoredEntry], int, bool]:
     """Give the same as ``_candidates``, by what was noted of the entries, at most a page."""
     since, until = _since(query), _until(query)
     first = max(min(query.from_index, size), index_at(reads, since, size) or 0)
     end = size if until is None else max(first, index_at(reads, until, size) or 0)
     limit = _limit(query)
-    indices = reads.find_entries(
+    indices = audit_store.find_entries(
+        reads,
         LogQuery(
             first=first,
             end=end,
@@ -90,25 +100,27 @@ def _noted(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[It
             counterpart=query.counterpart,
             digests=tuple(query.message_digests),
             needless=query.without_need,
-        )
+        ),
     )
     if len(indices) > limit:
-        return reads.entries_at(indices[:limit]), indices[limit], False
-    return reads.entries_at(indices), end, True
+        return log_store.entries_at(reads, indices[:limit]), indices[limit], False
+    return log_store.entries_at(reads, indices), end, True
 
 
 def _limit(query: log_query_pb2.EntryQuery) -> int:
     return min(query.page_size or DEFAULT_PAGE, MAX_PAGE)
 
 
-def _candidates(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[Iterable[StoredEntry], int, bool]:
+def _candidates(
+    reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
+) -> tuple[Iterable[StoredEntry], int, bool]:
     """Give the entries to be looked at, the index that these are all there are below, and whether none is left then."""
     first = min(query.from_index, size)
     if query.message_digests:
         named = {
             entry.index: entry
             for digest in dict.fromkeys(query.message_digests)
-            for entry in reads.entries_of(digest)
+            for entry in log_store.entries_of(reads, digest)
             if first <= entry.index < size
         }
         return [named[index] for index in sorted(named)], size, True
@@ -141,7 +153,7 @@ def _matches(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
 class _Page:
     """Gathers what is shown; full when it has as many entries as asked for, or is large enough."""
 
-    def __init__(self, reads: Reads, query: log_query_pb2.EntryQuery, sight: Sight) -> None:
+    def __init__(self, reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Sight) -> None:
         self._reads = reads
         self._query = query
         self._sight = sight
@@ -187,19 +199,19 @@ class _Page:
             if entry.message_digest and entry.counterpart:
                 asked.setdefault(entry.counterpart, set()).add(entry.message_digest)
         for member, digests in asked.items():
-            for digest, proofs in self._reads.held_proofs(digests, member).items():
+            for digest, proofs in exchange_store.held_proofs(self._reads, digests, member).items():
                 found[member, digest] = list(map(foreign_proof, _distinct(proofs)[:MAX_HELD]))
         return found
 
     def _possessions(self) -> dict[bytes, Possession]:
-        return self._reads.possessions(
-            {entry.message_digest for _, entry in self._waiting if self._shows_header(entry)}
+        return messages_store.possessions(
+            self._reads, {entry.message_digest for _, entry in self._waiting if self._shows_header(entry)}
         )
 
     def _texts(self) -> dict[int, str]:
         if not self._query.with_texts:
             return {}
-        return self._reads.texts([stored.index for stored, _ in self._waiting])
+        return log_store.texts(self._reads, [stored.index for stored, _ in self._waiting])
 
     def _shows_header(self, entry: log_pb2.LogEntry) -> bool:
         return self._query.with_headers and bool(entry.message_digest) and self._sight.shows_header(entry)
@@ -207,7 +219,9 @@ class _Page:
     def _content(self, possession: Possession | None, digest: bytes) -> "_Standing.ValueType":
         if possession is not None and possession.has_body:
             return _Standing.CONTENT_STANDING_HELD
-        erased = any(parse(each).event == log_pb2.LOG_EVENT_ERASED for each in self._reads.entries_of(digest))
+        erased = any(
+            parse(each).event == log_pb2.LOG_EVENT_ERASED for each in log_store.entries_of(self._reads, digest)
+        )
         return _Standing.CONTENT_STANDING_ERASED if erased else _Standing.CONTENT_STANDING_MISSING
 
 

@@ -21,12 +21,18 @@ from paiza_node.admit import MAX_CLOCK_SKEW
 from paiza_node.context import Context
 from paiza_node.lawful.by_time import index_at
 from paiza_node.ledger import Pen
-from paiza_node.model import ForeignProof, Officer, Passing, ProofKind, ReconciledPeriod
 from paiza_node.oversight.budget import Budget
 from paiza_node.oversight.looking import parse, scan
 from paiza_node.peer.directory import PeerDirectory
-from paiza_node.ports import Reads
 from paiza_node.proofs import own_proof
+from paiza_node.store import ReadConnection
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import peer_audit as peer_audit_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.exchange_model import ForeignProof, Passing, ProofKind
+from paiza_node.store.peer_audit_model import ReconciledPeriod
 from paiza_node.workflows.precedence import Share
 from paiza_register.model import Member
 from paiza_wire import consultations, log_entries, receipts
@@ -167,7 +173,7 @@ class Periods:
         """Log that a period agrees, once, and keep the other side's proof; gives ours."""
 
         def work(pen: Pen) -> int:
-            known = pen.tx.reconciled_period(period.counterpart, period.since_time, period.until_time)
+            known = peer_audit_store.reconciled_period(pen.tx, period.counterpart, period.since_time, period.until_time)
             if known is not None and known.digest == period.digest:
                 index, theirs = known.log_index, period.theirs or known.theirs
                 if theirs == known.theirs:
@@ -176,18 +182,23 @@ class Periods:
                 entry = log_entries.reconciled(actor=actor, member=period.counterpart, period_digest=period.digest)
                 span = f"{period.since_time.isoformat()} – {period.until_time.isoformat()}"
                 index, theirs = pen.append(entry, text=span).index, period.theirs
-            pen.tx.put_reconciled(
-                ReconciledPeriod(period.counterpart, period.since_time, period.until_time, period.digest, index, theirs)
+            peer_audit_store.put_reconciled(
+                pen.tx,
+                ReconciledPeriod(
+                    period.counterpart, period.since_time, period.until_time, period.digest, index, theirs
+                ),
             )
             return index
 
         committed = await self._context.ledger.commit(work)
         with self._context.store.reads() as reads:
-            (stored,) = reads.entries_at([committed.result])
+            (stored,) = log_store.entries_at(reads, [committed.result])
         return own_proof(self._context.ledger, stored, committed.checkpoint.size, committed.checkpoint.note)
 
 
-def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
+def _ours(
+    reads: ReadConnection, own: str, member: str, since: datetime, until: datetime, size: int
+) -> Iterator[Exchanged]:
     """Give what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
     released: dict[bytes, bytes] = {}
     mark = member.encode()
@@ -200,7 +211,7 @@ def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime,
             released[entry.message_digest] = leaf_hash(stored.entry)
             _check_bound(released)
     for block in _blocks(released):
-        held = reads.held_proofs(block, member)
+        held = exchange_store.held_proofs(reads, block, member)
         for digest in block:
             answer = next((each for each in held.get(digest, ()) if _answers(each, own)), None)
             if answer is not None:
@@ -209,15 +220,15 @@ def _ours(reads: Reads, own: str, member: str, since: datetime, until: datetime,
                 raise Rejected("period_open", f"a message to {member} is not answered yet: {digest.hex()[:16]}")
 
 
-def _theirs(reads: Reads, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
+def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
     """Give what a member released to us in the period, by the proofs of it that we hold, and we answered.
 
     However long ago the period was, only what belongs to it counts against `MAX_MESSAGES`.
     """
     given: set[bytes] = set()
     for block in _blocks(_answered(reads, member, since, size)):
-        held = reads.held_proofs(block, member)
-        answers = reads.answers(block)
+        held = exchange_store.held_proofs(reads, block, member)
+        answers = exchange_store.answers(reads, block)
         for digest in block:
             released = next((each for each in held.get(digest, ()) if _released_in(each, since, until)), None)
             if released is not None and digest in answers and digest not in given:
@@ -226,7 +237,7 @@ def _theirs(reads: Reads, member: str, since: datetime, until: datetime, size: i
                 yield Exchanged(member, digest, leaf_hash(released.entry), leaf_hash(answers[digest].entry))
 
 
-def _answered(reads: Reads, member: str, since: datetime, size: int) -> Iterator[bytes]:
+def _answered(reads: ReadConnection, member: str, since: datetime, size: int) -> Iterator[bytes]:
     """Give the messages of a member that we answered since a time; an answer may come long after the period's end."""
     mark = member.encode()
     # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
@@ -254,12 +265,12 @@ def _released_in(proof: ForeignProof, since: datetime, until: datetime) -> bool:
     return entry.event == log_pb2.LOG_EVENT_RELEASED and since <= moment < until
 
 
-def _is_awaited(reads: Reads, digest: bytes, member: str) -> bool:
+def _is_awaited(reads: ReadConnection, digest: bytes, member: str) -> bool:
     return any(
         delivery.recipient == member
         and delivery.passing == Passing.OWN
         and delivery.state == delivery_pb2.DELIVERY_STATE_WAITING
-        for delivery in reads.deliveries_of(digest)
+        for delivery in deliveries_store.deliveries_of(reads, digest)
     )
 
 

@@ -16,9 +16,9 @@ from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.context import Context
 from paiza_node.growth import record_fork
-from paiza_node.model import Officer
 from paiza_node.oversight.consult import Consult, about, told_entries
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.store.access_model import Officer
 from paiza_wire import consultations, log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paiza.core.v1 import log_pb2, log_query_pb2
-from paiza_node.model import AuditGrant, LogEvent
+from paiza_node.store.log_model import LogEvent
+from paiza_node.store.peer_audit_model import AuditGrant
 
 ALL_EVENTS: Final = frozenset(log_pb2.LogEvent.values()) - {log_pb2.LOG_EVENT_UNSPECIFIED}
 PARTY_EVENTS: Final = frozenset({

@@ -10,9 +10,11 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import handling, kinds
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, Officer
 from paiza_node.policy import Circumstances, MessageFacts, Policy, Principal, principal_of
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -30,9 +32,9 @@ def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
     return ReleaseStage("inherited markings", begin)
 
 
-def refusal(reads: Reads, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:
+def refusal(reads: ReadConnection, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:
     """Say which marks are lower than those of the messages this one follows from; None where none is."""
-    rows = [row for digest in header.parent_digests if (row := reads.message(digest)) is not None]
+    rows = [row for digest in header.parent_digests if (row := messages_store.message(reads, digest)) is not None]
     others = [wire.parse_header(row.header) for row in rows if row.author != header.author]
     if not others:
         return None

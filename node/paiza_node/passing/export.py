@@ -17,11 +17,13 @@ from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.errors import rejection
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, Officer
 from paiza_node.passing import grants
 from paiza_node.passing.forward import check_reason, not_here, read
 from paiza_node.policy import Circumstances, MessageFacts, principal_of
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -119,7 +121,9 @@ class Export:
         grant = grants.find(self._store, wish, self._own_keys)
         return asked if grant is None else replace(asked, grant=grant.digest)
 
-    def _refused(self, reads: Reads, officer: Officer, asked: _Asked, audience: str, purpose: str) -> Rejected | None:
+    def _refused(
+        self, reads: ReadConnection, officer: Officer, asked: _Asked, audience: str, purpose: str
+    ) -> Rejected | None:
         """Say why a message is not taken out at this moment; None where it may be.
 
         1. Its content is here: neither retired nor erased.
@@ -128,7 +132,7 @@ class Export:
         """
         digest, author = asked.row.digest, asked.row.author
         # 1.
-        if reads.message(digest) is None or reads.erased([digest]):
+        if messages_store.message(reads, digest) is None or messages_store.erased(reads, [digest]):
             return not_here()
         # 2.
         if not may_see(reads, officer, asked.row):

@@ -23,22 +23,19 @@ from paiza_node.context import Context
 from paiza_node.desks.need_to_know import may_see
 from paiza_node.errors import rejection
 from paiza_node.ledger import Pen
-from paiza_node.model import (
-    LOGGED_DIGITS,
-    MAX_REASON,
-    DeliveryRow,
-    MessageRow,
-    MessageState,
-    Officer,
-    Outgoing,
-    Passing,
-    ProofKind,
-)
 from paiza_node.passing import grants
 from paiza_node.policy import Circumstances, MessageFacts, Principal, principal_of
-from paiza_node.ports import Reads, Store
 from paiza_node.proofs import foreign_proof, own_proof
 from paiza_node.rewrap import wrap_for
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.exchange_model import DeliveryRow, Outgoing, Passing, ProofKind
+from paiza_node.store.log_model import MAX_REASON
+from paiza_node.store.messages_model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.workflows import precedence
 from paiza_register import Register
 from paiza_wire import log_entries
@@ -262,7 +259,7 @@ class Forward:
                 denial = log_entries.denied(actor=actor, reason=decided.reason, digest=row.digest)
                 pen.append(denial, text=decided.detail)
             return decided
-        for recipient, earlier, state in reversed(pen.tx.forwarded_indices(row.digest)):
+        for recipient, earlier, state in reversed(deliveries_store.forwarded_indices(pen.tx, row.digest)):
             if recipient == decided.recipient and state not in _FAILED:
                 return earlier
         has_annex = any(
@@ -280,7 +277,7 @@ class Forward:
         deliveries = [self._delivery(pen, decided, decided.recipient, index, Passing.PASSED_ON)]
         if row.author != self._member:
             deliveries.append(self._delivery(pen, decided, row.author, index, Passing.NOTICE))
-        pen.tx.add_deliveries(deliveries)
+        deliveries_store.add_deliveries(pen.tx, deliveries)
         return index
 
     def _delivery(self, pen: Pen, leave: _Leave, recipient: str, index: int, passing: Passing) -> DeliveryRow:
@@ -300,7 +297,7 @@ class Forward:
 
     def _entries(self, indices: Sequence[int]) -> list[bytes]:
         with self._store.reads() as reads:
-            return [stored.entry for stored in reads.entries_at(indices)]
+            return [stored.entry for stored in log_store.entries_at(reads, indices)]
 
 
 def check_reason(reason: str, purpose: str) -> None:
@@ -316,8 +313,8 @@ def check_reason(reason: str, purpose: str) -> None:
 def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
     """Give a message with its body; Rejected("unknown_id") where there is none, or it was refused or erased."""
     with store.reads() as reads:
-        row = reads.message(digest)
-    signed = store.signed(digest)
+        row = messages_store.message(reads, digest)
+    signed = messages_store.read_signed(store, digest)
     if row is None or signed is None:
         raise not_here()
     return row, signed
@@ -344,17 +341,21 @@ def pack(context: Context, outgoing: Outgoing, released: log_pb2.ProvenEntry, pe
             forwarding.grant.released.CopyFrom(_origin(context, reads, entry.evidence_sha256))
     forwarding.message = _wrapped(context, outgoing.signed, peer, without_annex=without_annex)
     if entry.evidence_sha256:
-        forwarding.grant.message = _wrapped(context, context.store.signed(entry.evidence_sha256) or b"", peer)
+        forwarding.grant.message = _wrapped(
+            context, messages_store.read_signed(context.store, entry.evidence_sha256) or b"", peer
+        )
     return exchange_pb2.Dispatch(forwarding=forwarding)
 
 
-def _origin(context: Context, reads: Reads, digest: bytes) -> log_pb2.LogProof:
+def _origin(context: Context, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
     """Give a release by the author's log, to whomever; an empty proof where none is here."""
     for kind in (ProofKind.RELEASED, ProofKind.ORIGIN):
-        for proof in reads.proofs(digest, kind):
+        for proof in exchange_store.proofs(reads, digest, kind):
             return foreign_proof(proof)
     size, note = context.ledger.checkpoint.size, context.ledger.checkpoint.note
-    for stored in reads.entries_at([delivery.released_index for delivery in reads.deliveries_of(digest)[:1]]):
+    for stored in log_store.entries_at(
+        reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, digest)[:1]]
+    ):
         return own_proof(context.ledger, stored, size, note)
     return log_pb2.LogProof()
 

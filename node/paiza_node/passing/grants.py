@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paiza_domain import kinds, validation
-from paiza_node.model import MessageRow, MessageState
 from paiza_node.opening import OwnKeys, stored
-from paiza_node.ports import Reads, Store
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 
@@ -49,7 +50,7 @@ def find(store: Store, wish: Wish, own_keys: OwnKeys) -> Grant | None:
     with store.reads() as reads:
         rows = _in_force(reads, wish)
     for row in rows:
-        signed = store.signed(row.digest)
+        signed = messages_store.read_signed(store, row.digest)
         if signed is None or len(signed) > MAX_GRANT_BYTES:
             continue
         try:
@@ -89,24 +90,28 @@ def check(message: VerifiedMessage, wish: Wish, own_keys: OwnKeys) -> None:
         raise Rejected("grant_missing", "the grant was over")
 
 
-def is_recalled(reads: Reads, digest: bytes, author: str) -> bool:
+def is_recalled(reads: ReadConnection, digest: bytes, author: str) -> bool:
     """Say whether the author took a message back, as far as this node knows."""
     return any(row.author == author for row in _children(reads, digest, RECALL))
 
 
-def is_in_force(reads: Reads, grant: bytes, author: str) -> bool:
+def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
     """Return whether a grant that `find` gave is still here and was not recalled."""
-    return not reads.erased([grant]) and reads.message(grant) is not None and not is_recalled(reads, grant, author)
+    return (
+        not messages_store.erased(reads, [grant])
+        and messages_store.message(reads, grant) is not None
+        and not is_recalled(reads, grant, author)
+    )
 
 
-def _in_force(reads: Reads, wish: Wish) -> list[MessageRow]:
+def _in_force(reads: ReadConnection, wish: Wish) -> list[MessageRow]:
     """Give the author's grants for a message that were not recalled, the newest first."""
     found = [row for row in _children(reads, wish.digest, GRANT) if row.author == wish.author]
     return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, wish.author)]
 
 
-def _children(reads: Reads, digest: bytes, kind: str) -> Iterator[MessageRow]:
-    for child in reversed(reads.children([digest], (kind,)).get(digest, [])):
-        row = reads.message(child)
+def _children(reads: ReadConnection, digest: bytes, kind: str) -> Iterator[MessageRow]:
+    for child in reversed(messages_store.children(reads, [digest], (kind,)).get(digest, [])):
+        row = messages_store.message(reads, child)
         if row is not None and row.state is not MessageState.REFUSED:
             yield row

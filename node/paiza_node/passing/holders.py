@@ -8,7 +8,11 @@ from datetime import UTC
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import passing_pb2
-from paiza_node.ports import Reads, Store
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -26,17 +30,19 @@ class Holders:
         with self._store.reads() as reads:
             return passing_pb2.ListHoldersResponse(holders=self.of(reads, digest))
 
-    def of(self, reads: Reads, digest: bytes) -> list[passing_pb2.Holder]:
+    def of(self, reads: ReadConnection, digest: bytes) -> list[passing_pb2.Holder]:
         """Give them over an open connection, each once, ordered by member id."""
-        row = reads.message(digest)
+        row = messages_store.message(reads, digest)
         if row is None:
             raise Rejected("unknown_id", "there is no such message here")
         header = wire.parse_header(row.header)
         members = [row.author, *(recipient.member for recipient in header.recipients)]
         found = {member: passing_pb2.Holder(member=member) for member in members}
-        own = reads.entries_at([index for _, index, _ in reads.forwarded_indices(digest)])
+        own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
         passings = [(self._member, stored.entry) for stored in own]
-        passings += [(each.forwarder, each.entry) for each in reads.passed_on_of(digest) if not each.denied]
+        passings += [
+            (each.forwarder, each.entry) for each in exchange_store.passed_on_of(reads, digest) if not each.denied
+        ]
         for forwarder, raw in passings:
             entry = log_pb2.LogEntry.FromString(raw)
             if entry.counterpart not in found:

@@ -15,10 +15,14 @@ import structlog
 from paiza.core.v1 import message_pb2
 from paiza_domain import thread
 from paiza_node.changes import Change, HoldersChanged
-from paiza_node.model import MessageQuery, MessageRow, MessageState
 from paiza_node.passing import taking_back
-from paiza_node.ports import Reads, Store
 from paiza_node.refresh import Registers
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.inbox_model import MessageQuery
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire.errors import PaizaError, Rejected
 
 LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
@@ -85,22 +89,28 @@ class LateHolders:
             found = [
                 listed.row
                 for kind in (thread.RECALL, thread.CORRECTION, thread.ERASURE)
-                for listed in reads.list_messages(MessageQuery(received=False, kind=kind, limit=LOOKED_AT), "")
+                for listed in inbox_store.list_messages(
+                    reads, MessageQuery(received=False, kind=kind, limit=LOOKED_AT), ""
+                )
             ]
             return [each for row in found for each in self._owed(reads, row)]
 
     def _about(self, told: Collection[bytes]) -> list[tuple[bytes, str]]:
         """Give what is owed because of messages that have new holders: of those that were taken back or corrected."""
         with self._store.reads() as reads:
-            rows = [row for digest in told if (row := reads.message(digest)) and row.state is MessageState.RELEASED]
-            marks = reads.marks(rows)
+            rows = [
+                row
+                for digest in told
+                if (row := messages_store.message(reads, digest)) and row.state is MessageState.RELEASED
+            ]
+            marks = messages_store.marks(reads, rows)
             afterwards = {each for mark in marks.values() for each in (*mark.recalled_by, *mark.corrected_by)}
-            requests = reads.children([row.digest for row in rows], (thread.ERASURE,))
+            requests = messages_store.children(reads, [row.digest for row in rows], (thread.ERASURE,))
             afterwards |= {each for children in requests.values() for each in children}
-            found = [row for digest in sorted(afterwards) if (row := reads.message(digest))]
+            found = [row for digest in sorted(afterwards) if (row := messages_store.message(reads, digest))]
             return [each for row in found for each in self._owed(reads, row)]
 
-    def _owed(self, reads: Reads, row: MessageRow) -> list[tuple[bytes, str]]:
+    def _owed(self, reads: ReadConnection, row: MessageRow) -> list[tuple[bytes, str]]:
         """Give the active members that hold what a recall, correction or request to erase of ours concerns.
 
         Those it was sent to are left out.
@@ -109,7 +119,7 @@ class LateHolders:
         if row.state is not MessageState.RELEASED:
             return []
         reached = {header.author, *(each.member for each in header.recipients)}
-        reached |= {recipient for recipient, _index, _state in reads.forwarded_indices(row.digest)}
+        reached |= {recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, row.digest)}
         holders = {
             member
             for digest in (*thread.concerned(header), *thread.to_be_erased(header))

@@ -15,9 +15,11 @@ from paiza_domain import kinds, operations, thread
 from paiza_domain.thread import UNMARKED, ThreadMessage
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, Officer
 from paiza_node.opening import OwnKeys, stored
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 from paiza_wire.errors import Rejected
 
 # They go to whom the message they are about went, whatever that member's part is by now.
@@ -41,7 +43,7 @@ class OperationLimits:
 
         return ReleaseSession(judge=judge)
 
-    def refusal(self, reads: Reads, header: message_pb2.Header, now: datetime) -> Rejected | None:
+    def refusal(self, reads: ReadConnection, header: message_pb2.Header, now: datetime) -> Rejected | None:
         """Say why a message is not released: to whom it may not go. None in a thread that is no operation's."""
         if header.thread_id == header.message_id or header.kind in EXEMPT:
             return None
@@ -58,21 +60,21 @@ class OperationLimits:
             return None
         return Rejected("policy_denied", f"beyond the limits of their part in the operation: {', '.join(beyond)}")
 
-    def _current(self, reads: Reads, thread_id: bytes) -> Operation | None:
-        rows = reads.operations(thread_id)
+    def _current(self, reads: ReadConnection, thread_id: bytes) -> Operation | None:
+        rows = messages_store.operations(reads, thread_id)
         if not rows:
             return None
-        marks = reads.marks(rows)
+        marks = messages_store.marks(reads, rows)
         folded = [self._opened(reads, row, recalled=bool(marks.get(row.digest, UNMARKED).recalled_by)) for row in rows]
         found = operations.current(folded)
         return None if found is None else found[1]
 
-    def _opened(self, reads: Reads, row: MessageRow, *, recalled: bool) -> ThreadMessage:
+    def _opened(self, reads: ReadConnection, row: MessageRow, *, recalled: bool) -> ThreadMessage:
         header = message_pb2.Header.FromString(row.header)
         return ThreadMessage(row.digest, header, row.stored_time.astimezone(UTC), self._content(reads, row), recalled)
 
-    def _content(self, reads: Reads, row: MessageRow) -> Operation | None:
-        body = reads.body(row.seq)
+    def _content(self, reads: ReadConnection, row: MessageRow) -> Operation | None:
+        body = messages_store.body(reads, row.seq)
         if body is None:
             return None
         try:

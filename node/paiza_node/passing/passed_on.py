@@ -19,10 +19,16 @@ from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
 from paiza_node.ledger import Pen
-from paiza_node.model import ForeignProof, MessageRow, MessageState, PassedOn, ProofKind, StoredEntry
 from paiza_node.passing import grants, taking_back
 from paiza_node.policy import Circumstances, MessageFacts, Principal
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.exchange_model import ForeignProof, PassedOn, ProofKind
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_node.workflows import precedence
 from paiza_node.workflows.steps import is_step
 from paiza_register import Member
@@ -213,23 +219,25 @@ class TakePassedOn:
 
         Messages of the same batch that came from their author are written before.
         """
-        earlier = pen.tx.passed_on(member.id, item.forwarded.index)
+        earlier = exchange_store.passed_on(pen.tx, member.id, item.forwarded.index)
         if earlier is not None and earlier.denied:
             return item.refusal or Rejected("policy_denied", "this was refused before; it is to be passed on anew")
         if earlier is not None:
             return _entry_at(pen, earlier.log_index)
-        row = pen.tx.message(item.digest)
+        row = messages_store.message(pen.tx, item.digest)
         refusal = item.refusal or self._misfit(pen.tx, item, row)
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
         answer = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
         held = item.message is not None and row is None and refusal is None
-        pen.tx.add_passed_on([self._row(item, member, answer.index, register_version, denied=bool(refusal), held=held)])
+        exchange_store.add_passed_on(
+            pen.tx, [self._row(item, member, answer.index, register_version, denied=bool(refusal), held=held)]
+        )
         if held:
             self._store(pen, item, member, register_version)
         return refusal or answer
 
-    def _misfit(self, reads: Reads, item: Passed, row: MessageRow | None) -> Rejected | None:
+    def _misfit(self, reads: ReadConnection, item: Passed, row: MessageRow | None) -> Rejected | None:
         """Say what in the database speaks against it."""
         if item.message is None:
             if row is None or row.state is not MessageState.RELEASED:
@@ -239,7 +247,7 @@ class TakePassedOn:
         if row is not None:
             refused = row.state is MessageState.REFUSED
             return Rejected("policy_denied", "we refused this message when its author sent it") if refused else None
-        claimed = reads.claimed(header.author, [header.message_id])
+        claimed = messages_store.claimed(reads, header.author, [header.message_id])
         if claimed.get(header.message_id, item.digest) != item.digest:
             return Rejected("conflict", "this message id was used for other content")
         if grants.is_recalled(reads, item.digest, header.author):
@@ -281,7 +289,7 @@ class TakePassedOn:
         header = item.message.header
         thread_name = item.origin.entry.thread_name
         if not thread_name:
-            thread_name = pen.tx.thread_names({header.thread_id}).get(header.thread_id, "")
+            thread_name = messages_store.thread_names(pen.tx, {header.thread_id}).get(header.thread_id, "")
         row = MessageRow(
             seq=pen.next_message_seq(),
             digest=item.digest,
@@ -298,7 +306,7 @@ class TakePassedOn:
             parents=tuple(header.parent_digests),
         )
         ((row, assignee),) = self._desks.received(pen.tx, [row])
-        pen.tx.add_messages([row])
+        messages_store.add_messages(pen.tx, [row])
         self._desks.make_work(pen.tx, [(row, assignee)])
         taking_back.note_received(pen, self._node_id, [row])
         requests.note_received(pen, self._member, self._node_id, [row])
@@ -312,13 +320,13 @@ class TakePassedOn:
             checkpoint=item.origin.checkpoint.note,
             register_version=register_version,
         )
-        pen.tx.add_proofs([proof])
-        pen.tx.put_attachments(awaited(item.digest, header, self._member, pen.now, source=member.id))
+        exchange_store.add_proofs(pen.tx, [proof])
+        attachments_store.put_attachments(pen.tx, awaited(item.digest, header, self._member, pen.now, source=member.id))
 
 
 def _entry_at(pen: Pen, index: int) -> StoredEntry:
     """Give an entry of the own log, one of this very commit perhaps."""
-    stored = pen.tx.entries_at([index])
+    stored = log_store.entries_at(pen.tx, [index])
     return stored[0] if stored else pen.appended(index)
 
 

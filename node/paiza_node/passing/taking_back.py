@@ -12,22 +12,30 @@ from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_domain import thread
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, MessageState, Officer
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
 _NOT_HELD: Final = frozenset({delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIVERY_STATE_REJECTED})
 
 
-def holders(reads: Reads, digest: bytes) -> tuple[str, ...]:
+def holders(reads: ReadConnection, digest: bytes) -> tuple[str, ...]:
     """Name the members that hold a message of our own or may: those it was sent to, and those it was passed on to.
 
     Who proved that it refused the message is left out; who has not answered may hold it.
     """
-    sent = [each.recipient for each in reads.deliveries_of(digest) if each.state not in _NOT_HELD]
-    passed_on = [recipient for recipient, _index, state in reads.forwarded_indices(digest) if state not in _NOT_HELD]
-    told = [each.holder for each in reads.passed_on_of(digest) if not each.denied]
+    sent = [each.recipient for each in deliveries_store.deliveries_of(reads, digest) if each.state not in _NOT_HELD]
+    passed_on = [
+        recipient
+        for recipient, _index, state in deliveries_store.forwarded_indices(reads, digest)
+        if state not in _NOT_HELD
+    ]
+    told = [each.holder for each in exchange_store.passed_on_of(reads, digest) if not each.denied]
     return tuple(dict.fromkeys([*sent, *passed_on, *told]))
 
 
@@ -46,7 +54,9 @@ def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseS
     return ReleaseStage("recalls", begin)
 
 
-def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> Rejected | None:
+def refusal(
+    reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
+) -> Rejected | None:
     """Say why a recall or correction is not released; None where it may be, and for every other kind."""
     try:
         _check(reads, header, member, is_active)
@@ -55,7 +65,7 @@ def refusal(reads: Reads, header: message_pb2.Header, member: str, is_active: Ca
     return None
 
 
-def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
+def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
     """Check a recall or correction.
 
     1. What it concerns is here, is our own, is no recall (nor, for a recall, a step of a workflow), and stands in the
@@ -79,9 +89,9 @@ def _check(reads: Reads, header: message_pb2.Header, member: str, is_active: Cal
     check_holders(reads, header, concerned, is_active)
 
 
-def own_message(reads: Reads, digest: bytes, member: str) -> MessageRow:
+def own_message(reads: ReadConnection, digest: bytes, member: str) -> MessageRow:
     """Give a message of our own that is to be taken back; Rejected where it is not here, or not ours."""
-    row = reads.message(digest)
+    row = messages_store.message(reads, digest)
     if row is None:
         raise Rejected("unknown_id", "what is taken back or corrected is not here")
     if row.author != member or row.state is not MessageState.RELEASED:
@@ -89,7 +99,9 @@ def own_message(reads: Reads, digest: bytes, member: str) -> MessageRow:
     return row
 
 
-def _check_replacement(reads: Reads, header: message_pb2.Header, targets: Collection[MessageRow], member: str) -> None:
+def _check_replacement(
+    reads: ReadConnection, header: message_pb2.Header, targets: Collection[MessageRow], member: str
+) -> None:
     others = header.parent_digests[1:]
     if len(others) > 1:
         raise Rejected("invalid_header", "parent_digests: one message replaces the corrected one")
@@ -99,7 +111,7 @@ def _check_replacement(reads: Reads, header: message_pb2.Header, targets: Collec
 
 
 def check_holders(
-    reads: Reads, header: message_pb2.Header, concerned: Iterable[bytes], is_active: Callable[[str], bool]
+    reads: ReadConnection, header: message_pb2.Header, concerned: Iterable[bytes], is_active: Callable[[str], bool]
 ) -> None:
     """Refuse ("holder_missing") what is not addressed to every active member that holds what it concerns."""
     named = {recipient.member for recipient in header.recipients}
@@ -122,7 +134,7 @@ def note_received(pen: Pen, node_id: str, rows: Iterable[MessageRow]) -> None:
     A recall may come before what it takes back.
     """
     taken = [row for row in rows if row.state is MessageState.RECEIVED]
-    known = pen.tx.marks(taken)
+    known = messages_store.marks(pen.tx, taken)
     found = {(row.author, row.digest, recall) for row in taken for recall in _recalls(known, row)}
     for row in taken:
         if row.kind == thread.RECALL:
@@ -135,9 +147,9 @@ def _recalls(known: Mapping[bytes, thread.Marks], row: MessageRow) -> tuple[byte
     return known.get(row.digest, thread.UNMARKED).recalled_by
 
 
-def _taken_back_here(reads: Reads, recall: MessageRow) -> list[bytes]:
+def _taken_back_here(reads: ReadConnection, recall: MessageRow) -> list[bytes]:
     header = message_pb2.Header.FromString(recall.header)
-    rows = [reads.message(digest) for digest in thread.concerned(header)]
+    rows = [messages_store.message(reads, digest) for digest in thread.concerned(header)]
     return [
         row.digest
         for row in rows
@@ -149,6 +161,6 @@ def _append(pen: Pen, actor: str, counterpart: str, digest: bytes, recall: bytes
     pen.append(log_entries.recalled(actor=actor, author=counterpart, digest=digest, recall_digest=recall))
 
 
-def is_recalled(reads: Reads, row: MessageRow) -> bool:
+def is_recalled(reads: ReadConnection, row: MessageRow) -> bool:
     """Return whether its author took a message back, as far as this node knows."""
-    return bool(_recalls(reads.marks([row]), row))
+    return bool(_recalls(messages_store.marks(reads, [row]), row))

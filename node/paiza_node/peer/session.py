@@ -12,13 +12,14 @@ from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
 from paiza_node.growth import GrowthMismatch, KnownLogs, record_fork
 from paiza_node.lanes import Lane
 from paiza_node.ledger import Ledger
-from paiza_node.model import StoredEntry
 from paiza_node.peer import rpcs
 from paiza_node.peer.agreement import Build, LogAgreement
 from paiza_node.peer.health import PeerHealth
 from paiza_node.peer.register_files import RegisterFiles
 from paiza_node.peer.rpcs import PeerChannel, RequestT, ResponseT, Rpc
 from paiza_node.refresh import Registers
+from paiza_node.store import peers as peers_store
+from paiza_node.store.log_model import StoredEntry
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -120,7 +121,7 @@ class PeerSession:
         await self.agreement.agree()
         _response, checkpoint = await self.deliver(len(entries), partial(self._answers, entries, field))
         known = self._logs.to_store(self.member, checkpoint)
-        await self._ledger.commit(lambda pen: pen.tx.put_known_log(known))
+        await self._ledger.commit(lambda pen: peers_store.put_known_log(pen.tx, known))
 
     def _answers(
         self, entries: Sequence[StoredEntry], field: str, own: VerifiedCheckpoint

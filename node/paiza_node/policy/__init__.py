@@ -18,7 +18,7 @@ from typing_extensions import override
 from paiza.core.v1 import message_pb2
 from paiza_domain import handling
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.model import Officer
+from paiza_node.store.access_model import Officer
 from paiza_wire.errors import Rejected
 
 REMEMBERED: Final = 4096  # decisions; they depend on nothing but what they are asked about

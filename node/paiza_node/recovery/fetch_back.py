@@ -27,7 +27,6 @@ from paiza.peer.v1 import recovery_pb2
 from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Pen
-from paiza_node.model import LOGGED_DIGITS
 from paiza_node.peer.directory import PeerDirectory
 from paiza_node.peer.session import PeerSession
 from paiza_node.receive import MAX_DISPATCHES, Receive
@@ -35,6 +34,9 @@ from paiza_node.recovery import lost_entries
 from paiza_node.recovery.give_back import MAX_CHECKPOINTS
 from paiza_node.recovery.progress import SETTING, SIDES, Place, Progress
 from paiza_node.recovery.regained import Lost, Regained, Regains, recovered
+from paiza_node.store import peers as peers_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.messages_model import LOGGED_DIGITS
 from paiza_register import Member, Register
 from paiza_wire import fork_proofs
 from paiza_wire.checkpoint import VerifiedCheckpoint
@@ -70,7 +72,7 @@ class FetchBack:
         self._hold = hold
         self._tries: Counter[tuple[str, Place]] = Counter()
         with context.store.reads() as reads:
-            self.progress = Progress.from_bytes(reads.setting(SETTING))
+            self.progress = Progress.from_bytes(settings_store.setting(reads, SETTING))
         self._hold(self.progress.held())
 
     async def run(self) -> None:
@@ -148,7 +150,7 @@ class FetchBack:
 
         def work(pen: Pen) -> None:
             if known.note:
-                pen.tx.put_known_log(known)
+                peers_store.put_known_log(pen.tx, known)
             self._note(pen)
 
         await context.ledger.commit(work)
@@ -263,10 +265,10 @@ class FetchBack:
         after.took(peer, next_index)
 
         def work(pen: Pen) -> int:
-            pen.tx.put_known_log(known)
+            peers_store.put_known_log(pen.tx, known)
             self._regains.write(pen, regained, peer)
             count = recovered(pen, lost, context.node_id)
-            pen.tx.put_setting(SETTING, after.to_bytes())
+            settings_store.put_setting(pen.tx, SETTING, after.to_bytes())
             return count
 
         committed = await context.ledger.commit(work)
@@ -274,7 +276,7 @@ class FetchBack:
         return committed.result
 
     def _note(self, pen: Pen) -> None:
-        pen.tx.put_setting(SETTING, self.progress.to_bytes())
+        settings_store.put_setting(pen.tx, SETTING, self.progress.to_bytes())
 
 
 def own_member(context: Context) -> Member:

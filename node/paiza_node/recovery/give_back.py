@@ -23,11 +23,20 @@ from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.growth import claim
 from paiza_node.ledger import Pen
-from paiza_node.model import DeliveryRow, ForeignProof, MessageState, Outgoing, Passing, ProofKind, StoredEntry
 from paiza_node.passing.forward import pack
-from paiza_node.ports import Reads
 from paiza_node.proofs import foreign_proof
 from paiza_node.rewrap import rewrap
+from paiza_node.store import ReadConnection
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import recovery as recovery_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.exchange_model import DeliveryRow, ForeignProof, Outgoing, Passing, ProofKind
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import MessageState
 from paiza_node.workflows.precedence import Share
 from paiza_register import Member
 from paiza_wire import fork_proofs
@@ -77,8 +86,8 @@ class GiveBack:
     def _held(self, member: str) -> tuple[list[bytes], list[bytes]]:
         logs = self._context.logs
         with self._context.store.reads() as reads:
-            own = [known.note for known in reads.former_known_logs(member)]
-            stored = reads.known_logs()
+            own = [known.note for known in peers_store.former_known_logs(reads, member)]
+            stored = peers_store.known_logs(reads)
         # The store may be behind memory, where nothing was committed since, and ahead of it, where the register names
         # a newer log than the one that is known.
         notes = {known.note for known in stored.values() if known.member == member} | {logs.largest_note(member)}
@@ -126,12 +135,12 @@ class GiveBack:
         items: list[recovery_pb2.GivenBack] = []
         room = MAX_BATCH_BYTES
         with self._context.store.reads() as reads:
-            lost = reads.lost_entries(member.id, kind, request.origin, first, MAX_ITEMS + 1)
+            lost = recovery_store.lost_entries(reads, member.id, kind, request.origin, first, MAX_ITEMS + 1)
             if received:
                 given = self._received(reads, member.id, lost, checkpoint)
             else:
                 own = self._context.member
-                lost += reads.lost_passings(member.id, own, request.origin, first, MAX_ITEMS + 1)
+                lost += recovery_store.lost_passings(reads, member.id, own, request.origin, first, MAX_ITEMS + 1)
                 lost = sorted(lost, key=lambda proof: proof.index)[: MAX_ITEMS + 1]
                 given = self._released(reads, member.id, lost, checkpoint)
             for proof, item in zip(lost[:MAX_ITEMS], given, strict=False):
@@ -142,18 +151,21 @@ class GiveBack:
         return items, lost[MAX_ITEMS].index if len(lost) > MAX_ITEMS else 0
 
     def _received(
-        self, reads: Reads, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+        self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
         """Give what we handed over to the caller, as it is handed over now; with a request to erase, its answers."""
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
-            row, deliveries = reads.message(proof.digest), reads.deliveries_of(proof.digest)
-            body = None if row is None else reads.body(row.seq)
+            row, deliveries = (
+                messages_store.message(reads, proof.digest),
+                deliveries_store.deliveries_of(reads, proof.digest),
+            )
+            body = None if row is None else messages_store.body(reads, row.seq)
             handed = [each for each in deliveries if each.recipient == caller and each.passing != Passing.NOTICE]
             if body is not None and handed and handed[0].released_index < checkpoint.size:
                 self._add_dispatch(item, handed[0], body, caller, reads, checkpoint)
             if row is not None and row.kind == thread.ERASURE:
-                said = [each for each in reads.erasure_answers([row.digest]) if each.member == caller]
+                said = [each for each in retention_store.erasure_answers(reads, [row.digest]) if each.member == caller]
                 item.erasure_answers.extend(foreign_proof(each) for each in said[: wire.MAX_PARENTS])
             yield item
 
@@ -163,11 +175,11 @@ class GiveBack:
         delivery: DeliveryRow,
         body: bytes,
         caller: str,
-        reads: Reads,
+        reads: ReadConnection,
         checkpoint: VerifiedCheckpoint,
     ) -> None:
         context = self._context
-        (entry,) = reads.entries_at([delivery.released_index])
+        (entry,) = log_store.entries_at(reads, [delivery.released_index])
         released = self._proven(entry, checkpoint.size)
         if delivery.passing == Passing.PASSED_ON:
             outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.passing)
@@ -187,15 +199,15 @@ class GiveBack:
         item.dispatch.release.released.CopyFrom(released)
 
     def _released(
-        self, reads: Reads, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+        self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
         """Give what the caller had released to us, with our answer; of what it passed on, that it did."""
-        answers = reads.answers([proof.digest for proof in lost])
+        answers = exchange_store.answers(reads, [proof.digest for proof in lost])
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
-            row, answer = reads.message(proof.digest), answers.get(proof.digest)
+            row, answer = messages_store.message(reads, proof.digest), answers.get(proof.digest)
             if row is not None and row.state is MessageState.RECEIVED and row.author == caller:
-                item.message = reads.body(row.seq) or b""
+                item.message = messages_store.body(reads, row.seq) or b""
             if answer is not None and answer.index < checkpoint.size:
                 item.answer.CopyFrom(self._proven(answer, checkpoint.size))
             yield item
@@ -207,5 +219,5 @@ class GiveBack:
 
 def _tell_again(pen: Pen, member: str) -> None:
     """Have a member told again what it lost the knowledge of; runs in the transaction."""
-    pen.announce(MessagesChanged(tuple(pen.tx.tell_again(member, pen.now))))
+    pen.announce(MessagesChanged(tuple(recovery_store.tell_again(pen.tx, member, pen.now))))
     pen.announce(AttachmentsExpected())

@@ -14,8 +14,10 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.changes import MessagesChanged
 from paiza_node.ledger import Pen
-from paiza_node.model import RecoveredEntry
 from paiza_node.recovery.regained import Lost
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.recovery_model import RecoveredEntry
 from paiza_register import Member
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import fork_proofs, log_entries, receipts
@@ -87,13 +89,13 @@ def put_back(pen: Pen, answers: Sequence[Lost], node_id: str) -> set[bytes]:
     restored: set[bytes] = set()
     for each in answers:
         entry, digest = each.entry.entry, each.row.digest
-        if entry.event != log_pb2.LOG_EVENT_DENIED or pen.tx.message(entry.evidence_sha256) is not None:
+        if entry.event != log_pb2.LOG_EVENT_DENIED or messages_store.message(pen.tx, entry.evidence_sha256) is not None:
             continue
-        if pen.tx.holds([digest]) or pen.tx.erased([digest]):
+        if retention_store.holds(pen.tx, [digest]) or messages_store.erased(pen.tx, [digest]):
             continue
         shown = receipts.evidence_digest(each.row.entry, each.row.checkpoint)
         hold = log_entries.hold_restored(actor=node_id, digest=digest, lost_sha256=shown)
-        pen.tx.put_hold(digest, pen.append(hold, text=RESTORED_TEXT).index)
+        retention_store.put_hold(pen.tx, digest, pen.append(hold, text=RESTORED_TEXT).index)
         restored.add(digest)
     if restored:
         pen.announce(MessagesChanged(tuple(restored)))

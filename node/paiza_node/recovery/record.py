@@ -9,6 +9,7 @@ from typing import Final
 
 from paiza_node.ledger import Pen
 from paiza_node.operate import operator
+from paiza_node.store import settings as settings_store
 from paiza_wire import log_entries
 
 RECORD: Final = "backup.json"
@@ -57,8 +58,8 @@ def read_record(data: Path) -> BackupRecord | None:
 
 def note_backup(pen: Pen, record: BackupRecord | None) -> bool:
     """Log the last backup, unless it was; says whether it was logged now."""
-    if record is None or pen.tx.setting(SETTING) == record.sha256:
+    if record is None or settings_store.setting(pen.tx, SETTING) == record.sha256:
         return False
     pen.append(log_entries.backed_up(actor=operator(), backup_sha256=record.sha256))
-    pen.tx.put_setting(SETTING, record.sha256)
+    settings_store.put_setting(pen.tx, SETTING, record.sha256)
     return True

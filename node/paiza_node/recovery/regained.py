@@ -19,20 +19,20 @@ from paiza_node.context import Context
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.erasing import requests
 from paiza_node.ledger import Pen
-from paiza_node.model import (
-    LOGGED_DIGITS,
-    ApprovalState,
-    DeliveryRow,
-    ForeignProof,
-    MessageRow,
-    MessageState,
-    Officer,
-    ProofKind,
-    RecoveredEntry,
-    Settlement,
-)
 from paiza_node.passing import taking_back
 from paiza_node.release import announce_released
+from paiza_node.store import access as access_store
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import recovery as recovery_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.approvals_model import ApprovalState
+from paiza_node.store.exchange_model import DeliveryRow, ForeignProof, ProofKind, Settlement
+from paiza_node.store.messages_model import LOGGED_DIGITS, MessageRow, MessageState
+from paiza_node.store.recovery_model import RecoveredEntry
 from paiza_node.workflows import precedence
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
@@ -69,7 +69,11 @@ def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
     by_origin: dict[str, list[int]] = {}
     for each in lost:
         by_origin.setdefault(each.row.origin, []).append(each.row.index)
-    known = {(origin, at) for origin, ats in by_origin.items() for at in pen.tx.recovered_entries(origin, ats)}
+    known = {
+        (origin, at)
+        for origin, ats in by_origin.items()
+        for at in recovery_store.recovered_entries(pen.tx, origin, ats)
+    }
     rows: list[RecoveredEntry] = []
     for each in lost:
         row = each.row
@@ -89,7 +93,7 @@ def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
                 row.origin, row.index, row.counterpart, row.digest, row.entry, row.hashes, row.checkpoint, index
             )
         )
-    pen.tx.add_recovered(rows)
+    recovery_store.add_recovered(pen.tx, rows)
     return len(rows)
 
 
@@ -141,8 +145,8 @@ class Regains:
     def write(self, pen: Pen, regained: Sequence[Regained], peer: str) -> None:
         """Write them as released, and settle what went to that member; runs in the ledger's transaction."""
         ids = [each.message.header.message_id for each in regained]
-        known = pen.tx.claimed(self._context.member, ids)
-        names = pen.tx.thread_names({each.message.header.thread_id for each in regained})
+        known = messages_store.claimed(pen.tx, self._context.member, ids)
+        names = messages_store.thread_names(pen.tx, {each.message.header.thread_id for each in regained})
         for each in regained:
             held = known.get(each.message.header.message_id)
             if held is None:
@@ -202,10 +206,10 @@ class Regains:
         )
         officer = self._officers().get(then.actor)
         rows = [row] if officer is None else self._desks.sent(officer, [row])
-        pen.tx.add_messages(rows)
+        messages_store.add_messages(pen.tx, rows)
         if len(header.required_signers) > 1:
-            pen.tx.add_readers([(signer.id, seq) for signer in header.required_signers])
-        pen.tx.add_deliveries(deliveries)
+            access_store.add_readers(pen.tx, [(signer.id, seq) for signer in header.required_signers])
+        deliveries_store.add_deliveries(pen.tx, deliveries)
         self._await_attachments(pen, each)
         taking_back.note_released(pen, then.actor, rows)
         requests.note_released(pen, self._context.member, self._context.node_id, rows)
@@ -218,24 +222,28 @@ class Regains:
             log.warning("attachments_lost", message=each.message.digest.hex()[:LOGGED_DIGITS])
             return
         for recipient in header.recipients:
-            pen.tx.put_attachments(awaited(each.message.digest, header, recipient.member, pen.now))
+            attachments_store.put_attachments(pen.tx, awaited(each.message.digest, header, recipient.member, pen.now))
 
     def _approve(self, pen: Pen, message: VerifiedMessage) -> None:
         """End the waiting of a message for other officers: all have signed, as their signatures show."""
-        approval = pen.tx.approval(message.digest)
+        approval = approvals_store.approval(pen.tx, message.digest)
         if approval is None or approval.state is not ApprovalState.WAITING:
             return
         for signer in receipts.logged_signers(message):
             if signer.id in approval.missing:
                 pen.append(log_entries.approved(actor=signer.id, digest=message.digest, signer=signer))
-        pen.tx.end_approval(message.digest, ApprovalState.RELEASED)
+        approvals_store.end_approval(pen.tx, message.digest, ApprovalState.RELEASED)
 
     def _settle(self, pen: Pen, each: Regained, peer: str) -> None:
         digest, answer = each.message.digest, each.answer
         received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
         state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
-        waiting = [delivery for delivery in pen.tx.deliveries_of(digest) if delivery.recipient == peer]
-        ended = pen.tx.settle([Settlement(row.id, state, answer.entry.reason) for row in waiting], pen.now)
+        waiting = [
+            delivery for delivery in deliveries_store.deliveries_of(pen.tx, digest) if delivery.recipient == peer
+        ]
+        ended = deliveries_store.settle(
+            pen.tx, [Settlement(row.id, state, answer.entry.reason) for row in waiting], pen.now
+        )
         if not ended:  # it was settled by a courier meanwhile
             return
         pen.append(
@@ -256,4 +264,4 @@ class Regains:
             checkpoint=answer.checkpoint.note,
             register_version=pen.register_version,
         )
-        pen.tx.add_proofs([proof])
+        exchange_store.add_proofs(pen.tx, [proof])

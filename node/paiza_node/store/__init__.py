@@ -1,5 +1,6 @@
-"""The database: SQLite by default, PostgreSQL by URL. The only place that imports SQLAlchemy."""
+"""The database: SQLite by default, PostgreSQL by URL."""
 
-from paiza_node.store.sql import SqlStore, open_store
+from paiza_node.store.connection import ReadConnection, WriteConnection
+from paiza_node.store.database import Store, open_store
 
-__all__ = ["SqlStore", "open_store"]
+__all__ = ["ReadConnection", "Store", "WriteConnection", "open_store"]

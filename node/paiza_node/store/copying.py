@@ -18,9 +18,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from paiza_node.errors import N_, NodeStopped
-from paiza_node.store import schema as s
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store.engine import parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.store.migrate import NEWEST, migrate, revision
+from paiza_node.store.tables import METADATA
 from paiza_wire.errors import Unavailable
 
 BLOCK: Final = 1000  # rows moved at once; a row has a message of some kilobytes, at most some megabytes
@@ -122,7 +124,7 @@ def _copy_rows_in(file: Path, target: URL) -> None:
 
 
 def _copy_rows(source: Connection, target: Connection) -> None:
-    for table in s.METADATA.sorted_tables:
+    for table in METADATA.sorted_tables:
         rows = source.execution_options(stream_results=True, yield_per=BLOCK).execute(select(table))
         for block in rows.mappings().partitions(BLOCK):
             target.execute(insert(table), [dict(row) for row in block])
@@ -131,7 +133,7 @@ def _copy_rows(source: Connection, target: Connection) -> None:
 def _filled(connection: Connection) -> bool:
     return any(
         connection.execute(select(func.count()).select_from(table)).scalar_one()
-        for table in (s.log_head, s.log_entry, s.message)
+        for table in (log_store.log_head_table, log_store.log_entry_table, messages_store.message_table)
     )
 
 

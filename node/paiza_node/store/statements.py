@@ -10,10 +10,12 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, literal_column
+from sqlalchemy import ColumnElement, Select, Table, bindparam, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import UpdateBase
+
+from paiza_node.store.connection import ReadConnection, WriteConnection
 
 LOOKED_UP_AT_ONCE: Final = 500  # values of one question; both databases allow far more
 _VALUES: Final = "(:values:)"  # where the values are put; a mark that stands in no statement
@@ -32,12 +34,12 @@ class Statement:
         """Take how to build the statement for a database, and the names of its parameters."""
         self._compiled = cache(lambda name: _compile(build(name), _DIALECTS[name](), parameters))
 
-    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def run(self, conn: WriteConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run it for every row; nothing where there are none."""
         if not rows:
             return
-        sql, arrange = self._compiled(connection.dialect.name)
-        connection.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
+        sql, arrange = self._compiled(conn.database)
+        conn.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
 
 
 def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
@@ -74,14 +76,14 @@ class Lookup:
         narrowed = question.where(column.op("IN")(literal_column(_VALUES)))
         self._compiled = cache(lambda name: str(narrowed.compile(dialect=_DIALECTS[name]())))
 
-    def run(self, connection: Connection, values: Collection[Any]) -> Iterator[Any]:
+    def run(self, conn: ReadConnection, values: Collection[Any]) -> Iterator[Any]:
         """Give the rows, in no particular order of the values."""
-        sql = self._compiled(connection.dialect.name)
-        mark = "%s" if connection.dialect.name == "postgresql" else "?"
+        sql = self._compiled(conn.database)
+        mark = "%s" if conn.database == "postgresql" else "?"
         wanted = list(values)
         for first in range(0, len(wanted), LOOKED_UP_AT_ONCE):
             block = tuple(wanted[first : first + LOOKED_UP_AT_ONCE])
-            yield from connection.exec_driver_sql(sql.replace(_VALUES, f"({', '.join([mark] * len(block))})"), block)
+            yield from conn.exec_driver_sql(sql.replace(_VALUES, f"({', '.join([mark] * len(block))})"), block)
 
 
 def _compile(

@@ -22,8 +22,12 @@ from paiza_node.context import Context
 from paiza_node.doubts import ToldEntry
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
-from paiza_node.model import MAX_REASON, Finding, FindingKind, FindingState, ForeignProof
 from paiza_node.peer.directory import PeerDirectory
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store.exchange_model import ForeignProof
+from paiza_node.store.log_model import MAX_REASON
+from paiza_node.store.peers_model import Finding, FindingKind, FindingState
 from paiza_node.witness.trials import FORKED, IN_DEFAULT, Default, Judge, Question
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import fork_proofs, log_entries, merkle
@@ -114,7 +118,7 @@ class Convictions:
                 context.logs.doubts.entries.append(told)
                 continue
             with context.store.reads() as reads:
-                kept = reads.proofs_at(told.member, told.index)
+                kept = exchange_store.proofs_at(reads, told.member, told.index)
             key = VerifierKey.from_vkey(member.log_keys[-1].vkey)
             for proof in kept:
                 if (fork := contradiction(told, proof, key)) is not None:
@@ -148,7 +152,7 @@ class Convictions:
     def findings(self) -> list[Finding]:
         """Give what was found, oldest first: all that stands, and the newest of what has ended."""
         with self._context.store.reads() as reads:
-            return listed(reads.findings())
+            return listed(peers_store.findings(reads))
 
     async def decide(self, index: int, reason_text: str, actor: str) -> Finding:
         """Decide that a forked log is trusted again; logged with who decided and why.
@@ -163,21 +167,21 @@ class Convictions:
         logs = self._context.logs
 
         def work(pen: Pen) -> Finding:
-            found = next((each for each in pen.tx.findings() if each.index == index), None)
+            found = next((each for each in peers_store.findings(pen.tx) if each.index == index), None)
             if found is None or found.kind is not FindingKind.FORK or found.state is not FindingState.OPEN:
                 raise Rejected("unknown_id", f"no fork {index} waits for a decision")
             size = max(logs.largest_shown(found.origin), *fork_sizes(found.proof))
-            known = pen.tx.known_logs().get(found.member)
+            known = peers_store.known_logs(pen.tx).get(found.member)
             if known is not None and fork_proofs.read_origin(known.note) != found.origin:
                 known = None
             if size > MAX_FORGIVEN_AHEAD + (0 if known is None else known.size):
                 raise Rejected("too_large", f"{found.origin} signed a size of {size}, far beyond what it showed")
             entry = log_entries.trust_restored(actor=actor, member=found.member, notes_sha256=fork_digest(found.proof))
             ended_index = pen.append(entry, text=text).index
-            pen.tx.end_finding(index, pen.now, ended_index, text, size)
+            peers_store.end_finding(pen.tx, index, pen.now, ended_index, text, size)
             if known is not None:
-                pen.tx.drop_known_log(found.member)
-            return next(each for each in pen.tx.findings(found.member) if each.index == index)
+                peers_store.drop_known_log(pen.tx, found.member)
+            return next(each for each in peers_store.findings(pen.tx, found.member) if each.index == index)
 
         decided = (await self._context.ledger.commit(work)).result
         # A crash here changes nothing: the next start restores the same from what was committed.
@@ -254,19 +258,19 @@ def _write(pen: Pen, begun: Sequence[Default], ended: Sequence[tuple[Default, st
         if _open_default(pen, default) is None:
             entry = log_entries.default_found(member=default.member, notes_sha256=fork_digest(default.proof))
             index = pen.append(entry).index
-            pen.tx.add_finding(
-                Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, pen.now)
+            peers_store.add_finding(
+                pen.tx, Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, pen.now)
             )
     for default, reason in ended:
         if (found := _open_default(pen, default)) is not None:
             entry = log_entries.default_ended(
                 member=default.member, reason=reason, notes_sha256=fork_digest(default.proof)
             )
-            pen.tx.end_finding(found.index, pen.now, pen.append(entry).index)
+            peers_store.end_finding(pen.tx, found.index, pen.now, pen.append(entry).index)
 
 
 def _open_default(pen: Pen, default: Default) -> Finding | None:
-    for each in pen.tx.findings(default.member):
+    for each in peers_store.findings(pen.tx, default.member):
         if (each.kind, each.origin, each.state) == (FindingKind.DEFAULT, default.origin, FindingState.OPEN):
             return each
     return None

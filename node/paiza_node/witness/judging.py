@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from paiza.core.v1 import log_pb2
-from paiza_node.model import CosignedProof, CosignedSpan, Uncosigned
+from paiza_node.store.witness_model import CosignedProof, CosignedSpan, Uncosigned
 from paiza_register import Member, Register
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import merkle

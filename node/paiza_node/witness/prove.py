@@ -9,8 +9,9 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import witness_pb2
 from paiza_node.ledger import Ledger
-from paiza_node.model import WitnessedNote
-from paiza_node.ports import Reads, Store
+from paiza_node.store import ReadConnection, Store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import WitnessedNote
 from paiza_wire.errors import Rejected
 
 MAX_INDICES: Final = 256  # of one call: a batch of receipts
@@ -39,7 +40,7 @@ class ProveEntries:
                 if index >= self._ledger.checkpoint.size:
                     break  # there is no such entry; the number may be larger than any store holds
                 if not response.spans or index >= reached:
-                    note = reads.witnessed_after(index + 1)
+                    note = witness_store.witnessed_after(reads, index + 1)
                     if note is None or note.size > self._ledger.checkpoint.size:
                         break  # nothing covers it yet, nor what comes after it
                     span = self._span(reads, index, note)
@@ -52,8 +53,8 @@ class ProveEntries:
                 response.spans[-1].entries.add(index=index, inclusion_hashes=hashes)
         return response
 
-    def _span(self, reads: Reads, index: int, note: WitnessedNote) -> log_pb2.WitnessedSpan:
-        before = reads.witnessed_before(index)
+    def _span(self, reads: ReadConnection, index: int, note: WitnessedNote) -> log_pb2.WitnessedSpan:
+        before = witness_store.witnessed_before(reads, index)
         if before is None:
             return log_pb2.WitnessedSpan(note=note.note)
         growth = self._ledger.prove_growth(before.size, note.size)

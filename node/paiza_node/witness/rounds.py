@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from paiza_node.model import WitnessedNote
+from paiza_node.store.witness_model import WitnessedNote
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.cosignatures import Cosignature, WitnessKey, add_signatures, cosignatures, quorum
 from paiza_wire.errors import Rejected

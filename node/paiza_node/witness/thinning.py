@@ -19,8 +19,10 @@ from typing import Final
 import structlog
 
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import WitnessedTime
-from paiza_node.ports import Store
+from paiza_node.store import Store
+from paiza_node.store import settings as settings_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import WitnessedTime
 from paiza_wire.errors import Unavailable
 
 WHOLE: Final = timedelta(hours=1)  # by then whoever asks for proofs in the background has asked
@@ -80,16 +82,16 @@ class Thinning:
         dropped = superfluous(whole, tier.span)
 
         def work(pen: Pen) -> None:
-            pen.tx.drop_witnessed(dropped)
-            pen.tx.put_counter(tier.counter, (max(reached, since) - _EPOCH) // timedelta(seconds=1))
+            witness_store.drop_witnessed(pen.tx, dropped)
+            settings_store.put_counter(pen.tx, tier.counter, (max(reached, since) - _EPOCH) // timedelta(seconds=1))
 
         await self._ledger.commit(work)
         return full and bool(dropped or reached > since)
 
     def _block(self, tier: Tier, until: datetime) -> tuple[datetime, list[WitnessedTime]]:
         with self._store.reads() as reads:
-            since = _EPOCH + timedelta(seconds=reads.counter(tier.counter))
-            return since, reads.witnessed_times(since, until, BLOCK)
+            since = _EPOCH + timedelta(seconds=settings_store.counter(reads, tier.counter))
+            return since, witness_store.witnessed_times(reads, since, until, BLOCK)
 
 
 def superfluous(notes: Sequence[WitnessedTime], span: timedelta) -> list[tuple[int, bool]]:

@@ -29,7 +29,7 @@ import structlog
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.growth import STALE_ALARM, KnownLogs
-from paiza_node.model import Finding, FindingKind, FindingState
+from paiza_node.store.peers_model import Finding, FindingKind, FindingState
 from paiza_register import Member, Register
 from paiza_wire import fork_proofs
 from paiza_wire.checkpoint import VerifiedCheckpoint

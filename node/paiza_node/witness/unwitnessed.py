@@ -3,15 +3,17 @@
 from datetime import UTC, datetime
 
 from paiza.core.v1 import log_pb2
-from paiza_node.model import WitnessedNote
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import log as log_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import WitnessedNote
 
 
-def unwitnessed(reads: Reads, size: int) -> tuple[WitnessedNote | None, datetime | None]:
+def unwitnessed(reads: ReadConnection, size: int) -> tuple[WitnessedNote | None, datetime | None]:
     """Give the largest witnessed note, and the time of the first of ``size`` entries that it does not hold, if any."""
-    last = reads.last_witnessed()
+    last = witness_store.last_witnessed(reads)
     first = 0 if last is None else last.size
-    entries = reads.entries(first, 1) if first < size else []
+    entries = log_store.entries(reads, first, 1) if first < size else []
     if not entries:
         return last, None
     return last, log_pb2.LogEntry.FromString(entries[0].entry).entry_time.ToDatetime(tzinfo=UTC)

@@ -25,9 +25,12 @@ from paiza_node.context import Context
 from paiza_node.errors import NodeStopped
 from paiza_node.growth import record_fork
 from paiza_node.ledger import Pen
-from paiza_node.model import CosignedProof, Uncosigned
 from paiza_node.peer.directory import PeerDirectory
 from paiza_node.peer.session import PeerSession
+from paiza_node.store import log as log_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import CosignedProof, Uncosigned
 from paiza_node.witness.gossip import bare
 from paiza_node.witness.judging import judge_span
 from paiza_node.witness.prove import MAX_INDICES
@@ -94,8 +97,8 @@ class Upgrade:
         end, waiting, more = found
 
         def work(pen: Pen) -> None:
-            pen.tx.add_uncosigned(waiting)
-            pen.tx.put_counter(COUNTER, end)
+            witness_store.add_uncosigned(pen.tx, waiting)
+            settings_store.put_counter(pen.tx, COUNTER, end)
 
         await self._context.ledger.commit(work)
         return more
@@ -107,16 +110,16 @@ class Upgrade:
 
     def _next(self) -> tuple[int, list[Uncosigned], bool] | None:
         with self._context.store.reads() as reads:
-            entries = reads.entries(reads.counter(COUNTER), SWEPT_ENTRIES)
+            entries = log_store.entries(reads, settings_store.counter(reads, COUNTER), SWEPT_ENTRIES)
             if not entries:
                 return None
             parsed = [log_pb2.LogEntry.FromString(each.entry) for each in entries]
             digests = {each.message_digest for each in parsed if each.event not in OWN_ACTS} - {b""}
-            return entries[-1].index + 1, reads.foreign_entries(digests), len(entries) == SWEPT_ENTRIES
+            return entries[-1].index + 1, witness_store.foreign_entries(reads, digests), len(entries) == SWEPT_ENTRIES
 
     def _counts(self) -> dict[str, int]:
         with self._context.store.reads() as reads:
-            return reads.uncosigned_counts()
+            return witness_store.uncosigned_counts(reads)
 
     def _ask_all(self, waiting: Mapping[str, int]) -> None:
         """Have each member asked for what waits of its log; who is still being asked is passed over."""
@@ -160,7 +163,7 @@ class Upgrade:
         if not proofs:
             self._after[member] = waiting[-1].index
             return False
-        await context.ledger.commit(lambda pen: pen.tx.add_cosigned(proofs))
+        await context.ledger.commit(lambda pen: witness_store.add_cosigned(pen.tx, proofs))
         left = {each.index for each in waiting} - {proof.index for proof in proofs}
         # An answer may have been cut short: what it left out comes next.
         self._after[member] = min(left) - 1 if left else waiting[-1].index
@@ -168,7 +171,7 @@ class Upgrade:
 
     def _waiting(self, member: str) -> list[Uncosigned]:
         with self._context.store.reads() as reads:
-            return reads.uncosigned(member, MAX_INDICES, after=self._after.get(member, -1))
+            return witness_store.uncosigned(reads, member, MAX_INDICES, after=self._after.get(member, -1))
 
     async def _judge(
         self, owner: Member, waiting: list[Uncosigned], response: witness_pb2.ProveEntriesResponse

@@ -17,6 +17,8 @@ import structlog
 
 from paiza_node.context import Context
 from paiza_node.ledger import Pen
+from paiza_node.store import peers as peers_store
+from paiza_node.store import witness as witness_store
 from paiza_node.witness.cosigning import Cosigner, cosigned_note
 from paiza_node.witness.gossip import Gossip
 from paiza_node.witness.judging import CLOCKS_DIFFER
@@ -112,7 +114,7 @@ class Witnessing:
         permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._context.clock())
         if not self.cosigner.is_stored(checkpoint):
             known = logs.to_store(member.id, checkpoint)
-            await self._context.ledger.commit(lambda pen: pen.tx.put_known_log(known))
+            await self._context.ledger.commit(lambda pen: peers_store.put_known_log(pen.tx, known))
             self.cosigner.stored(checkpoint)
         logs.check_trusted(member.id)
         self.cosigner.redeem(permit)
@@ -171,7 +173,7 @@ class Witnessing:
 
         def work(pen: Pen) -> None:
             for note in notes:
-                pen.tx.put_witnessed(note)
+                witness_store.put_witnessed(pen.tx, note)
 
         try:
             await self._context.ledger.commit(work)

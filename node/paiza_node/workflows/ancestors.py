@@ -15,11 +15,13 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.context import Context
 from paiza_node.courier import MAX_BATCH_BYTES
 from paiza_node.growth import claim
-from paiza_node.model import MessageRow, MessageState
 from paiza_node.peer.directory import PeerDirectory
-from paiza_node.ports import Reads
 from paiza_node.receive import Receive
 from paiza_node.refresh import Registers
+from paiza_node.store import ReadConnection
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_node.workflows.duties import Share
 from paiza_node.workflows.turns import Standings
 from paiza_register import Member
@@ -90,7 +92,7 @@ class Give:
         room = MAX_BATCH_BYTES
         with self._store.reads() as reads:
             for digest in digests:
-                row = reads.message(digest)
+                row = messages_store.message(reads, digest)
                 if row is None or row.state is MessageState.REFUSED:
                     continue
                 dispatch = self._dispatch(reads, row, caller, size)
@@ -102,16 +104,16 @@ class Give:
                     shared.append(digest)
         return given, shared
 
-    def _dispatch(self, reads: Reads, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
+    def _dispatch(self, reads: ReadConnection, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
         """Give a message of our own as it was released to the caller; None where it was not."""
         if row.state is not MessageState.RELEASED:
             return None
         released = {
             entry.index: entry
-            for entry in reads.entries_of(row.digest)
+            for entry in log_store.entries_of(reads, row.digest)
             if entry.index < size and _releases_to(entry.entry, caller)
         }
-        body = reads.body(row.seq)
+        body = messages_store.body(reads, row.seq)
         if not released or body is None:
             return None
         index = min(released)
@@ -119,7 +121,7 @@ class Give:
         proven = log_pb2.ProvenEntry(entry=released[index].entry, index=index, inclusion_hashes=hashes)
         return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=body, released=proven))
 
-    def _takes_part(self, reads: Reads, row: MessageRow, caller: str) -> bool:
+    def _takes_part(self, reads: ReadConnection, row: MessageRow, caller: str) -> bool:
         stood = self._standings.of(reads, row.thread_id)
         return stood is not None and caller in stood.standing.participants
 

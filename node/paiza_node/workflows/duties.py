@@ -18,9 +18,10 @@ from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds, notices
 from paiza_domain.workflows.step import Step
 from paiza_node.changes import Change, WorkflowsMoved
-from paiza_node.model import ThreadRow
 from paiza_node.news import News
-from paiza_node.ports import Store
+from paiza_node.store import Store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.messages_model import ThreadRow
 from paiza_node.workflows.deconfliction import Pointers, overlap
 from paiza_node.workflows.steps import Steps
 from paiza_node.workflows.turns import Standings, Stood, is_of
@@ -201,7 +202,7 @@ class Duties:
 
     def _threads(self, steps: Sequence[str], before: int | None) -> list[ThreadRow]:
         with self._store.reads() as reads:
-            return reads.threads_of(steps, before_seq=before, limit=LOAD_PAGE)
+            return messages_store.threads_of(reads, steps, before_seq=before, limit=LOAD_PAGE)
 
     async def _look(self, thread_id: bytes, *, tell: bool) -> None:
         """See where a thread stands now; ``tell`` watching officers which others it has come to overlap with."""
@@ -234,7 +235,7 @@ class Duties:
             if stood is None:
                 return None
             pointers = dict(known.pointers) if known is not None else {}
-            for row in reads.thread(thread_id):
+            for row in messages_store.thread(reads, thread_id):
                 if row.digest not in pointers and stood.live:
                     pointers[row.digest] = self.steps.pointers(reads, row)
         if known is None:

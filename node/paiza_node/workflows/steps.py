@@ -16,9 +16,12 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_domain.kind import Kind
 from paiza_domain.workflows.step import Step
-from paiza_node.model import MessageRow, MessageState, ProofKind
 from paiza_node.opening import OwnKeys, stored
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.exchange_model import ProofKind
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_node.workflows.deconfliction import Pointers, pointers
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -40,9 +43,9 @@ class Steps:
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Step] = OrderedDict()
 
-    def of_thread(self, reads: Reads, thread_id: bytes) -> list[Step]:
+    def of_thread(self, reads: ReadConnection, thread_id: bytes) -> list[Step]:
         """Give every message of a thread that this node holds and can read, in order of arrival."""
-        found = (self._step(reads, row) for row in reads.thread(thread_id))
+        found = (self._step(reads, row) for row in messages_store.thread(reads, thread_id))
         return [step for step in found if step is not None]
 
     def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
@@ -53,9 +56,9 @@ class Steps:
         content = kinds.get(header.kind, header.kind_version).content.FromString(main)
         return Step.of(header, message.digest, content, released)
 
-    def pointers(self, reads: Reads, row: MessageRow) -> Pointers:
+    def pointers(self, reads: ReadConnection, row: MessageRow) -> Pointers:
         """Say what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
-        kind, body = known_kind(wire.parse_header(row.header)), reads.body(row.seq)
+        kind, body = known_kind(wire.parse_header(row.header)), messages_store.body(reads, row.seq)
         if kind is None or not kind.workflow or body is None:
             return Pointers()
         try:
@@ -66,7 +69,7 @@ class Steps:
             return Pointers()
         return pointers(kind, content, annex)
 
-    def _step(self, reads: Reads, row: MessageRow) -> Step | None:
+    def _step(self, reads: ReadConnection, row: MessageRow) -> Step | None:
         with self._lock:
             kept = self._kept.get(row.digest)
             if kept is not None:
@@ -85,12 +88,12 @@ class Steps:
                 self._kept.popitem(last=False)
         return step
 
-    def _read(self, reads: Reads, row: MessageRow) -> Step:
+    def _read(self, reads: ReadConnection, row: MessageRow) -> Step:
         header = wire.parse_header(row.header)
         kind = known_kind(header)
         content = None
         if kind is not None and (kind.workflow or kind.name == ACKNOWLEDGEMENT):
-            body = reads.body(row.seq)
+            body = messages_store.body(reads, row.seq)
             if body is None:
                 raise Rejected("unknown_id", "its content was erased")
             content = self._own_keys.content(stored(body), kind)
@@ -116,11 +119,11 @@ def known_kind(header: message_pb2.Header) -> Kind | None:
         return None
 
 
-def _release_time(reads: Reads, row: MessageRow) -> datetime:
+def _release_time(reads: ReadConnection, row: MessageRow) -> datetime:
     """Say when the author's log released a message."""
     if row.state is MessageState.RELEASED:
         return row.stored_time
-    for proof in reads.proofs(row.digest):
+    for proof in exchange_store.proofs(reads, row.digest):
         if proof.kind in _RELEASES and proof.member == row.author:
             return log_pb2.LogEntry.FromString(proof.entry).entry_time.ToDatetime(tzinfo=UTC)
     raise Rejected("proof_missing", "the proof of its release is gone")

@@ -19,8 +19,10 @@ from paiza_domain.workflows.step import Step
 from paiza_node.errors import BrokenRules
 from paiza_node.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow, Officer
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
+from paiza_node.store import messages as messages_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 from paiza_node.workflows.steps import Steps, known_kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -131,9 +133,9 @@ class Standings:
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Stood] = OrderedDict()
 
-    def of(self, reads: Reads, thread_id: bytes) -> Stood | None:
+    def of(self, reads: ReadConnection, thread_id: bytes) -> Stood | None:
         """Say where a thread stands; None where it is of no workflow, or nothing of it is here."""
-        rows = reads.thread(thread_id)
+        rows = messages_store.thread(reads, thread_id)
         name = _workflow_of(rows)
         if not name:
             return None

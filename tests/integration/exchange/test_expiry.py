@@ -19,12 +19,16 @@ from paiza_node.deliver import OutboundQueues
 from paiza_node.growth import KnownLogs
 from paiza_node.lanes import Lanes
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, MessageRow, MessageState, Slot
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
 from paiza_node.peer.session import PeerSession
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
+from paiza_node.store.exchange_model import DeliveryRow, Slot
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire import keys
 from paiza_wire.errors import Unavailable
 from paiza_wire.notes import SignerKey
@@ -61,7 +65,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, SqlStore, News]]:
+def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, Store, News]]:
     """Put the deliverer on a real store and ledger."""
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     file = CheckpointSlots(tmp_path / "checkpoint")
@@ -110,7 +114,8 @@ def _release(clock: Clock) -> Callable[[Pen], None]:
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, counterpart="tjk", message_digest=DIGEST)
         index = pen.append(entry).index
         seq = pen.next_message_seq()
-        pen.tx.add_messages(
+        messages_store.add_messages(
+            pen.tx,
             [
                 MessageRow(
                     seq=seq,
@@ -126,9 +131,10 @@ def _release(clock: Clock) -> Callable[[Pen], None]:
                     stored_time=clock.now,
                     signed=b"signed",
                 )
-            ]
+            ],
         )
-        pen.tx.add_deliveries(
+        deliveries_store.add_deliveries(
+            pen.tx,
             [
                 DeliveryRow(
                     id=pen.next_delivery_id(),
@@ -141,14 +147,14 @@ def _release(clock: Clock) -> Callable[[Pen], None]:
                     expires_time=clock.now + LIFE,
                     next_attempt_time=clock.now,
                 )
-            ]
+            ],
         )
 
     return work
 
 
 async def test_undeliverable_message_expires_with_notice(
-    node: tuple[OutboundQueues, Ledger, SqlStore, News], clock: Clock
+    node: tuple[OutboundQueues, Ledger, Store, News], clock: Clock
 ) -> None:
     """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
     deliver, ledger, store, news = node
@@ -158,16 +164,16 @@ async def test_undeliverable_message_expires_with_notice(
     clock.now += LIFE - timedelta(seconds=1)
     await deliver._give_up_expired()
     with store.reads() as reads:
-        (waiting,) = reads.deliveries_of(DIGEST)
+        (waiting,) = deliveries_store.deliveries_of(reads, DIGEST)
     assert waiting.state == delivery_pb2.DELIVERY_STATE_WAITING
     clock.now += timedelta(seconds=2)
     await deliver._give_up_expired()
     await deliver._give_up_expired()
     assert await asyncio.wait_for(watcher.get(), 30) == DIGEST
     with store.reads() as reads:
-        (expired,) = reads.deliveries_of(DIGEST)
-        events = [log_pb2.LogEntry.FromString(entry.entry) for entry in reads.entries_of(DIGEST)]
-        due = reads.next_attempt("tjk", slot=Slot.BULK)
+        (expired,) = deliveries_store.deliveries_of(reads, DIGEST)
+        events = [log_pb2.LogEntry.FromString(entry.entry) for entry in log_store.entries_of(reads, DIGEST)]
+        due = deliveries_store.next_attempt(reads, "tjk", slot=Slot.BULK)
     assert (expired.state, expired.reason) == (delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
     assert expired.settled_time == clock.now
     assert [entry.event for entry in events] == [log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_EXPIRED]

@@ -12,7 +12,8 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza_node.store import SqlStore
+from paiza_node.store import Store
+from paiza_node.store import log as log_store
 from paiza_register import Register
 from paiza_wire import hpke, keys, message
 from paiza_wire.notes import SignerKey
@@ -329,7 +330,7 @@ async def test_two_roots_of_one_size_are_a_fork(federation: Federation, register
                 await forked.deliver(growth=claim)
             assert refused.value.reason == "log_forked"
     database = f"sqlite:///{federation.node('kaz').data / 'paiza.db'}"
-    with closing(SqlStore(database, read_only=True)) as store, store.reads() as reads:
-        entries = [log_pb2.LogEntry.FromString(stored.entry) for stored in reads.entries(0, 10_000)]
+    with closing(Store(database, read_only=True)) as store, store.reads() as reads:
+        entries = [log_pb2.LogEntry.FromString(stored.entry) for stored in log_store.entries(reads, 0, 10_000)]
     found = [entry.counterpart for entry in entries if entry.event == log_pb2.LOG_EVENT_FORK_FOUND]
     assert found == ["uzb"]

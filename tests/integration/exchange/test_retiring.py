@@ -24,10 +24,11 @@ from paiza_node.keyring import load_keys
 from paiza_node.ledger import Ledger
 from paiza_node.news import News
 from paiza_node.opening import OwnKeys
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store import open_store
-from paiza_node.store import schema as s
 from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.store.scan import open_scan
+from paiza_node.store.scanning import open_scan
 from paiza_register import Register
 from paiza_wire.merkle import leaf_hash
 from tests.federation import Federation
@@ -130,17 +131,19 @@ async def test_entries_and_headers_become_hashes(
         federation.node(member).stop()
         config = load(federation.node(member).config, {})
         with open_scan(config.database) as scan:
-            before = {row[0]: row[1] for rows in scan.log_entries(0, scan.head().size) for row in rows}
+            before = {
+                row[0]: row[1] for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size) for row in rows
+            }
         with stopped_node(config, read_register(federation.folder)) as context:
             assert await retire.Retire(context, timedelta(days=4000)).once() > 0
             assert await retire.Retire(context, timedelta(days=4000)).once() == 0
         with open_scan(config.database) as scan:
-            after = [row for rows in scan.log_entries(0, scan.head().size) for row in rows]
+            after = [row for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size) for row in rows]
             for digest in digests:
-                assert scan.message(digest) is None
-                assert scan.entries_of(digest) == []
-            assert scan.retired_messages([*digests, digest_of(kept)]) == set(digests)
-            assert scan.entries_of(digest_of(kept))
+                assert messages_store.message(scan, digest) is None
+                assert log_store.entries_of(scan, digest) == []
+            assert messages_store.retired_messages(scan, [*digests, digest_of(kept)]) == set(digests)
+            assert log_store.entries_of(scan, digest_of(kept))
         hashed = {row[0]: row[2] for row in after if row[1] is None}
         assert hashed == {index: leaf_hash(before[index]) for index in hashed}
         assert log_pb2.LogEntry.FromString(after[-1][1]).event == log_pb2.LOG_EVENT_RETIRED
@@ -159,8 +162,10 @@ async def test_a_damaged_hash_is_found(federation: Federation) -> None:
     config = load(node.config, {})
     store = open_store(config.database)
     with store.transaction() as tx:
-        row = tx._connection.execute(select(s.retired).limit(1)).one()
-        tx._connection.execute(s.retired.update().where(s.retired.c.index == row.index).values(leaf=bytes(32)))
+        row = tx._connection.execute(select(log_store.retired_table).limit(1)).one()
+        tx._connection.execute(
+            log_store.retired_table.update().where(log_store.retired_table.c.index == row.index).values(leaf=bytes(32))
+        )
     store.close()
     found = verified(federation, "tjk")
     assert isinstance(found, dict)

@@ -12,7 +12,9 @@ from paiza_node.cli.offline import known_register
 from paiza_node.config import load
 from paiza_node.errors import NodeStopped
 from paiza_node.recovery import container
-from paiza_node.store.scan import open_scan
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store.scanning import open_scan
 from tests.integration.node.conftest import Command, Exchanged
 
 
@@ -35,9 +37,13 @@ def test_backup_of_a_running_node(exchanged: Exchanged, command: Command, tmp_pa
         told["messages"],
     )
     with open_scan(f"sqlite:///{copy}") as scan:
-        assert {row.digest for rows in scan.messages() for row in rows} == set(exchanged.digests)
+        assert {row.digest for rows in messages_store.messages(scan) for row in rows} == set(exchanged.digests)
     with open_scan(config.database) as scan:
-        events = [log_pb2.LogEntry.FromString(row[1]) for rows in scan.log_entries(0, scan.head().size) for row in rows]
+        events = [
+            log_pb2.LogEntry.FromString(row[1])
+            for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size)
+            for row in rows
+        ]
     logged = [entry for entry in events if entry.event == log_pb2.LOG_EVENT_BACKED_UP]
     assert logged[-1].evidence_sha256.hex() == told["sha256"]
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from paiza_node.store import log as log_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store import witness as witness_store
 from tests.federation import Federation, NodeProcess
 from tests.integration.node.conftest import Command, delivered, send
 from tests.integration.witness.looking import eventually, look
@@ -87,9 +90,9 @@ DAMAGE = {
 
 def upgraded(node: NodeProcess) -> bool:
     """Say whether all receipts of the three messages lead to cosigned checkpoints."""
-    return look(node, lambda reads: reads.counter("uncosigned_swept") >= reads.head().size > 9) and not look(
-        node, lambda reads: reads.uncosigned_counts()
-    )
+    return look(
+        node, lambda reads: settings_store.counter(reads, "uncosigned_swept") >= log_store.head(reads).size > 9
+    ) and not look(node, witness_store.uncosigned_counts)
 
 
 @pytest.fixture(scope="module")

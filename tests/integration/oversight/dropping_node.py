@@ -11,24 +11,25 @@ from collections.abc import Sequence
 
 from paiza.core.v1 import log_pb2, log_query_pb2, message_pb2
 from paiza_node.__main__ import run
-from paiza_node.model import MessageRow, StoredEntry
 from paiza_node.oversight import looking
-from paiza_node.ports import Reads
-from paiza_node.store.sql import SqlTransaction
+from paiza_node.store import ReadConnection, WriteConnection
+from paiza_node.store import messages as messages_store
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.messages_model import MessageRow
 
 dropped: set[bytes] = set()
 
 
 def drop() -> None:
     """Store no message that came with the urgency PRIORITY."""
-    store = SqlTransaction.add_messages
+    store = messages_store.add_messages
 
-    def add_messages(self: SqlTransaction, messages: Sequence[MessageRow]) -> None:
+    def add_messages(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
         going = [each for each in messages if each.received and each.urgency == message_pb2.URGENCY_PRIORITY]
         dropped.update(each.digest for each in going)
-        store(self, [each for each in messages if each not in going])
+        store(conn, [each for each in messages if each not in going])
 
-    SqlTransaction.add_messages = add_messages  # type: ignore[method-assign]  # the defect
+    messages_store.add_messages = add_messages  # the defect
 
 
 def hide() -> None:
@@ -38,7 +39,7 @@ def hide() -> None:
     def lying(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
         return entry.message_digest not in dropped and matches(entry, query)
 
-    def fewer(reads: Reads, query: log_query_pb2.EntryQuery, size: int) -> tuple[list[StoredEntry], int, bool]:
+    def fewer(reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int) -> tuple[list[StoredEntry], int, bool]:
         found, last, complete = candidates(reads, query, size)
         return [each for each in found if looking.parse(each).message_digest not in dropped], last, complete
 

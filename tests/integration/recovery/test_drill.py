@@ -11,9 +11,13 @@ from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.config import load
 from paiza_node.recovery import container
-from paiza_node.store import schema
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import facts as facts_store
+from paiza_node.store import log as log_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import scanning
 from paiza_node.store.copying import copy_in
-from paiza_node.store.scan import open_scan
+from paiza_node.store.scanning import open_scan
 from tests.integration.node.conftest import SECONDS
 from tests.integration.recovery.conftest import Drill
 from tests.two_verifiers import agreed, second_verifier
@@ -73,12 +77,16 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
         assert "recovered" in drill.trail("kaz-auditor", digest).lower()
     # The first entry says what it goes on from, and everything that was given back stands in the log.
     with open_scan(load(Path(drill.config)).database) as scan:
-        (former,) = scan.former_logs()
+        (former,) = log_store.former_logs(scan)
         entries = [
-            log_pb2.LogEntry.FromString(row[1]) for rows in scan.log_entries(0, scan.head().size) for row in rows
+            log_pb2.LogEntry.FromString(row[1])
+            for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size)
+            for row in rows
         ]
         # The doctor compares clocks by what was not given back: of that, the times here are later ones.
-        compared = [len(scan.recent(received=received, member="tjk", limit=100)) for received in (False, True)]
+        compared = [
+            len(facts_store.recent(scan, received=received, member="tjk", limit=100)) for received in (False, True)
+        ]
         assert compared == [3 + 1, 2]
     assert entries[0].event == log_pb2.LOG_EVENT_LOG_CONTINUED
     assert entries[0].evidence_sha256 == sha256(former.largest_note).digest()
@@ -94,8 +102,11 @@ def _one_history(drill: Drill, origins: int) -> None:
     roots: dict[tuple[bytes, bytes], set[bytes]] = {}
     for member in ("tjk", "uzb"):
         with open_scan(load(drill.federation.node(member).config).database) as scan:
-            notes = [row.note for rows in scan.rows(schema.note) for row in rows]
-            notes += [known.note for known in (*scan.former_known_logs("kaz"), *scan.known_logs().values())]
+            notes = [row.note for rows in scanning.rows(scan, exchange_store.note_table) for row in rows]
+            notes += [
+                known.note
+                for known in (*peers_store.former_known_logs(scan, "kaz"), *peers_store.known_logs(scan).values())
+            ]
         for note in notes:
             origin, size, root = note.split(b"\n")[:3]
             if origin.startswith(b"kaz."):

@@ -8,7 +8,7 @@ from typing import TypeVar
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.cli.offline import read_only
 from paiza_node.config import load
-from paiza_node.ports import Reads
+from paiza_node.store import ReadConnection
 from tests.federation import NodeProcess
 from tests.officer import Officer
 
@@ -42,7 +42,7 @@ def eventually(ask: Callable[[], T | None], seconds: float = SECONDS) -> T:
         time.sleep(POLL_SECONDS)
 
 
-def look(node: NodeProcess, ask: Callable[[Reads], T]) -> T:
+def look(node: NodeProcess, ask: Callable[[ReadConnection], T]) -> T:
     """Ask a node's database, which is only read."""
     with read_only(load(node.config)) as store, store.reads() as reads:
         return ask(reads)

@@ -7,6 +7,8 @@ from functools import partial
 import pytest
 
 from paiza.core.v1 import delivery_pb2
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import witness as witness_store
 from tests.federation import Federation, NodeProcess
 from tests.integration.witness.looking import eventually, look, send
 from tests.officer import Officer
@@ -24,7 +26,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
 
 def delivered(node: NodeProcess, digest: bytes) -> bool:
     """Say whether all deliveries of a message are settled as delivered."""
-    states = {each.state for each in look(node, lambda reads: reads.deliveries_of(digest))}
+    states = {each.state for each in look(node, lambda reads: deliveries_store.deliveries_of(reads, digest))}
     return states == {delivery_pb2.DELIVERY_STATE_DELIVERED}
 
 
@@ -51,6 +53,6 @@ def test_one_of_two_witnesses_away_is_seen_and_holds_up_no_delivery(three: Feder
     assert waits_since(kaz) == since
     three.start("uzb")
     eventually(lambda: waits_since(kaz) is None, BACK_SECONDS)
-    note = look(kaz, lambda reads: reads.last_witnessed())
+    note = look(kaz, witness_store.last_witnessed)
     assert note is not None
     assert note.witnesses == ("tjk", "uzb")

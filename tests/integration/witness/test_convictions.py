@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from paiza.core.v1 import log_pb2
-from paiza_node.model import Finding, FindingKind, FindingState
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.peers_model import Finding, FindingKind, FindingState
 from paiza_register import Register
 from paiza_wire import fork_proofs
 from paiza_wire.notes import VerifierKey
@@ -33,18 +37,18 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 
 def known_size(node: NodeProcess, member: str) -> int:
     """Give the size of a member's log that a node knows."""
-    known = look(node, lambda reads: reads.known_logs().get(member))
+    known = look(node, lambda reads: peers_store.known_logs(reads).get(member))
     return 0 if known is None else known.size
 
 
 def found(node: NodeProcess, member: str) -> list[Finding]:
     """Give what a node found against a member's log."""
-    return look(node, lambda reads: reads.findings(member))
+    return look(node, lambda reads: peers_store.findings(reads, member))
 
 
 def received(node: NodeProcess, digest: bytes) -> bool:
     """Say whether a node holds a message."""
-    return look(node, lambda reads: reads.message(digest)) is not None
+    return look(node, lambda reads: messages_store.message(reads, digest)) is not None
 
 
 def tell(liar: Officer, other: NodeProcess, count: int) -> None:
@@ -98,8 +102,8 @@ def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, co
     for node in (kaz, uzb):
         decide(node, command)
     eventually(lambda: received(kaz, late), 90.0)
-    size = look(federation.node(LIAR), lambda reads: reads.head().size)
-    eventually(lambda: look(federation.node(LIAR), lambda reads: reads.witnessed_after(size)), 60.0)
+    size = look(federation.node(LIAR), lambda reads: log_store.head(reads).size)
+    eventually(lambda: look(federation.node(LIAR), lambda reads: witness_store.witnessed_after(reads, size)), 60.0)
     assert [peer.convictions for peer in kaz.status().peers] == [[], []]
     for node in (kaz, uzb):
         node.stop()
@@ -113,7 +117,7 @@ def check_finding(node: NodeProcess, finding: Finding, register: Register) -> No
     assert (finding.kind, finding.state) == (FindingKind.FORK, FindingState.OPEN)
     key = VerifierKey.from_vkey(register.member(LIAR).log_keys[-1].vkey)
     fork = fork_proofs.verify(finding.proof, key)
-    (entry,) = look(node, lambda reads: reads.entries_at([finding.index]))
+    (entry,) = look(node, lambda reads: log_store.entries_at(reads, [finding.index]))
     logged = log_pb2.LogEntry.FromString(entry.entry)
     assert (logged.event, logged.counterpart) == (log_pb2.LOG_EVENT_FORK_FOUND, LIAR)
     assert logged.evidence_sha256 == fork.digest

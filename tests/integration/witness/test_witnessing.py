@@ -7,7 +7,11 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc
-from paiza_node.model import CosignedProof, ForeignProof, WitnessedNote
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.exchange_model import ForeignProof
+from paiza_node.store.witness_model import CosignedProof, WitnessedNote
 from paiza_node.witness.judging import judge_note
 from paiza_register import Register
 from paiza_wire import checkpoint as checkpoints
@@ -30,28 +34,28 @@ def register(federation: Federation) -> Register:
 
 def witnessed(node: NodeProcess, size: int) -> WitnessedNote | None:
     """Give the first witnessed note of a node's log that holds so many entries, if there is one."""
-    return look(node, lambda reads: reads.witnessed_after(size))
+    return look(node, lambda reads: witness_store.witnessed_after(reads, size))
 
 
 def log_size(node: NodeProcess) -> int:
     """Give the size of a node's log."""
-    return look(node, lambda reads: reads.head().size)
+    return look(node, lambda reads: log_store.head(reads).size)
 
 
 def proofs_by(node: NodeProcess, digest: bytes, members: set[str]) -> list[ForeignProof]:
     """Give the proofs of other logs that a node keeps about a message, once it has one of each of these members."""
-    found = look(node, lambda reads: reads.proofs(digest))
+    found = look(node, lambda reads: exchange_store.proofs(reads, digest))
     return found if {each.member for each in found} == members else []
 
 
 def cosigned(node: NodeProcess, kept: ForeignProof) -> CosignedProof | None:
     """Give the cosigned proof that a node keeps of the same entry."""
-    return look(node, lambda reads: reads.cosigned_proof(kept.member, kept.index))
+    return look(node, lambda reads: witness_store.cosigned_proof(reads, kept.member, kept.index))
 
 
 def none_waits(node: NodeProcess) -> bool:
     """Say whether no proof that a node keeps waits for a cosigned one."""
-    return not look(node, lambda reads: reads.uncosigned_counts())
+    return not look(node, witness_store.uncosigned_counts)
 
 
 def test_every_log_is_witnessed_by_all_others(federation: Federation, register: Register) -> None:

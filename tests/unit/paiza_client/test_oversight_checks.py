@@ -15,9 +15,12 @@ from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.oversight_checks import Asked, ShownPage
-from paiza_node.model import AuditGrant, MessageState, ProofKind
 from paiza_node.oversight.consult import Asker, Consult
 from paiza_node.oversight.sight import Sight
+from paiza_node.store import log as log_store
+from paiza_node.store.exchange_model import ProofKind
+from paiza_node.store.messages_model import MessageState
+from paiza_node.store.peer_audit_model import AuditGrant
 from paiza_wire import consultations
 from paiza_wire.consultations import NONCE_SIZE
 from paiza_wire.errors import Rejected, Unavailable
@@ -319,7 +322,7 @@ def test_pages_hold_what_reading_all_of_it_finds(scene: Scene, page_size: int) -
     asker = scene.tjk.consult.as_officer(_Officer(officer("tjk", "auditor")))  # type: ignore[arg-type]  # its id is asked
     size = scene.tjk.ledger.checkpoint.size
     with scene.tjk.store.reads() as reads:
-        entries = [(each.index, log_pb2.LogEntry.FromString(each.entry)) for each in reads.entries(0, size)]
+        entries = [(each.index, log_pb2.LogEntry.FromString(each.entry)) for each in log_store.entries(reads, 0, size)]
     times = [entry.entry_time for _, entry in entries]
     chosen = random.Random(page_size)
     for _ in range(12):

@@ -17,10 +17,14 @@ from paiza_client.oversight_checks import Asked, ShownPage
 from paiza_client.questions import Question
 from paiza_client.reconciling import Difference, Result, Wish
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageState, PassedOn, ProofKind
 from paiza_node.oversight import looking, periods
 from paiza_node.oversight.consult import Asker
 from paiza_node.oversight.sight import Sight
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.exchange_model import PassedOn, ProofKind
+from paiza_node.store.messages_model import MessageState
 from paiza_wire import consultations
 from paiza_wire.message import message_digest
 from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, log_reader, officer
@@ -62,7 +66,7 @@ class Both:
         """Log an answer, which stands in the recipient's table of answers too."""
         room = self.room(recipient)
         proof = room.log(event, sender, digest, reason=reason)
-        room.ledger.commit_now(lambda pen: pen.tx.add_answers([(digest, proof.proven.index)]))
+        room.ledger.commit_now(lambda pen: exchange_store.add_answers(pen.tx, [(digest, proof.proven.index)]))
         return proof
 
     def settle(self, sender: str, recipient: str, digest: bytes, receipt: log_pb2.LogProof) -> None:
@@ -261,7 +265,7 @@ def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> No
             log_index=at,
             denied=is_denied,
         )
-        both.kaz.ledger.commit_now(lambda pen, row=row: pen.tx.add_passed_on([row]))  # type: ignore[misc]
+        both.kaz.ledger.commit_now(lambda pen, row=row: exchange_store.add_passed_on(pen.tx, [row]))  # type: ignore[misc]
     result = both.reconcile()
     assert result.agreed == 5
     (difference,) = result.differences
@@ -272,9 +276,9 @@ def retire(room: LogRoom, digest: bytes) -> None:
     """Let audit retention take what a log says of a message."""
 
     def work(pen: Pen) -> None:
-        gone = pen.tx.entries_of(digest)
-        pen.tx.retire_messages([digest])
-        pen.tx.retire_entries(gone)
+        gone = log_store.entries_of(pen.tx, digest)
+        retention_store.retire_messages(pen.tx, [digest])
+        retention_store.retire_entries(pen.tx, gone)
 
     room.ledger.commit_now(work)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from paiza.content.v1.recall_pb2 import Recall
 from paiza_node.ledger import Pen
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import Room
 
@@ -23,18 +25,18 @@ def recalled(room: Room, note: VerifiedMessage, pen: Pen) -> None:
 
 def erased(_room: Room, note: VerifiedMessage, pen: Pen) -> None:
     """Delete its content."""
-    row = pen.tx.message(note.digest)
+    row = messages_store.message(pen.tx, note.digest)
     assert row is not None
-    pen.tx.erase_body(row, note.signed.header, pen.now)
+    retention_store.erase_body(pen.tx, row, note.signed.header, pen.now)
 
 
 def given_away(_room: Room, note: VerifiedMessage, pen: Pen) -> None:
     """Give it to another unit."""
-    row = pen.tx.message(note.digest)
+    row = messages_store.message(pen.tx, note.digest)
     assert row is not None
-    pen.tx.put_unit(row.seq, "border")
+    messages_store.put_unit(pen.tx, row.seq, "border")
 
 
 def retired(_room: Room, note: VerifiedMessage, pen: Pen) -> None:
     """End its retention."""
-    pen.tx.retire_messages([note.digest])
+    retention_store.retire_messages(pen.tx, [note.digest])

@@ -20,11 +20,15 @@ from paiza_node.changes import WorkflowsMoved
 from paiza_node.context import Context
 from paiza_node.growth import KnownLogs
 from paiza_node.ledger import Committed, Ledger, Pen, Work
-from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News, Watch
 from paiza_node.opening import OwnKeys
 from paiza_node.policy import Policy
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store import open_store
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_node.workflows.duties import Duties
 from paiza_node.workflows.steps import Steps
 from paiza_node.workflows.turns import Standings, Stood
@@ -208,12 +212,14 @@ class Room(AbstractContextManager["Room"]):
     def write(self, pen: Pen, message: VerifiedMessage, unit: str | None = None) -> None:
         """Store a message inside a transaction; of another's with the proof of its release."""
         author = message.header.author
-        pen.tx.add_messages([self.row(pen, message, unit)])
+        messages_store.add_messages(pen.tx, [self.row(pen, message, unit)])
         if author != MEMBER:
             entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
             entry.entry_time.FromDatetime(self.clock.now)
             raw, note = entry.SerializeToString(), f"note of {author}".encode()
-            pen.tx.add_proofs([ForeignProof(message.digest, author, ProofKind.RELEASED, raw, 0, b"", note, bytes(32))])
+            exchange_store.add_proofs(
+                pen.tx, [ForeignProof(message.digest, author, ProofKind.RELEASED, raw, 0, b"", note, bytes(32))]
+            )
 
     def _number(self) -> int:
         self._threads += 1
@@ -229,7 +235,7 @@ class Room(AbstractContextManager["Room"]):
     def events(self, digest: bytes) -> list[str]:
         """Name the events of the log about a message, each with its reason where it has one."""
         with self.store.reads() as reads:
-            entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries_of(digest)]
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_of(reads, digest)]
         names = [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
         return [f"{name} {each.reason}".strip() for name, each in zip(names, entries, strict=True)]
 

@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.courier import PeerQueue
-from paiza_node.model import Outgoing, Slot
 from paiza_node.peer.health import PeerHealth
 from paiza_node.settle import Sent
+from paiza_node.store.exchange_model import Outgoing, Slot
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Unavailable
 

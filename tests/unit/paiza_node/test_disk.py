@@ -8,7 +8,8 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import log as log_store
 from paiza_node.store.checkpoint_file import CheckpointSlots
 from paiza_wire import keys
 from paiza_wire.errors import Unavailable
@@ -35,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def node(disk: Path) -> Iterator[tuple[SqlStore, Ledger]]:
+def node(disk: Path) -> Iterator[tuple[Store, Ledger]]:
     """A store and ledger on that disk."""
     store = open_store(f"sqlite:///{disk / 'paiza.db'}")
     slots = CheckpointSlots(disk / "checkpoint")
@@ -51,15 +52,15 @@ def write(pen: Pen) -> int:
     return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), text=TEXT).index
 
 
-def stored(store: SqlStore) -> int:
+def stored(store: Store) -> int:
     """Count the entries that are there with their texts."""
     with store.reads() as reads:
-        entries = reads.entries(0, 10_000)
-        assert len(reads.texts([entry.index for entry in entries])) == len(entries)
+        entries = log_store.entries(reads, 0, 10_000)
+        assert len(log_store.texts(reads, [entry.index for entry in entries])) == len(entries)
     return len(entries)
 
 
-def test_full_disk(disk: Path, node: tuple[SqlStore, Ledger]) -> None:
+def test_full_disk(disk: Path, node: tuple[Store, Ledger]) -> None:
     """A full disk refuses with the reason; what was answered is there; with space again the same ledger goes on."""
     store, ledger = node
     ballast = disk / "ballast"

@@ -14,11 +14,12 @@ from paiza_client.logs import Registers as Sets
 from paiza_client.proven_time import Before, interval
 from paiza_node.evidence import spans_of
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import CosignedProof, CosignedSpan, WitnessedNote
 from paiza_node.proofs import own_proof
 from paiza_node.refresh import Registers
-from paiza_node.store import open_store
-from paiza_node.store.sql import SqlStore
+from paiza_node.store import Store, open_store
+from paiza_node.store import log as log_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import CosignedProof, CosignedSpan, WitnessedNote
 from paiza_register import RegisterReader, folder_fetch, load_set
 from paiza_wire import cosignatures
 from paiza_wire.merkle import HASH_BYTES
@@ -34,7 +35,7 @@ class Room:
     """The node of kaz as far as evidence needs it."""
 
     court: Court
-    store: SqlStore
+    store: Store
     ledger: Ledger
     registers: Registers
 
@@ -54,13 +55,13 @@ class Room:
         made = [cosignatures.cosign(head, self.court.logs[member].keys.witness, at) for member in by]
         note = cosignatures.add_signatures(head.note, made)
         found = WitnessedNote(head.origin, head.size, head.root, note, at, tuple(sorted(by)))
-        self.ledger.commit_now(lambda pen: pen.tx.put_witnessed(found))
+        self.ledger.commit_now(lambda pen: witness_store.put_witnessed(pen.tx, found))
         return found
 
     def proof(self, index: int) -> log_pb2.LogProof:
         """Prove an entry to the newest checkpoint."""
         with self.store.reads() as reads:
-            (entry,) = reads.entries_at([index])
+            (entry,) = log_store.entries_at(reads, [index])
         head = self.ledger.checkpoint
         return own_proof(self.ledger, entry, head.size, head.note)
 
@@ -157,7 +158,7 @@ def test_of_another_log_is_given_what_is_kept(room: Room) -> None:
     kept = CosignedProof("tjk", index, hashes, CosignedSpan(b"", note, b"", court.register.version))
     proof = log.proof(index)
     assert room.spans(proof) == []
-    room.ledger.commit_now(lambda pen: pen.tx.add_cosigned([kept]))
+    room.ledger.commit_now(lambda pen: witness_store.add_cosigned(pen.tx, [kept]))
     (span,) = room.spans(proof)
     assert span.span.note == note
     assert len(span.span.entries[0].inclusion_hashes) == len(hashes) // HASH_BYTES

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza_node.errors import NodeStopped
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.ports import Reads, Transaction
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, WriteConnection
+from paiza_node.store import log as log_store
+from paiza_node.store import settings as settings_store
 from paiza_wire import keys, merkle
 from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.errors import Rejected, Unavailable
@@ -23,47 +25,27 @@ SIGNER = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
 AWAY = "database_unavailable"
 
 
-class FailingStore:
-    """A real store whose transactions fail where a test says."""
+class FailingStore(Store):
+    """A store whose transactions fail where a test says."""
 
-    def __init__(self, inner: SqlStore) -> None:
-        self.inner = inner
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
         self.failures: list[str] = []
         """What happens to the next transactions: begin, commit (rolled back), answer (committed), or nothing."""
 
+    @override
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[WriteConnection]:
         """Begin a transaction, which may fail."""
         how = self.failures.pop(0) if self.failures else ""
         if how == "begin":
             raise Unavailable(AWAY, "cannot begin")
-        with self.inner.transaction() as tx:
+        with super().transaction() as tx:
             yield tx
             if how == "commit":
                 raise Unavailable(AWAY, "cannot commit")
         if how == "answer":
             raise Unavailable(AWAY, "committed, and the answer was lost")
-
-    @contextmanager
-    def reads(self) -> Iterator[Reads]:
-        """Read from the real store."""
-        with self.inner.reads() as reads:
-            yield reads
-
-    def signed(self, digest: bytes) -> bytes | None:
-        """Read from the real store."""
-        return self.inner.signed(digest)
-
-    def purge(self) -> None:
-        """Nothing is erased here."""
-
-    def describe(self) -> str:
-        """Describe the real store."""
-        return self.inner.describe()
-
-    def close(self) -> None:
-        """Close the real store."""
-        self.inner.close()
 
 
 class CheckpointInMemory:
@@ -92,7 +74,7 @@ class CheckpointInMemory:
 @pytest.fixture
 def store(database_url: str) -> Iterator[FailingStore]:
     """A store on an empty database."""
-    store = FailingStore(open_store(database_url))
+    store = FailingStore(database_url)
     yield store
     store.close()
 
@@ -117,7 +99,7 @@ def note_down(name: str) -> Any:
     """Make work that appends one entry and gives its index."""
 
     def work(pen: Pen) -> int:
-        pen.tx.put_setting(name, b"1")
+        settings_store.put_setting(pen.tx, name, b"1")
         return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name)).index
 
     return work
@@ -126,14 +108,14 @@ def note_down(name: str) -> Any:
 def actors(store: FailingStore) -> list[str]:
     """Give who stands in the log, in order."""
     with store.reads() as reads:
-        return [log_pb2.LogEntry.FromString(entry.entry).actor for entry in reads.entries(0, 100)]
+        return [log_pb2.LogEntry.FromString(entry.entry).actor for entry in log_store.entries(reads, 0, 100)]
 
 
 def check_proofs(ledger: Ledger, store: FailingStore) -> None:
     """Check that every entry is proven to the checkpoint."""
     checkpoint = ledger.checkpoint
     with store.reads() as reads:
-        entries = reads.entries(0, 100)
+        entries = log_store.entries(reads, 0, 100)
     assert checkpoint.size == len(entries)
     for entry, proof in zip(entries, ledger.prove(range(len(entries)), checkpoint.size), strict=True):
         merkle.verify_inclusion(merkle.leaf_hash(entry.entry), entry.index, checkpoint.size, proof, checkpoint.root)
@@ -176,8 +158,8 @@ async def test_failing_work_is_undone_alone(store: FailingStore, file: Checkpoin
         assert isinstance(results[1], Rejected)
         assert actors(store) == ["a", "b"]
         with store.reads() as reads:
-            assert reads.setting("bad") is None
-            assert reads.head().messages == 0
+            assert settings_store.setting(reads, "bad") is None
+            assert log_store.head(reads).messages == 0
         check_proofs(ledger, store)
 
 
@@ -259,8 +241,8 @@ def test_database_older_than_the_checkpoint_is_refused(store: FailingStore, file
         ledger.commit_now(note_down("b"))
         newest = longer.notes[-1]
     with store.transaction() as tx:
-        head = tx.head()
-        tx.set_head(type(head)(1, merkle.EMPTY_ROOT, 0, 0, head.last_time, b"old"))
+        head = log_store.head(tx)
+        log_store.set_head(tx, type(head)(1, merkle.EMPTY_ROOT, 0, 0, head.last_time, b"old"))
     file.notes.append(newest)
     with pytest.raises(NodeStopped) as stopped:
         Ledger(store, SIGNER, file, lambda: bytes(32))
@@ -273,8 +255,8 @@ def test_another_writer_stops_this_one(store: FailingStore, file: CheckpointInMe
     with opened(store, file) as ledger:
         ledger.commit_now(note_down("a"))
         with store.transaction() as tx:
-            head = tx.head()
-            tx.set_head(type(head)(head.size, head.root, 7, 0, head.last_time, b"other"))
+            head = log_store.head(tx)
+            log_store.set_head(tx, type(head)(head.size, head.root, 7, 0, head.last_time, b"other"))
         with pytest.raises(NodeStopped):
             ledger.commit_now(note_down("b"))
         assert isinstance(ledger.stopped.exception(), NodeStopped)

@@ -13,8 +13,12 @@ from paiza.officer.v1 import attachment_pb2
 from paiza_node.attachments.files import AttachmentFiles
 from paiza_node.attachments.upload import ORPHAN_LIFE, Upload
 from paiza_node.ledger import Ledger
-from paiza_node.model import ApprovalRow, ApprovalState, AttachmentRow, Officer
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.approvals_model import ApprovalRow, ApprovalState
+from paiza_node.store.attachments_model import AttachmentRow
 from paiza_wire import keys
 from paiza_wire.errors import Rejected
 from paiza_wire.message import new_message_id
@@ -39,7 +43,7 @@ class NoFile:
 class Desk:
     """The verb over a real store and folder, and a clock that a test sets."""
 
-    def __init__(self, store: SqlStore, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path) -> None:
         self.now = NOW
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(store, signer, NoFile(), lambda: bytes(32), lambda: self.now)
@@ -115,7 +119,7 @@ async def test_what_a_message_names_is_kept(desk: Desk) -> None:
     await desk.start()
     await desk.bring(0, DATA)
     named = AttachmentRow(bytes(32), 1, "tjk", "", NAME, len(DATA), NOW)
-    await desk.ledger.commit(lambda pen: pen.tx.put_attachments([named]))
+    await desk.ledger.commit(lambda pen: attachments_store.put_attachments(pen.tx, [named]))
     desk.now = NOW + 2 * ORPHAN_LIFE
     await desk.upload.clean()
     assert desk.files.holds(NAME, len(DATA))
@@ -137,12 +141,12 @@ async def test_what_a_waiting_message_names_is_kept_as_long_as_it_waits(desk: De
         missing=("spiffe://kaz.paiza.example/officer/two",),
         signed=b"sealed",
     )
-    await desk.ledger.commit(lambda pen: pen.tx.add_approval(waiting))
+    await desk.ledger.commit(lambda pen: approvals_store.add_approval(pen.tx, waiting))
     desk.now = NOW + 2 * ORPHAN_LIFE
     await desk.upload.clean()
     assert desk.files.holds(NAME, len(DATA))
     assert (await desk.start()).whole
-    await desk.ledger.commit(lambda pen: pen.tx.end_approval(waiting.digest, ApprovalState.DECLINED))
+    await desk.ledger.commit(lambda pen: approvals_store.end_approval(pen.tx, waiting.digest, ApprovalState.DECLINED))
     desk.now = NOW + 4 * ORPHAN_LIFE
     await desk.upload.clean()
     assert not desk.files.holds(NAME, len(DATA))

@@ -9,7 +9,9 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.officer.v1 import approval_pb2
 from paiza_node.desks.approve import Approve
 from paiza_node.ledger import Pen, Work
-from paiza_node.model import ApprovalRow, ApprovalState, Officer
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.approvals_model import ApprovalRow, ApprovalState
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
@@ -40,7 +42,7 @@ def waiting(room: Room) -> VerifiedMessage:
         missing=(SECOND.id,),
         signed=message.signed.SerializeToString(),
     )
-    room.ledger.commit_now(lambda pen: pen.tx.add_approval(row))
+    room.ledger.commit_now(lambda pen: approvals_store.add_approval(pen.tx, row))
     return message
 
 
@@ -69,7 +71,7 @@ async def test_what_ends_before_the_commit_is_not_shown(room: Room) -> None:
     message = waiting(room)
 
     def declined(pen: Pen) -> None:
-        pen.tx.end_approval(message.digest, ApprovalState.DECLINED, "approval_declined")
+        approvals_store.end_approval(pen.tx, message.digest, ApprovalState.DECLINED, "approval_declined")
 
     with pytest.raises(Rejected) as refused:
         await approve(room, declined).show(SECOND, approval_pb2.GetWaitingRequest(message_digest=message.digest))

@@ -16,7 +16,14 @@ from paiza_node.desks.assign import MAX_ESCALATIONS, Assign
 from paiza_node.desks.need_to_know import Desks, work_of
 from paiza_node.desks.telling import Pending
 from paiza_node.ledger import Pen
-from paiza_node.model import ApprovalRow, ApprovalState, MessageRow, MessageState, Officer, WorkRow
+from paiza_node.store import approvals as approvals_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import tasks as tasks_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.approvals_model import ApprovalRow, ApprovalState
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.tasks_model import WorkRow
 from paiza_wire.message import new_message_id
 from tests.unit.paiza_node.room import BEGIN, Room
 
@@ -71,7 +78,7 @@ def header(urgency: pb.Urgency.ValueType, attention: str = "bureau") -> pb.Heade
 def events(room: Room, digest: bytes) -> list[str]:
     """Name what the log says of a message."""
     with room.store.reads() as reads:
-        entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries_of(digest)]
+        entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_of(reads, digest)]
     return [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
 
 
@@ -104,7 +111,7 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> WorkRow:
 
     def work(pen: Pen) -> None:
         placed = DESKS.received(pen.tx, [replace(row, seq=pen.next_message_seq())])
-        pen.tx.add_messages([stored for stored, _assignee in placed])
+        messages_store.add_messages(pen.tx, [stored for stored, _assignee in placed])
         DESKS.make_work(pen.tx, placed)
 
     room.ledger.commit_now(work)
@@ -114,7 +121,7 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> WorkRow:
 def work_now(room: Room, digest: bytes) -> WorkRow:
     """Give how the work on a message stands."""
     with room.store.reads() as reads:
-        return reads.work([digest])[digest]
+        return tasks_store.work(reads, [digest])[digest]
 
 
 def waiting(expires_time: datetime) -> ApprovalRow:
@@ -146,7 +153,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     """Not before its time; then it is logged, its body is gone, and the writer alone hears of it."""
     row = waiting(BEGIN + timedelta(hours=72))
     digest, drafter = row.digest, row.drafter
-    await room.ledger.commit(lambda pen: pen.tx.add_approval(row))
+    await room.ledger.commit(lambda pen: approvals_store.add_approval(pen.tx, row))
     writer, other = room.news.subscribe(drafter), room.news.subscribe("somebody else")
     approve = approve_in(room)
     room.ledger.changes.subscribe([approve])
@@ -158,7 +165,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     await approve.round()
     assert events(room, digest) == ["DECLINED"]
     with room.store.reads() as reads:
-        found = reads.approval(digest)
+        found = approvals_store.approval(reads, digest)
     assert found is not None
     assert (found.state, found.reason, found.signed) == (ApprovalState.EXPIRED, "approval_expired", None)
     told = await asyncio.wait_for(writer.get(), 30)
@@ -190,7 +197,7 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
 
 async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Room) -> None:
     """His signatures, and work that is his or overdue at his desk; nothing of a colleague's or another desk's."""
-    await room.ledger.commit(lambda pen: pen.tx.add_approval(waiting(BEGIN + timedelta(days=9))))
+    await room.ledger.commit(lambda pen: approvals_store.add_approval(pen.tx, waiting(BEGIN + timedelta(days=9))))
     work = received(room, pb.URGENCY_URGENT)
     asked = [("approval_asked", False)]
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": []}

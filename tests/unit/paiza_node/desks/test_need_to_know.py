@@ -9,7 +9,9 @@ import pytest
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.desks.need_to_know import Desks
 from paiza_node.ledger import Pen
-from paiza_node.model import Officer
+from paiza_node.store import messages as messages_store
+from paiza_node.store import tasks as tasks_store
+from paiza_node.store.access_model import Officer
 from paiza_wire import message as wire
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
@@ -47,13 +49,13 @@ def received(room: Room, batch: Sequence[VerifiedMessage]) -> list[Place]:
 
     def work(pen: Pen) -> list[str | None]:
         placed = DESKS.received(pen.tx, [room.row(pen, each) for each in batch])
-        pen.tx.add_messages([row for row, _assignee in placed])
+        messages_store.add_messages(pen.tx, [row for row, _assignee in placed])
         DESKS.make_work(pen.tx, placed)
         return [row.unit for row, _assignee in placed]
 
     units = room.ledger.commit_now(work).result
     with room.store.reads() as reads:
-        found = reads.work([each.digest for each in batch])
+        found = tasks_store.work(reads, [each.digest for each in batch])
     return [
         (unit, found[each.digest].unit, found[each.digest].assignee) for unit, each in zip(units, batch, strict=True)
     ]

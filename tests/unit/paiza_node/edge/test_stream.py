@@ -14,8 +14,8 @@ import pytest
 from paiza.officer.v1 import officer_pb2
 from paiza_node.edge import server
 from paiza_node.edge.gate import Gate
-from paiza_node.model import Officer
 from paiza_node.policy import Policy
+from paiza_node.store.access_model import Officer
 from paiza_trust import dev
 from tests.officer import read_register
 

@@ -8,7 +8,7 @@ import pytest
 from paiza.officer.v1 import workflow_pb2
 from paiza_node.edge.gate import Caller
 from paiza_node.edge.workflow_service import WorkflowService
-from paiza_node.model import Officer
+from paiza_node.store.access_model import Officer
 from paiza_wire.errors import Rejected
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room

@@ -11,7 +11,8 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_node.erasing.acknowledge import MAX_ANSWERS, check_erasures, record_erasures
 from paiza_node.erasing.standing import ANSWER_WITHIN, Erasures
-from paiza_node.model import Officer
+from paiza_node.store import log as log_store
+from paiza_node.store.access_model import Officer
 from paiza_wire import merkle
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
@@ -100,7 +101,7 @@ def test_an_answer_is_kept_and_logged_once(room: Room) -> None:
     assert take(room, *held) == set()
     assert states(room) == {"tjk": (2, False)}
     with room.store.reads() as reads:
-        events = [log_pb2.LogEntry.FromString(each.entry).event for each in reads.entries_of(digest)]
+        events = [log_pb2.LogEntry.FromString(each.entry).event for each in log_store.entries_of(reads, digest)]
     assert events == [log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_ERASED]
 
 

@@ -17,7 +17,17 @@ from paiza_node.erasing import requests
 from paiza_node.erasing.erase import LONGEST_TELL_SECONDS, Erase
 from paiza_node.finding import index
 from paiza_node.ledger import Pen
-from paiza_node.model import AttachmentRow, DeliveryRow, ErasureStep, IndexedMessage, StoredEntry
+from paiza_node.store import attachments as attachments_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store import search as search_store
+from paiza_node.store.attachments_model import AttachmentRow
+from paiza_node.store.exchange_model import DeliveryRow
+from paiza_node.store.log_model import StoredEntry
+from paiza_node.store.retention_model import ErasureStep
+from paiza_node.store.search_model import IndexedMessage
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Unavailable
@@ -53,7 +63,7 @@ class Bench:
 
         def work(pen: Pen) -> None:
             row = self.room.row(pen, message)
-            pen.tx.add_messages([row])
+            messages_store.add_messages(pen.tx, [row])
             if row.author == MEMBER:
                 requests.note_released(pen, MEMBER, self.room.context.node_id, [row])
             else:
@@ -69,13 +79,13 @@ class Bench:
     def step(self, digest: bytes, request: bytes) -> ErasureStep | None:
         """Say where an erasure stands."""
         with self.room.store.reads() as reads:
-            row = reads.erasure(digest, request)
+            row = retention_store.erasure(reads, digest, request)
         return None if row is None else row.step
 
     def logged(self, digest: bytes) -> list[tuple[int, str, str]]:
         """Give event, counterpart and reason of the entries about a message."""
         with self.room.store.reads() as reads:
-            entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries_of(digest)]
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_of(reads, digest)]
         return [(each.event, each.counterpart, each.reason) for each in entries]
 
 
@@ -111,15 +121,17 @@ async def test_what_a_request_names_goes_and_its_header_stays(bench: Bench) -> N
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
     bench.room.ledger.commit_now(
-        lambda pen: pen.tx.add_indexed([IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=True)])
+        lambda pen: search_store.add_indexed(
+            pen.tx, [IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=True)]
+        )
     )
     request = bench.take(bench.request("tjk", digest))
     await bench.erase.erase_due()
-    assert bench.room.store.signed(digest) is None
+    assert messages_store.read_signed(bench.room.store, digest) is None
     with bench.room.store.reads() as reads:
-        stays = pb.SignedMessage.FromString(reads.remains(digest) or b"")
+        stays = pb.SignedMessage.FromString(messages_store.remains(reads, digest) or b"")
         assert (wire.message_digest(stays.header), list(stays.parts), list(stays.wraps)) == (digest, [], [])
-        assert reads.tokens_of(1, ["name"]) == []
+        assert search_store.tokens_of(reads, 1, ["name"]) == []
     assert bench.logged(digest) == [ERASED]
     await bench.erase._tell_all()
     ((member, (entry,)),) = bench.told
@@ -138,7 +150,7 @@ async def test_what_comes_after_its_request_is_erased_too(bench: Bench) -> None:
     bench.take(note)
     assert bench.step(note.digest, request) is ErasureStep.ASKED
     await bench.erase.erase_due()
-    assert bench.room.store.signed(note.digest) is None
+    assert messages_store.read_signed(bench.room.store, note.digest) is None
     assert bench.logged(note.digest) == [NOT_HELD, ERASED]
 
 
@@ -156,7 +168,7 @@ async def test_only_its_author_has_a_message_erased(bench: Bench) -> None:
     assert bench.step(note.digest, late) is None
     assert bench.step(first.digest, again.digest) is None
     await bench.erase.erase_due()
-    assert bench.room.store.signed(first.digest) is not None
+    assert messages_store.read_signed(bench.room.store, first.digest) is not None
 
 
 async def test_a_step_of_a_workflow_is_not_erased_by_request(bench: Bench) -> None:
@@ -170,8 +182,8 @@ async def test_a_step_of_a_workflow_is_not_erased_by_request(bench: Bench) -> No
     assert bench.step(step.digest, early) is ErasureStep.NOT_HELD
     assert bench.step(step.digest, late) is None
     await bench.erase.erase_due()
-    assert bench.room.store.signed(step.digest) is not None
-    assert bench.room.store.signed(note.digest) is None
+    assert messages_store.read_signed(bench.room.store, step.digest) is not None
+    assert messages_store.read_signed(bench.room.store, note.digest) is None
     assert bench.logged(step.digest) == [NOT_HELD]
 
 
@@ -182,16 +194,19 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
     node_id = bench.room.context.node_id
 
     def hold(pen: Pen) -> None:
-        pen.tx.put_hold(digest, pen.append(log_entries.held(actor="x", digest=digest)).index)
+        retention_store.put_hold(pen.tx, digest, pen.append(log_entries.held(actor="x", digest=digest)).index)
 
     def lift(pen: Pen) -> None:
-        pen.tx.lift_hold(digest)
+        retention_store.lift_hold(pen.tx, digest)
         requests.plan_again(pen, MEMBER, node_id, digest)
 
     bench.room.ledger.commit_now(hold)
     request = bench.take(bench.request("tjk", digest))
     await bench.erase.erase_due()
-    assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
+    assert (bench.step(digest, request), messages_store.read_signed(bench.room.store, digest) is None) == (
+        ErasureStep.HELD,
+        False,
+    )
     bench.room.ledger.commit_now(lift)
     await bench.erase.erase_due()
     assert bench.logged(digest)[1:] == [HELD, ERASED]
@@ -202,12 +217,15 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
 async def test_a_hold_waits_for_its_message(bench: Bench) -> None:
     """Under a hold that was put back before the message came back, an earlier request does not erase it."""
     note = bench.room.message("tjk", "free-message", NOTE)
-    bench.room.ledger.commit_now(lambda pen: pen.tx.put_hold(note.digest, 0))
+    bench.room.ledger.commit_now(lambda pen: retention_store.put_hold(pen.tx, note.digest, 0))
     request = bench.take(bench.request("tjk", note.digest))
     assert bench.step(note.digest, request) is ErasureStep.NOT_HELD
     digest = bench.take(note)
     await bench.erase.erase_due()
-    assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
+    assert (bench.step(digest, request), messages_store.read_signed(bench.room.store, digest) is None) == (
+        ErasureStep.HELD,
+        False,
+    )
 
 
 async def test_a_hold_between_plan_and_deed_counts(bench: Bench) -> None:
@@ -215,9 +233,12 @@ async def test_a_hold_between_plan_and_deed_counts(bench: Bench) -> None:
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
     request = bench.take(bench.request("tjk", digest))
-    bench.room.ledger.commit_now(lambda pen: pen.tx.put_hold(digest, 0))
+    bench.room.ledger.commit_now(lambda pen: retention_store.put_hold(pen.tx, digest, 0))
     await bench.erase.erase_due()
-    assert (bench.step(digest, request), bench.room.store.signed(digest) is None) == (ErasureStep.HELD, False)
+    assert (bench.step(digest, request), messages_store.read_signed(bench.room.store, digest) is None) == (
+        ErasureStep.HELD,
+        False,
+    )
 
 
 @pytest.mark.parametrize("fails", ["files", "purge"])
@@ -269,7 +290,8 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
 
     def attach(pen: Pen) -> None:
         for owner, data in ((digest, own), (digest, shared), (other, shared)):
-            pen.tx.put_attachments(
+            attachments_store.put_attachments(
+                pen.tx,
                 [
                     AttachmentRow(
                         digest=owner,
@@ -282,7 +304,7 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
                         due_time=None,
                         state=2,
                     )
-                ]
+                ],
             )
 
     bench.room.ledger.commit_now(attach)
@@ -291,8 +313,10 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
     assert not (bench.folder / sha256(own).hexdigest()).exists()
     assert (bench.folder / sha256(shared).hexdigest()).exists()
     with bench.room.store.reads() as reads:
-        assert {row.state for row in reads.attachments_of([digest])[digest]} == {5}
-        assert reads.named_ciphertexts([sha256(own).digest(), sha256(shared).digest()]) == {sha256(shared).digest()}
+        assert {row.state for row in attachments_store.attachments_of(reads, [digest])[digest]} == {5}
+        assert attachments_store.named_ciphertexts(reads, [sha256(own).digest(), sha256(shared).digest()]) == {
+            sha256(shared).digest()
+        }
 
 
 async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
@@ -302,13 +326,15 @@ async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
 
     def queue(pen: Pen) -> None:
         later = pen.now.replace(year=pen.now.year + 1)
-        pen.tx.add_deliveries([DeliveryRow(pen.next_delivery_id(), 1, digest, "tjk", 2, 0, pen.now, later, pen.now)])
+        deliveries_store.add_deliveries(
+            pen.tx, [DeliveryRow(pen.next_delivery_id(), 1, digest, "tjk", 2, 0, pen.now, later, pen.now)]
+        )
 
     bench.room.ledger.commit_now(queue)
     bench.take(bench.request(MEMBER, digest))
     await bench.erase.erase_due()
     with bench.room.store.reads() as reads:
-        (delivery,) = reads.deliveries_of(digest)
+        (delivery,) = deliveries_store.deliveries_of(reads, digest)
     assert (delivery.state, delivery.reason) == (delivery_pb2.DELIVERY_STATE_DROPPED, "erased")
     assert bench.logged(digest) == [
         (log_pb2.LOG_EVENT_EXPIRED, "tjk", "erased"),
@@ -324,7 +350,7 @@ async def test_what_was_read_before_is_not_indexed_after(bench: Bench) -> None:
     await bench.erase.erase_due()
     bench.room.ledger.commit_now(lambda pen: index._store(pen, batch=batch, last=1, linked=()))
     with bench.room.store.reads() as reads:
-        assert reads.tokens_of(1, ["name"]) == []
+        assert search_store.tokens_of(reads, 1, ["name"]) == []
 
 
 def with_attachments(room: Room, *ciphertexts: bytes) -> VerifiedMessage:

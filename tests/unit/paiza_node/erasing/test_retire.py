@@ -11,9 +11,18 @@ from paiza.core.v1 import log_pb2
 from paiza_node.erasing import retire
 from paiza_node.erasing.retire import STANDING, Retire
 from paiza_node.ledger import Pen
-from paiza_node.model import DeliveryRow, ErasureRow, ErasureStep, MessageState, RecoveredEntry
 from paiza_node.recovery.regained import Lost, recovered
-from paiza_node.store.sql import SqlStore
+from paiza_node.store import Store
+from paiza_node.store import access as access_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import recovery as recovery_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.exchange_model import DeliveryRow
+from paiza_node.store.messages_model import MessageState
+from paiza_node.store.recovery_model import RecoveredEntry
+from paiza_node.store.retention_model import ErasureRow, ErasureStep
 from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Unavailable
 from paiza_wire.merkle import leaf_hash, verify_inclusion
@@ -38,19 +47,19 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
 
     def work(pen: Pen) -> None:
         room.write(pen, message)
-        row = pen.tx.message(message.digest)
+        row = messages_store.message(pen.tx, message.digest)
         assert row is not None
         event = log_pb2.LOG_EVENT_RELEASED if author == MEMBER else log_pb2.LOG_EVENT_RECEIVED
         index = pen.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words").index
-        pen.tx.add_readers([("somebody", row.seq)])
-        pen.tx.put_reviews([(row.seq, pen.now)])
+        access_store.add_readers(pen.tx, [("somebody", row.seq)])
+        retention_store.put_reviews(pen.tx, [(row.seq, pen.now)])
         if author == MEMBER:
             end = pen.now + timedelta(days=1)
             delivery = DeliveryRow(pen.next_delivery_id(), row.seq, row.digest, "tjk", 2, index, pen.now, end, pen.now)
-            pen.tx.add_deliveries([delivery])
+            deliveries_store.add_deliveries(pen.tx, [delivery])
         if erased:
-            pen.tx.erase_body(row, b"stays", pen.now)
-            pen.tx.put_erasures([ErasureRow(row.digest, b"", MEMBER, ErasureStep.ERASED, pen.now)])
+            retention_store.erase_body(pen.tx, row, b"stays", pen.now)
+            retention_store.put_erasures(pen.tx, [ErasureRow(row.digest, b"", MEMBER, ErasureStep.ERASED, pen.now)])
 
     room.ledger.commit_now(work)
     return message.digest
@@ -68,7 +77,7 @@ async def round_of(room: Room) -> list[int]:
     room.clock.now += KEPT_FOR + timedelta(days=1)
     await Retire(room.context, KEPT_FOR).once()
     with room.store.reads() as reads:
-        return [entry.index for entry in reads.entries(0, 1000)]
+        return [entry.index for entry in log_store.entries(reads, 0, 1000)]
 
 
 async def test_an_erased_message_goes_with_everything_about_it(room: Room) -> None:
@@ -81,12 +90,16 @@ async def test_an_erased_message_goes_with_everything_about_it(room: Room) -> No
     left = await round_of(room)
     assert left == [stays, size]  # and the RETIRED entry
     with room.store.reads() as reads:
-        assert reads.message(digest) is None
-        assert reads.retired_messages([digest]) == {digest}
-        assert (reads.remains(digest), reads.texts(range(size)), reads.review(1)) == (None, {}, None)
-        assert reads.erasures_of([digest]) == {}
-        assert reads.retired_counts() == (1, 0)
-        (entry,) = reads.entries_at([stays])
+        assert messages_store.message(reads, digest) is None
+        assert messages_store.retired_messages(reads, [digest]) == {digest}
+        assert (
+            messages_store.remains(reads, digest),
+            log_store.texts(reads, range(size)),
+            retention_store.review(reads, 1),
+        ) == (None, {}, None)
+        assert retention_store.erasures_of(reads, [digest]) == {}
+        assert retention_store.retired_counts(reads) == (1, 0)
+        (entry,) = log_store.entries_at(reads, [stays])
     (hashes,) = room.ledger.prove([stays], size)
     leaf = log_pb2.LogEntry.FromString(entry.entry)
     assert leaf.event == log_pb2.LOG_EVENT_KEY_ADDED
@@ -101,11 +114,12 @@ async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
 
     def work(pen: Pen) -> None:
         if reason == "held":
-            pen.tx.put_hold(digest, 0)
+            retention_store.put_hold(pen.tx, digest, 0)
         if reason in ("untold", "under way"):
             step = ErasureStep.ERASED if reason == "untold" else ErasureStep.GONE
-            pen.tx.put_erasures(
-                [ErasureRow(digest, bytes(32), "tjk", step, pen.now, 0, pen.now if reason == "untold" else None)]
+            retention_store.put_erasures(
+                pen.tx,
+                [ErasureRow(digest, bytes(32), "tjk", step, pen.now, 0, pen.now if reason == "untold" else None)],
             )
 
     room.ledger.commit_now(work)
@@ -118,8 +132,8 @@ async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
     else:
         await round_of(room)
     with room.store.reads() as reads:
-        assert reads.entries_of(digest)
-        row = reads.message(digest)
+        assert log_store.entries_of(reads, digest)
+        row = messages_store.message(reads, digest)
         assert row is not None
         assert row.state in (MessageState.RECEIVED, MessageState.RELEASED)
 
@@ -145,12 +159,12 @@ async def test_what_was_given_back_of_a_lost_log_goes_with_its_message(room: Roo
     assert room.ledger.commit_now(lambda pen: recovered(pen, [lost], "node")).result == 1
     assert await round_of(room) == [1]
     with room.store.reads() as reads:
-        assert reads.recovered_entries(origin, [0]) == set()
+        assert recovery_store.recovered_entries(reads, origin, [0]) == set()
 
 
 async def test_many_messages_take_hardly_more_statements_than_one(room: Room) -> None:
     """However many go at once, what goes with them is named in a few statements of the ledger's one transaction."""
-    assert isinstance(room.store, SqlStore)
+    assert isinstance(room.store, Store)
     assert room.store._writer_engine is not None
     deletions: list[str] = []
 
@@ -167,7 +181,7 @@ async def test_many_messages_take_hardly_more_statements_than_one(room: Room) ->
     deletions.clear()
     await round_of(room)
     with room.store.reads() as reads:
-        assert reads.retired_counts() == (21, 0)
+        assert retention_store.retired_counts(reads) == (21, 0)
     assert 0 < len(deletions) <= of_one
 
 

@@ -19,9 +19,11 @@ from paiza_node.exchange.stages import (
     prepare,
 )
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import MessageRow, Officer
 from paiza_node.release import MAX_DENIALS, Release
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import log as log_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.messages_model import MessageRow
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 from tests.unit.paiza_node.test_ledger import SIGNER, CheckpointInMemory
@@ -87,7 +89,7 @@ class Probe:
 class Scene:
     """A store and ledger of kaz, and a release with two stages."""
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         self.seen: list[str] = []
@@ -107,7 +109,7 @@ class Scene:
     def logged(self) -> list[str]:
         """Return what the log says: event, and who or what it is about."""
         with self.store.reads() as reads:
-            entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries(0, 100)]
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 100)]
         names = [log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_") for entry in entries]
         about = [entry.counterpart or entry.reason or entry.actor for entry in entries]
         return [" ".join(each) for each in zip(names, about, strict=True)]

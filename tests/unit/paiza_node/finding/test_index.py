@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from paiza_node.finding.index import CURSOR, Blinder, Index
+from paiza_node.store import search as search_store
+from paiza_node.store import settings as settings_store
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room
 
@@ -35,6 +37,6 @@ async def test_what_cannot_be_read_holds_up_nothing(room: Room, kind: str) -> No
     room.put(readable)
     await Index(room.context, blinder=Blinder(bytes(32))).index_stored()
     with room.store.reads() as reads:
-        assert reads.counter(CURSOR) == 2
-        assert not reads.tokens_of(1, ["name", "substance", "subject", "place"])
-        assert reads.tokens_of(2, ["name", "substance", "subject", "place"])
+        assert settings_store.counter(reads, CURSOR) == 2
+        assert not search_store.tokens_of(reads, 1, ["name", "substance", "subject", "place"])
+        assert search_store.tokens_of(reads, 2, ["name", "substance", "subject", "place"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from paiza.core.v1 import log_pb2
 from paiza_node.lawful.denials import MAX_DENIALS, MINUTE, Denials
+from paiza_node.store import log as log_store
 from tests.unit.paiza_node.room import Room, open_room
 
 METHOD = "/paiza.officer.v1.CoordinationService/ListLogEntries"
@@ -13,8 +14,8 @@ METHOD = "/paiza.officer.v1.CoordinationService/ListLogEntries"
 def logged(room: Room) -> list[tuple[str, str]]:
     """Give who was denied, and the words beside it."""
     with room.store.reads() as reads:
-        entries = reads.entries(0, 1000)
-        texts = reads.texts([each.index for each in entries])
+        entries = log_store.entries(reads, 0, 1000)
+        texts = log_store.texts(reads, [each.index for each in entries])
     parsed = [(each.index, log_pb2.LogEntry.FromString(each.entry)) for each in entries]
     return [(entry.actor, texts[index]) for index, entry in parsed if entry.event == log_pb2.LOG_EVENT_DENIED]
 

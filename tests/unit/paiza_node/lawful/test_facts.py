@@ -14,8 +14,13 @@ from paiza_node.desks.need_to_know import Desks
 from paiza_node.lawful.by_time import index_at
 from paiza_node.lawful.facts import Facts
 from paiza_node.ledger import Pen
-from paiza_node.model import LogQuery, Officer, StoredEntry
-from paiza_node.store import schema
+from paiza_node.store import access as access_store
+from paiza_node.store import audit as audit_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store.access_model import Officer
+from paiza_node.store.audit_model import LogQuery
+from paiza_node.store.log_model import StoredEntry
 from tests.unit.paiza_node.room import BEGIN, Room
 
 EVENTS = (log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_RECEIVED)
@@ -93,7 +98,7 @@ async def test_questions_are_answered_as_by_reading_everything(room: Room) -> No
             and (not query.digests or entry.message_digest in query.digests)
         ]
         with room.store.reads() as reads:
-            assert reads.find_entries(query) == expected[: query.limit], query
+            assert audit_store.find_entries(reads, query) == expected[: query.limit], query
 
 
 async def test_a_time_leads_to_its_first_entry(room: Room) -> None:
@@ -105,7 +110,9 @@ async def test_a_time_leads_to_its_first_entry(room: Room) -> None:
     for gone in (set(), gaps):
         if gone:
             with room.store.transaction() as tx:
-                tx.retire_entries([StoredEntry(index, entries[index].SerializeToString()) for index in gone])
+                retention_store.retire_entries(
+                    tx, [StoredEntry(index, entries[index].SerializeToString()) for index in gone]
+                )
         left = [index for index in range(ENTRIES) if index not in gone]
         with room.store.reads() as reads:
             for moment in moments:
@@ -132,15 +139,15 @@ async def test_need_is_by_unit_desk_or_task(room: Room, who: str, unit: str, *, 
     actor = f"spiffe://kaz.paiza.example/officer/{who}"
 
     def work(pen: Pen) -> None:
-        pen.tx.put_unit(1, unit)
+        messages_store.put_unit(pen.tx, 1, unit)
         if reads_it:
-            pen.tx.add_readers([(actor, 1)])
+            access_store.add_readers(pen.tx, [(actor, 1)])
         pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=begun.digest))
 
     room.ledger.commit_now(work)
     await facts(room).catch_up()
     with room.store.reads() as reads:
-        found = reads.find_entries(LogQuery(first=0, end=1, limit=10, needless=True))
+        found = audit_store.find_entries(reads, LogQuery(first=0, end=1, limit=10, needless=True))
     assert found == ([0] if needless else [])
 
 
@@ -151,7 +158,9 @@ async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
 
     def damage(pen: Pen) -> None:
         connection = cast("Any", pen.tx)._connection
-        connection.execute(update(schema.message).where(schema.message.c.seq == 1).values(header=b"\xff"))
+        connection.execute(
+            update(messages_store.message_table).where(messages_store.message_table.c.seq == 1).values(header=b"\xff")
+        )
 
     room.ledger.commit_now(damage)
     duty = asyncio.ensure_future(facts(room).run())
@@ -168,4 +177,4 @@ async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
 def review(room: Room, seq: int) -> datetime | None:
     """Give the review date that is noted of a message."""
     with room.store.reads() as reads:
-        return reads.review(seq)
+        return retention_store.review(reads, seq)

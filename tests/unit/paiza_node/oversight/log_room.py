@@ -17,12 +17,15 @@ from paiza_node.desks.need_to_know import Desks
 from paiza_node.growth import KnownLogs
 from paiza_node.lawful.facts import Facts
 from paiza_node.ledger import Ledger
-from paiza_node.model import ForeignProof, MessageRow, MessageState, ProofKind
 from paiza_node.news import News
 from paiza_node.oversight.consult import Consult
 from paiza_node.peer.rpcs import PeerChannel
 from paiza_node.peer.session import PeerSession
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store import open_store
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_wire import hpke, keys, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -149,7 +152,7 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             proof.checkpoint,
             bytes(32),
         )
-        self.ledger.commit_now(lambda pen: pen.tx.add_proofs([kept]))
+        self.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
 
     def store_message(self, header: bytes, author: str, state: MessageState, *, body: bool = True) -> None:
         """Put a message into the store."""
@@ -162,7 +165,7 @@ class LogRoom(AbstractContextManager["LogRoom"]):
                 thread_name="", kind="free-message", urgency=2, state=state, header=header, stored_time=pen.now,
                 signed=b"signed" if body else None,
             )  # fmt: skip
-            pen.tx.add_messages([row])
+            messages_store.add_messages(pen.tx, [row])
 
         self.ledger.commit_now(work)
 

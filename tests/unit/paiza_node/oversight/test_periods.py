@@ -11,9 +11,14 @@ import pytest
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2 as pb
-from paiza_node.model import DeliveryRow, MessageState, ProofKind, Settlement
 from paiza_node.oversight import periods
 from paiza_node.oversight.periods import MAX_PROPOSALS, Periods
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import peer_audit as peer_audit_store
+from paiza_node.store.exchange_model import DeliveryRow, ProofKind, Settlement
+from paiza_node.store.messages_model import MessageState
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import receipts
 from paiza_wire.checkpoint import Checkpoint
@@ -67,7 +72,7 @@ class Pair:
         released = sender.log("RELEASED", recipient.member, digest)
         recipient.hold(released, sender.member, ProofKind.RELEASED)
         receipt = recipient.log("RECEIVED", sender.member, digest)
-        recipient.ledger.commit_now(lambda pen: pen.tx.add_answers([(digest, receipt.proven.index)]))
+        recipient.ledger.commit_now(lambda pen: exchange_store.add_answers(pen.tx, [(digest, receipt.proven.index)]))
         if settled:
             sender.hold(receipt, recipient.member, ProofKind.ANSWER)
         return digest
@@ -80,7 +85,7 @@ class Pair:
         self.kaz.store_message(each, "kaz", MessageState.RELEASED)
         now = self.kaz.clock.now
         row = DeliveryRow(1, 1, digest, "tjk", 2, 0, now, now + HOUR, now)
-        self.kaz.ledger.commit_now(lambda pen: pen.tx.add_deliveries([row]))
+        self.kaz.ledger.commit_now(lambda pen: deliveries_store.add_deliveries(pen.tx, [row]))
 
     def close(self, since: datetime = BEGIN, until: datetime | None = None) -> coordination_pb2.ClosePeriodResponse:
         """Close a period, as kaz's coordinator."""
@@ -96,7 +101,7 @@ class Pair:
     def reconciled(self, room: LogRoom) -> int:
         """Count the RECONCILED entries of a log."""
         with room.store.reads() as reads:
-            entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries(0, 1000)]
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 1000)]
         return sum(entry.event == log_pb2.LOG_EVENT_RECONCILED for entry in entries)
 
 
@@ -120,7 +125,7 @@ def test_both_log_it_once_however_often_it_is_closed(pair: Pair) -> None:
     assert (pair.reconciled(pair.kaz), pair.reconciled(pair.tjk)) == (1, 1)
     for room, other in ((pair.kaz, "tjk"), (pair.tjk, "kaz")):
         with room.store.reads() as reads:
-            kept = reads.reconciled_period(other, BEGIN, BEGIN + HOUR)
+            kept = peer_audit_store.reconciled_period(reads, other, BEGIN, BEGIN + HOUR)
         assert kept is not None
         assert kept.digest == first.period_digest
         assert kept.theirs is not None
@@ -135,7 +140,7 @@ def test_a_cut_before_the_last_word_is_mended_by_closing_again(pair: Pair) -> No
     pair.direct.fails_after = 1_000
     pair.close()
     with pair.tjk.store.reads() as reads:
-        kept = reads.reconciled_period("kaz", BEGIN, BEGIN + HOUR)
+        kept = peer_audit_store.reconciled_period(reads, "kaz", BEGIN, BEGIN + HOUR)
     assert kept is not None
     assert kept.theirs is not None
     assert (pair.reconciled(pair.kaz), pair.reconciled(pair.tjk)) == (1, 1)
@@ -173,7 +178,7 @@ def test_what_waits_keeps_a_period_open(pair: Pair) -> None:
         pair.close()
     assert pair.reconciled(pair.kaz) == 0
     gone = Settlement(1, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
-    pair.kaz.ledger.commit_now(lambda pen: pen.tx.settle([gone], pen.now))
+    pair.kaz.ledger.commit_now(lambda pen: deliveries_store.settle(pen.tx, [gone], pen.now))
     assert pair.close().own.proven.index
     assert pair.reconciled(pair.kaz) == 1
 
@@ -250,7 +255,7 @@ def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -
         assert doubted.size == 1
         # What it showed others at that size.
         with pair.tjk.store.reads() as reads:
-            (begun,) = reads.entries_at([0])
+            (begun,) = log_store.entries_at(reads, [0])
         root = leaf_hash(begun.entry)
         note = checkpoints.sign(Checkpoint(SIGNERS["tjk"].verifier_key.name, 1, root), SIGNERS["tjk"])
         with pytest.raises(Rejected, match="log_forked"):

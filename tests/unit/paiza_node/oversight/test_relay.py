@@ -15,6 +15,7 @@ from paiza.peer.v1 import oversight_pb2 as pb
 from paiza_node.oversight.consult import Asker
 from paiza_node.oversight.relay import Relay
 from paiza_node.oversight.sight import Sight
+from paiza_node.store import log as log_store
 from paiza_wire.consultations import NONCE_SIZE
 from paiza_wire.errors import Rejected, Unavailable
 from tests.peers import MethodChannel, directory_of
@@ -71,7 +72,7 @@ class Scene:
     def events(self) -> list[str]:
         """What kaz's log says, by event."""
         with self.kaz.store.reads() as reads:
-            entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries(0, 100)]
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 100)]
         return [log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_") for entry in entries]
 
     def know(self) -> None:

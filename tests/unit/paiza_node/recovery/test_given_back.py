@@ -10,12 +10,15 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.growth import claim
-from paiza_node.model import ForeignProof, ProofKind
 from paiza_node.proofs import own_proof
 from paiza_node.recovery import fetch_back
 from paiza_node.recovery.fetch_back import FetchBack
 from paiza_node.recovery.give_back import MAX_ITEMS, MAX_TOLD_AGAIN, GiveBack
 from paiza_node.recovery.progress import SETTING, SIDES, Progress
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
 from paiza_register import LogKey
 from paiza_wire import keys
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -55,7 +58,7 @@ def _log_about(node: Node, counterparts: Sequence[str]) -> None:
 def _proofs(node: Node) -> list[log_pb2.LogProof]:
     own = node.ledger.checkpoint
     with node.store.reads() as reads:
-        return [own_proof(node.ledger, entry, own.size, own.note) for entry in reads.entries(0, own.size)]
+        return [own_proof(node.ledger, entry, own.size, own.note) for entry in log_store.entries(reads, 0, own.size)]
 
 
 def lost(fleet: Fleet) -> list[log_pb2.LogProof]:
@@ -92,7 +95,7 @@ async def recovered(
     """Have kaz fetch back from tjk for a few rounds; gives the duty, and what its log says was recovered."""
     kaz = fleet["kaz"]
     progress = Progress.begin({"tjk"}, [(ORIGIN, OWN_SIZE)])
-    kaz.ledger.commit_now(lambda pen: pen.tx.put_setting(SETTING, progress.to_bytes()))
+    kaz.ledger.commit_now(lambda pen: settings_store.put_setting(pen.tx, SETTING, progress.to_bytes()))
     nothing: Any = type(
         "Nothing", (), {"check": staticmethod(check), "write": lambda *_: None, "tell": lambda *_: None}
     )()
@@ -102,7 +105,7 @@ async def recovered(
     for _ in range(3):
         await duty._round()
     with kaz.store.reads() as reads:
-        entries = [log_pb2.LogEntry.FromString(each.entry) for each in reads.entries(0, 1000)]
+        entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 1000)]
     return duty, [each for each in entries if each.event == log_pb2.LOG_EVENT_RECOVERED]
 
 
@@ -202,7 +205,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
         with_proof.checkpoint,
         bytes(32),
     )
-    tjk.ledger.commit_now(lambda pen: pen.tx.add_proofs([kept]))
+    tjk.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
     verb = GiveBack(tjk.context)
     register = fleet.registers.current
 

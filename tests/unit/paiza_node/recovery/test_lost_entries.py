@@ -14,6 +14,8 @@ from paiza_node.proofs import own_proof
 from paiza_node.recovery import lost_entries
 from paiza_node.recovery.lost_entries import RESTORED_TEXT
 from paiza_node.recovery.regained import Lost
+from paiza_node.store import log as log_store
+from paiza_node.store import retention as retention_store
 from paiza_wire.message import MAX_PARENTS
 from paiza_wire.receipts import LEGAL_HOLD, evidence_digest
 from tests.unit.paiza_node.witness.fleet import Fleet, Node
@@ -59,7 +61,7 @@ def proofs(node: Node) -> list[log_pb2.LogProof]:
     """Give the entries of a node's log, proven."""
     own = node.ledger.checkpoint
     with node.store.reads() as reads:
-        return [own_proof(node.ledger, each, own.size, own.note) for each in reads.entries(0, len(ENTRIES))]
+        return [own_proof(node.ledger, each, own.size, own.note) for each in log_store.entries(reads, 0, len(ENTRIES))]
 
 
 def believed(fleet: Fleet, shown: Sequence[log_pb2.LogProof], logs: dict[str, int] | None = None) -> list[Lost]:
@@ -74,7 +76,7 @@ def believed(fleet: Fleet, shown: Sequence[log_pb2.LogProof], logs: dict[str, in
 def held(fleet: Fleet) -> dict[bytes, int]:
     """Give what is under hold at kaz."""
     with fleet["kaz"].store.reads() as reads:
-        return reads.holds([NOTE, OTHER_NOTE])
+        return retention_store.holds(reads, [NOTE, OTHER_NOTE])
 
 
 def put_back(fleet: Fleet, answers: Sequence[Lost]) -> set[bytes]:
@@ -89,9 +91,9 @@ def test_a_hold_comes_back_with_what_shows_it(fleet: Fleet) -> None:
     assert put_back(fleet, answers) == {NOTE}
     assert put_back(fleet, answers) == set()
     with fleet["kaz"].store.reads() as reads:
-        index = reads.holds([NOTE])[NOTE]
-        (stored,) = reads.entries_at([index])
-        assert reads.texts([index]) == {index: RESTORED_TEXT}
+        index = retention_store.holds(reads, [NOTE])[NOTE]
+        (stored,) = log_store.entries_at(reads, [index])
+        assert log_store.texts(reads, [index]) == {index: RESTORED_TEXT}
     said = log_pb2.LogEntry.FromString(stored.entry)
     assert (said.event, said.reason, said.actor, said.message_digest) == (
         log_pb2.LOG_EVENT_HELD,
@@ -147,7 +149,7 @@ def test_a_hold_that_stands_is_not_put_back(fleet: Fleet) -> None:
     """An officer's own hold stays as it is in the log."""
 
     def hold(pen: Pen) -> None:
-        pen.tx.put_hold(NOTE, BEGUN)
+        retention_store.put_hold(pen.tx, NOTE, BEGUN)
 
     fleet["kaz"].ledger.commit_now(hold)
     assert put_back(fleet, believed(fleet, [proofs(fleet["kaz"])[HOLD]])) == set()

@@ -10,8 +10,8 @@ import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
-from paiza_node.model import RecoveredEntry
 from paiza_node.recovery.regained import Lost, Regained, Regains
+from paiza_node.store.recovery_model import RecoveredEntry
 from paiza_trust import dev
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import keys, merkle, message, receipts

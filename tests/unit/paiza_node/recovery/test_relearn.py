@@ -8,6 +8,8 @@ import pytest
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.recovery.fetch_back import FetchBack
 from paiza_node.recovery.progress import SETTING, Progress
+from paiza_node.store import peers as peers_store
+from paiza_node.store import settings as settings_store
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_node.witness.fleet import Fleet, Node, second_history
 
@@ -16,7 +18,9 @@ class Restored:
     """The node of kaz after a restore, and what it holds back."""
 
     def __init__(self, node: Node, members: set[str]) -> None:
-        node.ledger.commit_now(lambda pen: pen.tx.put_setting(SETTING, Progress.begin(members).to_bytes()))
+        node.ledger.commit_now(
+            lambda pen: settings_store.put_setting(pen.tx, SETTING, Progress.begin(members).to_bytes())
+        )
         self.held: list[set[str] | None] = []
         nobody: Any = None  # nothing is given back here: no log was lost
         self.duty = FetchBack(node.context, peers=node.peers, receive=nobody, regains=nobody, hold=self.held.append)
@@ -58,8 +62,8 @@ async def test_it_hears_everybody_then_has_proven_what_it_did_not_know(fleet: Fl
     assert await restored.round() == set()
     assert restored.duty.progress.done
     with kaz.store.reads() as reads:
-        assert reads.known_logs()["tjk"].size == fleet["tjk"].ledger.checkpoint.size
-        assert Progress.from_bytes(reads.setting(SETTING)).done
+        assert peers_store.known_logs(reads)["tjk"].size == fleet["tjk"].ledger.checkpoint.size
+        assert Progress.from_bytes(settings_store.setting(reads, SETTING)).done
 
 
 async def test_a_log_that_does_not_lead_there_is_not_cosigned(fleet: Fleet) -> None:
@@ -68,7 +72,7 @@ async def test_a_log_that_does_not_lead_there_is_not_cosigned(fleet: Fleet) -> N
     other = second_history(tjk, 20)
     checkpoint = uzb.context.logs.verify(uzb.context.registers.current.member("tjk"), other.checkpoint)
     known = uzb.context.logs.to_store("tjk", checkpoint)
-    uzb.ledger.commit_now(lambda pen: pen.tx.put_known_log(known))
+    uzb.ledger.commit_now(lambda pen: peers_store.put_known_log(pen.tx, known))
     uzb.start()
     uzb.connect(fleet["kaz"], tjk)
     restored = Restored(fleet["kaz"], {"tjk", "uzb"})

@@ -1,6 +1,7 @@
 """A log that goes on under the next name: every index moves by one, and everything still leads where it led."""
 
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza_node.lawful import facts
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import Opened
-from paiza_node.store import open_store
-from paiza_node.store import schema as s
+from paiza_node.store import access as access_store
+from paiza_node.store import log as log_store
+from paiza_node.store import open_store, scanning
+from paiza_node.store import settings as settings_store
+from paiza_node.store.access_model import Opened
 from paiza_node.store.continuing import CURSORS, INDICES, Ended, continue_log
-from paiza_node.store.scan import open_scan
+from paiza_node.store.scanning import open_scan
+from paiza_node.store.tables import METADATA
 from paiza_node.witness import upgrade
 from paiza_wire import checkpoint as checkpoints
 from paiza_wire import keys, merkle
@@ -43,7 +47,7 @@ def test_every_column_that_names_an_entry_is_known() -> None:
     named = {f"{column.table.name}.{column.name}" for column in INDICES}
     found = {
         f"{table.name}.{column.name}"
-        for table in s.METADATA.sorted_tables
+        for table in METADATA.sorted_tables
         for column in table.columns
         if column.name.endswith("index")
     }
@@ -78,11 +82,15 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
         ledger.close()
         store.close()
     with open_scan(url) as scan:
-        rows = [(index, entry) for block in scan.log_entries(0, scan.head().size) for index, entry, _ in block]
+        rows = [
+            (index, entry)
+            for block in log_store.entry_rows(scan, 0, log_store.head(scan).size)
+            for index, entry, _ in block
+        ]
         leaves = [merkle.leaf_hash(entry) for _index, entry in rows]
         assert [index for index, _entry in rows] == list(range(entries + 1 + 2 + 1 + 2))
-        assert TileTree(len(leaves), scan.tile).root() == _root(leaves) == kept[-1].root
-        formers = scan.former_logs()
+        assert TileTree(len(leaves), partial(log_store.tile, scan)).root() == _root(leaves) == kept[-1].root
+        formers = log_store.former_logs(scan)
         assert [(each.origin, each.first_index) for each in formers] == [(ORIGINS[1], 1), (ORIGINS[0], 2)]
         for former, signer in zip(formers, (signers[1], signers[0]), strict=True):
             old = checkpoints.verify(former.kept_note, [signer.verifier_key], former.origin)
@@ -91,14 +99,14 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
             assert said.event == log_pb2.LOG_EVENT_LOG_CONTINUED
             assert said.evidence_sha256 == sha256(former.largest_note).digest()
         # What rows and texts name are the same entries as before.
-        for block in scan.rows(s.opened):
+        for block in scanning.rows(scan, access_store.opened_table):
             for row in block:
                 assert log_pb2.LogEntry.FromString(rows[row.log_index][1]).actor == row.officer
-        texts = {row[0]: row[1] for row in scan.texts_between(0, len(rows))}
+        texts = {row[0]: row[1] for row in log_store.texts_between(scan, 0, len(rows))}
         assert all(log_pb2.LogEntry.FromString(rows[at][1]).text_sha256 for at in texts)
         # A number that may have been given out after the copy was made is not given again.
-        assert scan.counter("thread KAZ-2026") == 5 + 7 + 7
-        assert {name: scan.counter(name) for name in CURSORS} == dict.fromkeys(CURSORS, 1 + 2)
+        assert settings_store.counter(scan, "thread KAZ-2026") == 5 + 7 + 7
+        assert {name: settings_store.counter(scan, name) for name in CURSORS} == dict.fromkeys(CURSORS, 1 + 2)
 
 
 def _write(pen: Pen, entries: int) -> None:
@@ -107,11 +115,11 @@ def _write(pen: Pen, entries: int) -> None:
         index = pen.append(
             log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}"
         ).index
-        pen.tx.add_opened(Opened(bytes(32), 0, actor, index))
+        access_store.add_opened(pen.tx, Opened(bytes(32), 0, actor, index))
     if pen.size == entries:
-        pen.tx.put_counter("thread KAZ-2026", 5)
+        settings_store.put_counter(pen.tx, "thread KAZ-2026", 5)
         for name in CURSORS:
-            pen.tx.put_counter(name, 1)
+            settings_store.put_counter(pen.tx, name, 1)
 
 
 def _root(leaves: list[bytes]) -> bytes:

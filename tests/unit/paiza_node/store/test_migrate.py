@@ -12,7 +12,7 @@ from paiza_node.errors import NodeStopped
 from paiza_node.store import migrate as migration
 from paiza_node.store import open_store
 from paiza_node.store.engine import parse_url
-from paiza_node.store.schema import METADATA
+from paiza_node.store.tables import METADATA
 
 
 @pytest.fixture

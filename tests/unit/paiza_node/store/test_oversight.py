@@ -9,19 +9,14 @@ from hashlib import sha256
 import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
-from paiza_node.model import (
-    AuditGrant,
-    DeliveryRow,
-    ForeignProof,
-    MessageRow,
-    MessageState,
-    PassedOn,
-    Passing,
-    ProofKind,
-    ReconciledPeriod,
-    Tally,
-)
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import peer_audit as peer_audit_store
+from paiza_node.store.exchange_model import DeliveryRow, ForeignProof, PassedOn, Passing, ProofKind
+from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.store.peer_audit_model import AuditGrant, ReconciledPeriod, Tally
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,7 +30,7 @@ DROPPED = delivery_pb2.DELIVERY_STATE_DROPPED
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
+def store(database_url: str) -> Iterator[Store]:
     """A store on an empty database."""
     store = open_store(database_url)
     yield store
@@ -65,7 +60,7 @@ def delivery(row: MessageRow, number: int, recipient: str, state: int, passing: 
     )  # fmt: skip
 
 
-def test_counts_are_those_of_counting_one_by_one(store: SqlStore) -> None:
+def test_counts_are_those_of_counting_one_by_one(store: Store) -> None:
     """Whatever was sent, received, refused, given up or passed on, in any period: the counts are the naive ones."""
     chosen = random.Random(4)
     rows: list[MessageRow] = []
@@ -87,16 +82,16 @@ def test_counts_are_those_of_counting_one_by_one(store: SqlStore) -> None:
                 passed.append(replace(held, held=chosen.random() < 0.7))
         rows.append(row)
     with store.transaction() as tx:
-        tx.add_messages(rows)
-        tx.add_deliveries(deliveries)
-        tx.add_passed_on(passed)
+        messages_store.add_messages(tx, rows)
+        deliveries_store.add_deliveries(tx, deliveries)
+        exchange_store.add_passed_on(tx, passed)
     only_passed = {each.digest for each in passed if each.held}
     ends = [None, *(BEGIN + hours * HOUR for hours in (0, 7, 40, 93, 200))]
     for since in ends:
         for until in ends:
             overdue = BEGIN + chosen.randint(0, 110) * HOUR
             with store.reads() as reads:
-                found = reads.tallies(MEMBERS, since, until, overdue)
+                found = peer_audit_store.tallies(reads, MEMBERS, since, until, overdue)
             assert found == _naive(rows, deliveries, only_passed, since, until, overdue)
 
 
@@ -136,35 +131,35 @@ def _naive(
     return tallies
 
 
-def test_grants_keep_their_rows(store: SqlStore) -> None:
+def test_grants_keep_their_rows(store: Store) -> None:
     """A grant is found by its member, oldest first, also when it was withdrawn; nothing of it is lost on the way."""
     one = AuditGrant(1, "uzb", frozenset({3, 4, 32}), None, BEGIN + HOUR, headers=True, granted_time=BEGIN)
     two = AuditGrant(2, "tjk", frozenset({7}), BEGIN - HOUR, BEGIN + 9 * HOUR, headers=False, granted_time=BEGIN)
     with store.transaction() as tx:
-        tx.add_audit_grant(one)
-        tx.add_audit_grant(two)
-        tx.end_audit_grant(1, BEGIN + HOUR / 2)
+        peer_audit_store.add_audit_grant(tx, one)
+        peer_audit_store.add_audit_grant(tx, two)
+        peer_audit_store.end_audit_grant(tx, 1, BEGIN + HOUR / 2)
     with store.reads() as reads:
-        assert reads.audit_grants() == [replace(one, withdrawn_time=BEGIN + HOUR / 2), two]
-        assert reads.audit_grants("tjk") == [two]
-        assert reads.audit_grants("kgz") == []
+        assert peer_audit_store.audit_grants(reads) == [replace(one, withdrawn_time=BEGIN + HOUR / 2), two]
+        assert peer_audit_store.audit_grants(reads, "tjk") == [two]
+        assert peer_audit_store.audit_grants(reads, "kgz") == []
 
 
-def test_an_agreed_period_takes_the_other_sides_proof_later(store: SqlStore) -> None:
+def test_an_agreed_period_takes_the_other_sides_proof_later(store: Store) -> None:
     """A period is found by exactly its ends; putting it again replaces it, and keeps the proof that came with it."""
     theirs = ForeignProof(b"", "tjk", ProofKind.ANSWER, b"entry", 5, b"h" * 64, b"note", b"v" * 32)
     period = ReconciledPeriod("tjk", BEGIN, BEGIN + HOUR, digest("agreed"), 7)
     with store.transaction() as tx:
-        tx.put_reconciled(period)
-        assert tx.reconciled_period("tjk", BEGIN, BEGIN + HOUR) == period
-        tx.put_reconciled(replace(period, theirs=theirs))
+        peer_audit_store.put_reconciled(tx, period)
+        assert peer_audit_store.reconciled_period(tx, "tjk", BEGIN, BEGIN + HOUR) == period
+        peer_audit_store.put_reconciled(tx, replace(period, theirs=theirs))
     with store.reads() as reads:
-        assert reads.reconciled_period("tjk", BEGIN, BEGIN + HOUR) == replace(period, theirs=theirs)
-        assert reads.reconciled_period("tjk", BEGIN, BEGIN + 2 * HOUR) is None
-        assert reads.reconciled_period("uzb", BEGIN, BEGIN + HOUR) is None
+        assert peer_audit_store.reconciled_period(reads, "tjk", BEGIN, BEGIN + HOUR) == replace(period, theirs=theirs)
+        assert peer_audit_store.reconciled_period(reads, "tjk", BEGIN, BEGIN + 2 * HOUR) is None
+        assert peer_audit_store.reconciled_period(reads, "uzb", BEGIN, BEGIN + HOUR) is None
 
 
-def test_what_is_left_of_messages_and_proofs_of_one_member(store: SqlStore) -> None:
+def test_what_is_left_of_messages_and_proofs_of_one_member(store: Store) -> None:
     """Header and body are told apart; held proofs are those of the member asked for, passed-on ones among them."""
     row = message(1, "tjk", MessageState.RECEIVED, BEGIN)
     gone = message(2, "tjk", MessageState.REFUSED, BEGIN)
@@ -174,16 +169,20 @@ def test_what_is_left_of_messages_and_proofs_of_one_member(store: SqlStore) -> N
         for at, member in enumerate(("tjk", "uzb"))
     ]
     with store.transaction() as tx:
-        tx.add_messages([row, gone])
-        tx.add_proofs(proofs)
-        tx.add_passed_on([PassedOn("uzb", 9, row.digest, "kaz", b"forwarded", b"", b"note", b"v" * 32, 3)])
+        messages_store.add_messages(tx, [row, gone])
+        exchange_store.add_proofs(tx, proofs)
+        exchange_store.add_passed_on(
+            tx, [PassedOn("uzb", 9, row.digest, "kaz", b"forwarded", b"", b"note", b"v" * 32, 3)]
+        )
     with store.reads() as reads:
-        found = reads.possessions([row.digest, gone.digest, digest("nothing")])
+        found = messages_store.possessions(reads, [row.digest, gone.digest, digest("nothing")])
         assert {each: (left.author, left.has_body) for each, left in found.items()} == {
             row.digest: ("tjk", True),
             gone.digest: ("tjk", False),
         }
-        assert [each.entry for each in reads.held_proofs([row.digest], "tjk")[row.digest]] == [entry + b"\0"]
-        held = reads.held_proofs([row.digest, gone.digest], "uzb")
+        assert [each.entry for each in exchange_store.held_proofs(reads, [row.digest], "tjk")[row.digest]] == [
+            entry + b"\0"
+        ]
+        held = exchange_store.held_proofs(reads, [row.digest, gone.digest], "uzb")
         assert {each.entry for each in held[row.digest]} == {entry + b"\1", b"forwarded"}
-        assert reads.held_proofs([row.digest], "kgz") == {}
+        assert exchange_store.held_proofs(reads, [row.digest], "kgz") == {}

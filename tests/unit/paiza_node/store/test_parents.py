@@ -9,10 +9,13 @@ from sqlalchemy import create_engine, text
 
 from paiza.core.v1.message_pb2 import Header
 from paiza_domain.thread import Marks
-from paiza_node.model import MessageQuery, MessageRow, MessageState
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store import messages as messages_store
 from paiza_node.store import migrate as migration
 from paiza_node.store.engine import parse_url
+from paiza_node.store.inbox_model import MessageQuery
+from paiza_node.store.messages_model import MessageRow, MessageState
 from tests.unit.paiza_node.store.test_sql import row
 
 PARENT = sha256(b"parent").digest()
@@ -23,14 +26,14 @@ INSERT_0001 = (
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
+def store(database_url: str) -> Iterator[Store]:
     """An empty store."""
     store = open_store(database_url)
     yield store
     store.close()
 
 
-def test_children_are_found_by_kind_in_order_of_arrival(store: SqlStore) -> None:
+def test_children_are_found_by_kind_in_order_of_arrival(store: Store) -> None:
     """A parent that is not here finds those who follow from it; other kinds and what was refused are left out."""
     rows = [
         replace(row(1), kind="recall", parents=(PARENT, PARENT)),
@@ -39,10 +42,10 @@ def test_children_are_found_by_kind_in_order_of_arrival(store: SqlStore) -> None
         replace(row(4), kind="correction", parents=(row(1).digest, PARENT)),
     ]
     with store.transaction() as tx:
-        tx.add_messages(rows)
-        assert tx.children([PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+        messages_store.add_messages(tx, rows)
+        assert messages_store.children(tx, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
     with store.reads() as reads:
-        found = reads.children([PARENT, row(1).digest, row(2).digest], ("recall", "correction"))
+        found = messages_store.children(reads, [PARENT, row(1).digest, row(2).digest], ("recall", "correction"))
     assert found == {PARENT: [row(1).digest, row(4).digest], row(1).digest: [row(4).digest]}
 
 
@@ -59,7 +62,7 @@ def test_parents_of_messages_stored_before_are_read_once(database_url: str, monk
     engine.dispose()
     store = open_store(database_url)
     with store.reads() as reads:
-        assert reads.children([PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+        assert messages_store.children(reads, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
     store.close()
 
 
@@ -69,7 +72,7 @@ def afterwards(seq: int, kind: str, *parents: bytes, author: str = "kaz") -> Mes
     return replace(row(seq, author), kind=kind, header=header.SerializeToString(), parents=parents)
 
 
-def test_authors_mark_their_own_messages(store: SqlStore) -> None:
+def test_authors_mark_their_own_messages(store: Store) -> None:
     """A list shows what was recalled, corrected and replaced, by its author only, and not by a recalled correction."""
     header = Header(kind="free-message", author="kaz").SerializeToString()
     notes = [replace(row(seq), header=header) for seq in (1, 2, 3, 4)]
@@ -80,9 +83,9 @@ def test_authors_mark_their_own_messages(store: SqlStore) -> None:
     undo = afterwards(8, "recall", undone.digest)
     stranger = afterwards(9, "recall", foreign, author="tjk")
     with store.transaction() as tx:
-        tx.add_messages([*notes, recall, correction, undone, undo, stranger])
+        messages_store.add_messages(tx, [*notes, recall, correction, undone, undo, stranger])
     with store.reads() as reads:
-        listed = {each.row.digest: each.marks for each in reads.list_messages(MessageQuery(), "officer")}
+        listed = {each.row.digest: each.marks for each in inbox_store.list_messages(reads, MessageQuery(), "officer")}
     assert listed.pop(recalled) == Marks(recalled_by=(recall.digest,))
     assert listed.pop(corrected) == Marks(corrected_by=(correction.digest,), replaced_by=foreign)
     assert listed.pop(undone.digest) == Marks(recalled_by=(undo.digest,))

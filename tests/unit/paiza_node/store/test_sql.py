@@ -12,9 +12,16 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import DeliveryRow, MessageQuery, MessageRow, MessageState, Settlement, Slot
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import deliveries as deliveries_store
+from paiza_node.store import inbox as inbox_store
+from paiza_node.store import log as log_store
+from paiza_node.store import messages as messages_store
+from paiza_node.store import settings as settings_store
 from paiza_node.store.engine import parse_url
+from paiza_node.store.exchange_model import DeliveryRow, Settlement, Slot
+from paiza_node.store.inbox_model import MessageQuery
+from paiza_node.store.messages_model import MessageRow, MessageState
 from paiza_node.workflows.precedence import AHEAD_OF_FLASH
 from paiza_wire import keys
 from paiza_wire.errors import Unavailable
@@ -37,7 +44,7 @@ class NoFile:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
+def store(database_url: str) -> Iterator[Store]:
     """A store on an empty database."""
     store = open_store(database_url)
     yield store
@@ -78,20 +85,20 @@ def delivery(seq: int, recipient: str = "tjk") -> DeliveryRow:
     )
 
 
-def fill(store: SqlStore) -> None:
+def fill(store: Store) -> None:
     """Store messages with a delivery each; most are delivered, the last hundred wait."""
     numbers = range(1, MESSAGES + 1)
     with store.transaction() as tx:
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED).SerializeToString()
-        tx.add_entries([(seq - 1, entry, row(seq).digest) for seq in numbers])
-        tx.add_messages([row(seq) for seq in numbers])
-        tx.add_deliveries([delivery(seq) for seq in numbers])
+        log_store.add_entries(tx, [(seq - 1, entry, row(seq).digest) for seq in numbers])
+        messages_store.add_messages(tx, [row(seq) for seq in numbers])
+        deliveries_store.add_deliveries(tx, [delivery(seq) for seq in numbers])
         settled = [Settlement(seq, delivery_pb2.DELIVERY_STATE_DELIVERED) for seq in numbers[:-100]]
-        assert len(tx.settle(settled, NOW)) == len(settled)
+        assert len(deliveries_store.settle(tx, settled, NOW)) == len(settled)
 
 
 @pytest.fixture
-def plans(store: SqlStore, database_url: str) -> Iterator[list[str]]:
+def plans(store: Store, database_url: str) -> Iterator[list[str]]:
     """What the store asks while a test runs, as the plans the database makes for it."""
     fill(store)
     engine = create_engine(parse_url(database_url))
@@ -121,29 +128,34 @@ def _plan(engine: Engine, statement: str, values: object) -> str:
         return "\n".join(str(each[0]) for each in rows)
 
 
-def test_what_overtakes_is_found_by_its_own_index(store: SqlStore, plans: list[str]) -> None:
+def test_what_overtakes_is_found_by_its_own_index(store: Store, plans: list[str]) -> None:
     """However much waits, what goes ahead is found alone, without reading the rest; the other slots leave it out."""
     number = MESSAGES + 1
     with store.transaction() as tx:
-        tx.add_messages([row(number)])
-        tx.add_deliveries([replace(delivery(number), urgency=AHEAD_OF_FLASH, released_index=number - 2)])
+        messages_store.add_messages(tx, [row(number)])
+        deliveries_store.add_deliveries(
+            tx, [replace(delivery(number), urgency=AHEAD_OF_FLASH, released_index=number - 2)]
+        )
     with store.reads() as reads:
-        found = {slot: reads.due("tjk", NOW, slot=slot, limit=1000, max_bytes=1 << 30, after_id=0) for slot in Slot}
-        assert reads.next_attempt("tjk", slot=Slot.FIRST) == NOW
-        assert reads.next_attempt("uzb", slot=Slot.FIRST) is None
+        found = {
+            slot: deliveries_store.due(reads, "tjk", NOW, slot=slot, limit=1000, max_bytes=1 << 30, after_id=0)
+            for slot in Slot
+        }
+        assert deliveries_store.next_attempt(reads, "tjk", slot=Slot.FIRST) == NOW
+        assert deliveries_store.next_attempt(reads, "uzb", slot=Slot.FIRST) is None
     assert [outgoing.id for outgoing in found[Slot.FIRST]] == [number]
     assert number not in {outgoing.id for slot in (Slot.URGENT, Slot.BULK) for outgoing in found[slot]}
     assert any("ix_delivery_first" in plan for plan in plans)
 
 
-def test_courier_reads_by_the_index_of_what_waits(store: SqlStore, plans: list[str]) -> None:
+def test_courier_reads_by_the_index_of_what_waits(store: Store, plans: list[str]) -> None:
     """Finding what is due, when the next attempt is, and what expired reads no more than what waits."""
     with store.reads() as reads:
         for slot in (Slot.URGENT, Slot.BULK):
-            assert reads.due("tjk", NOW, slot=slot, limit=10, max_bytes=1, after_id=0)
-            assert reads.next_attempt("tjk", slot=slot) == NOW
-        assert len(reads.expired(NOW + timedelta(days=2), 10)) == 10
-        assert reads.queue_summary()[0].waiting == 100
+            assert deliveries_store.due(reads, "tjk", NOW, slot=slot, limit=10, max_bytes=1, after_id=0)
+            assert deliveries_store.next_attempt(reads, "tjk", slot=slot) == NOW
+        assert len(deliveries_store.expired(reads, NOW + timedelta(days=2), 10)) == 10
+        assert deliveries_store.queue_summary(reads)[0].waiting == 100
     assert len(plans) == 8
     for plan in (plans[0], plans[2], plans[3], plans[5]):
         assert "ix_delivery_" in plan, plan
@@ -153,40 +165,42 @@ def test_courier_reads_by_the_index_of_what_waits(store: SqlStore, plans: list[s
         assert not any(line.startswith("SCAN delivery") and "INDEX" not in line for line in plan.splitlines()), plan
 
 
-def test_lists_read_by_an_index(store: SqlStore, plans: list[str]) -> None:
+def test_lists_read_by_an_index(store: Store, plans: list[str]) -> None:
     """A page of the inbox, a thread, and messages by a shortened id are found without reading every message."""
     digest = row(77).digest.hex()
     with store.reads() as reads:
-        assert reads.list_messages(MessageQuery(received=False, limit=5), "officer")
-        assert reads.list_messages(MessageQuery(thread_id=bytes(16), limit=5), "officer")
-        assert reads.list_messages(MessageQuery(author="kaz", kind="free-message", limit=5), "officer")
-        assert [each.row.seq for each in reads.list_messages(MessageQuery(id_prefix=digest[:9]), "officer")] == [77]
+        assert inbox_store.list_messages(reads, MessageQuery(received=False, limit=5), "officer")
+        assert inbox_store.list_messages(reads, MessageQuery(thread_id=bytes(16), limit=5), "officer")
+        assert inbox_store.list_messages(reads, MessageQuery(author="kaz", kind="free-message", limit=5), "officer")
+        assert [
+            each.row.seq for each in inbox_store.list_messages(reads, MessageQuery(id_prefix=digest[:9]), "officer")
+        ] == [77]
     for plan in plans:
         assert "Seq Scan" not in plan, plan
         assert not any(line.startswith("SCAN message") and "INDEX" not in line for line in plan.splitlines()), plan
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3, 8, 31, 64])
-def test_shortened_ids_compare_alike(digits: int, store: SqlStore) -> None:
+def test_shortened_ids_compare_alike(digits: int, store: Store) -> None:
     """A prefix of an odd or even number of hex digits finds exactly the digests and ids that begin with it."""
     fill(store)
     prefix = row(123).digest.hex()[:digits]
     rows = [row(seq) for seq in range(1, MESSAGES + 1)]
     expected = {each.seq for each in rows if prefix in (each.digest.hex()[:digits], each.message_id.hex()[:digits])}
     with store.reads() as reads:
-        found = reads.list_messages(MessageQuery(id_prefix=prefix, limit=1000), "officer")
+        found = inbox_store.list_messages(reads, MessageQuery(id_prefix=prefix, limit=1000), "officer")
     assert {each.row.seq for each in found} == expected
 
 
-def test_reads_are_of_one_moment(store: SqlStore) -> None:
+def test_reads_are_of_one_moment(store: Store) -> None:
     """What is committed while somebody reads is not seen by him before his next question."""
     with store.reads() as reads:
-        assert reads.setting("x") is None
+        assert settings_store.setting(reads, "x") is None
         with store.transaction() as tx:
-            tx.put_setting("x", b"1")
-        assert reads.setting("x") is None
+            settings_store.put_setting(tx, "x", b"1")
+        assert settings_store.setting(reads, "x") is None
     with store.reads() as reads:
-        assert reads.setting("x") == b"1"
+        assert settings_store.setting(reads, "x") == b"1"
 
 
 def test_second_process_stands_by_and_takes_over(postgresql: PostgreSQL) -> None:
@@ -198,11 +212,11 @@ def test_second_process_stands_by_and_takes_over(postgresql: PostgreSQL) -> None
     first.close()
     second = open_store(url)
     with second.transaction() as tx:
-        tx.put_setting("x", b"1")
+        settings_store.put_setting(tx, "x", b"1")
     second.close()
 
 
-def opened(url: str) -> SqlStore:
+def opened(url: str) -> Store:
     """Open a store as its writer; the server may take a moment to see that the session before has ended."""
     deadline = time.monotonic() + 30
     while True:
@@ -262,7 +276,7 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
             except Unavailable:
                 continue
         with store.reads() as reads:
-            stored = [log_pb2.LogEntry.FromString(entry.entry).actor for entry in reads.entries(0, 1000)]
+            stored = [log_pb2.LogEntry.FromString(entry.entry).actor for entry in log_store.entries(reads, 0, 1000)]
         assert refused
         assert len(set(stored)) == len(stored)
         assert set(answered) <= set(stored)

@@ -5,15 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paiza_node.model import CosignedProof, CosignedSpan, ForeignProof, KnownLog, ProofKind, Uncosigned, WitnessedNote
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import recovery as recovery_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
+from paiza_node.store.peers_model import KnownLog
+from paiza_node.store.witness_model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote
 from paiza_wire.merkle import leaf_hash
 
 BEGIN = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
+def store(database_url: str) -> Iterator[Store]:
     """Give an empty store."""
     made = open_store(database_url)
     yield made
@@ -31,58 +37,58 @@ def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes
     return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", checkpoint, bytes(32))
 
 
-def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: SqlStore) -> None:
+def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: Store) -> None:
     """Of one size the first time counts as the upper bound and the latest as the lower one."""
     with store.transaction() as tx:
         for each in (note(5, 10), note(5, 50, again=True), note(9, 60), note(9, 90, again=True)):
-            tx.put_witnessed(each)
+            witness_store.put_witnessed(tx, each)
     with store.reads() as reads:
-        assert reads.witnessed_before(4) is None
-        assert reads.witnessed_after(5) == note(5, 10)
-        assert reads.witnessed_before(5) == note(5, 50, again=True)
-        assert reads.witnessed_after(6) == note(9, 60)
-        assert reads.last_witnessed() == note(9, 90, again=True)
-        assert reads.witnessed_after(10) is None
-        whole = reads.witnessed_by_time(BEGIN, BEGIN + timedelta(seconds=60), 10)
+        assert witness_store.witnessed_before(reads, 4) is None
+        assert witness_store.witnessed_after(reads, 5) == note(5, 10)
+        assert witness_store.witnessed_before(reads, 5) == note(5, 50, again=True)
+        assert witness_store.witnessed_after(reads, 6) == note(9, 60)
+        assert witness_store.last_witnessed(reads) == note(9, 90, again=True)
+        assert witness_store.witnessed_after(reads, 10) is None
+        whole = witness_store.witnessed_by_time(reads, BEGIN, BEGIN + timedelta(seconds=60), 10)
         assert [each.size for each in whole] == [5, 5]
 
 
-def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: SqlStore) -> None:
+def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: Store) -> None:
     """One row for each size, and one more where it was cosigned again; dropping names exactly these."""
     with store.transaction() as tx:
-        tx.put_witnessed(note(5, 10))
-        tx.put_witnessed(note(5, 11))
-        tx.put_witnessed(note(5, 12, again=True))
+        witness_store.put_witnessed(tx, note(5, 10))
+        witness_store.put_witnessed(tx, note(5, 11))
+        witness_store.put_witnessed(tx, note(5, 12, again=True))
     with store.transaction() as tx:
-        assert len(tx.witnessed_times(BEGIN, BEGIN + timedelta(days=1), 10)) == 2
-        assert tx.witnessed_after(5) == note(5, 11)
-        tx.drop_witnessed([(5, False)])
+        assert len(witness_store.witnessed_times(tx, BEGIN, BEGIN + timedelta(days=1), 10)) == 2
+        assert witness_store.witnessed_after(tx, 5) == note(5, 11)
+        witness_store.drop_witnessed(tx, [(5, False)])
     with store.reads() as reads:
-        assert reads.witnessed_after(5) == note(5, 12, again=True)
+        assert witness_store.witnessed_after(reads, 5) == note(5, 12, again=True)
 
 
-def test_an_entry_waits_until_its_cosigned_proof_is_there(store: SqlStore) -> None:
+def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
     """It is found by its message, waits once, and what has a cosigned proof is not found again."""
     digest, other = b"\x07" * 32, b"\x08" * 32
     with store.transaction() as tx:
-        tx.add_proofs([proof(3, b"three", digest), proof(8, b"eight", other)])
-        found = tx.foreign_entries([digest, other])
+        exchange_store.add_proofs(tx, [proof(3, b"three", digest), proof(8, b"eight", other)])
+        found = witness_store.foreign_entries(tx, [digest, other])
         assert found == [Uncosigned("tjk", 3, leaf_hash(b"three")), Uncosigned("tjk", 8, leaf_hash(b"eight"))]
-        tx.add_uncosigned(found)
-        tx.add_uncosigned(found)
-        assert tx.uncosigned_counts() == {"tjk": 2}
-        assert [each.index for each in tx.uncosigned("tjk", 10)] == [3, 8]
-        assert [each.index for each in tx.uncosigned("tjk", 10, after=3)] == [8]
+        witness_store.add_uncosigned(tx, found)
+        witness_store.add_uncosigned(tx, found)
+        assert witness_store.uncosigned_counts(tx) == {"tjk": 2}
+        assert [each.index for each in witness_store.uncosigned(tx, "tjk", 10)] == [3, 8]
+        assert [each.index for each in witness_store.uncosigned(tx, "tjk", 10, after=3)] == [8]
         span = CosignedSpan(b"", b"note", b"", bytes(32))
-        tx.add_cosigned([CosignedProof("tjk", 3, b"h" * 64, span)])
+        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"h" * 64, span)])
     with store.reads() as reads:
-        assert reads.uncosigned_counts() == {"tjk": 1}
-        assert reads.cosigned_proof("tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
-        assert reads.cosigned_proof("tjk", 8) is None
-        assert [each.index for each in reads.foreign_entries([digest, other])] == [8]
+        assert witness_store.uncosigned_counts(reads) == {"tjk": 1}
+        assert witness_store.cosigned_proof(reads, "tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
+        assert witness_store.cosigned_proof(reads, "tjk", 8) is None
+        assert [each.index for each in witness_store.foreign_entries(reads, [digest, other])] == [8]
 
 
-def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: SqlStore) -> None:
+def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: Store) -> None:
     """Indices begin anew with the next log: proofs of one are not taken for those of the other, and none is lost."""
     first, second = (f"tjk.example/log/{number}" for number in (1, 2))
     digests = [bytes([number]) * 32 for number in (1, 2, 3)]
@@ -92,27 +98,29 @@ def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(s
         return KnownLog("tjk", size, bytes(32), f"{origin}\n{size}\n".encode(), BEGIN)
 
     with store.transaction() as tx:
-        tx.put_known_log(known(first, 90))
+        peers_store.put_known_log(tx, known(first, 90))
         old = [proof(3, b"old", digests[0], spans[0].note), proof(4, b"waits", digests[1], spans[0].note)]
-        tx.add_proofs(old)
-        tx.add_uncosigned(tx.foreign_entries(digests))
-        tx.add_cosigned([CosignedProof("tjk", 3, b"a" * 32, spans[0])])
+        exchange_store.add_proofs(tx, old)
+        witness_store.add_uncosigned(tx, witness_store.foreign_entries(tx, digests))
+        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"a" * 32, spans[0])])
     with store.transaction() as tx:
-        tx.put_known_log(known(second, 4))
-        tx.add_proofs([proof(3, b"new", digests[2], spans[1].note)])
-        assert tx.foreign_entries(digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
-        tx.add_uncosigned(tx.foreign_entries(digests))
-        tx.add_cosigned([CosignedProof("tjk", 3, b"b" * 32, spans[1])])
-        tx.put_known_log(known(second, 3))  # less than is known of it
+        peers_store.put_known_log(tx, known(second, 4))
+        exchange_store.add_proofs(tx, [proof(3, b"new", digests[2], spans[1].note)])
+        assert witness_store.foreign_entries(tx, digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
+        witness_store.add_uncosigned(tx, witness_store.foreign_entries(tx, digests))
+        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"b" * 32, spans[1])])
+        peers_store.put_known_log(tx, known(second, 3))  # less than is known of it
     with store.reads() as reads:
-        assert reads.known_logs()["tjk"] == known(second, 4)
-        assert reads.former_known_logs("tjk") == [known(first, 90)]
-        assert reads.uncosigned_counts() == {}
+        assert peers_store.known_logs(reads)["tjk"] == known(second, 4)
+        assert peers_store.former_known_logs(reads, "tjk") == [known(first, 90)]
+        assert witness_store.uncosigned_counts(reads) == {}
         for origin, hashes in ((first, b"a" * 32), (second, b"b" * 32), ("", b"b" * 32)):
-            found = reads.cosigned_proof("tjk", 3, origin)
+            found = witness_store.cosigned_proof(reads, "tjk", 3, origin)
             assert found is not None
             assert found.hashes == hashes
-        lost = reads.lost_entries("tjk", ProofKind.ANSWER, first, 4, 10)
+        lost = recovery_store.lost_entries(reads, "tjk", ProofKind.ANSWER, first, 4, 10)
         assert [each.entry for each in lost] == [b"waits"]
-        assert [each.entry for each in reads.lost_entries("tjk", ProofKind.ANSWER, second, 0, 10)] == [b"new"]
-        assert reads.lost_entries("tjk", ProofKind.RELEASED, first, 0, 10) == []
+        assert [each.entry for each in recovery_store.lost_entries(reads, "tjk", ProofKind.ANSWER, second, 0, 10)] == [
+            b"new"
+        ]
+        assert recovery_store.lost_entries(reads, "tjk", ProofKind.RELEASED, first, 0, 10) == []

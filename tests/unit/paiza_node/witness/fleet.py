@@ -30,6 +30,8 @@ from paiza_node.peer.directory import PeerDirectory
 from paiza_node.peer.session import PeerSession
 from paiza_node.recovery.give_back import GiveBack
 from paiza_node.store import open_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store import witness as witness_store
 from paiza_node.witness.answer import AnswerExchange
 from paiza_node.witness.cosigning import Cosigner
 from paiza_node.witness.gossip import LargestKnown
@@ -198,7 +200,7 @@ class Node(AbstractContextManager["Node"]):
     def start(self) -> None:
         """Begin with what is stored."""
         with self.store.reads() as reads:
-            stored, last = reads.known_logs(), reads.last_witnessed()
+            stored, last = peers_store.known_logs(reads), witness_store.last_witnessed(reads)
         logs = KnownLogs(stored, self.clock, (), self._registers.newest_origin)
         registers: Any = self._registers
         self.context = Context(

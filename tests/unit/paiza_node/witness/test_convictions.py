@@ -14,8 +14,12 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.context import Context
 from paiza_node.growth import KnownLogs, record_fork
 from paiza_node.ledger import Ledger
-from paiza_node.model import Finding, FindingKind, FindingState, ForeignProof, KnownLog, ProofKind
-from paiza_node.store import SqlStore, open_store
+from paiza_node.store import Store, open_store
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import peers as peers_store
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
+from paiza_node.store.peers_model import Finding, FindingKind, FindingState, KnownLog
 from paiza_node.witness.convictions import Convictions
 from paiza_node.witness.trials import MAX_FAILURES, Judge
 from paiza_register import Register
@@ -53,7 +57,7 @@ class Registers:
 class Room:
     """The node of kaz, as far as convictions go. ``answer`` is what tjk answers when it is asked."""
 
-    store: SqlStore
+    store: Store
     ledger: Ledger
     now: datetime = NOW
     answer: exchange_pb2.ProveGrowthResponse | None = None
@@ -74,7 +78,7 @@ class Room:
     def restart(self) -> None:
         """Begin with what is in the database."""
         with self.store.reads() as reads:
-            known, findings = reads.known_logs(), reads.findings()
+            known, findings = peers_store.known_logs(reads), peers_store.findings(reads)
         nobody = cast("Any", None)
         self.logs = KnownLogs(known, lambda: self.now, findings, lambda _member: ORIGIN)
         context = Context(
@@ -115,7 +119,7 @@ class Room:
         """Accept growth of tjk's log and store it, as an exchange does."""
         checkpoint = self.logs.accept(self.member, self.log.growth(self.logs.size("tjk"), size))
         known = self.logs.to_store("tjk", checkpoint)
-        self.ledger.commit_now(lambda pen: pen.tx.put_known_log(known))
+        self.ledger.commit_now(lambda pen: peers_store.put_known_log(pen.tx, known))
 
     async def steps(self, count: int) -> None:
         """Let time pass, ten seconds a step."""
@@ -126,12 +130,12 @@ class Room:
     def findings(self) -> list[Finding]:
         """Give what stands in the database."""
         with self.store.reads() as reads:
-            return reads.findings()
+            return peers_store.findings(reads)
 
     def logged(self, index: int) -> log_pb2.LogEntry:
         """Give an entry of the own log."""
         with self.store.reads() as reads:
-            (entry,) = reads.entries_at([index])
+            (entry,) = log_store.entries_at(reads, [index])
         return log_pb2.LogEntry.FromString(entry.entry)
 
 
@@ -189,7 +193,7 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     assert not room.condemned
     for _ in range(2):
         with room.store.reads() as reads:
-            assert "tjk" not in reads.known_logs()
+            assert "tjk" not in peers_store.known_logs(reads)
         assert room.logs.size("tjk") == 0
         assert not room.logs.learn_fork(room.member, finding.proof)
         room.restart()
@@ -248,7 +252,7 @@ async def test_two_entries_at_one_index_convict_a_log_that_answers_nothing(room:
         checkpoint=room.log.note(9),
         register_version=bytes(32),
     )
-    room.ledger.commit_now(lambda pen: pen.tx.add_proofs([kept]))
+    room.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
     note = room.other.note(14)
     checkpoint = checkpoints.verify(note, [THEIRS.verifier_key], ORIGIN)
     told = receipts.VerifiedEntry(log_pb2.LogEntry(), b"other4", 4, checkpoint)
@@ -280,6 +284,6 @@ def test_known_log_of_a_new_origin_replaces_a_larger_one_of_the_old(room: Room) 
     new = SignerKey.from_ed25519("tjk.paiza.example/log/2", keys.generate_ed25519())
     note = checkpoints.sign(Checkpoint("tjk.paiza.example/log/2", 3, room.log.tree.root(3)), new)
     known = KnownLog("tjk", 3, room.log.tree.root(3), note, NOW)
-    room.ledger.commit_now(lambda pen: pen.tx.put_known_log(known))
+    room.ledger.commit_now(lambda pen: peers_store.put_known_log(pen.tx, known))
     with room.store.reads() as reads:
-        assert reads.known_logs()["tjk"].note == note
+        assert peers_store.known_logs(reads)["tjk"].note == note

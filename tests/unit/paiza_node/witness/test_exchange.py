@@ -6,8 +6,10 @@ import pytest
 
 from paiza.peer.v1 import witness_pb2
 from paiza_node.growth import claim
-from paiza_node.model import WitnessedNote
 from paiza_node.peer.agreement import OVERTAKEN
+from paiza_node.store import peers as peers_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import WitnessedNote
 from paiza_node.witness.gossip import MAX_HEARD
 from paiza_node.witness.judging import CLOCKS_DIFFER
 from paiza_node.witness.show import BRING_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
@@ -21,7 +23,7 @@ from tests.unit.paiza_node.witness.fleet import Fleet, Node, second_history
 def last(node: Node) -> WitnessedNote | None:
     """Give the largest witnessed note that a node has stored."""
     with node.store.reads() as reads:
-        return reads.last_witnessed()
+        return witness_store.last_witnessed(reads)
 
 
 def size(note: bytes) -> int:
@@ -47,7 +49,7 @@ async def test_known_log_is_on_disk_before_the_cosignature_is_given(fleet: Fleet
     kaz.grow(2)
     await kaz.show_round()
     with tjk.store.reads() as reads:
-        assert reads.known_logs()["kaz"].size == 2
+        assert peers_store.known_logs(reads)["kaz"].size == 2
 
     async def fails(*_args: object) -> None:
         raise Unavailable("database_unavailable", "no disk")
@@ -109,7 +111,7 @@ async def test_of_five_witnesses_four_are_enough(make_fleet: MakeFleet) -> None:
     fleet.clock.move(LONGEST_PAUSE_SECONDS)
     await kaz.show_round()
     with kaz.store.reads() as reads:
-        first = reads.witnessed_after(1)
+        first = witness_store.witnessed_after(reads, 1)
     assert first is not None
     assert first.witnesses == ("kgz", "tjk", "tkm", "uzb", "zzz")
 
@@ -133,7 +135,7 @@ async def test_an_idle_log_is_shown_again_after_a_while_and_not_before(fleet: Fl
     assert again is not None
     assert (again.size, again.again, again.time) == (1, True, fleet.clock.now)
     with kaz.store.reads() as reads:
-        assert reads.witnessed_after(1) == first
+        assert witness_store.witnessed_after(reads, 1) == first
 
 
 async def test_members_that_are_idle_exchange_once_in_a_while_and_no_more(fleet: Fleet) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_node.ledger import Ledger, Pen
-from paiza_node.model import WitnessedNote, WitnessedTime
 from paiza_node.store import open_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.witness_model import WitnessedNote, WitnessedTime
 from paiza_node.witness import thinning
 from paiza_node.witness.thinning import BY_MINUTE, TIERS, WHOLE, Thinning, superfluous
 from paiza_wire import keys
@@ -50,7 +51,7 @@ async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch:
 
         def work(pen: Pen) -> None:
             for number in range(count):
-                pen.tx.put_witnessed(note(number + 1, BEGIN + timedelta(seconds=10 * number)))
+                witness_store.put_witnessed(pen.tx, note(number + 1, BEGIN + timedelta(seconds=10 * number)))
 
         ledger.commit_now(work)
         thin = Thinning(ledger, store, clock)
@@ -61,7 +62,9 @@ async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch:
                 while await thin.thin(tier):
                     pass
             with store.reads() as reads:
-                return [each.time for each in reads.witnessed_times(BEGIN, BEGIN + timedelta(days=1), count)]
+                return [
+                    each.time for each in witness_store.witnessed_times(reads, BEGIN, BEGIN + timedelta(days=1), count)
+                ]
 
         end = BEGIN + timedelta(hours=3)
         assert len(await times_at(BEGIN + WHOLE)) == count
@@ -73,7 +76,7 @@ async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch:
         assert found[-1] == end - timedelta(seconds=10)
         assert len(await times_at(end + BY_MINUTE)) == 3
         with store.reads() as reads:
-            last = reads.last_witnessed()
+            last = witness_store.last_witnessed(reads)
         assert last is not None
         assert last.size == count
     finally:

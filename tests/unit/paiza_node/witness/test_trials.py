@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from paiza.core.v1 import fork_proof_pb2
 from paiza_node.growth import KnownLogs
-from paiza_node.model import Finding, FindingKind
+from paiza_node.store.peers_model import Finding, FindingKind
 from paiza_node.witness.trials import (
     ASK_AGAIN,
     ASK_IN_DEFAULT,

@@ -9,7 +9,14 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import witness_pb2
 from paiza_node.ledger import Pen
-from paiza_node.model import CosignedProof, ErasureAnswer, ForeignProof, ProofKind, Uncosigned
+from paiza_node.store import exchange as exchange_store
+from paiza_node.store import log as log_store
+from paiza_node.store import retention as retention_store
+from paiza_node.store import settings as settings_store
+from paiza_node.store import witness as witness_store
+from paiza_node.store.exchange_model import ForeignProof, ProofKind
+from paiza_node.store.retention_model import ErasureAnswer
+from paiza_node.store.witness_model import CosignedProof, Uncosigned
 from paiza_node.witness import prove
 from paiza_node.witness.judging import CLOCKS_DIFFER, judge_note, judge_span
 from paiza_node.witness.prove import MAX_INDICES
@@ -40,7 +47,7 @@ def receipt(holder: Node, owner: Node) -> ForeignProof:
     )
 
     def work(pen: Pen) -> None:
-        pen.tx.add_proofs([kept])
+        exchange_store.add_proofs(pen.tx, [kept])
         pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DELIVERED, message_digest=digest))
 
     holder.ledger.commit_now(work)
@@ -50,13 +57,13 @@ def receipt(holder: Node, owner: Node) -> ForeignProof:
 def waiting(node: Node) -> dict[str, int]:
     """Count what waits for cosigned proofs."""
     with node.store.reads() as reads:
-        return reads.uncosigned_counts()
+        return witness_store.uncosigned_counts(reads)
 
 
 def cosigned(node: Node, kept: ForeignProof) -> CosignedProof | None:
     """Give the cosigned proof of a kept entry."""
     with node.store.reads() as reads:
-        return reads.cosigned_proof(kept.member, kept.index)
+        return witness_store.cosigned_proof(reads, kept.member, kept.index)
 
 
 async def rounds(fleet: Fleet) -> None:
@@ -101,7 +108,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     answer = ErasureAnswer(request, digest, "tjk", stored.entry, stored.index, b"", note, bytes(32))
 
     def work(pen: Pen) -> None:
-        pen.tx.put_erasure_answer(answer)
+        retention_store.put_erasure_answer(pen.tx, answer)
         pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, counterpart="tjk", message_digest=digest))
 
     kaz.ledger.commit_now(work)
@@ -110,7 +117,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     assert waiting(kaz) == {"tjk": 1}
     assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     with kaz.store.reads() as reads:
-        assert reads.cosigned_proof("tjk", stored.index) is not None
+        assert witness_store.cosigned_proof(reads, "tjk", stored.index) is not None
 
 
 async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
@@ -120,7 +127,7 @@ async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
     await kaz.upgrade.sweep()
     await rounds(fleet)
     assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
-    kaz.ledger.commit_now(lambda pen: pen.tx.put_counter("uncosigned_swept", 0))
+    kaz.ledger.commit_now(lambda pen: settings_store.put_counter(pen.tx, "uncosigned_swept", 0))
     await kaz.upgrade.sweep()
     assert waiting(kaz) == {}
     size = kaz.ledger.checkpoint.size
@@ -151,7 +158,7 @@ async def test_what_a_member_cannot_prove_holds_up_nothing(fleet: Fleet) -> None
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     false = Uncosigned("tjk", 0, merkle.leaf_hash(b"never logged"))
-    kaz.ledger.commit_now(lambda pen: pen.tx.add_uncosigned([false]))
+    kaz.ledger.commit_now(lambda pen: witness_store.add_uncosigned(pen.tx, [false]))
     await rounds(fleet)
     kept = receipt(kaz, tjk)
     await kaz.upgrade.sweep()
@@ -196,7 +203,7 @@ async def span_of(fleet: Fleet) -> tuple[log_pb2.WitnessedSpan, dict[int, Uncosi
     indices = list(range(first, first + 3))
     (span,) = tjk.prove(witness_pb2.ProveEntriesRequest(indices=indices)).spans
     with tjk.store.reads() as reads:
-        entries = reads.entries_at(indices)
+        entries = log_store.entries_at(reads, indices)
     return span, {each.index: Uncosigned("tjk", each.index, merkle.leaf_hash(each.entry)) for each in entries}
 
 

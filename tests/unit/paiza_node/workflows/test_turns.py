@@ -10,7 +10,7 @@ from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowled
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.errors import BrokenRules
 from paiza_node.ledger import Pen
-from paiza_node.model import MessageRow
+from paiza_node.store.messages_model import MessageRow
 from paiza_node.workflows.precedence import claims_first, overtakes, urgency_of
 from paiza_node.workflows.turns import MAX_JUDGED, Turns
 from paiza_wire.errors import Rejected, Unavailable

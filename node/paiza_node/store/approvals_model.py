@@ -1,0 +1,32 @@
+"""Messages that wait for further signatures. Times are UTC; digests are 32 bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+
+class ApprovalState(IntEnum):
+    """Where a message stands that needs more than one officer. Stored as the number: never renumber."""
+
+    WAITING = 1
+    RELEASED = 2
+    DECLINED = 3
+    WITHDRAWN = 4
+    EXPIRED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A message that waits, or waited, for the signatures of other officers. ``signed`` only while it waits."""
+
+    digest: bytes
+    message_id: bytes
+    drafter: str
+    header: bytes
+    submitted_index: int
+    submitted_time: datetime
+    expires_time: datetime
+    state: ApprovalState = ApprovalState.WAITING
+    missing: tuple[str, ...] = ()
+    signed: bytes | None = None
+    reason: str = ""

@@ -1,0 +1,55 @@
+"""Attachments as they are stored. Times are UTC; digests are 32 bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from paiza.core.v1 import delivery_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A ciphertext an officer brings; ``whole`` once its digest was checked."""
+
+    ciphertext_sha256: bytes
+    size: int
+    officer: str
+    started_time: datetime
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRow:
+    """Where one attachment of a message stands at one member.
+
+    ``member`` is ourselves for a message received, and ``source`` the member whose node hands it over; for one sent it
+    is a recipient, and ``source`` is empty. ``due_time`` is when we have something to do about it.
+    """
+
+    digest: bytes
+    part_number: int
+    member: str
+    source: str
+    ciphertext_sha256: bytes
+    size: int
+    awaited_time: datetime
+    due_time: datetime | None = None
+    state: int = delivery_pb2.ATTACHMENT_STATE_AWAITED
+    attempts: int = 0
+    reason: str = ""
+    detail: str = ""
+    settled_time: datetime | None = None
+    log_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentProof:
+    """A recipient's entry about an attachment of ours, proven to its log; kept as evidence."""
+
+    digest: bytes
+    part_number: int
+    member: str
+    entry: bytes
+    index: int
+    hashes: bytes
+    checkpoint: bytes
+    register_version: bytes

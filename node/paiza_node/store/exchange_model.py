@@ -1,0 +1,137 @@
+"""Deliveries, and what others' logs prove. Times are UTC; digests are 32 bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from paiza.core.v1 import delivery_pb2
+
+
+class ProofKind(IntEnum):
+    """What a proof from another member's log shows. Stored as the number: never renumber."""
+
+    RELEASED = 1
+    ANSWER = 2
+    ORIGIN = 3
+    """The author's release to somebody else, of a message that was passed on to us."""
+
+
+class Passing(IntEnum):
+    """What a delivery is part of. Stored as the number: never renumber."""
+
+    OWN = 0
+    """Of a message of our own, to one of its recipients."""
+    PASSED_ON = 1
+    """Of a message to a member it was not addressed to."""
+    NOTICE = 2
+    """Of the notice to the author that its message was passed on."""
+
+
+class Slot(IntEnum):
+    """Which of a courier's slots a delivery waits for."""
+
+    BULK = 0
+    URGENT = 1
+    FIRST = 2
+
+
+DeliveryState = delivery_pb2.DeliveryState
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One message on its way to one recipient."""
+
+    id: int
+    message_seq: int
+    digest: bytes
+    recipient: str
+    urgency: int
+    released_index: int
+    released_time: datetime
+    expires_time: datetime
+    next_attempt_time: datetime
+    state: int = delivery_pb2.DELIVERY_STATE_WAITING
+    reason: str = ""
+    detail: str = ""
+    attempts: int = 0
+    settled_time: datetime | None = None
+    kind: str = ""
+    passing: int = Passing.OWN
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one delivery."""
+
+    id: int
+    state: int
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Postponement:
+    """A delivery to be tried again, when, and why."""
+
+    id: int
+    next_attempt_time: datetime
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A waiting delivery with what must be sent for it."""
+
+    id: int
+    digest: bytes
+    attempts: int
+    signed: bytes
+    released_index: int
+    released_entry: bytes
+    passing: int = Passing.OWN
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """That a member passed a message on, by its own log: to us, or (told to us as the author) to another.
+
+    ``log_index`` is our entry that answers it, ``denied`` says that this entry is a denial, ``held`` that the message
+    row rests on it. Named by ``forwarder`` and ``index``, the entry's place in its log.
+    """
+
+    forwarder: str
+    index: int
+    digest: bytes
+    holder: str
+    entry: bytes
+    hashes: bytes
+    checkpoint: bytes
+    register_version: bytes
+    log_index: int
+    denied: bool = False
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignProof:
+    """An entry of another member's log, proven to one of its checkpoints; kept as evidence."""
+
+    digest: bytes
+    member: str
+    kind: ProofKind
+    entry: bytes
+    index: int
+    hashes: bytes
+    checkpoint: bytes
+    register_version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSummary:
+    """What waits for one recipient."""
+
+    recipient: str
+    waiting: int
+    oldest_time: datetime | None

@@ -1,0 +1,44 @@
+"""The node's own log as it is stored. Times are UTC; digests are 32 bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from paiza.core.v1 import log_pb2
+
+MAX_REASON: Final = 1000  # characters of why an officer or operator did something
+LogEvent = log_pb2.LogEvent
+
+
+@dataclass(frozen=True, slots=True)
+class FormerLog:
+    """An earlier log of this node. Its ``size`` entries stand in the present one from ``first_index`` on.
+
+    They lead to ``kept_note``; ``largest_note`` is the largest checkpoint of it that anybody showed.
+    """
+
+    origin: str
+    first_index: int
+    size: int
+    kept_note: bytes
+    largest_note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far the own log has come, and the counters that grow with it. ``batch`` names the last commit."""
+
+    size: int
+    root: bytes
+    messages: int
+    deliveries: int
+    last_time: datetime
+    batch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry of the own log."""
+
+    index: int
+    entry: bytes

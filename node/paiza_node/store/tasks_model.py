@@ -1,0 +1,18 @@
+"""Messages as somebody's work. Times are UTC; digests are 32 bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """A message as somebody's work: of a unit, or of one of its officers. ``state`` is a `WorkState`."""
+
+    seq: int
+    digest: bytes
+    unit: str
+    assignee: str
+    state: int
+    acknowledge_time: datetime | None
+    due_time: datetime | None
+    escalations: int = 0
