@@ -1,7 +1,7 @@
 """Build hook: compiles every gettext catalogue (.po) to the .mo beside it.
 
 Runs for wheels and for editable installs alike. A catalogue is
-`<source root>/<package>/locale/<language>/LC_MESSAGES/<package>.po`; the .mo is never committed.
+`<source root>/<package>/**/locale/<language>/LC_MESSAGES/<package>.po`; the .mo is never committed.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-CATALOGUES = "*/paiza_*/locale/*/LC_MESSAGES/*.po"
+CATALOGUES = "*/paiza_*/**/locale/*/LC_MESSAGES/*.po"
 
 
 def compile_catalogues(root: Path) -> list[Path]:

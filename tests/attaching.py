@@ -15,8 +15,8 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc, officer_pb2, officer_pb2_grpc
 from paiza_wire import message
-from paiza_wire.attachment import PIECE_BYTES, Sealer
 from paiza_wire.message import PlainPart, SealedFile
+from paiza_wire.message.attachment import PIECE_BYTES, Sealer
 from tests.officer import SUBJECT, Officer
 
 FIRST_PART: Final = 1  # a free message has no annex

@@ -23,12 +23,14 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_client import container, evidence, evidence_members
 from paiza_client.evidence_entries import Filed
-from paiza_node.keyring import Keys, load_keys
+from paiza_node.ops.keys import Keys, load_keys
 from paiza_register import Register, load_set
 from paiza_trust import dev
 from paiza_trust.repository import load_signers, publish
-from paiza_wire import checkpoint, cosignatures, message, part_cipher, receipts, tiles, tlog_proof
-from paiza_wire.merkle import leaf_hash
+from paiza_wire import message, receipts
+from paiza_wire.message import part_cipher
+from paiza_wire.tlog import checkpoint, cosignatures, tiles, tlog_proof
+from paiza_wire.tlog.merkle import leaf_hash
 from tests.officer import KIND, Officer
 
 MEMBERS: Final = ("kaz", "tjk", "uzb", "kgz", "tkm")

@@ -16,8 +16,8 @@ import grpc
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2 as pb
 from paiza_register import Register, RegisterReader, folder_fetch
-from paiza_wire import keys, message
-from paiza_wire.identity import node_dns_name
+from paiza_wire import message
+from paiza_wire.identity import keys, node_dns_name
 
 REVIEW: Final = timedelta(days=365)
 ROLE: Final = "liaison"

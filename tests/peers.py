@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
-from paiza_node.peer.directory import PeerDirectory
-from paiza_node.peer.rpcs import RequestT, ResponseT, Rpc
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.rpcs import RequestT, ResponseT, Rpc
 
 
 class MethodChannel:

@@ -25,7 +25,7 @@ from paiza_trust.files import replace_private, write_private
 from paiza_trust.member import to_json
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
-from paiza_wire.notes import VerifierKey
+from paiza_wire.tlog.notes import VerifierKey
 
 FORMAT: Final = 1
 FEDERATION: Final = "federation.json"

@@ -14,8 +14,9 @@ from typing import Final
 from paiza_register.documents import FORMAT
 from paiza_trust.files import write_private
 from paiza_trust.names import names_of
-from paiza_wire import certificates, cosignatures, hpke, keys, notes
-from paiza_wire.identity import MemberAuthority, Role, SpiffeId, check_authority
+from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog import cosignatures, notes
 
 CERTIFICATE_LIFE: Final = timedelta(days=365)
 """Node and officer certificates and encryption keys."""

@@ -14,9 +14,8 @@ from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Outcome, Proof
 from paiza_domain import validation
-from paiza_wire import attachment
 from paiza_wire.identity import SpiffeId
-from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, verify_pending
+from paiza_wire.message import PendingMessage, VerifiedMessage, attachment, message_digest, open_part, verify_pending
 from paiza_wire.receipts import VerifiedEntry, check_released
 
 

@@ -19,9 +19,8 @@ from paiza_client.errors import Complaint, Refused, disk_problem, located
 from paiza_client.language import _
 from paiza_client.location import Removal
 from paiza_client.outbox import sealed_file
-from paiza_wire import attachment
-from paiza_wire.attachment import MAX_ATTACHMENTS, MAX_FILE_BYTES, PIECE_BYTES, Sealer
-from paiza_wire.message import SealedFile
+from paiza_wire.message import SealedFile, attachment
+from paiza_wire.message.attachment import MAX_ATTACHMENTS, MAX_FILE_BYTES, PIECE_BYTES, Sealer
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, how many of its bytes are done, and how many there are."""

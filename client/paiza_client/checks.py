@@ -17,10 +17,10 @@ from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import LogState, OpenedPart, Outcome, Proof, Trail
 from paiza_wire import receipts
-from paiza_wire.cosignatures import cosignatures
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify
 from paiza_wire.reasons import REASONS
+from paiza_wire.tlog.cosignatures import cosignatures
 
 MAX_PROOFS: Final = (
     256  # of one message: a release and an answer at each of at most 64 recipients, and room for repeats

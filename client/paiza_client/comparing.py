@@ -9,7 +9,7 @@ from paiza_client.errors import NotProven, Refused
 from paiza_client.oversight_checks import ShownPage
 from paiza_client.questions import Asking, Question
 from paiza_client.reconciling import COMPARED, FOLLOWED, Result, View, Wish
-from paiza_wire.consultations import MAX_QUERY_DIGESTS
+from paiza_wire.tlog.consultations import MAX_QUERY_DIGESTS
 
 MAX_ENTRIES: Final = 1_000_000  # of one log in one comparison, held in memory; choose a shorter period
 

@@ -23,7 +23,7 @@ from paiza_client.oversight_checks import Asked, ShownPage, check_page
 from paiza_client.questions import Answer, Question, go_on
 from paiza_client.reconciling import Result, Wish
 from paiza_register import load_set
-from paiza_wire import consultations
+from paiza_wire.tlog import consultations
 
 WHAT: Final = "comparison.json"
 SUMMARY: Final = "SUMMARY.txt"

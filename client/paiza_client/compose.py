@@ -18,12 +18,13 @@ from paiza_client.attaching import Attachment, Progress
 from paiza_client.errors import Complaint, Refused, located
 from paiza_client.profiles import Credentials, Profile
 from paiza_domain import validation
-from paiza_domain.field_checks import nearest
-from paiza_domain.field_errors import FieldError
-from paiza_domain.kind import Kind
+from paiza_domain.schema.field_checks import nearest
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
 from paiza_register import Register
-from paiza_wire import hpke, keys
+from paiza_wire.identity import keys
 from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey, message_digest, new_message_id, seal, sign
+from paiza_wire.message import key_wrapping as hpke
 
 
 @dataclass(frozen=True, slots=True)

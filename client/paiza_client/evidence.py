@@ -23,7 +23,7 @@ from paiza_client.model import Proof
 from paiza_client.proven_time import Before, Interval, interval
 from paiza_wire import receipts
 from paiza_wire.message import VerifiedMessage, message_digest, open_part, parse_header, verify
-from paiza_wire.tlog_proof import TlogProof
+from paiza_wire.tlog.tlog_proof import TlogProof
 
 _RELEASED: Final = "RELEASED"
 _FORWARDED: Final = "FORWARDED"

@@ -11,7 +11,7 @@ from paiza_client.model import Proof
 from paiza_client.proven_time import Before
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
-from paiza_wire.tlog_proof import TlogProof
+from paiza_wire.tlog.tlog_proof import TlogProof
 
 if TYPE_CHECKING:
     from datetime import datetime

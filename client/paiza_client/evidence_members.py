@@ -15,7 +15,7 @@ from paiza_client.errors import NotProven, located
 from paiza_client.evidence_entries import Filed
 from paiza_client.proven_time import Before
 from paiza_register import Register, load_set
-from paiza_wire import tlog_proof
+from paiza_wire.tlog import tlog_proof
 
 MESSAGE: Final = "message.bin"
 SUMMARY: Final = "SUMMARY.txt"

@@ -10,7 +10,7 @@ from paiza_client.logs import Registers
 from paiza_client.model import Proof
 from paiza_client.proven_time import Interval
 from paiza_wire.identity import VerifiedCertificate
-from paiza_wire.keys import fingerprint
+from paiza_wire.identity.keys import fingerprint
 from paiza_wire.message import VerifiedMessage
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from paiza.core.v1 import log_pb2
 from paiza_client.errors import NotProven, located
 from paiza_client.model import Proof
 from paiza_register import Member, Register
-from paiza_wire import checkpoint, receipts
-from paiza_wire.notes import VerifierKey
+from paiza_wire import receipts
+from paiza_wire.tlog import checkpoint
+from paiza_wire.tlog.notes import VerifierKey
 
 _EVENT_PREFIX: Final = "LOG_EVENT_"
 

@@ -15,10 +15,11 @@ from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader
 from paiza_client.model import Proof
-from paiza_wire import consultations, receipts
+from paiza_wire import receipts
 from paiza_wire.errors import Rejected
-from paiza_wire.merkle import leaf_hash
 from paiza_wire.message import message_digest, parse_header, parse_strictly
+from paiza_wire.tlog import consultations
+from paiza_wire.tlog.merkle import leaf_hash
 
 Content = Literal["", "held", "erased", "missing"]
 

@@ -22,8 +22,7 @@ import click
 
 from paiza_client.errors import Complaint, Misused, ProfileProblem, located
 from paiza_client.language import _
-from paiza_wire import keys
-from paiza_wire.identity import SpiffeId
+from paiza_wire.identity import SpiffeId, keys
 
 PROFILE_FILE: Final = "profile.toml"
 ROLES_FILE: Final = "roles.json"

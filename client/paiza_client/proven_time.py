@@ -1,7 +1,7 @@
 """When an entry was made, as independent members prove it: between two checkpoints that a quorum of them cosigned.
 
 Pure: notes and a register in, an interval out. Nobody's clock is believed alone: each bound is the median of what the
-witnesses of one checkpoint say (`paiza_wire.witnessed_time`).
+witnesses of one checkpoint say (`paiza_wire.tlog.witnessed_time`).
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader
 from paiza_register import Register
 from paiza_wire import receipts
-from paiza_wire.cosignatures import cosignatures, quorum
-from paiza_wire.merkle import verify_consistency
-from paiza_wire.tlog_proof import TlogProof
-from paiza_wire.witnessed_time import witnessed_time
+from paiza_wire.tlog.cosignatures import cosignatures, quorum
+from paiza_wire.tlog.merkle import verify_consistency
+from paiza_wire.tlog.tlog_proof import TlogProof
+from paiza_wire.tlog.witnessed_time import witnessed_time
 
 TOLERANCE: Final = timedelta(minutes=10)  # as far as a node lets another's clock run ahead of its own
 

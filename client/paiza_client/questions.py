@@ -8,7 +8,7 @@ from typing import Protocol
 
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.oversight_checks import ShownPage
-from paiza_wire import consultations
+from paiza_wire.tlog import consultations
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from typing import Final, Literal
 from paiza.core.v1 import log_pb2
 from paiza_client.model import Proof
 from paiza_client.oversight_checks import Shown, ShownPage
-from paiza_wire import consultations, receipts
-from paiza_wire.consultations import Exchanged
+from paiza_wire import receipts
+from paiza_wire.tlog import consultations
+from paiza_wire.tlog.consultations import Exchanged
 
 Kind = Literal["lost", "late", "refused", "denied", "only-here"]
 

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from paiza_node.cli import frame, language
+from paiza_node.ops.cli import frame, language
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Choose the language, then build and run the command; give the exit code."""
     language.use(language.choose(arguments, os.environ))
-    from paiza_node.cli.root import paiza_node  # noqa: PLC0415 - its texts are in the language chosen
+    from paiza_node.ops.cli.root import paiza_node  # noqa: PLC0415 - its texts are in the language chosen
 
     return frame.guarded(frame.localised(paiza_node), arguments)
 

@@ -2,7 +2,7 @@
 
 What is derived from several messages (quoted, copied, translated, exported together) carries at least the strictest of
 their marks. The codes are taken as steps of one ladder: H3 limits at least as H2 does, and H2 at least as H1. What the
-marks forbid is decided by the node's rules (`paiza_node.policy`), not here.
+marks forbid is decided by the node's rules (`paiza_node.core.policy`), not here.
 """
 
 import re
@@ -14,10 +14,10 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from paiza.core.v1.message_pb2 import Handling, Header
-from paiza_domain import field_checks
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.texts import line_problem
+from paiza_domain.schema import field_checks
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.text_rules import line_problem
 from paiza_wire.errors import Rejected
 
 # An evaluation is kept in its own scheme: source, then information (then handling, 5x5x5 and 3x5x2).

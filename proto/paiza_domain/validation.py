@@ -7,11 +7,12 @@ from typing import Final
 from google.protobuf.message import DecodeError, Message
 
 from paiza.core.v1.message_pb2 import Header, PartKind, Urgency
-from paiza_domain import field_checks, handling, kinds
-from paiza_domain.field_errors import FieldError
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime
-from paiza_domain.texts import line_problem
+from paiza_domain import handling, kinds
+from paiza_domain.schema import field_checks
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.text_rules import line_problem
 from paiza_wire.errors import Rejected
 
 MAX_CONTENT: Final = 1 << 20  # bytes of a content message; more belongs in an attachment

@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
 from paiza_register.model import EncryptionKey, LogKey, Member, WitnessKey
-from paiza_wire import cosignatures, hpke
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, MemberAuthority, check_authority
-from paiza_wire.notes import VerifierKey
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog import cosignatures
+from paiza_wire.tlog.notes import VerifierKey
 
 FORMAT: Final = 1
 """The version of all three formats."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from paiza_wire import cosignatures, hpke
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog import cosignatures
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from hashlib import sha256
 from typing import Final
 
 from paiza.core.v1 import log_pb2 as pb
-from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID, SpiffeId
-from paiza_wire.merkle import leaf_hash, verify_inclusion
 from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, MAX_TEXT, VerifiedMessage, parse_strictly
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.merkle import leaf_hash, verify_inclusion
 
 SALT_SIZE: Final = 16  # bytes; a sibling hash in a proof must not let its entry be guessed
 MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes

@@ -14,7 +14,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from paiza_wire import hpke, keys, merkle, message, part_cipher
+from paiza_wire import message
+from paiza_wire.identity import keys
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import part_cipher
+from paiza_wire.tlog import merkle
 from tests.bench.figures import Figure
 from tests.bench.run import RECEIVER, Run
 from tests.officer import read_register

@@ -18,14 +18,14 @@ import psycopg
 
 from paiza.core.v1 import delivery_pb2, log_query_pb2, message_pb2
 from paiza.officer.v1 import coordination_pb2, coordination_pb2_grpc
-from paiza_node import config
-from paiza_node.store import deliveries as deliveries_store
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store import open_store
-from paiza_node.store.exchange_model import DeliveryRow
-from paiza_node.store.messages_model import MessageRow, MessageState
-from paiza_wire.consultations import NONCE_SIZE
+from paiza_node.core.exchange.model import DeliveryRow
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import open_store
+from paiza_node.ops import config
+from paiza_wire.tlog.consultations import NONCE_SIZE
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import Run
 from tests.federation import Federation, NodeProcess

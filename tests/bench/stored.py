@@ -15,16 +15,17 @@ from hashlib import sha256
 from typing import Final
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
-from paiza_node import config, keyring
-from paiza_node.ledger import Ledger, Pen
-from paiza_node.store import deliveries as deliveries_store
-from paiza_node.store import exchange as exchange_store
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store import open_store
-from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.store.exchange_model import DeliveryRow, ForeignProof, ProofKind
-from paiza_node.store.messages_model import MessageRow, MessageState
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import open_store
+from paiza_node.ops import config
+from paiza_node.ops import keys as keyring
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts

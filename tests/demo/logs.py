@@ -7,8 +7,8 @@ from paiza.core.v1 import log_pb2
 from paiza_client import container, evidence_members
 from paiza_client.model import LogState
 from paiza_register import Register
-from paiza_wire import checkpoint
-from paiza_wire.notes import VerifierKey
+from paiza_wire.tlog import checkpoint
+from paiza_wire.tlog.notes import VerifierKey
 from tests.demo.desk import DemoFailedError
 from tests.federation import Federation
 from tests.officer import read_register

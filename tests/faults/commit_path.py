@@ -27,15 +27,16 @@ from sqlalchemy import select
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
-from paiza_node import config, keyring
-from paiza_node.attachments.files import AttachmentFiles
-from paiza_node.cli.verify import verify
-from paiza_node.errors import NodeStopped
-from paiza_node.ledger import Ledger, Pen
-from paiza_node.store import log as log_store
-from paiza_node.store import open_store
-from paiza_node.store import settings as settings_store
-from paiza_node.store.checkpoint_file import CheckpointSlots
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.storage import open_store
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.attachments.files import AttachmentFiles
+from paiza_node.ops import config
+from paiza_node.ops import keys as keyring
+from paiza_node.ops.cli.verify import verify
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.archive import Archive
 from paiza_wire.errors import Unavailable

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from paiza_node.cli.frame import ExitCode
+from paiza_node.ops.cli.frame import ExitCode
 from tests.faults import disk
 from tests.federation import Federation, NodeFailedError
 from tests.system import load

@@ -8,10 +8,10 @@ from typing import Any, Final, cast
 from typing_extensions import override
 
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.growth import claim
+from paiza_node.core.peers.log_views import claim
 from paiza_register import Register
-from paiza_wire.checkpoint import VerifiedCheckpoint
 from paiza_wire.errors import Rejected
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from tests.simulation.machine import Clock, Disk, Identity, Node
 from tests.simulation.network import Network
 

@@ -17,35 +17,35 @@ from sqlalchemy.pool import StaticPool
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
-from paiza_node.context import Context
-from paiza_node.errors import NodeStopped
-from paiza_node.growth import KnownLogs
-from paiza_node.ledger import Committed, Pen
-from paiza_node.peer.directory import PeerDirectory
-from paiza_node.peer.session import PeerSession
-from paiza_node.receive import Receive
-from paiza_node.store import ReadConnection, WriteConnection
-from paiza_node.store import peers as peers_store
-from paiza_node.store.log_model import Head
-from paiza_node.store.peers_model import Finding, FindingState, KnownLog
-from paiza_node.store.tables import METADATA
-from paiza_node.witness.answer import AnswerExchange
-from paiza_node.witness.convictions import Convictions
-from paiza_node.witness.cosigning import Cosigner
-from paiza_node.witness.gossip import LargestKnown
-from paiza_node.witness.rounds import Rounds
-from paiza_node.witness.show import Show
-from paiza_node.witness.trials import Judge
-from paiza_node.witness.witnessing import Witnessing
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.exchange.receive.write import Receive
+from paiza_node.core.log.ledger import Committed, Pen
+from paiza_node.core.log.model import Head
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.model import Finding, FindingState, KnownLog
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.features.witness.answer_exchange import AnswerExchange
+from paiza_node.features.witness.consistency_monitor import Judge
+from paiza_node.features.witness.cosigning import Cosigner
+from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.gossip import LargestKnown
+from paiza_node.features.witness.misbehaviour import Convictions
+from paiza_node.features.witness.rounds import Rounds
+from paiza_node.features.witness.submit_checkpoints import Show
+from paiza_node.ops.backup.store.tables import METADATA
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
-from paiza_wire import checkpoint as checkpoints
-from paiza_wire import keys, merkle, tiles
-from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
-from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import PaizaError
-from paiza_wire.identity import MemberAuthority
-from paiza_wire.notes import SignerKey
+from paiza_wire.identity import MemberAuthority, keys
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle, tiles
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.cosignatures import WitnessSigner
+from paiza_wire.tlog.notes import SignerKey
 from tests.peers import MethodChannel
 from tests.simulation.network import Network
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from paiza_node.store.peers_model import FindingKind
-from paiza_node.witness.trials import FORKED, IN_DEFAULT, STALE
-from paiza_wire import fork_proofs
+from paiza_node.core.peers.model import FindingKind
+from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
+from paiza_wire.tlog import fork_proofs
 from tests.simulation.lies import ANSWERED, NOT_PROVEN, Liar, Lie
 from tests.simulation.machine import Clock, Disk, Identity, Node, make_register
 from tests.simulation.network import Network

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from paiza_node.config import load
-from paiza_node.store import messages as messages_store
-from paiza_node.store import open_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import open_store
+from paiza_node.ops.config import load
 from tests.bench import machine
 from tests.federation import Federation, NodeProcess
 

@@ -16,19 +16,20 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from paiza.core.v1 import delivery_pb2, log_pb2
-from paiza_node.config import load
-from paiza_node.store import ReadConnection, Store, open_store
-from paiza_node.store import deliveries as deliveries_store
-from paiza_node.store import exchange as exchange_store
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.store.exchange_model import ProofKind
-from paiza_node.store.log_model import Head
-from paiza_node.store.messages_model import MessageState
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ProofKind
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.model import Head
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageState
+from paiza_node.core.storage import ReadConnection, Store, open_store
+from paiza_node.ops.config import load
 from paiza_register import Register
-from paiza_wire import checkpoint, merkle, receipts
-from paiza_wire.notes import VerifierKey
+from paiza_wire import receipts
+from paiza_wire.tlog import checkpoint, merkle
+from paiza_wire.tlog.notes import VerifierKey
 from tests.federation import NodeProcess
 
 RELEASED, RECEIVED = log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED

@@ -11,8 +11,7 @@ from typing import Final
 import grpc
 
 from paiza_register import Register
-from paiza_wire import certificates, keys
-from paiza_wire.identity import Role, SpiffeId, load_certificate, node_dns_name
+from paiza_wire.identity import Role, SpiffeId, certificates, keys, load_certificate, node_dns_name
 from paiza_wire.message import OfficerSigner
 
 LIFE: Final = timedelta(days=30)

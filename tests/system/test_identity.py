@@ -13,7 +13,7 @@ from typing import Final
 import grpc
 import pytest
 
-from paiza_node.edge.server import SERVICES
+from paiza_node.core.api.server import SERVICES
 from paiza_wire.identity import SpiffeId
 from tests.federation import Federation
 from tests.officer import read_register

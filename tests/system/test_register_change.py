@@ -17,9 +17,9 @@ import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
-from paiza_wire import hpke
 from paiza_wire.identity import load_certificate
-from paiza_wire.keys import fingerprint
+from paiza_wire.identity.keys import fingerprint
+from paiza_wire.message import key_wrapping as hpke
 from tests.federation import Federation, NodeProcess
 from tests.officer import Officer, read_register
 from tests.system import ledgers

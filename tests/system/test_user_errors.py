@@ -22,8 +22,7 @@ from paiza_client import language, remedies
 from paiza_client.__main__ import run
 from paiza_client.session.channel import pem_certificate
 from paiza_trust import dev
-from paiza_wire import certificates, keys
-from paiza_wire.identity import SpiffeId
+from paiza_wire.identity import SpiffeId, certificates, keys
 from tests.federation import Federation
 
 DRAFT = """\

@@ -14,8 +14,7 @@ from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.model import Outcome, Proof
-from paiza_wire import attachment
-from paiza_wire.message import parse_strictly
+from paiza_wire.message import attachment, parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.session import Session

@@ -16,7 +16,7 @@ from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.model import AttachmentStanding, MessageSummary
-from paiza_wire import attachment
+from paiza_wire.message import attachment
 
 if TYPE_CHECKING:
     from paiza_client.session.attachments import SavedAttachment

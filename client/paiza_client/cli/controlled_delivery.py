@@ -21,11 +21,11 @@ from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import N_, _
 from paiza_domain import kinds
-from paiza_domain.drafts import Draft
+from paiza_domain.drafts.drafts import Draft
 
 if TYPE_CHECKING:
     from paiza_client.session import Session
-    from paiza_domain.kind import Kind
+    from paiza_domain.schema.kind import Kind
 
 WORKFLOW: Final = "controlled-delivery"
 REQUEST: Final = "cd-request"

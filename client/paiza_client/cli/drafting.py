@@ -18,10 +18,11 @@ from paiza_client.compose import Envelope, complain
 from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import _
 from paiza_client.model import MessageSummary
-from paiza_domain import drafts, kinds
 from paiza_domain import handling as marks
-from paiza_domain.drafts import Draft, DraftError
-from paiza_domain.kind import Kind
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts
+from paiza_domain.drafts.drafts import Draft, DraftError
+from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.session.search import Criterion
-from paiza_domain import answers, terms
+from paiza_domain.terms import index_terms as terms
+from paiza_domain.threads import request_status as answers
 from paiza_wire.errors import PaizaError
 
 if TYPE_CHECKING:

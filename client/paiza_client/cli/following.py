@@ -11,8 +11,8 @@ from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.errors import Refused
 from paiza_client.model import MessageSummary
 from paiza_domain import kinds
-from paiza_domain.drafts import Draft
-from paiza_domain.kind import Kind
+from paiza_domain.drafts.drafts import Draft
+from paiza_domain.schema.kind import Kind
 
 if TYPE_CHECKING:
     from paiza_client.session import Session

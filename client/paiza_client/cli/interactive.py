@@ -17,13 +17,14 @@ from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose import complain
 from paiza_client.language import N_, _
 from paiza_client.profiles import write_private
-from paiza_domain import codes, drafts, forms, reference
+from paiza_domain import codes, reference
 from paiza_domain import handling as marks
-from paiza_domain.drafts import Draft, DraftError
-from paiza_domain.forms import FormField
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import FieldType
-from paiza_domain.templates import Form
+from paiza_domain.drafts import drafts, forms
+from paiza_domain.drafts.drafts import Draft, DraftError
+from paiza_domain.drafts.forms import FormField
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import FieldType
+from paiza_domain.schema.templates import Form
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
 LEAST_REVIEW: Final = "3 years"

@@ -11,9 +11,9 @@ from paiza_client.cli.terminal import Terminal, lang, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_domain import reference
-from paiza_domain.reading import code_text
 from paiza_domain.reference import BorderPoint, Profile, SharedBasis
 from paiza_domain.reference.model import Provision
+from paiza_domain.schema.reading import code_text
 
 _SUBSTITUTION: Final = {
     "lawful": N_("lawful"),

@@ -15,7 +15,7 @@ from paiza_client.exports import marks
 from paiza_client.language import N_, _
 from paiza_client.model import Delivery, MessageSummary, OpenedPart, Proof
 from paiza_domain import kinds
-from paiza_domain.kind import Kind
+from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def recipients(header: message_pb2.Header) -> str:
 
 
 def _code(list_name: str, code: str) -> str:
-    from paiza_domain import reading  # noqa: PLC0415 - lists need no code lists
+    from paiza_domain.schema import reading  # noqa: PLC0415 - lists need no code lists
 
     return reading.code_text(list_name, code, lang())
 

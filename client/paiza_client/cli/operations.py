@@ -17,12 +17,13 @@ from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
-from paiza_domain import operations, quantity, reading
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
-from paiza_domain.operation_figures import COUNTS
-from paiza_domain.operations import NOTICE, OPERATION, REPORT, SHEET, Computed
-from paiza_domain.thread import ThreadMessage
+from paiza_domain.operations import operations
+from paiza_domain.operations.figures import COUNTS
+from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, Computed
+from paiza_domain.schema import quantity, reading
+from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:

@@ -20,9 +20,8 @@ from paiza_client.language import N_, _
 from paiza_client.profiles import write_private
 from paiza_client.register import bootstrap_root
 from paiza_domain import codes, kinds
-from paiza_wire import attachment
 from paiza_wire.errors import Rejected
-from paiza_wire.message import parse_strictly
+from paiza_wire.message import attachment, parse_strictly
 
 DEFAULT_PURPOSE: Final = "prosecute"
 _BETWEEN_MEMBERS: Final = frozenset({"RELEASED", "FORWARDED"})

@@ -16,7 +16,7 @@ from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Misused, Refused, located, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary, OpenedPart
-from paiza_domain.answers import RequestStanding
+from paiza_domain.threads.request_status import RequestStanding
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:

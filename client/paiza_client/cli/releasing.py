@@ -14,7 +14,7 @@ from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
-from paiza_domain import moments
+from paiza_domain.schema import partial_times as moments
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from paiza_client.model import Outcome
 from paiza_client.outbox import Outbox
 from paiza_client.profiles import open_credentials, remembered_roles
 from paiza_domain import kinds
-from paiza_domain.drafts import Draft
-from paiza_domain.kind import Kind
+from paiza_domain.drafts.drafts import Draft
+from paiza_domain.schema.kind import Kind
 
 URGENCIES = ("flash", "urgent", "priority", "routine", "information")
 

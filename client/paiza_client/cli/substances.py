@@ -13,8 +13,8 @@ from paiza_client.cli.terminal import Terminal, lang, terminal
 from paiza_client.errors import Complaint, ExitCode, Refused
 from paiza_client.language import N_, _
 from paiza_domain import reference
-from paiza_domain.reading import code_text
 from paiza_domain.reference import Consistency, Difference, Finding, Reference, Status, Substance, cas_lists
+from paiza_domain.schema.reading import code_text
 
 MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines
 NOT_UTF8: Final = "cp1251"  # what spreadsheets of the region write where they do not write UTF-8

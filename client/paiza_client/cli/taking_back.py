@@ -19,10 +19,10 @@ from paiza_client.cli.terminal import lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
-from paiza_domain import drafts
-from paiza_domain.differences import differences
-from paiza_domain.drafts import Draft
+from paiza_domain.drafts import drafts
+from paiza_domain.drafts.drafts import Draft
 from paiza_domain.kinds.correction import MAX_CHANGES
+from paiza_domain.schema.diff import differences
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
-from paiza_domain import answers, thread
-from paiza_domain.answers import AnswerState, RequestStanding
-from paiza_domain.thread import ThreadMessage
+from paiza_domain.threads import request_status as answers
+from paiza_domain.threads import thread
+from paiza_domain.threads.request_status import AnswerState, RequestStanding
+from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.errors import PaizaError
 from paiza_wire.message import parse_strictly
 

@@ -8,8 +8,8 @@ from paiza_client.exports import marks
 from paiza_client.exports.records import Record
 from paiza_client.exports.tables import Cell, Table, amount
 from paiza_client.language import N_, _, language
-from paiza_domain.moments import write_moment
-from paiza_domain.reading import code_text
+from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.reading import code_text
 
 KIND: Final = "precursor-incident"
 COLUMNS: Final = (

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_domain.kind import Kind
+from paiza_domain.schema.kind import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client.imports.rows import EXPORT_COLUMN
-from paiza_domain.quantity import MILLION
+from paiza_domain.schema.quantity import MILLION
 
 MAX_CELL: Final = 32_767  # characters of a cell of a spreadsheet; a longer text is cut there, and says so
 

@@ -21,8 +21,8 @@ from paiza_client.imports.map_checks import LEGS
 from paiza_client.imports.maps import Entry, ImportMap, load_map
 from paiza_client.language import _
 from paiza_domain import codes
-from paiza_domain.moments import write_moment
-from paiza_domain.quantity import MILLION
+from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.quantity import MILLION
 
 KIND: Final = "seizure-notice"
 _CUT: Final = "…"  # at the end of a text that did not fit its field

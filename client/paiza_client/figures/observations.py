@@ -9,8 +9,8 @@ from paiza.content.v1 import common_pb2
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.exports.records import Record
 from paiza_client.language import N_, _, language
-from paiza_domain.moments import write_moment
-from paiza_domain.reading import code_text
+from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.reading import code_text
 
 KIND: Final = "seizure-notice"
 UNKNOWN: Final = "XXX"  # the code of an unknown country

@@ -19,10 +19,9 @@ from paiza_client.model import Outcome, Proof
 from paiza_client.profiles import Credentials, Profile
 from paiza_client.session import channel
 from paiza_client.session.attachments import Attachments
-from paiza_domain.kind import Kind
-from paiza_wire import attachment, keys
-from paiza_wire.identity import SpiffeId
-from paiza_wire.message import OfficerSigner, add_signature, countersign, verify, verify_pending
+from paiza_domain.schema.kind import Kind
+from paiza_wire.identity import SpiffeId, keys
+from paiza_wire.message import OfficerSigner, add_signature, attachment, countersign, verify, verify_pending
 
 SHOWN_BECAUSE: Final = "second signature"
 """Why the annex is opened to the second officer, where he says nothing else."""

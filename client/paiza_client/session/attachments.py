@@ -24,8 +24,8 @@ from paiza_client.model import OpenedPart
 from paiza_client.outbox import Outbox
 from paiza_client.profiles import Profile
 from paiza_client.session import channel
-from paiza_wire import attachment
-from paiza_wire.attachment import PIECE_BYTES, Opener
+from paiza_wire.message import attachment
+from paiza_wire.message.attachment import PIECE_BYTES, Opener
 
 if TYPE_CHECKING:
     from paiza_client.attaching import Progress

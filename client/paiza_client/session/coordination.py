@@ -18,8 +18,8 @@ from paiza_client.model import Proof
 from paiza_client.oversight_checks import Asked, Shown, ShownPage, Word
 from paiza_client.questions import Answer, Question, go_on
 from paiza_client.session import channel
-from paiza_wire import consultations
 from paiza_wire.identity import SpiffeId
+from paiza_wire.tlog import consultations
 
 ASK_SECONDS: Final = 30.0  # the own node asks another one, which looks through its log
 CLOSE_SECONDS: Final = 120.0  # both nodes go through the period

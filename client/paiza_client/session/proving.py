@@ -16,7 +16,7 @@ from paiza_client.profiles import Profile
 from paiza_client.session import channel
 from paiza_client.session.attachments import Attachments
 from paiza_client.session.exports import Exports, Intent
-from paiza_wire import attachment
+from paiza_wire.message import attachment
 
 MAX_ATTACHED_BYTES: Final = 96 * 1024 * 1024  # of ciphertexts in one file, which holds 128 MiB with all its proofs
 AUDIENCE: Final = "outside"

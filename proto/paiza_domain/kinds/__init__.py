@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza_domain.i18n import add_texts
-from paiza_domain.kind import Kind
+from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
 ENTRY_POINT_GROUP: Final = "paiza.kinds"

@@ -4,8 +4,8 @@ from typing import Final
 
 from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     Acknowledgement,

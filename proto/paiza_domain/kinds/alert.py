@@ -6,10 +6,7 @@ from typing import Any, Final
 
 from paiza.content.v1.alert_pb2 import Alert, Analysis, NewSubstance, OfficerSafety, TerrorLink
 from paiza.core.v1.message_pb2 import Handling
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.identifiers import cas_problem, inchi_key_problem
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import (
     CONCEALMENT,
     MAX_ENTRIES,
@@ -18,10 +15,13 @@ from paiza_domain.kinds.seizure_notice import (
     TRANSPORT,
     drug_type_problems,
 )
-from paiza_domain.moments import to_datetime
-from paiza_domain.nominal import ANNEX
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.identifiers import cas_problem, inchi_key_problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_COUNTRIES: Final = 60  # of one alert
 MAX_ANALYSES: Final = 20  # of one substance

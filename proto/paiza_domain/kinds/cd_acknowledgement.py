@@ -3,10 +3,10 @@
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
-from paiza_domain.controlled_delivery_shapes import CONTACT, SENDERS, WORKFLOW
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.controlled_delivery import CONTACT, SENDERS, WORKFLOW
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 _DIGEST_SHOWN: Final = 12  # hexadecimal digits that tell messages apart in a list
 

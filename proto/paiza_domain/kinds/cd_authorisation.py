@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAuthorisation
-from paiza_domain.controlled_delivery_shapes import (
+from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.controlled_delivery import (
     AUTHORISER,
     CONDITION,
     CONTACT,
@@ -16,13 +17,12 @@ from paiza_domain.controlled_delivery_shapes import (
     paragraph,
     remarks,
 )
-from paiza_domain.field_errors import FieldError
-from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime, write_time
-from paiza_domain.quantity import format_amount
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime, write_time
+from paiza_domain.schema.quantity import format_amount
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryAuthorisation,

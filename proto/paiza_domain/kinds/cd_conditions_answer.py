@@ -7,12 +7,12 @@ from paiza.content.v1.controlled_delivery_pb2 import (
     ControlledDeliveryConditionAnswer,
     ControlledDeliveryConditionsAnswer,
 )
-from paiza_domain.controlled_delivery_shapes import MAX_ENTRIES, MAX_PARAGRAPH, SENDERS, WORKFLOW, member, remarks
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.controlled_delivery import MAX_ENTRIES, MAX_PARAGRAPH, SENDERS, WORKFLOW, member, remarks
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _text_needed(answer: ControlledDeliveryConditionAnswer) -> Iterator[tuple[str, Problem]]:

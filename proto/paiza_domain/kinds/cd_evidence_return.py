@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryEvidenceItem, ControlledDeliveryEvidenceReturn
-from paiza_domain.controlled_delivery_shapes import MAX_ENTRIES, SENDERS, WORKFLOW, member, remarks
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.controlled_delivery import MAX_ENTRIES, SENDERS, WORKFLOW, member, remarks
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _items_or_nothing(content: ControlledDeliveryEvidenceReturn) -> Iterator[tuple[str, Problem]]:

@@ -3,7 +3,8 @@
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryHandoverOffer
-from paiza_domain.controlled_delivery_shapes import (
+from paiza_domain.i18n import N_
+from paiza_domain.schema.controlled_delivery import (
     CONTACT,
     MAX_POINT,
     SENDERS,
@@ -13,9 +14,8 @@ from paiza_domain.controlled_delivery_shapes import (
     remarks,
     seals,
 )
-from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryHandoverOffer,

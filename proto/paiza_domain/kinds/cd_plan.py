@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryPlan
-from paiza_domain import controlled_delivery_shapes as cd
-from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import MAX_ENTRIES as MAX_WAYS
 from paiza_domain.kinds.seizure_notice import TRANSPORT
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema import controlled_delivery as cd
+from paiza_domain.schema.controlled_delivery import SENDERS, WORKFLOW
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _related(plan: ControlledDeliveryPlan) -> Iterator[tuple[str, Problem]]:

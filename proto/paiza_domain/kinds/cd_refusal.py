@@ -3,11 +3,11 @@
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryRefusal
-from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW, paragraph
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.controlled_delivery import SENDERS, WORKFLOW, paragraph
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryRefusal,

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryRouteChange
-from paiza_domain import controlled_delivery_shapes as cd
-from paiza_domain.controlled_delivery_shapes import SENDERS, WORKFLOW
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema import controlled_delivery as cd
+from paiza_domain.schema.controlled_delivery import SENDERS, WORKFLOW
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _related(change: ControlledDeliveryRouteChange) -> Iterator[tuple[str, Problem]]:

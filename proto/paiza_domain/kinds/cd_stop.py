@@ -3,12 +3,12 @@
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryStop
-from paiza_domain.controlled_delivery_shapes import ACKNOWLEDGE_WITHIN, SENDERS, WORKFLOW, paragraph
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import PLACE
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.controlled_delivery import ACKNOWLEDGE_WITHIN, SENDERS, WORKFLOW, paragraph
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliveryStop,

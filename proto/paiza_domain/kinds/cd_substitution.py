@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import Final
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliverySubstitution
-from paiza_domain.controlled_delivery_shapes import CONSIGNMENT_STATE, SENDERS, WORKFLOW, paragraph, remarks
-from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import PLACE
-from paiza_domain.moments import write_moment
-from paiza_domain.reading import code_text
-from paiza_domain.samples import not_in_future
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.controlled_delivery import CONSIGNMENT_STATE, SENDERS, WORKFLOW, paragraph, remarks
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.samples import not_in_future
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     ControlledDeliverySubstitution,

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_CHANGES: Final = 50  # more is a new message
 _PATH: Final = 200  # characters of a path of a field

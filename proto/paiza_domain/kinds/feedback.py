@@ -4,9 +4,9 @@ from typing import Final
 
 from paiza.content.v1.feedback_pb2 import Feedback
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_OUTCOMES: Final = 16  # more than the list has
 MAX_LINKS: Final = 30  # cases and notices that came of one message

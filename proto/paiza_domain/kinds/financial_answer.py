@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.financial_pb2 import FinancialAnswer
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.information_answer import ANSWER
 from paiza_domain.kinds.information_request import MAX_QUESTIONS
-from paiza_domain.moments import to_datetime
-from paiza_domain.nominal import ANNEX
-from paiza_domain.onward import HANDLING_CODES, MAX_USES, ONWARD_DECISION, remark
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.onward_use import HANDLING_CODES, MAX_USES, ONWARD_DECISION, remark
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _numbers_once(content: FinancialAnswer) -> Iterator[tuple[str, Problem]]:

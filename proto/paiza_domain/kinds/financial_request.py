@@ -5,9 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from paiza.content.v1.financial_pb2 import FinancialRequest
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.information_request import (
     EARLIER,
     MAX_EARLIER,
@@ -15,11 +13,13 @@ from paiza_domain.kinds.information_request import (
     MAX_QUESTIONS,
     QUESTION,
 )
-from paiza_domain.moments import to_datetime
-from paiza_domain.nominal import ANNEX
-from paiza_domain.onward import HANDLING_CODES, MAX_USES, ONWARD_USE, remark
-from paiza_domain.shapes import Field, FieldType, Shape
-from paiza_domain.trade import date_end, date_start
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.onward_use import HANDLING_CODES, MAX_USES, ONWARD_USE, remark
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.schema.trade import date_end, date_start
 
 _ANSWER_DEADLINE: Final = timedelta(days=30)  # what units of financial intelligence give each other
 

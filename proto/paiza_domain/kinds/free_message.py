@@ -4,8 +4,8 @@ from typing import Final
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 SHAPE: Final = Shape(
     FreeMessage,

@@ -5,13 +5,13 @@ from typing import Final
 
 from paiza.content.v1.common_pb2 import Answer
 from paiza.content.v1.information_pb2 import InformationAnswer
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.information_request import MAX_QUESTIONS
-from paiza_domain.nominal import ANNEX
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _fits_status(answer: Answer) -> Iterator[tuple[str, Problem]]:

@@ -6,12 +6,12 @@ from typing import Final
 
 from paiza.content.v1.common_pb2 import EarlierRequest, Question
 from paiza.content.v1.information_pb2 import InformationRequest
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime
-from paiza_domain.nominal import ANNEX
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_QUESTIONS: Final = 50  # a request longer than this is several requests
 MAX_PURPOSES: Final = 16  # more than the list has

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.legal_assistance_pb2 import LegalAssistanceNotice, Original
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.information_request import MAX_PURPOSES
-from paiza_domain.moments import to_datetime
-from paiza_domain.nominal import ANNEX
-from paiza_domain.shapes import Field, FieldType, Shape
-from paiza_domain.trade import is_to_come
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.schema.trade import is_to_come
 
 MAX_ASSISTANCE: Final = 13  # as many as the list has
 NOT_SENT: Final = "not-sent"

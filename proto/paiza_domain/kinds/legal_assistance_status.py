@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.legal_assistance_pb2 import LegalAssistanceStatus
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
-from paiza_domain.trade import is_to_come
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.schema.trade import is_to_come
 
 EXPLAINED: Final = frozenset({"more-information", "postponed", "partly-executed", "withdrawn"})
 """Statuses that say nothing without a sentence."""

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.operation_pb2 import Operation, Participant
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.identifiers import member_problem
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime
-from paiza_domain.periods import in_order
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.identifiers import member_problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.periods import in_order
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_PARTICIPANTS: Final = 64  # members and observers there are, with room
 MAX_SHARES: Final = 8  # more than the list has

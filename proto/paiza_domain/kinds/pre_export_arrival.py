@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.pre_export_pb2 import PreExportArrival
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import CLOCK_TOLERANCE, DAY_SPREAD
-from paiza_domain.moments import DAY, moment_start, write_moment
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
-from paiza_domain.trade import CHEMICAL, MAX_CHEMICALS, MAX_DOCUMENTS, TRADE_DOCUMENT
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import DAY, moment_start, write_moment
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.schema.trade import CHEMICAL, MAX_CHEMICALS, MAX_DOCUMENTS, TRADE_DOCUMENT
 
 NOT_ARRIVED: Final = "not-arrived"
 AS_NOTIFIED: Final = "as-notified"

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from paiza.content.v1.pre_export_pb2 import PreExportNotification
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import MAX_ENTRIES, MAX_LEGS, TRANSPORT
-from paiza_domain.moments import to_datetime
-from paiza_domain.quantity import format_amount
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
-from paiza_domain.trade import CHEMICAL, MAX_CHEMICALS, TRADER, has_passed
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.quantity import format_amount
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.schema.trade import CHEMICAL, MAX_CHEMICALS, TRADER, has_passed
 
 _ANSWER_DEADLINE: Final = timedelta(days=21)  # fifteen working days, where the notification names no other time
 

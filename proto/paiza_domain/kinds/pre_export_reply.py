@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.pre_export_pb2 import PreExportReply
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_GROUNDS: Final = 9  # as many as the list has
 SILENCE: Final = "none"  # the code under which a missing reply is shown; it is not sent and is not consent

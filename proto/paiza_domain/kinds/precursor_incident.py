@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.seizure_notice import (
     CLOCK_TOLERANCE,
     CONCEALMENT,
@@ -19,19 +17,14 @@ from paiza_domain.kinds.seizure_notice import (
     ROUTE_LEG,
     TRANSPORT,
 )
-from paiza_domain.moments import DAY, moment_start, write_moment
-from paiza_domain.nominal import ANNEX
-from paiza_domain.quantity import format_amount
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
-from paiza_domain.trade import (
-    CHEMICAL,
-    MAX_CHEMICALS,
-    MAX_COMPANIES,
-    MAX_DOCUMENTS,
-    TRADE_DOCUMENT,
-    TRADER,
-)
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.partial_times import DAY, moment_start, write_moment
+from paiza_domain.schema.quantity import format_amount
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.schema.trade import CHEMICAL, MAX_CHEMICALS, MAX_COMPANIES, MAX_DOCUMENTS, TRADE_DOCUMENT, TRADER
 
 MEASURED: Final = frozenset({"seizure", "stopped-shipment", "diversion", "theft"})
 """Types of incident in which there was a chemical to be measured; an order or a laboratory may have none."""

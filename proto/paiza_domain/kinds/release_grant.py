@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from paiza.content.v1.release_pb2 import ReleaseGrant
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.identifiers import member_problem
-from paiza_domain.kind import Kind
-from paiza_domain.moments import write_time
-from paiza_domain.reading import code_text
-from paiza_domain.release import MAX_PURPOSES, MAX_RECIPIENTS, extract_named, recipients_once, until_ahead
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.identifiers import member_problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import write_time
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.release import MAX_PURPOSES, MAX_RECIPIENTS, extract_named, recipients_once, until_ahead
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _related(content: Any) -> Iterator[tuple[str, Problem]]:

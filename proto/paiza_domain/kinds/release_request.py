@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from paiza.content.v1.release_pb2 import ReleaseRequest
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.identifiers import member_problem
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.release import MAX_PURPOSES, MAX_RECIPIENTS, extract_named, recipients_once, until_ahead
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.identifiers import member_problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.release import MAX_PURPOSES, MAX_RECIPIENTS, extract_named, recipients_once, until_ahead
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 _ANSWER_DEADLINE: Final = timedelta(days=7)  # where it is not urgent
 

@@ -1,4 +1,4 @@
-"""Result sheet: what an operation brought, computed from its messages (`paiza_domain.operations`) and signed.
+"""Result sheet: what an operation brought, computed from its messages (`paiza_domain.operations.operations`) and signed.
 
 It may stand otherwise than computed; then it says why, and both can be read.
 """
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.operation_pb2 import Contribution, NotCounted, ResultSheet
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.identifiers import member_problem
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.operation import MAX_PARTICIPANTS
 from paiza_domain.kinds.situation_report import RESULTS
-from paiza_domain.operation_figures import figures_line
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.operations.figures import figures_line
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.identifiers import member_problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SOURCES: Final = 10_000  # messages of one operation; the whole stays inside the limit of a content
 _MAX_PER_MEMBER: Final = 10_000  # messages of one participant

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.sample_transfer_pb2 import SampleDecision
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.reading import code_text
-from paiza_domain.samples import MAX_SAMPLES
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.samples import MAX_SAMPLES
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _fits_decision(content: SampleDecision) -> Iterator[tuple[str, Problem]]:

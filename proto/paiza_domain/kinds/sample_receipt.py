@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from paiza.content.v1.sample_transfer_pb2 import SampleFound, SampleReceipt
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
-from paiza_domain.moments import write_moment
-from paiza_domain.samples import MAX_SAMPLES, named_once, not_in_future
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.samples import MAX_SAMPLES, named_once, not_in_future
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 def _seal_explained(found: SampleFound) -> Iterator[tuple[str, Problem]]:

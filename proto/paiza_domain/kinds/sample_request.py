@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from paiza.content.v1.sample_transfer_pb2 import SampleRequest
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
-from paiza_domain.moments import to_datetime
-from paiza_domain.quantity import format_amount
-from paiza_domain.reading import code_text
-from paiza_domain.samples import MAX_SAMPLES, WANTED_SAMPLE, named_once
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.quantity import format_amount
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.samples import MAX_SAMPLES, WANTED_SAMPLE, named_once
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 _ANSWER_DEADLINE: Final = timedelta(days=30)  # a decision needs an import and an export authorisation
 

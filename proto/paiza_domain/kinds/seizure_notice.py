@@ -9,16 +9,17 @@ from typing import Any, Final
 
 from paiza.content.v1 import common_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
-from paiza_domain import codes, quantity
-from paiza_domain.field_checks import MAX_MILLIONTHS
-from paiza_domain.field_errors import FieldError, Problem
+from paiza_domain import codes
 from paiza_domain.i18n import N_, translate
-from paiza_domain.identifiers import container_problem, currency_problem, imo_problem, vin_problem
-from paiza_domain.kind import Kind
-from paiza_domain.moments import DAY, moment_start, write_moment
-from paiza_domain.nominal import ANNEX
-from paiza_domain.reading import code_text
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema import quantity
+from paiza_domain.schema.field_checks import MAX_MILLIONTHS
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.identifiers import container_problem, currency_problem, imo_problem, vin_problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.nominal import ANNEX
+from paiza_domain.schema.partial_times import DAY, moment_start, write_moment
+from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SUBSTANCES: Final = 50  # of one seizure
 MAX_LEGS: Final = 50  # of one route

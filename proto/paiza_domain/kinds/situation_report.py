@@ -9,13 +9,13 @@ from typing import Final
 
 from paiza.content.v1.operation_pb2 import OperationResults, SituationReport, SubstanceResult
 from paiza_domain import codes
-from paiza_domain.field_errors import Problem
 from paiza_domain.i18n import N_
-from paiza_domain.kind import Kind
 from paiza_domain.kinds.operation import MAX_VERSION
-from paiza_domain.operation_figures import COUNTS, figures_line
-from paiza_domain.periods import in_order
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.operations.figures import COUNTS, figures_line
+from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.periods import in_order
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_LINES: Final = 200  # substances and units of one operation
 MAX_NOTICES: Final = 500  # of one author in one reporting period

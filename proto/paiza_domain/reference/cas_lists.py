@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from paiza_domain.field_errors import FieldError
-from paiza_domain.identifiers import cas_problem
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.identifiers import cas_problem
 
 MAX_CELL: Final = 2_000
 """Characters of a cell that are looked at; what is longer holds no numbers to verify."""

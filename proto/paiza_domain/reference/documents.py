@@ -9,8 +9,6 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from paiza_domain.field_errors import FieldError, Problem
-from paiza_domain.identifiers import cas_problem
 from paiza_domain.reference.model import (
     CROSSING_KINDS,
     SCHEDULES,
@@ -29,6 +27,8 @@ from paiza_domain.reference.model import (
     Threshold,
 )
 from paiza_domain.reference.records import MAX_NOTE, MEMBER, SLUG, STATE, File, Record, WrongRecord
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.identifiers import cas_problem
 
 SUBSTANCES: Final = "reference-substances.json"
 CONTROLS: Final = "reference-controls.json"

@@ -13,11 +13,11 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from paiza_domain.field_errors import FieldError
-from paiza_domain.moments import moment_start
 from paiza_domain.reference.model import Reference, Substance
 from paiza_domain.reference.names import NameIndex
 from paiza_domain.reference.standing import Status, status
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.partial_times import moment_start
 
 MAX_MENTIONS: Final = 200
 """Substances of one content that are looked up."""

@@ -10,8 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, Literal
 
-from paiza_domain.field_errors import FieldError
 from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.field_errors import FieldError
 
 Texts = Mapping[str, str]
 """One text by language."""

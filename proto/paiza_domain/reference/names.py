@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from paiza_domain import folding
 from paiza_domain.reference.model import Reference, Substance
+from paiza_domain.terms import folding
 
 MAX_QUERY: Final = 200
 """Characters of a name that is looked up; the longest chemical name in the schedules has fewer."""

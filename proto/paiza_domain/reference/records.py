@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from paiza_domain import field_checks
-from paiza_domain.field_errors import FieldError, Problem
 from paiza_domain.reference.model import Evidence, Span, Texts
-from paiza_domain.texts import MAX_LINE, line_problem
+from paiza_domain.schema import field_checks
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.text_rules import MAX_LINE, line_problem
 
 FORMAT: Final = 1
 """The version of all reference files."""

@@ -15,7 +15,7 @@ from paiza_client.errors import NotProven
 from paiza_client.logs import Registers
 from paiza_client.model import OpenedPart
 from paiza_client.session import connect
-from paiza_domain import drafts
+from paiza_domain.drafts import drafts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import VerifiedMessage
 from tests.federation import Federation

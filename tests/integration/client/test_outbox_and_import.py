@@ -113,7 +113,7 @@ def test_the_sdk_watches_what_arrives(federation: Federation) -> None:
 
 async def _send(session: Session) -> str:
     from paiza_client.cli import drafting  # noqa: PLC0415 - the draft's own reader
-    from paiza_domain import drafts  # noqa: PLC0415
+    from paiza_domain.drafts import drafts  # noqa: PLC0415
 
     now = drafting.now()
     prepared = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Wish(), now)

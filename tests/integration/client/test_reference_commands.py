@@ -8,7 +8,8 @@ import pytest
 
 from paiza_client.cli import interactive
 from paiza_client.cli.terminal import Terminal
-from paiza_domain import forms, kinds
+from paiza_domain import kinds
+from paiza_domain.drafts import forms
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives

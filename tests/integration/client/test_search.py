@@ -9,7 +9,7 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import search_pb2, search_pb2_grpc
-from paiza_domain.folding import name
+from paiza_domain.terms.folding import name
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, Ran
 from tests.integration.exchange.lawful_desk import log_entries

@@ -10,7 +10,7 @@ import grpc
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, passing_pb2, passing_pb2_grpc
-from paiza_node.edge.status import REASON_KEY
+from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire import message
 from tests.officer import Officer, read_register
 

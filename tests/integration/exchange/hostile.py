@@ -15,12 +15,14 @@ import grpc
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
-from paiza_wire import checkpoint, keys, receipts
-from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
-from paiza_wire.merkle import leaf_hash, node_hash
+from paiza_wire import receipts
+from paiza_wire.identity import keys
 from paiza_wire.message import message_digest
-from paiza_wire.notes import SignerKey, VerifierKey
 from paiza_wire.receipts import VerifiedEntry
+from paiza_wire.tlog import checkpoint
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.merkle import leaf_hash, node_hash
+from paiza_wire.tlog.notes import SignerKey, VerifierKey
 from tests.federation import NodeProcess
 from tests.system.minting import Mint
 

@@ -8,8 +8,8 @@ import grpc
 
 from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza.officer.v1 import coordination_pb2, coordination_pb2_grpc, lawful_pb2, lawful_pb2_grpc
-from paiza_node.edge.status import REASON_KEY
-from paiza_wire.consultations import NONCE_SIZE
+from paiza_node.core.api.status_codes import REASON_KEY
+from paiza_wire.tlog.consultations import NONCE_SIZE
 
 SECONDS: Final = 20
 

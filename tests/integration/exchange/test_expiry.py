@@ -14,24 +14,24 @@ from typing import Any, Final
 import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
-from paiza_node.context import Context
-from paiza_node.deliver import OutboundQueues
-from paiza_node.growth import KnownLogs
-from paiza_node.lanes import Lanes
-from paiza_node.ledger import Ledger, Pen
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys
-from paiza_node.peer.session import PeerSession
-from paiza_node.store import Store, open_store
-from paiza_node.store import deliveries as deliveries_store
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.store.exchange_model import DeliveryRow, Slot
-from paiza_node.store.messages_model import MessageRow, MessageState
-from paiza_wire import keys
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.model import DeliveryRow, Slot
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.executors.executors import Lanes
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.storage import Store, open_store
+from paiza_node.features.inbox.notifier import News
 from paiza_wire.errors import Unavailable
-from paiza_wire.notes import SignerKey
+from paiza_wire.identity import keys
+from paiza_wire.tlog.notes import SignerKey
 from tests.peers import MethodChannel, directory_of
 
 BEGIN: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -12,9 +12,10 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
-from paiza_wire import checkpoint, receipts
 from paiza_wire import message as wire
-from paiza_wire.notes import VerifierKey
+from paiza_wire import receipts
+from paiza_wire.tlog import checkpoint
+from paiza_wire.tlog.notes import VerifierKey
 from tests.integration.exchange.hostile import HostilePeer
 from tests.officer import Officer
 

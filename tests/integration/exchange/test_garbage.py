@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
-from paiza_node.edge.gate import ACCESS
+from paiza_node.core.api.authentication import ACCESS
 from paiza_register import Register
 from tests.federation import Federation
 from tests.system.minting import Mint

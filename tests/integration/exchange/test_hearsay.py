@@ -10,9 +10,10 @@ import pytest
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import witness_pb2, witness_pb2_grpc
 from paiza_register import Register
-from paiza_wire import checkpoint, keys
-from paiza_wire.checkpoint import Checkpoint
-from paiza_wire.notes import SignerKey
+from paiza_wire.identity import keys
+from paiza_wire.tlog import checkpoint
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.notes import SignerKey
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
 

@@ -14,11 +14,12 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.release_pb2 import ReleaseGrant
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.keyring import load_keys
-from paiza_node.opening import OwnKeys
-from paiza_node.rewrap import wrap_for
+from paiza_node.core.exchange.rewrap import wrap_for
+from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.ops.keys import load_keys
 from paiza_register import Register
-from paiza_wire import hpke, message
+from paiza_wire import message
+from paiza_wire.message import key_wrapping as hpke
 from paiza_wire.message import message_digest
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer

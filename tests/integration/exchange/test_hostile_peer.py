@@ -12,12 +12,14 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza_node.store import Store
-from paiza_node.store import log as log_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage import Store
 from paiza_register import Register
-from paiza_wire import hpke, keys, message
-from paiza_wire.notes import SignerKey
-from paiza_wire.spiffe import SpiffeId
+from paiza_wire import message
+from paiza_wire.identity import keys
+from paiza_wire.identity.spiffe import SpiffeId
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog.notes import SignerKey
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer, RefusedError
 from tests.officer import Officer

@@ -13,10 +13,11 @@ from paiza.core.v1 import log_pb2, outcome_pb2
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2
 from paiza_register import Register
-from paiza_wire import checkpoint, keys
-from paiza_wire.checkpoint import Checkpoint
-from paiza_wire.merkle import EMPTY_ROOT
-from paiza_wire.notes import SignerKey
+from paiza_wire.identity import keys
+from paiza_wire.tlog import checkpoint
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.merkle import EMPTY_ROOT
+from paiza_wire.tlog.notes import SignerKey
 from tests.federation import Federation
 from tests.officer import Officer, read_register
 from tests.system.minting import Mint

@@ -14,7 +14,7 @@ import pytest_asyncio
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc
-from paiza_node.desks.waiting import MAX_WAITING_OF_ONE
+from paiza_node.features.approvals.pending import MAX_WAITING_OF_ONE
 from paiza_register import Register
 from paiza_wire import message
 from tests.federation import Federation

@@ -16,21 +16,21 @@ from sqlalchemy import select
 from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza_node.config import Config, load
-from paiza_node.context import Context
-from paiza_node.erasing import retire
-from paiza_node.growth import KnownLogs
-from paiza_node.keyring import load_keys
-from paiza_node.ledger import Ledger
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store import open_store
-from paiza_node.store.checkpoint_file import CheckpointSlots
-from paiza_node.store.scanning import open_scan
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.storage import open_store
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.features.inbox.notifier import News
+from paiza_node.features.retention import log_retention as retire
+from paiza_node.ops.config import Config, load
+from paiza_node.ops.keys import load_keys
 from paiza_register import Register
-from paiza_wire.merkle import leaf_hash
+from paiza_wire.tlog.merkle import leaf_hash
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of
 from tests.officer import read_register

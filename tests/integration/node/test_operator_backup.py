@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from paiza.core.v1 import log_pb2
-from paiza_node.cli.backup import check_copy
-from paiza_node.cli.offline import known_register
-from paiza_node.config import load
-from paiza_node.errors import NodeStopped
-from paiza_node.recovery import container
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store.scanning import open_scan
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.ops.backup import container
+from paiza_node.ops.cli.backup import check_copy
+from paiza_node.ops.cli.offline import known_register
+from paiza_node.ops.config import load
 from tests.integration.node.conftest import Command, Exchanged
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from paiza_node.store import log as log_store
-from paiza_node.store import settings as settings_store
-from paiza_node.store import witness as witness_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.witness import store as witness_store
 from tests.federation import Federation, NodeProcess
 from tests.integration.node.conftest import Command, delivered, send
 from tests.integration.witness.looking import eventually, look

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from paiza.core.v1 import log_pb2, log_query_pb2, message_pb2
 from paiza_node.__main__ import run
-from paiza_node.oversight import looking
-from paiza_node.store import ReadConnection, WriteConnection
-from paiza_node.store import messages as messages_store
-from paiza_node.store.log_model import StoredEntry
-from paiza_node.store.messages_model import MessageRow
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.features.peer_audit import query as looking
 
 dropped: set[bytes] = set()
 

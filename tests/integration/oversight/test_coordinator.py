@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from paiza_node.config import load
-from paiza_node.store.engine import parse_url
+from paiza_node.core.storage.engine import parse_url
+from paiza_node.ops.config import load
 from tests.integration.client.conftest import Paiza
 from tests.integration.oversight.conftest import Command, Scene
 

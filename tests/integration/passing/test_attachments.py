@@ -6,7 +6,7 @@ from paiza.core.v1 import delivery_pb2
 from paiza.core.v1.message_pb2 import Handling
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
 from paiza_wire import message
-from paiza_wire.attachment import Opener
+from paiza_wire.message.attachment import Opener
 from tests.attaching import FIRST_PART, bring, noise, seal, settled, signed, submit
 from tests.federation import Federation
 from tests.integration.passing.desk import SECONDS, Desk, until

@@ -9,15 +9,15 @@ import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_node.config import load
-from paiza_node.recovery import container
-from paiza_node.store import exchange as exchange_store
-from paiza_node.store import facts as facts_store
-from paiza_node.store import log as log_store
-from paiza_node.store import peers as peers_store
-from paiza_node.store import scanning
-from paiza_node.store.copying import copy_in
-from paiza_node.store.scanning import open_scan
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.storage import scanning
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.ops.backup import container
+from paiza_node.ops.backup.store.copying import copy_in
+from paiza_node.ops.config import load
+from paiza_node.ops.doctor import store as facts_store
 from tests.integration.node.conftest import SECONDS
 from tests.integration.recovery.conftest import Drill
 from tests.two_verifiers import agreed, second_verifier

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza_node.recovery.lost_entries import RESTORED_TEXT
+from paiza_node.features.recovery.lost_entries import RESTORED_TEXT
 from tests.integration.exchange.desk import Desk
 from tests.integration.exchange.lawful_desk import LawfulDesk
 from tests.integration.exchange.test_erasing import asked, lying_about, sent, until_logged

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
-from paiza_node.cli.offline import read_only
-from paiza_node.config import load
-from paiza_node.store import ReadConnection
+from paiza_node.core.storage import ReadConnection
+from paiza_node.ops.cli.offline import read_only
+from paiza_node.ops.config import load
 from tests.federation import NodeProcess
 from tests.officer import Officer
 

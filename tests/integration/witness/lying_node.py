@@ -3,8 +3,8 @@
 import sys
 
 from paiza_node.__main__ import run
-from paiza_node.peer.agreement import LogAgreement
-from paiza_wire.checkpoint import VerifiedCheckpoint
+from paiza_node.core.peers.agreement import LogAgreement
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 
 def _go_on(_agreement: LogAgreement, _known: VerifiedCheckpoint) -> None:

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from paiza.core.v1 import delivery_pb2
-from paiza_node.store import deliveries as deliveries_store
-from paiza_node.store import witness as witness_store
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.features.witness import store as witness_store
 from tests.federation import Federation, NodeProcess
 from tests.integration.witness.looking import eventually, look, send
 from tests.officer import Officer

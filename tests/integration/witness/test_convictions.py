@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from paiza.core.v1 import log_pb2
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store import peers as peers_store
-from paiza_node.store import witness as witness_store
-from paiza_node.store.peers_model import Finding, FindingKind, FindingState
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState
+from paiza_node.features.witness import store as witness_store
 from paiza_register import Register
-from paiza_wire import fork_proofs
-from paiza_wire.notes import VerifierKey
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.notes import VerifierKey
 from tests.federation import Federation, NodeProcess
 from tests.integration.witness.conftest import Command
 from tests.integration.witness.looking import eventually, look, send

@@ -7,17 +7,17 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc
-from paiza_node.store import exchange as exchange_store
-from paiza_node.store import log as log_store
-from paiza_node.store import witness as witness_store
-from paiza_node.store.exchange_model import ForeignProof
-from paiza_node.store.witness_model import CosignedProof, WitnessedNote
-from paiza_node.witness.judging import judge_note
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof
+from paiza_node.core.log import store as log_store
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.model import CosignedProof, WitnessedNote
+from paiza_node.features.witness.verify_cosignatures import judge_note
 from paiza_register import Register
-from paiza_wire import checkpoint as checkpoints
-from paiza_wire import merkle
-from paiza_wire.cosignatures import cosignatures
-from paiza_wire.notes import VerifierKey
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.cosignatures import cosignatures
+from paiza_wire.tlog.notes import VerifierKey
 from tests.federation import Federation, NodeProcess
 from tests.integration.witness.conftest import Command
 from tests.integration.witness.looking import eventually, look, send

@@ -3,8 +3,8 @@
 from typing import Final
 
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kind import Kind
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 from paiza_kind_wolf_note.wolf_note_pb2 import WolfNote  # type: ignore[import-not-found] # not on the type checker's path
 
 MAX_WOLVES: Final = 100  # a pack is smaller

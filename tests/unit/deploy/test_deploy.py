@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 from ruamel.yaml import YAML
 
-import paiza_node.edge.metrics  # noqa: F401 - registers the metrics
-from paiza_node import config
+import paiza_node.core.api.metrics  # noqa: F401 - registers the metrics
+from paiza_node.ops import config
 from paiza_wire.reasons import REASONS
 
 

@@ -20,26 +20,44 @@ SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "misc
 VIOLATIONS = {
     "a client that imports the node": ("client/paiza_client/stray.py", "import paiza_node", "programs"),
     "bytes that import meaning": ("proto/paiza_wire/stray.py", "import paiza_domain", "programs"),
-    "a node module without a layer": ("node/paiza_node/utils.py", "", "node"),
-    "a verb that imports bootstrap": ("node/paiza_node/submit.py", "import paiza_node.bootstrap", "node"),
-    "a judgement that imports a verb": ("node/paiza_node/passing/grants.py", "import paiza_node.submit", "rooms"),
-    "a verb that imports an officers' room": ("node/paiza_node/receive.py", "import paiza_node.desks.approve", "rooms"),
-    "the store importing the edge": ("node/paiza_node/store/stray.py", "import paiza_node.edge", "node"),
-    "cryptography outside the wire": (
-        "proto/paiza_domain/stray.py",
-        "import cryptography.x509",
-        "cryptography",
+    "a node module outside the storeys": ("node/paiza_node/utils.py", "", "storeys"),
+    "a feature that imports the start": (
+        "node/paiza_node/features/tasks/stray.py",
+        "import paiza_node.app.start",
+        "storeys",
     ),
-    "sqlalchemy outside the store": ("node/paiza_node/receive.py", "import sqlalchemy.orm", "sqlalchemy"),
-    "grpc in a verb": ("node/paiza_node/deliver.py", "import grpc.aio", "grpc"),
+    "the core importing a feature": (
+        "node/paiza_node/core/exchange/stray.py",
+        "import paiza_node.features.tasks",
+        "storeys",
+    ),
+    "a feature without a place": ("node/paiza_node/features/stray/__init__.py", "", "features"),
+    "a feature that imports one above it": (
+        "node/paiza_node/features/recalls/stray.py",
+        "import paiza_node.features.inbox",
+        "features",
+    ),
+    "a feature that imports its neighbour": (
+        "node/paiza_node/features/tasks/stray.py",
+        "import paiza_node.features.search",
+        "features",
+    ),
+    "the log importing the exchange": ("node/paiza_node/core/log/stray.py", "import paiza_node.core.exchange", "core"),
+    "cryptography outside the wire": ("proto/paiza_domain/stray.py", "import cryptography.x509", "cryptography"),
+    "sqlalchemy outside a store": ("node/paiza_node/features/tasks/assign.py", "import sqlalchemy.orm", "sqlalchemy"),
+    "grpc in a verb": ("node/paiza_node/core/exchange/stray.py", "import grpc.aio", "grpc"),
     "grpc in the command line": ("client/paiza_client/stray.py", "import grpc", "grpc"),
 }
 PERMITTED = {
     "cryptography in the wire": ("proto/paiza_wire/stray.py", "import cryptography.x509"),
-    "a room that imports a verb": ("node/paiza_node/desks/approve.py", "import paiza_node.submit"),
-    "sqlalchemy in the store": ("node/paiza_node/store/stray.py", "import sqlalchemy.orm"),
-    "grpc at the edge": ("node/paiza_node/edge/stray.py", "import grpc.aio"),
-    "grpc in the peers": ("node/paiza_node/peer/channels.py", "import grpc.aio"),
+    "a feature that imports the exchange": (
+        "node/paiza_node/features/approvals/stray.py",
+        "import paiza_node.core.exchange",
+    ),
+    "sqlalchemy in a store": ("node/paiza_node/features/tasks/store.py", "import sqlalchemy.orm"),
+    "sqlalchemy in the storage": ("node/paiza_node/core/storage/stray.py", "import sqlalchemy.orm"),
+    "grpc in the servers": ("node/paiza_node/core/api/stray.py", "import grpc.aio"),
+    "grpc in the channels": ("node/paiza_node/core/peers/channels.py", "import grpc.aio"),
     "grpc in the session": ("client/paiza_client/session.py", "import grpc.aio"),
 }
 
@@ -51,16 +69,13 @@ def skeleton(root: Path, tmp_path: Path) -> Path:
     for source_root, packages in SOURCE_ROOTS.items():
         for package in packages:
             plant(tmp_path, f"{source_root}/{package}/__init__.py")
-    for module in (
-        "edge/__init__.py",
-        "store/__init__.py",
-        "passing/__init__.py",
-        "desks/__init__.py",
-        "desks/approve.py",
-        "bootstrap.py",
-        "submit.py",
-    ):
-        plant(tmp_path, f"node/paiza_node/{module}")
+    root_contracts = tomllib.loads((root / "pyproject.toml").read_text())
+    for contract in root_contracts["tool"]["importlinter"]["contracts"]:
+        for container in contract.get("containers", []):
+            for name in re.findall(r"\w+", " ".join(contract["layers"])):
+                single = (root / "node" / Path(*container.split("."), name).with_suffix(".py")).exists()
+                folder = f"node/{container.replace('.', '/')}/{name}"
+                plant(tmp_path, f"{folder}.py" if single else f"{folder}/__init__.py")
     return tmp_path
 
 
@@ -111,19 +126,10 @@ def test_a_technology_is_allowed_where_it_belongs(skeleton: Path, use: str) -> N
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_every_module_of_a_room_has_its_place(root: Path) -> None:
-    """The order of judgements, verbs and what uses them names every module of every room, or the whole room."""
-    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (rooms,) = [contract for contract in contracts if contract["id"] == "rooms"]
-    named = set(re.findall(r"paiza_node((?:\.\w+)+)", " ".join(rooms["layers"])))
-    modules = {
-        f".{room}.{path.stem}"
-        for room in ("attachments", "desks", "finding", "passing", "workflows")
-        for path in (root / "node/paiza_node" / room).glob("*.py")
-        if path.stem != "__init__"
-    }
-    assert len(modules) > 20
-    assert not {module for module in modules if module not in named and module.rpartition(".")[0] not in named}
+def test_the_node_has_four_storeys_and_nothing_beside_them(root: Path) -> None:
+    """At the top of the node stand the four storeys and the entry point."""
+    found = {path.name for path in (root / "node/paiza_node").iterdir() if path.name not in ("__pycache__", "py.typed")}
+    assert found == {"app", "ops", "features", "core", "__init__.py", "__main__.py"}
 
 
 def test_source_roots_hold_the_known_packages_only(root: Path) -> None:

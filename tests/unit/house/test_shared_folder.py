@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-NAMED = "tests/unit/paiza_wire/test_merkle.py"  # three of its tests need the folder
-OTHER = "tests/unit/paiza_wire/test_tiles.py"
+NAMED = "tests/unit/paiza_wire/tlog/test_merkle.py"  # three of its tests need the folder
+OTHER = "tests/unit/paiza_wire/tlog/test_tiles.py"
 
 
 @pytest.mark.parametrize(("kept", "said"), [(NAMED, f"3, of {NAMED}"), (OTHER, "none")])

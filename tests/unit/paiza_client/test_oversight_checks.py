@@ -15,17 +15,17 @@ from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.oversight_checks import Asked, ShownPage
-from paiza_node.oversight.consult import Asker, Consult
-from paiza_node.oversight.sight import Sight
-from paiza_node.store import log as log_store
-from paiza_node.store.exchange_model import ProofKind
-from paiza_node.store.messages_model import MessageState
-from paiza_node.store.peer_audit_model import AuditGrant
-from paiza_wire import consultations
-from paiza_wire.consultations import NONCE_SIZE
+from paiza_node.core.exchange.model import ProofKind
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages.model import MessageState
+from paiza_node.features.peer_audit.consult import Asker, Consult
+from paiza_node.features.peer_audit.model import AuditGrant
+from paiza_node.features.peer_audit.visibility import Sight
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import message_digest
-from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, log_reader, member_of, officer
+from paiza_wire.tlog import consultations
+from paiza_wire.tlog.consultations import NONCE_SIZE
+from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, LogRoom, header, log_reader, member_of, officer
 
 ASKER = officer("kaz")
 DAY = timedelta(days=1)
@@ -134,7 +134,7 @@ def test_what_was_not_granted_is_refused_and_logged(scene: Scene) -> None:
 
 def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question makes an entry: who asks without end is told to wait, before anything is logged."""
-    monkeypatch.setattr("paiza_node.oversight.consult.MAX_CONSULTATIONS", 3)
+    monkeypatch.setattr("paiza_node.features.peer_audit.consult.MAX_CONSULTATIONS", 3)
     consult = Consult(scene.tjk.context, scene.tjk.facts.catch_up)
     size = scene.tjk.ledger.checkpoint.size
     for _ in range(3):

@@ -9,8 +9,7 @@ import pytest
 from paiza_client import profiles
 from paiza_client.errors import ExitCode, Misused, ProfileProblem
 from paiza_client.session.channel import pem_certificate
-from paiza_wire import certificates, keys
-from paiza_wire.identity import SpiffeId
+from paiza_wire.identity import SpiffeId, certificates, keys
 
 PASSPHRASE = b"correct horse battery staple"
 OFFICER = SpiffeId("kaz", "paiza.example", "officer", "liaison")

@@ -13,11 +13,11 @@ import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2
-from paiza_wire import keys
-from paiza_wire.certificate_profiles import load_certificate, p256_key
-from paiza_wire.cosignatures import add_signatures
 from paiza_wire.errors import Rejected
-from paiza_wire.notes import NoteSignature
+from paiza_wire.identity import keys
+from paiza_wire.identity.certificate_profiles import load_certificate, p256_key
+from paiza_wire.tlog.cosignatures import add_signatures
+from paiza_wire.tlog.notes import NoteSignature
 from tests.evidence import Case, Court, Log
 from tests.two_verifiers import agreed, remembering_sets
 

@@ -16,18 +16,19 @@ from paiza_client.errors import Refused
 from paiza_client.oversight_checks import Asked, ShownPage
 from paiza_client.questions import Question
 from paiza_client.reconciling import Difference, Result, Wish
-from paiza_node.ledger import Pen
-from paiza_node.oversight import looking, periods
-from paiza_node.oversight.consult import Asker
-from paiza_node.oversight.sight import Sight
-from paiza_node.store import exchange as exchange_store
-from paiza_node.store import log as log_store
-from paiza_node.store import retention as retention_store
-from paiza_node.store.exchange_model import PassedOn, ProofKind
-from paiza_node.store.messages_model import MessageState
-from paiza_wire import consultations
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import PassedOn, ProofKind
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import MessageState
+from paiza_node.features.peer_audit import query as looking
+from paiza_node.features.peer_audit import reconciliation as periods
+from paiza_node.features.peer_audit.consult import Asker
+from paiza_node.features.peer_audit.visibility import Sight
+from paiza_node.features.retention import store as retention_store
 from paiza_wire.message import message_digest
-from tests.unit.paiza_node.oversight.log_room import BEGIN, LogRoom, header, log_reader, officer
+from paiza_wire.tlog import consultations
+from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, LogRoom, header, log_reader, officer
 
 ASKER = officer("kaz")
 HOUR = timedelta(hours=1)
@@ -306,7 +307,7 @@ def test_nothing_young_was_retired(both: Both) -> None:
 def test_a_narrow_scope_is_no_loss(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that shows less than what is compared is named as not granting it; nothing is called lost."""
     narrow = frozenset({log_pb2.LOG_EVENT_RELEASED})
-    monkeypatch.setattr("paiza_node.oversight.sight.PARTY_EVENTS", narrow)
+    monkeypatch.setattr("paiza_node.features.peer_audit.visibility.PARTY_EVENTS", narrow)
     with pytest.raises(Refused, match="audit_not_granted"):
         both.reconcile()
 

@@ -10,7 +10,7 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import threads
 from paiza_domain import kinds
-from paiza_domain.thread import ThreadMessage
+from paiza_domain.threads.thread import ThreadMessage
 
 ASKED = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from hypothesis import strategies as st
 
 from paiza_domain import codes
-from paiza_domain.quantity import format_amount
-from paiza_domain.shapes import Field, FieldType, Shape
+from paiza_domain.schema.quantity import format_amount
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 _LATEST = datetime(2026, 11, 20, tzinfo=UTC)
 _letters = st.characters(codec="utf-8", categories=("L", "N", "P", "S"))

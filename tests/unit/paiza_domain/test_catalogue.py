@@ -8,8 +8,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from paiza_domain import codes, kinds
-from paiza_domain.field_errors import MESSAGES, FieldError
 from paiza_domain.i18n import translate
+from paiza_domain.schema.field_errors import MESSAGES, FieldError
 
 
 def russian(root: Path) -> Catalog:

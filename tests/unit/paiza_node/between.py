@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from paiza.content.v1.recall_pb2 import Recall
-from paiza_node.ledger import Pen
-from paiza_node.store import messages as messages_store
-from paiza_node.store import retention as retention_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.features.retention import store as retention_store
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import Room
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import paiza_node.store.tables  # noqa: F401 - statements name tables by text
+import paiza_node.ops.backup.store.tables  # noqa: F401 - statements name tables by text
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 
 _numbers = itertools.count(1)

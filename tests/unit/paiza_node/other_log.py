@@ -5,11 +5,11 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_register import LogKey, Member
-from paiza_wire import checkpoint as checkpoints
-from paiza_wire import merkle, tiles
-from paiza_wire.checkpoint import Checkpoint
 from paiza_wire.identity import MemberAuthority
-from paiza_wire.notes import SignerKey
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle, tiles
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.notes import SignerKey
 
 ORIGIN: Final = "tjk.paiza.example/log/1"
 

@@ -17,25 +17,26 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import notice_pb2
 from paiza_domain.handling import MAX_CLASSIFICATION
 from paiza_node.changes import WorkflowsMoved
-from paiza_node.context import Context
-from paiza_node.growth import KnownLogs
-from paiza_node.ledger import Committed, Ledger, Pen, Work
-from paiza_node.news import News, Watch
-from paiza_node.opening import OwnKeys
-from paiza_node.policy import Policy
-from paiza_node.store import exchange as exchange_store
-from paiza_node.store import log as log_store
-from paiza_node.store import messages as messages_store
-from paiza_node.store import open_store
-from paiza_node.store.exchange_model import ForeignProof, ProofKind
-from paiza_node.store.messages_model import MessageRow, MessageState
-from paiza_node.workflows.duties import Duties
-from paiza_node.workflows.steps import Steps
-from paiza_node.workflows.turns import Standings, Stood
-from paiza_wire import hpke, keys
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof, ProofKind
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Committed, Ledger, Pen, Work
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.policy import Policy
+from paiza_node.core.storage import open_store
+from paiza_node.features.inbox.notifier import News, Watch
+from paiza_node.features.workflows.deadlines import Duties
+from paiza_node.features.workflows.legality import Standings, Stood
+from paiza_node.features.workflows.steps import Steps
 from paiza_wire import message as wire
+from paiza_wire.identity import keys
 from paiza_wire.message import VerifiedMessage
-from paiza_wire.notes import SignerKey
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog.notes import SignerKey
 from tests import delivery
 
 T = TypeVar("T")

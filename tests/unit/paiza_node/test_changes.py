@@ -17,29 +17,29 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node import changes as module
 from paiza_node.changes import Change, ChangeFeed
-from paiza_node.config import load
-from paiza_node.context import Context
-from paiza_node.deliver import OutboundQueues
-from paiza_node.desks.need_to_know import Desks
-from paiza_node.growth import KnownLogs
-from paiza_node.keyring import load_keys
-from paiza_node.lanes import Lanes
-from paiza_node.ledger import Ledger, Pen
-from paiza_node.news import News
-from paiza_node.opening import OwnKeys
-from paiza_node.policy import Policy
-from paiza_node.roster import load_officers
-from paiza_node.store import open_store
-from paiza_node.submit import Submit
-from paiza_node.workflows.duties import Duties
-from paiza_node.workflows.steps import Steps
-from paiza_node.workflows.turns import Standings, workflow_stage
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.access.officers import load_officers
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.executors.executors import Lanes
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.policy import Policy
+from paiza_node.core.storage import open_store
+from paiza_node.features.inbox.notifier import News
+from paiza_node.features.workflows.deadlines import Duties
+from paiza_node.features.workflows.legality import Standings, workflow_stage
+from paiza_node.features.workflows.steps import Steps
+from paiza_node.ops.config import load
+from paiza_node.ops.keys import load_keys
 from paiza_trust import dev
 from paiza_wire.errors import Rejected, Unavailable
 from tests import delivery
 from tests.officer import Officer, read_register
+from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory, FailingStore
 from tests.unit.paiza_node.room import Room
-from tests.unit.paiza_node.test_ledger import SIGNER, CheckpointInMemory, FailingStore
 
 SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
 MEMBERS: Final = ("kaz", "tjk", "uzb")

@@ -8,8 +8,8 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_node.disclose import Disclose
-from paiza_node.store.access_model import Officer
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.open import Disclose
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.between import Between, erased, given_away, nothing, recalled, retired

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from paiza_register import GRACE, FetchMissing, Register, RegisterReader, folder_fetch, load_set
-from paiza_wire import keys, notes
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.identity import keys
+from paiza_wire.tlog import notes
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
 DAY = timedelta(days=1)

@@ -15,10 +15,11 @@ from paiza_trust import dev, repository
 from paiza_trust.errors import EXIT_REFUSED, EXIT_USAGE, TrustError
 from paiza_trust.member import MAX_SOCKET_PATH_BYTES
 from paiza_trust.show import read_register
-from paiza_wire import hpke, keys, notes
-from paiza_wire.cosignatures import WitnessSigner
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity import keys, load_certificate
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog import notes
+from paiza_wire.tlog.cosignatures import WitnessSigner
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL = ("aze", "kaz", "kgz", "rus", "tjk", "tkm", "uzb", "centre")

@@ -9,8 +9,8 @@ import pytest
 
 from paiza_trust import dev
 from paiza_trust.show import read_register
-from paiza_wire import keys
-from paiza_wire.notes import SignerKey
+from paiza_wire.identity import keys
+from paiza_wire.tlog.notes import SignerKey
 from tests.unit.paiza_trust.test_commands import run
 
 ORIGIN = "kaz.paiza.example/log/2"

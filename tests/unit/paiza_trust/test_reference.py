@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from paiza_domain import reference
-from paiza_domain.identifiers import cas_problem
 from paiza_domain.reference import Reference
+from paiza_domain.schema.identifiers import cas_problem
 from paiza_trust import dev, reference_source, repository
 from paiza_trust.show import read_register
 from tests.unit.paiza_trust.test_commands import run

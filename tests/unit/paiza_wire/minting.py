@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_wire import certificates, checkpoint, hpke, keys, merkle, message, receipts
-from paiza_wire.checkpoint import Checkpoint, VerifiedCheckpoint
-from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId
+from paiza_wire import message, receipts
+from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId, certificates, keys
 from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey
-from paiza_wire.notes import SignerKey
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog import checkpoint, merkle
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.notes import SignerKey
 
 FEDERATION = "federation.example"
 NOW = datetime(2030, 5, 17, 12, tzinfo=UTC)

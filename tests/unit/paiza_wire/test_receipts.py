@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paiza.core.v1 import log_pb2 as pb
-from paiza_wire import checkpoint, message, receipts
+from paiza_wire import message, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier
 from paiza_wire.message import VerifiedMessage
+from paiza_wire.tlog import checkpoint
 from tests.unit.paiza_wire.minting import NOW, Federation, Member, header, log_entry, prove, signed_message
 from tests.unit.paiza_wire.mutating import mutated, mutations
 

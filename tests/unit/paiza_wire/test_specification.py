@@ -10,9 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_wire import checkpoint, hpke, merkle, message, part_cipher, receipts
-from paiza_wire.checkpoint import Checkpoint
-from paiza_wire.cosignatures import (
+from paiza_wire import message, receipts
+from paiza_wire.errors import Rejected
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import part_cipher, signed_message
+from paiza_wire.tlog import checkpoint, merkle
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.cosignatures import (
     MAX_SECONDS,
     TIME_BYTES,
     WitnessKey,
@@ -20,8 +24,7 @@ from paiza_wire.cosignatures import (
     cosignatures,
     cosigned_message,
 )
-from paiza_wire.errors import Rejected
-from paiza_wire.notes import NoteSignature, SignerKey, format_note, parse_note
+from paiza_wire.tlog.notes import NoteSignature, SignerKey, format_note, parse_note
 
 SEED = bytes(range(32))
 MESSAGE_ID = bytes.fromhex("018cc251f4007000800000000000002a")
@@ -59,7 +62,7 @@ def example() -> tuple[dict[str, str], str]:
         "part context": part_cipher.part_context("tjk", MESSAGE_ID, 1).hex(),
         "seed": SEED.hex(),
         "key id": public.key_id.hex(),
-        "HPKE info": message._wrap_info(digest, 1, "kaz", public.key_id).hex(),
+        "HPKE info": signed_message._wrap_info(digest, 1, "kaz", public.key_id).hex(),
         "log entry": entry_bytes.hex(),
         "leaf hash": leaf.hex(),
         "two leaves' root": merkle.node_hash(leaf, leaf).hex(),
@@ -127,8 +130,8 @@ def test_the_limits_are_those_of_the_code(specification: str) -> None:
 def test_every_limit_of_the_wire_is_in_the_table(specification: str, root: Path) -> None:
     """No named limit of messages, receipts, certificates and notes is left out of the specification."""
     named = {
-        f"paiza_wire.{path.stem}.{name}"
-        for path in (root / "proto" / "paiza_wire").glob("*.py")
+        f"{'.'.join(path.relative_to(root / 'proto').with_suffix('').parts)}.{name}"
+        for path in (root / "proto" / "paiza_wire").rglob("*.py")
         for name in re.findall(r"^(MAX_(?:\w+))\s*(?::|=)", path.read_text(), re.MULTILINE)
     }
     assert {name for name in named if f"| `{name}` |" not in specification} == NOT_OF_THE_PROTOCOL
@@ -136,10 +139,10 @@ def test_every_limit_of_the_wire_is_in_the_table(specification: str, root: Path)
 
 # Limits of what stays within one program: files and names that never travel.
 NOT_OF_THE_PROTOCOL = {
-    "paiza_wire.keys.MAX_KEY_FILE_BYTES",
+    "paiza_wire.identity.keys.MAX_KEY_FILE_BYTES",
     "paiza_wire.message.MAX_AUTHOR_TIME",
-    "paiza_wire.hpke.MAX_PLAINTEXT_BYTES",
-    "paiza_wire.part_cipher.MAX_AUTHOR_BYTES",
-    "paiza_wire.part_cipher.MAX_PART_NUMBER",
-    "paiza_wire.checkpoint.MAX_SIZE_DIGITS",
+    "paiza_wire.message.key_wrapping.MAX_PLAINTEXT_BYTES",
+    "paiza_wire.message.part_cipher.MAX_AUTHOR_BYTES",
+    "paiza_wire.message.part_cipher.MAX_PART_NUMBER",
+    "paiza_wire.tlog.checkpoint.MAX_SIZE_DIGITS",
 }

@@ -8,19 +8,11 @@ why.
 from collections.abc import Iterable
 
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
-from paiza_domain.workflows.controlled_delivery.board import stand
-from paiza_domain.workflows.controlled_delivery.course import Event, Offer, StateStanding, Status, Stop
-from paiza_domain.workflows.controlled_delivery.folding import Folding
+from paiza_domain.workflows.controlled_delivery.reducer import Folding
 from paiza_domain.workflows.controlled_delivery.rules import INVARIANTS, TEXTS, Breach, Rule
-from paiza_domain.workflows.controlled_delivery.standing import (
-    MOVING,
-    Alarm,
-    Deadline,
-    Due,
-    Overall,
-    Standing,
-    overdue,
-)
+from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateStanding, Status, Stop
+from paiza_domain.workflows.controlled_delivery.status import MOVING, Alarm, Deadline, Due, Overall, Standing, overdue
+from paiza_domain.workflows.controlled_delivery.view import stand
 from paiza_domain.workflows.step import Step
 
 __all__ = [

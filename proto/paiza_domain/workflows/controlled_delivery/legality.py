@@ -5,12 +5,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from paiza_domain.moments import to_datetime
+from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
-from paiza_domain.workflows.controlled_delivery.course import UNDECIDED, Course, Status
-from paiza_domain.workflows.controlled_delivery.effects import planned, regains_control
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
 from paiza_domain.workflows.controlled_delivery.scope import lacking, point_breaches, time_text
+from paiza_domain.workflows.controlled_delivery.state import UNDECIDED, Course, Status
+from paiza_domain.workflows.controlled_delivery.transitions import planned, regains_control
 from paiza_domain.workflows.step import Step
 
 Check = Callable[[Course, Step], Iterator[Breach]]

@@ -8,10 +8,10 @@ from typing import Final
 
 from paiza.content.v1.common_pb2 import Quantity
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, ControlledDeliveryScope
-from paiza_domain.moments import to_datetime
-from paiza_domain.quantity import GRAMS_PER_UNIT, format_amount
-from paiza_domain.workflows.controlled_delivery.course import Course, StateStanding, Status
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.quantity import GRAMS_PER_UNIT, format_amount
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
+from paiza_domain.workflows.controlled_delivery.state import Course, StateStanding, Status
 
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 _POINTS_KEPT: Final = 1_024  # names of border points; a region has a few hundred

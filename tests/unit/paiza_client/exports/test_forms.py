@@ -19,7 +19,8 @@ from paiza_client import language
 from paiza_client.exports import customs, marks, precursors, printing, unodc, writing
 from paiza_client.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
 from paiza_client.imports.rows import armed, disarmed
-from paiza_domain import drafts, kinds
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts
 from tests.unit.paiza_client.exports.making import MARK, NOW, record
 from tests.unit.paiza_client.exports.test_unodc import DRAFT
 from tests.unit.paiza_domain.kinds.examples import draft

@@ -12,7 +12,8 @@ from paiza_client.exports import unodc, writing
 from paiza_client.imports.maps import load_map
 from paiza_client.imports.plan import Outcome, Planned, plan_import
 from paiza_client.imports.rows import RowReader
-from paiza_domain import drafts, kinds
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts
 from tests.unit.paiza_client.exports.making import NOW, record
 from tests.unit.paiza_domain.strategies import messages
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
-from paiza_domain import drafts, kinds
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.workflows.controlled_delivery.step_kinds import OVERTAKING, STEPS
 from tests.unit.paiza_domain.conftest import NOW

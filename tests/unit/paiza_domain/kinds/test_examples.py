@@ -8,13 +8,16 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paiza_domain import drafts, field_errors, kinds, terms
-from paiza_domain.drafts import Draft
-from paiza_domain.field_errors import FieldError
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts
+from paiza_domain.drafts.drafts import Draft
 from paiza_domain.i18n import LANGUAGES
-from paiza_domain.reading import MAX_SUMMARY
-from paiza_domain.shapes import FieldType, Shape
-from paiza_domain.templates import Form
+from paiza_domain.schema import field_errors
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.reading import MAX_SUMMARY
+from paiza_domain.schema.shapes import FieldType, Shape
+from paiza_domain.schema.templates import Form
+from paiza_domain.terms import index_terms as terms
 from tests.unit.paiza_domain.conftest import NOW
 from tests.unit.paiza_domain.kinds.examples import EXAMPLES, draft
 from tests.unit.paiza_domain.strategies import messages

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from paiza.core.v1.message_pb2 import Handling, Header
-from paiza_domain import drafts, kinds, validation
+from paiza_domain import kinds, validation
 from paiza_domain.codes import load
-from paiza_domain.drafts import DraftError
-from paiza_domain.trade import date_end, has_passed
+from paiza_domain.drafts import drafts
+from paiza_domain.drafts.drafts import DraftError
+from paiza_domain.schema.trade import date_end, has_passed
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_domain.conftest import NOW
 from tests.unit.paiza_domain.kinds.examples import draft

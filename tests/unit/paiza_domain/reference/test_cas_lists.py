@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza_domain.identifiers import cas_check_digit, cas_problem
 from paiza_domain.reference import cas_lists
+from paiza_domain.schema.identifiers import cas_check_digit, cas_problem
 
 
 @given(st.integers(10, 9_999_999), st.integers(0, 99))

@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.workflows import controlled_delivery
-from paiza_domain.workflows.controlled_delivery.folding import Folding
 from paiza_domain.workflows.controlled_delivery.legality import addressing, breaches
+from paiza_domain.workflows.controlled_delivery.reducer import Folding
 from paiza_domain.workflows.step import Step
 from tests.unit.paiza_domain.workflows import deliveries
 from tests.unit.paiza_domain.workflows.oracle import Oracle

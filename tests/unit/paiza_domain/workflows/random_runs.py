@@ -8,8 +8,8 @@ from random import Random
 from google.protobuf.message import Message
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
-from paiza_domain.workflows.controlled_delivery.folding import Folding
 from paiza_domain.workflows.controlled_delivery.legality import breaches
+from paiza_domain.workflows.controlled_delivery.reducer import Folding
 from paiza_domain.workflows.step import Step
 from tests.unit.paiza_domain.workflows import deliveries
 

@@ -23,8 +23,8 @@ from paiza_domain.workflows.controlled_delivery import (
     fold,
     overdue,
 )
-from paiza_domain.workflows.controlled_delivery.board import MAX_HEADS
-from paiza_domain.workflows.controlled_delivery.folding import MAX_STEPS
+from paiza_domain.workflows.controlled_delivery.reducer import MAX_STEPS
+from paiza_domain.workflows.controlled_delivery.view import MAX_HEADS
 from paiza_wire.message import MAX_PARENTS
 from tests.unit.paiza_domain.workflows import deliveries
 from tests.unit.paiza_domain.workflows.deliveries import BEGIN, Thread, make, request_content

@@ -157,8 +157,8 @@ def told_wrong(salt: str) -> list[str]:
 @pytest.mark.parametrize(
     ("rule", "invariant"),
     [
-        ("folding.overtakes", "3"),
-        ("folding.Folding._collides", "2"),
+        ("reducer.overtakes", "3"),
+        ("reducer.Folding._collides", "2"),
         ("legality._halted", "3"),
         ("legality._two_officers", "4"),
         ("legality.lacking", "1"),
@@ -169,8 +169,8 @@ def test_the_oracle_sees_a_fold_without_one_of_its_rules(
 ) -> None:
     """Each rule taken away breaks the invariant it is there for, so the oracle is not blind."""
     assert not [each for salt in "abcdefgh" for each in told_wrong(salt)]
-    if rule == "folding.Folding._collides":  # the stop would settle the collision before it is met
-        monkeypatch.setattr("paiza_domain.workflows.controlled_delivery.folding.overtakes", lambda *_: False)
+    if rule == "reducer.Folding._collides":  # the stop would settle the collision before it is met
+        monkeypatch.setattr("paiza_domain.workflows.controlled_delivery.reducer.overtakes", lambda *_: False)
     monkeypatch.setattr(f"paiza_domain.workflows.controlled_delivery.{rule}", lambda *_: ())
     complaints = [each for salt in "abcdefgh" for each in told_wrong(salt)]
     assert invariant in {complaint.split(":")[0] for complaint in complaints}

@@ -7,11 +7,11 @@ import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.officer.v1 import approval_pb2
-from paiza_node.desks.approve import Approve
-from paiza_node.ledger import Pen, Work
-from paiza_node.store import approvals as approvals_store
-from paiza_node.store.access_model import Officer
-from paiza_node.store.approvals_model import ApprovalRow, ApprovalState
+from paiza_node.core.access.model import Officer
+from paiza_node.core.log.ledger import Pen, Work
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.approve import Approve
+from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room

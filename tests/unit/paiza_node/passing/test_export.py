@@ -8,8 +8,8 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.release_pb2 import ReleaseGrant
 from paiza.officer.v1 import passing_pb2
-from paiza_node.passing.export import Export
-from paiza_node.store.access_model import Officer
+from paiza_node.core.access.model import Officer
+from paiza_node.features.forwarding.export import Export
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.between import Between, erased, given_away, nothing, recalled, retired
 from tests.unit.paiza_node.room import MEMBER, Room

@@ -13,12 +13,11 @@ import pytest
 from typing_extensions import override
 
 from paiza.peer.v1 import exchange_pb2, oversight_pb2
-from paiza_node.peer.channels import REASON_KEY, ChannelKeys, GrpcChannel
-from paiza_node.peer.endpoints import Endpoints
-from paiza_node.peer.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
-from paiza_wire import certificates, keys
+from paiza_node.core.peers.channels import REASON_KEY, ChannelKeys, GrpcChannel
+from paiza_node.core.peers.endpoints import Endpoints
+from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.identity import MemberAuthority, SpiffeId
+from paiza_wire.identity import MemberAuthority, SpiffeId, certificates, keys
 
 FEDERATION: Final = "paiza.example"
 MEMBER: Final = "tjk"

@@ -1,7 +1,7 @@
 """Which endpoint of a member is dialled: the one that works, until it fails."""
 
-from paiza_node.peer.endpoints import Endpoints
-from paiza_node.peer.health import LONGEST_PAUSE_SECONDS
+from paiza_node.core.peers.endpoints import Endpoints
+from paiza_node.core.peers.health import LONGEST_PAUSE_SECONDS
 
 LISTED = ("a:1", "b:1", "c:1")
 

@@ -1,0 +1,79 @@
+"""`paiza-node run`: serve until asked to stop."""
+
+import asyncio
+import ctypes
+import logging
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import click
+import structlog
+
+from paiza_node.app.start import run as run_node
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.cli.options import settings, shared
+from paiza_node.ops.config import Config
+from paiza_wire.errors import PaizaError
+
+M_ARENA_MAX: Final = -8  # of mallopt(3)
+
+
+@click.command(
+    "run",
+    help=N_(
+        "Serve until asked to stop (SIGTERM or Ctrl-C). Where another process already serves from the same PostgreSQL "
+        "database, wait as its standby and take over when it ends."
+    ),
+)
+@shared
+def command(config_path: Path, log_level: str | None) -> None:
+    """Serve."""
+    run(settings(config_path, log_level))
+
+
+def run(config: Config) -> None:
+    """Set up logs (for a person on a terminal, JSON elsewhere) and run the node."""
+    set_up_logs(config.log_level)
+    share_memory()
+    try:
+        asyncio.run(run_node(config))
+    except (NodeStopped, PaizaError):
+        raise
+    except Exception:
+        # The operator is told in one line; what happened stands in the log for whoever looks closer.
+        structlog.get_logger("paiza.node").critical("ended", exc_info=True)
+        raise
+
+
+def share_memory() -> None:
+    """Have all threads allocate from two pools: glibc gives each its own, which keeps what its largest batch took."""
+    with suppress(AttributeError):  # another C library, which has no such pools
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+def set_up_logs(level: str) -> None:
+    """Write structured logs to standard error: message ids and codes, never content.
+
+    Tracebacks name places and never show variables, which may hold keys and plaintext.
+    """
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if sys.stderr.isatty()
+        else [
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *renderers,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

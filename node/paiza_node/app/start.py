@@ -1,0 +1,326 @@
+"""From a configuration to a node that serves, and down again without loss. With `rooms`, the only place that builds."""
+
+import asyncio
+import gc
+import os
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any, Final
+
+import structlog
+
+from paiza.admin.v1 import admin_pb2
+from paiza_node.app.wiring import Ground, open_rooms
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.denials import Denials
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.access.officers import load_officers, note_officers
+from paiza_node.core.access.operator import operator
+from paiza_node.core.api import metrics
+from paiza_node.core.api.authentication import Gate
+from paiza_node.core.api.server import admin_server, public_server
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import N_
+from paiza_node.core.executors.executors import Lanes
+from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.channels import ChannelKeys
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles, fetch_archived_set
+from paiza_node.core.peers.startup_comparison import StartupComparison
+from paiza_node.core.policy import member_rules
+from paiza_node.core.register.sync import Learn, Registers
+from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.version import VERSION
+from paiza_node.features.attachments.download import Collect
+from paiza_node.features.attachments.upload import Upload
+from paiza_node.features.inbox.notifier import News
+from paiza_node.features.peer_audit.grants import AuditGrants
+from paiza_node.features.search.index import Blinder
+from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
+from paiza_node.ops.admin.misbehaviour_service import conviction_behaviours
+from paiza_node.ops.admin.operate import Operate
+from paiza_node.ops.admin.service import admin_behaviours
+from paiza_node.ops.backup.record import note_backup, read_record
+from paiza_node.ops.config import Config
+from paiza_node.ops.data_folder import open_reader, prepare_data
+from paiza_node.ops.keys import Keys, bad_key, load_keys, log_key_path
+from paiza_register import RegisterReader, folder_fetch
+from paiza_wire import log_entries
+from paiza_wire.errors import Unavailable
+from paiza_wire.identity import SpiffeId
+from paiza_wire.tlog.notes import SignerKey
+
+COLLECT_AFTER: Final = 10_000  # objects made and kept before cycles are looked for
+DRAIN_SECONDS: Final = 10.0  # calls under way may take this long after a stop was asked for
+METRICS_SECONDS: Final = 5.0
+STANDBY_SECONDS: Final = 1.0  # a standby looks this often whether the writer is gone
+STANDBY_TOLD: Final = 60  # and says once in so many looks that it still waits
+SETTING_CONFIG: Final = "config"
+SETTING_LOG_KEY: Final = "log_key"
+
+log = structlog.get_logger("paiza.node")
+
+
+def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
+    """Log what is new at a start: the log's key, the configuration, officers. Nothing where nothing changed."""
+    vkey = log_key.verifier_key.to_vkey().encode()
+    if settings_store.setting(pen.tx, SETTING_LOG_KEY) != vkey:
+        pen.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
+        settings_store.put_setting(pen.tx, SETTING_LOG_KEY, vkey)
+    rules = config.policy.read_bytes() if config.policy is not None else b""
+    settings = sha256(config.path.read_bytes() + rules).digest()
+    if settings_store.setting(pen.tx, SETTING_CONFIG) != settings:
+        pen.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
+        settings_store.put_setting(pen.tx, SETTING_CONFIG, settings)
+    note_officers(pen, officers)
+
+
+async def run(config: Config) -> None:
+    """Run the node until it is asked to stop (SIGTERM, SIGINT).
+
+    Nothing is believed, signed or listened on before this process is the writer of the database: a standby takes over
+    with the register of that moment.
+    """
+    os.umask(0o077)
+    prepare_data(config)
+    store = await _become_writer(config.database)
+    try:
+        await _run_with(config, store)
+    finally:
+        store.close()
+    log.info("stopped")
+
+
+async def _become_writer(database: str) -> Store:
+    """Open the database; where another process is its writer, wait until that one is gone."""
+    waited = 0
+    while True:
+        try:
+            store = await asyncio.to_thread(open_store, database)
+        except Unavailable as error:
+            if error.reason != "standby":
+                raise
+            if waited % STANDBY_TOLD == 0:
+                log.info("standby", detail=error.detail)
+        else:
+            if waited:
+                log.warning("took_over", database=store.describe())
+            return store
+        waited += 1
+        await asyncio.sleep(STANDBY_SECONDS)
+
+
+async def _run_with(config: Config, store: Store) -> None:
+    loop = asyncio.get_running_loop()
+    peers_fetch = PeersFetch(loop) if config.register is None else None
+    fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
+    reader = await asyncio.to_thread(open_reader, config, fetch)
+    turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
+    own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
+    registers = await asyncio.to_thread(Registers, reader, _now, turn, own_rules)
+    own = registers.current.member(config.member)
+    node_keys = load_keys(config.keys, own)
+    _check_keys(config, node_keys, registers)
+    checkpoint_file = CheckpointSlots(config.data / "checkpoint")
+    try:
+        ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: registers.version)
+        try:
+            await _serve(config, reader, registers, node_keys, store, ledger, peers_fetch)
+        finally:
+            await asyncio.to_thread(ledger.close)
+    finally:
+        checkpoint_file.close()
+
+
+def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
+    """Refuse to start with keys the register does not name: nobody could verify or reach us."""
+    member = registers.current.member(config.member)
+    if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
+        path = log_key_path(config.keys, member.log_keys[-1].origin)
+        raise bad_key(N_("The register names another log key for this member."), path)
+    if node_keys.witness.witness_key.to_vkey() != member.witness_keys[-1].vkey:
+        raise bad_key(N_("The register names another witness key for this member."), config.keys / "witness.key")
+    published = {key.key_id for key in member.encryption_keys}
+    if not published & set(node_keys.decryption):
+        raise bad_key(N_("The register names another encryption key for this member."), config.keys / "encryption.seed")
+
+
+async def _serve(
+    config: Config,
+    reader: RegisterReader,
+    registers: Registers,
+    node_keys: Keys,
+    store: Store,
+    ledger: Ledger,
+    peers_fetch: PeersFetch | None,
+) -> None:
+    officers = load_officers(config.officers, config.member, config.federation)
+    await ledger.commit(registers.note)
+    await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
+    await _note_backup(config, ledger)
+    with store.reads() as reads:
+        officers = access_store.officers(reads)
+        logs = KnownLogs(peers_store.known_logs(reads), _now, peers_store.findings(reads), registers.newest_origin)
+    lanes = Lanes()
+    context = Context(
+        member=config.member,
+        node_id=str(SpiffeId(config.member, config.federation, "node")),
+        registers=registers,
+        ledger=ledger,
+        store=store,
+        logs=logs,
+        news=News(),
+        lanes=lanes,
+        own_keys=OwnKeys(config.member, node_keys.decryption),
+        clock=_now,
+    )
+    desks = Desks(config.member, config.duty_desk, lambda: officers)
+    channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
+    ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader, node_keys.witness)
+    rooms = open_rooms(ground, channel_keys)
+    operate = Operate(
+        context,
+        version=VERSION,
+        peers=rooms.peers,
+        queues=rooms.queues,
+        witnessing=rooms.witness.witnessing,
+        convictions=rooms.witness.judge.convictions,
+        awaited_from=lambda: rooms.fetch_back.progress.members,
+    )
+
+    comparison = StartupComparison(rooms.peers)
+
+    async def compared(member: str, method: str, request: Any) -> None:
+        await comparison.check_compared(member, method, request, ledger.checkpoint.size)
+
+    def register_files() -> list[RegisterFiles]:
+        return [session.register_files for session in rooms.peers.sessions.values()]
+
+    async def fetch_set(version: bytes, learn: Learn) -> None:
+        await fetch_archived_set(register_files(), version, learn)
+
+    server, health = public_server(
+        listen=config.listen,
+        gate=Gate(config.member, registers, lambda: officers, _now, compared, Denials(ledger, _now).note),
+        behaviours=rooms.behaviours,
+        certificate=node_keys.certificate,
+        private_key=node_keys.private_key,
+        member=config.member,
+        register=lambda: registers.current,
+        with_reflection=config.reflection,
+    )
+    admin = admin_server(
+        config.admin_socket,
+        {
+            **admin_behaviours(operate, AuditGrants(context), partial(_note_backup, config, ledger)),
+            **conviction_behaviours(rooms.witness.convictions),
+        },
+    )
+    if peers_fetch is not None:
+        peers_fetch.connect(register_files)
+    if config.metrics_listen:
+        metrics.serve(config.metrics_listen)
+    await server.start()
+    await admin.start()
+    await health.serve()
+    # What a start made lives as long as the process, and what a batch makes goes with its last reference: looking for
+    # cycles among them at every 700 objects, as Python does by default, finds nothing and costs a twentieth.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
+    try:
+        running = [
+            *(duty() for duty in rooms.duties),
+            registers.keep_fresh(ledger, fetch_set),
+            _keep_metrics(operate, ledger, registers),
+            _count_attachments(rooms.upload, rooms.collect),
+        ]
+        await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
+    finally:
+        log.info("stopping")
+        await health.stop()
+        context.news.close()
+        await server.stop(DRAIN_SECONDS)
+        await admin.stop(1.0)
+        with suppress(OSError):  # a disk that is away must not hide why the node stops
+            config.admin_socket.unlink(missing_ok=True)
+        lanes.close()
+
+
+async def _note_backup(config: Config, ledger: Ledger) -> bool:
+    """Log the backup that was made last, also while this node did not run; says whether it was logged now."""
+    record = await asyncio.to_thread(read_record, config.data)
+    return (await ledger.commit(lambda pen: note_backup(pen, record))).result
+
+
+async def _until_stopped(duties: list[Any]) -> None:
+    """Run the duties until a signal comes; a duty that fails ends the node with its error."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(duty) for duty in duties]
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, *tasks):
+        task.cancel()
+    await asyncio.gather(waiting, *tasks, return_exceptions=True)
+    for task in done:
+        if task is not waiting and (error := task.exception()) is not None:
+            raise error
+
+
+async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) -> None:
+    while True:
+        try:
+            status = await operate.status(admin_pb2.GetStatusRequest())
+        except Unavailable as error:
+            log.warning("no_metrics", reason=error.reason, detail=error.detail)
+            await asyncio.sleep(METRICS_SECONDS)
+            continue
+        metrics.LOG_SIZE.set(ledger.checkpoint.size)
+        metrics.WITNESSED_SIZE.set(status.witnessed_size)
+        metrics.UNWITNESSED_SECONDS.set(_age(status))
+        metrics.REGISTER_EXPIRY.set(registers.expiry_time.timestamp())
+        for peer in status.peers:
+            metrics.WAITING.labels(peer.member).set(peer.waiting)
+            metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
+            metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
+            metrics.PEER_UP.labels(peer.member).set(peer.reachable)
+            for reason in (FORKED, IN_DEFAULT, STALE):
+                metrics.CONVICTIONS.labels(peer.member, reason).set(reason in peer.convictions)
+        await asyncio.sleep(METRICS_SECONDS)
+
+
+async def _count_attachments(upload: Upload, collect: Collect) -> None:
+    """Count the bytes that officers brought and that came from peers, and say how many attachments are awaited."""
+    counted = {"brought": 0, "fetched": 0}
+    while True:
+        for way, total in (("brought", upload.bytes_taken), ("fetched", collect.bytes_taken)):
+            metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
+            counted[way] = total
+        try:
+            for (way, member), count in (await asyncio.to_thread(collect.awaited)).items():
+                metrics.ATTACHMENTS_AWAITED.labels(way, member).set(count)
+        except Unavailable as error:
+            log.warning("no_metrics", reason=error.reason, detail=error.detail)
+        await asyncio.sleep(METRICS_SECONDS)
+
+
+def _age(status: admin_pb2.GetStatusResponse) -> float:
+    """Give for how many seconds an entry has waited to be witnessed; 0 where none does."""
+    if not status.HasField("unwitnessed_since_time"):
+        return 0.0
+    return max(0.0, (_now() - status.unwitnessed_since_time.ToDatetime(tzinfo=UTC)).total_seconds())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

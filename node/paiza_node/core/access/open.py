@@ -1,0 +1,210 @@
+"""Disclose: a part of a message is handed to an officer, and that it was stands in the log before its key leaves.
+
+The officer's client opens and checks the part itself; the node gives the ciphertext, the part's key and the proofs. A
+crash after the commit and before the answer leaves an OPENED entry for something that was not shown: the safe side.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza_domain import kinds
+from paiza_node.changes import MessagesChanged
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer, Opened
+from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import MAX_REASON, StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.recalls import recalls as taking_back
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+
+DENIED: Final = "policy_denied"  # the one refusal that is logged
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an officer asks to open, checked as far as it never changes. ``forbidden``: what rules have against it."""
+
+    digest: bytes
+    header: message_pb2.Header
+    number: int
+    reason: str
+    forbidden: Rejected | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is handed over, with its OPENED entry."""
+
+    row: MessageRow
+    message: VerifiedMessage
+    part_key: bytes
+    entry: StoredEntry
+
+
+class Disclose:
+    """The verb of reading."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verb needs."""
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._own_keys = context.own_keys
+
+    async def __call__(
+        self, officer: Officer, request: officer_pb2.OpenMessageRequest
+    ) -> officer_pb2.OpenMessageResponse:
+        """Hand over one part.
+
+        Rejected: unknown_id, part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
+        policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is judged in the
+        transaction that writes OPENED: nothing comes between.
+        """
+        asked = await asyncio.to_thread(self._asked, officer, request)
+        committed = await self._ledger.commit(lambda pen: self._open(pen, officer, asked))
+        if not isinstance(committed.result, _Opened):
+            raise committed.result
+        row, message, number = committed.result.row, committed.result.message, asked.number
+        released, answers = await asyncio.to_thread(
+            proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
+        )
+        forwarded = await asyncio.to_thread(
+            forwardings_of, self._store, self._ledger, row.digest, committed.checkpoint.size, committed.checkpoint.note
+        )
+        return officer_pb2.OpenMessageResponse(
+            message=message_pb2.SignedMessage(
+                header=message.signed.header,
+                signatures=message.signed.signatures,
+                parts=[part for part in message.signed.parts if part.part_number == number],
+            ),
+            part_key=committed.result.part_key,
+            opened=own_proof(
+                self._ledger, committed.result.entry, committed.checkpoint.size, committed.checkpoint.note
+            ),
+            released=released,
+            answers=answers,
+            thread_name=row.thread_name,
+            forwarded=forwarded,
+        )
+
+    async def check(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
+        """Refuse a part as opening it would, at one moment and without opening it; gives the message's header."""
+        asked = await asyncio.to_thread(self._asked, officer, request)
+        refused = await asyncio.to_thread(self._refused_now, officer, asked)
+        if refused is None:
+            return asked.header
+        if refused.reason == DENIED:
+            await self._ledger.commit(lambda pen: _log_denied(pen, officer, asked.digest, refused.detail))
+        raise refused
+
+    def _asked(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> _Asked:
+        """Check what header and rules alone decide, which never changes for a message.
+
+        What the rules forbid is only noted: whether the officer needs to know of the message comes first.
+        """
+        with self._store.reads() as reads:
+            row = messages_store.message(reads, request.message_digest)
+        if row is None or row.state is MessageState.REFUSED:
+            raise _unknown()
+        header, number = wire.parse_header(row.header), request.part_number
+        if number >= len(header.parts):
+            raise Rejected("part_missing", f"the message has no part {number}")
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+        if annex and not request.reason_text.strip():
+            raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
+        ceiling = self._registers.current.member(self._member).classification_ceiling
+        kind = kinds.get(header.kind, header.kind_version)
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        forbidden = None
+        try:
+            self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
+        except Rejected as denied:
+            forbidden = denied
+        return _Asked(row.digest, header, number, request.reason_text, forbidden)
+
+    def _open(self, pen: Pen, officer: Officer, asked: _Asked) -> _Opened | Rejected | Unavailable:
+        """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
+        refused = self._refused(pen.tx, officer, asked)
+        if refused is not None:
+            if refused.reason == DENIED:
+                _log_denied(pen, officer, asked.digest, refused.detail)
+            return refused
+        row = messages_store.message(pen.tx, asked.digest)
+        body = None if row is None else messages_store.body(pen.tx, row.seq)
+        assert row is not None
+        assert body is not None, "what is neither refused nor erased has a body"
+        message = stored(body)
+        part_key = self._own_keys.part_key(message, asked.number)
+        return _Opened(row, message, part_key, _log_opened(pen, officer, row, asked.number, asked.reason))
+
+    def _refused_now(self, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
+        with self._store.reads() as reads:
+            return self._refused(reads, officer, asked)
+
+    def _refused(self, reads: ReadConnection, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
+        """Say why a part is not opened at this moment; None where it may be.
+
+        1. Its content is here: neither retired nor erased.
+        2. What its author took back is opened only with a reason.
+        3. The officer needs to know of it, and the rules allow it.
+        4. An attachment has come whole: before, nobody knows what it is.
+        """
+        # 1.
+        row = messages_store.message(reads, asked.digest)
+        if row is None:
+            return _unknown()
+        if messages_store.erased(reads, [asked.digest]):
+            return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+        # 2.
+        if not asked.reason.strip() and taking_back.is_recalled(reads, row):
+            return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")
+        # 3.
+        denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
+        if denied is not None:
+            return denied
+        # 4.
+        return self._incomplete(reads, asked) if row.received else None
+
+    def _incomplete(self, reads: ReadConnection, asked: _Asked) -> Rejected | Unavailable | None:
+        if asked.header.parts[asked.number].kind != message_pb2.PART_KIND_ATTACHMENT:
+            return None
+        found = attachments_store.attachment(reads, asked.digest, asked.number, self._member)
+        if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
+            return None
+        if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
+            reason = "" if found is None else f": {found.reason}"
+            return Rejected("part_missing", f"attachment {asked.number} was refused or given up{reason}")
+        return Unavailable("attachment_incomplete", f"attachment {asked.number} has not come whole yet", 10.0)
+
+
+def _unknown() -> Rejected:
+    return Rejected("unknown_id", "there is no such message here, or its content was refused")
+
+
+def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
+    stored = pen.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
+    access_store.add_opened(pen.tx, Opened(row.digest, number, officer.id, stored.index))
+    pen.announce(MessagesChanged((row.digest,)))
+    return stored
+
+
+def _log_denied(pen: Pen, officer: Officer, digest: bytes, detail: str) -> None:
+    entry = log_entries.denied(actor=officer.id, reason=DENIED, digest=digest)
+    pen.append(entry, text=detail)

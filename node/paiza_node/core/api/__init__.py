@@ -1,0 +1,1 @@
+"""The gRPC servers: authentication, calls, status codes, health, metrics."""

@@ -1,0 +1,69 @@
+"""The standard gRPC health service: serving, or no longer. It stands behind the gate like every other service.
+
+The ready-made servicer would answer whoever completes a handshake, a revoked or suspended one too, and let him hold
+streams without limit.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from typing import Final
+
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+
+from paiza_node.core.api.authentication import Caller
+from paiza_wire.errors import Rejected
+
+SERVICE: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
+PREFIX: Final = f"/{SERVICE.full_name}/"
+
+_Response = health_pb2.HealthCheckResponse
+
+
+class Health:
+    """What the node says of itself, as a whole ("") and of each service by its name. Belongs to one event loop."""
+
+    def __init__(self, services: Collection[str]) -> None:
+        """Take the names of the services; until `serve` none of them serves."""
+        self._services = frozenset(("", *services))
+        self._status = _Response.NOT_SERVING
+        self._stopped = False
+        self._changed = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Say that the node serves."""
+        self._change(_Response.SERVING)
+
+    async def stop(self) -> None:
+        """Say that the node is being stopped: callers go elsewhere or wait. Whoever watches is told, and let go."""
+        self._stopped = True
+        self._change(_Response.NOT_SERVING)
+
+    async def check(self, _caller: Caller, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
+        """Answer for one service; Rejected("unknown_id") where there is none of that name."""
+        if request.service not in self._services:
+            raise Rejected("unknown_id", "there is no service of that name")
+        return _Response(status=self._status)
+
+    async def check_all(self, _caller: Caller, _request: health_pb2.HealthListRequest) -> health_pb2.HealthListResponse:
+        """Answer for all services."""
+        return health_pb2.HealthListResponse(
+            statuses={service: _Response(status=self._status) for service in self._services}
+        )
+
+    async def watch(
+        self, _caller: Caller, request: health_pb2.HealthCheckRequest
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Stream the status of one service as it changes, until the node stops."""
+        known = request.service in self._services
+        while True:
+            changed = self._changed
+            yield _Response(status=self._status if known else _Response.SERVICE_UNKNOWN)
+            if self._stopped:
+                return
+            await changed.wait()
+
+    def _change(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
+        self._status = status
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

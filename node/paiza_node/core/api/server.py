@@ -1,0 +1,295 @@
+"""The gRPC servers: one over mutual TLS for peers and officers, one on a Unix socket for the operator."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
+from time import perf_counter
+from typing import Any, Final
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_reflection.v1alpha import reflection
+
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import register_pb2
+from paiza.officer.v1 import (
+    approval_pb2,
+    attachment_pb2,
+    audit_pb2,
+    coordination_pb2,
+    desk_pb2,
+    lawful_pb2,
+    officer_pb2,
+    passing_pb2,
+    search_pb2,
+    workflow_pb2,
+)
+from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
+from paiza_node.core.api import health
+from paiza_node.core.api.authentication import Caller, Gate
+from paiza_node.core.api.health import Health
+from paiza_node.core.api.metrics import CALLS, SECONDS
+from paiza_node.core.api.status_codes import refuse
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_register import Register
+from paiza_wire.errors import PaizaError, Rejected
+
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
+MAX_CALLS: Final = 256  # under way at once, all callers together
+TIMES_DEPTH: Final = 2  # messages in one another in which a request's times are looked for: a question, its period
+REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
+
+AHEAD_BYTES: Final = 1024 * 1024  # of one call; 10 MB/s over a line of 100 ms; many callers share the memory
+SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # So many bytes of one call may have come that nobody has read yet: gRPC's own estimate has no such bound.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
+    ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
+)
+
+SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
+    exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
+    officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
+    attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
+    approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
+    desk_pb2.DESCRIPTOR.services_by_name["DeskService"],
+    audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    oversight_pb2.DESCRIPTOR.services_by_name["OversightService"],
+    coordination_pb2.DESCRIPTOR.services_by_name["CoordinationService"],
+    lawful_pb2.DESCRIPTOR.services_by_name["LawfulService"],
+    passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
+    recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
+    register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
+    search_pb2.DESCRIPTOR.services_by_name["SearchService"],
+    witness_pb2.DESCRIPTOR.services_by_name["WitnessService"],
+    workflow_pb2.DESCRIPTOR.services_by_name["WorkflowService"],
+    health.SERVICE,
+)
+
+Unary = Callable[[Caller, Any], Awaitable[Message]]
+Stream = Callable[[Caller, Any], AsyncIterator[Message]]
+Taking = Callable[[Caller, AsyncIterator[Any]], Awaitable[Message]]
+Behaviours = Mapping[str, Unary | Stream | Taking]
+
+
+def public_server(
+    *,
+    listen: str,
+    gate: Gate,
+    behaviours: Behaviours,
+    certificate: bytes,
+    private_key: bytes,
+    member: str,
+    register: Callable[[], Register],
+    with_reflection: bool,
+) -> tuple[grpc.aio.Server, Health]:
+    """Build the server for peers and officers. TLS roots follow the register without a restart.
+
+    Every RPC of every service needs its behaviour and its line in `gate.ACCESS`: a KeyError here is a node that must
+    not start.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    own_health = Health([service.full_name for service in SERVICES])
+    behaviours = {
+        **behaviours,
+        health.PREFIX + "Check": own_health.check,
+        health.PREFIX + "List": own_health.check_all,
+        health.PREFIX + "Watch": own_health.watch,
+    }
+    for service in SERVICES:
+        handlers = {method.name: _guarded(gate, method, behaviours) for method in service.methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    if with_reflection:
+        reflection.enable_server_reflection(
+            (*(service.full_name for service in SERVICES), reflection.SERVICE_NAME), server
+        )
+    served: list[bytes] = []
+
+    def configuration() -> grpc.ServerCertificateConfiguration | None:
+        """Give the certificates to serve with, or None while nothing changed; called at every handshake."""
+        roots = _roots(register(), member)
+        if served == [roots]:
+            return None
+        served[:] = [roots]
+        return grpc.ssl_server_certificate_configuration([(private_key, certificate)], root_certificates=roots)
+
+    initial = configuration()
+    assert initial is not None
+    credentials = grpc.dynamic_ssl_server_credentials(
+        initial,
+        configuration,  # type: ignore[arg-type]  # None means "as before", which the stub does not know
+        require_client_authentication=True,
+    )
+    try:
+        bound = server.add_secure_port(listen, credentials)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise NodeStopped(
+            "bad_configuration",
+            what=N_("The address {address} cannot be listened on."),
+            where=N_("listen in node.toml"),
+            remedy=N_("Stop what listens there, or choose another port (and publish it in the register)."),
+            address=listen,
+        )
+    return server, own_health
+
+
+def admin_server(path: Path, behaviours: Mapping[str, Callable[[Any], Awaitable[Message]]]) -> grpc.aio.Server:
+    """Build the operator's server. Whoever can open the socket (0600, the node's own user) is the operator."""
+    server = grpc.aio.server()
+    service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
+    handlers = {
+        method.name: _plain(method, behaviours[f"/{service.full_name}/{method.name}"]) for method in service.methods
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    path.unlink(missing_ok=True)  # left by a process that was killed; the store's lock says that none runs
+    previous = os.umask(0o177)
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    finally:
+        os.umask(previous)
+    return server
+
+
+def _roots(register: Register, member: str) -> bytes:
+    """Give the CAs a caller may come from: every active member's node CA, and our own officer CA."""
+    ders = [other.authority.node_ca for other in register.active_members()]
+    ders.append(register.member(member).authority.officer_ca)
+    return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
+
+
+def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "grpc.RpcMethodHandler[Any, Any]":
+    name = f"/{method.containing_service.full_name}/{method.name}"
+    behaviour: Any = behaviours[name]
+    request_type = message_factory.GetMessageClass(method.input_type)
+
+    async def unary(requests: AsyncIterator[bytes], context: Any) -> bytes | None:
+        began = perf_counter()
+        reason = "ok"
+        try:
+            async with gate.admit(name, context) as caller:
+                if method.client_streaming:
+                    asked: Any = _arrivals(request_type, requests, lambda: gate.check_again(name, context))
+                else:
+                    asked = _parse(request_type, await _arrival(requests))
+                    await gate.check_compared(name, caller, asked)
+                response: Message = await behaviour(caller, asked)
+                return response.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
+            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+            await refuse(context, error)
+            return None
+        finally:
+            CALLS.labels(name, reason).inc()
+            SECONDS.labels(name).observe(perf_counter() - began)
+
+    async def stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        reason = "ok"
+        try:
+            async with gate.admit(name, context) as caller:
+                async for response in behaviour(caller, _parse(request_type, await _arrival(requests))):
+                    gate.check_again(name, context)
+                    yield response.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+            await refuse(context, error)
+        finally:
+            CALLS.labels(name, reason).inc()
+
+    # Bytes in, bytes out: what does not parse is refused by us, with a reason, not by the library. And a stream of
+    # requests, though there is one: so the gate counts a call before its request has come, and nobody can take up all
+    # places with calls that never send anything.
+    if method.server_streaming:
+        return grpc.stream_stream_rpc_method_handler(stream)
+    return grpc.stream_unary_rpc_method_handler(unary)
+
+
+async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
+    """Wait for the one request of a call; Rejected("malformed") where it does not come."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            return await anext(requests)
+    except StopAsyncIteration:
+        raise Rejected("malformed", "the call holds no request") from None
+    except TimeoutError:
+        raise Rejected("malformed", f"the request did not arrive within {REQUEST_SECONDS:.0f} s") from None
+
+
+async def _arrivals(
+    request_type: type[Message], requests: AsyncIterator[bytes], check_again: Callable[[], None]
+) -> AsyncIterator[Message]:
+    """Give the requests of a call that has many, each in its time, for as long as its caller is admitted."""
+    while True:
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                data = await anext(requests)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Rejected("malformed", f"no further request arrived within {REQUEST_SECONDS:.0f} s") from None
+        check_again()
+        yield _parse(request_type, data)
+
+
+def _plain(
+    method: MethodDescriptor, behaviour: Callable[[Any], Awaitable[Message]]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    request_type = message_factory.GetMessageClass(method.input_type)
+
+    async def unary(data: bytes, context: Any) -> bytes | None:
+        try:
+            return (await behaviour(_parse(request_type, data))).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - all end as a status
+            await refuse(context, error)
+            return None
+
+    return grpc.unary_unary_rpc_method_handler(unary)
+
+
+def _parse(request_type: type[Message], data: bytes) -> Message:
+    try:
+        request = request_type.FromString(data)
+    except DecodeError as error:
+        raise Rejected("malformed", f"the request is not a {request_type.DESCRIPTOR.full_name}") from error
+    for path in _times(request_type.DESCRIPTOR):
+        _check_time(request, path)
+    return request
+
+
+@cache
+def _times(kind: Descriptor, depth: int = TIMES_DEPTH) -> tuple[tuple[str, ...], ...]:
+    """Name the times of a request: its own, and those of what stands in it once."""
+    found: list[tuple[str, ...]] = []
+    for field in kind.fields:
+        if field.message_type is None or field.is_repeated:
+            continue
+        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+            found.append((field.name,))
+        elif depth > 1:
+            found.extend((field.name, *rest) for rest in _times(field.message_type, depth - 1))
+    return tuple(found)
+
+
+def _check_time(request: Message, path: Sequence[str]) -> None:
+    """Refuse a time that is none; what is not set is none to refuse."""
+    at: Any = request
+    for name in path:
+        if not at.HasField(name):
+            return
+        at = getattr(at, name)
+    try:
+        at.ToDatetime()
+    except (ValueError, OverflowError):
+        raise Rejected("malformed", f"{'.'.join(path)} is no time") from None

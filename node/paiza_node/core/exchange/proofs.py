@@ -1,0 +1,68 @@
+"""Proofs of one message, as officers and auditors are shown them: entries of our own log, and those kept of others."""
+
+from collections.abc import Sequence
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof, PassedOn, ProofKind
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import Store
+from paiza_node.features.attachments.model import AttachmentProof
+from paiza_node.features.retention.model import ErasureAnswer
+from paiza_wire.tlog.merkle import split_hashes
+
+
+def proofs_of(
+    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
+) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
+    """Give releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
+    with store.reads() as reads:
+        foreign = exchange_store.proofs(reads, row.digest)
+        if row.state is MessageState.RELEASED:
+            own = log_store.entries_at(
+                reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, row.digest)]
+            )
+        else:
+            own = list(exchange_store.answers(reads, [row.digest]).values())
+            own += log_store.entries_at(
+                reads, [each.log_index for each in exchange_store.passed_on_of(reads, row.digest) if not each.denied]
+            )
+    # What was committed a moment ago may still wait for the checkpoint that proves it.
+    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
+    if row.state is MessageState.RELEASED:
+        return ours, _foreign(foreign, ProofKind.ANSWER)
+    released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
+    return released, [*ours, *_foreign(foreign, ProofKind.ANSWER)]
+
+
+def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
+    """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
+    with store.reads() as reads:
+        own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
+        shown = [each for each in exchange_store.passed_on_of(reads, digest) if not each.denied]
+    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
+    return [*ours, *map(foreign_proof, shown)]
+
+
+def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log_pb2.LogProof:
+    """Prove an entry of our own log to a checkpoint of ours."""
+    (hashes,) = ledger.prove([entry.index], size)
+    return log_pb2.LogProof(
+        proven=log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes), checkpoint=note
+    )
+
+
+def foreign_proof(proof: ForeignProof | AttachmentProof | PassedOn | ErasureAnswer) -> log_pb2.LogProof:
+    """Give a kept proof of another member's log as it is shown."""
+    return log_pb2.LogProof(
+        proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=split_hashes(proof.hashes)),
+        checkpoint=proof.checkpoint,
+    )
+
+
+def _foreign(proofs: Sequence[ForeignProof], kind: ProofKind) -> list[log_pb2.LogProof]:
+    return [foreign_proof(proof) for proof in proofs if proof.kind is kind]

@@ -1,0 +1,1 @@
+"""Receiving: validation, storing and answering of what peers deliver."""

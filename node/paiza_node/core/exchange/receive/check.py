@@ -1,0 +1,225 @@
+"""Admit: whether what another member's node hands over is its author's, was released to us, and is valid.
+
+Nothing here asks the database: what was answered before, and what else claims the id, is seen in the transaction
+(`paiza_node.core.exchange.receive.write`). A message that is passed on is checked in `paiza_node.core.exchange.receive.forwarded`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_domain import kinds, validation
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import precedence
+from paiza_node.core.exchange.receive.forwarded import Passed, TakePassedOn
+from paiza_node.core.executors.executors import each
+from paiza_node.core.policy import MessageFacts, Principal
+from paiza_node.features.workflows.steps import is_step
+from paiza_register import Member, Register
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage, attachment
+from paiza_wire.receipts import VerifiedEntry
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in our future; clocks of states differ
+
+_THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ascribed:
+    """A message that is its author's and was released to us."""
+
+    message: VerifiedMessage
+    raw: bytes
+    released: VerifiedEntry
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is answered with an entry: a receipt, or the refusal that is given."""
+
+    item: _Ascribed
+    refusal: Rejected | None
+
+    @property
+    def message(self) -> VerifiedMessage:
+        """Give the message."""
+        return self.item.message
+
+    @property
+    def digest(self) -> bytes:
+        """Give the message's digest."""
+        return self.item.message.digest
+
+    @property
+    def goes_first(self) -> bool:
+        """Say whether the message goes ahead of everything."""
+        return precedence.overtakes(self.message.header.kind)
+
+    @property
+    def is_step(self) -> bool:
+        """Say whether a workflow moves with the message."""
+        return is_step(self.message.header.kind)
+
+    @property
+    def thread(self) -> bytes:
+        """Give the thread it belongs to."""
+        return self.message.header.thread_id
+
+
+Checked = Taken | Passed | Rejected | Unavailable
+
+
+class Admit:
+    """The part of receiving that needs no database."""
+
+    def __init__(self, context: Context, passed_on: TakePassedOn) -> None:
+        """Take what the checks need; ``passed_on`` checks what comes from another than its author."""
+        self._member = context.member
+        self._registers = context.registers
+        self._own_keys = context.own_keys
+        self._clock = context.clock
+        self._passed_on = passed_on
+
+    def __call__(
+        self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
+    ) -> list[Checked]:
+        """Check a batch.
+
+        What fails before step 5 is not ascribed to the author, and claims nothing.
+
+        1. The caller's log holds the entry it shows, and its time is not in our future.
+        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release. What
+           does not, and names a register we do not know, is tried again after a refresh.
+        3. Its author is the member whose node calls.
+        4. It is addressed to us, and the entry is its release to us, by its signers, in their roles.
+        5. Its register version is one we know; else it is tried again after a refresh.
+        6. Its key opens; else the author is asked to wrap it again.
+        7. The rules let us take this kind with these marks from that member.
+        8. Its content is valid for its kind.
+        """
+        register, now = self._registers.current, self._clock()
+        released = each(dispatches, self._prove, checkpoint, now)
+        ascribed = each(released, self._ascribe, member, register)
+        opened = each(ascribed, self._open)
+        return each(opened, self._judge, register, member, now)
+
+    def _prove(
+        self, dispatch: exchange_pb2.Dispatch, checkpoint: VerifiedCheckpoint, now: datetime
+    ) -> tuple[exchange_pb2.Dispatch, VerifiedEntry]:
+        # 1.
+        match dispatch.WhichOneof("delivery"):
+            case "release":
+                shown = dispatch.release.released
+            case "forwarding":
+                shown = dispatch.forwarding.forwarded
+            case "notice":
+                shown = dispatch.notice.forwarded
+            case _:
+                raise Rejected("malformed", "the dispatch is no release, forwarding or notice of one")
+        released = receipts.verify_entry(shown, checkpoint)
+        if released.time > now + MAX_CLOCK_SKEW:
+            raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
+        return dispatch, released
+
+    def _ascribe(
+        self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
+    ) -> _Ascribed | Passed:
+        dispatch, released = proven
+        if not dispatch.HasField("release"):
+            return self._passed_on.check(dispatch, released, member)
+        # 2.
+        try:
+            message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
+        except Rejected:
+            # By the register it was made under it may hold: a new officer CA, for example. That one is to be had first.
+            self._registers.check_known(_named_register(dispatch.release.message, otherwise=register.version))
+            raise
+        # 3.
+        if message.header.author != member.id:
+            raise Rejected("wrong_member", "the author is not the member whose node calls")
+        # 4.
+        if self._member not in {recipient.member for recipient in message.header.recipients}:
+            raise Rejected("not_addressed", "the message does not name us among its recipients")
+        receipts.check_released(released.entry, message, self._member)
+        if not _names_thread(released.entry.thread_name, message.header):
+            raise Rejected(
+                "malformed", "the release names the thread in another member's name, or a thread it does not open"
+            )
+        # 5.
+        self._registers.check_known(message.header.register_version)
+        return _Ascribed(
+            message, dispatch.release.message, released, b"".join(dispatch.release.released.inclusion_hashes)
+        )
+
+    def _open(self, item: _Ascribed | Passed) -> tuple[_Ascribed, list[bytes] | Rejected] | Passed:
+        if isinstance(item, Passed):
+            return item
+        # 6.
+        message = item.message
+        try:
+            # They are fetched later, but a wrap that does not open is told now.
+            for number in attachment.numbers(message.header):
+                self._own_keys.part_key(message, number)
+            return item, self._own_keys.parts(message)
+        except Rejected as error:
+            if error.reason == "cannot_open":
+                raise Unavailable(error.reason, error.detail) from error
+            return item, error
+
+    def _judge(
+        self,
+        opened: tuple[_Ascribed, list[bytes] | Rejected] | Passed,
+        register: Register,
+        member: Member,
+        now: datetime,
+    ) -> Taken | Passed:
+        if isinstance(opened, Passed):
+            return opened
+        item, parts = opened
+        if isinstance(parts, Rejected):
+            return Taken(item, parts)
+        try:
+            self._check_content(item.message.header, parts, register, member, now)
+        except Rejected as error:
+            return Taken(item, error)
+        return Taken(item, None)
+
+    def _check_content(
+        self, header: message_pb2.Header, parts: Sequence[bytes], register: Register, member: Member, now: datetime
+    ) -> None:
+        # 7.
+        kind = kinds.get(header.kind, header.kind_version)
+        ceiling = register.member(self._member).classification_ceiling
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        principal = Principal(member.id, suspended=member.status != "active", node=True)
+        self._registers.policy.check(principal, "deliver", facts)
+        if not kind.sender_roles.issuperset(signer.role for signer in header.required_signers):
+            raise Rejected("policy_denied", f"{header.kind} is not sent in the role its signer acts in")
+        # 8.
+        validation.check_message(header, parts[0], parts[1] if len(parts) > 1 else None, now)
+
+
+def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
+    """Say which register a message names that did not verify; ``otherwise`` where it cannot be read."""
+    try:
+        return wire.parse_header(
+            wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
+        ).register_version
+    except Rejected:
+        return otherwise
+
+
+def _names_thread(name: str, header: message_pb2.Header) -> bool:
+    """Say whether a release names its thread rightly: by its own member, and only where it opens one."""
+    if header.thread_id != header.message_id:
+        return not name
+    return _THREAD_NAME.fullmatch(name) is not None and name.startswith(f"{header.author.upper()}-")

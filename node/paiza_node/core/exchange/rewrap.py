@@ -1,0 +1,77 @@
+"""Rewrap: the part keys of a message are wrapped for another key, or for another member.
+
+The wraps stand outside the signature, so nothing has to be signed anew.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from paiza.core.v1 import message_pb2
+from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_register import Register
+from paiza_wire import message as wire
+from paiza_wire.message import VerifiedMessage
+
+
+def rewrap(
+    signed: bytes,
+    recipient: str,
+    *,
+    own_keys: OwnKeys,
+    register: Register,
+    now: datetime,
+) -> bytes:
+    """Replace a recipient's wraps in a message of our own by new ones.
+
+    The part keys come from our own wraps. Rejected("cannot_open") where ours do not open either.
+    """
+    message = stored(signed)
+    fresh = _wraps(message, range(len(message.header.parts)), recipient, own_keys, register, now)
+    kept = [wrap for wrap in message.signed.wraps if wrap.recipient != recipient]
+    del message.signed.wraps[:]
+    message.signed.wraps.extend([*kept, *fresh])
+    return message.signed.SerializeToString(deterministic=True)
+
+
+def wrap_for(
+    signed: bytes,
+    recipient: str,
+    *,
+    own_keys: OwnKeys,
+    register: Register,
+    now: datetime,
+    without_annex: bool = False,
+) -> bytes:
+    """Give a message as it is passed on: wrapped for this one member and nobody else; the annex may stay behind.
+
+    Rejected("cannot_open") where a part that is to go along was not passed on to us.
+    """
+    message = stored(signed)
+    annex = message_pb2.PART_KIND_NOMINAL_ANNEX
+    going = [n for n, part in enumerate(message.header.parts) if not (without_annex and part.kind == annex)]
+    fresh = _wraps(message, going, recipient, own_keys, register, now)
+    parts = [part for part in message.signed.parts if part.part_number in going]
+    passed = message_pb2.SignedMessage(
+        header=message.signed.header, signatures=message.signed.signatures, wraps=fresh, parts=parts
+    )
+    return passed.SerializeToString(deterministic=True)
+
+
+def _wraps(
+    message: VerifiedMessage,
+    parts: Sequence[int],
+    recipient: str,
+    own_keys: OwnKeys,
+    register: Register,
+    now: datetime,
+) -> list[message_pb2.Wrap]:
+    key = register.active_member(recipient).current_encryption_key(now)
+    return [
+        wire.wrap_key(
+            own_keys.part_key(message, number),
+            message.digest,
+            number,
+            wire.RecipientKey(recipient, key.key),
+        )
+        for number in parts
+    ]

@@ -1,0 +1,1 @@
+"""Sending: submission, release, the outbound queues and their results."""

@@ -1,0 +1,210 @@
+"""Submit: an officer hands over signed and sealed messages, and the node releases them.
+
+Every item of a batch is answered for itself: released, refused for good, or to be tried again. A message that was
+released before (same id, same digest, or same source row) is answered with the entries of then. A message is not opened
+here, unless it is a step of a workflow: its author's client validated the content and every recipient will. One that
+lacks signatures of officers its header requires is kept until they have signed: SUBMITTED (`desks.waiting`). What runs
+inside the commit stands in `release`.
+
+A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza_domain import kinds, validation
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import breaches_of, rejection, retry
+from paiza_node.core.exchange.send.release import Release
+from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
+from paiza_node.core.executors.executors import each
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import LOGGED_DIGITS
+from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_register import Register
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
+
+log = structlog.get_logger("paiza.submit")
+
+
+class Submit:
+    """The verb of the sending side."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        stages: Sequence[ReleaseStage],
+        officers: Callable[[], dict[str, Officer]],
+        delivery_life: timedelta,
+        desks: Desks,
+    ) -> None:
+        """Build the verb; ``stages`` are the capabilities that take part in a release, in their order."""
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._lane = context.lanes.submit
+        self._stages = stages
+        self._release = Release(
+            member=context.member,
+            node_id=context.node_id,
+            stages=stages,
+            desks=desks,
+            delivery_life=delivery_life,
+        )
+        self._officers = officers
+        self._clock = context.clock
+
+    async def __call__(self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]) -> officer_pb2.SubmitResponse:
+        """Release what may be released. Unavailable where nothing was decided for the whole batch."""
+        if len(items) > MAX_ITEMS:
+            raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
+        checked = await self._lane.run(len(items), lambda: self._check_all(officer, items))
+        first = any(isinstance(item, Submission) and item.goes_first for item in checked)
+        committed = await self._ledger.commit(lambda pen: self._release(pen, officer, checked), first=first)
+        outcomes, checkpoint = committed.result, committed.checkpoint
+        self.log_released(officer, outcomes)
+        results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
+        return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
+
+    def log_released(self, officer: Officer, outcomes: Sequence[Outcome]) -> None:
+        """Write to the program's log what an officer released now."""
+        fresh = [outcome.digest for outcome in outcomes if isinstance(outcome, Released) and not outcome.repeated]
+        if fresh:
+            log.info("released", officer=officer.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in fresh])
+
+    def examine(self, officer: Officer, raw: bytes) -> Submission:
+        """Check a message that another officer submitted, with the caller's signature added, as if it came anew."""
+        register = self._registers.current
+        item = self._verify(officer_pb2.SubmitItem(message=raw), register, self._clock())
+        return replace(self._allow(item, officer, register), approved=True)
+
+    def release(self, pen: Pen, officer: Officer, item: Submission) -> Outcome:
+        """Release a message in the transaction in which its last officer signs: APPROVED, then RELEASED."""
+        return self._release(pen, officer, [item])[0]
+
+    def repeated(self, pen: Pen, digest: bytes) -> Outcome:
+        """Answer for a message that was released before."""
+        return self._release.repeat(pen, digest)
+
+    def answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
+        """Write down what became of a message, proven to the log of this size."""
+        return self._answer(outcome, size)
+
+    def _check_all(
+        self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]
+    ) -> list[Submission | Rejected | Unavailable]:
+        """Check a batch.
+
+        1. The message verifies (`paiza_wire.message.verify`) with certificates valid now; or it lacks signatures, and
+           those there are do (`verify_pending`).
+        2. It is this member's own, and the caller is one of its signers.
+        3. Its register version is one we know.
+        4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
+        5. Its signers are known officers of ours, as many as its kind needs, who hold the roles they claim; and the
+           rules let the caller send this kind in his role, to these recipients.
+        6. The stages prepare what they need of it: a step of a workflow, for example, opens with our own key and is
+           valid. What they judge of it is judged where it is released (`paiza_node.core.exchange.send.release`).
+        """
+        register, now = self._registers.current, self._clock()
+        verified = each(items, self._verify, register, now)
+        return each(verified, self._allow, officer, register)
+
+    def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> Submission:
+        # 1.
+        message: VerifiedMessage | PendingMessage
+        try:
+            message = wire.verify(item.message, register.certificate_verifier(), at=now)
+        except Rejected as error:
+            if error.reason != "wrong_signers":
+                raise
+            message = wire.verify_pending(item.message, register.certificate_verifier(), at=now)
+        if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
+        return Submission(message, item.message, item.source_row_sha256)
+
+    def _allow(self, item: Submission, officer: Officer, register: Register) -> Submission:
+        message, header = item.message, item.message.header
+        # 2.
+        if header.author != self._member:
+            raise Rejected("wrong_member", "a node releases only its own member's messages")
+        if officer.id not in {signer.id for signer in header.required_signers}:
+            raise Rejected("wrong_signers", "a message is submitted by one of its signers")
+        if isinstance(message, PendingMessage) and officer.id not in {signer.id for signer, _ in message.signers}:
+            raise Rejected("wrong_signers", "a message is submitted by an officer who has signed it")
+        # 3.
+        self._registers.check_known(header.register_version)
+        # 4.
+        recipients = [register.active_member(recipient.member) for recipient in header.recipients]
+        wrapped = {(wrap.part_number, wrap.recipient) for wrap in message.signed.wraps}
+        for number in range(len(header.parts)):
+            for reader in (*(recipient.id for recipient in recipients), self._member):
+                if (number, reader) not in wrapped:
+                    raise Rejected("cannot_open", f"the key of part {number} is not wrapped for {reader}")
+        # 5.
+        kind = kinds.get(header.kind, header.kind_version)
+        validation.check_four_eyes(header, kind)
+        for signer in header.required_signers:
+            self._check_signer(signer)
+            if signer.role not in kind.sender_roles:
+                raise Rejected("policy_denied", f"{kind.name} is not sent in the role of one of its signers")
+        ceiling = min(recipient.classification_ceiling for recipient in recipients)
+        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
+        self._registers.policy.check(principal_of(officer), "submit", facts, roles)
+        # 6.
+        prepared = prepare(self._stages, message, self._clock())
+        return replace(item, prepared=prepared) if prepared else item
+
+    def _check_signer(self, required: message_pb2.RequiredSigner) -> None:
+        """Check that a signer is an officer on our record who holds the role: RELEASED attests it to the others."""
+        signer = self._officers().get(required.id)
+        if signer is None or signer.suspended:
+            raise Rejected("unknown_officer", "a signer is not known to the node, or suspended")
+        if required.role not in signer.roles:
+            raise Rejected("policy_denied", "a signer does not hold the role claimed")
+
+    def _answer_all(self, outcomes: Sequence[Outcome], size: int) -> list[officer_pb2.SubmitResult]:
+        return [self._answer(outcome, size) for outcome in outcomes]
+
+    def _answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
+        if isinstance(outcome, Rejected):
+            return officer_pb2.SubmitResult(rejection=rejection(outcome), breaches=breaches_of(outcome))
+        if isinstance(outcome, Unavailable):
+            return officer_pb2.SubmitResult(retry=retry(outcome))
+        if isinstance(outcome, Held):
+            return officer_pb2.SubmitResult(waiting=self._waiting(outcome, size))
+        proofs = self._ledger.prove(outcome.indices, size)
+        return officer_pb2.SubmitResult(
+            released=officer_pb2.Released(
+                message_digest=outcome.digest,
+                entries=[
+                    log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=proof)
+                    for index, entry, proof in zip(outcome.indices, outcome.entries, proofs, strict=True)
+                ],
+                repeated_submission=outcome.repeated,
+                thread_name=outcome.thread_name,
+            )
+        )
+
+    def _waiting(self, outcome: Held, size: int) -> officer_pb2.WaitingForApproval:
+        (proof,) = self._ledger.prove([outcome.index], size)
+        told = officer_pb2.WaitingForApproval(
+            message_digest=outcome.digest,
+            submitted=log_pb2.ProvenEntry(entry=outcome.entry, index=outcome.index, inclusion_hashes=proof),
+            missing_signers=outcome.missing,
+        )
+        told.expires_time.FromDatetime(outcome.expires_time)
+        return told

@@ -1,0 +1,233 @@
+"""The outbound queue of one member: what waits for it in the store is delivered, for as long as the node runs.
+
+The queue has three slots: one for bulk, one for what is URGENT or FLASH, so that a moving consignment never waits
+behind statistics, and one for a stop, which waits behind nothing: while it is tried the other slots wait. A slot takes
+what waits in the store, oldest first, builds a batch with the proof of each release and sends it. Of bulk two batches
+are under way, so that the peer checks one while it commits the other. Nothing is kept in memory that the store does not
+hold: after a crash between sending and recording, the batch is sent again and the peer answers with the same entries.
+
+A peer that cannot be reached is tried again with growing, jittered pauses.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import takewhile
+from typing import Any, Final
+
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.exchange.model import Outgoing, Passing, Slot
+from paiza_node.core.exchange.precedence import MAX_FIRST
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, Settle
+from paiza_node.core.peers.health import LONGEST_PAUSE_SECONDS, pause_seconds
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.features.forwarding.forward import pack
+from paiza_wire.errors import Unavailable
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
+BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second while it commits the first
+URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
+BATCHES: Final = {Slot.BULK: BULK_BATCH, Slot.URGENT: URGENT_BATCH, Slot.FIRST: MAX_FIRST}  # messages, by slot
+MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
+MAX_PASSED_ON: Final = 16  # messages of a batch that are passed on: each may carry a grant and a proof more
+URGENT_PAUSE_SECONDS: Final = 5.0  # a peer that is back is found within this time by what is urgent
+LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
+PATIENCE_SECONDS: Final = 5.0  # that the other slots wait for what goes ahead: one that cannot be sent holds up nothing
+IDLE_SECONDS: Final = 30.0  # look into the store at least this often
+
+
+class PeerQueue:
+    """The outbound queue of one member. Belongs to one event loop."""
+
+    def __init__(self, context: Context, session: PeerSession) -> None:
+        """Deliver over this session; `run` begins."""
+        self._context = context
+        self.session = session
+        self._wakers = {slot: asyncio.Event() for slot in Slot}
+        self._way = asyncio.Event()  # clear while what goes ahead is looked for or sent
+        self._held = False  # what goes ahead was tried in vain
+        self._poked = asyncio.Event()  # it is to be tried again, before the others are
+        self._settle = Settle(context, session.member)
+
+    def wake(self) -> None:
+        """Note that something may be waiting."""
+        for event in self._wakers.values():
+            event.set()
+
+    async def run(self) -> None:
+        """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
+        slots = [asyncio.create_task(self._serve(slot)) for slot in Slot]
+        try:
+            await asyncio.gather(*slots)
+        finally:
+            for slot in slots:
+                slot.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
+
+    async def _serve(self, slot: Slot) -> None:
+        """Send batch after batch: while one is under way the next is sent as well, and the one before is settled."""
+        flights: deque[asyncio.Task[Sent]] = deque()
+        settling: asyncio.Task[None] | None = None
+        last_id = 0  # deliveries up to here are under way or being settled: not to be taken again before they are
+        failures = 0
+        try:
+            while True:
+                self._wakers[slot].clear()
+                try:
+                    while len(flights) < (BULK_FLIGHTS if slot is Slot.BULK else 1):
+                        batch = await self._take(slot, after_id=last_id)
+                        if not batch:
+                            break
+                        if slot is Slot.FIRST:
+                            self._way.clear()
+                        # What is urgent is not taken in the order of ids.
+                        last_id = batch[-1].id if slot is Slot.BULK else 0
+                        flights.append(asyncio.create_task(self._send(slot, batch)))
+                    if flights:
+                        sent = await flights.popleft()
+                        await _done(settling)
+                        settling = asyncio.create_task(self._settled(sent))
+                        failures = 0
+                    if slot is Slot.FIRST:
+                        self._held = False
+                    if slot is not Slot.BULK or not flights:
+                        await _done(settling)
+                        settling = None
+                    if flights or settling is not None or last_id:
+                        last_id = last_id if flights else 0  # look again from the beginning before pausing
+                        continue
+                except NodeStopped:
+                    raise
+                except Exception as error:  # noqa: BLE001 - no answer of one peer may end the node
+                    failures += 1
+                    self.session.health.failed(error, failures)
+                    await _ended(settling, *flights)
+                    flights.clear()
+                    settling, last_id = None, 0
+                    self.session.agreement.forget()  # begin anew with what the peer says it knows
+                    self._held = self._held or slot is Slot.FIRST
+                if slot is Slot.FIRST:
+                    self._way.set()
+                await self._pause(slot, failures)
+        finally:
+            for flight in flights:
+                flight.cancel()
+            await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
+
+    async def _give_way(self) -> None:
+        """Let what goes ahead be tried first. Where it was tried in vain, it is tried once more now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._way.wait()
+                if self._held:
+                    self._way.clear()
+                    self._poked.set()
+                    await self._way.wait()
+
+    async def _pause(self, slot: Slot, failures: int) -> None:
+        """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
+        if failures:
+            longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
+            if slot is not Slot.FIRST:
+                await asyncio.sleep(pause_seconds(failures, longest))
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poked.wait(), pause_seconds(failures, longest))
+            self._poked.clear()
+            return
+        context = self._context
+        due = await asyncio.to_thread(self._next_attempt, slot)
+        seconds = (
+            IDLE_SECONDS
+            if due is None
+            else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - context.clock()).total_seconds()))
+        )
+        try:
+            await asyncio.wait_for(self._wakers[slot].wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _next_attempt(self, slot: Slot) -> datetime | None:
+        try:
+            with self._context.store.reads() as reads:
+                return deliveries_store.next_attempt(reads, self.session.member, slot=slot)
+        except Unavailable:
+            return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
+
+    async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
+        """Return the next batch of what is due."""
+        self._context.registers.current.active_member(self.session.member)
+        return await self._context.lanes.deliver.run(
+            BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
+        )
+
+    async def _send(self, slot: Slot, batch: list[Outgoing]) -> Sent:
+        """Send a batch and check that the peer's log grew honestly."""
+        await self.session.agreement.agree()
+        if slot is not Slot.FIRST:
+            # Not before it was taken: until the peer is there, and the batch before it under way, a stop may come.
+            await self._give_way()
+        response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch))
+        return Sent(batch, response.results, checkpoint)
+
+    async def _settled(self, sent: Sent) -> None:
+        await self._settle(sent)
+        self.session.health.answered(self._context.clock())
+
+    def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
+        provable = self._context.ledger.checkpoint.size
+        with self._context.store.reads() as reads:
+            batch = deliveries_store.due(
+                reads,
+                self.session.member,
+                self._context.clock(),
+                slot=slot,
+                limit=BATCHES[slot],
+                max_bytes=MAX_BATCH_BYTES,
+                after_id=after_id,
+            )
+        # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
+        batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
+        passed = [at for at, outgoing in enumerate(batch) if outgoing.passing != Passing.OWN]
+        return batch if len(passed) <= MAX_PASSED_ON else batch[: passed[MAX_PASSED_ON]]
+
+    def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
+        """Build the request but for what it claims of growth."""
+        context = self._context
+        proofs = context.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
+        return exchange_pb2.DeliverRequest(
+            register_version=context.registers.version,
+            dispatches=[
+                self._dispatch(
+                    outgoing,
+                    log_pb2.ProvenEntry(
+                        entry=outgoing.released_entry, index=outgoing.released_index, inclusion_hashes=proof
+                    ),
+                )
+                for outgoing, proof in zip(batch, proofs, strict=True)
+            ],
+        )
+
+    def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
+        if outgoing.passing != Passing.OWN:
+            return pack(self._context, outgoing, released, self.session.member)
+        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
+
+
+async def _done(task: asyncio.Task[None] | None) -> None:
+    """Wait for a task, if there is one, and raise what it raised."""
+    if task is not None:
+        await task
+
+
+async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
+    """Wait for tasks that are under way; that they fail as well changes nothing: their batches are sent again."""
+    await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)

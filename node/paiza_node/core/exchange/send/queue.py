@@ -1,0 +1,120 @@
+"""The outbound queues: how released messages get to the other members' nodes.
+
+Every other active member of the register has one queue (`courier`), which sends what waits for that member over its
+session and records its answers (`settle`). A message whose lifetime is over is given up, which is logged and shown to
+its officers.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import delivery_pb2
+from paiza_node.changes import Change, DeliveriesQueued, MessagesChanged
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.model import DeliveryRow, Settlement
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_wire import log_entries
+from paiza_wire.errors import Unavailable
+
+EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for
+EXPIRY_BATCH: Final = 256
+
+log = structlog.get_logger("paiza.deliver")
+
+
+class OutboundQueues:
+    """One outbound queue for each session of the peer directory."""
+
+    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+        """Begin without queues; `run` makes them."""
+        self._context = context
+        self._peers = peers
+        self._queues: dict[str, PeerQueue] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake the queues of members for which something waits."""
+        for change in changes:
+            if isinstance(change, DeliveriesQueued):
+                for member in change.members & self._queues.keys():
+                    self._queues[member].wake()
+
+    def catch_up(self) -> None:
+        """Have every queue look at what waits."""
+        for queue in self._queues.values():
+            queue.wake()
+
+    async def run(self) -> None:
+        """Keep a queue for each session and give up what expired, for as long as the node runs."""
+        try:
+            while True:
+                changed = self._peers.changed
+                self._follow_sessions()
+                try:
+                    await self._give_up_expired()
+                except Unavailable as error:
+                    log.warning("expired_not_given_up", reason=error.reason, detail=error.detail)
+                # A queue ends only by a failure that must stop the node: at once, not at the next round.
+                waiting = [asyncio.create_task(changed.wait()), *self._tasks.values()]
+                await asyncio.wait(waiting, timeout=EXPIRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                waiting[0].cancel()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), *self._ending, return_exceptions=True)
+
+    def _follow_sessions(self) -> None:
+        """Make queues for new sessions; let those of ended sessions finish what is being recorded."""
+        sessions = self._peers.sessions
+        for member, task in list(self._tasks.items()):
+            if task.done():
+                task.result()
+            if sessions.get(member) is not self._queues[member].session:
+                del self._tasks[member], self._queues[member]
+                task.cancel()
+                self._ending.add(task)
+        for member in sessions.keys() - self._queues.keys():
+            queue = self._queues[member] = PeerQueue(self._context, sessions[member])
+            self._tasks[member] = asyncio.create_task(queue.run(), name=f"queue {member}")
+        self._ending = {task for task in self._ending if not task.done()}
+
+    async def _give_up_expired(self) -> None:
+        """Give up what was not delivered in its life time, batch by batch."""
+        while expired := await asyncio.to_thread(self._expired):
+            await self._give_up(expired)
+
+    async def _give_up(self, expired: Sequence[DeliveryRow]) -> None:
+        context = self._context
+
+        def work(pen: Pen) -> None:
+            settlements = [
+                Settlement(delivery.id, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired", delivery.detail)
+                for delivery in expired
+            ]
+            ended = set(deliveries_store.settle(pen.tx, settlements, pen.now))
+            for delivery in expired:
+                if delivery.id in ended:
+                    pen.append(
+                        log_entries.expired(
+                            actor=context.node_id,
+                            recipient=delivery.recipient,
+                            digest=delivery.digest,
+                            reason="delivery_expired",
+                        )
+                    )
+            pen.announce(MessagesChanged(tuple({delivery.digest for delivery in expired})))
+
+        await context.ledger.commit(work)
+        for delivery in expired:
+            log.warning("delivery_expired", digest=delivery.digest.hex(), recipient=delivery.recipient)
+
+    def _expired(self) -> list[DeliveryRow]:
+        with self._context.store.reads() as reads:
+            return deliveries_store.expired(reads, self._context.clock(), EXPIRY_BATCH)

@@ -1,0 +1,269 @@
+"""Release: checked messages are released inside the ledger's transaction, or kept until other officers have signed.
+
+Only the moment of the commit can say whether a message was released before, what stands in its thread, and who may act
+on what it follows from; the stages of the capabilities (`paiza_node.core.exchange.stages`) judge that. Before the commit
+nothing of a message is on disk, after it all of it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from paiza_domain.threads import thread
+from paiza_node.changes import DeliveriesQueued, MessagesChanged, WorkflowsMoved
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.exchange import precedence
+from paiza_node.core.exchange.model import DeliveryRow
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.retention import requests
+from paiza_node.features.workflows.steps import is_step
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
+DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach", "marks_lowered"})  # somebody may not
+
+
+class Release:
+    """The part of submitting that runs in the transaction."""
+
+    def __init__(
+        self, *, member: str, node_id: str, stages: Sequence[ReleaseStage], desks: Desks, delivery_life: timedelta
+    ) -> None:
+        """Build the verb; ``stages`` are asked in their order, that of approvals is the last."""
+        self._member = member
+        self._node_id = node_id
+        self._stages = stages
+        self._desks = desks
+        self._life = delivery_life
+
+    def __call__(
+        self, pen: Pen, officer: Officer, checked: Sequence[Submission | Rejected | Unavailable]
+    ) -> list[Outcome]:
+        """Write a batch: rows, log entries, deliveries. The first of these that applies is what becomes of a message.
+
+        1. A repeat is answered with the entries of its release, another message under its id with a conflict.
+        2. What a stage knows from before is answered as it was then.
+        3. What a stage judges against is refused (and DENIED where somebody may not), or waits for a second officer.
+        4. The rest is RELEASED, once per recipient, behind what the stages write of it.
+        """
+        items = [item for item in checked if isinstance(item, Submission)]
+        sessions = _Sessions([stage.open(pen, officer, items) for stage in self._stages])
+        known = messages_store.claimed(pen.tx, self._member, [item.message.header.message_id for item in items])
+        rows = messages_store.messages_by_source_row(pen.tx, [item.source_row for item in items if item.source_row])
+        followed = [item.message.header for item in items if item.message.header.parent_digests]
+        threads = _ThreadNames(pen, self._member, {header.thread_id for header in followed})
+        outcomes: list[Outcome] = []
+        messages: list[MessageRow] = []
+        deliveries: list[DeliveryRow] = []
+        readers: list[tuple[str, int]] = []  # who signed with others sees the message, whatever their unit
+        denials = _Denials(pen, officer)
+        for item in checked:
+            if not isinstance(item, Submission):
+                outcomes.append(item)
+                denials.note(item)
+                continue
+            message, header = item.message, item.message.header
+            # 1.
+            outcome = self._repeated(pen, item, known, rows)
+            # 2. and 3.
+            if outcome is None:
+                outcome = sessions.decided(item, messages)
+            if outcome is not None:
+                outcomes.append(outcome)
+                if isinstance(outcome, Rejected | Unavailable):
+                    denials.note(outcome, message.digest)
+                continue
+            if isinstance(message, PendingMessage):
+                outcomes.append(Rejected("wrong_signers", "signatures of officers that the header names are missing"))
+                continue
+            # 4.
+            sessions.releasing(item)
+            released, row, queued = self._release(pen, item, message, officer, threads)
+            known[header.message_id] = message.digest
+            if item.source_row:
+                rows[item.source_row] = message.digest
+            outcomes.append(released)
+            messages.append(row)
+            if len(header.required_signers) > 1:
+                readers += [(signer.id, row.seq) for signer in header.required_signers]
+            deliveries.extend(queued)
+        messages_store.add_messages(pen.tx, self._desks.sent(officer, messages))
+        access_store.add_readers(pen.tx, readers)
+        deliveries_store.add_deliveries(pen.tx, deliveries)
+        threads.store()
+        taking_back.note_released(pen, officer.id, messages)
+        requests.note_released(pen, self._member, self._node_id, messages)
+        fresh = {row.digest for row in messages}
+        announce_released(pen, [item.message for item in items if item.message.digest in fresh])
+        return outcomes
+
+    def _repeated(
+        self, pen: Pen, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]
+    ) -> Outcome | None:
+        """Return the answer for a message (or source row) that was released before; None for a new one."""
+        if (released := known.get(item.message.header.message_id)) is not None:
+            return self.repeat(pen, released) if released == item.message.digest else _conflict()
+        if item.source_row and item.source_row in rows:
+            return self.repeat(pen, rows[item.source_row])
+        return None
+
+    def _release(
+        self, pen: Pen, item: Submission, message: VerifiedMessage, officer: Officer, threads: "_ThreadNames"
+    ) -> tuple[Released, MessageRow, list[DeliveryRow]]:
+        header, digest = message.header, message.digest
+        opens_thread = header.thread_id == header.message_id
+        thread_name = threads.name(header.thread_id, new=opens_thread)
+        signers = receipts.logged_signers(message)
+        seq = pen.next_message_seq()
+        indices: list[int] = []
+        entries: list[bytes] = []
+        deliveries: list[DeliveryRow] = []
+        for recipient in header.recipients:
+            stored = pen.append(
+                log_entries.released(
+                    actor=officer.id,
+                    recipient=recipient.member,
+                    digest=digest,
+                    signers=signers,
+                    thread_name=thread_name if opens_thread else "",
+                )
+            )
+            indices.append(stored.index)
+            entries.append(stored.entry)
+            deliveries.append(
+                DeliveryRow(
+                    id=pen.next_delivery_id(),
+                    message_seq=seq,
+                    digest=digest,
+                    recipient=recipient.member,
+                    urgency=precedence.urgency_of(header),
+                    released_index=stored.index,
+                    released_time=pen.now,
+                    expires_time=pen.now + self._life,
+                    next_attempt_time=pen.now,
+                )
+            )
+        row = MessageRow(
+            seq=seq,
+            digest=digest,
+            author=header.author,
+            message_id=header.message_id,
+            thread_id=header.thread_id,
+            thread_name=thread_name,
+            kind=header.kind,
+            urgency=header.urgency,
+            state=MessageState.RELEASED,
+            header=message.signed.header,
+            stored_time=pen.now,
+            signed=item.raw,
+            source_row=item.source_row or None,
+            parents=tuple(header.parent_digests),
+        )
+        return Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
+
+    def repeat(self, pen: Pen, digest: bytes) -> Released | Unavailable:
+        """Return the answer for a message released before; one that is in this batch twice is answered next time."""
+        row = messages_store.message(pen.tx, digest)
+        if row is None:
+            return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
+        queued = deliveries_store.deliveries_of(pen.tx, digest)
+        stored = log_store.entries_at(pen.tx, [delivery.released_index for delivery in queued])
+        return Released(
+            digest,
+            [entry.index for entry in stored],
+            [entry.entry for entry in stored],
+            repeated=True,
+            thread_name=row.thread_name,
+        )
+
+
+def announce_released(pen: Pen, messages: Sequence[VerifiedMessage | PendingMessage]) -> None:
+    """Announce messages of our own that are released in this transaction."""
+    if not messages:
+        return
+    headers = [message.header for message in messages]
+    ahead = frozenset(message.digest for message in messages if precedence.overtakes(message.header.kind))
+    pen.announce(DeliveriesQueued(frozenset(recipient.member for header in headers for recipient in header.recipients)))
+    pen.announce(MessagesChanged(tuple(message.digest for message in messages), ahead))
+    if concerned := {digest for header in headers for digest in thread.concerned(header)}:
+        pen.announce(MessagesChanged(tuple(concerned)))
+    if moved := frozenset(header.thread_id for header in headers if is_step(header.kind)):
+        pen.announce(WorkflowsMoved(moved))
+
+
+class _Sessions:
+    """The sessions of all stages in one batch."""
+
+    def __init__(self, sessions: Sequence[ReleaseSession]) -> None:
+        self._known = [each.known for each in sessions if each.known is not None]
+        self._judges = [each.judge for each in sessions if each.judge is not None]
+        self._releasing = [each.releasing for each in sessions if each.releasing is not None]
+
+    def decided(self, item: Submission, before: Sequence[MessageRow]) -> Outcome | None:
+        """Return the first answer of a stage that knows the message or judges against it; None where none does."""
+        for known in self._known:
+            if (outcome := known(item)) is not None:
+                return outcome
+        for judge in self._judges:
+            if (against := judge(item, before)) is not None:
+                return against
+        return None
+
+    def releasing(self, item: Submission) -> None:
+        """Have every stage write what belongs to a message that is released next."""
+        for releasing in self._releasing:
+            releasing(item)
+
+
+class _Denials:
+    """Logs what an officer was denied, as far as one batch may fill the log with it."""
+
+    def __init__(self, pen: Pen, officer: Officer) -> None:
+        self._pen = pen
+        self._officer = officer
+        self._left = MAX_DENIALS
+
+    def note(self, refusal: Rejected | Unavailable, digest: bytes = b"") -> None:
+        """Log a refusal, where it says that the officer may not."""
+        if refusal.reason not in DENIALS or self._left == 0:
+            return
+        self._left -= 1
+        entry = log_entries.denied(actor=self._officer.id, reason=refusal.reason, digest=digest)
+        self._pen.append(entry, text=refusal.detail)
+
+
+class _ThreadNames:
+    """Short names of threads: member, year and a number without gaps, as in a register of letters."""
+
+    def __init__(self, pen: Pen, member: str, threads: set[bytes]) -> None:
+        self._pen = pen
+        self._prefix = f"{member.upper()}-{pen.now.year}"
+        self._names = messages_store.thread_names(pen.tx, threads)
+        self._first = self._last = settings_store.counter(pen.tx, f"thread {self._prefix}")
+
+    def name(self, thread_id: bytes, *, new: bool) -> str:
+        """Give a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
+        if new:
+            self._last += 1
+            self._names[thread_id] = f"{self._prefix}-{self._last:05d}"
+        return self._names.get(thread_id, "")
+
+    def store(self) -> None:
+        """Remember how far the numbers have come."""
+        if self._last != self._first:
+            settings_store.put_counter(self._pen.tx, f"thread {self._prefix}", self._last)
+
+
+def _conflict() -> Rejected:
+    return Rejected("conflict", "this message id was used before for other content")

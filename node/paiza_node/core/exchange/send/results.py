@@ -1,0 +1,182 @@
+"""Settle: what a peer answered to a batch is verified, and what became of the batch is committed with the proofs.
+
+An answer that does not hold is not believed: its message is sent again later, and the peer answers with the same entry.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.changes import MessagesChanged
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof, Outgoing, Passing, Postponement, ProofKind, Settlement
+from paiza_node.core.exchange.rewrap import rewrap
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import LOGGED_DIGITS
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.model import KnownLog
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.reasons import REASONS
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+FIRST_RETRY_SECONDS: Final = 2.0  # of one message that the peer asks to have again
+LONGEST_RETRY_SECONDS: Final = 3600.0
+MAX_DETAIL: Final = 500  # characters of what a peer says beside its reason
+
+log = structlog.get_logger("paiza.deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch that was sent, what the peer answered, and its checkpoint that the answers are proven to."""
+
+    batch: list[Outgoing]
+    results: Sequence[exchange_pb2.DeliverResult]
+    checkpoint: VerifiedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the answers to one batch come to."""
+
+    settlements: list[tuple[Settlement, Outgoing, bytes]]  # the last: digest of the answer relied on
+    proofs: list[ForeignProof]
+    postponements: list[Postponement]
+    rewrapped: list[tuple[bytes, bytes]]
+
+
+class Settle:
+    """Settles the batches sent to one peer."""
+
+    def __init__(self, context: Context, peer: str) -> None:
+        """Take what all couriers share, and the peer's member id."""
+        self._context = context
+        self._peer = peer
+
+    async def __call__(self, sent: Sent) -> None:
+        """Verify every answer of a batch and commit what became of it."""
+        context = self._context
+        register = context.registers.current
+        verdicts = await context.lanes.deliver.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
+        known = context.logs.to_store(self._peer, sent.checkpoint)
+        await context.ledger.commit(lambda pen: _record(pen, context.node_id, self._peer, verdicts, known))
+        settled = [outgoing.digest for _, outgoing, _ in verdicts.settlements]
+        log.info("answered", peer=self._peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
+
+    def _judge_all(self, sent: Sent, register_version: bytes) -> Verdicts:
+        if len(sent.results) != len(sent.batch):
+            raise Unavailable("unexpected_answer", "the peer did not answer for every message")
+        verdicts = Verdicts([], [], [], [])
+        for outgoing, result in zip(sent.batch, sent.results, strict=True):
+            try:
+                self._judge(verdicts, outgoing, result, sent.checkpoint, register_version)
+            except PaizaError as error:
+                # The peer's answer does not hold. It is not believed, and asked for again later.
+                log.warning("answer_refused", peer=self._peer, reason=error.reason, detail=error.detail)
+                verdicts.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
+        return verdicts
+
+    def _judge(
+        self,
+        verdicts: Verdicts,
+        outgoing: Outgoing,
+        result: exchange_pb2.DeliverResult,
+        checkpoint: VerifiedCheckpoint,
+        register_version: bytes,
+    ) -> None:
+        which = result.WhichOneof("result")
+        if which == "answer":
+            answer = receipts.verify_entry(result.answer, checkpoint)
+            receipts.check_answer(answer.entry, outgoing.digest, self._context.member)
+            received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
+            state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
+            settlement = Settlement(outgoing.id, state, answer.entry.reason)
+            evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
+            if outgoing.passing == Passing.NOTICE:  # that the author knows is no receipt of the message
+                verdicts.settlements.append((settlement, outgoing, b""))
+                return
+            verdicts.settlements.append((settlement, outgoing, evidence))
+            verdicts.proofs.append(
+                ForeignProof(
+                    digest=outgoing.digest,
+                    member=self._peer,
+                    kind=ProofKind.ANSWER,
+                    entry=answer.raw,
+                    index=answer.index,
+                    hashes=b"".join(result.answer.inclusion_hashes),
+                    checkpoint=checkpoint.note,
+                    register_version=register_version,
+                )
+            )
+        elif which == "rejection":
+            reason, detail = _bounded(result.rejection.reason), _printable(result.rejection.detail)
+            settlement = Settlement(outgoing.id, delivery_pb2.DELIVERY_STATE_REJECTED, reason, detail)
+            verdicts.settlements.append((settlement, outgoing, b""))
+        elif which == "retry":
+            reason = _bounded(result.retry.reason)
+            if reason == "cannot_open" and outgoing.passing == Passing.OWN:  # what is passed on is always wrapped anew
+                verdicts.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
+            detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
+            verdicts.postponements.append(self._again(outgoing, reason, detail, seconds))
+        else:
+            raise Rejected("malformed", "the answer holds no result")
+
+    def _rewrapped(self, outgoing: Outgoing) -> bytes:
+        context = self._context
+        return rewrap(
+            outgoing.signed,
+            self._peer,
+            own_keys=context.own_keys,
+            register=context.registers.current,
+            now=context.clock(),
+        )
+
+    def _again(self, outgoing: Outgoing, reason: str, detail: str, at_least_seconds: float) -> Postponement:
+        pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(outgoing.attempts, 12), LONGEST_RETRY_SECONDS)
+        if outgoing.attempts == 0 and reason == "cannot_open":
+            pause = 0.0  # it was wrapped anew: at once
+        pause = max(pause * random.uniform(0.5, 1.0), min(at_least_seconds, LONGEST_RETRY_SECONDS))  # noqa: S311 - jitter
+        return Postponement(outgoing.id, self._context.clock() + timedelta(seconds=pause), reason, detail)
+
+
+def _record(pen: Pen, actor: str, peer: str, verdicts: Verdicts, known: KnownLog) -> None:
+    """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
+    peers_store.put_known_log(pen.tx, known)
+    ended = set(deliveries_store.settle(pen.tx, [settlement for settlement, _, _ in verdicts.settlements], pen.now))
+    for settlement, outgoing, answer_sha256 in verdicts.settlements:
+        if settlement.id in ended:
+            pen.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
+    exchange_store.add_proofs(pen.tx, verdicts.proofs)
+    deliveries_store.postpone(pen.tx, verdicts.postponements)
+    for digest, signed in verdicts.rewrapped:
+        messages_store.replace_signed(pen.tx, digest, signed)
+    if verdicts.settlements:
+        pen.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in verdicts.settlements)))
+
+
+def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:
+    if settlement.state == delivery_pb2.DELIVERY_STATE_DELIVERED:
+        return log_entries.delivered(actor=actor, recipient=peer, digest=digest, answer_sha256=answer_sha256)
+    return log_entries.delivery_refused(
+        actor=actor, recipient=peer, digest=digest, reason=settlement.reason, answer_sha256=answer_sha256
+    )
+
+
+def _bounded(reason: str) -> str:
+    """Take a reason code from the other side: one we know, or none."""
+    return reason if reason in REASONS else "unexpected_answer"
+
+
+def _printable(detail: str) -> str:
+    """Take a detail from the other side: bounded, and without what steers a terminal or no database stores."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in detail[:MAX_DETAIL])

@@ -1,0 +1,389 @@
+"""What is on its way to other members: what waits, what may be tried now, and what became of it."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.sql.dml import UpdateBase
+
+from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza_node.core.exchange.model import (
+    DeliveryRow,
+    Outgoing,
+    Passing,
+    Postponement,
+    ProofKind,
+    QueueSummary,
+    Settlement,
+    Slot,
+)
+from paiza_node.core.exchange.store import proof_table
+from paiza_node.core.log.store import log_entry_table
+from paiza_node.core.messages.store import message_body_table, message_table
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.scanning import Rows
+from paiza_node.core.storage.schema import METADATA, WAITING_LITERAL, Number
+from paiza_node.core.storage.statements import Lookup, Statement, blocks, insertion
+from paiza_node.core.storage.times import from_micros, to_micros
+
+delivery_table = Table(
+    "delivery",
+    METADATA,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("message_seq", BigInteger, ForeignKey(message_table.c.seq), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("urgent", Boolean, nullable=False),  # which of a courier's two slots it waits for
+    Column("released_index", BigInteger, nullable=False),
+    Column("released_time", BigInteger, nullable=False),
+    Column("expires_time", BigInteger, nullable=False),
+    Column("next_attempt_time", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("settled_time", BigInteger, nullable=True),
+    Column("passing", SmallInteger, nullable=False, server_default="0"),  # `Passing`
+)
+# Only what waits stands in these, so that they stay small however many messages were ever sent.
+_WHERE_WAITING: Final = text("state = 1")
+Index(
+    "ix_delivery_waiting",
+    delivery_table.c.recipient,
+    delivery_table.c.urgent,
+    delivery_table.c.id,
+    sqlite_where=_WHERE_WAITING,
+    postgresql_where=_WHERE_WAITING,
+)
+Index(
+    "ix_delivery_first",
+    delivery_table.c.recipient,
+    delivery_table.c.id,
+    sqlite_where=text("state = 1 AND urgency > 5"),
+    postgresql_where=text("state = 1 AND urgency > 5"),
+)
+Index(
+    "ix_delivery_expires", delivery_table.c.expires_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING
+)
+_WHERE_FAILED: Final = text("state > 2")
+Index("ix_delivery_failed", delivery_table.c.id, sqlite_where=_WHERE_FAILED, postgresql_where=_WHERE_FAILED)
+
+# What is counted over all messages there ever were: nothing wide is read, and nothing is written when one is settled.
+Index("ix_delivery_recipient_passing_id", delivery_table.c.recipient, delivery_table.c.passing, delivery_table.c.id)
+
+
+def delivery_row(row: Row[Any]) -> DeliveryRow:
+    """Give a delivery, of which the kind of its message is read with it."""
+    return DeliveryRow(
+        id=row.id,
+        message_seq=row.message_seq,
+        digest=row.digest,
+        recipient=row.recipient,
+        urgency=row.urgency,
+        released_index=row.released_index,
+        released_time=from_micros(row.released_time),
+        expires_time=from_micros(row.expires_time),
+        next_attempt_time=from_micros(row.next_attempt_time),
+        state=row.state,
+        reason=row.reason,
+        detail=row.detail,
+        attempts=row.attempts,
+        settled_time=None if row.settled_time is None else from_micros(row.settled_time),
+        kind=row.kind,
+        passing=row.passing,
+    )
+
+
+DELIVERED: Final = delivery_pb2.DELIVERY_STATE_DELIVERED
+
+
+def still_waiting(conn: ReadConnection, ids: Collection[int]) -> set[int]:
+    """Give those of these deliveries that still wait."""
+    return {row[0] for row in _STILL_WAITING.run(conn, ids)}
+
+
+def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
+    """Give the deliveries of one message to those it is addressed to, in the order of its recipients."""
+    rows = conn.execute(
+        _DELIVERIES.where(message_table.c.digest == digest, delivery_table.c.passing == literal_column("0")).order_by(
+            delivery_table.c.id
+        )
+    )
+    return [delivery_row(row) for row in rows]
+
+
+def delivery(conn: ReadConnection, delivery_id: int) -> DeliveryRow | None:
+    """Give one delivery."""
+    row = conn.execute(_DELIVERIES.where(delivery_table.c.id == delivery_id)).one_or_none()
+    return None if row is None else delivery_row(row)
+
+
+def due(
+    conn: ReadConnection, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
+) -> list[Outgoing]:
+    """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
+
+    At least one, else as many as fit into ``max_bytes``: no more bodies are read than are sent.
+    """
+    asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
+    ids: list[int] = []
+    size = 0
+    for delivery_id, length in conn.execute(_DUE[slot], asked):
+        size += length
+        if ids and size > max_bytes:
+            break
+        ids.append(delivery_id)
+    rows = conn.execute(_OUTGOING.where(delivery_table.c.id.in_(ids))) if ids else ()
+    found = {row[0]: Outgoing(*row) for row in rows}
+    return [found[delivery_id] for delivery_id in ids]
+
+
+def next_attempt(conn: ReadConnection, recipient: str, *, slot: Slot) -> datetime | None:
+    """Say when the next waiting delivery to one member may be tried; None where none waits."""
+    d = delivery_table.c
+    found = conn.execute(
+        select(func.min(d.next_attempt_time)).where(d.state == _WAITING, d.recipient == recipient, *_WAITS_FOR[slot])
+    ).scalar_one()
+    return None if found is None else from_micros(found)
+
+
+def expired(conn: ReadConnection, now: datetime, limit: int) -> list[DeliveryRow]:
+    """Give waiting deliveries whose life time is over."""
+    d = delivery_table.c
+    rows = conn.execute(
+        _DELIVERIES.where(d.state == _WAITING, d.expires_time <= to_micros(now)).order_by(d.expires_time).limit(limit)
+    )
+    return [delivery_row(row) for row in rows]
+
+
+def queue(conn: ReadConnection, recipient: str, limit: int) -> list[DeliveryRow]:
+    """Give deliveries that wait or failed, oldest first."""
+    d = delivery_table.c
+    to_one = [d.recipient == recipient] if recipient else []
+    rows: list[DeliveryRow] = []
+    for state in (d.state == _WAITING, d.state > DELIVERED):
+        found = conn.execute(_DELIVERIES.where(state, *to_one).order_by(d.id).limit(limit))
+        rows.extend(delivery_row(row) for row in found)
+    return sorted(rows, key=lambda row: row.id)[:limit]
+
+
+def queue_summary(conn: ReadConnection) -> list[QueueSummary]:
+    """Count what waits for each member."""
+    d = delivery_table.c
+    rows = conn.execute(
+        select(d.recipient, func.count(), func.min(d.released_time)).where(d.state == _WAITING).group_by(d.recipient)
+    )
+    return [QueueSummary(row[0], row[1], None if row[2] is None else from_micros(row[2])) for row in rows]
+
+
+def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
+    """Give the deliveries of these messages to those they are addressed to, by the number of the message."""
+    found: dict[int, list[DeliveryRow]] = {}
+    for block in blocks(list(seqs)):
+        rows = conn.execute(
+            _DELIVERIES.where(
+                delivery_table.c.message_seq.in_(block), delivery_table.c.passing == literal_column("0")
+            ).order_by(delivery_table.c.id)
+        )
+        for row in rows:
+            found.setdefault(row.message_seq, []).append(delivery_row(row))
+    return found
+
+
+# A literal, so that the databases see that the partial indexes over what waits apply.
+_WAITING: Final[Any] = WAITING_LITERAL
+
+
+_STILL_WAITING: Final = Lookup(
+    select(delivery_table.c.id).where(delivery_table.c.state == _WAITING), delivery_table.c.id
+)
+
+_DELIVERIES: Final = select(delivery_table, message_table.c.kind).join(
+    message_table, message_table.c.seq == delivery_table.c.message_seq
+)
+
+
+# Literals, so that the databases see that the partial index over what overtakes applies.
+_FLASH: Final[Any] = literal_column(str(int(message_pb2.URGENCY_FLASH)), Integer())
+
+_WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
+    Slot.BULK: (delivery_table.c.urgent.is_(False),),
+    Slot.URGENT: (delivery_table.c.urgent.is_(True), delivery_table.c.urgency <= _FLASH),
+    Slot.FIRST: (delivery_table.c.urgency > _FLASH,),
+}
+
+
+# What was erased is not sent; word that it was passed on needs no body, and goes all the same.
+_CAN_GO: Final = or_(
+    message_body_table.c.signed.is_not(None), delivery_table.c.passing == literal_column(str(int(Passing.NOTICE)))
+)
+
+_NOTHING: Final = literal(b"", LargeBinary())
+
+
+def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[int, int]:
+    d = delivery_table.c
+    return (
+        select(d.id, func.coalesce(func.length(message_body_table.c.signed), literal_column("0")))
+        .outerjoin(message_body_table, message_body_table.c.seq == d.message_seq)
+        .where(
+            d.state == _WAITING,
+            _CAN_GO,
+            d.recipient == bindparam("recipient"),
+            *_WAITS_FOR[slot],
+            d.id > bindparam("after"),
+            d.next_attempt_time <= bindparam("now"),
+            d.expires_time > bindparam("now"),
+        )
+        .order_by(*order, d.id)
+        .limit(bindparam("wanted"))
+    )
+
+
+_OUTGOING: Final = (
+    select(
+        delivery_table.c.id,
+        delivery_table.c.digest,
+        delivery_table.c.attempts,
+        func.coalesce(message_body_table.c.signed, _NOTHING),
+        delivery_table.c.released_index,
+        log_entry_table.c.entry,
+        delivery_table.c.passing,
+    )
+    .outerjoin(message_body_table, message_body_table.c.seq == delivery_table.c.message_seq)
+    .join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)
+)
+
+_DUE: Final = {
+    Slot.BULK: _due(Slot.BULK),
+    Slot.URGENT: _due(Slot.URGENT, delivery_table.c.urgency.desc()),
+    Slot.FIRST: _due(Slot.FIRST),
+}
+
+
+URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
+
+
+MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
+
+
+def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> None:
+    """Queue deliveries."""
+    rows = [
+        (
+            d.id,
+            d.message_seq,
+            d.digest,
+            d.recipient,
+            d.urgency,
+            d.urgency >= URGENT_FROM,
+            d.released_index,
+            to_micros(d.released_time),
+            to_micros(d.expires_time),
+            to_micros(d.next_attempt_time),
+            d.state,
+            d.attempts,
+            d.reason,
+            d.detail,
+            None,
+            int(d.passing),
+        )
+        for d in deliveries
+    ]
+    _ADD_DELIVERY.run(conn, rows)
+
+
+def settle(conn: WriteConnection, settlements: Sequence[Settlement], now: datetime) -> list[int]:
+    """End deliveries that still wait; gives their ids. Those settled before are left as they are."""
+    waiting = still_waiting(conn, [settlement.id for settlement in settlements])
+    ended = [settlement for settlement in settlements if settlement.id in waiting]
+    micros = to_micros(now)
+    _SETTLE.run(conn, [(e.state, e.reason, e.detail[:MAX_DETAIL], micros, e.id) for e in ended])
+    return [settlement.id for settlement in ended]
+
+
+def postpone(conn: WriteConnection, postponements: Sequence[Postponement]) -> None:
+    """Plan another attempt for deliveries that wait."""
+    rows = [(to_micros(p.next_attempt_time), p.reason, p.detail[:MAX_DETAIL], p.id) for p in postponements]
+    _POSTPONE.run(conn, rows)
+
+
+_ADD_DELIVERY: Final = insertion(delivery_table)
+
+
+def _attempted(**changes: ColumnElement[Any]) -> UpdateBase:
+    d = delivery_table.c
+    changed = {d[name]: value for name, value in changes.items()}
+    counted = {d.reason: bindparam("why"), d.detail: bindparam("what"), d.attempts: d.attempts + literal_column("1")}
+    return update(delivery_table).where(d.id == bindparam("row")).values({**changed, **counted})
+
+
+_SETTLE: Final = Statement(
+    lambda _: _attempted(state=bindparam("new_state"), settled_time=bindparam("settled")),
+    ("new_state", "why", "what", "settled", "row"),
+)
+
+_POSTPONE: Final = Statement(lambda _: _attempted(next_attempt_time=bindparam("next")), ("next", "why", "what", "row"))
+
+
+def waiting_deliveries(conn: ReadConnection, seq: int) -> list[tuple[int, str, int]]:
+    """Give (id, recipient, what it is part of) of the deliveries of a message that still wait."""
+    d = delivery_table.c
+    rows = conn.execute(
+        select(d.id, d.recipient, d.passing).where(d.message_seq == seq, d.state == WAITING_LITERAL).order_by(d.id)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def forwarded_indices(conn: ReadConnection, digest: bytes) -> list[tuple[str, int, int]]:
+    """Give (recipient, index of our FORWARDED entry, delivery state) of what we passed on of one message."""
+    d = delivery_table.c
+    joined = delivery_table.join(message_table, message_table.c.seq == d.message_seq)
+    rows = conn.execute(
+        select(d.recipient, d.released_index, d.state)
+        .select_from(joined)
+        .where(message_table.c.digest == digest, d.passing == int(Passing.PASSED_ON))
+        .order_by(d.id)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+ANSWER: Final = int(ProofKind.ANSWER)
+
+EXPIRED: Final = int(delivery_pb2.DELIVERY_STATE_EXPIRED)
+
+DROPPED: Final = int(delivery_pb2.DELIVERY_STATE_DROPPED)
+
+
+def late_receipts(conn: ReadConnection) -> Rows:
+    """Give (digest, recipient) of deliveries that had been given up before their receipt came."""
+    d, p = delivery_table.c, proof_table.c
+    joined = delivery_table.join(proof_table, (p.digest == d.digest) & (p.member == d.recipient) & (p.kind == ANSWER))
+    given_up = d.state.in_([EXPIRED, DROPPED])
+    return conn.execute(
+        select(d.digest, d.recipient).select_from(joined).where(given_up, d.state > literal_column("2"))
+    ).all()

@@ -1,0 +1,111 @@
+"""Stages of a release: how capabilities take part in releasing a message, each without knowledge of the others.
+
+A stage prepares what it needs of a message off the event loop, before the transaction. In the transaction it opens one
+session for the batch, which is asked of each message in turn, in the order in which the stages are registered:
+
+1. `ReleaseSession.known`: whether the message came before, and what the answer of that time was.
+2. `ReleaseSession.judge`: what forbids its release at this moment, or that it waits for a second officer. The session
+   sees the messages that the same batch releases ahead of it.
+3. `ReleaseSession.releasing`: nothing forbids it; the session writes its own rows and entries. The RELEASED entries
+   follow.
+
+The first answer ends the matter. A stage returns a refusal and never raises: raising would undo the whole batch, and
+with it the DENIED entry of the refusal. The stage of approvals is the last to judge, since it keeps what it holds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange import precedence
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import MessageRow
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+NOTHING_PREPARED: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submitted message that passed every check that needs no database.
+
+    ``prepared`` holds what the stages made of it, by the name of the stage. ``approved``: the caller signed a message
+    that another officer had submitted.
+    """
+
+    message: VerifiedMessage | PendingMessage
+    raw: bytes
+    source_row: bytes = b""
+    prepared: Mapping[str, Any] = field(default=NOTHING_PREPARED)
+    approved: bool = False
+
+    @property
+    def goes_first(self) -> bool:
+        """Whether the message goes ahead of everything else."""
+        return precedence.overtakes(self.message.header.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A message that is released, by its RELEASED entries. ``repeated``: it was released before."""
+
+    digest: bytes
+    indices: list[int]
+    entries: list[bytes]
+    repeated: bool
+    thread_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that waits for the signatures of further officers, by its SUBMITTED entry."""
+
+    digest: bytes
+    index: int
+    entry: bytes
+    missing: tuple[str, ...]
+    expires_time: datetime
+
+
+Outcome = Released | Held | Rejected | Unavailable
+"""What became of one submitted message."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSession:
+    """One stage in one batch; a stage leaves out what it has no part in.
+
+    ``known`` returns the answer for a message that came before, None for a new one. ``judge`` returns what speaks
+    against releasing a message now; it also sees the messages that the batch releases ahead of it. ``releasing`` writes
+    what belongs to a message that is released next.
+    """
+
+    known: Callable[[Submission], Outcome | None] | None = None
+    judge: Callable[[Submission, Sequence[MessageRow]], Rejected | Unavailable | Held | None] | None = None
+    releasing: Callable[[Submission], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseStage:
+    """The part of one capability in releasing messages.
+
+    ``open`` begins the session of a batch that an officer submits; it runs in the transaction. ``prepare`` returns what
+    the session needs of a message, None where that is nothing; it runs off the event loop, and raises Rejected where no
+    recipient would accept the message.
+    """
+
+    name: str
+    open: Callable[[Pen, Officer, Sequence[Submission]], ReleaseSession]
+    prepare: Callable[[VerifiedMessage | PendingMessage, datetime], Any] | None = None
+
+
+def prepare(
+    stages: Sequence[ReleaseStage], message: VerifiedMessage | PendingMessage, now: datetime
+) -> Mapping[str, Any]:
+    """Return what the stages make of a message, by the name of the stage."""
+    prepared = {stage.name: stage.prepare(message, now) for stage in stages if stage.prepare is not None}
+    return {name: made for name, made in prepared.items() if made is not None} or NOTHING_PREPARED

@@ -1,0 +1,254 @@
+"""What other members' logs prove of messages: releases, answers, and what was passed on to whom."""
+
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    Row,
+    Select,
+    SmallInteger,
+    Table,
+    Text,
+    select,
+    update,
+)
+
+from paiza_node.core.exchange.model import ForeignProof, PassedOn, ProofKind
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.store import log_entry_table
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.schema import METADATA
+from paiza_node.core.storage.statements import Lookup, blocks, insertion
+
+answer_table = Table(
+    "answer",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("log_index", BigInteger, nullable=False),
+)
+
+proof_table = Table(
+    "proof",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("member", Text, primary_key=True),
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)
+
+# Entries of other members' logs that say they passed a message on, to us or (of our own messages) to others.
+passed_on_table = Table(
+    "passed_on",
+    METADATA,
+    Column("forwarder", Text, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("denied", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False),
+)
+Index("ix_passed_on_digest", passed_on_table.c.digest)
+
+# Checkpoint notes that proofs lead to; a batch of proofs shares one.
+note_table = Table(
+    "note",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("note", LargeBinary, nullable=False),
+)
+
+
+_PASSED_ON: Final = select(passed_on_table, note_table.c.note).join(
+    note_table, note_table.c.digest == passed_on_table.c.note_digest
+)
+
+
+def passed_on(conn: ReadConnection, forwarder: str, index: int) -> PassedOn | None:
+    """Give what we know by one entry of a member's log that says it passed something on."""
+    p = passed_on_table.c
+    found = _passed_on_rows(conn, _PASSED_ON.where(p.forwarder == forwarder, p.entry_index == index))
+    return found[0] if found else None
+
+
+def passed_on_of(conn: ReadConnection, digest: bytes) -> list[PassedOn]:
+    """Give everything others told us of passing one message on, in order of our answers."""
+    p = passed_on_table.c
+    return _passed_on_rows(conn, _PASSED_ON.where(p.digest == digest).order_by(p.log_index))
+
+
+def _passed_on_rows(conn: ReadConnection, statement: Select[Any]) -> list[PassedOn]:
+    return [_passed_on_row(row) for row in conn.execute(statement)]
+
+
+def add_passed_on(conn: WriteConnection, rows: Sequence[PassedOn]) -> None:
+    """Keep entries of other members' logs that say they passed a message on."""
+    notes = {row.checkpoint: sha256(row.checkpoint).digest() for row in rows}
+    _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
+    _ADD_PASSED_ON.run(
+        conn,
+        [
+            (
+                row.forwarder,
+                row.index,
+                row.digest,
+                row.holder,
+                row.entry,
+                row.hashes,
+                notes[row.checkpoint],
+                row.register_version,
+                row.log_index,
+                row.denied,
+                row.held,
+            )
+            for row in rows
+        ],
+    )
+
+
+def came_directly(conn: WriteConnection, digest: bytes) -> None:
+    """Note that a message held because it was passed on has now come from its author as well."""
+    p = passed_on_table
+    conn.execute(update(p).where(p.c.digest == digest).values(held=False))
+
+
+def _passed_on_row(row: Row[Any]) -> PassedOn:
+    return PassedOn(
+        forwarder=row.forwarder,
+        index=row.entry_index,
+        digest=row.digest,
+        holder=row.holder,
+        entry=row.entry,
+        hashes=row.hashes,
+        checkpoint=row.note,
+        register_version=row.register_version,
+        log_index=row.log_index,
+        denied=row.denied,
+        held=row.held,
+    )
+
+
+_ADD_NOTE: Final = insertion(note_table, ignore_known=True)
+
+_ADD_PASSED_ON: Final = insertion(passed_on_table)
+
+
+def answers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:
+    """Give our own RECEIVED or REFUSED entry for each of these messages that was answered before."""
+    return {row[0]: StoredEntry(row[1], row[2]) for row in _ANSWERS.run(conn, digests)}
+
+
+def proofs(conn: ReadConnection, digest: bytes, kind: ProofKind | None = None) -> list[ForeignProof]:
+    """Give the proofs from other members' logs kept for one message."""
+    p = proof_table.c
+    of_kind = [p.kind == int(kind)] if kind is not None else []
+    rows = conn.execute(
+        select(proof_table, note_table.c.note)
+        .join(note_table, note_table.c.digest == p.note_digest)
+        .where(p.digest == digest, *of_kind)
+        .order_by(p.kind, p.member)
+    )
+    return [
+        ForeignProof(r.digest, r.member, ProofKind(r.kind), r.entry, r.log_index, r.hashes, r.note, r.register_version)
+        for r in rows
+    ]
+
+
+_ANSWERS: Final = Lookup(
+    select(answer_table.c.digest, log_entry_table.c.index, log_entry_table.c.entry).join_from(
+        answer_table, log_entry_table, log_entry_table.c.index == answer_table.c.log_index
+    ),
+    answer_table.c.digest,
+)
+
+
+def add_proofs(conn: WriteConnection, proofs: Sequence[ForeignProof]) -> None:
+    """Keep proofs from other members' logs; one that is there already stays as it is."""
+    notes = {proof.checkpoint: sha256(proof.checkpoint).digest() for proof in proofs}
+    _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
+    rows = [
+        (p.digest, p.member, int(p.kind), p.entry, p.index, p.hashes, notes[p.checkpoint], p.register_version)
+        for p in proofs
+    ]
+    _ADD_PROOF.run(conn, rows)
+
+
+def add_answers(conn: WriteConnection, answers: Sequence[tuple[bytes, int]]) -> None:
+    """Remember which entry answered which message."""
+    _ADD_ANSWER.run(conn, answers)
+
+
+_ADD_PROOF: Final = insertion(proof_table, ignore_known=True)
+
+_ADD_ANSWER: Final = insertion(answer_table)
+
+
+def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProof]:
+    """Give the proofs kept of one entry of a member's log. Reads every proof there is: for rare suspicion alone."""
+    p = proof_table.c
+    rows = conn.execute(
+        select(proof_table, note_table.c.note)
+        .join(note_table, note_table.c.digest == p.note_digest)
+        .where(p.member == member, p.log_index == index)
+    )
+    return [
+        ForeignProof(r.digest, member, ProofKind(r.kind), r.entry, index, r.hashes, r.note, r.register_version)
+        for r in rows
+    ]
+
+
+def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -> dict[bytes, list[ForeignProof]]:
+    """Give the proofs kept of one member's log about these messages: that it released, passed on or answered."""
+    p, o = proof_table.c, passed_on_table.c
+    found: dict[bytes, list[ForeignProof]] = {}
+    for block in blocks(list(digests)):
+        kept = conn.execute(
+            select(proof_table, note_table.c.note)
+            .join(note_table, note_table.c.digest == p.note_digest)
+            .where(p.digest.in_(block), p.member == member, p.kind != int(ProofKind.ORIGIN))
+        )
+        for r in kept:
+            found.setdefault(r.digest, []).append(
+                ForeignProof(
+                    r.digest, member, ProofKind(r.kind), r.entry, r.log_index, r.hashes, r.note, r.register_version
+                )
+            )
+        passed = conn.execute(
+            select(passed_on_table, note_table.c.note)
+            .join(note_table, note_table.c.digest == o.note_digest)
+            .where(o.digest.in_(block), o.forwarder == member)
+        )
+        for r in passed:
+            found.setdefault(r.digest, []).append(
+                ForeignProof(
+                    r.digest,
+                    member,
+                    ProofKind.RELEASED,
+                    r.entry,
+                    r.entry_index,
+                    r.hashes,
+                    r.note,
+                    r.register_version,
+                )
+            )
+    return found
+
+
+def note(conn: ReadConnection, digest: bytes) -> bytes | None:
+    """Give a checkpoint note that proofs lead to."""
+    found: bytes | None = conn.scalar(select(note_table.c.note).where(note_table.c.digest == digest))
+    return found

@@ -1,0 +1,1 @@
+"""Threads that verify and decrypt, kept apart by purpose."""

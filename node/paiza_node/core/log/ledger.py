@@ -1,0 +1,426 @@
+"""The one commit path: every change of state is rows plus log entries, committed together, proven before answered.
+
+`Ledger.commit` takes *work*, a function that reads and writes through a `Pen`. One thread gathers the work that waits
+(group commit), runs it in ONE database transaction, appends its entries to the log's tree and advances the head. Only
+after the commit does it sign one checkpoint for the batch, put that on disk outside the database, and release the
+callers.
+
+What a crash leaves:
+
+- before the COMMIT: nothing happened, nobody was answered;
+- after the COMMIT, before the checkpoint is on disk: the batch happened and nobody was answered; the next start signs
+  the committed head, and whoever repeats gets the same entries;
+- after that: the answer may be lost; repeats get the same entries. Subscribers who were not told of announced changes
+  (`changes`) find them in the rows when they catch up at the next start.
+
+Where the database is lost during a COMMIT and cannot be asked, the callers hear "try again"; the next commit finds out
+by the batch's id whether it took place, and if so takes it over before anything else.
+"""
+
+import asyncio
+import itertools
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza.core.v1 import log_pb2
+from paiza_node.changes import Change, ChangeFeed
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.model import Head, StoredEntry
+from paiza_node.core.storage import Store, WriteConnection
+from paiza_wire import receipts
+from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle, tiles
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.notes import SignerKey
+
+MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
+MAX_WAITING: Final = 1024  # pieces of work that may wait; more is answered "busy"
+BATCH_ID_BYTES: Final = 16
+FIRST, IN_TURN, LAST = range(3)  # ranks of what waits: ahead of all, as it came, and the end of the thread
+
+T = TypeVar("T")
+log = structlog.get_logger("paiza.ledger")
+
+
+class CheckpointFile(Protocol):
+    """Where the last signed checkpoint stands outside the database."""
+
+    def load(self) -> bytes | None:
+        """Give the note saved last; None where none ever was."""
+
+    def save(self, note: bytes) -> None:
+        """Put a note on disk; returns when it would survive loss of power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[T]):
+    """What a piece of work gave, and a checkpoint of the log that holds its entries."""
+
+    result: T
+    checkpoint: VerifiedCheckpoint
+
+
+class Pen:
+    """What a piece of work writes with. Valid only while the work runs."""
+
+    def __init__(self, tx: WriteConnection, head: Head, now: datetime, register_version: bytes) -> None:
+        """Begin behind ``head``; ``now`` is the time of every entry of this commit."""
+        self.tx = tx
+        self.now = now
+        self.register_version = register_version
+        self._stamp = Timestamp()
+        self._stamp.FromDatetime(now)
+        self._size = head.size
+        self._messages = head.messages
+        self._deliveries = head.deliveries
+        self.entries: list[tuple[int, bytes, bytes]] = []
+        self.changes: list[Change] = []
+
+    @property
+    def size(self) -> int:
+        """Give the size of the log with what was appended so far."""
+        return self._size + len(self.entries)
+
+    def append(self, entry: log_pb2.LogEntry, *, text: str = "") -> StoredEntry:
+        """Append an entry, with salt, time, register version and the digest of ``text``; return it as it is stored."""
+        index = self.size
+        entry.salt = receipts.new_salt()
+        entry.entry_time.CopyFrom(self._stamp)
+        entry.register_version = self.register_version
+        if text:
+            entry.text_sha256 = receipts.text_digest(entry.salt, text)
+            log_store.add_texts(self.tx, {index: text})
+        data = entry.SerializeToString(deterministic=True)
+        self.entries.append((index, data, entry.message_digest))
+        return StoredEntry(index, data)
+
+    def appended(self, index: int) -> StoredEntry:
+        """Return an entry that was appended in this commit; LookupError where it is older."""
+        if index < self._size:
+            raise LookupError(index)
+        return StoredEntry(index, self.entries[index - self._size][1])
+
+    def announce(self, change: Change) -> None:
+        """Have a change published once this commit is on disk; dropped if the work or the commit fails."""
+        self.changes.append(change)
+
+    def next_message_seq(self) -> int:
+        """Give the next number of a stored message, counted from 1."""
+        self._messages += 1
+        return self._messages
+
+    def next_delivery_id(self) -> int:
+        """Give the next number of a delivery, counted from 1."""
+        self._deliveries += 1
+        return self._deliveries
+
+    def mark(self) -> tuple[int, int, int, int]:
+        """Remember where the pen stands, to come back with `rewind`."""
+        return len(self.entries), self._messages, self._deliveries, len(self.changes)
+
+    def rewind(self, mark: tuple[int, int, int, int]) -> None:
+        """Undo what was appended, counted and announced since the mark."""
+        entries, self._messages, self._deliveries, changes = mark
+        del self.entries[entries:]
+        del self.changes[changes:]
+
+    def head(self, root: bytes, batch: bytes) -> Head:
+        """Give the head as it is after this commit."""
+        return Head(self.size, root, self._messages, self._deliveries, self.now, batch)
+
+
+Work = Callable[[Pen], T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncertain:
+    """A batch of which it is not known whether its COMMIT took place: the head it would have made, and its changes."""
+
+    head: Head
+    tiles: tiles.TileBatch | None
+    changes: tuple[Change, ...]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Work[Any]
+    future: "Future[Committed[Any]]" = field(default_factory=Future)
+    outcome: Any = None
+
+
+class Ledger:
+    """The log of one node and the only way to change its state. One per store; its thread is the only writer."""
+
+    def __init__(
+        self,
+        store: Store,
+        signer: SignerKey,
+        file: CheckpointFile,
+        register_version: Callable[[], bytes],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Take over the store: compare its head with the last signed checkpoint, sign it anew, begin the thread."""
+        self._store = store
+        self._signer = signer
+        self._file = file
+        self._register_version = register_version
+        self._clock = clock
+        self._lock = threading.Lock()  # the tree is read by provers while the thread appends
+        self._waiting: queue.PriorityQueue[tuple[int, int, _Waiting | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        with store.reads() as reads:
+            self._head = log_store.head(reads)
+        self._tree = tiles.TileTree(self._head.size, self._read_tile)
+        self._check_start()
+        self._checkpoint = self._sign()
+        self._uncertain: _Uncertain | None = None
+        self._unpublished: list[Change] = []  # committed, and not proven on disk yet
+        self.changes = ChangeFeed()
+        self.stopped: Future[None] = Future()
+        """Fails with NodeStopped when this process must not write any more."""
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    @property
+    def origin(self) -> str:
+        """Give the name of the log."""
+        return self._signer.verifier_key.name
+
+    @property
+    def checkpoint(self) -> VerifiedCheckpoint:
+        """Give the last checkpoint that is on disk."""
+        return self._checkpoint
+
+    async def commit(self, work: Work[T], *, first: bool = False) -> Committed[T]:
+        """Have work done in the next commit. What the work or the commit raises is raised here; then nothing happened.
+
+        ``first``: ahead of all that waits. Unavailable("busy") where too much waits already.
+        """
+        return await asyncio.wrap_future(self._enqueue(work, FIRST if first else IN_TURN))
+
+    def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
+        """Do the same from a plain thread."""
+        return self._enqueue(work, IN_TURN).result(timeout_seconds)
+
+    def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
+        """Give inclusion proofs of these entries in the tree of ``size``."""
+        with self._lock:
+            return [self._tree.inclusion_proof(index, size) for index in indices]
+
+    def prove_growth(self, size1: int, size2: int) -> list[bytes]:
+        """Give the consistency proof between two sizes of the log."""
+        with self._lock:
+            return self._tree.consistency_proof(size1, size2)
+
+    def root(self, size: int) -> bytes:
+        """Give the root that the log had at a size."""
+        with self._lock:
+            return self._tree.root(size)
+
+    def close(self) -> None:
+        """Finish what waits, then end the thread."""
+        self._waiting.put((LAST, next(self._numbers), None))
+        self._thread.join()
+
+    def _enqueue(self, work: Work[T], rank: int) -> "Future[Committed[T]]":
+        waiting = _Waiting(work)
+        if rank != FIRST and self._waiting.qsize() >= MAX_WAITING:
+            raise Unavailable("busy", "too many changes wait to be committed", 1.0)
+        self._waiting.put((rank, next(self._numbers), waiting))
+        return waiting.future
+
+    def _run(self) -> None:
+        while True:
+            group, ended = self._gather()
+            if group:
+                self._settle(group)
+            if ended:
+                return
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Wait for work, then take all that waits."""
+        group: list[_Waiting] = []
+        _, _, item = self._waiting.get()
+        while item is not None:
+            # From here on the caller can no longer cancel; whoever did before is passed over, nothing was begun for
+            # him.
+            if item.future.set_running_or_notify_cancel():
+                group.append(item)
+            if len(group) == MAX_GROUP:
+                return group, False
+            try:
+                _, _, item = self._waiting.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _settle(self, group: list[_Waiting]) -> None:
+        try:
+            self._commit_group(group)
+        except BaseException as error:
+            if not isinstance(error, Unavailable):
+                log.exception("commit_failed")
+            if isinstance(error, NodeStopped) and not self.stopped.done():
+                self.stopped.set_exception(error)
+            for item in group:
+                if not item.future.done():
+                    item.future.set_exception(error)
+
+    def _commit_group(self, group: list[_Waiting]) -> None:
+        batch = secrets.token_bytes(BATCH_ID_BYTES)
+        attempt: _Uncertain | None = None
+        try:
+            with self._store.transaction() as tx:
+                # Re-read under the database's lock: another writer, or a restored database, is found here.
+                self._meet(log_store.head(tx))
+                pen = Pen(tx, self._head, max(self._clock(), self._head.last_time), self._register_version())
+                for item in group:
+                    _do(item, pen)
+                tile_batch: tiles.TileBatch | None = None
+                if pen.entries:
+                    with self._lock:
+                        tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
+                    log_store.put_tiles(tx, tile_batch.tiles)
+                head = pen.head(tile_batch.root if tile_batch else self._head.root, batch)
+                attempt = _Uncertain(head, tile_batch, tuple(pen.changes))
+                log_store.set_head(tx, head)
+        except Unavailable as error:
+            # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
+            self._uncertain = attempt or self._uncertain
+            self._look_up(error)
+            if self._head.batch != batch:
+                raise
+        else:
+            self._take_over(attempt)
+        if self._checkpoint.size != self._head.size:
+            self._checkpoint = self._sign()
+        # If we crash here, subscribers find what happened when they catch up at the next start.
+        changes, self._unpublished = self._unpublished, []
+        self.changes.publish(changes)
+        for item in group:
+            if not item.future.done():
+                item.future.set_result(Committed(item.outcome, self._checkpoint))
+
+    def _look_up(self, error: Unavailable) -> None:
+        """Ask the database how the last batch ended. Where it cannot be asked, the next commit begins with that."""
+        try:
+            if error.reason == "standby":
+                with self._store.reads() as reads:
+                    self._meet(log_store.head(reads))
+            else:
+                with self._store.transaction() as tx:
+                    self._meet(log_store.head(tx))
+        except Unavailable:
+            return
+
+    def _meet(self, found: Head) -> None:
+        """Compare the head in the database with ours; take over the batch whose COMMIT was uncertain if it is there."""
+        if found == self._head:
+            return
+        if self._uncertain is None or found != self._uncertain.head:
+            raise _moved(self._head, found)
+        self._take_over(self._uncertain)
+
+    def _take_over(self, done: _Uncertain | None) -> None:
+        """Make a committed batch the state of this process. It is answered for and published only after `_sign`."""
+        self._uncertain = None
+        if done is None:
+            return
+        self._head = done.head
+        self._unpublished.extend(done.changes)
+        if done.tiles is not None:
+            with self._lock:
+                self._tree.commit(done.tiles)
+
+    def _sign(self) -> VerifiedCheckpoint:
+        """Sign the committed head. Nobody may be answered with it before it is on disk outside the database.
+
+        A crash before `save` returns leaves the old checkpoint in the file; the next start signs the head again.
+        """
+        note = checkpoints.sign(Checkpoint(self.origin, self._head.size, self._head.root), self._signer)
+        self._file.save(note)
+        return VerifiedCheckpoint(self.origin, self._head.size, self._head.root, note)
+
+    def _check_start(self) -> None:
+        if self._tree.root() != self._head.root:
+            raise _damaged(N_("The log is damaged: its tiles do not give the root in its head."))
+        note = self._file.load()
+        if note is None or self._is_former(note):
+            return
+        last = checkpoints.verify(note, [self._signer.verifier_key], self.origin)
+        if last.size > self._head.size:
+            raise NodeStopped(
+                "log_rolled_back",
+                what=N_("The database ends at entry {size}, but a checkpoint of {signed} was signed."),
+                where="{origin}",
+                remedy=N_(
+                    "An old copy of the database was put back. Put back the newest; keep the checkpoint file. Where "
+                    "there is none, make a backup of this one, move the database away and run `paiza-node restore`."
+                ),
+                size=self._head.size,
+                signed=last.size,
+                origin=self.origin,
+            )
+        if self._tree.root(last.size) != last.root:
+            raise _damaged(
+                N_("The log is damaged: it does not lead to the checkpoint of size {signed} that was signed."),
+                signed=last.size,
+            )
+
+    def _is_former(self, note: bytes) -> bool:
+        """Say whether the file still holds a checkpoint of an earlier log: a restore broke off before it was saved."""
+        with self._store.reads() as reads:
+            return note.partition(b"\n")[0].decode() in {former.origin for former in log_store.former_logs(reads)}
+
+    def _read_tile(self, level: int, index: int) -> bytes:
+        with self._store.reads() as reads:
+            return log_store.tile(reads, level, index)
+
+
+def _do(item: _Waiting, pen: Pen) -> None:
+    """Run one piece of work; if it fails only its own writes are undone, and only its caller hears of it."""
+    mark = pen.mark()
+    try:
+        with pen.tx.savepoint():
+            item.outcome = item.work(pen)
+            # Now, not with the batch: the next piece of work may ask for these entries, to answer a repeat.
+            log_store.add_entries(pen.tx, pen.entries[mark[0] :])
+    except Exception as error:
+        if isinstance(error, Unavailable) and error.reason == "database_unavailable":
+            raise
+        if not isinstance(error, PaizaError):
+            log.exception("work_failed")
+        pen.rewind(mark)
+        item.future.set_exception(error)
+
+
+def _moved(expected: Head, found: Head) -> NodeStopped:
+    return NodeStopped(
+        "log_damaged",
+        what=N_("The log has {found} entries in the database where this process left it at {expected}."),
+        where="log_head",
+        remedy=N_("Another process wrote to it, or took over. Run `paiza-node verify`, then start this one again."),
+        found=found.size,
+        expected=expected.size,
+    )
+
+
+def _damaged(what: str, **values: object) -> NodeStopped:
+    return NodeStopped(
+        "log_damaged",
+        what=what,
+        where=N_("the database"),
+        remedy=N_("Run `paiza-node verify` for the first entry that does not hold, and restore the newest backup."),
+        **values,
+    )

@@ -1,0 +1,270 @@
+"""The node's own log in the database: head, entries, tiles, texts beside entries, and logs it goes on from."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from paiza_node.core.log.model import FormerLog, Head, StoredEntry
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.scanning import BLOCK, Rows
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.times import EPOCH, from_micros, to_micros
+from paiza_wire.errors import Unavailable
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.merkle import EMPTY_ROOT
+
+log_head_table = Table(
+    "log_head",
+    METADATA,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("deliveries", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("batch", LargeBinary, nullable=False),
+)
+
+log_entry_table = Table(
+    "log_entry",
+    METADATA,
+    Column("index", Number, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=True),
+)
+Index("ix_log_entry_digest", log_entry_table.c.digest, log_entry_table.c.index)
+
+log_tile_table = Table(
+    "log_tile",
+    METADATA,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+log_text_table = Table(
+    "log_text",
+    METADATA,
+    Column("index", Number, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+)
+
+# Entries that audit retention took: what stays is the hash that the tree is built of.
+retired_table = Table(
+    "retired",
+    METADATA,
+    Column("index", Number, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+
+# Earlier logs of this node, each of which the next one goes on from: `first_index` is where its entries stand in the
+# present log, `size` how many of them there are, `kept_note` a checkpoint of it that they lead to, and `largest_note`
+# the largest that anybody showed. Between the two is what was lost.
+former_log_table = Table(
+    "former_log",
+    METADATA,
+    Column("origin", Text, primary_key=True),
+    Column("first_index", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kept_note", LargeBinary, nullable=False),
+    Column("largest_note", LargeBinary, nullable=False),
+)
+
+
+def head(conn: ReadConnection) -> Head:
+    """Give the head of the log; of an empty one where nothing was ever committed."""
+    row = conn.execute(select(log_head_table)).one_or_none()
+    if row is None:
+        return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
+    return Head(row.size, row.root, row.messages, row.deliveries, from_micros(row.last_time), row.batch)
+
+
+def tile(conn: ReadConnection, level: int, index: int) -> bytes:
+    """Give one tile of the log's tree; Unavailable("log_damaged") where it is missing."""
+    found = conn.execute(_TILE, {"level": level, "tile": index}).scalar_one_or_none()
+    if found is None:
+        raise Unavailable("log_damaged", f"tile {level}/{index} of the log is missing in the database")
+    return bytes(found)
+
+
+def entries(conn: ReadConnection, first: int, limit: int) -> list[StoredEntry]:
+    """Give entries in order of index, from ``first`` on."""
+    e = log_entry_table.c
+    rows = conn.execute(select(e.index, e.entry).where(e.index >= first).order_by(e.index).limit(limit))
+    return [StoredEntry(row[0], row[1]) for row in rows]
+
+
+def entries_of(conn: ReadConnection, digest: bytes) -> list[StoredEntry]:
+    """Give all entries that concern one message, oldest first."""
+    e = log_entry_table.c
+    rows = conn.execute(select(e.index, e.entry).where(e.digest == digest).order_by(e.index))
+    return [StoredEntry(row[0], row[1]) for row in rows]
+
+
+def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEntry]:
+    """Give the entries at these indices, in order of index."""
+    e = log_entry_table.c
+    found: list[StoredEntry] = []
+    for block in blocks(sorted(indices)):
+        rows = conn.execute(select(e.index, e.entry).where(e.index.in_(block)).order_by(e.index))
+        found.extend(StoredEntry(row[0], row[1]) for row in rows)
+    return found
+
+
+def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, str]:
+    """Give the free texts kept beside these entries."""
+    t = log_text_table.c
+    found: dict[int, str] = {}
+    for block in blocks(sorted(indices)):
+        rows = conn.execute(select(t.index, t.text).where(t.index.in_(block)))
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+_TILE: Final = select(log_tile_table.c.hashes).where(
+    log_tile_table.c.level == bindparam("level"), log_tile_table.c.index == bindparam("tile")
+)
+
+
+def set_head(conn: WriteConnection, head: Head) -> None:
+    """Advance the head of the log."""
+    values = {
+        "size": head.size,
+        "root": head.root,
+        "messages": head.messages,
+        "deliveries": head.deliveries,
+        "last_time": to_micros(head.last_time),
+        "batch": head.batch,
+    }
+    if conn.execute(update(log_head_table).where(log_head_table.c.id == 1), values).rowcount == 0:
+        conn.execute(insert(log_head_table), {"id": 1, **values})
+
+
+def put_tiles(conn: WriteConnection, tiles: Sequence[tuple[int, int, bytes]]) -> None:
+    """Store tiles; a longer one replaces a shorter."""
+    _PUT_TILE.run(conn, tiles)
+
+
+def add_entries(conn: WriteConnection, entries: Sequence[tuple[int, bytes, bytes]]) -> None:
+    """Append entries to the log: (index, entry, digest of the message concerned or empty)."""
+    _ADD_ENTRY.run(conn, [(index, entry, digest or None) for index, entry, digest in entries])
+
+
+def add_texts(conn: WriteConnection, texts: Mapping[int, str]) -> None:
+    """Keep free texts beside entries."""
+    conn.insert(log_text_table, [{"index": index, "text": text} for index, text in texts.items()])
+
+
+_ADD_ENTRY: Final = insertion(log_entry_table)
+
+_PUT_TILE: Final = replacement(log_tile_table)
+
+
+def drop_texts(conn: WriteConnection, indices: Collection[int]) -> None:
+    """Delete the free texts beside these entries."""
+    for block in blocks(sorted(indices)):
+        conn.execute(delete(log_text_table).where(log_text_table.c.index.in_(block)))
+
+
+def retired_end(conn: ReadConnection) -> int:
+    """Give the index below which audit retention took entries; 0 where it took none."""
+    last = conn.execute(select(func.max(retired_table.c.index))).scalar_one()
+    return 0 if last is None else int(last) + 1
+
+
+def former_logs(conn: ReadConnection) -> list[FormerLog]:
+    """Give the earlier logs of this node, the latest first."""
+    rows = conn.execute(select(former_log_table).order_by(former_log_table.c.first_index))
+    return [FormerLog(r.origin, r.first_index, r.size, r.kept_note, r.largest_note) for r in rows]
+
+
+def put_former_log(conn: WriteConnection, former: FormerLog) -> None:
+    """Remember an earlier log of this node."""
+    values: dict[str, Any] = {
+        "origin": former.origin,
+        "first_index": former.first_index,
+        "size": former.size,
+        "kept_note": former.kept_note,
+        "largest_note": former.largest_note,
+    }
+    conn.execute(insert(former_log_table), values)
+
+
+def last_entry_of(conn: ReadConnection, digest: bytes) -> int | None:
+    """Give the index of the newest entry about a message."""
+    e = log_entry_table.c
+    found: int | None = conn.execute(select(func.max(e.index)).where(e.digest == digest)).scalar_one_or_none()
+    return found
+
+
+def entry_rows(conn: ReadConnection, first: int, size: int) -> Iterator[Rows]:
+    """Give (index, entry, digest) of the entries from ``first`` on, below ``size``.
+
+    Of one that retention took: (index, None, leaf hash).
+    """
+    e = log_entry_table.c
+    for start in range(first, size, BLOCK):
+        end = min(start + BLOCK, size)
+        columns = select(e.index, e.entry, e.digest)
+        found = conn.execute(columns.where(e.index >= start, e.index < end).order_by(e.index))
+        # The driver's own tuples: a fifth of the time of a long log went into wrapping them.
+        assert found.cursor is not None
+        rows = found.cursor.fetchall()
+        found.close()
+        if len(rows) < end - start:
+            rows = sorted([*rows, *_retired(conn, start, end)], key=itemgetter(0))
+        yield rows
+
+
+def _retired(conn: ReadConnection, first: int, end: int) -> list[tuple[int, None, bytes]]:
+    """Give (index, nothing, leaf hash) of the entries that retention took."""
+    r = retired_table.c
+    found = conn.execute(select(r.index, r.leaf).where(r.index >= first, r.index < end))
+    return [(row[0], None, row[1]) for row in found]
+
+
+def is_retired(conn: ReadConnection, index: int) -> bool:
+    """Say whether retention took an entry of the log."""
+    return bool(_retired(conn, index, index + 1))
+
+
+def tiles(conn: ReadConnection, level: int, first: int, last: int) -> dict[int, bytes]:
+    """Give the tiles of one level from index ``first`` to ``last``."""
+    t = log_tile_table.c
+    found = conn.execute(select(t.index, t.hashes).where(t.level == level, t.index >= first, t.index <= last)).all()
+    return {row[0]: row[1] for row in found}
+
+
+def texts_between(conn: ReadConnection, first: int, last: int) -> Rows:
+    """Give (index, text) of the free texts beside these entries."""
+    t = log_text_table.c
+    return conn.execute(select(log_text_table).where(t.index >= first, t.index <= last).order_by(t.index)).all()
+
+
+def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[bytes]]:
+    """Give the leaf hashes of the log in order, block by block: of entries, and of those that retention took."""
+    e, r = log_entry_table.c, retired_table.c
+    for start in range(first, end, BLOCK):
+        stop = min(start + BLOCK, end)
+        rows = conn.execute(select(e.index, e.entry).where(e.index >= start, e.index < stop))
+        leaves = {row[0]: merkle.leaf_hash(row[1]) for row in rows}
+        rows = conn.execute(select(r.index, r.leaf).where(r.index >= start, r.index < stop))
+        leaves |= {row[0]: row[1] for row in rows}
+        yield [leaves[index] for index in range(start, stop)]

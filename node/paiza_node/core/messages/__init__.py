@@ -1,0 +1,1 @@
+"""Stored messages, their threads and markings, and their decryption."""

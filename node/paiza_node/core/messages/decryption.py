@@ -1,0 +1,62 @@
+"""Opening: what a message says, read with the node's own keys. Nothing that was opened is kept here.
+
+A message of the store was verified when it was taken, and is not verified again. Whoever opens one of this node's own
+cannot take it for valid: the node releases most kinds unopened, and their content is what an officer's client made it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from paiza.core.v1 import message_pb2
+from paiza_domain.schema.kind import Kind
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.message import PendingMessage, VerifiedMessage
+from paiza_wire.message import key_wrapping as hpke
+
+
+def stored(signed: bytes) -> VerifiedMessage:
+    """Give a message as it lies in the store. Who signed it was checked when it was taken: ``signers`` is empty."""
+    message = message_pb2.SignedMessage.FromString(signed)
+    return VerifiedMessage(wire.message_digest(message.header), wire.parse_header(message.header), message, ())
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """The decryption keys of this node's member, by key id, and what is opened with them.
+
+    Everything is Rejected where it does not open: "cannot_open" without a wrap for us, "part_missing" where the part
+    did not come along, "part_altered" where it does not fit its key.
+    """
+
+    member: str
+    by_id: Mapping[bytes, hpke.DecryptionKey]
+
+    def part_key(self, message: VerifiedMessage | PendingMessage, number: int) -> bytes:
+        """Open the key of one part."""
+        return wire.unwrap_key(message, number, self.member, self.by_id)
+
+    def parts(self, message: VerifiedMessage | PendingMessage) -> list[bytes]:
+        """Open every part that came along, in order: the main part, and the nominal annex where it is there."""
+        return [wire.unseal(message, each.part_number, self.member, self.by_id) for each in message.signed.parts]
+
+    def content(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any:
+        """Open and parse the main part; Rejected("malformed") where it is not what the kind says."""
+        return _parsed(kind.content, wire.unseal(message, 0, self.member, self.by_id))
+
+    def annex(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any | None:
+        """Open and parse the nominal annex; None where the kind has none, or the message came without."""
+        for part in message.signed.parts:
+            if kind.annex and message.header.parts[part.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX:
+                return _parsed(kind.annex, wire.unseal(message, part.part_number, self.member, self.by_id))
+        return None
+
+
+def _parsed(message_type: type[Message], data: bytes) -> Any:
+    try:
+        return message_type.FromString(data)
+    except DecodeError as error:
+        raise Rejected("malformed", f"the part is no {message_type.DESCRIPTOR.full_name}") from error

@@ -1,0 +1,422 @@
+"""Messages in the database: headers, bodies, parents, and what is left of those erased or retired."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from paiza.core.v1.message_pb2 import Header
+from paiza_domain.operations.operations import OPERATION
+from paiza_domain.schema.kind import KIND_NAME
+from paiza_domain.threads import thread as threads
+from paiza_domain.threads.thread import Marks, ThreadMessage
+from paiza_node.core.messages.model import MessageRow, MessageState, Possession, ThreadRow
+from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scanning
+from paiza_node.core.storage.scanning import BLOCK, Rows
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.statements import Lookup, blocks, insertion
+from paiza_node.core.storage.times import from_micros, to_micros
+
+message_table = Table(
+    "message",
+    METADATA,
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("author", Text, nullable=False),
+    Column("message_id", LargeBinary, nullable=False),
+    Column("thread_id", LargeBinary, nullable=False),
+    Column("thread_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("received", Boolean, nullable=False),
+    Column("stored_time", BigInteger, nullable=False),
+    Column("source_row", LargeBinary, nullable=True, unique=True),
+    Column("header", LargeBinary, nullable=False),
+    Column("unit", Text, nullable=True),  # whose it is; what has none is seen by those who see all
+    UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
+)
+Index("ix_message_thread_id_seq", message_table.c.thread_id, message_table.c.seq)
+Index("ix_message_thread_name", message_table.c.thread_name)
+Index("ix_message_received_seq", message_table.c.received, message_table.c.seq)
+Index("ix_message_kind_seq", message_table.c.kind, message_table.c.seq)
+Index("ix_message_unit_received_seq", message_table.c.unit, message_table.c.received, message_table.c.seq)
+Index("ix_message_author_seq", message_table.c.author, message_table.c.seq)
+
+# Which messages follow from which. A parent is named by its digest: it may come later, or never.
+message_parent_table = Table(
+    "message_parent",
+    METADATA,
+    Column("parent", LargeBinary, primary_key=True),
+    Column("kind", Text, primary_key=True),  # of the message that follows: an operation has thousands, of many kinds
+    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+)
+
+# Apart from `message`, so that lists never read past ciphertexts and erasure is the deletion of a row.
+message_body_table = Table(
+    "message_body",
+    METADATA,
+    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+# What stays of an erased message: its header and signatures, so that everything that was proven of it still is.
+erased_table = Table(
+    "erased",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+# Messages whose headers retention took with everything about them: their digests, so that none is taken anew.
+retired_message_table = Table(
+    "retired_message",
+    METADATA,
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+)
+_WHERE_REFUSED: Final = text("state = 3")
+Index(
+    "ix_message_refused",
+    message_table.c.author,
+    message_table.c.seq,
+    sqlite_where=_WHERE_REFUSED,
+    postgresql_where=_WHERE_REFUSED,
+)
+
+
+def message_row(row: Row[Any]) -> MessageRow:
+    """Give a message without its body."""
+    return MessageRow(
+        seq=row.seq,
+        digest=row.digest,
+        author=row.author,
+        message_id=row.message_id,
+        thread_id=row.thread_id,
+        thread_name=row.thread_name,
+        kind=row.kind,
+        urgency=row.urgency,
+        state=MessageState(row.state),
+        header=row.header,
+        stored_time=from_micros(row.stored_time),
+        source_row=row.source_row,
+        unit=row.unit,
+    )
+
+
+_TAKING_BACK: Final = (threads.RECALL, threads.CORRECTION)
+
+
+def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]) -> dict[bytes, list[bytes]]:
+    """Give, by parent, the digests of messages of these kinds that name it as a parent, in order of arrival.
+
+    Messages that this node refused follow from nothing.
+    """
+    found: dict[bytes, list[bytes]] = {}
+    rows = (row[:3] for row in _children(kinds).run(conn, digests))
+    for _seq, parent, digest in sorted(rows):
+        found.setdefault(parent, []).append(digest)
+    return found
+
+
+def marks(conn: ReadConnection, messages: Collection[MessageRow]) -> Mapping[bytes, Marks]:
+    """Give what authors said of their messages afterwards, as far as this node knows; the unmarked are left out."""
+    afterwards = _said_by(conn, {row.digest: row.author for row in messages})
+    if not afterwards:
+        return {}
+    # A correction that was itself recalled corrects nothing.
+    afterwards |= _said_by(conn, {digest: each.author for digest, each in afterwards.items()})
+    concerned = {digest for each in afterwards.values() for digest in threads.concerned(each.header)}
+    targets = [
+        ThreadMessage(row.digest, Header.FromString(row.header), row.stored_time)
+        for row in messages
+        if row.digest in concerned and row.digest not in afterwards
+    ]
+    known = threads.marks([*targets, *afterwards.values()])
+    return {row.digest: known[row.digest] for row in messages if row.digest in known}
+
+
+def _said_by(conn: ReadConnection, authors: Mapping[bytes, str]) -> dict[bytes, ThreadMessage]:
+    """Give the recalls and corrections of these messages by their own authors."""
+    return {
+        digest: ThreadMessage(digest, Header.FromString(header), from_micros(stored))
+        for _seq, parent, digest, author, header, stored in _children(_TAKING_BACK).run(conn, authors)
+        if author == authors[parent]
+    }
+
+
+def add_parents(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
+    """Remember the parents of messages that are stored in this transaction."""
+    rows = [(parent, m.kind, m.seq) for m in messages for parent in dict.fromkeys(m.parents)]
+    _ADD_PARENT.run(conn, rows)
+
+
+@cache
+def _children(kinds: tuple[str, ...]) -> Lookup:
+    """Give the question for some kinds: they are of a fixed number, and part of the statement."""
+    assert all(KIND_NAME.fullmatch(kind) for kind in kinds), "names of kinds need no quoting"
+    p, m = message_parent_table.c, message_table.c
+    return Lookup(
+        select(p.seq, p.parent, m.digest, m.author, m.header, m.stored_time)
+        .join_from(message_parent_table, message_table, m.seq == p.seq)
+        .where(or_(*(p.kind == literal_column(f"'{kind}'") for kind in kinds))),
+        p.parent,
+    )
+
+
+_ADD_PARENT: Final = insertion(message_parent_table)
+
+
+def thread(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
+    """Give the messages of a thread, without their bodies, in order of arrival."""
+    m = message_table.c
+    statement = select(message_table).where(m.thread_id == thread_id, m.state != int(MessageState.REFUSED))
+    return [message_row(row) for row in conn.execute(statement.order_by(m.seq))]
+
+
+def thread_sizes(conn: ReadConnection, author: str, threads: Collection[bytes]) -> dict[bytes, int]:
+    """Count the messages of one member in each of these threads, those that were refused too."""
+    m = message_table.c
+    found: dict[bytes, int] = dict.fromkeys(threads, 0)
+    for thread_id in found:
+        counted = select(func.count()).where(m.thread_id == thread_id, m.author == author)
+        found[thread_id] = int(conn.execute(counted).scalar_one())
+    return found
+
+
+def operations(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
+    """Give the messages that describe the operation a thread belongs to; none where it begins with another kind."""
+    m = message_table.c
+    wanted = m.message_id == thread_id, m.kind == OPERATION, m.state != int(MessageState.REFUSED)
+    if conn.execute(select(m.seq).where(*wanted).limit(1)).one_or_none() is None:
+        return []
+    wanted = m.thread_id == thread_id, m.kind == OPERATION, m.state != int(MessageState.REFUSED)
+    return [message_row(row) for row in conn.execute(select(message_table).where(*wanted).order_by(m.seq))]
+
+
+def thread_id(conn: ReadConnection, thread_name: str) -> bytes | None:
+    """Give the thread of a short name; None where there is none."""
+    m = message_table.c
+    found = conn.execute(select(m.thread_id).where(m.thread_name == thread_name).limit(1)).scalar()
+    return None if found is None else bytes(found)
+
+
+def threads_of(
+    conn: ReadConnection, kinds: Collection[str], *, before_seq: int | None = None, limit: int = 100
+) -> list[ThreadRow]:
+    """Give the threads that hold messages of these kinds, the one that moved last first."""
+    m = message_table.c
+    last = func.max(m.seq)
+    statement = (
+        select(m.thread_id, func.max(m.thread_name), last)
+        .where(m.kind.in_(sorted(kinds)), m.state != int(MessageState.REFUSED))
+        .group_by(m.thread_id)
+        .order_by(last.desc())
+        .limit(limit)
+    )
+    if before_seq is not None:
+        statement = statement.having(last < before_seq)
+    return [ThreadRow(bytes(row[0]), row[1], row[2]) for row in conn.execute(statement)]
+
+
+def body(conn: ReadConnection, seq: int) -> bytes | None:
+    """Give the serialized SignedMessage of a message; None where it was erased."""
+    b = message_body_table.c
+    found = conn.execute(select(b.signed).where(b.seq == seq)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def claimed(conn: ReadConnection, author: str, message_ids: Collection[bytes]) -> dict[bytes, bytes]:
+    """Give the digests of the messages for which an author has used these message ids."""
+    rows = _CLAIMED.run(conn, message_ids)
+    return {message_id: digest for message_id, by, digest in rows if by == author}
+
+
+def message(conn: ReadConnection, digest: bytes) -> MessageRow | None:
+    """Give the message with this digest, without its body."""
+    row = conn.execute(select(message_table).where(message_table.c.digest == digest)).one_or_none()
+    return None if row is None else message_row(row)
+
+
+def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> dict[bytes, bytes]:
+    """Give the digests of the messages that were made from these source rows."""
+    m = message_table.c
+    found: dict[bytes, bytes] = {}
+    for block in blocks(list(rows)):
+        result = conn.execute(select(m.source_row, m.digest).where(m.source_row.in_(block)))
+        found.update((row[0], row[1]) for row in result)
+    return found
+
+
+def thread_names(conn: ReadConnection, threads: Collection[bytes]) -> dict[bytes, str]:
+    """Give the short names of these threads, as the first message known of each gave it."""
+    rows = sorted(_THREAD_NAMES.run(conn, threads), key=itemgetter(0), reverse=True)
+    return {thread_id: name for _, thread_id, name in rows}
+
+
+_CLAIMED: Final = Lookup(
+    select(message_table.c.message_id, message_table.c.author, message_table.c.digest), message_table.c.message_id
+)
+
+_THREAD_NAMES: Final = Lookup(
+    select(message_table.c.seq, message_table.c.thread_id, message_table.c.thread_name).where(
+        message_table.c.thread_name != literal_column("''")
+    ),
+    message_table.c.thread_id,
+)
+
+
+def add_messages(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
+    """Store messages with their bodies."""
+    rows = [
+        (
+            m.seq,
+            m.digest,
+            m.author,
+            m.message_id,
+            m.thread_id,
+            m.thread_name,
+            m.kind,
+            m.urgency,
+            int(m.state),
+            m.received,
+            to_micros(m.stored_time),
+            m.source_row,
+            m.header,
+            m.unit,
+        )
+        for m in messages
+    ]
+    _ADD_MESSAGE.run(conn, rows)
+    _ADD_BODY.run(conn, [(m.seq, m.signed) for m in messages if m.signed is not None])
+    add_parents(conn, [m for m in messages if m.state is not MessageState.REFUSED])
+
+
+def replace_signed(conn: WriteConnection, digest: bytes, signed: bytes) -> None:
+    """Replace the body of a message, whose wraps were made anew."""
+    row = message(conn, digest)
+    if row is not None:
+        b = message_body_table
+        conn.execute(update(b).where(b.c.seq == row.seq), {"signed": signed})
+
+
+_ADD_MESSAGE: Final = insertion(message_table)
+
+_ADD_BODY: Final = insertion(message_body_table)
+
+
+def unit_of(conn: ReadConnection, digests: Collection[bytes]) -> str:
+    """Give the unit to which the first known of these messages belongs; empty where none is known."""
+    m = message_table.c
+    found = select(m.unit).where(m.digest.in_(list(digests)), m.unit.is_not(None)).order_by(m.seq).limit(1)
+    return conn.execute(found).scalar_one_or_none() or ""
+
+
+def put_unit(conn: WriteConnection, seq: int, unit: str) -> None:
+    """Say to which unit a message belongs now."""
+    conn.execute(update(message_table).where(message_table.c.seq == seq), {"unit": unit})
+
+
+def remains(conn: ReadConnection, digest: bytes) -> bytes | None:
+    """Give the header and signatures of an erased message, as a serialized SignedMessage without parts."""
+    found = conn.execute(select(erased_table.c.signed).where(erased_table.c.digest == digest))
+    value = found.scalar_one_or_none()
+    return None if value is None else bytes(value)
+
+
+def erased(conn: ReadConnection, digests: Collection[bytes]) -> set[bytes]:
+    """Give those of these messages whose content was erased here."""
+    return {row[0] for row in _ERASED_OF.run(conn, digests)}
+
+
+def erased_seqs(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
+    """Give the numbers of those of these messages whose content was erased here."""
+    m = message_table.c
+    found: set[int] = set()
+    for block in blocks(list(seqs)):
+        joined = message_table.join(erased_table, erased_table.c.digest == m.digest)
+        rows = conn.execute(select(m.seq).select_from(joined).where(m.seq.in_(block)))
+        found |= set(rows.scalars())
+    return found
+
+
+_ERASED_OF: Final = Lookup(select(erased_table.c.digest), erased_table.c.digest)
+
+
+def possessions(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, Possession]:
+    """Give the headers of these messages, as far as they are there, and whether their ciphertexts are."""
+    m = message_table.c
+    body = exists().where(message_body_table.c.seq == m.seq)
+    found: dict[bytes, Possession] = {}
+    for block in blocks(list(digests)):
+        rows = conn.execute(select(m.digest, m.author, m.header, body).where(m.digest.in_(block)))
+        found.update((row[0], Possession(row[1], row[2], bool(row[3]))) for row in rows)
+    return found
+
+
+def retired_messages(conn: ReadConnection, digests: Collection[bytes]) -> set[bytes]:
+    """Give those of these messages that were here until their retention ended."""
+    return {row[0] for row in _RETIRED_OF.run(conn, digests)}
+
+
+_RETIRED_OF: Final[Any] = Lookup(select(retired_message_table.c.digest), retired_message_table.c.digest)
+
+
+def messages(conn: ReadConnection) -> Iterator[Rows]:
+    """Give every message with its body, which is None where there is none."""
+    joined = message_table.outerjoin(message_body_table, message_body_table.c.seq == message_table.c.seq)
+    yield from scanning.pages(
+        conn, select(message_table, message_body_table.c.signed).select_from(joined), message_table, BLOCK // 16
+    )
+
+
+def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[MessageRow]:
+    """Give stored messages behind the cursor, oldest first, refused ones too."""
+    rows = conn.execute(
+        select(message_table).where(message_table.c.seq > after_seq).order_by(message_table.c.seq).limit(limit)
+    )
+    return [message_row(row) for row in rows]
+
+
+def messages_at(conn: ReadConnection, seqs: Collection[int]) -> list[MessageRow]:
+    """Give messages by their numbers, newest first."""
+    rows = conn.execute(
+        select(message_table).where(message_table.c.seq.in_(list(seqs))).order_by(message_table.c.seq.desc())
+    )
+    return [message_row(row) for row in rows]
+
+
+def signed(conn: ReadConnection, digest: bytes) -> bytes | None:
+    """Return the serialized SignedMessage with this digest; None where there is none or it was erased."""
+    joined = message_body_table.join(message_table, message_table.c.seq == message_body_table.c.seq)
+    found: bytes | None = conn.scalar(
+        select(message_body_table.c.signed).select_from(joined).where(message_table.c.digest == digest)
+    )
+    return found
+
+
+def read_signed(store: Store, digest: bytes) -> bytes | None:
+    """Return the same over a connection of its own."""
+    with store.reads() as reads:
+        return signed(reads, digest)

@@ -1,0 +1,215 @@
+"""The agreement with one peer on what it knows of our log, and every claim that rests on it.
+
+Each consistency claim names the size of our log that the peer is assumed to know, and moves that on: so claims go out
+in the order in which they build on each other, whatever carries them. Where they arrive in another order, or one was
+lost, the peer says what it knows, and the claim is made again from there. Before the first claim, and whenever there is
+doubt, the peer is asked: if it holds more of our log than there is, we were rolled back, and the node stops.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from paiza.peer.v1 import exchange_pb2, witness_pb2
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.executors.executors import Lane
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth, pause_seconds
+from paiza_node.core.peers.log_views import KnownLogs, claim
+from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PeerChannel
+from paiza_node.core.register.sync import Registers
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.notes import VerifierKey
+
+CLAIMS: Final = 3  # times that one claim is made, each from the size that the peer named
+OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint makes way for batches it has overtaken
+
+log = structlog.get_logger("paiza.deliver")
+
+Build = Callable[[VerifiedCheckpoint], exchange_pb2.DeliverRequest]
+"""Builds a request that proves its entries to this checkpoint of ours; in a thread."""
+
+
+class LogAgreement:
+    """What one peer is assumed to know of our log. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        channel: PeerChannel,
+        health: PeerHealth,
+        *,
+        own_member: str,
+        registers: Registers,
+        ledger: Ledger,
+        logs: KnownLogs,
+        executor: Lane,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Begin with nothing agreed; ``executor`` runs what a batch takes to be built."""
+        self._channel = channel
+        self._health = health
+        self._own_member = own_member
+        self._registers = registers
+        self._ledger = ledger
+        self._logs = logs
+        self._executor = executor
+        self._clock = clock
+        self._handshake = asyncio.Lock()
+        self._asked = asyncio.Event()
+        self._claiming = 0  # batches under way whose consistency claims the peer may not have read yet
+        self._overtaken = 0
+        self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
+        self.compared = asyncio.Event()
+        """Set once the peer was asked, since the start, and our log leads to all that it holds of it."""
+
+    def ask(self) -> None:
+        """Have the peer asked what it holds of our log, before anything else is sent to it."""
+        self._assumed = None
+        self._asked.set()
+
+    def forget(self) -> None:
+        """Assume nothing any more: the next claim begins with what the peer says it knows."""
+        self._assumed = None
+
+    async def keep(self) -> None:
+        """Compare logs with the peer at the start and whenever there is doubt: a rolled-back node must find out."""
+        failures = 0
+        while True:
+            self._asked.clear()
+            try:
+                await self.agree()
+                failures = 0
+                await self._asked.wait()
+            except PaizaError as error:
+                failures += 1
+                self._health.failed(error, failures)
+                await asyncio.sleep(pause_seconds(1, FIRST_PAUSE_SECONDS))
+                if self._assumed is None:
+                    with suppress(TimeoutError):  # whoever calls in the meantime can be reached perhaps
+                        pause = pause_seconds(failures, LONGEST_PAUSE_SECONDS)
+                        await asyncio.wait_for(self._asked.wait(), pause)
+
+    async def agree(self) -> None:
+        """Ask the peer what it knows of our log, unless that is known; NodeStopped where that is more than there is."""
+        if self._assumed is None:
+            async with self._handshake:
+                await self._compare()
+
+    async def _compare(self) -> None:
+        if self._assumed is not None:  # another call asked meanwhile
+            return
+        self._check_active()
+        response = await self._channel.call(
+            HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_version=self._registers.version)
+        )
+        own = self._registers.current.active_member(self._own_member)
+        if response.known_checkpoint:
+            known = _own_checkpoint(self._ledger, own.log_keys[-1].vkey, response.known_checkpoint)
+            await asyncio.to_thread(self._check_not_rolled_back, known)
+            self._assumed = known.size
+        else:
+            self._assumed = 0
+        self.compared.set()
+        self._health.answered(self._clock())
+        self._registers.heard_of(response.register_version)
+
+    async def deliver(self, size: int, build: Build) -> exchange_pb2.DeliverResponse:
+        """Deliver a batch of so many items; where the peer knows another size of our log, once more from that size."""
+        for _ in range(CLAIMS):
+            own = self._ledger.checkpoint
+            request = await self._executor.run(size, partial(build, own))
+            self._check_active()
+            # From here to the call nothing waits: claims go out in the order in which they build on each other.
+            assumed = self._assumed or 0
+            request.growth.CopyFrom(claim(self._ledger, own, assumed, self._logs.size(self._channel.member)))
+            self._assumed = max(assumed, own.size)
+            self._claiming += 1
+            try:
+                response = await self._channel.call(DELIVER, request)
+            finally:
+                self._claiming -= 1
+            if not response.growth_mismatch:
+                return response
+            if response.growth.known_size > self._ledger.checkpoint.size:
+                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
+            self._assumed = response.growth.known_size
+        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    async def submit_checkpoint(
+        self, candidate: VerifiedCheckpoint, request: witness_pb2.ExchangeCheckpointsRequest
+    ) -> witness_pb2.ExchangeCheckpointsResponse:
+        """Submit a checkpoint of ours; where the peer knows another size of our log, once more from that size.
+
+        But a checkpoint is small and overtakes batches on their way: then it makes way, and is submitted in the next
+        round; else the batch would have to be sent again.
+        """
+        await self.agree()
+        for _ in range(CLAIMS):
+            self._check_active()
+            assumed = self._assumed or 0
+            request.growth.CopyFrom(claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member)))
+            self._assumed = max(assumed, candidate.size)
+            try:
+                response = await self._channel.call(EXCHANGE_CHECKPOINTS, request)
+            except PaizaError:
+                self._take_back(candidate, assumed)  # most likely it did not arrive
+                raise
+            known_size = response.growth.known_size
+            if known_size > self._ledger.checkpoint.size:
+                self.ask()  # it is wrong, or we were rolled back
+                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
+            if not response.growth_mismatch:
+                self._overtaken = 0
+                return response
+            if known_size < assumed and self._claiming and self._overtaken < OVERTAKEN:
+                self._overtaken += 1
+                self._take_back(candidate, assumed)
+                raise Unavailable("busy", "batches that were sent before have not arrived yet")
+            self._assumed = known_size
+        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    def _take_back(self, submitted: VerifiedCheckpoint, assumed: int) -> None:
+        """Assume what was assumed before a checkpoint was submitted: no batch is to be sent twice for it."""
+        if self._assumed == submitted.size:
+            self._assumed = assumed
+
+    def _check_active(self) -> None:
+        """Raise where the register in force does not name the peer as active, or none is in force."""
+        self._registers.current.active_member(self._channel.member)
+
+    def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
+        """Stop where our log does not lead to what the peer holds of it: it is old, or already another history."""
+        ledger = self._ledger
+        own = ledger.checkpoint
+        if known.size <= own.size and ledger.root(known.size) == known.root:
+            return
+        peer = self._channel.member
+        log.critical("log_rolled_back", peer=peer, known_size=known.size, own_size=own.size)
+        raise NodeStopped(
+            "log_rolled_back",
+            what=N_("{peer} holds our checkpoint of size {known}, to which our log of {size} entries does not lead."),
+            where="{origin}",
+            remedy=N_(
+                "An old copy of the database was put back. If there is a newer one, put that back; else make a backup "
+                "of this one, move the data folder away and run `paiza-node restore` with the backup."
+            ),
+            peer=peer,
+            known=known.size,
+            size=own.size,
+            origin=ledger.origin,
+        )
+
+
+def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:
+    """Check that what a peer shows as our checkpoint was signed by us."""
+    try:
+        return checkpoints.verify(note, [VerifierKey.from_vkey(vkey)], ledger.origin)
+    except Rejected as error:
+        raise Unavailable("bad_checkpoint", f"what the peer shows as our checkpoint is not: {error.detail}") from error

@@ -1,0 +1,79 @@
+"""Chains: of each log the checkpoints that are proven to belong together, and those that it signed at all.
+
+What is in a chain leads to its last link, the largest checkpoint that was accepted of that log. What was only signed
+is remembered too: one size with two roots needs no more to convict a log.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
+MAX_SIGNED: Final = 512  # checkpoints of one log that are remembered to see whether it signs one size with two roots
+
+_BySize = OrderedDict[int, VerifiedCheckpoint]
+
+
+class Chains:
+    """The chain of each log, by its origin. Whoever calls keeps others out meanwhile."""
+
+    def __init__(self, links: Iterable[VerifiedCheckpoint]) -> None:
+        """Begin with the last link of each chain."""
+        self._links = {link.origin: link for link in links}
+        self._past: dict[str, _BySize] = {}
+        self._signed: dict[str, _BySize] = {}
+        self._largest: dict[str, VerifiedCheckpoint] = {}
+
+    def link(self, origin: str) -> VerifiedCheckpoint:
+        """Give the largest accepted checkpoint of a log; that of the empty tree where none is."""
+        return self._links.get(origin) or VerifiedCheckpoint(origin, 0, merkle.EMPTY_ROOT, b"")
+
+    def largest(self, origin: str) -> VerifiedCheckpoint:
+        """Give the largest checkpoint that a log signed, accepted or not, as far as was heard since the start."""
+        link, shown = self.link(origin), self._largest.get(origin)
+        return shown if shown is not None and shown.size > link.size else link
+
+    def at(self, origin: str, size: int) -> VerifiedCheckpoint | None:
+        """Give the checkpoint of this size that is in the chain, if it is remembered."""
+        link = self.link(origin)
+        return link if link.size == size else self._past.get(origin, OrderedDict()).get(size)
+
+    def signed_at(self, origin: str, size: int) -> VerifiedCheckpoint | None:
+        """Give the checkpoint of this size that a log signed first, if it is remembered."""
+        return self._signed.get(origin, OrderedDict()).get(size)
+
+    def extend(self, checkpoint: VerifiedCheckpoint) -> None:
+        """Put a checkpoint into its chain that was proven to lead to the last link, or the last link to it."""
+        link = self.link(checkpoint.origin)
+        if checkpoint.size > link.size:
+            self._links[checkpoint.origin] = checkpoint
+        self.remember(link)
+        self.remember(checkpoint)
+
+    def remember(self, checkpoint: VerifiedCheckpoint) -> None:
+        """Remember a checkpoint that was proven not to contradict the chain."""
+        if checkpoint.note:
+            _put(self._past, checkpoint, MAX_PAST)
+
+    def note_signed(self, checkpoint: VerifiedCheckpoint) -> None:
+        """Remember that a log signed a checkpoint; of one size the first."""
+        if self.signed_at(checkpoint.origin, checkpoint.size) is None:
+            _put(self._signed, checkpoint, MAX_SIGNED)
+        held = self._largest.get(checkpoint.origin)
+        if held is None or held.size < checkpoint.size:
+            self._largest[checkpoint.origin] = checkpoint
+
+    def forget(self, origin: str) -> None:
+        """Forget all of a log: it begins anew."""
+        for held in (self._links, self._past, self._signed, self._largest):
+            held.pop(origin, None)
+
+
+def _put(held: dict[str, _BySize], checkpoint: VerifiedCheckpoint, limit: int) -> None:
+    by_size = held.setdefault(checkpoint.origin, OrderedDict())
+    by_size[checkpoint.size] = checkpoint
+    if len(by_size) > limit:
+        by_size.popitem(last=False)

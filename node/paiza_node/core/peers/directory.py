@@ -1,0 +1,99 @@
+"""The directory of the other members' nodes: one session for each other active member of the register."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.register.sync import Registers
+from paiza_wire.errors import Unavailable
+
+FOLLOW_SECONDS: Final = 30.0  # the register is looked at this often, also where nobody asks for a session
+
+
+class PeerDirectory:
+    """Begins and ends sessions as the register names members. Belongs to one event loop."""
+
+    def __init__(self, own_member: str, registers: Registers, open_session: Callable[[str], PeerSession]) -> None:
+        """Begin with the members of the register verified last; `run` begins their sessions' own work."""
+        self._own_member = own_member
+        self._registers = registers
+        self._open_session = open_session
+        self._sessions: Mapping[str, PeerSession] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._version: bytes | None = None  # of the register that the sessions follow
+        self.changed = asyncio.Event()
+        """Set once sessions begin or end; then another event takes its place."""
+
+    @property
+    def sessions(self) -> Mapping[str, PeerSession]:
+        """The session of each other active member, by member id."""
+        self._follow_register()
+        return self._sessions
+
+    def session(self, member: str) -> PeerSession:
+        """Return a member's session; Unavailable where it is no other active member."""
+        session = self.sessions.get(member)
+        if session is None:
+            raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
+        return session
+
+    def ask(self, member: str) -> None:
+        """Have a member asked what it holds of our log."""
+        if (session := self.sessions.get(member)) is not None:
+            session.ask()
+
+    def compared(self, member: str) -> bool:
+        """Return whether a member was asked since the start, and our log leads to all it holds of it."""
+        session = self.sessions.get(member)
+        return session is not None and session.compared.is_set()
+
+    async def run(self) -> None:
+        """Keep the sessions for as long as the node runs; NodeStopped where a peer shows that we were rolled back."""
+        try:
+            while True:
+                self._begin_tasks()
+                # A session ends only by a failure that must stop the node: at once, not at the next round.
+                waiting = [asyncio.create_task(self.changed.wait()), *self._tasks.values()]
+                await asyncio.wait(waiting, timeout=FOLLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                waiting[0].cancel()
+                for task in self._tasks.values():
+                    if task.done():
+                        task.result()
+        finally:
+            tasks = [*self._tasks.values(), *self._ending]
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(session.close() for session in self._sessions.values()), return_exceptions=True)
+
+    def _begin_tasks(self) -> None:
+        for member, session in self.sessions.items():
+            if member not in self._tasks:
+                self._tasks[member] = asyncio.create_task(session.run(), name=f"peer {member}")
+
+    def _follow_register(self) -> None:
+        register = self._registers.last  # also where it has expired: its members are asked for a newer one
+        if register.version == self._version:
+            return
+        self._version = register.version
+        members = {member.id for member in register.active_members()} - {self._own_member}
+        for member in self._sessions.keys() - members:
+            ending = asyncio.create_task(_end(self._sessions[member], self._tasks.pop(member, None)))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+        # Replaced, not changed: whoever goes through the sessions of before may go on.
+        self._sessions = {
+            member: self._sessions.get(member) or self._open_session(member) for member in sorted(members)
+        }
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
+async def _end(session: PeerSession, task: asyncio.Task[None] | None) -> None:
+    """End the session of a member that has left."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await session.close()

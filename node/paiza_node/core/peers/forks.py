@@ -1,0 +1,76 @@
+"""Forks that were found and that nobody decided on, and up to where what a log signed was forgiven."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import structlog
+
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState
+from paiza_wire import log_entries
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.fork_proofs import Fork
+
+log = structlog.get_logger("paiza.growth")
+
+
+class Forks:
+    """The forks that stand, by the origin of the log. Whoever calls keeps others out meanwhile."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        """Begin with what was found before."""
+        self._proofs: dict[str, bytes] = {}
+        self._forgiven: dict[str, int] = {}
+        self.unrecorded: list[tuple[str, Fork]] = []
+        """Forks that do not yet stand in our own log, with the member."""
+        for finding in findings:
+            if finding.kind is FindingKind.FORK:
+                if finding.state is FindingState.OPEN:
+                    self._proofs[finding.origin] = finding.proof
+                self._forgive(finding.origin, finding.forgiven_size)
+
+    def stand(self, origin: str) -> bool:
+        """Say whether a log was found forked and nobody decided on it."""
+        return origin in self._proofs
+
+    def proofs(self) -> dict[str, bytes]:
+        """Give what shows each fork, by the origin of the log."""
+        return dict(self._proofs)
+
+    def forgiven(self, origin: str, size: int) -> bool:
+        """Say whether an administrator decided on what that log said up to this size."""
+        return size <= self._forgiven.get(origin, 0)
+
+    def is_forgiven(self, checkpoint: VerifiedCheckpoint) -> bool:
+        """Say so of a checkpoint."""
+        return self.forgiven(checkpoint.origin, checkpoint.size)
+
+    def add(self, member: str, fork: Fork) -> bool:
+        """Keep what shows that a member's log is forked; False where it stands already."""
+        if fork.origin in self._proofs:
+            return False
+        self._proofs[fork.origin] = fork.proof
+        self.unrecorded.append((member, fork))
+        log.critical("log_forked", member=member, origin=fork.origin, size=fork.size)
+        return True
+
+    def pardon(self, sizes: Mapping[str, int]) -> None:
+        """Let nothing count any more that logs signed up to these sizes, by origin."""
+        for origin, size in sizes.items():
+            self._proofs.pop(origin, None)
+            self._forgive(origin, size)
+
+    def _forgive(self, origin: str, size: int) -> None:
+        self._forgiven[origin] = max(size, self._forgiven.get(origin, 0))
+
+
+def write_forks(pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
+    """Log forks, and keep what shows each: the proof needs no more than it. Those that are kept already are left."""
+    for member, fork in forks:
+        stands = (FindingKind.FORK, fork.origin, FindingState.OPEN)
+        if stands in {(each.kind, each.origin, each.state) for each in peers_store.findings(pen.tx, member)}:
+            continue
+        entry = log_entries.fork_found(member=member, notes_sha256=fork.digest)
+        notes = (fork.first.note, fork.second.note)
+        index = pen.append(entry, text="\n".join(note.decode() for note in notes)).index
+        peers_store.add_finding(pen.tx, Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))

@@ -1,0 +1,57 @@
+"""The member's own rules: a file that can only forbid more.
+
+Whatever else it says is refused when it is read, so that nobody believes it to be in force.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import cedarpy
+
+from paiza_node.core.errors import N_, NodeStopped
+
+MAX_FILE_BYTES: Final = 64 * 1024
+
+
+def read(path: Path) -> tuple[str, str]:
+    """Give (name, text) of the file; NodeStopped("policy_invalid") names what it may not say."""
+    try:
+        data = path.read_bytes()
+        text = data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(N_("The file cannot be read: {error}."), path, error=error) from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _bad(N_("The file has over {most} bytes."), path, most=MAX_FILE_BYTES)
+    for name, effect in effects(text, path):
+        if effect != "forbid":
+            raise _bad(N_("The rule {rule} permits; a member's own file can only forbid."), path, rule=name)
+    return path.name, text
+
+
+def effects(text: str, path: Path) -> list[tuple[str, str]]:
+    """Give (id, effect) of every rule in a text, in order; a rule without an id goes by its number."""
+    if not text.strip():
+        return []
+    try:
+        parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
+    except ValueError as error:
+        raise _bad(N_("The file is not Cedar: {error}."), path, error=error) from error
+    if parsed.get("templates") or parsed.get("templateLinks"):
+        raise _bad(N_("The file holds a template; write whole rules."), path)
+    rules = parsed.get("staticPolicies", {})
+    return [
+        (rule.get("annotations", {}).get("id", f"#{number}"), str(rule["effect"]))
+        for number, rule in enumerate(rules.values(), 1)
+    ]
+
+
+def _bad(what: str, path: Path, **values: object) -> NodeStopped:
+    return NodeStopped(
+        "policy_invalid",
+        what=what,
+        where="{path}",
+        remedy=N_("Mend the file named by `policy` in node.toml: it holds rules that forbid, and nothing else."),
+        path=path,
+        **values,
+    )

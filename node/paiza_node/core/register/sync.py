@@ -1,0 +1,190 @@
+"""The register in force, and how a newer one comes into force.
+
+Reading it is synchronous (python-tuf) and done in a thread. A new version takes effect for everything at once; what was
+accepted under an older one stays provable by it, since every verified set is archived.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.policy import Policy
+from paiza_node.core.storage import settings as settings_store
+from paiza_register import Register, RegisterReader
+from paiza_wire import log_entries
+from paiza_wire.errors import PaizaError, Unavailable
+
+LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, however many messages name a version we do not have
+REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node that can reach the register
+MAX_WANTED: Final = 16  # versions asked for at a time; messages of two weeks name about as many
+SOURCES_ASKED: Final = 3  # peers asked at each refresh, others at the next: one of them may keep what is new from us
+SETTING_VERSION: Final = "register_version"
+
+Learn = Callable[[Mapping[str, bytes]], None]
+"""Verifies and archives a set; Rejected where it does not hold."""
+
+FetchSet = Callable[[bytes, Learn], Awaitable[None]]
+
+log = structlog.get_logger("paiza.refresh")
+
+
+class Registers:
+    """The register and the policy in force. Safe between threads: both are replaced, never changed."""
+
+    def __init__(
+        self,
+        reader: RegisterReader,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        turn: Callable[[], int] = lambda: 1,
+        own_rules: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Fetch what is new; where nobody serves it, begin with what was verified last.
+
+        ``own_rules`` are the member's own, which hold under every register. ``turn`` makes the reader ask the next
+        source, and gives how many there are.
+        """
+        self._reader = reader
+        self._turn = turn
+        self._clock = clock
+        self._asked = asyncio.Event()
+        self._wanted: set[bytes] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._register = reader.refresh(clock())
+        self._own_rules = tuple(own_rules)
+        self._policy = Policy(self._register.agreements, self._own_rules)
+
+    @property
+    def current(self) -> Register:
+        """Give the register in force; Unavailable("register_expired") once its grace is over."""
+        if self._clock() > self._register.expiry_time:
+            found = self._reader.current(self._clock())  # raises when the grace is over
+            if found is not None and found.version == self._register.version:
+                self._register = found  # the same, marked late
+            elif found is not None:
+                self._policy, self._register = self._rules(found), found
+        return self._register
+
+    def newest_origin(self, member: str) -> str:
+        """Give the origin of a member's newest log; empty where the register does not know the member."""
+        found = self._register.members.get(member)
+        return "" if found is None else found.log_keys[-1].origin
+
+    @property
+    def last(self) -> Register:
+        """Give the register verified last, expired or not: only to find who can be asked for a newer one."""
+        return self._register
+
+    @property
+    def version(self) -> bytes:
+        """Give the version of the register in force, expired or not."""
+        return self._register.version
+
+    @property
+    def expiry_time(self) -> datetime:
+        """Say when the register in force must have been renewed."""
+        return self._register.expiry_time
+
+    @property
+    def policy(self) -> Policy:
+        """Give the rules in force."""
+        return self._policy
+
+    def _rules(self, register: Register) -> Policy:
+        """Build the rules of a register; one whose agreement does not fit the schema does not come into force."""
+        try:
+            return Policy(register.agreements, self._own_rules)
+        except NodeStopped as error:
+            raise Unavailable("policy_invalid", str(error)) from error
+
+    def archived(self, version: bytes) -> Register:
+        """Give a register that was in force here; Unavailable("register_unknown") where it never was."""
+        return self._register if version == self._register.version else self._reader.archived(version)
+
+    def check_known(self, version: bytes) -> None:
+        """Refuse for now what was made under a register we do not have, and have ours refreshed. From any thread."""
+        if version == self._register.version:
+            return
+        try:
+            self._reader.archived(version)
+        except Unavailable:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._want, version)
+            raise
+
+    def heard_of(self, version: bytes) -> None:
+        """Take note that a peer has another register than ours: ours is refreshed. On the event loop."""
+        if version != self._register.version:
+            self._asked.set()
+
+    def _want(self, version: bytes) -> None:
+        if len(self._wanted) < MAX_WANTED:
+            self._wanted.add(version)
+        self._asked.set()
+
+    async def refresh(self, ledger: Ledger) -> None:
+        """Fetch what is new from several sources in turn. A failure leaves the old one in force, within its grace."""
+        failures: list[PaizaError] = []
+        for asked in range(1, SOURCES_ASKED + 1):
+            sources = self._turn()
+            try:
+                await self._refresh(ledger)
+            except PaizaError as error:
+                failures.append(error)
+            except OSError as error:  # our own disk: what is in force stays in force
+                failures.append(Unavailable("disk_full", f"the register could not be stored: {error.strerror}"))
+            if asked >= sources:
+                break
+        # A source that is merely behind the others is refused as well: no reason to warn while another one answers.
+        if len(failures) == asked:
+            log.warning("register_not_refreshed", reason=failures[-1].reason, detail=failures[-1].detail)
+
+    async def _refresh(self, ledger: Ledger) -> None:
+        register = await asyncio.to_thread(self._reader.refresh, self._clock())
+        if register.version != self._register.version:
+            self._policy, self._register = self._rules(register), register
+            await ledger.commit(self.note)
+            log.info("register_updated", version=register.version.hex())
+        self._register = register
+
+    def note(self, pen: Pen) -> None:
+        """Log that the register in force is another than the one logged last; nothing where it is the same."""
+        if settings_store.setting(pen.tx, SETTING_VERSION) == self._register.version:
+            return
+        pen.register_version = self._register.version
+        pen.append(log_entries.register_updated(register_version=self._register.version))
+        settings_store.put_setting(pen.tx, SETTING_VERSION, self._register.version)
+
+    async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:
+        """Refresh for as long as the node runs, and ask the peers for older versions that messages name."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), REFRESH_SECONDS)
+            try:
+                await self.refresh(ledger)
+                await ledger.commit(self.note)  # does nothing, unless a change found earlier could not be logged
+            except Unavailable as error:
+                log.warning("register_not_logged", reason=error.reason, detail=error.detail)
+            self._asked.clear()
+            wanted, self._wanted = self._wanted, set()  # what is asked for meanwhile waits for the next round
+            for version in wanted:
+                await self._learn(version, fetch_set)
+            await asyncio.sleep(LEAST_REFRESH_SECONDS)
+
+    async def _learn(self, version: bytes, fetch_set: FetchSet) -> None:
+        """Archive a version that came and went while this node was away; it is verified, but never in force."""
+        try:
+            await asyncio.to_thread(self.archived, version)
+        except Unavailable:
+            try:
+                await fetch_set(version, partial(self._reader.learn, version))
+                log.info("register_learnt", version=version.hex())
+            except PaizaError as error:
+                log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)

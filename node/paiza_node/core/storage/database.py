@@ -1,0 +1,149 @@
+"""The store: one writing connection for the ledger, a small pool for everybody else.
+
+What a crash leaves: a transaction is whole or absent. `Store.transaction` commits when its block ends; where the
+answer to a COMMIT is lost, the ledger looks the batch up by its id (`Head.batch`) and does not repeat it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+)
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.storage.connection import ReadConnection, WriteConnection, said
+from paiza_node.core.storage.engine import (
+    WriterLock,
+    parse_url,
+    purge,
+    reader_engine,
+    take_advisory_lock,
+    writer_engine,
+)
+from paiza_node.core.storage.migrate import migrate
+from paiza_wire.errors import Unavailable
+
+
+class Store:
+    """The database. One process at a time writes; `transaction` is called by the ledger's thread only."""
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        """Open the database and, unless ``read_only``, take the writer's lock and bring the schema up to date."""
+        self._url = parse_url(url)
+        self._readers = reader_engine(self._url)
+        self._lock: WriterLock | None = None
+        self._writer_engine: Engine | None = None
+        self._writer: Connection | None = None
+        if not read_only:
+            self._lock = WriterLock(self._url)
+            self._writer_engine = writer_engine(self._url)
+            try:
+                self._reconnect()
+                migrate(self._connected())
+            except BaseException:
+                self.close()
+                raise
+
+    def _connected(self) -> Connection:
+        if self._writer is None:
+            self._reconnect()
+        assert self._writer is not None
+        return self._writer
+
+    def _reconnect(self) -> None:
+        """Open the writing connection and take the database's lock; Unavailable where another process holds it."""
+        assert self._writer_engine is not None, "a store that is only read has no writer"
+        try:
+            connection = self._writer_engine.connect()
+            taken = take_advisory_lock(connection)
+        except DBAPIError as error:
+            raise Unavailable("database_unavailable", f"the database cannot be opened: {said(error)}") from error
+        if not taken:
+            connection.close()
+            self._writer_engine.dispose()  # a session that waits holds no connection
+            raise Unavailable("standby", "another node process is the writer of this database")
+        self._writer = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[WriteConnection]:
+        """Run the block in one transaction and commit it; Unavailable("database_unavailable") where that failed.
+
+        After a failure it is not known whether the commit took place: compare `Head.batch`.
+        """
+        connection = self._connected()
+        try:
+            with connection.begin():
+                yield WriteConnection(connection)
+        except DBAPIError as error:
+            # The connection is not trusted after a failed commit: the next one begins with a new one, and its lock.
+            self._drop_writer()
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
+            raise
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.invalidate()
+            self._writer.close()
+            self._writer = None
+
+    @contextmanager
+    def reads(self) -> Iterator[ReadConnection]:
+        """Ask questions over one connection of the pool, all of one moment."""
+        try:
+            with self._readers.connect() as connection, connection.begin():
+                yield ReadConnection(connection)
+        except OperationalError as error:
+            raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
+        except PoolTimeout as error:
+            raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
+
+    def purge(self) -> None:
+        """Empty what the database keeps of what was deleted from its tables; Unavailable("busy") where it cannot now.
+
+        SQLite: the write-ahead log is folded in and cut to nothing; pages were overwritten when rows were deleted.
+        PostgreSQL: dead rows are taken away. What it wrote ahead, and the blocks of a disk, are beyond its reach: that
+        is why disks are encrypted.
+        """
+        try:
+            with self._readers.connect() as connection:
+                purge(connection)
+        except OperationalError as error:
+            raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
+        except PoolTimeout as error:
+            raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
+
+    def describe(self) -> str:
+        """Name the database and its version."""
+        with self._readers.connect() as connection:
+            version = ".".join(str(part) for part in (connection.dialect.server_version_info or ()))
+            return f"{connection.dialect.name} {version}"
+
+    def close(self) -> None:
+        """Close every connection and give the writer's lock back."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._writer_engine is not None:
+            self._writer_engine.dispose()
+        self._readers.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def open_store(url: str, *, read_only: bool = False) -> Store:
+    """Open the store at a database URL; NodeStopped with the remedy where that cannot be."""
+    try:
+        return Store(url, read_only=read_only)
+    except OperationalError as error:
+        raise NodeStopped(
+            "database_unavailable",
+            what=N_("The database cannot be opened: {error}."),
+            where="{url}",
+            remedy=N_("Check that the folder is writable, or that PostgreSQL runs and admits this user."),
+            error=said(error),
+            url=parse_url(url).render_as_string(hide_password=True),
+        ) from error

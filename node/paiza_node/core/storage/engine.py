@@ -1,0 +1,164 @@
+"""Opening a database so that what was committed is on disk, and so that one process at a time writes."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.pool import QueuePool
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_wire.errors import Unavailable
+
+READ_CONNECTIONS: Final = 4  # reads are short and the machine has few cores
+SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory aim under load is 250 MB
+SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
+SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB
+BUSY_SECONDS: Final = 30  # a reader of another process (status, verify) may hold the file for a moment
+PURGE_WAIT_MILLISECONDS: Final = 500  # for readers to end before the write-ahead log is cut
+PURGED: Final = ("message_body", "term_token", "log_text")  # tables that erasures delete from
+ADVISORY_LOCK: Final = 0x7061697A61  # "paiza": one writer per PostgreSQL database
+
+
+def parse_url(text: str) -> URL:
+    """Parse a database URL; PostgreSQL means psycopg 3."""
+    url = make_url(text)
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def writer_engine(url: URL) -> Engine:
+    """Open the one connection that writes."""
+    engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, hide_parameters=True)
+    if url.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine, SQLITE_CACHE_KIB, read_only=False)
+    else:
+        _prepare_postgresql(engine)
+    return engine
+
+
+def reader_engine(url: URL) -> Engine:
+    """Open the small pool that reads; what one transaction reads is of one moment in both databases."""
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=READ_CONNECTIONS,
+        max_overflow=0,
+        hide_parameters=True,  # an error of a statement must not bring headers and reasons into the node's log
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}),
+    )
+    if url.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine, SQLITE_READ_CACHE_KIB, read_only=True)
+    else:
+        _prepare_postgresql(engine)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, cache_kib: int, *, read_only: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver must not open transactions by itself: BEGIN is ours (SQLAlchemy, "pysqlite" notes).
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # FULL: the WAL is fsynced at every commit, so a committed message survives loss of power.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA cache_size = -{cache_kib}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {SQLITE_WAL_PAGES}")
+        cursor.execute(
+            "PRAGMA foreign_keys = OFF"
+        )  # the ledger writes parents first; the check would cost a look-up a row
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        # What is deleted is overwritten with zeros: an erased ciphertext must not lie on in a free page.
+        cursor.execute("PRAGMA secure_delete = ON")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # A commit is answered only when it is on disk (and, with a synchronous standby, on its disk too).
+        connection.autocommit = True
+        connection.execute("SET synchronous_commit = on")
+        connection.execute("SET idle_in_transaction_session_timeout = '60s'")
+        connection.autocommit = False
+
+
+def purge(connection: Connection) -> None:
+    """Have the database let go of what was deleted from its tables; Unavailable("busy") where somebody still reads it.
+
+    The connection must be in no transaction.
+    """
+    if connection.dialect.name == "sqlite":
+        _cut_wal(connection)
+        return
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    connection.exec_driver_sql(f"VACUUM {', '.join(PURGED)}")
+
+
+def _cut_wal(connection: Connection) -> None:
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    cursor = raw.cursor()
+    try:
+        # While it waits for readers nobody writes: not long, it is tried again.
+        cursor.execute(f"PRAGMA busy_timeout = {PURGE_WAIT_MILLISECONDS}")
+        busy, _pages, _moved = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.close()
+    if busy:
+        raise Unavailable("busy", "somebody reads the database, so its write-ahead log cannot be cut", 1.0)
+
+
+class WriterLock:
+    """That this process is the one that writes: a lock file beside SQLite, an advisory lock in PostgreSQL.
+
+    Both end with the process, however it ends.
+    """
+
+    def __init__(self, url: URL) -> None:
+        """Take the lock of the SQLite file; PostgreSQL's is taken by `take_advisory_lock`."""
+        self._file: int | None = None
+        if url.get_backend_name() != "sqlite":
+            return
+        path = Path(f"{url.database}.lock")
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            self._file = None
+            raise NodeStopped(
+                "database_locked",
+                what=N_("Another process writes to this database."),
+                where="{path}",
+                remedy=N_("Stop the other node process, or point this one to its own data folder."),
+                path=path,
+            ) from error
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def take_advisory_lock(connection: Connection) -> bool:
+    """Try to become the writer of a PostgreSQL database; False while another session is."""
+    if connection.dialect.name != "postgresql":
+        return True
+    taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({ADVISORY_LOCK})").scalar_one()
+    connection.commit()
+    return bool(taken)

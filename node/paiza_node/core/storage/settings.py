@@ -1,0 +1,56 @@
+"""Values and counters that the node remembers across restarts."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    LargeBinary,
+    Table,
+    Text,
+    select,
+)
+
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.schema import METADATA
+from paiza_node.core.storage.statements import replacement
+
+setting_table = Table(
+    "setting",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+counter_table = Table(
+    "counter",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+
+def setting(conn: ReadConnection, name: str) -> bytes | None:
+    """Give a value the node remembers across restarts."""
+    return conn.execute(select(setting_table.c.value).where(setting_table.c.name == name)).scalar_one_or_none()
+
+
+def counter(conn: ReadConnection, name: str) -> int:
+    """Give the last number that was given out under a name; 0 where none was."""
+    c = counter_table.c
+    return conn.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
+
+
+def put_setting(conn: WriteConnection, name: str, value: bytes) -> None:
+    """Remember a value across restarts."""
+    _PUT_SETTING.run(conn, [(name, value)])
+
+
+def put_counter(conn: WriteConnection, name: str, value: int) -> None:
+    """Remember the last number given out; undone with the transaction, so that numbers have no gaps."""
+    _PUT_COUNTER.run(conn, [(name, value)])
+
+
+_PUT_SETTING: Final = replacement(setting_table)
+
+_PUT_COUNTER: Final = replacement(counter_table)

@@ -1,0 +1,99 @@
+"""Statements of the hot path: written with SQLAlchemy, compiled once per database, run by the driver with plain tuples.
+
+SQLAlchemy's own execution converts every parameter of every row, which costs more than the database does. Nothing is
+lost by leaving it out: the columns written here are integers, texts, bytes and booleans, which both drivers take as
+they are.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Table, bindparam, literal_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.dml import UpdateBase
+
+from paiza_node.core.storage.connection import ReadConnection, WriteConnection
+
+LOOKED_UP_AT_ONCE: Final = 500  # values of one question; both databases allow far more
+_VALUES: Final = "(:values:)"  # where the values are put; a mark that stands in no statement
+_DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
+    "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
+    "postgresql": lambda: postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+
+IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
+
+
+class Statement:
+    """A statement with named parameters; rows are tuples in the order of ``parameters``."""
+
+    def __init__(self, build: Callable[[str], UpdateBase], parameters: Sequence[str]) -> None:
+        """Take how to build the statement for a database, and the names of its parameters."""
+        self._compiled = cache(lambda name: _compile(build(name), _DIALECTS[name](), parameters))
+
+    def run(self, conn: WriteConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for every row; nothing where there are none."""
+        if not rows:
+            return
+        sql, arrange = self._compiled(conn.database)
+        conn.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
+
+
+def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
+    """Give the insertion of whole rows, in the order of the table's columns; known keys may be passed over."""
+    names = [column.name for column in table.columns]
+
+    def build(database: str) -> UpdateBase:
+        insert = postgresql.insert if database == "postgresql" else sqlite.insert
+        statement = insert(table).values({name: bindparam(name) for name in names})
+        return statement.on_conflict_do_nothing() if ignore_known else statement
+
+    return Statement(build, names)
+
+
+def replacement(table: Table) -> Statement:
+    """Give the insertion of whole rows that replaces those of the same key, in the order of the table's columns."""
+    names = [column.name for column in table.columns]
+    keys = [column.name for column in table.primary_key]
+
+    def build(database: str) -> UpdateBase:
+        insert = postgresql.insert if database == "postgresql" else sqlite.insert
+        statement = insert(table).values({name: bindparam(name) for name in names})
+        changed = {name: statement.excluded[name] for name in names if name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    return Statement(build, names)
+
+
+class Lookup:
+    """A question for the rows in which one column has any of many values; answered with plain tuples."""
+
+    def __init__(self, question: Select[Any], column: ColumnElement[Any]) -> None:
+        """Take the question, without parameters of its own, and the column that is looked up."""
+        narrowed = question.where(column.op("IN")(literal_column(_VALUES)))
+        self._compiled = cache(lambda name: str(narrowed.compile(dialect=_DIALECTS[name]())))
+
+    def run(self, conn: ReadConnection, values: Collection[Any]) -> Iterator[Any]:
+        """Give the rows, in no particular order of the values."""
+        sql = self._compiled(conn.database)
+        mark = "%s" if conn.database == "postgresql" else "?"
+        wanted = list(values)
+        for first in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+            block = tuple(wanted[first : first + LOOKED_UP_AT_ONCE])
+            yield from conn.exec_driver_sql(sql.replace(_VALUES, f"({', '.join([mark] * len(block))})"), block)
+
+
+def _compile(
+    statement: UpdateBase, dialect: Dialect, parameters: Sequence[str]
+) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]] | None]:
+    compiled: Any = statement.compile(dialect=dialect)
+    order = [list(parameters).index(name) for name in compiled.positiontup]
+    return str(compiled), None if order == list(range(len(parameters))) else itemgetter(*order)
+
+
+def blocks(values: list[Any]) -> list[list[Any]]:
+    """Cut values into lists that fit into one IN."""
+    return [values[first : first + IN_LIMIT] for first in range(0, len(values), IN_LIMIT)]

@@ -1,1 +1,0 @@
-"""Erasing: requests to erase, review dates, legal hold, and the end of audit retention."""

@@ -1,0 +1,1 @@
+"""The capabilities of a node, one folder each, over the exchange in `core`."""

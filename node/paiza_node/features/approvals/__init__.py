@@ -1,0 +1,1 @@
+"""Second officers: messages that wait for further signatures."""

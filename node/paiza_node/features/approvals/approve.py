@@ -1,0 +1,376 @@
+"""Approve: a second officer signs the very bytes that the first one signed, and only then they are released.
+
+What waits was submitted by one of the officers its header names (`paiza_node.core.exchange.send.check`: SUBMITTED). Every other of them
+is shown the whole message, opened with the node's own key (OPENED), and signs or declines; the last signature releases
+it, APPROVED and RELEASED in one commit. Neither can do it alone: whoever submitted it is never its second officer. What
+nobody decides in time is given up. Every refusal is logged.
+
+A crash before a commit leaves the message waiting; after it, a repeat is answered with the entries there are.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import approval_pb2
+from paiza_node.changes import Change
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer, Opened
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.exchange.stages import Held, Outcome
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import MAX_REASON, StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
+from paiza_node.core.messages.model import LOGGED_DIGITS
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
+from paiza_node.features.approvals.notices import ASKED, approval_notice
+from paiza_node.features.approvals.pending import ApprovalDecided, ApprovalRequested, approved_entry, held
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, attachment
+
+EXPIRED_AT_ONCE: Final = 100  # given up in one commit
+GIVEN: Final = "approval_given"
+LOOK_SECONDS: Final = 60.0  # at least this often it is looked whether something was not decided in time
+SHOWN_BECAUSE: Final = "shown to the officer who decides on its release"
+
+ENDED: Final[Mapping[ApprovalState, str]] = {
+    ApprovalState.DECLINED: "approval_declined",
+    ApprovalState.WITHDRAWN: "approval_withdrawn",
+    ApprovalState.EXPIRED: "approval_expired",
+}
+_ENTRIES: Final = {
+    ApprovalState.DECLINED: log_entries.declined,
+    ApprovalState.WITHDRAWN: log_entries.withdrawn,
+    ApprovalState.EXPIRED: log_entries.lapsed,
+}
+
+log = structlog.get_logger("paiza.approve")
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """What one signature brought about."""
+
+    index: int
+    entry: bytes
+    outcome: Outcome
+
+
+class Approve:
+    """The verbs of the second officer."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        submit: Submit,
+        officers: Callable[[], dict[str, Officer]],
+    ) -> None:
+        """Take what the verbs need."""
+        self._node_id = context.node_id
+        self._ledger = context.ledger
+        self._store = context.store
+        self._news = context.news
+        self._submit = submit
+        self._officers = officers
+        self._own_keys = context.own_keys
+
+    def officers(self) -> list[Officer]:
+        """Give the officers a second one is chosen from."""
+        return sorted((each for each in self._officers().values() if not each.suspended), key=lambda each: each.id)
+
+    async def listed(self, officer: Officer) -> list[ApprovalRow]:
+        """Give what waits for an officer, and what he submitted that waits, oldest first."""
+        rows = await asyncio.to_thread(self._waiting)
+        mine = [row for row in rows if officer.id == row.drafter or officer.id in row.missing]
+        return sorted(mine, key=lambda row: row.submitted_time)
+
+    def _waiting(self) -> list[ApprovalRow]:
+        with self._store.reads() as reads:
+            return approvals_store.waiting_approvals(reads)
+
+    async def show(self, officer: Officer, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
+        """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason.
+
+        Of an attachment the key alone, where one is asked for: its ciphertext comes apart (`shown_to`). That it still
+        waits is judged in the transaction that writes OPENED: nothing comes between.
+        """
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        row = await asyncio.to_thread(self._found, request.message_digest)
+        if row.signed is None:
+            raise _over(row)
+        await self._check_named(officer, row, wire.parse_header(row.header))
+        committed = await self._ledger.commit(lambda pen: self._show(pen, officer, request))
+        response, opened = committed.result
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        response.opened.extend(own_proof(self._ledger, entry, size, note) for entry in opened)
+        return response
+
+    def _show(
+        self, pen: Pen, officer: Officer, request: approval_pb2.GetWaitingRequest
+    ) -> tuple[approval_pb2.GetWaitingResponse, list[StoredEntry]]:
+        """Read body and keys of what still waits, and write OPENED; runs in the transaction."""
+        row = approvals_store.approval(pen.tx, request.message_digest)
+        if row is None:
+            raise _none_waits()
+        if row.signed is None:
+            raise _over(row)
+        message = stored(row.signed)
+        header, signed = message.header, message.signed
+        sealed = [] if request.attachment_number else signed.parts
+        numbers = [
+            part.part_number
+            for part in sealed
+            if header.parts[part.part_number].kind != message_pb2.PART_KIND_NOMINAL_ANNEX or request.reason_text.strip()
+        ]
+        if request.attachment_number:
+            attachment.described(header, request.attachment_number)
+            numbers = [request.attachment_number]
+        keys = [self._own_keys.part_key(message, number) for number in numbers]
+        reason = request.reason_text.strip() or SHOWN_BECAUSE
+        response = approval_pb2.GetWaitingResponse(
+            message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=sealed),
+            part_keys=[
+                approval_pb2.WaitingPartKey(part_number=number, part_key=key)
+                for number, key in zip(numbers, keys, strict=True)
+            ],
+            submitted_by=row.drafter,
+        )
+        response.expires_time.FromDatetime(row.expires_time)
+        return response, [_log_opened(pen, officer, row.digest, number, reason) for number in numbers]
+
+    async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
+        """Give the header of a waiting message to those it names; None where no such message waits."""
+        try:
+            row = await asyncio.to_thread(self._found, digest)
+        except Rejected:
+            return None
+        if row.state is not ApprovalState.WAITING:
+            return None
+        header = wire.parse_header(row.header)
+        await self._check_named(officer, row, header)
+        return header
+
+    async def _check_named(self, officer: Officer, row: ApprovalRow, header: message_pb2.Header) -> None:
+        if officer.id not in {signer.id for signer in header.required_signers}:
+            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
+
+    async def sign(self, officer: Officer, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
+        """Add an officer's signature, and release the message with the last one.
+
+        1. It waits, or has been released: then a repeat is answered as the first time.
+        2. The caller is not whoever submitted it, and one of those who must sign yet.
+        3. The signature is the caller's.
+        4. With it the message holds as if it were submitted anew: signatures, register, roles, rules (`Submit`).
+        5. Inside the commit: nobody has decided meanwhile, and its time is not over. Then it is released, if nothing
+           forbids that at this very moment (order of a workflow, for example).
+        """
+        row = await asyncio.to_thread(self._found, request.message_digest)
+        try:
+            # 1.
+            if (earlier := await self._repeated(officer, row)) is not None:
+                return self._answer(*earlier)
+            # 2.
+            base = self._to_be_signed(officer, row)
+            # 3.
+            _check_own(officer, request.signature)
+            # 4.
+            raw = wire.add_signature(base, request.signature)
+            item = await asyncio.to_thread(self._submit.examine, officer, raw)
+        except Rejected as denied:
+            raise await self._denied(officer, row, denied) from denied
+
+        # 5.
+        def work(pen: Pen) -> tuple[Approved | Rejected, bytes]:
+            now = approvals_store.approval(pen.tx, row.digest)
+            if now is None or now.signed is None:
+                return _over(now or row), b""
+            if pen.now >= now.expires_time:
+                return Rejected("approval_expired", "the time to decide is over"), b""
+            if now.signed != base:
+                raise Unavailable("busy", "another officer signed at this very moment", 0.0)
+            if isinstance(item.message, PendingMessage):
+                approved = pen.append(approved_entry(item.message, officer))
+                missing = tuple(signer.id for signer in item.message.missing)
+                approvals_store.put_signed(pen.tx, row.digest, raw, missing)
+                pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
+                return Approved(approved.index, approved.entry, _still(pen, now, missing)), raw
+            index = pen.size
+            outcome = self._submit.release(pen, officer, item)
+            if isinstance(outcome, (Rejected, Unavailable)):
+                return Approved(0, b"", outcome), b""
+            pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
+            return Approved(index, pen.appended(index).entry, outcome), raw
+
+        committed = await self._ledger.commit(work)
+        done, signed = committed.result
+        if isinstance(done, Rejected):
+            raise await self._denied(officer, row, done)
+        self._submit.log_released(officer, [done.outcome])
+        return self._answer(done, committed.checkpoint.size, committed.checkpoint.note, signed)
+
+    async def decline(self, officer: Officer, request: approval_pb2.DeclineRequest) -> approval_pb2.DeclineResponse:
+        """End the waiting: whoever submitted it takes it back, or an officer who must sign says why he does not."""
+        text = request.reason_text.strip()
+        if len(text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        row = await asyncio.to_thread(self._found, request.message_digest)
+        withdrawn = officer.id == row.drafter
+        if not withdrawn and officer.id not in {each.id for each in wire.parse_header(row.header).required_signers}:
+            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
+        if not withdrawn and not text:
+            raise Rejected("reason_missing", "whoever declines says why")
+        state = ApprovalState.WITHDRAWN if withdrawn else ApprovalState.DECLINED
+        committed = await self._ledger.commit(lambda pen: _end(pen, row.digest, state, officer.id, text))
+        log.info("approval_ended", officer=officer.id, reason=ENDED[state], message=row.digest.hex()[:LOGGED_DIGITS])
+        (hashes,) = self._ledger.prove([committed.result.index], committed.checkpoint.size)
+        return approval_pb2.DeclineResponse(
+            checkpoint=committed.checkpoint.note,
+            declined=log_pb2.ProvenEntry(
+                entry=committed.result.entry, index=committed.result.index, inclusion_hashes=hashes
+            ),
+        )
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Tell officers who must sign that a message waits for them, and the drafter what was decided."""
+        for change in changes:
+            if isinstance(change, ApprovalRequested):
+                header = wire.parse_header(change.header)
+                self._news.tell(approval_notice(header, change.digest, ASKED, change.drafter), only=change.missing)
+            elif isinstance(change, ApprovalDecided):
+                header = wire.parse_header(change.header)
+                notice = approval_notice(header, change.digest, change.code, change.text)
+                self._news.tell(notice, only=[change.drafter])
+
+    def catch_up(self) -> None:
+        """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
+
+    async def keep_watch(self) -> None:
+        """Give up what nobody decided in time, for as long as the node runs."""
+        while True:
+            try:
+                seconds = await self.round()
+            except Unavailable as error:  # the database is away for now
+                log.warning("approvals_not_looked_at", reason=error.reason, detail=error.detail)
+                seconds = LOOK_SECONDS
+            await asyncio.sleep(seconds)
+
+    async def round(self) -> float:
+        """Give up what is over now; gives the seconds until it should be looked again."""
+        committed = await self._ledger.commit(self._give_up)
+        return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
+
+    def _give_up(self, pen: Pen) -> list[ApprovalRow]:
+        over = approvals_store.approvals_expired(pen.tx, pen.now, EXPIRED_AT_ONCE)
+        for row in over:
+            _end(pen, row.digest, ApprovalState.EXPIRED, self._node_id, "")
+        return over
+
+    def _found(self, digest: bytes) -> ApprovalRow:
+        with self._store.reads() as reads:
+            row = approvals_store.approval(reads, digest)
+        if row is None:
+            raise _none_waits()
+        return row
+
+    def _to_be_signed(self, officer: Officer, row: ApprovalRow) -> bytes:
+        """Refuse an officer who may not sign a message; gives it as it waits."""
+        if officer.id == row.drafter:
+            raise Rejected("self_approval", "whoever submitted a message is not its second officer")
+        if row.signed is None:
+            raise _over(row)
+        if officer.id not in row.missing:
+            raise Rejected("not_signer", "the message does not wait for this officer's signature")
+        return row.signed
+
+    async def _repeated(self, officer: Officer, row: ApprovalRow) -> tuple[Approved, int, bytes, bytes] | None:
+        """Answer an officer who signed before, as then."""
+        if officer.id == row.drafter or row.state not in _SIGNED_BEFORE:
+            return None
+        if (
+            row.state is ApprovalState.WAITING and officer.id in row.missing
+        ):  # once released, none is struck off the list
+            return None
+
+        def work(pen: Pen) -> tuple[Approved, bytes] | None:
+            for entry in log_store.entries_of(pen.tx, row.digest):
+                parsed = log_pb2.LogEntry.FromString(entry.entry)
+                if parsed.event == log_pb2.LOG_EVENT_APPROVED and parsed.actor == officer.id:
+                    if row.signed is not None:
+                        return Approved(entry.index, entry.entry, held(pen, row)), row.signed
+                    signed = messages_store.message(pen.tx, row.digest)
+                    body = messages_store.body(pen.tx, signed.seq) if signed is not None else None
+                    return Approved(entry.index, entry.entry, self._submit.repeated(pen, row.digest)), body or b""
+            return None
+
+        committed = await self._ledger.commit(work)
+        if committed.result is None:
+            return None
+        return committed.result[0], committed.checkpoint.size, committed.checkpoint.note, committed.result[1]
+
+    def _answer(self, done: Approved, size: int, note: bytes, signed: bytes) -> approval_pb2.ApproveResponse:
+        response = approval_pb2.ApproveResponse(
+            checkpoint=note,
+            result=self._submit.answer(done.outcome, size),
+            signatures=message_pb2.SignedMessage.FromString(signed).signatures,
+        )
+        if done.entry:
+            (hashes,) = self._ledger.prove([done.index], size)
+            response.approved.CopyFrom(log_pb2.ProvenEntry(entry=done.entry, index=done.index, inclusion_hashes=hashes))
+        return response
+
+    async def _denied(self, officer: Officer, row: ApprovalRow, denied: Rejected) -> Rejected:
+        """Log that an officer was refused; gives the refusal."""
+        entry = log_entries.denied(actor=officer.id, reason=denied.reason, digest=row.digest)
+        await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
+        return denied
+
+
+_SIGNED_BEFORE: Final = frozenset({ApprovalState.WAITING, ApprovalState.RELEASED})
+
+
+def _check_own(officer: Officer, signature: message_pb2.Signature) -> None:
+    if signature.signer_id != officer.id:
+        raise Rejected("not_signer", "the signature is not the caller's own")
+
+
+def _none_waits() -> Rejected:
+    return Rejected("unknown_id", "no such message waits here")
+
+
+def _over(row: ApprovalRow) -> Rejected:
+    reason = ENDED.get(row.state, "not_signer")
+    return Rejected(reason, "the message does not wait any more")
+
+
+def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Held:
+    found = held(pen, row)
+    return Held(found.digest, found.index, found.entry, missing, found.expires_time)
+
+
+def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:
+    row = approvals_store.approval(pen.tx, digest)
+    if row is None or row.state is not ApprovalState.WAITING:
+        raise _over(row) if row is not None else _none_waits()
+    stored = pen.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
+    approvals_store.end_approval(pen.tx, digest, state, ENDED[state])
+    pen.announce(ApprovalDecided(digest, row.header, row.drafter, ENDED[state], text))
+    return stored
+
+
+def _log_opened(pen: Pen, officer: Officer, digest: bytes, number: int, reason: str) -> StoredEntry:
+    stored = pen.append(log_entries.opened(actor=officer.id, digest=digest, part_number=number), text=reason)
+    access_store.add_opened(pen.tx, Opened(digest, number, officer.id, stored.index))
+    return stored

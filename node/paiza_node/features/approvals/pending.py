@@ -1,0 +1,151 @@
+"""Waiting: a message that lacks signatures of officers its header requires is kept until they have signed.
+
+It stands in the log as SUBMITTED; nothing of it leaves the node. What becomes of it is said in `approve`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from paiza.core.v1 import log_pb2
+from paiza_domain.threads import deadlines
+from paiza_node.changes import Change
+from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
+MAX_WAITING_OF_ONE: Final = 16  # of these, what one officer has wait for another: nobody fills up a colleague's desk
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested(Change):
+    """A message came to wait for other officers to sign it."""
+
+    digest: bytes
+    header: bytes
+    drafter: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecided(Change):
+    """An officer signed, declined or withdrew a message that waits, or its time is over; ``code`` is the notice's."""
+
+    digest: bytes
+    header: bytes
+    drafter: str
+    code: str
+    text: str = ""
+
+
+def approval_stage(life: timedelta) -> ReleaseStage:
+    """The part of second officers in a release: a message that lacks signatures is kept for ``life`` at most.
+
+    This stage is the last to judge: what it holds it keeps.
+    """
+
+    def begin(pen: Pen, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
+        session = _Approvals(pen, officer, batch, life)
+        return ReleaseSession(session.known, session.judge, session.releasing)
+
+    return ReleaseStage("approvals", begin)
+
+
+class _Approvals:
+    """What waits, or waited, of the messages of one batch."""
+
+    def __init__(self, pen: Pen, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
+        self._pen = pen
+        self._officer = officer
+        self._life = life
+        several = [each.message.header.message_id for each in batch if len(each.message.header.required_signers) > 1]
+        self._approvals = approvals_store.approvals_of(pen.tx, several) if several else {}
+
+    def known(self, item: Submission) -> Outcome | None:
+        """Return the answer for a message that came to wait before."""
+        earlier = self._approvals.get(item.message.header.message_id)
+        if earlier is None:
+            return None
+        if earlier.digest != item.message.digest:
+            return Rejected("conflict", "this message id was used before for other content")
+        if earlier.state is not ApprovalState.WAITING:
+            return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
+        # With every signature already there it waits all the same: each officer signs what waits in person.
+        return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._pen, earlier)
+
+    def judge(self, item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
+        """Keep a message that lacks signatures."""
+        message = item.message
+        if isinstance(message, VerifiedMessage):
+            return None
+        if item.source_row:
+            return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
+        kept = keep(self._pen, message, item.raw, self._officer, self._life)
+        if isinstance(kept, Held):
+            self._approvals |= approvals_store.approvals_of(self._pen.tx, [message.header.message_id])
+        return kept
+
+    def releasing(self, item: Submission) -> None:
+        """Log the last signature, and end the waiting."""
+        if item.approved:
+            self._pen.append(approved_entry(item.message, self._officer))
+        if item.message.header.message_id in self._approvals:
+            approvals_store.end_approval(self._pen.tx, item.message.digest, ApprovalState.RELEASED)
+
+
+def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta) -> Held | Unavailable:
+    """Keep a message for so long at most, or as long as an answer to it may take; Unavailable where too many wait."""
+    header = message.header
+    waiting = approvals_store.waiting_approvals(pen.tx)
+    missing = tuple(signer.id for signer in message.missing)
+    own = [row for row in waiting if row.drafter == officer.id]
+    if len(own) >= MAX_WAITING or any(sum(name in row.missing for row in waiting) >= MAX_WAITING for name in missing):
+        return Unavailable("busy", f"{MAX_WAITING} messages of or for one officer wait for a second one", 60.0)
+    if any(sum(name in row.missing for row in own) >= MAX_WAITING_OF_ONE for name in missing):
+        return Unavailable("busy", f"{MAX_WAITING_OF_ONE} messages of this officer wait for the same second one", 60.0)
+    submitted = pen.append(log_entries.submitted(actor=officer.id, digest=message.digest, signers=signed_by(message)))
+    row = ApprovalRow(
+        digest=message.digest,
+        message_id=header.message_id,
+        drafter=officer.id,
+        header=message.signed.header,
+        submitted_index=submitted.index,
+        submitted_time=pen.now,
+        expires_time=pen.now + min(life, deadlines.ANSWER_WITHIN.get(header.urgency, life)),
+        missing=missing,
+        signed=raw,
+    )
+    approvals_store.add_approval(pen.tx, row)
+    pen.announce(ApprovalRequested(row.digest, row.header, row.drafter, row.missing))
+    return Held(row.digest, submitted.index, submitted.entry, missing, row.expires_time)
+
+
+def held(pen: Pen, row: ApprovalRow) -> Held:
+    """Return by which entry a message waits."""
+    (entry,) = log_store.entries_at(pen.tx, [row.submitted_index])
+    return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
+
+
+def approved_entry(message: VerifiedMessage | PendingMessage, officer: Officer) -> log_pb2.LogEntry:
+    """Write down that an officer signed what another had submitted."""
+    signer = next(signer for signer in signed_by(message) if signer.id == officer.id)
+    return log_entries.approved(actor=officer.id, digest=message.digest, signer=signer)
+
+
+def signed_by(message: VerifiedMessage | PendingMessage) -> list[log_pb2.LoggedSigner]:
+    """Name those who have signed."""
+    if isinstance(message, VerifiedMessage):
+        return receipts.logged_signers(message)
+    return [
+        log_pb2.LoggedSigner(id=signer.id, role=signer.role, certificate_sha256=certificate.fingerprint)
+        for signer, certificate in message.signers
+    ]

@@ -1,0 +1,1 @@
+"""Files that travel apart from their message: uploaded, downloaded, served, acknowledged."""

@@ -1,0 +1,97 @@
+"""What a message's header says of its attachments, as rows of where each stands."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.model import AttachmentRow, Upload
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message.attachment import numbers
+
+
+def awaited(
+    digest: bytes, header: message_pb2.Header, member: str, now: datetime, *, source: str = ""
+) -> list[AttachmentRow]:
+    """Give the attachments of a message as ``member`` awaits them, from ``source`` where that is ourselves."""
+    return [
+        AttachmentRow(
+            digest=digest,
+            part_number=number,
+            member=member,
+            source=source,
+            ciphertext_sha256=header.parts[number].ciphertext_sha256,
+            size=header.parts[number].ciphertext_size,
+            awaited_time=now,
+            due_time=now if source else None,
+        )
+        for number in numbers(header)
+    ]
+
+
+def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStanding:
+    """Write down where an attachment stands."""
+    shown = delivery_pb2.AttachmentStanding(
+        part_number=row.part_number,
+        member=row.member,
+        state=row.state,  # type: ignore[arg-type]  # the number is that of the enum
+        ciphertext_size=row.size,
+        reason=row.reason,
+    )
+    if row.settled_time is not None:
+        shown.settled_time.FromDatetime(row.settled_time)
+    return shown
+
+
+def went_to(reads: ReadConnection, digest: bytes) -> set[str]:
+    """Name the members to whom we released a message or passed it on: those to whom we hand its attachments over."""
+    released = {delivery.recipient for delivery in deliveries_store.deliveries_of(reads, digest)}
+    return released | {recipient for recipient, _, _ in deliveries_store.forwarded_indices(reads, digest)}
+
+
+def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> None:
+    """Check that an officer uploaded every attachment of a message whole.
+
+    Unavailable("attachment_incomplete") where one is not: the officer's client brings the rest and submits again.
+    """
+    parts = [header.parts[number] for number in numbers(header)]
+    if not parts:
+        return
+    uploads: dict[bytes, Upload] = attachments_store.uploads(reads, [part.ciphertext_sha256 for part in parts])
+    for number, part in zip(numbers(header), parts, strict=True):
+        upload = uploads.get(part.ciphertext_sha256)
+        if upload is None or not upload.whole:
+            raise Unavailable("attachment_incomplete", f"attachment {number} was not brought whole yet", 1.0)
+        if upload.size != part.ciphertext_size:
+            raise Rejected("part_digest_mismatch", f"attachment {number} is not of the size the header names")
+
+
+def attachment_stage() -> ReleaseStage:
+    """The part of attachments in a release: each was uploaded whole, and its recipients await it from then on."""
+
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
+            try:
+                check_uploaded(pen.tx, item.message.header)
+            except (Rejected, Unavailable) as error:
+                return error
+            return None
+
+        def releasing(item: Submission) -> None:
+            digest, header = item.message.digest, item.message.header
+            brought = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
+            if not brought:
+                return
+            attachments_store.drop_uploads(pen.tx, brought)
+            for recipient in header.recipients:
+                attachments_store.put_attachments(pen.tx, awaited(digest, header, recipient.member, pen.now))
+
+        return ReleaseSession(judge=judge, releasing=releasing)
+
+    return ReleaseStage("attachments", begin)

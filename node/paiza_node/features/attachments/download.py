@@ -1,0 +1,406 @@
+"""Collect: attachments of messages we took are fetched from the node that sent them, checked whole, and answered for.
+
+A message is received at once and its attachments follow: a stop never waits behind a film. Each is fetched over a
+connection of its own, from the bytes that are on disk, few at a time and at a bounded pace, the smallest first. When
+all bytes are there the digest is checked and the whole opened with the part's key, in memory, a piece at a time; only
+then does our log say RECEIVED for that part. The sender's node is told with a `Deliver`. What a crash leaves:
+
+- while bytes come: some bytes on disk; the next start goes on from there;
+- before the commit: a whole file and a row that awaits it; it is opened once more and committed;
+- after the commit, before the sender was told: a row that says so; the sender is told after the next start.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.changes import AttachmentsExpected, Change, MessagesChanged
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.acknowledge import MAX_ANSWERS
+from paiza_node.features.attachments.files import AttachmentFiles
+from paiza_node.features.attachments.model import AttachmentRow
+from paiza_wire import log_entries
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.message import attachment
+
+FETCHES: Final = 4  # under way at once, all peers together; each is a disk that is written to
+FETCHES_PER_PEER: Final = 2  # what a peer hands out at once is bounded as well
+BYTES_PER_SECOND: Final = 64 * 1024 * 1024  # of one fetch; the rest of the line and of the processor is for messages
+PEER_BYTES_PER_DAY: Final = 64 * 1024**3  # bytes taken from one peer in a day: more waits
+QUOTA_PAUSE_SECONDS: Final = 3600.0
+LOOKED_AT: Final = 64  # rows of one peer looked at together
+FIRST_PAUSE_SECONDS: Final = 0.5  # after a failure that brought bytes, or the first of others
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
+IDLE_SECONDS: Final = 30.0  # look into the store at least this often
+MAX_MISMATCHES: Final = 3  # times that what came was not what the header names, before it is refused
+EXPIRY_BATCH: Final = 256
+
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+
+log = structlog.get_logger("paiza.attachments")
+
+
+_Part = tuple[bytes, int]
+
+
+class Collect:
+    """The duty of fetching attachments. Belongs to one event loop."""
+
+    def __init__(self, context: Context, files: AttachmentFiles, *, peers: PeerDirectory, life: timedelta) -> None:
+        """Fetch from these peers into these files; what is not handed over within ``life`` is given up."""
+        self._context = context
+        self._folder = files
+        self._by_source: dict[str, AttachmentFiles] = {}
+        self._peers = peers
+        self._life = life
+        self._woken = asyncio.Event()
+        self._fetching: dict[_Part, tuple[str, asyncio.Task[None]]] = {}
+        self._telling: dict[str, asyncio.Task[None]] = {}
+        self._mismatches: dict[_Part, int] = {}
+        self._counted: set[tuple[str, str]] = set()
+        self.bytes_taken = 0
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake when attachments may be due."""
+        if any(isinstance(change, AttachmentsExpected) for change in changes):
+            self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have what is due looked at."""
+        self._woken.set()
+
+    def awaited(self) -> dict[tuple[str, str], int]:
+        """Count what is awaited: ("here", member who hands it over) or ("there", member who awaits it from us)."""
+        with self._context.store.reads() as reads:
+            found = attachments_store.attachments_awaited(reads)
+        gone = dict.fromkeys(self._counted - set(found), 0)
+        self._counted |= set(found)
+        return {**gone, **found}
+
+    async def run(self) -> None:
+        """Fetch for as long as the node runs; cancelled anywhere, what came is kept."""
+        try:
+            while True:
+                self._woken.clear()
+                try:
+                    await self._give_up_expired()
+                    seconds = await self._begin()
+                except Unavailable as error:
+                    log.warning("attachments_wait", reason=error.reason, detail=error.detail)
+                    seconds = FIRST_PAUSE_SECONDS
+                await self._wait(seconds)
+        finally:
+            tasks = [*(task for _, task in self._fetching.values()), *self._telling.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until something is due or ended, or there is news."""
+        woken = asyncio.create_task(self._woken.wait())
+        under_way = [*(task for _, task in self._fetching.values()), *self._telling.values()]
+        await asyncio.wait([woken, *under_way], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        woken.cancel()
+        ended: list[asyncio.Task[None]] = []
+        for part, (_, task) in list(self._fetching.items()):
+            if task.done():
+                ended.append(self._fetching.pop(part)[1])
+        for source, task in list(self._telling.items()):
+            if task.done():
+                ended.append(self._telling.pop(source))
+        for task in ended:
+            if task.cancelled():  # its message was erased meanwhile
+                continue
+            try:
+                task.result()
+            except Unavailable as error:  # the disk, or the database, is away: what was due stays due
+                log.warning("attachments_wait", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
+
+    async def _begin(self) -> float:
+        """Begin what is due and fits; gives how long until something else is due, at most."""
+        now = self._context.clock()
+        planned = await asyncio.to_thread(self._planned)
+        for source, due in planned.items():
+            if due > now:
+                continue
+            rows = await asyncio.to_thread(self._due, source)
+            told = [row for row in rows if row.state != AWAITED][:MAX_ANSWERS]
+            if told and source not in self._telling:
+                self._telling[source] = asyncio.create_task(self._tell(source, told))
+            for row in rows:
+                part = (row.digest, row.part_number)
+                if row.state == AWAITED and part not in self._fetching and self._has_room(source):
+                    self._fetching[part] = (source, asyncio.create_task(self._collect(row)))
+        later = [(due - now).total_seconds() for due in planned.values() if due > now]
+        return min([IDLE_SECONDS, *later])
+
+    def _has_room(self, source: str) -> bool:
+        own = sum(other == source for other, _ in self._fetching.values())
+        return len(self._fetching) < FETCHES and own < FETCHES_PER_PEER
+
+    def _planned(self) -> dict[str, datetime]:
+        with self._context.store.reads() as reads:
+            return attachments_store.attachment_sources(reads)
+
+    def _due(self, source: str) -> list[AttachmentRow]:
+        """Give what is due; of answers those that a signed checkpoint covers: a commit is seen before it is signed."""
+        provable = self._context.ledger.checkpoint.size
+        with self._context.store.reads() as reads:
+            found = attachments_store.attachments_due(reads, source, self._context.clock(), LOOKED_AT)
+        return [row for row in found if row.log_index is None or row.log_index < provable]
+
+    async def _collect(self, row: AttachmentRow) -> None:
+        """Fetch, check and answer for one attachment, or plan when it is tried again."""
+        before = await asyncio.to_thread(self._files(row.source).offset, row.ciphertext_sha256)
+        try:
+            await self._fetch(row)
+            await asyncio.to_thread(self._open, row)
+            if not await self._settle(row, None):
+                await asyncio.to_thread(self._remove_unnamed, row.ciphertext_sha256)
+        except Rejected as error:
+            await self._refuse(row, error)
+        except Unavailable as error:
+            after = await asyncio.to_thread(self._files(row.source).offset, row.ciphertext_sha256)
+            await self._again(row, error, progress=after > before)
+        except PaizaError:
+            raise
+        except Exception as error:  # no answer of one peer may end the node
+            log.exception("attachment_failed", peer=row.source)
+            await self._again(row, Unavailable("internal_error", type(error).__name__), progress=False)
+
+    async def _fetch(self, row: AttachmentRow) -> None:
+        """Bring all bytes of an attachment onto the disk."""
+        ciphertext, size, files = row.ciphertext_sha256, row.size, self._files(row.source)
+        if await asyncio.to_thread(files.holds, ciphertext, size):
+            return
+        await asyncio.to_thread(self._check_quota, row)
+        offset = await asyncio.to_thread(files.offset, ciphertext)
+        await asyncio.to_thread(files.check_room, max(0, size - offset))
+        if offset > size:
+            await asyncio.to_thread(files.discard, ciphertext)
+            offset = 0
+        if offset == size:
+            return
+        request = exchange_pb2.FetchAttachmentRequest(
+            message_digest=row.digest, part_number=row.part_number, offset=offset
+        )
+        writer = await asyncio.to_thread(files.writer, ciphertext, offset, size)
+        pace = _Pace(BYTES_PER_SECOND)
+        try:
+            async with aclosing(self._peers.session(row.source).fetch_attachment(request)) as pieces:
+                async for piece in pieces:
+                    await asyncio.to_thread(writer.write, piece)
+                    self.bytes_taken += len(piece)
+                    await pace.keep(len(piece))
+            await asyncio.to_thread(writer.sync)
+        finally:
+            files.release(ciphertext, writer)
+        if writer.offset < size:
+            raise Unavailable("attachment_incomplete", f"{row.source} broke off before the end")
+
+    def _open(self, row: AttachmentRow) -> None:
+        """Check digest and size, open the whole with the part's key, and make the file a whole one.
+
+        Nothing of the plaintext is kept: an officer's program opens it again.
+        """
+        context, files = self._context, self._files(row.source)
+        signed = messages_store.read_signed(context.store, row.digest)
+        if signed is None:
+            raise Rejected("unknown_id", "the message is gone")
+        message = stored(signed)
+        key = context.own_keys.part_key(message, row.part_number)
+        opener = attachment.Opener(message.header, row.part_number, key)
+        whole = files.holds(row.ciphertext_sha256, row.size)
+        try:
+            for piece in files.pieces(row.ciphertext_sha256):
+                opener.update(piece)
+            opener.finish()
+        except Rejected:
+            if not whole:
+                # It is the sender's fault only if these are the bytes its header names: else they are fetched anew.
+                files.check(row.ciphertext_sha256)
+            raise
+        if not whole:
+            files.complete(row.ciphertext_sha256)
+
+    async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> bool:
+        """Commit what became of an attachment, and the sender is told next; False where it was erased meanwhile."""
+        context = self._context
+        reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
+
+        def work(pen: Pen) -> bool:
+            found = attachments_store.attachment(pen.tx, row.digest, row.part_number, row.member)
+            if found is None or found.state != AWAITED:
+                return False
+            index = pen.append(_answer(row, context.node_id, reason), text=detail).index
+            state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED
+            settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
+            attachments_store.put_attachments(pen.tx, [replace(settled, reason=reason, detail=detail)])
+            pen.announce(MessagesChanged((row.digest,)))
+            return True
+
+        settled_now = (await context.ledger.commit(work)).result
+        if settled_now:
+            outcome = reason or "received"
+            log.info("attachment_settled", peer=row.source, part=row.part_number, bytes=row.size, outcome=outcome)
+        self._mismatches.pop((row.digest, row.part_number), None)
+        return settled_now
+
+    async def forget(self, digest: bytes) -> None:
+        """Fetch nothing of a message any more; what a thread still writes is found and removed when it settles."""
+        ending = [task for (message, _), (_, task) in self._fetching.items() if message == digest]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _remove_unnamed(self, ciphertext: bytes) -> None:
+        with self._context.store.reads() as reads:
+            named = attachments_store.named_ciphertexts(reads, [ciphertext])
+        if not named:
+            self._folder.remove(ciphertext)
+
+    async def _refuse(self, row: AttachmentRow, error: Rejected) -> None:
+        """Refuse what does not open; what is not what the header names may have been damaged here, so fetch it anew."""
+        part = (row.digest, row.part_number)
+        await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
+        self._mismatches[part] = self._mismatches.get(part, 0) + 1
+        if error.reason == "part_digest_mismatch" and self._mismatches[part] < MAX_MISMATCHES:
+            await self._again(row, Unavailable(error.reason, error.detail), progress=False)
+            return
+        await self._settle(row, error)
+
+    async def _again(self, row: AttachmentRow, error: Unavailable, *, progress: bool) -> None:
+        """Plan another attempt: soon where bytes came, else with growing, scattered pauses."""
+        pause = FIRST_PAUSE_SECONDS * 2.0 ** (0 if progress else min(row.attempts, 10))
+        pause = min(pause, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - scatter, no secret
+        pause = max(pause, error.retry_after_seconds or 0.0)
+        due = self._context.clock() + timedelta(seconds=pause)
+        attempts = 0 if progress else row.attempts + 1
+        log.warning("attachment_waits", peer=row.source, part=row.part_number, reason=error.reason, detail=error.detail)
+        await self._context.ledger.commit(
+            lambda pen: attachments_store.plan_attachment(pen.tx, row, due, attempts, error.reason, error.detail)
+        )
+
+    async def _tell(self, source: str, rows: Sequence[AttachmentRow]) -> None:
+        """Tell a member what our log says of attachments it handed over, until it has taken note."""
+        try:
+            entries = await asyncio.to_thread(
+                self._entries, [row.log_index for row in rows if row.log_index is not None]
+            )
+            await self._peers.session(source).send_attachment_answers(entries)
+        except (Rejected, Unavailable) as error:
+            log.warning("attachment_answers_wait", peer=source, reason=error.reason, detail=error.detail)
+            pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(rows[0].attempts, 10), LONGEST_PAUSE_SECONDS)
+            due = self._context.clock() + timedelta(seconds=pause)
+            await self._context.ledger.commit(lambda pen: _plan(pen, rows, due))
+            return
+        await self._context.ledger.commit(lambda pen: _plan(pen, rows, None))
+
+    def _entries(self, indices: Sequence[int]) -> list[StoredEntry]:
+        with self._context.store.reads() as reads:
+            return log_store.entries_at(reads, indices)
+
+    def _check_quota(self, row: AttachmentRow) -> None:
+        since = self._context.clock() - timedelta(days=1)
+        with self._context.store.reads() as reads:
+            taken = attachments_store.attachment_bytes_since(reads, row.source, since)
+        files = self._files(row.source)  # what it broke off lies here too
+        taken += max(0, files.unfinished_bytes() - files.offset(row.ciphertext_sha256))
+        if taken + row.size > PEER_BYTES_PER_DAY:
+            detail = f"{row.source} handed over {taken} bytes within a day"
+            raise Unavailable("quota_exceeded", detail, QUOTA_PAUSE_SECONDS)
+
+    def _files(self, source: str) -> AttachmentFiles:
+        if source not in self._by_source:
+            self._by_source[source] = self._folder.brought_by(source)
+        return self._by_source[source]
+
+    async def _give_up_expired(self) -> None:
+        """Give up what was not handed over in the life time of a delivery, and say so in the log."""
+        before = self._context.clock() - self._life
+        expired = await asyncio.to_thread(self._expired, before)
+        if not expired:
+            return
+
+        def work(pen: Pen) -> None:
+            for row in expired:
+                index = pen.append(
+                    log_entries.expired(
+                        actor=self._context.node_id,
+                        recipient=row.source,
+                        digest=row.digest,
+                        reason="delivery_expired",
+                        part_number=row.part_number,
+                    )
+                ).index
+                state = delivery_pb2.ATTACHMENT_STATE_EXPIRED
+                ended = replace(row, state=state, settled_time=pen.now, log_index=index, due_time=None)
+                attachments_store.put_attachments(pen.tx, [replace(ended, reason="delivery_expired")])
+            pen.announce(MessagesChanged(tuple({row.digest for row in expired})))
+
+        await self._context.ledger.commit(work)
+        for row in expired:
+            await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
+
+    def _expired(self, before: datetime) -> list[AttachmentRow]:
+        with self._context.store.reads() as reads:
+            found = attachments_store.attachments_expired(reads, before, EXPIRY_BATCH)
+        return [row for row in found if (row.digest, row.part_number) not in self._fetching]
+
+
+def _plan(pen: Pen, rows: Sequence[AttachmentRow], due: datetime | None) -> None:
+    """Say when a member is to be told again; never again where it has taken note."""
+    for row in rows:
+        attachments_store.plan_attachment(pen.tx, row, due, row.attempts + (due is not None), row.reason, row.detail)
+
+
+class _Pace:
+    """Keeps a fetch to so many bytes a second on the average."""
+
+    def __init__(self, bytes_per_second: int) -> None:
+        self._rate = bytes_per_second
+        self._began = asyncio.get_running_loop().time()
+        self._bytes = 0
+
+    async def keep(self, size: int) -> None:
+        """Count bytes, and wait where there were too many."""
+        self._bytes += size
+        ahead = self._bytes / self._rate - (asyncio.get_running_loop().time() - self._began)
+        if ahead > 0:
+            await asyncio.sleep(ahead)
+
+
+def _answer(row: AttachmentRow, node_id: str, reason: str) -> log_pb2.LogEntry:
+    """Return the entry that says what became of an attachment: received, or refused for a reason."""
+    if not reason:
+        return log_entries.attachment_received(
+            actor=node_id,
+            source=row.source,
+            digest=row.digest,
+            part_number=row.part_number,
+            ciphertext_sha256=row.ciphertext_sha256,
+        )
+    return log_entries.attachment_refused(
+        actor=node_id,
+        source=row.source,
+        digest=row.digest,
+        part_number=row.part_number,
+        reason=reason,
+        ciphertext_sha256=row.ciphertext_sha256,
+    )

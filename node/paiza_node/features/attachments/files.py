@@ -1,0 +1,255 @@
+"""Ciphertexts of attachments as files beside the database, each named by its SHA-256.
+
+A file that is being brought has ``.part`` behind its name; one without is whole and its digest was checked. What one
+member hands over is kept apart from what others do and from what officers bring (`AttachmentFiles.brought_by`): anybody
+can name any digest, and hand over other bytes. What a crash leaves:
+
+- while bytes are written: a ``.part`` of which some bytes are there; whoever brings it goes on from its size;
+- after a loss of power, on a file system that writes sizes before data: a ``.part`` with wrong bytes in it; the digest
+  of the whole shows that, and it is brought again from the beginning;
+- after `Writer.close`: the bytes so far would survive loss of power;
+- in `complete`, before the rename is on disk: a whole ``.part``; its digest is checked again, and it is renamed again;
+- after `complete`: a whole file, whether or not the database says so yet.
+
+Where an fsync fails, the kernel calls the pages clean that it did not write, and the next fsync succeeds without them.
+So what a failed fsync was to put on disk is taken back, and brought again. Nobody is told that a file is whole before
+`complete` has returned, nor that one is whose name may not be on disk.
+"""
+
+import errno
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, TypeVar
+
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message.attachment import PIECE_BYTES
+
+SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written before they are put on disk: bounds what a crash takes back
+MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # bytes of the disk that attachments leave to the database and its log
+_T = TypeVar("_T")
+_NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:(?:\.[a-z0-9-]+)?\.part)?\Z")
+
+
+class Writer:
+    """Appends to one file. Whoever opens a newer one for the same file takes it over from this one."""
+
+    def __init__(self, path: Path, offset: int, size: int, superseded: Callable[["Writer"], bool]) -> None:
+        """Open the file, making it where there is none; `offset` is where its bytes end."""
+        self._superseded = superseded
+        self._file = _guarded(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = threading.Lock()  # a call that is cancelled closes the file while a thread still writes to it
+        self._closed = False
+        self._unsynced = 0
+        self._size = size
+        self._synced = offset  # whoever opens a writer was told the offset, which put the bytes up to it on disk
+        self.offset = offset
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; Rejected where they are more than there should be, Unavailable where the disk refuses."""
+        with self._lock:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        if self.offset + len(data) > self._size:
+            raise Rejected("part_digest_mismatch", f"there are more than the {self._size} bytes that were announced")
+        if self._closed or self._superseded(self):
+            raise Unavailable("busy", "a later call brings the same attachment", 1.0)
+        left = memoryview(data)
+        while left:
+            written = _guarded(os.pwrite, self._file, left, self.offset)
+            self.offset += written
+            self._unsynced += written
+            left = left[written:]
+        if self._unsynced >= SYNC_BYTES:
+            self._sync()
+
+    def sync(self) -> None:
+        """Return when the bytes so far would survive loss of power."""
+        with self._lock:
+            self._sync()
+
+    def _sync(self) -> None:
+        if not self._unsynced:
+            return
+        self._unsynced = 0
+        try:
+            _guarded(os.fsync, self._file)
+        except Unavailable:
+            # No later fsync would write these bytes. Where even this fails, the digest tells after a loss of power.
+            with suppress(OSError):
+                os.ftruncate(self._file, self._synced)
+            self._closed = True
+            self.offset = self._synced
+            raise
+        self._synced = self.offset
+
+    def close(self) -> None:
+        """Put the bytes on disk and close the file."""
+        with self._lock:
+            self._closed = True
+            try:
+                self._sync()
+            finally:
+                os.close(self._file)
+
+
+class AttachmentFiles:
+    """The folder of ciphertexts. Safe between threads."""
+
+    def __init__(self, folder: Path, source: str = "") -> None:
+        """Open the folder, making it where there is none; ``source`` is who hands the unfinished ones over."""
+        self._folder = folder
+        self._suffix = f".{source}.part" if source else ".part"
+        self._lock = threading.Lock()
+        self._names_synced = True
+        self._writers: dict[bytes, Writer] = {}
+        _guarded(lambda: folder.mkdir(mode=0o700, exist_ok=True))
+        _guarded(_sync_folder, folder.parent)
+
+    def brought_by(self, member: str) -> "AttachmentFiles":
+        """Give the same folder for what a member hands over: its unfinished files are touched by nobody else."""
+        return AttachmentFiles(self._folder, member)
+
+    def unfinished_bytes(self) -> int:
+        """Count the bytes of unfinished files of this source."""
+        return sum(path.stat().st_size for path in self._folder.glob(f"{'[0-9a-f]' * 64}{self._suffix}"))
+
+    def holds(self, ciphertext: bytes, size: int) -> bool:
+        """Say whether this ciphertext is here whole; Unavailable where its name may not be on disk."""
+        if not self._names_synced:
+            self._sync_names()
+        try:
+            return self._whole(ciphertext).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def offset(self, ciphertext: bytes) -> int:
+        """Give how many bytes of an unfinished ciphertext are on disk; none are kept that cannot be put there."""
+        try:
+            file = os.open(self._part(ciphertext), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise _refused(error) from error
+        try:
+            _guarded(os.fsync, file)
+            return os.fstat(file).st_size
+        except Unavailable:
+            self.discard(ciphertext)
+            raise
+        finally:
+            os.close(file)
+
+    def check_room(self, wanted: int) -> None:
+        """Refuse to begin what the disk has no room for; Unavailable("disk_full")."""
+        found = os.statvfs(self._folder)
+        if found.f_bavail * found.f_frsize - wanted < MIN_FREE_BYTES:
+            raise Unavailable("disk_full", f"the disk has no room for {wanted} more bytes of attachments", 60.0)
+
+    def writer(self, ciphertext: bytes, offset: int, size: int) -> Writer:
+        """Open a ciphertext to bring it from ``offset`` on, which must be where it stands."""
+        if offset != self.offset(ciphertext):
+            raise Unavailable("attachment_incomplete", "the attachment stands at another offset", 0.0)
+        writer = Writer(self._part(ciphertext), offset, size, lambda one: self._writers.get(ciphertext) is not one)
+        with self._lock:
+            self._writers[ciphertext] = writer
+        return writer
+
+    def release(self, ciphertext: bytes, writer: Writer) -> None:
+        """Close a writer."""
+        with self._lock:
+            if self._writers.get(ciphertext) is writer:
+                del self._writers[ciphertext]
+        writer.close()
+
+    def check(self, ciphertext: bytes) -> None:
+        """Check the digest of a ciphertext that has all its bytes; Rejected, and it is gone, where it is another."""
+        digest = sha256()
+        for piece in _pieces(self._part(ciphertext), 0):
+            digest.update(piece)
+        if digest.digest() != ciphertext:
+            self.discard(ciphertext)
+            raise Rejected("part_digest_mismatch", "the bytes that came are not those that were announced")
+
+    def complete(self, ciphertext: bytes) -> None:
+        """Make a checked ciphertext a whole one; returns when that would survive loss of power."""
+        self._names_synced = False
+        _guarded(os.replace, self._part(ciphertext), self._whole(ciphertext))
+        self._sync_names()
+
+    def _sync_names(self) -> None:
+        _guarded(_sync_folder, self._folder)
+        self._names_synced = True
+
+    def pieces(self, ciphertext: bytes, offset: int = 0) -> Iterator[bytes]:
+        """Read a ciphertext, whole or with all its bytes, from an offset on; Unavailable where it is not here."""
+        path = self._whole(ciphertext)
+        return _pieces(path if path.exists() else self._part(ciphertext), offset)
+
+    def discard(self, ciphertext: bytes) -> None:
+        """Remove an unfinished ciphertext; Unavailable where the disk refuses."""
+        _guarded(lambda: self._part(ciphertext).unlink(missing_ok=True))
+
+    def remove(self, ciphertext: bytes) -> None:
+        """Remove a ciphertext, finished or not; Unavailable where the disk refuses."""
+        for path in (*self._folder.glob(f"{ciphertext.hex()}*.part"), self._whole(ciphertext)):
+            _guarded(lambda path=path: path.unlink(missing_ok=True))
+
+    def sync(self) -> None:
+        """Return when what was removed would stay removed after loss of power."""
+        _guarded(_sync_folder, self._folder)
+
+    def older_than(self, seconds: float) -> set[bytes]:
+        """Name the ciphertexts, finished or not, that nobody has written to for so long."""
+        before = time.time() - seconds
+        found: set[bytes] = set()
+        for path in self._folder.iterdir():
+            name = _NAME.match(path.name)
+            if name and path.stat().st_mtime < before:
+                found.add(bytes.fromhex(name["digest"]))
+        return found
+
+    def _whole(self, ciphertext: bytes) -> Path:
+        return self._folder / ciphertext.hex()
+
+    def _part(self, ciphertext: bytes) -> Path:
+        return self._folder / f"{ciphertext.hex()}{self._suffix}"
+
+
+def _pieces(path: Path, offset: int) -> Iterator[bytes]:
+    try:
+        file = path.open("rb", buffering=0)
+    except FileNotFoundError:
+        raise Unavailable("attachment_incomplete", "the attachment is not here") from None
+    with file:
+        file.seek(offset)
+        while piece := _guarded(file.read, PIECE_BYTES):
+            yield piece
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _guarded(call: Callable[..., _T], *arguments: object) -> _T:
+    """Do something to the disk; what it refuses is Unavailable, and nothing is lost by it."""
+    try:
+        return call(*arguments)
+    except OSError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> Unavailable:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    said = f"the disk refused an attachment: {error.strerror}"
+    return Unavailable("disk_full" if full else "file_unwritable", said, 60.0)

@@ -1,0 +1,356 @@
+"""Where attachments stand: what officers brought, what is awaited from whom, what recipients said of ours."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    SmallInteger,
+    Table,
+    Text,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
+
+from paiza.core.v1 import delivery_pb2
+from paiza_node.core.exchange.store import note_table
+from paiza_node.core.messages.store import erased_table
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.schema import METADATA
+from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_node.features.attachments.model import AttachmentProof, AttachmentRow, Upload
+
+# Ciphertexts that officers brought and no message names yet.
+upload_table = Table(
+    "upload",
+    METADATA,
+    Column("ciphertext_sha256", LargeBinary, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("started_time", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),
+)
+Index("ix_upload_officer", upload_table.c.officer)
+
+# Where each attachment stands: at ourselves for a message received, at each recipient for one sent. The files lie
+# beside the database.
+attachment_table = Table(
+    "attachment",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("part_number", Integer, primary_key=True, autoincrement=False),
+    Column("member", Text, primary_key=True),
+    Column("source", Text, nullable=False),  # who hands it over to us; empty where we hand it over
+    Column("ciphertext_sha256", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("awaited_time", BigInteger, nullable=False),  # since when
+    Column("due_time", BigInteger, nullable=True),  # when we have something to do: to fetch it, or to tell that we did
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("settled_time", BigInteger, nullable=True),
+    Column("log_index", BigInteger, nullable=True),  # the entry of our log that settled it
+)
+Index("ix_attachment_ciphertext_sha256", attachment_table.c.ciphertext_sha256)
+_WHERE_DUE: Final = text("due_time IS NOT NULL")
+Index(
+    "ix_attachment_due",
+    attachment_table.c.source,
+    attachment_table.c.due_time,
+    sqlite_where=_WHERE_DUE,
+    postgresql_where=_WHERE_DUE,
+)
+_WHERE_UNSETTLED: Final = text("state <> 2")
+Index(
+    "ix_attachment_open",
+    attachment_table.c.awaited_time,
+    sqlite_where=_WHERE_UNSETTLED,
+    postgresql_where=_WHERE_UNSETTLED,
+)
+
+# A recipient's entry about an attachment of ours, proven to its log.
+attachment_proof_table = Table(
+    "attachment_proof",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("part_number", Integer, primary_key=True, autoincrement=False),
+    Column("member", Text, primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)
+
+
+MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
+
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+
+RECEIVED: Final = delivery_pb2.ATTACHMENT_STATE_RECEIVED
+
+
+# A literal, so that the databases see that the partial index applies.
+_UNSETTLED: Final = attachment_table.c.state != literal_column("2")
+
+
+def uploads(conn: ReadConnection, ciphertexts: Collection[bytes]) -> dict[bytes, Upload]:
+    """Give those of these ciphertexts that officers brought and no message names yet."""
+    u = upload_table
+    found: dict[bytes, Upload] = {}
+    wanted = list(ciphertexts)
+    for block in blocks(wanted):
+        for row in conn.execute(select(u).where(u.c.ciphertext_sha256.in_(block))):
+            found[row.ciphertext_sha256] = _upload(row)
+    return found
+
+
+def uploads_of(conn: ReadConnection, officer: str) -> list[Upload]:
+    """Give what one officer brought and no message names yet."""
+    u = upload_table
+    return [_upload(row) for row in conn.execute(select(u).where(u.c.officer == officer))]
+
+
+def old_uploads(conn: ReadConnection, before: datetime, limit: int) -> list[Upload]:
+    """Give uploads that were begun before a time."""
+    u = upload_table
+    rows = conn.execute(select(u).where(u.c.started_time < to_micros(before)).limit(limit))
+    return [_upload(row) for row in rows]
+
+
+def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: str) -> AttachmentRow | None:
+    """Give where one attachment stands at one member."""
+    a = attachment_table.c
+    found = _attachment_rows(
+        conn, select(attachment_table).where(a.digest == digest, a.part_number == part_number, a.member == member)
+    )
+    return found[0] if found else None
+
+
+def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[AttachmentRow]]:
+    """Give where the attachments of these messages stand, by message, in order of part and member."""
+    a = attachment_table.c
+    found: dict[bytes, list[AttachmentRow]] = {}
+    wanted = list(digests)
+    for block in blocks(wanted):
+        query = select(attachment_table).where(a.digest.in_(block)).order_by(a.part_number, a.member)
+        for row in _attachment_rows(conn, query):
+            found.setdefault(row.digest, []).append(row)
+    return found
+
+
+def attachments_due(conn: ReadConnection, source: str, now: datetime, limit: int) -> list[AttachmentRow]:
+    """Give what is to be fetched from a member or told to it, the smallest first: a photograph before a film."""
+    a = attachment_table.c
+    query = select(attachment_table).where(a.source == source, a.due_time <= to_micros(now))
+    return _attachment_rows(conn, query.order_by(a.size, a.digest, a.part_number).limit(limit))
+
+
+def attachment_sources(conn: ReadConnection) -> dict[str, datetime]:
+    """Give the members from whom something is to be fetched, or to whom something is to be told, and when next."""
+    a = attachment_table.c
+    query = select(a.source, func.min(a.due_time)).where(a.due_time.is_not(None)).group_by(a.source)
+    return {row[0]: from_micros(row[1]) for row in conn.execute(query)}
+
+
+def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> list[AttachmentRow]:
+    """Give what has been awaited here since before a time."""
+    a = attachment_table.c
+    query = select(attachment_table).where(
+        _UNSETTLED, a.state == AWAITED, a.source != literal_column("''"), a.awaited_time < to_micros(before)
+    )
+    return _attachment_rows(conn, query.limit(limit))
+
+
+def attachment_queue(conn: ReadConnection, member: str, limit: int) -> list[AttachmentRow]:
+    """Give what is awaited or failed, oldest first; only what concerns one other member where one is named."""
+    a = attachment_table.c
+    query = select(attachment_table).where(_UNSETTLED)
+    if member:
+        query = query.where(or_(a.member == member, a.source == member))
+    return _attachment_rows(conn, query.order_by(a.awaited_time, a.digest, a.part_number, a.member).limit(limit))
+
+
+def attachments_awaited(conn: ReadConnection) -> dict[tuple[str, str], int]:
+    """Count what is awaited: here, by the member who hands it over, and there, by the member who awaits it."""
+    a = attachment_table.c
+    query = select(a.source, a.member, func.count()).where(_UNSETTLED, a.state == AWAITED)
+    return {
+        ("here", row[0]) if row[0] else ("there", row[1]): row[2]
+        for row in conn.execute(query.group_by(a.source, a.member))
+    }
+
+
+def attachment_bytes_since(conn: ReadConnection, source: str, since: datetime) -> int:
+    """Give how many bytes were taken from a member since a time."""
+    a = attachment_table.c
+    query = select(func.sum(a.size)).where(a.source == source, a.state == RECEIVED, a.settled_time >= to_micros(since))
+    return int(conn.execute(query).scalar_one_or_none() or 0)
+
+
+def named_ciphertexts(conn: ReadConnection, ciphertexts: Collection[bytes]) -> set[bytes]:
+    """Give those of these ciphertexts that an upload or a message here names whose content was not erased."""
+    found: set[bytes] = set()
+    wanted = list(ciphertexts)
+    for block in blocks(wanted):
+        uploaded, attached = upload_table.c.ciphertext_sha256, attachment_table.c.ciphertext_sha256
+        living = attachment_table.c.digest.not_in(select(erased_table.c.digest))
+        found |= set(conn.execute(select(uploaded).where(uploaded.in_(block))).scalars())
+        found |= set(conn.execute(select(attached).where(attached.in_(block), living)).scalars())
+    return found
+
+
+def attachment_proofs(conn: ReadConnection, digest: bytes) -> list[AttachmentProof]:
+    """Give what recipients' logs say of the attachments of one message."""
+    p = attachment_proof_table
+    query = select(p, note_table.c.note).join(note_table, note_table.c.digest == p.c.note_digest)
+    rows = conn.execute(query.where(p.c.digest == digest).order_by(p.c.part_number, p.c.member))
+    return [
+        AttachmentProof(
+            digest=row.digest,
+            part_number=row.part_number,
+            member=row.member,
+            entry=row.entry,
+            index=row.log_index,
+            hashes=row.hashes,
+            checkpoint=row.note,
+            register_version=row.register_version,
+        )
+        for row in rows
+    ]
+
+
+def _attachment_rows(conn: ReadConnection, query: Select[Any]) -> list[AttachmentRow]:
+    return [_attachment(row) for row in conn.execute(query)]
+
+
+def put_upload(conn: WriteConnection, upload: Upload) -> None:
+    """Store an upload, or how far it has come."""
+    row = (upload.ciphertext_sha256, upload.size, upload.officer, to_micros(upload.started_time), upload.whole)
+    _PUT_UPLOAD.run(conn, [row])
+
+
+def drop_uploads(conn: WriteConnection, ciphertexts: Collection[bytes]) -> None:
+    """Forget uploads: a message names them now, or they were given up."""
+    for ciphertext in ciphertexts:
+        conn.execute(delete(upload_table).where(upload_table.c.ciphertext_sha256 == ciphertext))
+
+
+def put_attachments(conn: WriteConnection, rows: Sequence[AttachmentRow]) -> None:
+    """Store where attachments stand, instead of what was stored of them before."""
+    _PUT_ATTACHMENT.run(
+        conn,
+        [
+            (
+                row.digest,
+                row.part_number,
+                row.member,
+                row.source,
+                row.ciphertext_sha256,
+                row.size,
+                row.state,
+                to_micros(row.awaited_time),
+                None if row.due_time is None else to_micros(row.due_time),
+                row.attempts,
+                row.reason,
+                row.detail[:MAX_DETAIL],
+                None if row.settled_time is None else to_micros(row.settled_time),
+                row.log_index,
+            )
+            for row in rows
+        ],
+    )
+
+
+def plan_attachment(
+    conn: WriteConnection, row: AttachmentRow, due: datetime | None, attempts: int, reason: str, detail: str
+) -> None:
+    """Say when something is to be done about an attachment, and why it was not done now; unless it has ended."""
+    found = attachment(conn, row.digest, row.part_number, row.member)
+    if found is not None and found.state == row.state:
+        put_attachments(conn, [replace(found, due_time=due, attempts=attempts, reason=reason, detail=detail)])
+
+
+def add_attachment_proofs(conn: WriteConnection, proofs: Sequence[AttachmentProof]) -> None:
+    """Keep what recipients' logs say of attachments; what is there already stays as it is."""
+    notes = {proof.checkpoint: sha256(proof.checkpoint).digest() for proof in proofs}
+    _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
+    _ADD_PROOF.run(
+        conn,
+        [
+            (
+                p.digest,
+                p.part_number,
+                p.member,
+                p.entry,
+                p.index,
+                p.hashes,
+                notes[p.checkpoint],
+                p.register_version,
+            )
+            for p in proofs
+        ],
+    )
+
+
+def _upload(row: Row[Any]) -> Upload:
+    return Upload(row.ciphertext_sha256, row.size, row.officer, from_micros(row.started_time), row.whole)
+
+
+def _attachment(row: Row[Any]) -> AttachmentRow:
+    return AttachmentRow(
+        digest=row.digest,
+        part_number=row.part_number,
+        member=row.member,
+        source=row.source,
+        ciphertext_sha256=row.ciphertext_sha256,
+        size=row.size,
+        awaited_time=from_micros(row.awaited_time),
+        due_time=None if row.due_time is None else from_micros(row.due_time),
+        state=row.state,
+        attempts=row.attempts,
+        reason=row.reason,
+        detail=row.detail,
+        settled_time=None if row.settled_time is None else from_micros(row.settled_time),
+        log_index=row.log_index,
+    )
+
+
+_PUT_UPLOAD: Final = replacement(upload_table)
+
+_PUT_ATTACHMENT: Final = replacement(attachment_table)
+
+_ADD_NOTE: Final = insertion(note_table, ignore_known=True)
+
+_ADD_PROOF: Final = insertion(attachment_proof_table, ignore_known=True)
+
+
+def sole_ciphertexts(conn: ReadConnection, digest: bytes, ciphertexts: Collection[bytes]) -> set[bytes]:
+    """Give those of these ciphertexts that no upload and no message but this one (and erased ones) names."""
+    a, u = attachment_table.c, upload_table.c
+    erased = select(erased_table.c.digest)
+    named: set[bytes] = set()
+    for block in blocks(list(ciphertexts)):
+        living = select(a.ciphertext_sha256).where(
+            a.ciphertext_sha256.in_(block), a.digest != digest, a.digest.not_in(erased)
+        )
+        named |= set(conn.execute(living).scalars())
+        uploaded = select(u.ciphertext_sha256).where(u.ciphertext_sha256.in_(block))
+        named |= set(conn.execute(uploaded).scalars())
+    return set(ciphertexts) - named

@@ -1,0 +1,184 @@
+"""Upload: officers bring the ciphertexts of attachments, before the message that names them.
+
+A ciphertext is addressed by its SHA-256 and size, both of which the header commits to. An upload that breaks off goes
+on from the bytes that are on disk; `StartUpload` says how many those are. `Submit` takes a message only when all its
+attachments are here whole. What no message names, released or waiting for a second officer, is given up after
+`ORPHAN_LIFE`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.officer.v1 import attachment_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.storage import Store
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.attachments import model as attachments_model
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.files import AttachmentFiles, Writer
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
+from paiza_wire.message.attachment import numbers
+
+MAX_OFFICER_BYTES: Final = 16 * 1024**3  # bytes one officer may have brought that no message names yet
+MAX_OFFICER_UPLOADS: Final = 256  # the same, in files: four messages with as many as a message may have
+ORPHAN_LIFE: Final = timedelta(days=14)  # of what no message names; an outbox may wait for a second officer
+LEFTOVER_SECONDS: Final = 24 * 3600.0  # a file nobody names and nobody has written to for so long is no upload
+CLEAN_SECONDS: Final = 600.0  # how often both are looked for
+CLEAN_BATCH: Final = 256
+
+log = structlog.get_logger("paiza.upload")
+
+
+class Upload:
+    """The verb of bringing attachments."""
+
+    def __init__(self, *, ledger: Ledger, store: Store, files: AttachmentFiles, clock: Callable[[], datetime]) -> None:
+        """Take what the verb needs."""
+        self._ledger = ledger
+        self._store = store
+        self._files = files
+        self._clock = clock
+        self.bytes_taken = 0
+
+    async def start(
+        self, officer: Officer, request: attachment_pb2.StartUploadRequest
+    ) -> attachment_pb2.StartUploadResponse:
+        """Say how much of a ciphertext is here, and take note that this officer brings it."""
+        ciphertext, size = request.ciphertext_sha256, request.ciphertext_size
+        if len(ciphertext) != DIGEST_SIZE:
+            raise Rejected("malformed", "ciphertext_sha256 is not 32 bytes long")
+        if not MIN_CIPHERTEXT_BYTES <= size <= MAX_CIPHERTEXT_BYTES:
+            raise Rejected("too_large", f"an attachment has {MIN_CIPHERTEXT_BYTES} to {MAX_CIPHERTEXT_BYTES} bytes")
+        here = await asyncio.to_thread(self._files.holds, ciphertext, size)
+        if not here:
+            offset = await asyncio.to_thread(self._files.offset, ciphertext)
+            await asyncio.to_thread(self._files.check_room, size - offset)
+        row = (await self._ledger.commit(lambda pen: _note(pen, officer, ciphertext, size, here=here))).result
+        if row.whole:
+            return attachment_pb2.StartUploadResponse(offset=size, whole=True)
+        offset = await asyncio.to_thread(self._files.offset, ciphertext)
+        if offset == size:  # all bytes came, and the process ended before they were checked
+            try:
+                return await self._finish(row)
+            except Rejected:  # a power cut left others: they are gone, and brought again
+                offset = 0
+        return attachment_pb2.StartUploadResponse(offset=offset)
+
+    async def receive(
+        self, officer: Officer, requests: AsyncIterator[attachment_pb2.UploadRequest]
+    ) -> attachment_pb2.UploadResponse:
+        """Take bytes from where the file stands; what came is kept, however the call ends."""
+        try:
+            first = await anext(requests)
+        except StopAsyncIteration:
+            raise Rejected("malformed", "the call holds no request") from None
+        row = await asyncio.to_thread(self._mine, officer, first.ciphertext_sha256)
+        if row.whole:
+            return attachment_pb2.UploadResponse(offset=row.size, whole=True)
+        writer = await asyncio.to_thread(self._files.writer, row.ciphertext_sha256, first.offset, row.size)
+        try:
+            await self._write(writer, first.data)
+            async for request in requests:
+                if request.ciphertext_sha256 or request.offset:
+                    raise Rejected("malformed", "only the first request of a call says what it brings")
+                await self._write(writer, request.data)
+            await asyncio.to_thread(writer.sync)
+        finally:
+            # A call that is cancelled has no time to wait, and what it brought must count when it is begun again.
+            self._files.release(row.ciphertext_sha256, writer)
+        if writer.offset < row.size:
+            return attachment_pb2.UploadResponse(offset=writer.offset)
+        done = await self._finish(row)
+        return attachment_pb2.UploadResponse(offset=done.offset, whole=done.whole)
+
+    async def keep_clean(self) -> None:
+        """Give up what no message names, for as long as the node runs."""
+        while True:
+            try:
+                await self.clean()
+            except Unavailable as error:
+                log.warning("uploads_not_cleaned", reason=error.reason, detail=error.detail)
+            await asyncio.sleep(CLEAN_SECONDS)
+
+    async def clean(self) -> None:
+        """Give up uploads that are too old, and files that nothing names.
+
+        If we crash between the commit and the removal, the next round finds a file that nothing names.
+        """
+        before = self._clock() - ORPHAN_LIFE
+        committed = await self._ledger.commit(lambda pen: _give_up(pen, before))
+        old = committed.result
+        leftovers = await asyncio.to_thread(self._files.older_than, LEFTOVER_SECONDS)
+        unnamed = leftovers - await asyncio.to_thread(self._named, leftovers)
+        for ciphertext in {*old, *unnamed}:
+            await asyncio.to_thread(self._files.remove, ciphertext)
+        if old or unnamed:
+            log.info("uploads_given_up", uploads=len(old), leftovers=len(unnamed))
+
+    async def _write(self, writer: Writer, data: bytes) -> None:
+        await asyncio.to_thread(writer.write, data)
+        self.bytes_taken += len(data)
+
+    async def _finish(self, row: attachments_model.Upload) -> attachment_pb2.StartUploadResponse:
+        """Check the digest of what is on disk, and only then believe it."""
+        await asyncio.to_thread(self._files.check, row.ciphertext_sha256)
+        await asyncio.to_thread(self._files.complete, row.ciphertext_sha256)
+        # If we crash here, the next StartUpload finds the whole file and notes that.
+        await self._ledger.commit(lambda pen: attachments_store.put_upload(pen.tx, replace(row, whole=True)))
+        log.info("uploaded", officer=row.officer, bytes=row.size)
+        return attachment_pb2.StartUploadResponse(offset=row.size, whole=True)
+
+    def _mine(self, officer: Officer, ciphertext: bytes) -> attachments_model.Upload:
+        with self._store.reads() as reads:
+            row = attachments_store.uploads(reads, [ciphertext]).get(ciphertext)
+        if row is None or row.officer != officer.id:
+            raise Rejected("unknown_id", "this officer has begun no such upload")
+        return row
+
+    def _named(self, ciphertexts: set[bytes]) -> set[bytes]:
+        with self._store.reads() as reads:
+            return attachments_store.named_ciphertexts(reads, ciphertexts)
+
+
+def _note(pen: Pen, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> attachments_model.Upload:
+    """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted rightly."""
+    row = attachments_store.uploads(pen.tx, [ciphertext]).get(ciphertext)
+    if row is not None and (row.officer, row.size) != (officer.id, size):
+        raise Rejected("conflict", "another upload of this digest is under way")
+    if row is None:
+        own = attachments_store.uploads_of(pen.tx, officer.id)
+        if len(own) >= MAX_OFFICER_UPLOADS or sum(each.size for each in own) + size > MAX_OFFICER_BYTES:
+            raise Unavailable("quota_exceeded", "this officer has as many uploads that no message names as allowed")
+        row = attachments_model.Upload(ciphertext, size, officer.id, pen.now)
+    row = replace(row, whole=row.whole or here)
+    attachments_store.put_upload(pen.tx, row)
+    return row
+
+
+def _give_up(pen: Pen, before: datetime) -> list[bytes]:
+    """Forget old uploads; gives those whose files nothing else names.
+
+    What a waiting message names begins its time anew: its second officer may take longer than an upload lives.
+    """
+    found = attachments_store.old_uploads(pen.tx, before, CLEAN_BATCH)
+    waiting = _named_by_waiting(pen) if found else frozenset()
+    for upload in found:
+        if upload.ciphertext_sha256 in waiting:
+            attachments_store.put_upload(pen.tx, replace(upload, started_time=pen.now))
+    old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
+    attachments_store.drop_uploads(pen.tx, old)
+    return sorted(set(old) - attachments_store.named_ciphertexts(pen.tx, old))
+
+
+def _named_by_waiting(pen: Pen) -> frozenset[bytes]:
+    """Give the ciphertexts that messages name which wait for a second officer."""
+    headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(pen.tx)]
+    return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))

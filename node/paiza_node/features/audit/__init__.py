@@ -1,0 +1,1 @@
+"""What the node's own log says: trails, evidence, log queries and their index."""

@@ -1,0 +1,145 @@
+"""Facts: what entries of the own log say that is asked about, noted a little after they were appended.
+
+Not in the commit path. The cursor is the index of the next entry to look at; it is committed with what was noted, so
+that a crash repeats a batch or nothing. Whether an officer had need of what he opened is judged here, a moment after he
+did: he had where the message was his unit's or at his desk, was given to him, or was signed by him. It is no verdict: a
+duty officer who helps out at another desk had a reason, and the reason he stated stands beside the log.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import LOGGED_DIGITS, MessageState
+from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.audit import store as audit_store
+from paiza_node.features.audit.model import LogFact
+from paiza_node.features.retention import store as retention_store
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+
+BATCH: Final = 512  # entries, and as many messages, of one commit
+REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
+PAUSE_SECONDS: Final = 0.5  # between looks
+TOLD: Final = 8  # messages of a batch that are named where they cannot be read
+RETRY_SECONDS: Final = 1.0  # after the database failed
+CURSOR: Final = "log_facts"
+REVIEWS: Final = "reviews"
+
+log = structlog.get_logger("paiza.lawful")
+
+
+class Facts:
+    """The duty that notes what the log says, and when messages are to be reviewed. One per node."""
+
+    def __init__(self, context: Context, desks: Desks, officers: Callable[[], Mapping[str, Officer]]) -> None:
+        """Take what the duty needs; ``officers`` gives those of the moment, by id."""
+        self._context = context
+        self._desks = desks
+        self._officers = officers
+        self._under_way = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Note what is there, then what comes, until cancelled."""
+        while True:
+            try:
+                await self.catch_up()
+                await self._plan_reviews()
+                await asyncio.sleep(PAUSE_SECONDS)
+            except Unavailable as error:
+                log.warning("log_facts_wait", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def catch_up(self) -> int:
+        """Note all that a signed checkpoint covers; gives the size of the log up to which that was done."""
+        context = self._context
+        async with self._under_way:
+            while True:
+                size = context.ledger.checkpoint.size
+                began = perf_counter()
+                first, facts = await asyncio.to_thread(self._read, size)
+                if not facts:
+                    return first
+                end = facts[-1].index + 1
+                await context.ledger.commit(lambda pen, facts=facts, end=end: _note(pen, facts, end))  # type: ignore[misc]
+                if end - first == BATCH:
+                    await asyncio.sleep((perf_counter() - began) * REST)
+
+    def _read(self, size: int) -> tuple[int, list[LogFact]]:
+        with self._context.store.reads() as reads:
+            first = settings_store.counter(reads, CURSOR)
+            if first >= size:  # most looks end here
+                return first, []
+            entries = [each for each in log_store.entries(reads, first, BATCH) if each.index < size]
+            return first, [self._fact(reads, each) for each in entries]
+
+    def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogFact:
+        entry = log_pb2.LogEntry.FromString(stored.entry)
+        needless = entry.event == log_pb2.LOG_EVENT_OPENED and not self._needed(reads, entry)
+        return LogFact(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
+
+    def _needed(self, reads: ReadConnection, entry: log_pb2.LogEntry) -> bool:
+        """Say whether an officer had need of what he opened, by unit, desk, assignment or authorship."""
+        row = messages_store.message(reads, entry.message_digest)
+        officer = self._officers().get(entry.actor)
+        if row is None:  # it waits for signatures, and is shown only to those it names
+            return approvals_store.approval(reads, entry.message_digest) is not None
+        try:
+            signers = {signer.id for signer in wire.parse_header(row.header).required_signers}
+        except Rejected:
+            signers = set()
+        if entry.actor in signers:
+            return True
+        return officer is not None and bool(access_store.visible(reads, [row.seq], self._desks.desk_of(officer)))
+
+    async def _plan_reviews(self) -> None:
+        """Take the review dates of messages that were stored since the last look."""
+        while planned := await asyncio.to_thread(self._unplanned):
+            last, rows = planned
+            await self._context.ledger.commit(
+                lambda pen, last=last, rows=rows: _plan(pen, rows, last)  # type: ignore[misc]
+            )
+
+    def _unplanned(self) -> "tuple[int, list[tuple[int, datetime]]] | None":
+        with self._context.store.reads() as reads:
+            rows = messages_store.unindexed(reads, settings_store.counter(reads, REVIEWS), BATCH)
+        if not rows:
+            return None
+        dated: list[tuple[int, datetime]] = []
+        unreadable: list[str] = []
+        for row in rows:
+            if row.state is MessageState.REFUSED:
+                continue
+            try:
+                dated.append((row.seq, wire.parse_header(row.header).review_time.ToDatetime(tzinfo=UTC)))
+            except Rejected:  # damaged on our disk: `paiza-node verify` names it, and the others go on
+                unreadable.append(row.digest.hex()[:LOGGED_DIGITS])
+        if unreadable:
+            log.error("review_dates_unreadable", messages=unreadable[:TOLD], count=len(unreadable))
+        return rows[-1].seq, dated
+
+
+def _note(pen: Pen, facts: Sequence[LogFact], end: int) -> None:
+    audit_store.add_facts(pen.tx, facts)
+    settings_store.put_counter(pen.tx, CURSOR, end)
+
+
+def _plan(pen: Pen, rows: Sequence[tuple[int, datetime]], last: int) -> None:
+    erased = messages_store.erased_seqs(pen.tx, [seq for seq, _time in rows])  # since they were read
+    retention_store.put_reviews(pen.tx, [(seq, time) for seq, time in rows if seq not in erased])
+    settings_store.put_counter(pen.tx, REVIEWS, last)

@@ -1,0 +1,96 @@
+"""What entries of the own log say that is asked about."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Index, SmallInteger, Table, Text, select, text
+
+from paiza_node.core.log.store import log_entry_table
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.settings import counter_table
+from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.features.audit.model import LogFact, LogQuery
+
+# Who and what the log speaks of, each name once; and what every entry says that is asked about. Made from the log, a
+# little behind it, so that no commit waits for it.
+log_name_table = Table(
+    "log_name",
+    METADATA,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+log_fact_table = Table(
+    "log_fact",
+    METADATA,
+    Column("index", Number, primary_key=True, autoincrement=False),
+    Column("event", SmallInteger, nullable=False),
+    Column("actor", Number, nullable=False),
+    Column("counterpart", Number, nullable=False),
+    Column("needless", Boolean, nullable=False),  # an opening without need
+)
+Index("ix_log_fact_event", log_fact_table.c.event, log_fact_table.c.index)
+Index("ix_log_fact_actor", log_fact_table.c.actor, log_fact_table.c.event, log_fact_table.c.index)
+Index("ix_log_fact_counterpart", log_fact_table.c.counterpart, log_fact_table.c.event, log_fact_table.c.index)
+_WHERE_NEEDLESS: Final = text("needless")
+Index("ix_log_fact_needless", log_fact_table.c.index, sqlite_where=_WHERE_NEEDLESS, postgresql_where=_WHERE_NEEDLESS)
+
+
+NAMES: Final = "log_names"  # counter of the names given numbers
+
+
+_F: Final = log_fact_table.c
+
+
+def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
+    """Give the indices of entries that meet a query, in order."""
+    statement = select(_F.index).where(_F.index >= query.first, _F.index < query.end)
+    if query.events:
+        statement = statement.where(_F.event.in_(query.events))
+    if query.actor:
+        names = select(log_name_table.c.id).where(log_name_table.c.name.contains(query.actor, autoescape=True))
+        statement = statement.where(_F.actor.in_(names))
+    if query.counterpart:
+        statement = statement.where(
+            _F.counterpart.in_(select(log_name_table.c.id).where(log_name_table.c.name == query.counterpart))
+        )
+    if query.digests:
+        about = select(log_entry_table.c.index).where(log_entry_table.c.digest.in_(query.digests))
+        statement = statement.where(_F.index.in_(about))
+    if query.needless:
+        statement = statement.where(_F.needless)
+    return list(conn.execute(statement.order_by(_F.index).limit(query.limit)).scalars())
+
+
+def add_facts(conn: WriteConnection, facts: Sequence[LogFact]) -> None:
+    """Note what entries say; what was noted before stays as it is."""
+    numbers = _names(conn, {name for fact in facts for name in (fact.actor, fact.counterpart)})
+    _ADD_FACT.run(
+        conn,
+        [(fact.index, fact.event, numbers[fact.actor], numbers[fact.counterpart], fact.needless) for fact in facts],
+    )
+
+
+def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
+    """Give the numbers of names, numbering those that are new."""
+    n = log_name_table.c
+    known: dict[str, int] = {}
+    for block in blocks(sorted(names)):
+        rows = conn.execute(select(log_name_table).where(n.name.in_(block)))
+        known.update((row.name, row.id) for row in rows)
+    fresh = sorted(set(names) - set(known))
+    if fresh:
+        c = counter_table.c
+        last = conn.execute(select(c.value).where(c.name == NAMES)).scalar_one_or_none() or 0
+        numbered = [(number, name) for number, name in enumerate(fresh, last + 1)]
+        _ADD_NAME.run(conn, numbered)
+        _PUT_COUNTER.run(conn, [(NAMES, last + len(fresh))])
+        known.update((name, number) for number, name in numbered)
+    return known
+
+
+_ADD_FACT: Final = insertion(log_fact_table, ignore_known=True)
+
+_ADD_NAME: Final = insertion(log_name_table)
+
+_PUT_COUNTER: Final = replacement(counter_table)

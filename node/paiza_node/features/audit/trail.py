@@ -1,0 +1,137 @@
+"""Audit: what this node's log says, each entry with its proof. No content and no keys leave here."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import audit_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import denied, lister, may_list
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.proofs import foreign_proof, forwardings_of, proofs_of
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.register.sync import Registers
+from paiza_node.core.storage import Store
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.audit.evidence import others_of, spans_of
+from paiza_node.features.witness.unwitnessed import unwitnessed
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+
+class Audit:
+    """The verb of looking into the own log."""
+
+    def __init__(
+        self, *, registers: Registers, ledger: Ledger, store: Store, convictions: Callable[[str], list[str]]
+    ) -> None:
+        """Take what the verb needs; ``convictions`` gives the reason codes of what speaks against a member's log."""
+        self._convictions = convictions
+        self._registers = registers
+        self._ledger = ledger
+        self._store = store
+
+    async def check_sees(self, officer: Officer, digest: bytes) -> None:
+        """Refuse what an officer does not need to know of; the refusal is logged."""
+        if not await asyncio.to_thread(self._hidden, officer, digest):
+            return
+        raise (await self._ledger.commit(lambda pen: denied(pen, officer, digest))).result
+
+    def _hidden(self, officer: Officer, digest: bytes) -> bool:
+        with self._store.reads() as reads:
+            row = messages_store.message(reads, digest)
+            if row is not None:
+                return not may_list(reads, officer, row)
+            approval = approvals_store.approval(reads, digest)
+        if approval is None or lister(officer).units is None:
+            return False
+        return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
+
+    def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
+        """Give everything the log says of one message, and the proofs of other members' logs that were kept."""
+        checkpoint = self._ledger.checkpoint
+        with self._store.reads() as reads:
+            entries = [entry for entry in log_store.entries_of(reads, digest) if entry.index < checkpoint.size]
+            proofs, attached = exchange_store.proofs(reads, digest), attachments_store.attachment_proofs(reads, digest)
+        if not entries:
+            raise Rejected("unknown_id", "this node's log says nothing of such a message")
+        return audit_pb2.GetTrailResponse(
+            entries=self._proven(entries, checkpoint.size),
+            checkpoint=checkpoint.note,
+            foreign_proofs=[*map(foreign_proof, proofs), *map(foreign_proof, attached)],
+        )
+
+    def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:
+        """Give the signed message and all proofs of it, with the registers they are judged by."""
+        row, signed = self._message(digest)
+        checkpoint = self._ledger.checkpoint
+        size, note = checkpoint.size, checkpoint.note
+        released, answers = proofs_of(self._store, self._ledger, row, size, note)
+        forwarded = forwardings_of(self._store, self._ledger, digest, size, note)
+        with self._store.reads() as reads:
+            others = others_of(reads, self._ledger, digest, size, note, with_openings=with_openings)
+            proofs = (*released, *answers, *forwarded, *others)
+            spans = spans_of(reads, self._ledger, self._registers, proofs)
+            versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
+            versions.extend(span.register_version for span in spans)
+            versions.extend(proof.register_version for proof in exchange_store.proofs(reads, digest))
+        # The one in force says what was revoked since.
+        versions.append(self._registers.version)
+        here = [version for version in dict.fromkeys(versions) if self._has(version)]
+        return audit_pb2.GetEvidenceResponse(
+            message=signed,
+            released=released,
+            answers=answers,
+            register_versions=here,
+            forwarded=forwarded,
+            others=others,
+            spans=spans,
+        )
+
+    def status(self) -> audit_pb2.GetLogStatusResponse:
+        """Give the own checkpoint and what is known of the others' logs."""
+        response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
+        with self._store.reads() as reads:
+            witnessed, since = unwitnessed(reads, self._ledger.checkpoint.size)
+            if witnessed is not None:
+                response.witnessed_checkpoint = witnessed.note
+            if since is not None:
+                response.unwitnessed_since_time.FromDatetime(since)
+            known_logs = peers_store.known_logs(reads)
+        for member in sorted({*known_logs, *self._registers.last.members}):
+            known, convictions = known_logs.get(member), self._convictions(member)
+            if known is None and not convictions:
+                continue
+            log = response.known_logs.add(member=member, convictions=convictions)
+            if known is not None:
+                log.checkpoint = known.note
+                log.accepted_time.FromDatetime(known.accepted_time)
+        return response
+
+    def _message(self, digest: bytes) -> tuple[MessageRow, bytes]:
+        with self._store.reads() as reads:
+            row, remains = messages_store.message(reads, digest), messages_store.remains(reads, digest)
+        signed = remains or messages_store.read_signed(self._store, digest)
+        if row is None or signed is None:
+            raise Rejected("unknown_id", "there is no such message here, or it was refused")
+        return row, signed
+
+    def _proven(self, entries: Sequence[StoredEntry], size: int) -> list[log_pb2.ProvenEntry]:
+        proofs = self._ledger.prove([entry.index for entry in entries], size)
+        return [
+            log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
+            for entry, hashes in zip(entries, proofs, strict=True)
+        ]
+
+    def _has(self, version: bytes) -> bool:
+        try:
+            self._registers.archived(version)
+        except Exception:  # noqa: BLE001 - not here, for whatever reason
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""Forwarding, export, release grants, inherited markings and holders of messages."""

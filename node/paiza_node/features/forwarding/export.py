@@ -1,0 +1,185 @@
+"""Export: leave to take content out of the system, asked before it is done, and what stands in the log of it.
+
+The file itself is made where the officer sits, from what was opened there. The node decides and records: who, what,
+for whom, what for and why. It cannot keep anybody from copying what he has read; it makes doing so unrecorded a breach.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import passing_pb2
+from paiza_domain import kinds
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import rejection
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.policy import Circumstances, MessageFacts, principal_of
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.forwarding import grants
+from paiza_node.features.forwarding.forward import check_reason, not_here, read
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+MAX_MESSAGES: Final = 256  # of one call; one commit
+MAX_RECIPIENT: Final = 500  # characters of who gets it
+AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
+    passing_pb2.EXPORT_AUDIENCE_OWN_UNIT: "own_unit",
+    passing_pb2.EXPORT_AUDIENCE_OWN_MEMBER: "own_member",
+    passing_pb2.EXPORT_AUDIENCE_OUTSIDE: "outside",
+    passing_pb2.EXPORT_AUDIENCE_PUBLIC: "public",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A message that is to be taken out, as far as it never changes, and the grant for it, where one was needed."""
+
+    row: MessageRow
+    facts: MessageFacts
+    with_annex: bool
+    grant: bytes = b""
+
+
+class Export:
+    """The verb of leave to take content out."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verb needs."""
+        self._member = context.member
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._own_keys = context.own_keys
+        self._clock = context.clock
+
+    async def __call__(
+        self, officer: Officer, request: passing_pb2.NoteExportRequest
+    ) -> passing_pb2.NoteExportResponse:
+        """Decide message by message and log it, leave or denial. Rejected: reason_missing, malformed, too_large."""
+        digests = list(request.message_digests)
+        if not digests or len(set(digests)) != len(digests):
+            raise Rejected("malformed", "no message is named, or one twice")
+        if len(digests) > MAX_MESSAGES:
+            raise Rejected("too_large", f"at most {MAX_MESSAGES} messages are taken out at once")
+        audience = AUDIENCES.get(request.audience)
+        if audience is None:
+            raise Rejected("malformed", "the audience is not set")
+        if not request.recipient_text.strip():
+            raise Rejected("reason_missing", "say who gets it")
+        if len(request.recipient_text) > MAX_RECIPIENT:
+            raise Rejected("too_large", f"the recipient has at most {MAX_RECIPIENT} characters")
+        check_reason(request.reason_text, request.purpose)
+        asked = await asyncio.to_thread(self._ask_all, officer, digests, audience, request)
+        committed = await self._ledger.commit(lambda pen: self._write(pen, officer, digests, asked, audience, request))
+        size = committed.checkpoint.size
+        written = [each for each in committed.result if isinstance(each, tuple)]
+        hashes = dict(zip([i for i, _ in written], self._ledger.prove([i for i, _ in written], size), strict=True))
+        results = []
+        for digest, outcome in zip(digests, committed.result, strict=True):
+            result = passing_pb2.NoteExportResult(message_digest=digest)
+            if isinstance(outcome, Rejected):
+                result.rejection.CopyFrom(rejection(outcome))
+            else:
+                index, entry = outcome
+                result.exported.CopyFrom(log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=hashes[index]))
+            results.append(result)
+        return passing_pb2.NoteExportResponse(checkpoint=committed.checkpoint.note, results=results)
+
+    def _ask_all(
+        self, officer: Officer, digests: Sequence[bytes], audience: str, request: passing_pb2.NoteExportRequest
+    ) -> list[_Asked | Rejected]:
+        asked: list[_Asked | Rejected] = []
+        for digest in digests:
+            try:
+                asked.append(self._ask(officer, digest, audience, request))
+            except Rejected as error:
+                asked.append(error)
+        return asked
+
+    def _ask(self, officer: Officer, digest: bytes, audience: str, request: passing_pb2.NoteExportRequest) -> _Asked:
+        """Find the message and, where the rules miss only the originator's grant, one to our own member."""
+        row, _signed = read(self._store, digest)
+        header = wire.parse_header(row.header)
+        annex = message_pb2.PART_KIND_NOMINAL_ANNEX
+        with_annex = request.with_annex and any(part.kind == annex for part in header.parts)
+        kind = kinds.get(header.kind, header.kind_version)
+        ceiling = self._registers.current.member(self._member).classification_ceiling
+        asked = _Asked(row, MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
+        with self._store.reads() as reads:
+            refused = self._refused(reads, officer, asked, audience, request.purpose)
+        if refused is None or refused.reason != "grant_missing":
+            return asked
+        wish = grants.Wish(digest, header.author, self._member, request.purpose, with_annex, self._clock())
+        grant = grants.find(self._store, wish, self._own_keys)
+        return asked if grant is None else replace(asked, grant=grant.digest)
+
+    def _refused(
+        self, reads: ReadConnection, officer: Officer, asked: _Asked, audience: str, purpose: str
+    ) -> Rejected | None:
+        """Say why a message is not taken out at this moment; None where it may be.
+
+        1. Its content is here: neither retired nor erased.
+        2. The officer needs to know of it.
+        3. The rules allow it, with the grant as far as that still holds.
+        """
+        digest, author = asked.row.digest, asked.row.author
+        # 1.
+        if messages_store.message(reads, digest) is None or messages_store.erased(reads, [digest]):
+            return not_here()
+        # 2.
+        if not may_see(reads, officer, asked.row):
+            return Rejected("policy_denied", "need-to-know")
+        # 3.
+        granted = author == self._member or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author))
+        circumstances = Circumstances(
+            audience=audience,
+            purpose=purpose,
+            granted=granted,
+            recalled=grants.is_recalled(reads, digest, author),
+            with_annex=asked.with_annex,
+        )
+        try:
+            self._registers.policy.check(principal_of(officer), "export", asked.facts, circumstances=circumstances)
+        except Rejected as denied:
+            return denied
+        return None
+
+    def _write(
+        self,
+        pen: Pen,
+        officer: Officer,
+        digests: Sequence[bytes],
+        asked: Sequence[_Asked | Rejected],
+        audience: str,
+        request: passing_pb2.NoteExportRequest,
+    ) -> list[tuple[int, bytes] | Rejected]:
+        """Judge every message at the moment of the commit, and log leave or denial; runs in the transaction."""
+        outcomes: list[tuple[int, bytes] | Rejected] = []
+        for digest, each in zip(digests, asked, strict=True):
+            judged = each
+            if isinstance(each, _Asked):
+                judged = self._refused(pen.tx, officer, each, audience, request.purpose) or each
+            if isinstance(judged, Rejected):
+                if judged.reason in ("policy_denied", "grant_missing"):
+                    denial = log_entries.denied(actor=officer.id, reason=judged.reason, digest=digest)
+                    pen.append(denial, text=judged.detail)
+                outcomes.append(judged)
+                continue
+            entry = log_entries.exported(
+                actor=officer.id,
+                digest=digest,
+                purpose=request.purpose,
+                grant_digest=judged.grant,
+                without_annex=not request.with_annex,
+            )
+            stored = pen.append(entry, text=f"{request.recipient_text}: {request.reason_text}")
+            outcomes.append((stored.index, stored.entry))
+        return outcomes

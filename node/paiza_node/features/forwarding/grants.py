@@ -1,0 +1,117 @@
+"""The originator's consent to passing a message on: a release grant, found among what follows from the message.
+
+A grant is a message of its author like any other, signed by two of its officers; its content is opened with the node's
+own key when it is needed and kept nowhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from paiza_domain import kinds, validation
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import ReadConnection, Store
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
+
+GRANT: Final = "release-grant"
+RECALL: Final = "recall"
+WITHOUT_ANNEX: Final = "without-annex"
+WHOLE: Final = "whole"
+MAX_GRANTS: Final = 32  # of one message, the newest: each is opened to see what it says
+MAX_GRANT_BYTES: Final = 64 * 1024  # of one that is shown to a member: it travels beside the message
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to do with a message, and when. ``recipient`` is a member id."""
+
+    digest: bytes
+    author: str
+    recipient: str
+    purpose: str
+    with_annex: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A consent that covers a wish."""
+
+    digest: bytes
+    signed: bytes
+
+
+def find(store: Store, wish: Wish, own_keys: OwnKeys) -> Grant | None:
+    """Give the newest grant this node holds that covers a wish; None where there is none."""
+    with store.reads() as reads:
+        rows = _in_force(reads, wish)
+    for row in rows:
+        signed = messages_store.read_signed(store, row.digest)
+        if signed is None or len(signed) > MAX_GRANT_BYTES:
+            continue
+        try:
+            check(stored(signed), wish, own_keys)
+        except Rejected:
+            continue
+        return Grant(row.digest, signed)
+    return None
+
+
+def check(message: VerifiedMessage, wish: Wish, own_keys: OwnKeys) -> None:
+    """Refuse ("grant_missing") what is no grant of the originator, or does not cover the wish.
+
+    1. It is a grant by the author of the message concerned, which is one of its parents, signed by two officers.
+    2. It names the recipient and the purpose, covers how much is passed on, and was not over.
+
+    The caller owes: that the message verifies, and that its author's log holds its release.
+    """
+    header = message.header
+    # 1.
+    if (header.kind, header.author) != (GRANT, wish.author) or wish.digest not in header.parent_digests:
+        raise Rejected("grant_missing", "what is shown is no grant of the originator for this message")
+    kind = kinds.get(header.kind, header.kind_version)
+    validation.check_four_eyes(header, kind)
+    # 2.
+    try:
+        content = own_keys.content(message, kind)
+    except Rejected as error:
+        raise Rejected("grant_missing", f"the grant cannot be read: {error.detail}") from error
+    if wish.recipient not in content.recipients:
+        raise Rejected("grant_missing", "the grant does not name the recipient")
+    if wish.purpose not in content.purposes:
+        raise Rejected("grant_missing", "the grant does not name the purpose")
+    if content.scope != WHOLE and (content.scope != WITHOUT_ANNEX or wish.with_annex):
+        raise Rejected("grant_missing", "the grant does not cover so much of the message")
+    if not content.HasField("until_time") or wish.at > content.until_time.ToDatetime(tzinfo=UTC):
+        raise Rejected("grant_missing", "the grant was over")
+
+
+def is_recalled(reads: ReadConnection, digest: bytes, author: str) -> bool:
+    """Say whether the author took a message back, as far as this node knows."""
+    return any(row.author == author for row in _children(reads, digest, RECALL))
+
+
+def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
+    """Return whether a grant that `find` gave is still here and was not recalled."""
+    return (
+        not messages_store.erased(reads, [grant])
+        and messages_store.message(reads, grant) is not None
+        and not is_recalled(reads, grant, author)
+    )
+
+
+def _in_force(reads: ReadConnection, wish: Wish) -> list[MessageRow]:
+    """Give the author's grants for a message that were not recalled, the newest first."""
+    found = [row for row in _children(reads, wish.digest, GRANT) if row.author == wish.author]
+    return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, wish.author)]
+
+
+def _children(reads: ReadConnection, digest: bytes, kind: str) -> Iterator[MessageRow]:
+    for child in reversed(messages_store.children(reads, [digest], (kind,)).get(digest, [])):
+        row = messages_store.message(reads, child)
+        if row is not None and row.state is not MessageState.REFUSED:
+            yield row

@@ -1,0 +1,51 @@
+"""Holders: who was sent a message, and to whom it was passed on, as far as this node was told.
+
+The author is told of every passing on by the forwarder's node; a forwarder knows its own. Whoever took a message by
+another way is known to nobody.
+"""
+
+from datetime import UTC
+
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import passing_pb2
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection, Store
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+
+class Holders:
+    """The verb of asking who holds a message."""
+
+    def __init__(self, *, member: str, store: Store) -> None:
+        """Take whose node this is, and the store."""
+        self._member = member
+        self._store = store
+
+    def __call__(self, digest: bytes) -> passing_pb2.ListHoldersResponse:
+        """Give the holders of a message; Rejected("unknown_id") where this node does not know it."""
+        with self._store.reads() as reads:
+            return passing_pb2.ListHoldersResponse(holders=self.of(reads, digest))
+
+    def of(self, reads: ReadConnection, digest: bytes) -> list[passing_pb2.Holder]:
+        """Give them over an open connection, each once, ordered by member id."""
+        row = messages_store.message(reads, digest)
+        if row is None:
+            raise Rejected("unknown_id", "there is no such message here")
+        header = wire.parse_header(row.header)
+        members = [row.author, *(recipient.member for recipient in header.recipients)]
+        found = {member: passing_pb2.Holder(member=member) for member in members}
+        own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
+        passings = [(self._member, stored.entry) for stored in own]
+        passings += [
+            (each.forwarder, each.entry) for each in exchange_store.passed_on_of(reads, digest) if not each.denied
+        ]
+        for forwarder, raw in passings:
+            entry = log_pb2.LogEntry.FromString(raw)
+            if entry.counterpart not in found:
+                found[entry.counterpart] = passing_pb2.Holder(member=entry.counterpart, passed_on_by=forwarder)
+                found[entry.counterpart].passed_on_time.FromDatetime(entry.entry_time.ToDatetime(tzinfo=UTC))
+        return [found[member] for member in sorted(found)]

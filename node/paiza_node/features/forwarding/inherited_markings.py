@@ -1,0 +1,51 @@
+"""Derive: what follows from others' messages carries at least their marks.
+
+Whether an answer quotes, a program cannot see; so every message that follows from another member's is taken to, but for
+those of kinds that carry nothing over (the rules say which). What its own member wrote the author may mark as it likes.
+"""
+
+from collections.abc import Callable, Sequence
+
+from paiza.core.v1 import message_pb2
+from paiza_domain import handling, kinds
+from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.policy import Circumstances, MessageFacts, Policy, Principal, principal_of
+from paiza_node.core.storage import ReadConnection
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+
+def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
+    """The part of inherited markings in a release; ``policy`` returns the rules in force."""
+
+    def begin(pen: Pen, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            header = item.message.header
+            return refusal(pen.tx, header, principal_of(officer), policy()) if header.parent_digests else None
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage("inherited markings", begin)
+
+
+def refusal(reads: ReadConnection, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:
+    """Say which marks are lower than those of the messages this one follows from; None where none is."""
+    rows = [row for digest in header.parent_digests if (row := messages_store.message(reads, digest)) is not None]
+    others = [wire.parse_header(row.header) for row in rows if row.author != header.author]
+    if not others:
+        return None
+    strictest = handling.Marks()
+    for other in others:
+        strictest = strictest.merge(handling.of_message(other))
+    lower = handling.Marks.of(header.handling).lower_than(strictest)
+    kind = kinds.get(header.kind, header.kind_version)
+    facts = MessageFacts.of(header, kind.sender_roles, handling.MAX_CLASSIFICATION, kind.workflow)
+    try:
+        policy.check(principal, "derive", facts, circumstances=Circumstances(covered=not lower))
+    except Rejected as denied:
+        return Rejected("marks_lowered", f"{denied.detail}: {', '.join(lower)}") if lower else denied
+    return None

@@ -1,0 +1,129 @@
+"""Late holders: a recall, correction or request to erase goes after its message, to whom others pass that on later.
+
+Its officers address everyone who holds the message when they write it. Whoever passes a message on tells its author's
+node, and a node that has not heard of the recall yet may still do so. So the author's node looks, whenever it is told
+of a new holder, at its start and when it catches up (`changes`), and passes its own recalls, corrections and requests
+to erase on to whom they have not reached.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import message_pb2
+from paiza_domain.threads import thread
+from paiza_node.changes import Change, HoldersChanged
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.register.sync import Registers
+from paiza_node.core.storage import ReadConnection, Store
+from paiza_node.features.inbox import store as inbox_store
+from paiza_node.features.inbox.model import MessageQuery
+from paiza_node.features.recalls import recalls as taking_back
+from paiza_wire.errors import PaizaError, Rejected
+
+LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
+PAUSE_SECONDS: Final = 5.0  # before it is tried again where the database is away
+
+Share = Callable[[Sequence[bytes], str, str], Awaitable[Mapping[bytes, Rejected]]]
+"""Passes messages on to a member, on the word of an actor."""
+
+log = structlog.get_logger("paiza.late_holders")
+
+
+class LateHolders:
+    """The verb of sending recalls and corrections after their message. Belongs to one event loop."""
+
+    def __init__(self, *, node_id: str, registers: Registers, store: Store, share: Share) -> None:
+        """Take what the verb needs."""
+        self._node_id = node_id
+        self._registers = registers
+        self._store = store
+        self._share = share
+        self._told: set[bytes] = set()
+        self._everything = True  # everything is to be looked at, not only what was told
+        self._came = asyncio.Event()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Mark messages of our own that have new holders."""
+        for change in changes:
+            if isinstance(change, HoldersChanged):
+                self._told.update(change.digests)
+                self._came.set()
+
+    def catch_up(self) -> None:
+        """Have everything looked at."""
+        self._everything = True
+        self._came.set()
+
+    async def keep_watch(self) -> None:
+        """Look at everything, then at what has new holders, for as long as the node runs."""
+        while True:
+            self._came.clear()
+            everything, self._everything = self._everything, False
+            told, self._told = self._told, set()
+            try:
+                await self._send(await asyncio.to_thread(self._owed_by, None if everything else told))
+            except PaizaError as error:  # the database is away for now: what was told is looked at again
+                log.warning("late_holders_not_looked_at", reason=error.reason, detail=error.detail)
+                self._told |= told
+                self._everything = self._everything or everything
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            await self._came.wait()
+
+    async def _send(self, owed: Collection[tuple[bytes, str]]) -> None:
+        for digest, member in owed:
+            refused = await self._share([digest], member, self._node_id)
+            for error in refused.values():
+                log.warning("late_holder_not_reached", member=member, reason=error.reason, detail=error.detail)
+
+    def _owed_by(self, told: Collection[bytes] | None) -> list[tuple[bytes, str]]:
+        return self._all() if told is None else self._about(told)
+
+    def _all(self) -> list[tuple[bytes, str]]:
+        with self._store.reads() as reads:
+            found = [
+                listed.row
+                for kind in (thread.RECALL, thread.CORRECTION, thread.ERASURE)
+                for listed in inbox_store.list_messages(
+                    reads, MessageQuery(received=False, kind=kind, limit=LOOKED_AT), ""
+                )
+            ]
+            return [each for row in found for each in self._owed(reads, row)]
+
+    def _about(self, told: Collection[bytes]) -> list[tuple[bytes, str]]:
+        """Give what is owed because of messages that have new holders: of those that were taken back or corrected."""
+        with self._store.reads() as reads:
+            rows = [
+                row
+                for digest in told
+                if (row := messages_store.message(reads, digest)) and row.state is MessageState.RELEASED
+            ]
+            marks = messages_store.marks(reads, rows)
+            afterwards = {each for mark in marks.values() for each in (*mark.recalled_by, *mark.corrected_by)}
+            requests = messages_store.children(reads, [row.digest for row in rows], (thread.ERASURE,))
+            afterwards |= {each for children in requests.values() for each in children}
+            found = [row for digest in sorted(afterwards) if (row := messages_store.message(reads, digest))]
+            return [each for row in found for each in self._owed(reads, row)]
+
+    def _owed(self, reads: ReadConnection, row: MessageRow) -> list[tuple[bytes, str]]:
+        """Give the active members that hold what a recall, correction or request to erase of ours concerns.
+
+        Those it was sent to are left out.
+        """
+        header = message_pb2.Header.FromString(row.header)
+        if row.state is not MessageState.RELEASED:
+            return []
+        reached = {header.author, *(each.member for each in header.recipients)}
+        reached |= {recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, row.digest)}
+        holders = {
+            member
+            for digest in (*thread.concerned(header), *thread.to_be_erased(header))
+            for member in taking_back.holders(reads, digest)
+        }
+        active = {member.id for member in self._registers.current.active_members()}
+        return [(row.digest, member) for member in sorted((holders - reached) & active)]

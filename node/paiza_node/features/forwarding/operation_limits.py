@@ -1,0 +1,87 @@
+"""The limits of an operation's participants: what may be sent to whom in its thread, asked before it is released.
+
+The operation stands in the thread, sealed; this node opens it with its own key when a message of the thread is about to
+be released, and keeps nothing of it. What others send is not judged here: their own nodes did, and results leave out
+what does not count.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from paiza.content.v1.operation_pb2 import Operation
+from paiza.core.v1 import message_pb2
+from paiza_domain import kinds
+from paiza_domain.operations import operations
+from paiza_domain.threads import thread
+from paiza_domain.threads.thread import UNMARKED, ThreadMessage
+from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection
+from paiza_wire.errors import Rejected
+
+# They go to whom the message they are about went, whatever that member's part is by now.
+EXEMPT: Final = frozenset({thread.RECALL, thread.CORRECTION, "acknowledgement", "feedback"})
+
+
+class OperationLimits:
+    """Asks the operation that a thread belongs to."""
+
+    def __init__(self, own_keys: OwnKeys) -> None:
+        """Take what opens it."""
+        self._own_keys = own_keys
+
+    def stage(self) -> ReleaseStage:
+        """Return the part of operations in a release."""
+        return ReleaseStage("operation limits", self._open)
+
+    def _open(self, pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            return self.refusal(pen.tx, item.message.header, pen.now)
+
+        return ReleaseSession(judge=judge)
+
+    def refusal(self, reads: ReadConnection, header: message_pb2.Header, now: datetime) -> Rejected | None:
+        """Say why a message is not released: to whom it may not go. None in a thread that is no operation's."""
+        if header.thread_id == header.message_id or header.kind in EXEMPT:
+            return None
+        found = self._current(reads, header.thread_id)
+        if found is None:
+            return None
+        nominal = any(part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in header.parts)
+        beyond = [
+            recipient.member
+            for recipient in header.recipients
+            if not operations.may_receive(found, recipient.member, header.kind, now, nominal=nominal)
+        ]
+        if not beyond:
+            return None
+        return Rejected("policy_denied", f"beyond the limits of their part in the operation: {', '.join(beyond)}")
+
+    def _current(self, reads: ReadConnection, thread_id: bytes) -> Operation | None:
+        rows = messages_store.operations(reads, thread_id)
+        if not rows:
+            return None
+        marks = messages_store.marks(reads, rows)
+        folded = [self._opened(reads, row, recalled=bool(marks.get(row.digest, UNMARKED).recalled_by)) for row in rows]
+        found = operations.current(folded)
+        return None if found is None else found[1]
+
+    def _opened(self, reads: ReadConnection, row: MessageRow, *, recalled: bool) -> ThreadMessage:
+        header = message_pb2.Header.FromString(row.header)
+        return ThreadMessage(row.digest, header, row.stored_time.astimezone(UTC), self._content(reads, row), recalled)
+
+    def _content(self, reads: ReadConnection, row: MessageRow) -> Operation | None:
+        body = messages_store.body(reads, row.seq)
+        if body is None:
+            return None
+        try:
+            message = stored(body)
+            content = self._own_keys.content(message, kinds.get(message.header.kind, message.header.kind_version))
+        except Rejected:  # a key is gone, or it is none: it stays closed
+            return None
+        return content if isinstance(content, Operation) else None

@@ -1,0 +1,1 @@
+"""What an officer sees: lists, opening, submission, subscriptions and notices."""

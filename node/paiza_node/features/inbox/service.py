@@ -1,0 +1,298 @@
+"""What officers ask of their own node."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC
+from typing import Final
+
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import notice_pb2, officer_pb2
+from paiza_domain import kinds
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import lister, may_see
+from paiza_node.core.access.open import Disclose
+from paiza_node.core.api.authentication import Caller
+from paiza_node.core.api.server import Behaviours
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.model import DeliveryRow
+from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.approvals.notices import APPROVAL
+from paiza_node.features.attachments.attached import standing
+from paiza_node.features.inbox import store as inbox_store
+from paiza_node.features.inbox.model import ListedMessage, MessageQuery
+from paiza_node.features.inbox.notices import Pending
+from paiza_node.features.inbox.notifier import Item
+from paiza_node.features.search.search import Search
+from paiza_node.features.workflows.deadlines import Duties, overlapping
+from paiza_node.features.workflows.service import sees_thread
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import SpiffeId
+
+PREFIX: Final = "/paiza.officer.v1.OfficerService/"
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+MAX_SOURCE_ROWS: Final = 10_000
+MAX_FILTER: Final = 128  # characters of a filter
+LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
+MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
+_PAGE_TOKEN: Final = re.compile(r"[0-9]{1,18}")
+BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins behind
+
+
+class OfficerService:
+    """Requests of officers, turned into verbs."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        submit: Submit,
+        disclose: Disclose,
+        duties: Duties,
+        pending: Pending,
+        search: Search,
+        version: str,
+        protocol_version: int,
+    ) -> None:
+        """Take the verbs and what is told of the node."""
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._news = context.news
+        self._submit = submit
+        self._disclose = disclose
+        self._duties = duties
+        self._pending = pending
+        self._search = search
+        self._version = version
+        self._protocol_version = protocol_version
+        self._clock = context.clock
+
+    def behaviours(self) -> Behaviours:
+        """Give the behaviour of every RPC of the service."""
+        return {
+            PREFIX + "GetSession": self.get_session,
+            PREFIX + "Submit": self.submit,
+            PREFIX + "ListMessages": self.list_messages,
+            PREFIX + "OpenMessage": self.open_message,
+            PREFIX + "Watch": self.watch,
+            PREFIX + "FindSourceRows": self.find_source_rows,
+        }
+
+    async def get_session(
+        self, caller: Caller, _request: officer_pb2.GetSessionRequest
+    ) -> officer_pb2.GetSessionResponse:
+        """Say who the caller is here, and what the node is."""
+        officer = officer_of(caller)
+        response = officer_pb2.GetSessionResponse(
+            officer_id=officer.id,
+            roles=sorted(officer.roles),
+            unit=officer.unit,
+            protocol_version=self._protocol_version,
+            register_version=self._registers.version,
+            checkpoint=self._ledger.checkpoint.note,
+            node_version=self._version,
+        )
+        response.node_time.FromDatetime(self._clock())
+        return response
+
+    async def submit(self, caller: Caller, request: officer_pb2.SubmitRequest) -> officer_pb2.SubmitResponse:
+        """Release messages."""
+        return await self._submit(officer_of(caller), request.items)
+
+    async def open_message(
+        self, caller: Caller, request: officer_pb2.OpenMessageRequest
+    ) -> officer_pb2.OpenMessageResponse:
+        """Hand over one part."""
+        return await self._disclose(officer_of(caller), request)
+
+    async def list_messages(
+        self, caller: Caller, request: officer_pb2.ListMessagesRequest
+    ) -> officer_pb2.ListMessagesResponse:
+        """List messages without content, a page at a time."""
+        officer = officer_of(caller)
+        size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        page = await asyncio.to_thread(self._list, _query(request, officer, size + 1), officer)
+        more = page[size - 1].row.seq if len(page) > size else 0
+        return officer_pb2.ListMessagesResponse(
+            messages=[message_info(listed) for listed in page[:size]], next_page_token=str(more) if more else ""
+        )
+
+    async def watch(
+        self, caller: Caller, request: officer_pb2.WatchRequest
+    ) -> AsyncIterator[officer_pb2.WatchResponse]:
+        """Stream what waits for the officer, what arrived after a sequence number, then everything as it happens."""
+        officer = officer_of(caller)
+        news = self._news.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
+        try:
+            after: int | None = request.after_sequence if request.HasField("after_sequence") else None
+            if after is not None and after > MAX_SEQUENCE:
+                raise Rejected("malformed", "after_sequence is not one this node gave")
+            waiting = await asyncio.to_thread(self._pending.of, officer)
+            for notice in (*waiting, *self._duties.current()):
+                for response in await self._told(notice, officer):
+                    yield response
+            while after is not None:
+                query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
+                page = await asyncio.to_thread(self._list, query, officer)
+                for listed in page:
+                    yield officer_pb2.WatchResponse(message=message_info(listed))
+                while (item := news.get_ahead()) is not None:  # a stop waits for no backlog
+                    for response in await self._told(item, officer):
+                        yield response
+                after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
+            while (item := await news.get()) is not None:
+                for response in await self._told(item, officer):
+                    yield response
+        finally:
+            self._news.unsubscribe(news)
+        raise Unavailable("busy", "the watch ended: the node stops, or this watcher fell too far behind", 1.0)
+
+    async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
+        """Give what a watching officer is told of one item of the news."""
+        if isinstance(item, bytes):
+            listed = await asyncio.to_thread(self._listed, item, officer)
+            return [officer_pb2.WatchResponse(message=message_info(each)) for each in listed]
+        notice = await asyncio.to_thread(self._as_entitled, item, officer)
+        return [] if notice is None else [officer_pb2.WatchResponse(notice=notice)]
+
+    def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
+        """Give a notice as far as an officer is entitled to it: other threads are named only to those who may know."""
+        with self._store.reads() as reads:
+            # Approvals are told to those whom the message names, whatever else they see.
+            if not notice.code.startswith(APPROVAL) and not sees_thread(reads, notice.thread_id, officer):
+                return None
+            threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}
+        if not threads:
+            return notice
+        named = [name for name, thread in threads.items() if thread and self.may_know_of(officer, thread)]
+        return overlapping(notice.thread_id, notice.thread_name, named) if named else None
+
+    def may_know_of(self, officer: Officer, thread_id: bytes) -> bool:
+        """Say whether an officer may open what began a thread; else it is not named where he did not ask for it."""
+        with self._store.reads() as reads:
+            rows = messages_store.thread(reads, thread_id)
+        if not rows:
+            return False
+        with self._store.reads() as reads:
+            if not may_see(reads, officer, rows[0]):
+                return False
+        header = wire.parse_header(rows[0].header)
+        register = self._registers.current
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+            ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
+            facts = MessageFacts.of(header, kind.sender_roles, ceiling)
+            self._registers.policy.check(principal_of(officer), "open", facts)
+        except Rejected:
+            return False
+        return True
+
+    def _source_rows(self, rows: set[bytes], officer: Officer) -> dict[bytes, bytes]:
+        with self._store.reads() as reads:
+            found = messages_store.messages_by_source_row(reads, rows)
+            viewer = lister(officer)
+            if viewer.units is None:
+                return found
+            seen = {each.row.digest for each in inbox_store.listed(reads, found.values(), officer.id, viewer)}
+        return {row: digest for row, digest in found.items() if digest in seen}
+
+    def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
+        with self._store.reads() as reads:
+            found = inbox_store.list_messages(reads, replace(query, seen_by=lister(officer)), officer.id)
+            return self._with_links(reads, found, officer)
+
+    def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
+        with self._store.reads() as reads:
+            return self._with_links(reads, inbox_store.listed(reads, [digest], officer.id, lister(officer)), officer)
+
+    def _with_links(
+        self, reads: ReadConnection, messages: list[ListedMessage], officer: Officer
+    ) -> list[ListedMessage]:
+        linked = self._search.linked(reads, officer, [each.row for each in messages])
+        return [replace(each, linked=each.row.seq in linked) for each in messages] if linked else messages
+
+    async def find_source_rows(
+        self, caller: Caller, request: officer_pb2.FindSourceRowsRequest
+    ) -> officer_pb2.FindSourceRowsResponse:
+        """Say which source rows were sent already."""
+        if len(request.source_row_sha256) > MAX_SOURCE_ROWS:
+            raise Rejected("too_large", f"at most {MAX_SOURCE_ROWS} rows are looked up at once")
+        found = await asyncio.to_thread(self._source_rows, set(request.source_row_sha256), officer_of(caller))
+        return officer_pb2.FindSourceRowsResponse(
+            rows=[officer_pb2.SourceRow(source_row_sha256=row, message_digest=digest) for row, digest in found.items()]
+        )
+
+
+def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
+    """Write a message down as lists show it."""
+    row = listed.row
+    info = officer_pb2.MessageInfo(
+        message_digest=row.digest,
+        header=row.header,
+        thread_name=row.thread_name,
+        opened_by_caller=listed.opened_by_caller,
+        opened=listed.opened,
+        deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
+        attachments=[standing(row) for row in listed.attachments],
+        sequence=row.seq,
+        received=row.received,
+        recalled_by=listed.marks.recalled_by,
+        corrected_by=listed.marks.corrected_by,
+        replaced_by=listed.marks.replaced_by,
+        linked=listed.linked,
+        erased=listed.erased,
+    )
+    info.stored_time.FromDatetime(row.stored_time)
+    return info
+
+
+def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
+    """Write down what became of a message at one recipient."""
+    info = delivery_pb2.Delivery(
+        recipient=delivery.recipient,
+        state=delivery.state,  # type: ignore[arg-type]  # the number is that of the enum
+        reason=delivery.reason,
+        detail=delivery.detail,
+        attempts=delivery.attempts,
+    )
+    if delivery.settled_time is not None:
+        info.settled_time.FromDatetime(delivery.settled_time)
+    return info
+
+
+def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: int) -> MessageQuery:
+    for text in (request.kind, request.author, request.id_prefix, request.page_token):
+        if len(text) > MAX_FILTER:
+            raise Rejected("malformed", f"a filter has at most {MAX_FILTER} characters")
+    prefix = request.id_prefix.replace("-", "").lower()
+    is_hex = bool(prefix) and not prefix.strip("0123456789abcdef")
+    if request.page_token and not _PAGE_TOKEN.fullmatch(request.page_token):
+        raise Rejected("malformed", "page_token is not one this node gave")
+    if request.HasField("since_time") and not 0 <= request.since_time.seconds < LATEST_SECONDS:
+        raise Rejected("malformed", "since_time is not a time between 1970 and 9000")
+    received = {officer_pb2.BOX_INBOX: True, officer_pb2.BOX_SENT: False}.get(request.box)
+    return MessageQuery(
+        received=received,
+        unread_by=officer.id if request.unread_only else "",
+        kind=request.kind,
+        author=request.author,
+        since_time=request.since_time.ToDatetime(tzinfo=UTC) if request.HasField("since_time") else None,
+        thread_id=request.thread_id,
+        thread_name=request.id_prefix.upper() if request.id_prefix and not is_hex else "",
+        id_prefix=prefix if is_hex else "",
+        before_seq=int(request.page_token) if request.page_token else None,
+        limit=limit,
+    )
+
+
+def officer_of(caller: Caller) -> Officer:
+    """Give the officer who calls: the gate admits only officers to these services."""
+    assert caller.officer is not None, "the gate admits only officers here"
+    return caller.officer

@@ -1,0 +1,225 @@
+"""Consult: entries and counts of our log, shown to whoever may see them; that they were shown stands in the log.
+
+The CONSULTED entry names the digest of question and answer (`paiza_wire.tlog.consultations`), so that neither we nor
+whoever passes the answer on can show one thing and say another later.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2, log_query_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.precedence import Share
+from paiza_node.features.peer_audit import store as peer_audit_store
+from paiza_node.features.peer_audit.model import AuditGrant, Tally
+from paiza_node.features.peer_audit.query import Found, look
+from paiza_node.features.peer_audit.rate_limit import Budget
+from paiza_node.features.peer_audit.visibility import Sight, standing
+from paiza_register.model import Member
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import SpiffeId
+from paiza_wire.tlog import consultations
+
+COUNTED: Final = (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED)
+"""What a member must have been granted to be told the counts of messages with others."""
+MAX_CONSULTATIONS: Final = 1_200  # of one member in a minute: each makes an entry; reading page by page takes fewer
+MAX_LOOKED: Final = 2_000_000  # entries read for one member in a minute: some seconds of work, also where none is shown
+COUNTS_LOOKED: Final = 20_000  # entries that a question about counts is worth
+MAX_OVERDUE_SECONDS: Final = 366 * 24 * 3600
+
+log = structlog.get_logger("paiza.oversight")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: an officer, and for which other member (empty for our own)."""
+
+    officer: str
+    member: str
+    sight: Sight
+
+
+class Consult:
+    """The verb of showing the log."""
+
+    def __init__(self, context: Context, noted: Callable[[], Awaitable[int]]) -> None:
+        """Take what the verb needs; ``noted`` brings the index of entries up to date and returns its end."""
+        self._context = context
+        self._noted = noted
+        self._share = Share(MAX_CONSULTATIONS)
+        self._looked = Budget()
+
+    async def entries(self, asker: Asker, data: bytes) -> log_query_pb2.EntriesPage:
+        """Show entries.
+
+        1. The question is of the protocol.
+        2. Something of what it asks for may be seen: else the denial is logged.
+        3. What is shown, and that it was, is committed to the log, and proven to the checkpoint after that.
+        """
+        # 1.
+        query = consultations.parse_entry_query(data)
+        # 2.
+        if not asker.sight.covers(query.events, query.counterpart):
+            raise await self._denied(asker, f"entries about {query.counterpart}")
+        if not asker.sight.own and (query.actor or query.without_need or query.with_texts):
+            raise await self._denied(asker, "texts, officers or judgements of need")
+        # 3.
+        size = await self._noted() if asker.sight.own else self._context.ledger.checkpoint.size
+        found = await asyncio.to_thread(self._look, query, asker.sight, size)
+        self._looked.add(asker.member, found.looked, monotonic())
+        page = log_query_pb2.EntriesPage(
+            entries=[shown for _, shown in found.entries],
+            next_index=found.next_index,
+            complete=found.complete,
+            retired_end=found.retired_end,
+            scope=asker.sight.scope(query.events).SerializeToString(deterministic=True),
+        )
+        for (stored, _), shown in zip(found.entries, page.entries, strict=True):
+            shown.proven.entry, shown.proven.index = stored.entry, stored.index
+        page.consulted.index, page.checkpoint, size = await self._log(
+            asker, consultations.entries_digest(data, page), told_entries(query), page.consulted, about(query)
+        )
+        proven = [*(shown.proven for shown in page.entries), page.consulted]
+        hashes = await asyncio.to_thread(self._context.ledger.prove, [each.index for each in proven], size)
+        for each, proof in zip(proven, hashes, strict=True):
+            each.inclusion_hashes.extend(proof)
+        return page
+
+    async def counts(self, asker: Asker, data: bytes) -> log_query_pb2.CountsPage:
+        """Tell counts: of what was exchanged with everybody where that may be seen, else with the asker alone."""
+        query = consultations.parse_count_query(data)
+        word = await asyncio.to_thread(self._count, query, asker.sight)
+        self._looked.add(asker.member, COUNTS_LOOKED, monotonic())
+        page = log_query_pb2.CountsPage(member=self._context.member, word=word.SerializeToString(deterministic=True))
+        digest = consultations.counts_digest(data, page.word)
+        page.consulted.index, page.checkpoint, size = await self._log(asker, digest, "counts", page.consulted)
+        (hashes,) = self._context.ledger.prove([page.consulted.index], size)
+        page.consulted.inclusion_hashes.extend(hashes)
+        return page
+
+    async def note(self, officer: Officer, asked: str, digest: bytes) -> None:
+        """Log that an officer consulted the log by another verb: what was asked, and of which message."""
+        entry = log_entries.consulted(actor=officer.id, digest=digest)
+        await self._context.ledger.commit(lambda pen: pen.append(entry, text=asked))
+
+    def as_officer(self, officer: Officer) -> Asker:
+        """Give the sight of an officer of our own, whom the edge let read the log."""
+        return Asker(officer.id, "", Sight(self._context.member, own=True))
+
+    async def as_member(self, member: Member, officer_id: str) -> Asker:
+        """Give the sight of another member; the officer is named by its word, and must be its own."""
+        named = SpiffeId.parse(officer_id)
+        federation = self._context.registers.current.federation
+        if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
+            raise Rejected("wrong_member", "the officer named is not one of the caller's member")
+        if not self._share.take(member.id, monotonic()):
+            raise Unavailable("busy", f"{MAX_CONSULTATIONS} questions of {member.id} in a minute are answered", 10.0)
+        self._looked.check(member.id, MAX_LOOKED, monotonic())
+        grant = await asyncio.to_thread(self._grant, member.id)
+        return Asker(officer_id, member.id, Sight(member.id, grant=grant))
+
+    def _grant(self, member: str) -> AuditGrant | None:
+        with self._context.store.reads() as reads:
+            return standing(peer_audit_store.audit_grants(reads, member), self._context.clock())
+
+    def _look(self, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
+        with self._context.store.reads() as reads:
+            return look(reads, query, sight, size)
+
+    def _count(self, query: log_query_pb2.CountQuery, sight: Sight) -> log_query_pb2.CountsWord:
+        context, now = self._context, self._context.clock()
+        everybody = sight.own or set(COUNTED) <= set(sight.scope(COUNTED).events)
+        since = consultations.moment(query.period.since_time) if query.period.HasField("since_time") else None
+        until = consultations.moment(query.period.until_time) if query.period.HasField("until_time") else None
+        if everybody and sight.grant is not None and sight.grant.since_time is not None:
+            since = max(since or sight.grant.since_time, sight.grant.since_time)
+        overdue = min(query.overdue_seconds or consultations.DEFAULT_OVERDUE_SECONDS, MAX_OVERDUE_SECONDS)
+        members = self._counterparts() if everybody else {sight.member}
+        with context.store.reads() as reads:
+            tallies = peer_audit_store.tallies(reads, members, since, until, now - timedelta(seconds=overdue))
+        word = log_query_pb2.CountsWord(counts=map(_counts, tallies), only_with_caller=not everybody)
+        _set(word.period, since, until)
+        return word
+
+    def _counterparts(self) -> set[str]:
+        """Name the other members, also those that are suspended: what was exchanged with them stays."""
+        return {member for member in self._context.registers.current.members if member != self._context.member}
+
+    async def _log(
+        self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry, message: bytes = b""
+    ) -> tuple[int, bytes, int]:
+        """Log a consultation; gives the entry's index, and note and size of a checkpoint that holds it."""
+        entry = log_entries.consulted(actor=asker.officer, member=asker.member, digest=message, answer_sha256=digest)
+        committed = await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))
+        consulted.entry = committed.result.entry
+        log.info("consulted", by=asker.officer, member=asker.member, what=text)
+        return committed.result.index, committed.checkpoint.note, committed.checkpoint.size
+
+    async def _denied(self, asker: Asker, what: str) -> Rejected:
+        denied = Rejected("audit_not_granted", f"{self._context.member} granted {asker.member} no {what}")
+        entry = log_entries.denied(actor=asker.officer, reason=denied.reason, counterpart=asker.member)
+        await self._context.ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
+        return denied
+
+
+def about(query: log_query_pb2.EntryQuery) -> bytes:
+    """Give the digest of the one message that is asked about, so that its trail tells of it; empty where none is."""
+    return query.message_digests[0] if len(query.message_digests) == 1 else b""
+
+
+def told_entries(query: log_query_pb2.EntryQuery) -> str:
+    """Say in one line what entries were asked for; it stands beside the log."""
+    events = ",".join(sorted(_name(event) for event in query.events)) or "all"
+    words = [f"entries: {events}"]
+    if query.actor:
+        words.append(f"by {query.actor}")
+    if query.counterpart:
+        words.append(f"with {query.counterpart}")
+    if query.HasField("since_time"):
+        words.append(f"since {query.since_time.ToJsonString()}")
+    if query.HasField("until_time"):
+        words.append(f"until {query.until_time.ToJsonString()}")
+    if query.message_digests:
+        words.append(f"about {len(query.message_digests)} messages, first {query.message_digests[0].hex()[:16]}")
+    words.append(f"from #{query.from_index}")
+    asked = (
+        ("without need", query.without_need),
+        ("texts", query.with_texts),
+        ("headers", query.with_headers),
+        ("proofs", query.with_held_proofs),
+    )
+    words.extend(word for word, set_ in asked if set_)
+    return "; ".join(words)
+
+
+def _name(event: int) -> str:
+    known = log_pb2.LogEvent.values()
+    return log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") if event in known else str(event)  # type: ignore[arg-type]  # a number from outside
+
+
+def _counts(tally: Tally) -> log_query_pb2.MessageCounts:
+    return log_query_pb2.MessageCounts(
+        counterpart=tally.counterpart,
+        sent=tally.sent,
+        receipted=tally.receipted,
+        refused=tally.refused,
+        overdue=tally.overdue,
+        received=tally.received,
+        refused_here=tally.refused_here,
+    )
+
+
+def _set(period: log_query_pb2.Period, since: datetime | None, until: datetime | None) -> None:
+    if since is not None:
+        period.since_time.FromDatetime(since)
+    if until is not None:
+        period.until_time.FromDatetime(until)
+    period.SetInParent()

@@ -1,0 +1,286 @@
+"""Periods: two members agree on what one released to the other in a span of time, and both logs say so.
+
+A message belongs to the period in which its author's log released it. Each side computes the same digest from what
+it holds: its own entries, and the proofs of the other's that it kept. Where the digests differ nothing is logged;
+`paiza audit reconcile` names what differs.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sized
+from datetime import UTC, datetime
+from itertools import islice
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import delivery_pb2, log_pb2, log_query_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import oversight_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof, Passing, ProofKind
+from paiza_node.core.exchange.precedence import Share
+from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.time_index import index_at
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.peer_audit import store as peer_audit_store
+from paiza_node.features.peer_audit.model import ReconciledPeriod
+from paiza_node.features.peer_audit.query import parse, scan
+from paiza_node.features.peer_audit.rate_limit import Budget
+from paiza_register.model import Member
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.message import DIGEST_SIZE
+from paiza_wire.tlog import consultations
+from paiza_wire.tlog.consultations import Exchanged
+from paiza_wire.tlog.merkle import leaf_hash
+
+MAX_PROPOSALS: Final = 60  # of one member in a minute: each may make an entry; a year by months, and told, is 24
+MAX_COMPUTED_SECONDS: Final = 20.0  # of a minute, for what one member proposes: the log is read through for each
+MAX_MESSAGES: Final = 200_000  # of one period, both ways: what is held in memory while it is computed
+BLOCK: Final = 500  # messages whose proofs are looked up at once
+
+_ANSWERS: Final = (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED)
+
+log = structlog.get_logger("paiza.oversight")
+
+
+class Periods:
+    """The verbs of closing a period, on both sides."""
+
+    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+        """Take what the verbs need."""
+        self._context = context
+        self._peers = peers
+        self._share = Share(MAX_PROPOSALS)
+        self._computed = Budget()
+        self._one_at_a_time = asyncio.Lock()
+        self._asking: set[str] = set()  # members for whom a period is computed or waits to be
+
+    async def close(
+        self, officer: Officer, request: coordination_pb2.ClosePeriodRequest
+    ) -> coordination_pb2.ClosePeriodResponse:
+        """Have a period closed with another member; repeated, it gives the same entries.
+
+        1. The period is whole and past, the counterpart an active member.
+        2. Nothing of ours in it waits for an answer (`period_open`).
+        3. The other node computed the same, and logged so (`period_differs` otherwise).
+        4. We log it with its proof.
+        5. It is told ours. A crash before that leaves it without; the next close tells it.
+        """
+        # 1.
+        since, until = self._whole(request.period)
+        member = self._context.registers.current.active_member(request.counterpart)
+        if member.id == self._context.member:
+            raise Rejected("wrong_member", "a period is closed with another member")
+        # 2.
+        digest = await self._digest(member.id, since, until)
+        # 3.
+        peer = self._peers.session(member.id)
+        asked = oversight_pb2.AgreePeriodRequest(period=request.period, period_digest=digest)
+        theirs = (await peer.agree_period(asked)).reconciled
+        proof = self._verified(member, theirs, digest)
+        # 4.
+        ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), officer.id)
+        # 5.
+        asked.reconciled.CopyFrom(ours)
+        try:
+            peer.require_compared()
+            await peer.agree_period(asked)
+        except PaizaError as error:
+            log.warning("period_not_told", member=member.id, reason=error.reason, detail=error.detail)
+        return coordination_pb2.ClosePeriodResponse(period_digest=digest, own=ours, theirs=theirs)
+
+    async def agree(
+        self, member: Member, request: oversight_pb2.AgreePeriodRequest
+    ) -> oversight_pb2.AgreePeriodResponse:
+        """Answer a proposal to close a period: our RECONCILED entry where we know the same of it."""
+        if not self._share.take(member.id, monotonic()):
+            raise Unavailable("busy", f"{MAX_PROPOSALS} periods of {member.id} in a minute are looked at", 10.0)
+        since, until = self._whole(request.period)
+        if len(request.period_digest) != DIGEST_SIZE:
+            raise Rejected("malformed", "period_digest is not 32 bytes long")
+        self._computed.check(member.id, MAX_COMPUTED_SECONDS, monotonic())
+        digest = await self._digest(member.id, since, until)
+        if digest != request.period_digest:
+            raise Rejected("period_differs", f"{self._context.member} knows something else of that period")
+        proof = None
+        if request.HasField("reconciled"):
+            proof = self._verified(member, request.reconciled, digest)
+        ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), self._context.node_id)
+        return oversight_pb2.AgreePeriodResponse(reconciled=ours)
+
+    def _whole(self, period: log_query_pb2.Period) -> tuple[datetime, datetime]:
+        since, until = consultations.whole_period(period)
+        if until > self._context.clock():
+            raise Rejected("period_open", f"by the clock of {self._context.member} the period is not over")
+        return since, until
+
+    async def _digest(self, member: str, since: datetime, until: datetime) -> bytes:
+        if member in self._asking:
+            raise Unavailable("busy", f"a period with {member} is being computed already", 5.0)
+        self._asking.add(member)
+        try:
+            async with self._one_at_a_time:
+                began = monotonic()
+                try:
+                    return await asyncio.to_thread(self._compute, member, since, until)
+                finally:
+                    self._computed.add(member, monotonic() - began, monotonic())
+        finally:
+            self._asking.discard(member)
+
+    def _compute(self, member: str, since: datetime, until: datetime) -> bytes:
+        size = self._context.ledger.checkpoint.size
+        with self._context.store.reads() as reads:
+            exchanged = [
+                *_ours(reads, self._context.member, member, since, until, size),
+                *_theirs(reads, member, since, until, size),
+            ]
+        return consultations.period_digest((self._context.member, member), since, until, exchanged)
+
+    def _verified(self, member: Member, shown: log_pb2.LogProof, digest: bytes) -> ForeignProof:
+        """Check the other side's RECONCILED entry.
+
+        A checkpoint that is not known of its log is a doubt: that log will be asked to prove that it leads to it.
+        """
+        logs = self._context.logs
+        checkpoint = logs.verify(member, shown.checkpoint)
+        entry = receipts.verify_entry(shown.proven, checkpoint)
+        logs.hear_entry(member, entry, shown.proven.inclusion_hashes, told_by=member.id)
+        logs.check_trusted(member.id)  # also where this very checkpoint shows that it is forked
+        said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
+        if said != (log_pb2.LOG_EVENT_RECONCILED, self._context.member, digest):
+            raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")
+        return ForeignProof(
+            digest=b"",
+            member=member.id,
+            kind=ProofKind.ANSWER,
+            entry=entry.raw,
+            index=entry.index,
+            hashes=b"".join(shown.proven.inclusion_hashes),
+            checkpoint=checkpoint.note,
+            register_version=self._context.registers.version,
+        )
+
+    async def _record(self, period: ReconciledPeriod, actor: str) -> log_pb2.LogProof:
+        """Log that a period agrees, once, and keep the other side's proof; gives ours."""
+
+        def work(pen: Pen) -> int:
+            known = peer_audit_store.reconciled_period(pen.tx, period.counterpart, period.since_time, period.until_time)
+            if known is not None and known.digest == period.digest:
+                index, theirs = known.log_index, period.theirs or known.theirs
+                if theirs == known.theirs:
+                    return index
+            else:
+                entry = log_entries.reconciled(actor=actor, member=period.counterpart, period_digest=period.digest)
+                span = f"{period.since_time.isoformat()} – {period.until_time.isoformat()}"
+                index, theirs = pen.append(entry, text=span).index, period.theirs
+            peer_audit_store.put_reconciled(
+                pen.tx,
+                ReconciledPeriod(
+                    period.counterpart, period.since_time, period.until_time, period.digest, index, theirs
+                ),
+            )
+            return index
+
+        committed = await self._context.ledger.commit(work)
+        with self._context.store.reads() as reads:
+            (stored,) = log_store.entries_at(reads, [committed.result])
+        return own_proof(self._context.ledger, stored, committed.checkpoint.size, committed.checkpoint.note)
+
+
+def _ours(
+    reads: ReadConnection, own: str, member: str, since: datetime, until: datetime, size: int
+) -> Iterator[Exchanged]:
+    """Give what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
+    released: dict[bytes, bytes] = {}
+    mark = member.encode()
+    # No entry is of an earlier time than the one before it: where the period ends, its releases end.
+    for stored in scan(reads, index_at(reads, since, size) or 0, index_at(reads, until, size) or 0):
+        if mark not in stored.entry:
+            continue
+        entry = parse(stored)
+        if entry.event == log_pb2.LOG_EVENT_RELEASED and entry.counterpart == member:
+            released[entry.message_digest] = leaf_hash(stored.entry)
+            _check_bound(released)
+    for block in _blocks(released):
+        held = exchange_store.held_proofs(reads, block, member)
+        for digest in block:
+            answer = next((each for each in held.get(digest, ()) if _answers(each, own)), None)
+            if answer is not None:
+                yield Exchanged(own, digest, released[digest], leaf_hash(answer.entry))
+            elif _is_awaited(reads, digest, member):
+                raise Rejected("period_open", f"a message to {member} is not answered yet: {digest.hex()[:16]}")
+
+
+def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
+    """Give what a member released to us in the period, by the proofs of it that we hold, and we answered.
+
+    However long ago the period was, only what belongs to it counts against `MAX_MESSAGES`.
+    """
+    given: set[bytes] = set()
+    for block in _blocks(_answered(reads, member, since, size)):
+        held = exchange_store.held_proofs(reads, block, member)
+        answers = exchange_store.answers(reads, block)
+        for digest in block:
+            released = next((each for each in held.get(digest, ()) if _released_in(each, since, until)), None)
+            if released is not None and digest in answers and digest not in given:
+                given.add(digest)
+                _check_bound(given)
+                yield Exchanged(member, digest, leaf_hash(released.entry), leaf_hash(answers[digest].entry))
+
+
+def _answered(reads: ReadConnection, member: str, since: datetime, size: int) -> Iterator[bytes]:
+    """Give the messages of a member that we answered since a time; an answer may come long after the period's end."""
+    mark = member.encode()
+    # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
+    for stored in scan(reads, index_at(reads, since - MAX_CLOCK_SKEW, size) or 0, size):
+        if mark not in stored.entry:
+            continue
+        entry = parse(stored)
+        if entry.event in _ANSWERS and entry.counterpart == member and not entry.HasField("part_number"):
+            yield entry.message_digest
+
+
+def _answers(proof: ForeignProof, own: str) -> bool:
+    entry = log_pb2.LogEntry.FromString(proof.entry)
+    return (
+        proof.kind is ProofKind.ANSWER
+        and entry.event in _ANSWERS
+        and entry.counterpart == own
+        and not entry.HasField("part_number")
+    )
+
+
+def _released_in(proof: ForeignProof, since: datetime, until: datetime) -> bool:
+    entry = log_pb2.LogEntry.FromString(proof.entry)
+    moment = entry.entry_time.ToDatetime(tzinfo=UTC)
+    return entry.event == log_pb2.LOG_EVENT_RELEASED and since <= moment < until
+
+
+def _is_awaited(reads: ReadConnection, digest: bytes, member: str) -> bool:
+    return any(
+        delivery.recipient == member
+        and delivery.passing == Passing.OWN
+        and delivery.state == delivery_pb2.DELIVERY_STATE_WAITING
+        for delivery in deliveries_store.deliveries_of(reads, digest)
+    )
+
+
+def _check_bound(found: Sized) -> None:
+    if len(found) > MAX_MESSAGES:
+        raise Rejected("too_large", f"a period holds at most {MAX_MESSAGES} messages; choose a shorter one")
+
+
+def _blocks(digests: Iterable[bytes]) -> Iterator[list[bytes]]:
+    each = iter(digests)
+    while block := list(islice(each, BLOCK)):
+        yield block

@@ -1,0 +1,125 @@
+"""Relay: what our officers ask of other members' logs is asked there, and comes back as it came.
+
+We cannot alter an answer unnoticed, for the other log commits to it; we can withhold it. That an officer asked stands
+in our own log too. A checkpoint that comes with an answer must lead to the same history as everything else that
+member's log showed us: whoever shows auditors another log than peers is forked, and found so here.
+"""
+
+import asyncio
+from hashlib import sha256
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_query_pb2
+from paiza.officer.v1 import coordination_pb2
+from paiza.peer.v1 import oversight_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.dependencies import Context
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_views import record_fork
+from paiza_node.features.peer_audit.consult import Consult, about, told_entries
+from paiza_wire import log_entries
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import consultations
+
+AT_ONCE: Final = 8  # members asked for their counts at the same time
+
+log = structlog.get_logger("paiza.oversight")
+
+
+class Relay:
+    """The verbs of coordinators and auditors about logs, the own one and others'."""
+
+    def __init__(self, context: Context, consult: Consult, peers: PeerDirectory) -> None:
+        """Take what the verbs need."""
+        self._context = context
+        self._consult = consult
+        self._peers = peers
+
+    async def entries(
+        self, officer: Officer, request: coordination_pb2.ListLogEntriesRequest
+    ) -> coordination_pb2.ListLogEntriesResponse:
+        """Show entries of the own log, or ask another member's node for those of its log.
+
+        1. The question is of the protocol, and the member is one of the register.
+        2. That the officer asks is logged here before anybody is asked.
+        3. The checkpoint of the answer belongs to the history that log showed us.
+        """
+        if request.member in ("", self._context.member):
+            page = await self._consult.entries(self._consult.as_officer(officer), request.query)
+            return coordination_pb2.ListLogEntriesResponse(page=page)
+        # 1.
+        query = consultations.parse_entry_query(request.query)
+        self._context.registers.current.active_member(request.member)
+        # 2.
+        await self._note(officer, request.member, request.query, told_entries(query), about(query))
+        response = await self._peers.session(request.member).list_granted_entries(
+            oversight_pb2.ListGrantedEntriesRequest(query=request.query, officer_id=officer.id)
+        )
+        # 3.
+        await self._check_history(request.member, response.page.checkpoint)
+        return coordination_pb2.ListLogEntriesResponse(page=response.page)
+
+    async def matrix(
+        self, officer: Officer, request: coordination_pb2.GetMatrixRequest, *, others: bool
+    ) -> coordination_pb2.GetMatrixResponse:
+        """Give the own counts, and (``others``) those of every other member that tells them."""
+        response = coordination_pb2.GetMatrixResponse(
+            pages=[await self._consult.counts(self._consult.as_officer(officer), request.query)]
+        )
+        if not others:
+            return response
+        members = [each.id for each in self._context.registers.current.active_members()]
+        members.remove(self._context.member)
+        for member in members:
+            await self._note(officer, member, request.query, "counts")
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(member: str) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
+            async with gate:
+                return await self._ask_counts(officer, member, request.query)
+
+        for answer in await asyncio.gather(*map(ask, members)):
+            if isinstance(answer, log_query_pb2.CountsPage):
+                response.pages.append(answer)
+            else:
+                response.silent.append(answer)
+        return response
+
+    async def _ask_counts(
+        self, officer: Officer, member: str, query: bytes
+    ) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
+        request = oversight_pb2.CountGrantedMessagesRequest(query=query, officer_id=officer.id)
+        try:
+            answer = await self._peers.session(member).count_granted_messages(request)
+            await self._check_history(member, answer.page.checkpoint)
+        except PaizaError as error:
+            return coordination_pb2.SilentMember(member=member, reason=error.reason)
+        return answer.page
+
+    async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:
+        """Log that an officer of ours asks for another member's log; the evidence is the digest of the question."""
+        entry = log_entries.consulted(
+            actor=officer.id, member=member, digest=message, question_sha256=sha256(query).digest()
+        )
+        await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))
+
+    async def _check_history(self, member_id: str, note: bytes) -> None:
+        """Have the peer prove that a checkpoint and the one we know both lead to its newest; a fork is recorded.
+
+        Rejected("log_forked") where they do not. What is merely not proven is Unavailable, and nothing is shown.
+        """
+        logs = self._context.logs
+        shown = logs.verify(self._context.registers.current.member(member_id), note)
+        try:
+            logs.check_trusted(member_id)
+            if logs.compare(member_id, shown):
+                return
+            await self._peers.session(member_id).prove_history(shown)
+        except Rejected:
+            await record_fork(self._context.ledger, logs)
+            raise
+        except Unavailable as error:
+            log.warning("history_not_proven", member=member_id, reason=error.reason, detail=error.detail)
+            raise

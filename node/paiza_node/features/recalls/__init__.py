@@ -1,0 +1,1 @@
+"""Recalls and corrections of messages."""

@@ -1,0 +1,1 @@
+"""The way back after this node lost part of its log."""

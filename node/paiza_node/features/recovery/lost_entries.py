@@ -1,0 +1,103 @@
+"""Lost entries: what a member gives back of our former logs is believed only as far as those logs had signed it.
+
+With a request to erase come our own answers to it. One that was DENIED says that its message was under hold: that hold
+is put back before the request is taken anew, so that nothing is erased until an officer lifts it. What the requester
+does not show stays lost, and so does a hold that was never the answer to a request.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import recovery_pb2
+from paiza_node.changes import MessagesChanged
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.features.recovery.model import RecoveredEntry
+from paiza_node.features.recovery.recovered_messages import Lost
+from paiza_node.features.retention import store as retention_store
+from paiza_register import Member
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.message import MAX_PARENTS
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.notes import VerifierKey
+
+RESTORED_TEXT: Final = "Set after the backup, as the answer to a request to erase shows; who set it, and why, is lost."
+
+log = structlog.get_logger("paiza.recovery")
+
+
+def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.LogProof) -> Lost:
+    """Check that an entry about ``peer`` and a message stood in a log of ours, behind the entries that are left of it.
+
+    Rejected where it does not.
+    """
+    key = VerifierKey.from_vkey(own.log_key(origin).vkey)
+    proven_to = checkpoints.verify(proof.checkpoint, [key], origin)
+    entry = receipts.verify_entry(proof.proven, proven_to)
+    if entry.entry.counterpart != peer or not entry.entry.message_digest or entry.index < own_size:
+        raise Rejected("bad_proof", "the entry is of another member or of no message, or not lost")
+    row = RecoveredEntry(
+        origin=origin,
+        index=entry.index,
+        counterpart=peer,
+        digest=entry.entry.message_digest,
+        entry=entry.raw,
+        hashes=b"".join(proof.proven.inclusion_hashes),
+        checkpoint=proof.checkpoint,
+    )
+    return Lost(row, entry)
+
+
+def erasure_answers(
+    own: Member, logs: Mapping[str, int], peer: str, given: Iterable[tuple[recovery_pb2.GivenBack, Lost]]
+) -> list[Lost]:
+    """Give what our lost logs last said of each message that requests of ``peer`` ask to erase.
+
+    ``logs``: those logs in their order, and how many entries of each are left. ``given``: what is given back, with the
+    lost entry that answers for the request itself. An answer that does not hold, or is to another request, is passed
+    over.
+    """
+    found: list[Lost] = []
+    for item, request in given:
+        for proof in item.erasure_answers[:MAX_PARENTS]:
+            try:
+                origin = fork_proofs.read_origin(proof.checkpoint)
+                if origin not in logs:
+                    raise Rejected("unknown_log", "the answer is of no log that was lost")
+                answer = verified(own, origin, logs[origin], peer, proof)
+                receipts.check_erasure_answer(answer.entry.entry, peer)
+                if answer.entry.entry.evidence_sha256 != request.row.digest:
+                    raise Rejected("bad_proof", "the answer is to another request")
+            except PaizaError as error:
+                log.warning("erasure_answer_refused", peer=peer, reason=error.reason, detail=error.detail)
+                continue
+            found.append(answer)
+    order = list(logs)
+    found.sort(key=lambda each: (order.index(each.row.origin), each.row.index))
+    return list({(each.entry.entry.evidence_sha256, each.row.digest): each for each in found}.values())
+
+
+def put_back(pen: Pen, answers: Sequence[Lost], node_id: str) -> set[bytes]:
+    """Put the holds back that ``answers`` show; gives the messages. Runs before the requests are written.
+
+    A request that is here already was decided on by the log that goes on, and a hold lifted since stays lifted.
+    """
+    restored: set[bytes] = set()
+    for each in answers:
+        entry, digest = each.entry.entry, each.row.digest
+        if entry.event != log_pb2.LOG_EVENT_DENIED or messages_store.message(pen.tx, entry.evidence_sha256) is not None:
+            continue
+        if retention_store.holds(pen.tx, [digest]) or messages_store.erased(pen.tx, [digest]):
+            continue
+        shown = receipts.evidence_digest(each.row.entry, each.row.checkpoint)
+        hold = log_entries.hold_restored(actor=node_id, digest=digest, lost_sha256=shown)
+        retention_store.put_hold(pen.tx, digest, pen.append(hold, text=RESTORED_TEXT).index)
+        restored.add(digest)
+    if restored:
+        pen.announce(MessagesChanged(tuple(restored)))
+    return restored

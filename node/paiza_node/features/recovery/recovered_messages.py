@@ -1,0 +1,267 @@
+"""Regained: messages of our own that a recipient's node gave back, with the answer it had given.
+
+They are released once more in the log that goes on: under the names of those who signed them, to every recipient of the
+header, since the releases to others are lost too. To the member that gave them back they are settled by its answer; to
+the others they are delivered, and whoever had them before answers with the entry of then.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.peer.v1 import recovery_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import precedence
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind, Settlement
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.release import announce_released
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.model import ApprovalState
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.attached import awaited
+from paiza_node.features.attachments.files import AttachmentFiles
+from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recovery import store as recovery_store
+from paiza_node.features.recovery.model import RecoveredEntry
+from paiza_node.features.retention import requests
+from paiza_wire import log_entries, receipts
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
+from paiza_wire.message.attachment import numbers
+from paiza_wire.receipts import VerifiedEntry
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+log = structlog.get_logger("paiza.recovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A lost entry of an earlier log of ours, as it was given back and verified."""
+
+    row: RecoveredEntry
+    entry: VerifiedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Regained:
+    """A message of ours with its lost release to a member, and that member's answer."""
+
+    message: VerifiedMessage
+    raw: bytes
+    lost: Lost
+    answer: VerifiedEntry
+    hashes: bytes
+
+
+def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
+    """Log and keep what was given back, but for what was before; gives how much was new."""
+    by_origin: dict[str, list[int]] = {}
+    for each in lost:
+        by_origin.setdefault(each.row.origin, []).append(each.row.index)
+    known = {
+        (origin, at)
+        for origin, ats in by_origin.items()
+        for at in recovery_store.recovered_entries(pen.tx, origin, ats)
+    }
+    rows: list[RecoveredEntry] = []
+    for each in lost:
+        row = each.row
+        if (row.origin, row.index) in known:
+            continue
+        known.add((row.origin, row.index))
+        index = pen.append(
+            log_entries.recovered(
+                actor=actor,
+                member=row.counterpart,
+                digest=row.digest,
+                lost_sha256=receipts.evidence_digest(row.entry, row.checkpoint),
+            )
+        ).index
+        rows.append(
+            RecoveredEntry(
+                row.origin, row.index, row.counterpart, row.digest, row.entry, row.hashes, row.checkpoint, index
+            )
+        )
+    recovery_store.add_recovered(pen.tx, rows)
+    return len(rows)
+
+
+class Regains:
+    """Checks messages of ours that are given back, and writes them as released."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        officers: Callable[[], dict[str, Officer]],
+        desks: Desks,
+        files: AttachmentFiles,
+        delivery_life: timedelta,
+    ) -> None:
+        """Take what it needs."""
+        self._context = context
+        self._officers = officers
+        self._desks = desks
+        self._files = files
+        self._life = delivery_life
+
+    def check(
+        self, item: recovery_pb2.GivenBack, lost: Lost, peer: str, checkpoint: VerifiedCheckpoint
+    ) -> Regained | None:
+        """Check a message that is given back; None where its content is not there any more.
+
+        1. It verifies, by the register of its release, at the time of it.
+        2. Its author is us, and the lost entry is its release to that member, by its signers.
+        3. The answer is that member's, proven to its log.
+        """
+        if not item.message:
+            return None
+        context = self._context
+        # 1.
+        version = lost.entry.entry.register_version
+        context.registers.check_known(version)
+        register = context.registers.archived(version)
+        message = wire.verify(item.message, register.certificate_verifier(), at=lost.entry.time)
+        # 2.
+        if message.header.author != context.member:
+            raise Rejected("wrong_member", "the message is not of ours")
+        receipts.check_released(lost.entry.entry, message, peer)
+        # 3.
+        answer = receipts.verify_entry(item.answer, checkpoint)
+        receipts.check_answer(answer.entry, message.digest, context.member)
+        return Regained(message, item.message, lost, answer, b"".join(item.answer.inclusion_hashes))
+
+    def write(self, pen: Pen, regained: Sequence[Regained], peer: str) -> None:
+        """Write them as released, and settle what went to that member; runs in the ledger's transaction."""
+        ids = [each.message.header.message_id for each in regained]
+        known = messages_store.claimed(pen.tx, self._context.member, ids)
+        names = messages_store.thread_names(pen.tx, {each.message.header.thread_id for each in regained})
+        for each in regained:
+            held = known.get(each.message.header.message_id)
+            if held is None:
+                self._release(pen, each, names)
+                known[each.message.header.message_id] = each.message.digest
+            elif held != each.message.digest:
+                continue  # the id was used again since: what the peer holds stands as RECOVERED
+            self._settle(pen, each, peer)
+        announce_released(pen, [each.message for each in regained])
+
+    def _release(self, pen: Pen, each: Regained, names: dict[bytes, str]) -> None:
+        message, header = each.message, each.message.header
+        then = each.lost.entry.entry
+        opens_thread = header.thread_id == header.message_id
+        if opens_thread:
+            names[header.thread_id] = then.thread_name
+        self._approve(pen, message)
+        seq = pen.next_message_seq()
+        deliveries: list[DeliveryRow] = []
+        for recipient in header.recipients:
+            index = pen.append(
+                log_entries.released(
+                    actor=then.actor,
+                    recipient=recipient.member,
+                    digest=message.digest,
+                    signers=log_entries.signers(then),
+                    thread_name=log_entries.thread_name(then) if opens_thread else "",
+                )
+            ).index
+            deliveries.append(
+                DeliveryRow(
+                    id=pen.next_delivery_id(),
+                    message_seq=seq,
+                    digest=message.digest,
+                    recipient=recipient.member,
+                    urgency=precedence.urgency_of(header),
+                    released_index=index,
+                    released_time=pen.now,
+                    expires_time=pen.now + self._life,
+                    next_attempt_time=pen.now,
+                )
+            )
+        row = MessageRow(
+            seq=seq,
+            digest=message.digest,
+            author=header.author,
+            message_id=header.message_id,
+            thread_id=header.thread_id,
+            thread_name=names.get(header.thread_id, ""),
+            kind=header.kind,
+            urgency=header.urgency,
+            state=MessageState.RELEASED,
+            header=message.signed.header,
+            stored_time=pen.now,
+            signed=each.raw,
+            parents=tuple(header.parent_digests),
+        )
+        officer = self._officers().get(then.actor)
+        rows = [row] if officer is None else self._desks.sent(officer, [row])
+        messages_store.add_messages(pen.tx, rows)
+        if len(header.required_signers) > 1:
+            access_store.add_readers(pen.tx, [(signer.id, seq) for signer in header.required_signers])
+        deliveries_store.add_deliveries(pen.tx, deliveries)
+        self._await_attachments(pen, each)
+        taking_back.note_released(pen, then.actor, rows)
+        requests.note_released(pen, self._context.member, self._context.node_id, rows)
+
+    def _await_attachments(self, pen: Pen, each: Regained) -> None:
+        """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""
+        header = each.message.header
+        parts = [header.parts[number] for number in numbers(header)]
+        if not all(self._files.holds(part.ciphertext_sha256, part.ciphertext_size) for part in parts):
+            log.warning("attachments_lost", message=each.message.digest.hex()[:LOGGED_DIGITS])
+            return
+        for recipient in header.recipients:
+            attachments_store.put_attachments(pen.tx, awaited(each.message.digest, header, recipient.member, pen.now))
+
+    def _approve(self, pen: Pen, message: VerifiedMessage) -> None:
+        """End the waiting of a message for other officers: all have signed, as their signatures show."""
+        approval = approvals_store.approval(pen.tx, message.digest)
+        if approval is None or approval.state is not ApprovalState.WAITING:
+            return
+        for signer in receipts.logged_signers(message):
+            if signer.id in approval.missing:
+                pen.append(log_entries.approved(actor=signer.id, digest=message.digest, signer=signer))
+        approvals_store.end_approval(pen.tx, message.digest, ApprovalState.RELEASED)
+
+    def _settle(self, pen: Pen, each: Regained, peer: str) -> None:
+        digest, answer = each.message.digest, each.answer
+        received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
+        state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
+        waiting = [
+            delivery for delivery in deliveries_store.deliveries_of(pen.tx, digest) if delivery.recipient == peer
+        ]
+        ended = deliveries_store.settle(
+            pen.tx, [Settlement(row.id, state, answer.entry.reason) for row in waiting], pen.now
+        )
+        if not ended:  # it was settled by a courier meanwhile
+            return
+        pen.append(
+            log_entries.answered(
+                actor=self._context.node_id,
+                recipient=peer,
+                answer=answer.entry,
+                answer_sha256=receipts.evidence_digest(answer.raw, answer.checkpoint.note),
+            )
+        )
+        proof = ForeignProof(
+            digest=digest,
+            member=peer,
+            kind=ProofKind.ANSWER,
+            entry=answer.raw,
+            index=answer.index,
+            hashes=each.hashes,
+            checkpoint=answer.checkpoint.note,
+            register_version=pen.register_version,
+        )
+        exchange_store.add_proofs(pen.tx, [proof])

@@ -1,0 +1,285 @@
+"""Fetch back: a node that was restored from an old copy asks the others for what it lost, until it has all they hold.
+
+Of each other member, in this order, and each step again until it succeeds:
+
+1. It tells the largest checkpoints it holds of the third members' logs. One that is larger than what is known here may
+   have been cosigned by this node before: until that log has proven that it leads there, it is not cosigned
+   (`witness.cosigning`), so that no witness ever vouches for two histories.
+2. It gives back what it handed over and has our receipts of: taken as if it were delivered now, with the same checks;
+   but what we had answered a request to erase with DENIED is put under hold again first (`lost_entries`).
+3. It gives back what we had released to it and it answered (`give_back`, `regained`).
+4. It tells again what became of attachments of ours, and of our requests to erase.
+
+What an erasure request among it names is erased as ever, also where it comes back after the request. Every page is
+committed with how far the recovery has come; a crash in between has the page given once more, and what is there already
+is passed over.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from paiza.peer.v1 import recovery_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.exchange.receive.write import MAX_DISPATCHES, Receive
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import LOGGED_DIGITS
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.recovery import lost_entries
+from paiza_node.features.recovery.progress import SETTING, SIDES, Place, Progress
+from paiza_node.features.recovery.recovered_messages import Lost, Regained, Regains, recovered
+from paiza_node.features.recovery.serve_peer import MAX_CHECKPOINTS
+from paiza_register import Member, Register
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
+LONGEST_PAUSE_SECONDS: Final = 30.0  # a member that is back is asked within this time
+MAX_TRIES: Final = 20  # of one page of which something cannot be judged yet: its register, say, is to be fetched first
+
+Hold = Callable[[set[str] | None], None]
+"""Takes the members whose logs are not to be cosigned; None for all."""
+
+log = structlog.get_logger("paiza.recovery")
+
+
+class FetchBack:
+    """The duty of a restored node. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        peers: PeerDirectory,
+        receive: Receive,
+        regains: Regains,
+        hold: Hold,
+    ) -> None:
+        """Take what the duty needs; begin with what is left to do, and have nothing cosigned that is not known."""
+        self._context = context
+        self._peers = peers
+        self._receive = receive
+        self._regains = regains
+        self._hold = hold
+        self._tries: Counter[tuple[str, Place]] = Counter()
+        with context.store.reads() as reads:
+            self.progress = Progress.from_bytes(settings_store.setting(reads, SETTING))
+        self._hold(self.progress.held())
+
+    async def run(self) -> None:
+        """Go round after round until nothing is awaited; where nothing was lost there is nothing to do."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self.progress.done:
+            before = self.progress.to_bytes()
+            await self._round()
+            if self.progress.to_bytes() != before:
+                pause = FIRST_PAUSE_SECONDS
+                continue
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        await asyncio.Event().wait()  # a duty lives as long as the node
+
+    async def _round(self) -> None:
+        with suppress(Unavailable):  # an expired register names nobody
+            self.progress.keep_only({each.id for each in self._context.registers.current.active_members()})
+        sessions = self._peers.sessions
+        for member in sorted(self.progress.unheard & sessions.keys()):
+            await self._try(self._hear, sessions[member])
+        for member in sorted(self.progress.doubted.keys() & sessions.keys()):
+            await self._try(self._settle, sessions[member])
+        for member in sorted(self.progress.awaited.keys() & sessions.keys()):
+            await self._try(self._fetch, sessions[member])
+        self._hold(self.progress.held())
+        if self.progress.done:
+            log.info("recovered")
+
+    async def _try(self, step: Callable[[PeerSession], Awaitable[None]], session: PeerSession) -> None:
+        """Do a step; what fails is tried again in the next round, since no member may end or block a recovery."""
+        try:
+            await step(session)
+        except PaizaError as error:
+            log.warning("recovery_waits", peer=session.member, reason=error.reason, detail=error.detail)
+        except NodeStopped:
+            raise
+        except Exception:  # no answer of one peer may end the node
+            log.exception("recovery_failed", peer=session.member)
+
+    async def _hear(self, session: PeerSession) -> None:
+        """Step 1: hear which checkpoints a member holds of third logs."""
+        response = await session.list_held_checkpoints()
+        context, doubted = self._context, {member: list(notes) for member, notes in self.progress.doubted.items()}
+        owners = {each.log_keys[-1].origin: each for each in context.registers.current.members.values()}
+        for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
+            try:
+                owner = owners[fork_proofs.read_origin(note)]
+                checkpoint = context.logs.verify(owner, note)
+            except (PaizaError, KeyError):  # of a log that was left behind, or not signed by it: nobody cosigns that
+                continue
+            if owner.id == context.member or checkpoint.size <= context.logs.size(owner.id):
+                continue
+            notes = doubted.setdefault(owner.id, [])
+            if checkpoint.note not in notes:
+                notes.append(checkpoint.note)
+        self.progress.doubted = doubted
+        self.progress.unheard.discard(session.member)
+        await self._context.ledger.commit(self._note)
+
+    async def _settle(self, session: PeerSession) -> None:
+        """Step 1: have a log prove that it leads to every larger checkpoint others hold of it, one after the other."""
+        context, owner = self._context, self._context.registers.current.active_member(session.member)
+        for note in sorted(self.progress.doubted[session.member], key=fork_proofs.read_size):
+            checkpoint = context.logs.verify(owner, note)
+            if checkpoint.size > context.logs.size(owner.id):
+                try:
+                    await session.prove_history(checkpoint)
+                except Rejected as error:
+                    if error.reason != "log_forked":
+                        raise
+                    break  # a person decides on a fork: that log is not cosigned any more
+        del self.progress.doubted[session.member]
+        known = context.logs.to_store(owner.id, context.logs.link(owner.id))
+
+        def work(pen: Pen) -> None:
+            if known.note:
+                peers_store.put_known_log(pen.tx, known)
+            self._note(pen)
+
+        await context.ledger.commit(work)
+
+    async def _fetch(self, session: PeerSession) -> None:
+        """Steps 2 to 4: take page after page of what a member gives back."""
+        member = session.member
+        while not self.progress.gave_all(member):
+            place = self.progress.awaited[member]
+            origin, own_size = self.progress.lost[place.log]
+            request = recovery_pb2.GiveBackRequest(
+                side=place.side, own_size=own_size, from_index=place.from_index, origin=origin
+            )
+            page, checkpoint = await session.list_lost_entries(request)
+            if page.next_index and page.next_index <= place.from_index:
+                raise Unavailable("unexpected_answer", f"{member} gives the same page again")
+            if len(page.items) > MAX_DISPATCHES:
+                raise Unavailable("unexpected_answer", f"{member} gives more than a page")
+            take = self._take_received if place.side == SIDES[0] else self._take_released
+            count = await take(member, page.items, checkpoint, place, page.next_index)
+            log.info("given_back", peer=member, side=int(place.side), items=len(page.items), new=count)
+        # 4.
+        await session.list_held_checkpoints(tell_again=True)
+        del self.progress.awaited[member]
+        await self._context.ledger.commit(self._note)
+
+    async def _take_received(
+        self,
+        peer: str,
+        items: Sequence[recovery_pb2.GivenBack],
+        checkpoint: VerifiedCheckpoint,
+        place: Place,
+        next_index: int,
+    ) -> int:
+        """Take messages that the peer handed over before: they are received anew, and their lost receipts kept."""
+        member = self._context.registers.current.active_member(peer)
+        dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
+        given = [(item, found) for item in items if (found := self._lost(member, place, item)) is not None]
+        own, logs = own_member(self._context), dict(self.progress.lost)
+        answers = await asyncio.to_thread(lost_entries.erasure_answers, own, logs, peer, given)
+        if dispatches:
+            restored: set[bytes] = set()
+
+            def before(pen: Pen) -> None:
+                restored.update(lost_entries.put_back(pen, answers, self._context.node_id))
+
+            committed = await self._receive.take(member, dispatches, checkpoint, before=before)
+            if restored:
+                log.warning("holds_restored", peer=peer, messages=[each.hex()[:LOGGED_DIGITS] for each in restored])
+            for outcome in committed.result:
+                if isinstance(outcome, Unavailable):
+                    self._try_again(peer, place, outcome)
+        lost = [*(found for _, found in given), *answers]
+        return await self._commit(lost, [], peer, checkpoint, next_index)
+
+    async def _take_released(
+        self,
+        peer: str,
+        items: Sequence[recovery_pb2.GivenBack],
+        checkpoint: VerifiedCheckpoint,
+        place: Place,
+        next_index: int,
+    ) -> int:
+        """Take messages of ours that the peer answered: they are released as they were, and settled by its answer."""
+        member = self._context.registers.current.active_member(peer)
+        lost: list[Lost] = []
+        regained: list[Regained] = []
+        for item in items:
+            found = self._lost(member, place, item)
+            if found is None:
+                continue
+            lost.append(found)
+            try:
+                whole = await asyncio.to_thread(self._regains.check, item, found, peer, checkpoint)
+            except Unavailable as error:
+                self._try_again(peer, place, error)
+                continue
+            except PaizaError as error:
+                log.warning("not_regained", peer=peer, reason=error.reason, detail=error.detail)
+                continue
+            if whole is not None:
+                regained.append(whole)
+        return await self._commit(lost, regained, peer, checkpoint, next_index)
+
+    def _try_again(self, peer: str, place: Place, error: Unavailable) -> None:
+        """Have a page given again where something of it cannot be judged yet; but not for ever."""
+        self._tries[peer, place] += 1
+        if self._tries[peer, place] <= MAX_TRIES:
+            raise error
+        log.error("given_up", peer=peer, reason=error.reason, detail=error.detail)
+
+    def _lost(self, peer: Member, place: Place, item: recovery_pb2.GivenBack) -> Lost | None:
+        """Check that what is given back is an entry of our lost log about that member; None where it does not hold."""
+        try:
+            origin, own_size = self.progress.lost[place.log]
+            return lost_entries.verified(own_member(self._context), origin, own_size, peer.id, item.lost)
+        except PaizaError as error:
+            log.warning("not_given_back", peer=peer.id, reason=error.reason, detail=error.detail)
+            return None
+
+    async def _commit(
+        self,
+        lost: Sequence[Lost],
+        regained: Sequence[Regained],
+        peer: str,
+        checkpoint: VerifiedCheckpoint,
+        next_index: int,
+    ) -> int:
+        context = self._context
+        known = context.logs.to_store(peer, checkpoint)
+        after = Progress.from_bytes(self.progress.to_bytes())
+        after.took(peer, next_index)
+
+        def work(pen: Pen) -> int:
+            peers_store.put_known_log(pen.tx, known)
+            self._regains.write(pen, regained, peer)
+            count = recovered(pen, lost, context.node_id)
+            settings_store.put_setting(pen.tx, SETTING, after.to_bytes())
+            return count
+
+        committed = await context.ledger.commit(work)
+        self.progress = after
+        return committed.result
+
+    def _note(self, pen: Pen) -> None:
+        settings_store.put_setting(pen.tx, SETTING, self.progress.to_bytes())
+
+
+def own_member(context: Context) -> Member:
+    """Give what the register says of ourselves."""
+    register: Register = context.registers.current
+    return register.member(context.member)

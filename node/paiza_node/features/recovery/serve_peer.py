@@ -1,0 +1,223 @@
+"""Give back: another member lost part of its log, and asks what this node holds of it.
+
+A member that restored an old copy has lost entries that it had already proven to us: its receipts of what we handed
+over, and its releases of what we received. Both are kept here with their proofs. It is given the messages again, with
+the very entries it lost, page by page in their order.
+
+Nothing is given that the caller did not have before: what we handed over was its to receive, and what it released is
+its own. What was erased since is not given: the lost entry goes alone.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import recovery_pb2
+from paiza_domain.threads import thread
+from paiza_node.changes import AttachmentsExpected, MessagesChanged
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, Outgoing, Passing, ProofKind
+from paiza_node.core.exchange.precedence import Share
+from paiza_node.core.exchange.proofs import foreign_proof
+from paiza_node.core.exchange.rewrap import rewrap
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageState
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.log_views import claim
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.forwarding.forward import pack
+from paiza_node.features.recovery import store as recovery_store
+from paiza_node.features.retention import store as retention_store
+from paiza_register import Member
+from paiza_wire import message as wire
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.merkle import MAX_TREE_SIZE
+
+MAX_ITEMS: Final = 256  # of one page: they are taken in one commit
+MAX_TOLD_AGAIN: Final = 6  # times in a minute that one member is told all again: once for each recovery is enough
+MAX_CHECKPOINTS: Final = 64  # of the answer to GetStanding: one of each member of the largest federation
+
+log = structlog.get_logger("paiza.recovery")
+
+
+class GiveBack:
+    """The verbs of what is held of other members' logs."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verbs need."""
+        self._context = context
+        self._share = Share(MAX_TOLD_AGAIN)
+        self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
+
+    async def standing(
+        self, member: Member, request: recovery_pb2.GetStandingRequest
+    ) -> recovery_pb2.GetStandingResponse:
+        """Tell a member the largest checkpoints held: of each of its logs, former ones first, and of the others'.
+
+        Where it asks for that, what it lost the knowledge of is told again, in `Deliver` as ever.
+        """
+        context = self._context
+        if len(request.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "register_version is not 32 bytes long")
+        context.registers.heard_of(request.register_version)
+        if request.tell_again:
+            if not self._share.take(member.id, monotonic()):
+                raise Unavailable("busy", f"{MAX_TOLD_AGAIN} times in a minute {member.id} is told again", 10.0)
+            await context.ledger.commit(lambda pen: _tell_again(pen, member.id))
+        own, others = await asyncio.to_thread(self._held, member.id)
+        return recovery_pb2.GetStandingResponse(
+            register_version=context.registers.version,
+            own_checkpoints=own,
+            other_checkpoints=others[:MAX_CHECKPOINTS],
+        )
+
+    def _held(self, member: str) -> tuple[list[bytes], list[bytes]]:
+        logs = self._context.logs
+        with self._context.store.reads() as reads:
+            own = [known.note for known in peers_store.former_known_logs(reads, member)]
+            stored = peers_store.known_logs(reads)
+        # The store may be behind memory, where nothing was committed since, and ahead of it, where the register names
+        # a newer log than the one that is known.
+        notes = {known.note for known in stored.values() if known.member == member} | {logs.largest_note(member)}
+        own += sorted(notes - {b""} - set(own), key=fork_proofs.read_size)
+        others = [logs.note(other) or known.note for other, known in sorted(stored.items()) if other != member]
+        return own, others
+
+    async def __call__(self, member: Member, request: recovery_pb2.GiveBackRequest) -> recovery_pb2.GiveBackResponse:
+        """Give a page back.
+
+        1. The question is well formed, knows no more of our log than there is, and is about a log of the caller's own
+           that it has left behind.
+        2. Of that log, what stood from the index on that the caller still has is given in its order.
+        """
+        context = self._context
+        # 1.
+        checkpoint = context.ledger.checkpoint
+        if len(request.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "register_version is not 32 bytes long")
+        context.registers.heard_of(request.register_version)
+        if request.known_size > checkpoint.size:
+            raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
+        if request.side not in (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED):
+            raise Rejected("malformed", "the side is not set")
+        if max(request.own_size, request.from_index) > MAX_TREE_SIZE:
+            raise Rejected("malformed", "no log has so many entries")
+        if request.origin not in {key.origin for key in member.log_keys[:-1]}:
+            raise Rejected("unknown_log", f"{request.origin!r} is no log that {member.id} has left behind")
+        # 2.
+        async with self._one:
+            items, next_index = await asyncio.to_thread(self._page, member, request, checkpoint)
+        log.info("gave_back", peer=member.id, origin=request.origin, items=len(items))
+        return recovery_pb2.GiveBackResponse(
+            growth=claim(context.ledger, checkpoint, request.known_size, context.logs.size(member.id)),
+            items=items,
+            next_index=next_index,
+        )
+
+    def _page(
+        self, member: Member, request: recovery_pb2.GiveBackRequest, checkpoint: VerifiedCheckpoint
+    ) -> tuple[list[recovery_pb2.GivenBack], int]:
+        received = request.side == recovery_pb2.GIVE_BACK_SIDE_RECEIVED
+        kind = ProofKind.ANSWER if received else ProofKind.RELEASED
+        first = max(request.own_size, request.from_index)
+        items: list[recovery_pb2.GivenBack] = []
+        room = MAX_BATCH_BYTES
+        with self._context.store.reads() as reads:
+            lost = recovery_store.lost_entries(reads, member.id, kind, request.origin, first, MAX_ITEMS + 1)
+            if received:
+                given = self._received(reads, member.id, lost, checkpoint)
+            else:
+                own = self._context.member
+                lost += recovery_store.lost_passings(reads, member.id, own, request.origin, first, MAX_ITEMS + 1)
+                lost = sorted(lost, key=lambda proof: proof.index)[: MAX_ITEMS + 1]
+                given = self._released(reads, member.id, lost, checkpoint)
+            for proof, item in zip(lost[:MAX_ITEMS], given, strict=False):
+                room -= item.ByteSize()
+                if items and room < 0:
+                    return items, proof.index
+                items.append(item)
+        return items, lost[MAX_ITEMS].index if len(lost) > MAX_ITEMS else 0
+
+    def _received(
+        self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+    ) -> Iterator[recovery_pb2.GivenBack]:
+        """Give what we handed over to the caller, as it is handed over now; with a request to erase, its answers."""
+        for proof in lost:
+            item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
+            row, deliveries = (
+                messages_store.message(reads, proof.digest),
+                deliveries_store.deliveries_of(reads, proof.digest),
+            )
+            body = None if row is None else messages_store.body(reads, row.seq)
+            handed = [each for each in deliveries if each.recipient == caller and each.passing != Passing.NOTICE]
+            if body is not None and handed and handed[0].released_index < checkpoint.size:
+                self._add_dispatch(item, handed[0], body, caller, reads, checkpoint)
+            if row is not None and row.kind == thread.ERASURE:
+                said = [each for each in retention_store.erasure_answers(reads, [row.digest]) if each.member == caller]
+                item.erasure_answers.extend(foreign_proof(each) for each in said[: wire.MAX_PARENTS])
+            yield item
+
+    def _add_dispatch(
+        self,
+        item: recovery_pb2.GivenBack,
+        delivery: DeliveryRow,
+        body: bytes,
+        caller: str,
+        reads: ReadConnection,
+        checkpoint: VerifiedCheckpoint,
+    ) -> None:
+        context = self._context
+        (entry,) = log_store.entries_at(reads, [delivery.released_index])
+        released = self._proven(entry, checkpoint.size)
+        if delivery.passing == Passing.PASSED_ON:
+            outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.passing)
+            item.dispatch.CopyFrom(pack(context, outgoing, released, caller))
+            return
+        try:
+            body = rewrap(
+                body,
+                caller,
+                own_keys=context.own_keys,
+                register=context.registers.current,
+                now=context.clock(),
+            )
+        except PaizaError as error:  # its wraps of then may still do
+            log.warning("not_wrapped", peer=caller, reason=error.reason, detail=error.detail)
+        item.dispatch.release.message = body
+        item.dispatch.release.released.CopyFrom(released)
+
+    def _released(
+        self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
+    ) -> Iterator[recovery_pb2.GivenBack]:
+        """Give what the caller had released to us, with our answer; of what it passed on, that it did."""
+        answers = exchange_store.answers(reads, [proof.digest for proof in lost])
+        for proof in lost:
+            item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
+            row, answer = messages_store.message(reads, proof.digest), answers.get(proof.digest)
+            if row is not None and row.state is MessageState.RECEIVED and row.author == caller:
+                item.message = messages_store.body(reads, row.seq) or b""
+            if answer is not None and answer.index < checkpoint.size:
+                item.answer.CopyFrom(self._proven(answer, checkpoint.size))
+            yield item
+
+    def _proven(self, entry: StoredEntry, size: int) -> log_pb2.ProvenEntry:
+        (hashes,) = self._context.ledger.prove([entry.index], size)
+        return log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
+
+
+def _tell_again(pen: Pen, member: str) -> None:
+    """Have a member told again what it lost the knowledge of; runs in the transaction."""
+    pen.announce(MessagesChanged(tuple(recovery_store.tell_again(pen.tx, member, pen.now))))
+    pen.announce(AttachmentsExpected())

@@ -1,0 +1,109 @@
+"""Acknowledge: what holders' logs say of our requests to erase is verified, kept as evidence and logged.
+
+An entry that does not hold, or that answers nothing we asked, is passed over: it is the teller's own loss, for we show
+its erasure as outstanding. A repeat changes nothing; a later answer of the same holder takes the place of an earlier
+one (a hold that was lifted, a message that came after its request).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_domain.threads import thread
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageState
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.model import ErasureAnswer
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import Rejected
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+MAX_ANSWERS: Final = 256  # about erasures, in one Deliver
+
+log = structlog.get_logger("paiza.erase")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An entry of a holder's log that answers a request of ours, proven to its checkpoint."""
+
+    entry: receipts.VerifiedEntry
+    hashes: bytes
+
+
+def check_erasures(
+    proven: Sequence[log_pb2.ProvenEntry], checkpoint: VerifiedCheckpoint, member: str, own: str
+) -> list[Told]:
+    """Give those entries that are proven and answer a request of ``own`` to erase."""
+    if len(proven) > MAX_ANSWERS:
+        raise Rejected("too_large", f"at most {MAX_ANSWERS} erasures are answered for at once")
+    told: list[Told] = []
+    for each in proven:
+        try:
+            entry = receipts.verify_entry(each, checkpoint)
+            receipts.check_erasure_answer(entry.entry, own)
+        except Rejected as error:
+            log.warning("erasure_answer_refused", peer=member, reason=error.reason, detail=error.detail)
+            continue
+        told.append(Told(entry, b"".join(each.inclusion_hashes)))
+    return told
+
+
+def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, register_version: bytes) -> set[bytes]:
+    """Log and keep what holders said; gives the messages concerned. Runs in the transaction."""
+    changed: set[bytes] = set()
+    for each in told:
+        entry = each.entry.entry
+        request, digest = entry.evidence_sha256, entry.message_digest
+        if not _was_asked(pen.tx, request, digest, member):
+            log.warning("erasure_answer_refused", peer=member, reason="unknown_id", detail="it was not asked for")
+            continue
+        earlier = [
+            a for a in retention_store.erasure_answers(pen.tx, [request]) if (a.digest, a.member) == (digest, member)
+        ]
+        if earlier and not _is_later(each.entry, earlier[0]):
+            continue
+        evidence = receipts.evidence_digest(each.entry.raw, each.entry.checkpoint.note)
+        pen.append(log_entries.erasure_answered(actor=node_id, holder=member, answer=entry, answer_sha256=evidence))
+        retention_store.put_erasure_answer(
+            pen.tx,
+            ErasureAnswer(
+                request=request,
+                digest=digest,
+                member=member,
+                entry=each.entry.raw,
+                index=each.entry.index,
+                hashes=each.hashes,
+                checkpoint=each.entry.checkpoint.note,
+                register_version=register_version,
+            ),
+        )
+        changed.add(digest)
+    return changed
+
+
+def _is_later(entry: receipts.VerifiedEntry, kept: ErasureAnswer) -> bool:
+    """Say whether an answer is later than the one that is kept; in a log that follows another, indices begin anew."""
+    same_log = kept.checkpoint.startswith(entry.checkpoint.origin.encode() + b"\n")
+    return not same_log or entry.index > kept.index
+
+
+def _was_asked(reads: ReadConnection, request: bytes, digest: bytes, member: str) -> bool:
+    """Say whether a request of ours asks this member to erase this message."""
+    row = messages_store.message(reads, request)
+    if row is None or row.state is not MessageState.RELEASED:
+        return False
+    header = message_pb2.Header.FromString(row.header)
+    return digest in thread.to_be_erased(header) and member in asked_of(reads, request, header)
+
+
+def asked_of(reads: ReadConnection, request: bytes, header: message_pb2.Header) -> list[str]:
+    """Name the members that a request of ours went to: those it is addressed to, and those it was passed on to."""
+    passed_on = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
+    return list(dict.fromkeys([*(each.member for each in header.recipients), *passed_on]))

@@ -1,0 +1,264 @@
+"""Erase: what is to be erased here goes, and who asked for it is told when it is gone.
+
+A message's content is its body (ciphertexts and wraps), its attachments' files, the tokens it is found by and the texts
+beside the log that speak of it. Its header, its signatures, its entries and every proof of it stay. The log says ERASED
+only when nothing of it is left. What a crash leaves:
+
+- before the first commit: a row that says it is to be erased; the next start begins;
+- after it, while files are removed or the database lets go: no body any more, and a row that says the files may lie
+  there yet; the next start removes them again, which changes nothing where they are gone;
+- before the second commit: nothing is left, and the log does not say so yet; the next start says it;
+- after it, before the requester was told: a row that says so; the requester is told after the next start.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
+from paiza_node.changes import Change, MessagesChanged
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.model import Passing, Settlement
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.files import AttachmentFiles
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.model import ErasureRow, ErasureStep
+from paiza_node.features.retention.requests import settle
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.message.attachment import numbers
+
+BATCH: Final = 32  # messages erased in one commit
+TOLD_AT_ONCE: Final = 128  # answers looked at together; a Deliver takes 256
+LEAST_PAUSE_SECONDS: Final = 0.2  # between looks: changes come in bursts
+IDLE_SECONDS: Final = 30.0  # look into the store at least this often
+RETRY_SECONDS: Final = 1.0  # after the database or a disk failed, or somebody read what is to be let go
+FIRST_TELL_SECONDS: Final = 2.0  # until a requester that could not be told is told again; grows with the answer's age
+LONGEST_TELL_SECONDS: Final = 600.0
+
+# Reasons for looking, passing on and denying are the lawfulness log's own; other texts may repeat what was erased.
+KEPT_TEXTS: Final = frozenset({
+    log_pb2.LOG_EVENT_OPENED,
+    log_pb2.LOG_EVENT_EXPORTED,
+    log_pb2.LOG_EVENT_FORWARDED,
+    log_pb2.LOG_EVENT_CONSULTED,
+    log_pb2.LOG_EVENT_DENIED,
+    log_pb2.LOG_EVENT_HELD,
+    log_pb2.LOG_EVENT_REVIEWED,
+})  # fmt: skip
+
+Forget = Callable[[bytes], Awaitable[None]]
+"""Has nothing of a message fetched any more."""
+
+log = structlog.get_logger("paiza.erase")
+
+
+class Erase:
+    """The duty of erasing. Belongs to one event loop."""
+
+    def __init__(self, context: Context, files: AttachmentFiles, *, peers: PeerDirectory, forget: Forget) -> None:
+        """Take what the duty needs."""
+        self._context = context
+        self._files = files
+        self._peers = peers
+        self._forget = forget
+        self._woken = asyncio.Event()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake when messages changed: one may have brought something to erase."""
+        if any(isinstance(change, MessagesChanged) for change in changes):
+            self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have what is due looked at."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Erase what is asked, for as long as the node runs."""
+        while True:
+            self._woken.clear()  # before looking, so that nothing falls between
+            try:
+                await self.erase_due()
+                seconds = await self._tell_all()
+                await asyncio.sleep(LEAST_PAUSE_SECONDS)
+                await asyncio.wait_for(self._woken.wait(), seconds)
+            except TimeoutError:
+                continue
+            except Unavailable as error:
+                log.warning("not_erased_yet", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def erase_due(self) -> None:
+        """Erase all that is to be erased; Unavailable where something stands in the way for now."""
+        context = self._context
+        while due := await asyncio.to_thread(self._due):
+            await context.ledger.commit(lambda pen, due=due: self._delete(pen, due))  # type: ignore[misc]
+            # If we crash here or below, the rows say GONE, and all of this is done again.
+            for row in due:
+                await self._forget(row.digest)  # now, when nothing begins to fetch it again
+                await asyncio.to_thread(self._remove_files, row.digest)
+            await asyncio.to_thread(context.store.purge)
+            finished = (await context.ledger.commit(lambda pen, due=due: self._finish(pen, due))).result  # type: ignore[misc]
+            if finished:
+                log.info("erased", messages=[digest.hex()[:LOGGED_DIGITS] for digest in finished])
+
+    def _due(self) -> list[ErasureRow]:
+        with self._context.store.reads() as reads:
+            return retention_store.erasures_due(reads, BATCH)
+
+    def _delete(self, pen: Pen, due: Sequence[ErasureRow]) -> None:
+        """Delete what is asked in the database, as far as it is still asked; runs in the transaction."""
+        context = self._context
+        for each in due:
+            row = retention_store.erasure(pen.tx, each.digest, each.request)
+            if row is None or row.step is not ErasureStep.ASKED:
+                continue
+            message = messages_store.message(pen.tx, row.digest)
+            if message is None or message.state is MessageState.REFUSED:
+                settle(pen, context.member, context.node_id, row, ErasureStep.NOT_HELD)
+                continue
+            if retention_store.holds(pen.tx, [row.digest]):
+                settle(pen, context.member, context.node_id, row, ErasureStep.HELD)
+                continue
+            self._give_up_deliveries(pen, message)
+            body = messages_store.body(pen.tx, message.seq)
+            if body is not None:
+                retention_store.erase_body(pen.tx, message, _remains(body), pen.now)
+            log_store.drop_texts(pen.tx, _texts_of(pen, row.digest))
+            retention_store.put_erasures(
+                pen.tx, [ErasureRow(row.digest, row.request, row.requester, ErasureStep.GONE, row.asked_time)]
+            )
+
+    def _give_up_deliveries(self, pen: Pen, message: MessageRow) -> None:
+        """Give up what waits to be sent of a message; word that it was passed on still goes to its author."""
+        given_up = {
+            delivery: recipient
+            for delivery, recipient, passing in deliveries_store.waiting_deliveries(pen.tx, message.seq)
+            if passing != Passing.NOTICE
+        }
+        settlements = [Settlement(delivery, delivery_pb2.DELIVERY_STATE_DROPPED, "erased") for delivery in given_up]
+        for delivery in deliveries_store.settle(pen.tx, settlements, pen.now):
+            pen.append(
+                log_entries.expired(
+                    actor=self._context.node_id, recipient=given_up[delivery], digest=message.digest, reason="erased"
+                )
+            )
+
+    def _remove_files(self, digest: bytes) -> None:
+        with self._context.store.reads() as reads:
+            row = messages_store.message(reads, digest)
+            if row is None or not messages_store.erased(reads, [digest]):
+                return
+            header = wire.parse_header(row.header)
+            named = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
+            sole = attachments_store.sole_ciphertexts(reads, digest, named) if named else set()
+        for ciphertext in sole:
+            self._files.remove(ciphertext)
+        if sole:
+            self._files.sync()
+
+    def _finish(self, pen: Pen, due: Sequence[ErasureRow]) -> set[bytes]:
+        """Log what is gone now; runs in the transaction."""
+        finished: set[bytes] = set()
+        for each in due:
+            row = retention_store.erasure(pen.tx, each.digest, each.request)
+            if row is not None and row.step is ErasureStep.GONE:
+                settle(pen, self._context.member, self._context.node_id, row, ErasureStep.ERASED)
+                finished.add(row.digest)
+        if finished:
+            pen.announce(MessagesChanged(tuple(finished)))
+        return finished
+
+    async def _tell_all(self) -> float:
+        """Tell requesters what is due to be told; gives how long until something else is, at most."""
+        context = self._context
+        now, provable = context.clock(), context.ledger.checkpoint.size
+        waiting = await asyncio.to_thread(self._untold)
+        due: dict[str, list[ErasureRow]] = {}
+        seconds = IDLE_SECONDS
+        for row in waiting:
+            if row.log_index is None or row.tell_time is None:
+                continue
+            if row.tell_time > now or row.log_index >= provable:
+                seconds = min(seconds, max(LEAST_PAUSE_SECONDS, (row.tell_time - now).total_seconds()))
+                continue
+            due.setdefault(row.requester, []).append(row)
+        for pause in await asyncio.gather(*(self._tell(requester, rows) for requester, rows in due.items())):
+            seconds = min(seconds, pause)
+        return seconds
+
+    def _untold(self) -> list[ErasureRow]:
+        with self._context.store.reads() as reads:
+            return retention_store.erasures_to_tell(reads, TOLD_AT_ONCE)
+
+    async def _tell(self, requester: str, rows: Sequence[ErasureRow]) -> float:
+        """Tell one requester; gives after how many seconds to look again."""
+        context = self._context
+        pause = IDLE_SECONDS
+        again = None
+        try:
+            entries = await asyncio.to_thread(
+                self._entries, [row.log_index for row in rows if row.log_index is not None]
+            )
+            await self._peers.session(requester).send_erasure_answers(entries)
+        except (Rejected, Unavailable) as error:
+            log.warning("erasure_answers_wait", peer=requester, reason=error.reason, detail=error.detail)
+            age = (context.clock() - min(row.asked_time for row in rows)).total_seconds()
+            pause = min(max(FIRST_TELL_SECONDS, age / 8), LONGEST_TELL_SECONDS)
+            again = context.clock() + timedelta(seconds=pause)
+
+        def plan(pen: Pen) -> None:
+            for row in rows:
+                found = retention_store.erasure(pen.tx, row.digest, row.request)
+                if found is not None and found.log_index == row.log_index:
+                    retention_store.put_erasures(
+                        pen.tx,
+                        [
+                            ErasureRow(
+                                found.digest,
+                                found.request,
+                                found.requester,
+                                found.step,
+                                found.asked_time,
+                                found.log_index,
+                                again,
+                            )
+                        ],
+                    )
+
+        try:
+            await context.ledger.commit(plan)
+        except PaizaError as error:
+            log.warning("erasure_answers_wait", peer=requester, reason=error.reason, detail=error.detail)
+        return min(pause, IDLE_SECONDS)
+
+    def _entries(self, indices: Sequence[int]) -> list[StoredEntry]:
+        with self._context.store.reads() as reads:
+            return log_store.entries_at(reads, indices)
+
+
+def _remains(body: bytes) -> bytes:
+    """Give what stays of a message: the header as it was signed, and the signatures."""
+    message = message_pb2.SignedMessage.FromString(body)
+    kept = message_pb2.SignedMessage(header=message.header, signatures=message.signatures)
+    return kept.SerializeToString(deterministic=True)
+
+
+def _texts_of(pen: Pen, digest: bytes) -> list[int]:
+    """Give the entries about a message beside which a text stands that may repeat what it said."""
+    return [
+        stored.index
+        for stored in log_store.entries_of(pen.tx, digest)
+        if log_pb2.LogEntry.FromString(stored.entry).event not in KEPT_TEXTS
+    ]

@@ -1,0 +1,129 @@
+"""Where erasures stand: what this member asked of others and what they answered, and what was asked of it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import lawful_pb2
+from paiza_domain.threads import thread
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import lister
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.proofs import foreign_proof, own_proof
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.inbox import store as inbox_store
+from paiza_node.features.inbox.model import MessageQuery
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.acknowledge import asked_of
+from paiza_node.features.retention.model import ErasureAnswer, ErasureRow, ErasureStep
+from paiza_wire import receipts
+
+ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: a weekend on which a node is away
+MAX_LISTED: Final = 500  # requests of our own, and of others, the newest
+
+_STATES: Final = {
+    ErasureStep.ASKED: lawful_pb2.ERASURE_STATE_ASKED,
+    ErasureStep.GONE: lawful_pb2.ERASURE_STATE_ASKED,
+    ErasureStep.ERASED: lawful_pb2.ERASURE_STATE_ERASED,
+    ErasureStep.HELD: lawful_pb2.ERASURE_STATE_HELD,
+    ErasureStep.NOT_HELD: lawful_pb2.ERASURE_STATE_NOT_HELD,
+}
+_DONE: Final = frozenset({lawful_pb2.ERASURE_STATE_ERASED, lawful_pb2.ERASURE_STATE_NOT_HELD})
+
+
+class Erasures:
+    """The verb of asking how erasures stand."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what the verb needs."""
+        self._context = context
+
+    def __call__(self, officer: Officer, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
+        """Give the erasures of messages that an officer may know of, the newest request first."""
+        with self._context.store.reads() as reads:
+            found = [*self._asked_by_us(reads, officer), *self._here(reads, officer)]
+        if request.overdue_only:
+            found = [each for each in found if each.overdue]
+        found.sort(key=lambda each: (-each.asked_time.ToNanoseconds(), each.message_digest, each.holder))
+        return lawful_pb2.ListErasuresResponse(erasures=found)
+
+    def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
+        query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=lister(officer))
+        rows = [listed.row for listed in inbox_store.list_messages(reads, query, officer.id)]
+        answers = {
+            (a.request, a.digest, a.member): a
+            for a in retention_store.erasure_answers(reads, [row.digest for row in rows])
+        }
+        for row in rows:
+            header = message_pb2.Header.FromString(row.header)
+            for digest in thread.to_be_erased(header):
+                for holder in asked_of(reads, row.digest, header):
+                    answer = answers.get((row.digest, digest, holder))
+                    yield self._of_holder(row, digest, holder, answer)
+
+    def _of_holder(
+        self, request: MessageRow, digest: bytes, holder: str, answer: ErasureAnswer | None
+    ) -> lawful_pb2.Erasure:
+        shown = lawful_pb2.Erasure(
+            request_digest=request.digest,
+            message_digest=digest,
+            thread_name=request.thread_name,
+            requester=self._context.member,
+            holder=holder,
+            state=lawful_pb2.ERASURE_STATE_ASKED,
+        )
+        if answer is not None:
+            entry = log_pb2.LogEntry.FromString(answer.entry)
+            shown.state = _state(entry)
+            shown.answer.CopyFrom(foreign_proof(answer))
+        return self._timed(shown, request.stored_time)
+
+    def _here(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
+        rows = retention_store.erasures_of_others(reads, MAX_LISTED)
+        found = {row.digest: messages_store.message(reads, row.digest) for row in rows}
+        seen = access_store.visible(reads, [each.seq for each in found.values() if each is not None], lister(officer))
+        checkpoint = self._context.ledger.checkpoint
+        said = [row.log_index for row in rows if row.log_index is not None and row.log_index < checkpoint.size]
+        entries = {stored.index: stored for stored in log_store.entries_at(reads, said)}
+        for row in rows:
+            message = found[row.digest]
+            if message is not None and message.seq not in seen:
+                continue
+            shown = self._of_ours(row, message)
+            stored = None if row.log_index is None else entries.get(row.log_index)
+            if stored is not None:
+                shown.answer.CopyFrom(own_proof(self._context.ledger, stored, checkpoint.size, checkpoint.note))
+            yield shown
+
+    def _of_ours(self, row: ErasureRow, message: MessageRow | None) -> lawful_pb2.Erasure:
+        shown = lawful_pb2.Erasure(
+            request_digest=row.request,
+            message_digest=row.digest,
+            thread_name="" if message is None else message.thread_name,
+            requester=row.requester,
+            holder=self._context.member,
+            state=_STATES[row.step],
+        )
+        return self._timed(shown, row.asked_time)
+
+    def _timed(self, shown: lawful_pb2.Erasure, asked: datetime) -> lawful_pb2.Erasure:
+        """Say when it was asked, by when it should be answered, and whether that is past."""
+        due = asked + ANSWER_WITHIN
+        shown.asked_time.FromDatetime(asked)
+        shown.due_time.FromDatetime(due)
+        held = shown.state == lawful_pb2.ERASURE_STATE_HELD
+        shown.overdue = held or (shown.state not in _DONE and due <= self._context.clock())
+        return shown
+
+
+def _state(entry: log_pb2.LogEntry) -> "lawful_pb2.ErasureState.ValueType":
+    if entry.event == log_pb2.LOG_EVENT_DENIED:
+        return lawful_pb2.ERASURE_STATE_HELD
+    if entry.reason == receipts.NOT_HELD:
+        return lawful_pb2.ERASURE_STATE_NOT_HELD
+    return lawful_pb2.ERASURE_STATE_ERASED

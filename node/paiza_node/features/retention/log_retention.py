@@ -1,0 +1,139 @@
+"""Retire: at the end of audit retention, entries and headers become the hashes that the log's tree is built of.
+
+A message goes as a whole, once the newest entry about it is old enough: its entries, header, proofs and all rows about
+it. It stays as long as its content is here, it is under legal hold, or something about it is under way: whoever keeps a
+message longer keeps what proves it. Entries about no message go one by one; those stay that others' signatures or
+decisions rest on (keys, registers, convictions, grants, reconciliations). The tree still verifies, and every entry that
+stays is proven as before; what a retired entry said, only who kept it can show.
+
+A crash leaves a batch whole or not begun. How far a round has come is kept in memory: a restart looks again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.time_index import index_at
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.retention import store as retention_store
+from paiza_wire import log_entries
+from paiza_wire.errors import Unavailable
+
+BATCH: Final = 256  # entries looked at for one commit; what goes with their messages may be some more
+ROUND_SECONDS: Final = 24 * 3600.0  # between rounds
+PAUSE_SECONDS: Final = 1.0  # between batches: traffic goes first
+RETRY_SECONDS: Final = 60.0  # after the database failed
+
+STANDING: Final = frozenset({
+    log_pb2.LOG_EVENT_KEY_ADDED,
+    log_pb2.LOG_EVENT_KEY_RETIRED,
+    log_pb2.LOG_EVENT_REGISTER_UPDATED,
+    log_pb2.LOG_EVENT_FORK_FOUND,
+    log_pb2.LOG_EVENT_DEFAULT_FOUND,
+    log_pb2.LOG_EVENT_CONVICTION_DECIDED,
+    log_pb2.LOG_EVENT_RECONCILED,
+    log_pb2.LOG_EVENT_AUDIT_GRANTED,
+    log_pb2.LOG_EVENT_LOG_CONTINUED,
+    log_pb2.LOG_EVENT_RETIRED,
+})  # fmt: skip
+"""Events whose entries other rows, or other members, rest on."""
+
+log = structlog.get_logger("paiza.retire")
+
+
+class Retire:
+    """The duty of retiring. One per node."""
+
+    def __init__(self, context: Context, retention: timedelta) -> None:
+        """Take how long entries are kept."""
+        self._context = context
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Retire what is old enough, once a day, for as long as the node runs."""
+        while True:
+            try:
+                await self.once()
+                await asyncio.sleep(ROUND_SECONDS)
+            except Unavailable as error:
+                log.warning("not_retired", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def once(self) -> int:
+        """Retire all that is old enough now; gives how many entries went."""
+        context = self._context
+        before = context.clock() - self._retention
+        end = await asyncio.to_thread(self._end, before)
+        first = retired = 0
+        while first < end:
+            looked_at = await asyncio.to_thread(self._entries, first, end)
+            if not looked_at:
+                break
+            first = looked_at[-1].index + 1
+            going = await asyncio.to_thread(self._may_go, looked_at, end)
+            if not going:
+                continue
+            committed = await context.ledger.commit(
+                lambda pen, going=going: self._retire(pen, going, end, before)  # type: ignore[misc]
+            )
+            retired += committed.result
+            await asyncio.sleep(PAUSE_SECONDS)
+        if await asyncio.to_thread(self._anything):  # also where nothing went now: a round before may have broken off
+            await asyncio.to_thread(context.store.purge)
+        if retired:
+            log.info("retired", entries=retired, before=before.isoformat())
+        return retired
+
+    def _end(self, before: datetime) -> int:
+        with self._context.store.reads() as reads:
+            return index_at(reads, before, self._context.ledger.checkpoint.size) or 0
+
+    def _anything(self) -> bool:
+        with self._context.store.reads() as reads:
+            return log_store.retired_end(reads) > 0
+
+    def _entries(self, first: int, end: int) -> list[StoredEntry]:
+        with self._context.store.reads() as reads:
+            return [entry for entry in log_store.entries(reads, first, BATCH) if entry.index < end]
+
+    def _may_go(self, entries: Sequence[StoredEntry], end: int) -> list[StoredEntry]:
+        with self._context.store.reads() as reads:
+            return [entry for entry in entries if _may_go(reads, entry, end)]
+
+    def _retire(self, pen: Pen, entries: Sequence[StoredEntry], end: int, before: datetime) -> int:
+        """Retire entries with the messages they are about, as far as they still may go; runs in the transaction."""
+        gone: dict[int, StoredEntry] = {}
+        about: set[bytes] = set()
+        for entry in entries:
+            if entry.index in gone or not _may_go(pen.tx, entry, end):
+                continue
+            gone[entry.index] = entry
+            digest = log_pb2.LogEntry.FromString(entry.entry).message_digest
+            if digest:
+                gone.update((each.index, each) for each in log_store.entries_of(pen.tx, digest))
+                about.add(digest)
+        messages = retention_store.retire_messages(pen.tx, about)
+        retention_store.retire_entries(pen.tx, [gone[index] for index in sorted(gone)])
+        if gone:
+            retired = log_entries.retired(actor=self._context.node_id)
+            pen.append(retired, text=f"{len(gone)} entries and {messages} messages before {before:%Y-%m-%d}")
+        return len(gone)
+
+
+def _may_go(reads: ReadConnection, stored: StoredEntry, end: int) -> bool:
+    """Say whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
+    entry = log_pb2.LogEntry.FromString(stored.entry)
+    if entry.event in STANDING:
+        return False
+    if not entry.message_digest:
+        return True
+    last = log_store.last_entry_of(reads, entry.message_digest)
+    return last is not None and last < end and retention_store.may_retire(reads, entry.message_digest)

@@ -1,0 +1,148 @@
+"""Requests to erase: who may release one, and what it asks of the node that releases or receives it.
+
+Only the author has its own messages erased, by two of its officers, at everyone who holds them. Every node acts on the
+header alone. A step of a workflow is not erased while others rest on it: its holders erase it when its review date
+comes. What arrives after the request that names it is erased as well, so that no order of arrival keeps anything.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza_domain.threads import thread
+from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.model import ErasureRow, ErasureStep
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected
+
+_ANSWERS: Final = {
+    ErasureStep.ERASED: log_entries.erased,
+    ErasureStep.NOT_HELD: log_entries.never_held,
+    ErasureStep.HELD: log_entries.erasure_denied,
+}
+
+
+def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
+    """The part of requests to erase in a release; ``active`` returns the active members."""
+
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
+            header = item.message.header
+            return refusal(pen.tx, header, member, active().__contains__) if header.kind == thread.ERASURE else None
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage("erasure requests", begin)
+
+
+def refusal(
+    reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
+) -> Rejected | None:
+    """Say why a request to erase is not released; None where it may be, and for every other kind."""
+    try:
+        _check(reads, header, member, is_active)
+    except Rejected as error:
+        return error
+    return None
+
+
+def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
+    """Check a request.
+
+    1. What it names is here, is our own, is no request to erase and no step of a workflow.
+    2. It stands in the thread of what it names.
+    3. It is addressed to every member that holds any of it, as far as such a member is active.
+    """
+    # 1.
+    digests = thread.to_be_erased(header)
+    targets = [taking_back.own_message(reads, digest, member) for digest in digests]
+    if any(thread.is_step(target.kind) for target in targets):
+        raise Rejected("workflow_breach", "a step of a workflow is erased when it is reviewed, by each who holds it")
+    if any(not thread.erases(header.author, target.author, target.kind) for target in targets):
+        raise Rejected("invalid_header", "parent_digests: a request to erase is itself not erased")
+    # 2.
+    if any(target.thread_id != header.thread_id for target in targets):
+        raise Rejected("invalid_header", "thread_id: it stands in the thread of what it names")
+    # 3.
+    taking_back.check_holders(reads, header, digests, is_active)
+
+
+def note_released(pen: Pen, member: str, node_id: str, rows: Iterable[MessageRow]) -> None:
+    """Plan what our own requests among ``rows`` ask of ourselves; runs after the rows were written."""
+    for row in rows:
+        if row.kind == thread.ERASURE:
+            for digest in thread.to_be_erased(message_pb2.Header.FromString(row.header)):
+                _plan(pen, member, node_id, ErasureRow(digest, row.digest, member, ErasureStep.ASKED, pen.now))
+
+
+def note_received(pen: Pen, member: str, node_id: str, rows: Sequence[MessageRow]) -> None:
+    """Plan what requests among messages just taken ask, and what earlier ones ask of these messages.
+
+    Runs after the rows were written.
+    """
+    taken = [row for row in rows if row.state is MessageState.RECEIVED]
+    for row in taken:
+        if row.kind == thread.ERASURE:
+            header = message_pb2.Header.FromString(row.header)
+            for digest in thread.to_be_erased(header):
+                target = messages_store.message(pen.tx, digest)
+                if target is None or thread.erases(row.author, target.author, target.kind):
+                    _plan(pen, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, pen.now))
+    earlier = retention_store.erasures_of(pen.tx, [row.digest for row in taken])
+    for row in taken:
+        for erasure in earlier.get(row.digest, ()):
+            if erasure.step is ErasureStep.NOT_HELD and thread.erases(erasure.requester, row.author, row.kind):
+                _plan(pen, member, node_id, erasure)
+
+
+def plan_again(pen: Pen, member: str, node_id: str, digest: bytes) -> None:
+    """Plan anew what was not erased because it was under hold; runs when the hold was lifted."""
+    for erasure in retention_store.erasures_of(pen.tx, [digest]).get(digest, ()):
+        if erasure.step is ErasureStep.HELD:
+            _plan(pen, member, node_id, erasure)
+
+
+def _plan(pen: Pen, member: str, node_id: str, erasure: ErasureRow) -> None:
+    """Decide on one message: erased soon (`erasing.erase`), or answered at once because it is held, or not here."""
+    row = messages_store.message(pen.tx, erasure.digest)
+    if row is None or row.state is MessageState.REFUSED:
+        settle(pen, member, node_id, erasure, ErasureStep.NOT_HELD)
+    elif retention_store.holds(pen.tx, [erasure.digest]):
+        settle(pen, member, node_id, erasure, ErasureStep.HELD)
+    else:
+        planned = ErasureRow(erasure.digest, erasure.request, erasure.requester, ErasureStep.ASKED, erasure.asked_time)
+        retention_store.put_erasures(pen.tx, [planned])
+
+
+def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
+    """Log what became of an erasure, and plan that the requester is told: ERASED, or DENIED under legal hold."""
+    foreign = erasure.requester != member
+    index = pen.append(
+        _ANSWERS[step](
+            actor=node_id,
+            requester=erasure.requester if foreign else "",
+            digest=erasure.digest,
+            request_digest=erasure.request,
+        )
+    ).index
+    retention_store.put_erasures(
+        pen.tx,
+        [
+            ErasureRow(
+                erasure.digest,
+                erasure.request,
+                erasure.requester,
+                step,
+                erasure.asked_time,
+                index,
+                pen.now if foreign else None,
+            )
+        ],
+    )

@@ -1,0 +1,168 @@
+"""Reviews: every message says until when it may be kept unexamined. Officers are reminded and decide; it is logged.
+
+A member decides on its own copy alone: what others hold is theirs to review, and the author's to have erased.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import lawful_pb2
+from paiza_domain.threads import thread
+from paiza_node.changes import MessagesChanged
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import denied, lister, may_see
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.holds import check_known, check_words
+from paiza_node.features.retention.model import ErasureRow, ErasureStep
+from paiza_node.features.retention.notices import REVIEW_DUE, review_notice
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected, Unavailable
+
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
+LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at again
+REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
+MAX_REMINDED: Final = 200  # notices of one look; the list gives the rest
+RETRY_SECONDS: Final = 5.0  # after the database failed
+
+log = structlog.get_logger("paiza.reviews")
+
+
+class Reviews:
+    """The verbs of reviewing, and the duty of reminding. Belongs to one event loop."""
+
+    def __init__(self, context: Context) -> None:
+        """Take what is needed."""
+        self._context = context
+
+    async def listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+        """Give the messages whose review date is past or near, of those an officer may know of."""
+        if request.days_ahead > MAX_DAYS:
+            raise Rejected("malformed", f"days_ahead is at most {MAX_DAYS}")
+        return await asyncio.to_thread(self._listed, officer, request)
+
+    def _listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+        now = self._context.clock()
+        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        with self._context.store.reads() as reads:
+            found = retention_store.reviews(reads, now + timedelta(days=request.days_ahead), lister(officer), limit)
+            held = retention_store.holds(reads, [each.message.digest for each in found])
+        answer = lawful_pb2.ListReviewsResponse()
+        for each in found:
+            shown = answer.reviews.add(
+                message_digest=each.message.digest,
+                header=each.message.header,
+                thread_name=each.message.thread_name,
+                unit=each.message.unit or "",
+                overdue=each.review_time <= now,
+                held=each.message.digest in held,
+            )
+            shown.review_time.FromDatetime(each.review_time)
+        return answer
+
+    async def keep(self, officer: Officer, request: lawful_pb2.KeepMessageRequest) -> lawful_pb2.KeepMessageResponse:
+        """Keep a message until another date.
+
+        Rejected: unknown_id, erased, malformed (no date, or not one within ten years), reason_missing, too_large,
+        policy_denied (logged).
+        """
+        now = self._context.clock()
+        until = request.keep_until_time.ToDatetime(tzinfo=UTC) if request.HasField("keep_until_time") else None
+        if until is None or not now < until <= now + LONGEST_KEPT:
+            raise Rejected("malformed", f"it is kept until a date within {LONGEST_KEPT.days} days from now")
+        reviewed = await self._commit(officer, request.message_digest, request.reason_text, until)
+        return lawful_pb2.KeepMessageResponse(reviewed=reviewed)
+
+    async def erase(self, officer: Officer, request: lawful_pb2.EraseOwnCopyRequest) -> lawful_pb2.EraseOwnCopyResponse:
+        """Erase the own copy of a message.
+
+        Rejected: unknown_id, erased, legal_hold, reason_missing, too_large, workflow_breach (a step of a workflow
+        before its date), policy_denied (logged).
+        """
+        reviewed = await self._commit(officer, request.message_digest, request.reason_text, None)
+        return lawful_pb2.EraseOwnCopyResponse(reviewed=reviewed)
+
+    async def _commit(self, officer: Officer, digest: bytes, reason: str, keep: datetime | None) -> log_pb2.LogProof:
+        """Commit one decision and return the proof of its entry; without a date the own copy is erased."""
+        context = self._context
+        check_words(reason)
+        committed = await context.ledger.commit(lambda pen: self._decide(pen, officer, digest, reason, keep))
+        if isinstance(committed.result, Rejected):
+            raise committed.result
+        return own_proof(context.ledger, committed.result, committed.checkpoint.size, committed.checkpoint.note)
+
+    def _decide(
+        self, pen: Pen, officer: Officer, digest: bytes, reason: str, keep: datetime | None
+    ) -> StoredEntry | Rejected:
+        refused = check_known(pen, officer, digest)
+        if refused is not None:
+            return refused
+        row = messages_store.message(pen.tx, digest)
+        assert row is not None, "what is known has a row"
+        if not may_see(pen.tx, officer, row):
+            return denied(pen, officer, digest)
+        if messages_store.erased(pen.tx, [digest]):
+            return Rejected("erased", "the content was erased before")
+        due = retention_store.review(pen.tx, row.seq)
+        against = self._against(pen, row, due) if keep is None else None
+        if against is not None:
+            return against
+        if keep is None:
+            entry = pen.append(log_entries.review_erased(actor=officer.id, digest=digest), text=reason)
+            retention_store.drop_review(pen.tx, row.seq)
+            retention_store.put_erasures(
+                pen.tx, [ErasureRow(digest, b"", self._context.member, ErasureStep.ASKED, pen.now)]
+            )
+        else:
+            kept = log_entries.review_kept(actor=officer.id, digest=digest)
+            entry = pen.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
+            retention_store.put_reviews(pen.tx, [(row.seq, keep)])
+        pen.announce(MessagesChanged((digest,)))
+        return entry
+
+    def _against(self, pen: Pen, row: MessageRow, due: datetime | None) -> Rejected | None:
+        """Say why the own copy is not erased."""
+        if retention_store.holds(pen.tx, [row.digest]):
+            return Rejected("legal_hold", "the message is under legal hold")
+        if row.kind == thread.ERASURE:
+            return Rejected("invalid_header", "a request to erase says why something is gone, and stays")
+        if thread.is_step(row.kind) and (due is None or due > pen.now):
+            return Rejected("workflow_breach", "others rest on a step of a workflow: it is kept until its review date")
+        return None
+
+    async def remind(self) -> None:
+        """Tell officers who watch of review dates that have come, for as long as the node runs."""
+        since = self._context.clock()
+        while True:
+            await asyncio.sleep(REMIND_SECONDS)
+            now = self._context.clock()
+            try:
+                await self._tell(since, now)
+            except Unavailable as error:
+                log.warning("not_reminded", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            since = now
+
+    async def _tell(self, since: datetime, now: datetime) -> None:
+        def read() -> list[Callable[[], None]]:
+            with self._context.store.reads() as reads:
+                return [
+                    lambda row=each: self._context.news.tell(review_notice(row, REVIEW_DUE))  # type: ignore[misc]
+                    for each in retention_store.reviews_between(reads, since, now, MAX_REMINDED)
+                ]
+
+        for tell in await asyncio.to_thread(read):
+            tell()

@@ -1,0 +1,1 @@
+"""The index of keyed tokens, search and links."""

@@ -1,0 +1,180 @@
+"""Index: what stored messages speak of, as keyed blind tokens, made a little after they were stored.
+
+Not in the commit path: a message is released and received first, and found a moment later. The cursor is the number of
+the last message looked at; it is committed with the tokens, so that a crash repeats a batch or nothing. A new key, or
+new rules of folding, begin the index anew. What cannot be opened any more (an erased key) is passed over.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+
+from paiza_domain import kinds
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import moment_start
+from paiza_domain.schema.shapes import FieldType
+from paiza_domain.terms.folding import RULES_VERSION
+from paiza_domain.terms.index_terms import Term, terms
+from paiza_node.changes import Change, MessagesChanged
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.search import store as search_store
+from paiza_node.features.search.model import IndexedMessage
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+
+BATCH: Final = 64  # messages of one commit
+TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
+MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
+REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
+PATIENCE_SECONDS: Final = 30.0  # between looks while nothing changes
+RETRY_SECONDS: Final = 1.0  # after the database failed
+CURSOR: Final = "indexed"
+SETTING_KEY: Final = "index_key"
+
+log = structlog.get_logger("paiza.index")
+
+
+class Blinder:
+    """Turns terms into tokens with the node's index key. Holds the only secret of the index."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the key: 32 random bytes that leave the node's key folder never."""
+        self._key = key
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Name the key and the rules the tokens are made by."""
+        return sha256(b"paiza index" + RULES_VERSION.to_bytes(4, "big") + self._key).digest()
+
+    def token(self, term: Term) -> bytes:
+        """Give the token of a term."""
+        return hmac.digest(self._key, f"{term.field}\0{term.text}".encode(), "sha256")[:TOKEN_BYTES]
+
+
+class Index:
+    """The duty that keeps the index. One per node."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        blinder: Blinder,
+    ) -> None:
+        """Take what the duty needs."""
+        self._store = context.store
+        self._ledger = context.ledger
+        self._blinder = blinder
+        self._own_keys = context.own_keys
+        self._woken = asyncio.Event()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Wake when messages changed: some may be new."""
+        if any(isinstance(change, MessagesChanged) for change in changes):
+            self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have what is not indexed looked for."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Index what is stored, then what arrives, until cancelled."""
+        await self._ledger.commit(self._begin)
+        while True:
+            self._woken.clear()  # before looking, so that nothing falls between
+            try:
+                await self.index_stored()
+                await asyncio.wait_for(self._woken.wait(), PATIENCE_SECONDS)
+            except TimeoutError:
+                continue
+            except Unavailable as error:
+                log.warning("not_indexed", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def index_stored(self) -> None:
+        """Index all that waits."""
+        while True:
+            began = perf_counter()
+            batch = await asyncio.to_thread(self._read)
+            if not batch:
+                return
+            last = batch[-1].seq
+            linked = await asyncio.to_thread(self._linked, batch)
+            await self._ledger.commit(partial(_store, batch=batch, last=last, linked=linked))
+            if len(batch) == BATCH:
+                await asyncio.sleep((perf_counter() - began) * REST)
+
+    def _begin(self, pen: Pen) -> None:
+        if settings_store.setting(pen.tx, SETTING_KEY) != self._blinder.fingerprint:
+            search_store.clear_index(pen.tx)
+            settings_store.put_counter(pen.tx, CURSOR, 0)
+            settings_store.put_setting(pen.tx, SETTING_KEY, self._blinder.fingerprint)
+
+    def _read(self) -> list[IndexedMessage]:
+        with self._store.reads() as reads:
+            rows = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), BATCH)
+        return [self._indexed(row) for row in rows]
+
+    def _indexed(self, row: MessageRow) -> IndexedMessage:
+        try:
+            signed = (
+                messages_store.read_signed(self._store, row.digest) if row.state is not MessageState.REFUSED else None
+            )
+            if signed is not None:
+                return self._read_terms(row, stored(signed))
+        except Rejected as error:
+            log.warning("not_opened", message=row.digest.hex()[:16], reason=error.reason)
+        except Unavailable:
+            raise
+        except Exception:  # what an officer's client made of a content must not stop the index, and with it the node
+            log.exception("not_indexed", message=row.digest.hex()[:16])
+        return IndexedMessage(row.seq, None, (), linked=False)
+
+    def _read_terms(self, row: MessageRow, message: VerifiedMessage) -> IndexedMessage:
+        kind = kinds.get(message.header.kind, message.header.kind_version)
+        content, annex = self._own_keys.content(message, kind), self._own_keys.annex(message, kind)
+        open_terms = terms(kind, content, None)
+        tokens = [(self._blinder.token(each), each.field, False) for each in sorted(open_terms)]
+        sealed_apart = sorted(terms(kind, content, annex) - open_terms)
+        tokens += [(self._blinder.token(each), each.field, True) for each in sealed_apart]
+        links = [self._blinder.token(each) for each in (*sorted(open_terms), *sealed_apart) if each.links]
+        with self._store.reads() as reads:
+            linked = bool(links and search_store.sharing(reads, links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
+        return IndexedMessage(row.seq, _event_time(kind, content), tuple(tokens), linked)
+
+    def _linked(self, batch: Iterable[IndexedMessage]) -> list[bytes]:
+        seqs = [message.seq for message in batch if message.linked]
+        if not seqs:
+            return []
+        with self._store.reads() as reads:
+            return [row.digest for row in messages_store.messages_at(reads, seqs)]
+
+
+def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int, linked: Sequence[bytes]) -> None:
+    erased = messages_store.erased_seqs(pen.tx, [each.seq for each in batch])  # after it was read, and before this
+    search_store.add_indexed(
+        pen.tx, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch]
+    )
+    settings_store.put_counter(pen.tx, CURSOR, last)
+    if linked:
+        pen.announce(MessagesChanged(tuple(linked)))
+
+
+def _event_time(kind: Kind, content: Any) -> datetime | None:
+    """Give when what a message reports took place: its first moment; None where it names none."""
+    for field in kind.shape.fields:
+        if field.value_type is FieldType.MOMENT and content.HasField(field.name):
+            return moment_start(getattr(content, field.name))
+    return None

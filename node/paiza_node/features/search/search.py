@@ -1,0 +1,342 @@
+"""Search: find messages by what they speak of, the links between them, and requests that ask the same again.
+
+Everybody finds only what he may see; what stands in a nominal annex alone is found by those who may open annexes.
+Searching for a person (or what leads to one) needs a reason and stands in the log, with the blind token of what was
+sought, so that an auditor who has a name can ask whether it was searched for, and a stolen database tells no name.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import search_pb2
+from paiza_domain import kinds, reference
+from paiza_domain.reference import NameIndex
+from paiza_domain.terms import query_terms as searching
+from paiza_domain.terms.index_terms import IDENTIFIERS, Term, folded
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import openable
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.model import MAX_REASON
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.search import store as search_store
+from paiza_node.features.search.index import CURSOR, Blinder
+from paiza_node.features.search.model import Found, SearchQuery, SharedToken
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import SpiffeId
+
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 500
+MAX_TEXT: Final = 200  # characters of one criterion
+MAX_SIMILAR_CRITERIA: Final = 200  # of one request about to be sent
+MAX_SIMILAR: Final = 10  # earlier requests that are told of
+SIMILAR_FOR: Final = timedelta(days=365)  # an older request is no duplicate
+MAX_TOLD: Final = 100  # messages of a list of which it is said that they are linked; what is older is looked up
+MAX_LOOKED_AT: Final = 20  # pages read for one answer; where little may be seen, the caller goes on from the token
+AT_ONCE: Final = 2  # searches that read at once: the threads they take are those of every other question
+MIN_SUBJECT_WORDS: Final = 2  # words of a subject that two requests must share
+LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
+
+PERSONAL: Final = frozenset({
+    "person", "name", "phone", "document", "personal-number", "account", "imei", "company", "registration",
+})  # fmt: skip
+"""Fields that lead to a person: a search by them is a consultation of personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One page of what was found."""
+
+    found: list[Found]
+    next_page_token: str
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A message that shares identifiers with another, and of which kinds they are."""
+
+    row: MessageRow
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An earlier request about the same; of one the asking officer may not see, only the thread is told."""
+
+    row: MessageRow
+    hidden: bool
+    officer_id: str
+    recipients: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+class Search:
+    """The verb that finds."""
+
+    def __init__(self, context: Context, blinder: Blinder) -> None:
+        """Take what the verb needs."""
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._clock = context.clock
+        self._blinder = blinder
+        self._names: tuple[bytes, NameIndex] | None = None
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(self, officer: Officer, request: search_pb2.SearchRequest) -> Results:
+        """Find messages.
+
+        1. The criteria are well formed; one at least restricts the search.
+        2. A search that leads to a person has a reason.
+        3. It stands in the log before anything is found.
+        """
+        # 1.
+        sought = await asyncio.to_thread(self._clauses, request.criteria)
+        if not sought and not (request.author or request.kind or request.HasField("since_time")):
+            raise Rejected("search_empty", "name at least one thing to search for")
+        # 2.
+        personal = sorted({each.field for each in request.criteria} & PERSONAL)
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        if personal and not request.reason_text.strip():
+            raise Rejected("search_reason_missing", f"a search by {', '.join(personal)} needs a reason")
+        # 3.
+        if personal:
+            await self._note(officer, request.criteria, request.reason_text.strip())
+        size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        query = SearchQuery(
+            clauses=sought,
+            annex=self._may_search_annexes(officer),
+            author=_short(request.author),
+            kind=_short(request.kind),
+            since_time=_time(request, "since_time"),
+            until_time=_time(request, "until_time"),
+            before_seq=_page(request.page_token),
+            limit=size,
+        )
+        async with self._room:
+            return await asyncio.to_thread(self._find, officer, query)
+
+    async def links(self, officer: Officer, digest: bytes) -> list[Linked]:
+        """Give the messages that share an identifier with one that the officer may see."""
+        async with self._room:
+            return await asyncio.to_thread(self._links, officer, digest)
+
+    def linked(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+        """Say which of these messages, by number, share an identifier with an older one that the officer may see."""
+        flagged = search_store.linked(reads, [row.seq for row in rows])
+        if not flagged:
+            return set()
+        annex = self._may_search_annexes(officer)
+        found = set()
+        for seq in sorted(flagged, reverse=True)[:MAX_TOLD]:
+            own = [each for each in search_store.tokens_of(reads, seq, IDENTIFIERS) if annex or not each.annex]
+            tokens = [each.token for each in own]
+            older = search_store.sharing(reads, tokens, before_seq=seq, annex=annex) if tokens else []
+            others = messages_store.messages_at(reads, {each.seq for each in older})
+            if others and self._shown(reads, officer, others):
+                found.add(seq)
+        return found
+
+    async def similar(self, officer: Officer, request: search_pb2.FindSimilarRequest) -> list[Similar]:
+        """Find earlier requests of our own, of the same kind, that ask about the same.
+
+        What leads to a person stands in the log, as it does for any other search.
+        """
+        if len(request.criteria) > MAX_SIMILAR_CRITERIA:
+            raise Rejected("too_large", f"at most {MAX_SIMILAR_CRITERIA} things are compared at once")
+        kind = _short(request.kind)
+        wanted: set[Term] = set()
+        for each in request.criteria:
+            _check(each)
+            wanted.update(folded(each.field, each.text))
+        if any(each.field in PERSONAL for each in request.criteria):
+            await self._note(officer, request.criteria, f"before a request is sent: {kind}")
+        async with self._room:
+            return await asyncio.to_thread(self._similar, officer, kind, wanted)
+
+    def _clauses(self, criteria: Sequence[search_pb2.Criterion]) -> tuple[tuple[bytes, ...], ...]:
+        if len(criteria) > searching.MAX_CRITERIA:
+            raise Rejected("too_large", f"a search has at most {searching.MAX_CRITERIA} criteria")
+        sought: list[tuple[bytes, ...]] = []
+        for each in criteria:
+            _check(each)
+            clauses = searching.clauses(each.field, each.text, self._other_names(each))
+            if not clauses:
+                raise Rejected("search_empty", f"nothing is left of the text for {each.field}")
+            sought += [tuple(self._blinder.token(term) for term in clause) for clause in clauses]
+        if len(sought) > searching.MAX_CLAUSES:
+            raise Rejected("too_large", f"a search has at most {searching.MAX_CLAUSES} words")
+        return tuple(sought)
+
+    def _other_names(self, criterion: search_pb2.Criterion) -> list[str]:
+        """Give every name of the substance that a text means, by the reference data of the register."""
+        if criterion.field != "substance":
+            return []
+        register = self._registers.last
+        names = self._names
+        if names is None or names[0] != register.version:  # read when first asked for: most nodes' days have no search
+            names = self._names = (register.version, NameIndex(reference.read(register.reference)))
+        return [name for each in names[1].meant_by(criterion.text) for name in each.all_names()]
+
+    async def _note(self, officer: Officer, criteria: Sequence[search_pb2.Criterion], reason: str) -> None:
+        """Write down who searched for a person and why, before anything is found."""
+        tokens = [
+            f"{each.field}:{self._blinder.token(term).hex()}"
+            for each in criteria
+            if each.field in PERSONAL
+            for clause in searching.clauses(each.field, each.text)
+            for term in sorted(clause)
+        ]
+        entry = log_entries.searched(actor=officer.id)
+        await self._ledger.commit(lambda pen: pen.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
+
+    def _find(self, officer: Officer, query: SearchQuery) -> Results:
+        """Read pages until one is full of what the officer may see, nothing is left, or enough was looked at."""
+        found: list[Found] = []
+        with self._store.reads() as reads:
+            behind = log_store.head(reads).messages - settings_store.counter(reads, CURSOR)
+            before, ended, looked = query.before_seq, False, 0
+            while len(found) <= query.limit and not ended and looked < MAX_LOOKED_AT:
+                looked += 1
+                page = search_store.search(reads, _behind(query, before))
+                ended = len(page) < query.limit
+                before = page[-1].row.seq if page else before
+                allowed = self._shown(reads, officer, [each.row for each in page])
+                found += [each for each in page if each.row.seq in allowed]
+        more = len(found) > query.limit
+        if not more:
+            return Results(found, "" if ended else str(before), max(behind, 0))
+        found = found[: query.limit]
+        return Results(found, str(found[-1].row.seq), max(behind, 0))
+
+    def _links(self, officer: Officer, digest: bytes) -> list[Linked]:
+        annex = self._may_search_annexes(officer)
+        with self._store.reads() as reads:
+            row = messages_store.message(reads, digest)
+            if row is None or row.seq not in self._shown(reads, officer, [row]):
+                raise Rejected("unknown_id", "there is no such message here")
+            own = [each for each in search_store.tokens_of(reads, row.seq, IDENTIFIERS) if annex or not each.annex]
+            shared = [each for each in self._sharing(reads, own, annex=annex) if each.seq != row.seq]
+            fields = _fields(shared)
+            rows = messages_store.messages_at(reads, fields)
+            allowed = self._shown(reads, officer, rows)
+        return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
+
+    def _sharing(self, reads: ReadConnection, tokens: Sequence[SharedToken], *, annex: bool) -> list[SharedToken]:
+        return search_store.sharing(reads, [each.token for each in tokens], annex=annex) if tokens else []
+
+    def _shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
+        """Say which of these messages the officer may open: to find one by what it says is to read in it."""
+        visible = openable(reads, officer, rows)
+        return {row.seq for row in rows if row.seq in visible and self._may_open(officer, row)}
+
+    def _may_open(self, officer: Officer, row: MessageRow) -> bool:
+        header = wire.parse_header(row.header)
+        register = self._registers.current
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+            ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
+            facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+            self._registers.policy.check(principal_of(officer), "open", facts)
+        except Rejected:
+            return False
+        return True
+
+    def _similar(self, officer: Officer, kind: str, wanted: set[Term]) -> list[Similar]:
+        """Compare with own messages of the kind: an identifier in common, or half of the subject's words."""
+        links = [self._blinder.token(each) for each in wanted if each.links]
+        words = {self._blinder.token(each) for each in wanted if each.field == "subject" and " " not in each.text}
+        enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
+        annex = self._may_search_annexes(officer)
+        with self._store.reads() as reads:
+            shared = list(search_store.sharing(reads, links, annex=annex)) if links else []
+            by_subject: dict[int, set[bytes]] = {}
+            for each in search_store.sharing(reads, words, limit=MAX_PAGE, annex=annex) if words else ():
+                by_subject.setdefault(each.seq, set()).add(each.token)
+            fields = _fields(shared)
+            for seq, same in by_subject.items():
+                if len(same) >= enough:
+                    fields[seq] = (*fields.get(seq, ()), "subject")
+            rows = messages_store.messages_at(reads, fields)
+            since = self._clock() - SIMILAR_FOR
+            own = [
+                row
+                for row in rows
+                if row.state is MessageState.RELEASED and row.kind == kind and row.stored_time >= since
+            ][:MAX_SIMILAR]
+            shown = self._shown(reads, officer, own)
+        return [_similar(row, fields[row.seq], hidden=row.seq not in shown) for row in own]
+
+    def _may_search_annexes(self, officer: Officer) -> bool:
+        try:
+            self._registers.policy.check(principal_of(officer), "search_annex")
+        except Rejected:
+            return False
+        return True
+
+
+def _check(criterion: search_pb2.Criterion) -> None:
+    if criterion.field not in searching.SEARCHABLE:
+        raise Rejected("search_field_unknown", f"searchable are {', '.join(searching.SEARCHABLE)}")
+    if len(criterion.text) > MAX_TEXT:
+        raise Rejected("too_large", f"a text to search for has at most {MAX_TEXT} characters")
+
+
+def _short(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise Rejected("malformed", f"a filter has at most {MAX_TEXT} characters")
+    return text
+
+
+def _time(request: search_pb2.SearchRequest, name: str) -> datetime | None:
+    if not request.HasField(name):  # type: ignore[arg-type]  # both names are of times
+        return None
+    time = getattr(request, name)
+    if not 0 <= time.seconds < LATEST_SECONDS:
+        raise Rejected("malformed", f"{name} is not a time between 1970 and 9000")
+    moment: datetime = time.ToDatetime(tzinfo=UTC)
+    return moment
+
+
+def _page(token: str) -> int | None:
+    if token and not (token.isascii() and token.isdigit() and len(token) <= 18):  # noqa: PLR2004 - digits of 2^63
+        raise Rejected("malformed", "page_token is not one this node gave")
+    return int(token) if token else None
+
+
+def _behind(query: SearchQuery, before: int | None) -> SearchQuery:
+    return SearchQuery(
+        query.clauses, query.annex, query.author, query.kind, query.since_time, query.until_time, before, query.limit
+    )
+
+
+def _fields(shared: Sequence[SharedToken]) -> dict[int, tuple[str, ...]]:
+    fields: dict[int, set[str]] = {}
+    for each in shared:
+        fields.setdefault(each.seq, set()).add(each.field)
+    return {seq: tuple(sorted(found)) for seq, found in fields.items()}
+
+
+def _similar(row: MessageRow, fields: tuple[str, ...], *, hidden: bool) -> Similar:
+    if hidden:
+        return Similar(row, hidden, "", (), ())
+    header: message_pb2.Header = wire.parse_header(row.header)
+    return Similar(
+        row,
+        hidden,
+        header.required_signers[0].id,
+        tuple(recipient.member for recipient in header.recipients),
+        fields,
+    )

@@ -1,0 +1,78 @@
+"""What officers search for at their own node."""
+
+import asyncio
+from typing import Final
+
+from paiza.officer.v1 import officer_pb2, search_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.api.authentication import Caller
+from paiza_node.core.api.server import Behaviours
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import Store
+from paiza_node.features.inbox import store as inbox_store
+from paiza_node.features.inbox.service import message_info, officer_of
+from paiza_node.features.search.search import Search
+
+PREFIX: Final = "/paiza.officer.v1.SearchService/"
+
+
+class SearchService:
+    """Requests of officers, turned into searches."""
+
+    def __init__(self, search: Search, store: Store) -> None:
+        """Take the verb, and the store for what lists show."""
+        self._search = search
+        self._store = store
+
+    def behaviours(self) -> Behaviours:
+        """Give the behaviour of every RPC of the service."""
+        return {
+            PREFIX + "Search": self.search,
+            PREFIX + "ListLinks": self.list_links,
+            PREFIX + "FindSimilar": self.find_similar,
+        }
+
+    async def search(self, caller: Caller, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
+        """Find messages by what they speak of."""
+        officer = officer_of(caller)
+        results = await self._search(officer, request)
+        infos = await self._infos(officer, [each.row for each in results.found])
+        response = search_pb2.SearchResponse(next_page_token=results.next_page_token, behind=results.behind)
+        for each in results.found:
+            found = response.messages.add(message=infos[each.row.digest])
+            if each.event_time is not None:
+                found.event_time.FromDatetime(each.event_time)
+        return response
+
+    async def list_links(self, caller: Caller, request: search_pb2.ListLinksRequest) -> search_pb2.ListLinksResponse:
+        """Give the messages that share an identifier with one."""
+        officer = officer_of(caller)
+        linked = await self._search.links(officer, request.message_digest)
+        infos = await self._infos(officer, [each.row for each in linked])
+        return search_pb2.ListLinksResponse(
+            messages=[search_pb2.LinkedMessage(message=infos[each.row.digest], fields=each.fields) for each in linked]
+        )
+
+    async def find_similar(
+        self, caller: Caller, request: search_pb2.FindSimilarRequest
+    ) -> search_pb2.FindSimilarResponse:
+        """Find requests that asked the same."""
+        response = search_pb2.FindSimilarResponse()
+        for each in await self._search.similar(officer_of(caller), request):
+            similar = response.messages.add(
+                thread_name=each.row.thread_name,
+                message_digest=b"" if each.hidden else each.row.digest,
+                officer_id=each.officer_id,
+                fields=each.fields,
+                recipients=each.recipients,
+            )
+            similar.stored_time.FromDatetime(each.row.stored_time)
+        return response
+
+    async def _infos(self, officer: Officer, rows: list[MessageRow]) -> dict[bytes, officer_pb2.MessageInfo]:
+        def read() -> dict[bytes, officer_pb2.MessageInfo]:
+            with self._store.reads() as reads:
+                listed = inbox_store.listed(reads, [row.digest for row in rows], officer.id)
+            return {each.row.digest: message_info(each) for each in listed}
+
+        return await asyncio.to_thread(read)

@@ -1,0 +1,141 @@
+"""Blind tokens in the database: what each message speaks of, as keyed hashes that say nothing without their key."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+)
+
+from paiza_node.core.messages.store import message_row, message_table
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.statements import insertion
+from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_node.features.search.model import Found, IndexedMessage, SearchQuery, SharedToken
+
+# What messages speak of: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
+term_token_table = Table(
+    "term_token",
+    METADATA,
+    Column("token", LargeBinary, primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("field", Text, nullable=False),
+    Column("annex", Boolean, nullable=False),  # stands in the nominal annex alone
+    sqlite_with_rowid=False,
+)
+Index("ix_term_token_seq", term_token_table.c.seq)
+
+indexed_message_table = Table(
+    "indexed_message",
+    METADATA,
+    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("event_time", BigInteger, nullable=True),
+    Column("linked", Boolean, nullable=False),
+)
+
+
+MAX_SHARED: Final = 50  # messages that are told of for one message; an identifier in more of them says little
+
+
+def search(conn: ReadConnection, query: SearchQuery) -> list[Found]:
+    """Give messages that meet all clauses, newest first."""
+    m, i = message_table.c, indexed_message_table.c
+    statement = select(message_table, i.event_time).join(indexed_message_table, i.seq == m.seq)
+    for clause in query.clauses:
+        statement = statement.where(_has(clause, annex=query.annex))
+    if query.author:
+        statement = statement.where(m.author == query.author)
+    if query.kind:
+        statement = statement.where(m.kind == query.kind)
+    when = func.coalesce(i.event_time, m.stored_time)
+    if query.since_time is not None:
+        statement = statement.where(when >= to_micros(query.since_time))
+    if query.until_time is not None:
+        statement = statement.where(when < to_micros(query.until_time))
+    if query.before_seq is not None:
+        statement = statement.where(m.seq < query.before_seq)
+    rows = conn.execute(statement.order_by(m.seq.desc()).limit(query.limit))
+    return [Found(message_row(row), _time(row)) for row in rows]
+
+
+def sharing(
+    conn: ReadConnection,
+    tokens: Collection[bytes],
+    *,
+    before_seq: int | None = None,
+    limit: int = MAX_SHARED,
+    annex: bool = True,
+) -> list[SharedToken]:
+    """Give the newest occurrences of these tokens, in messages before ``before_seq`` where that is given.
+
+    Without ``annex`` those in nominal annexes are passed over before they are counted: they crowd nothing out.
+    """
+    t = term_token_table.c
+    below = [t.seq < before_seq] if before_seq is not None else []
+    below += [] if annex else [t.annex.is_(False)]
+    rows = conn.execute(
+        select(t.seq, t.field, t.annex, t.token)
+        .where(t.token.in_(list(tokens)), *below)
+        .order_by(t.seq.desc())
+        .limit(limit)
+    )
+    return [SharedToken(row.seq, row.field, row.annex, row.token) for row in rows]
+
+
+def tokens_of(conn: ReadConnection, seq: int, fields: Collection[str]) -> list[SharedToken]:
+    """Give the tokens of one message in these fields."""
+    t = term_token_table.c
+    rows = conn.execute(select(t.seq, t.field, t.annex, t.token).where(t.seq == seq, t.field.in_(list(fields))))
+    return [SharedToken(row.seq, row.field, row.annex, row.token) for row in rows]
+
+
+def linked(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
+    """Say which of these messages shared an identifier with an older one when they were indexed."""
+    i = indexed_message_table.c
+    rows = conn.execute(select(i.seq).where(i.seq.in_(list(seqs)), i.linked.is_(True)))
+    return {row[0] for row in rows}
+
+
+def add_indexed(conn: WriteConnection, messages: Sequence[IndexedMessage]) -> None:
+    """Store what messages speak of; one indexed before stays as it is."""
+    _ADD_INDEXED.run(
+        conn,
+        [(m.seq, None if m.event_time is None else to_micros(m.event_time), m.linked) for m in messages],
+    )
+    _ADD_TOKEN.run(conn, [(token, m.seq, field, annex) for m in messages for token, field, annex in m.tokens])
+
+
+def clear_index(conn: WriteConnection) -> None:
+    """Forget all tokens: they were made with another key or by other rules."""
+    conn.execute(delete(term_token_table))
+    conn.execute(delete(indexed_message_table))
+
+
+_ADD_INDEXED: Final = insertion(indexed_message_table, ignore_known=True)
+
+_ADD_TOKEN: Final = insertion(term_token_table, ignore_known=True)
+
+
+def _has(clause: Collection[bytes], *, annex: bool) -> ColumnElement[bool]:
+    """Ask for any of these tokens; from the tokens' side, so that a rare one is found without reading all messages."""
+    t = term_token_table.c
+    open_to_all = [] if annex else [t.annex.is_(False)]
+    return message_table.c.seq.in_(select(t.seq).where(t.token.in_(list(clause)), *open_to_all))
+
+
+def _time(row: Row[Any]) -> datetime | None:
+    return None if row.event_time is None else from_micros(row.event_time)

@@ -1,0 +1,1 @@
+"""Received messages as work of units and officers, with escalation."""

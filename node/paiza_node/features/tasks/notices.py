@@ -1,0 +1,41 @@
+"""Notices to officers about tasks that were assigned, escalated or are overdue."""
+
+from typing import Final
+
+from paiza.core.v1 import message_pb2, text_pb2
+from paiza.officer.v1 import notice_pb2
+from paiza_domain import kinds
+from paiza_domain.threads import notices
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.features.tasks.model import WorkRow
+from paiza_wire import message as wire
+
+ASSIGNED: Final = "work_assigned"
+
+
+ESCALATED: Final = "work_escalated"
+
+
+OVERDUE: Final = "work_overdue"
+
+
+def work_notice(row: MessageRow, code: str, work: WorkRow) -> notice_pb2.Notice:
+    """Say that work came to somebody, or is late; the time is that to acknowledge it, or else to answer."""
+    header: message_pb2.Header = wire.parse_header(row.header)
+    known = kinds.all_kinds().get(header.kind)
+    short = header.message_id.hex()[: notices.SHORT_ID]
+    notice = notice_pb2.Notice(
+        code=code,
+        thread_id=row.thread_id,
+        thread_name=row.thread_name,
+        message_digest=row.digest,
+        overdue=code in (ESCALATED, OVERDUE),
+        text=text_pb2.BilingualText(
+            ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
+            en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
+        ),
+    )
+    due = work.due_time if code == OVERDUE else work.acknowledge_time
+    if due is not None:
+        notice.due_time.FromDatetime(due)
+    return notice

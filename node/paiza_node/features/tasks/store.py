@@ -1,0 +1,147 @@
+"""Received messages as work: who works on them until when."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    SmallInteger,
+    Table,
+    Text,
+    literal_column,
+    select,
+    text,
+    update,
+)
+
+from paiza_node.core.messages.store import message_table
+from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.statements import blocks, insertion
+from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_node.features.tasks.model import WorkRow
+
+# Received messages as somebody's work; states are those of the protocol.
+work_table = Table(
+    "work",
+    METADATA,
+    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("unit", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("acknowledge_time", BigInteger, nullable=True),
+    Column("due_time", BigInteger, nullable=True),
+    Column("escalations", Integer, nullable=False),
+)
+_WHERE_TO_DO: Final = text("state < 3")
+Index(
+    "ix_work_unit",
+    work_table.c.unit,
+    work_table.c.due_time,
+    work_table.c.seq,
+    sqlite_where=_WHERE_TO_DO,
+    postgresql_where=_WHERE_TO_DO,
+)
+Index(
+    "ix_work_assignee",
+    work_table.c.assignee,
+    work_table.c.due_time,
+    work_table.c.seq,
+    sqlite_where=_WHERE_TO_DO,
+    postgresql_where=_WHERE_TO_DO,
+)
+# Only what waits stands in these, so that they stay small however many messages were ever sent.
+_WHERE_WAITING: Final = text("state = 1")
+Index("ix_work_new", work_table.c.acknowledge_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING)
+
+
+# Literals, so that the databases see that the partial indexes apply.
+_OPEN: Final = work_table.c.state < literal_column("3")
+
+_NEW: Final = work_table.c.state == literal_column("1")
+
+
+def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, WorkRow]:
+    """Give the work on these messages."""
+    found: dict[bytes, WorkRow] = {}
+    wanted = list(digests)
+    for block in blocks(wanted):
+        for row in conn.execute(select(work_table).where(work_table.c.digest.in_(block))):
+            found[row.digest] = _work(row)
+    return found
+
+
+def open_work(conn: ReadConnection, units: Collection[str] | None, officer: str, limit: int) -> list[WorkRow]:
+    """Give what is not done: of these units (None: of all), or given to an officer; what is due first ahead."""
+    w = work_table.c
+    order = (w.due_time.asc().nulls_last(), w.seq)
+    if units is None:
+        rows = conn.execute(select(work_table).where(_OPEN).order_by(*order).limit(limit))
+        return [_work(row) for row in rows]
+    branches = [select(work_table).where(_OPEN, w.unit == unit).order_by(*order).limit(limit) for unit in units]
+    branches.append(select(work_table).where(_OPEN, w.assignee == officer).order_by(*order).limit(limit))
+    found: dict[int, WorkRow] = {}
+    for branch in branches:
+        found.update((row.seq, _work(row)) for row in conn.execute(branch))
+    return sorted(found.values(), key=lambda row: (row.due_time is None, row.due_time, row.seq))[:limit]
+
+
+def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[WorkRow]:
+    """Give work that should have been acknowledged by now."""
+    w = work_table.c
+    query = select(work_table).where(_NEW, w.acknowledge_time <= to_micros(now)).order_by(w.acknowledge_time)
+    return [_work(row) for row in conn.execute(query.limit(limit))]
+
+
+def add_work(conn: WriteConnection, work: Sequence[WorkRow]) -> None:
+    """Begin work."""
+    rows = [
+        (
+            each.seq,
+            each.digest,
+            each.unit,
+            each.assignee,
+            each.state,
+            None if each.acknowledge_time is None else to_micros(each.acknowledge_time),
+            None if each.due_time is None else to_micros(each.due_time),
+            each.escalations,
+        )
+        for each in work
+    ]
+    _ADD_WORK.run(conn, rows)
+
+
+def put_work(conn: WriteConnection, work: WorkRow) -> None:
+    """Say how work stands now."""
+    values = {
+        "unit": work.unit,
+        "assignee": work.assignee,
+        "state": work.state,
+        "acknowledge_time": None if work.acknowledge_time is None else to_micros(work.acknowledge_time),
+        "escalations": work.escalations,
+    }
+    conn.execute(update(work_table).where(work_table.c.seq == work.seq), values)
+
+
+_ADD_WORK: Final = insertion(work_table, ignore_known=True)
+
+
+def _work(row: Row[Any]) -> WorkRow:
+    return WorkRow(
+        seq=row.seq,
+        digest=row.digest,
+        unit=row.unit,
+        assignee=row.assignee,
+        state=row.state,
+        acknowledge_time=None if row.acknowledge_time is None else from_micros(row.acknowledge_time),
+        due_time=None if row.due_time is None else from_micros(row.due_time),
+        escalations=row.escalations,
+    )

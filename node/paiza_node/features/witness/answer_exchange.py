@@ -1,0 +1,73 @@
+"""Answer: another member's node shows its checkpoint, and is shown ours.
+
+1. What it sent is within bounds, and it does not claim to know more of our log than there is.
+2. Its log grew honestly to the checkpoint (`growth.KnownLogs.accept`); where it assumed another size to be known it is
+   told which, and nothing else happens.
+3. What it tells of other logs is handed to the judge; its cosignature of ours goes to its round.
+4. Its checkpoint is cosigned, after what is now known of its log was committed.
+5. Our candidate is shown, grown from the size it knows.
+
+Nothing here waits for anything but our own commit. A crash before the answer leaves at most a known log: the caller
+asks again.
+"""
+
+from collections.abc import Callable
+
+from paiza.peer.v1 import witness_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.peers.log_views import GrowthMismatch, claim, record_fork
+from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
+from paiza_register import Member
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+
+
+class AnswerExchange:
+    """The verb of being shown a checkpoint."""
+
+    def __init__(self, context: Context, witnessing: Witnessing, suspect: Callable[[str], None]) -> None:
+        """Take what the verb needs; ``suspect`` has a member asked what it holds of our log."""
+        self._context = context
+        self._witnessing = witnessing
+        self._suspect = suspect
+
+    async def __call__(
+        self, member: Member, request: witness_pb2.ExchangeCheckpointsRequest
+    ) -> witness_pb2.ExchangeCheckpointsResponse:
+        """Answer the node of ``member``, whose certificate the edge has verified."""
+        context, witnessing = self._context, self._witnessing
+        # 1.
+        if len(request.heard) > MAX_HEARD or len(request.fork_proofs) > MAX_FORK_PROOFS:
+            raise Rejected("too_large", f"at most {MAX_HEARD} notes and {MAX_FORK_PROOFS} proofs are told at once")
+        if len(request.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "register_version is not 32 bytes long")
+        context.registers.heard_of(request.register_version)
+        if request.growth.known_size > context.ledger.checkpoint.size:
+            self._suspect(member.id)
+            raise Unavailable("growth_mismatch", "the caller claims to know more of our log than there is")
+        # 2.
+        try:
+            checkpoint = context.logs.accept(member, request.growth)
+        except GrowthMismatch as mismatch:
+            own = context.ledger.checkpoint
+            growth = claim(context.ledger, own, min(request.growth.known_size, own.size), mismatch.known_size)
+            return witness_pb2.ExchangeCheckpointsResponse(growth=growth, growth_mismatch=True)
+        except Rejected:
+            await record_fork(context.ledger, context.logs)
+            raise
+        # 3.
+        witnessing.gossip.heard(member.id, request.heard, request.fork_proofs)
+        if request.cosigned:
+            witnessing.take(member.id, request.cosigned)
+        # 4.
+        cosigned, reason = await witnessing.cosign_for_caller(member, checkpoint)
+        # 5.
+        shown = witnessing.candidate(at_least=request.growth.known_size)
+        return witness_pb2.ExchangeCheckpointsResponse(
+            growth=claim(context.ledger, shown, request.growth.known_size, context.logs.size(member.id)),
+            cosigned=cosigned,
+            not_cosigned_reason=reason,
+            heard=witnessing.gossip.notes(member.id),
+            fork_proofs=witnessing.gossip.forks(member.id),
+        )

@@ -1,0 +1,262 @@
+"""Judging: what is made of the notes that members tell of third logs, and when a log is in default. No I/O.
+
+Nobody is believed here. What is heard counts only as far as the log it is about has signed it:
+
+1. Two checkpoints that a log signed and that contradict each other convict it (`growth.KnownLogs`), whoever brought
+   them. Proofs of forks that others bring are verified by the log's public key alone.
+2. A checkpoint that a log signed and that is not known of it is a doubt. Its owner is asked to prove that what is known
+   and what is doubted lead to its newest checkpoint. If both do, they cannot contradict each other; if the answer shows
+   another root for either than the log signed, the log is convicted by its own answer.
+   So is a member asked that has shown nothing new to accept for a while, about what is known of its log alone: one that
+   says that its log is smaller than it once signed is found so.
+3. A log that answers and does not prove, `MAX_FAILURES` times and for `PATIENCE` at least, is in default. So is one
+   that does not answer this one question though it goes on exchanging (`MAX_SILENCES`). Whoever is not reached at all
+   is not in default. It ends when all is proven.
+
+Why no honest log is ever convicted or in default: it signs a checkpoint only of what it has committed, never loses what
+it signed (or finds out and stops before it answers), and only appends. So all it ever signed leads to its newest
+checkpoint: no two of its checkpoints contradict each other, and each of its answers proves whatever it signed. Nobody
+else can sign for it, and a proof that does not lead from what it signed to what it signed is thrown away.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import fork_proof_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.peers.log_views import STALE_ALARM, KnownLogs
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState
+from paiza_register import Member, Register
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+FIRST_ASK: Final = timedelta(seconds=5)  # after a doubt arose: those that arise meanwhile are asked about with it
+ASK_AGAIN: Final = timedelta(seconds=10)  # after an answer that did not prove, or none
+ASK_IN_DEFAULT: Final = timedelta(seconds=60)
+DEFAULT_AGAIN: Final = timedelta(hours=1)  # a log that proved itself is in default again at the earliest so long after
+MAX_FAILURES: Final = 6  # answers in a row that do not prove
+MAX_SILENCES: Final = 24  # questions in a row without an answer, before each of which the log was exchanged with
+QUIET: Final = timedelta(seconds=300)  # since a log was accepted last: an idle one is exchanged with every 30 seconds
+PATIENCE: Final = timedelta(seconds=60)  # that a log has at least to prove itself
+
+REFUSALS: Final = frozenset({"growth_mismatch", "malformed", "too_large", "policy_denied", "unexpected_answer"})
+"""Reasons with which a node answers that it does not prove; any other may be a node's trouble or the network's."""
+
+FORKED: Final = "log_forked"
+IN_DEFAULT: Final = "log_in_default"
+STALE: Final = "log_stale"
+
+log = structlog.get_logger("paiza.convictions")
+
+
+@dataclass(slots=True)
+class Trial:
+    """How often a member was asked in vain since its log is in doubt."""
+
+    since: datetime
+    next_ask: datetime
+    exchanges: int
+    failures: int = 0
+    silences: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """That a log did not prove on demand that these two checkpoints of its belong together, or that it holds the first.
+
+    ``doubted`` is empty where only what is known was asked about.
+    """
+
+    member: str
+    origin: str
+    known: bytes
+    doubted: bytes
+
+    @property
+    def proof(self) -> bytes:
+        """Give both notes as they are kept; they show no contradiction, only what was asked about."""
+        notes = fork_proof_pb2.ForkProof(first_note=self.known, second_note=self.doubted)
+        return notes.SerializeToString(deterministic=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a member is asked to prove."""
+
+    member: str
+    base: VerifiedCheckpoint
+    doubted: tuple[VerifiedCheckpoint, ...]
+
+    @property
+    def request(self) -> exchange_pb2.ProveGrowthRequest:
+        """Give the call that asks it."""
+        sizes = dict.fromkeys(each.size for each in (self.base, *self.doubted))
+        return exchange_pb2.ProveGrowthRequest(sizes=sizes)
+
+
+class Judge:
+    """Judges what is heard of other members' logs. Belongs to one event loop."""
+
+    def __init__(self, member: str, logs: KnownLogs, findings: Iterable[Finding] = ()) -> None:
+        """Take whose node this is, what is known of the logs, and what was found before."""
+        self._member = member
+        self._logs = logs
+        self._trials: dict[str, Trial] = {}
+        self._accepted: dict[str, tuple[int, datetime]] = {}
+        self.defaults: dict[str, Default] = {}
+        """The logs in default, by member."""
+        self.begun: list[Default] = []
+        """Defaults that do not yet stand in our own log."""
+        self.ended: list[tuple[Default, str]] = []
+        """Defaults that are over and stand open in our own log, with the reason code of how they ended."""
+        self._last: dict[str, datetime] = {}  # when each member's log was found in default last
+        for finding in findings:
+            if finding.kind is not FindingKind.DEFAULT:
+                continue
+            self._last[finding.member] = finding.found_time
+            if finding.state is FindingState.OPEN:
+                notes = fork_proof_pb2.ForkProof.FromString(finding.proof)
+                found = Default(finding.member, finding.origin, notes.first_note, notes.second_note)
+                self.defaults[finding.member] = found
+
+    def convictions(self, member: str) -> list[str]:
+        """Give the reason codes of what speaks against a member's log."""
+        found = [
+            (FORKED, self._logs.forked(member)),
+            (IN_DEFAULT, member in self.defaults),
+            (STALE, self._logs.stale.get(member, 0) >= STALE_ALARM),
+        ]
+        return [reason for reason, holds in found if holds]
+
+    def heard(
+        self,
+        teller: str,
+        notes: Sequence[bytes],
+        proofs: Sequence[fork_proof_pb2.ForkProof],
+        register: Register,
+    ) -> None:
+        """Judge what a member told of third logs; what does not hold is passed over."""
+        owners = {member.log_keys[-1].origin: member for member in register.active_members()}
+        for note in notes:
+            try:
+                owner = owners.get(fork_proofs.read_origin(note))
+                if owner is not None and owner.id != self._member:
+                    self._logs.hear(owner, note, told_by=teller)
+            except PaizaError as error:
+                self._passed_over(teller, error)
+        everyone = {key.origin: member for member in register.members.values() for key in member.log_keys}
+        for proof in proofs:
+            data = proof.SerializeToString(deterministic=True)
+            try:
+                convicted = everyone.get(fork_proofs.proof_origin(data))
+                if convicted is not None and convicted.id != self._member:
+                    self._logs.learn_fork(convicted, data)
+            except PaizaError as error:
+                self._passed_over(teller, error)
+
+    def _passed_over(self, teller: str, error: PaizaError) -> None:
+        if error.reason != FORKED:  # that is a conviction, told where it is found
+            log.info("hearsay_passed_over", teller=teller, reason=error.reason, detail=error.detail)
+
+    def due(self, register: Register, now: datetime) -> list[Question]:
+        """Give what is to be asked now."""
+        self._end_overtaken()
+        found = []
+        for member in register.active_members():
+            if member.id == self._member or self._logs.forked(member.id):
+                continue
+            self._doubt_again(member)
+            base = self._logs.link(member.id)
+            doubted = self._logs.doubted(member.id, member.log_keys[-1].origin)
+            if not doubted and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
+                self._trials.pop(member.id, None)
+                continue
+            seen = self._logs.exchanges.get(member.id, 0)
+            trial = self._trials.setdefault(member.id, Trial(now, now + FIRST_ASK, seen))
+            if trial.next_ask <= now:
+                trial.next_ask = now + (ASK_IN_DEFAULT if member.id in self.defaults else ASK_AGAIN)
+                found.append(Question(member.id, base, tuple(doubted)))
+        return found
+
+    def _is_quiet(self, base: VerifiedCheckpoint, member: str, now: datetime) -> bool:
+        """Say whether something is known of a log and nothing of it was accepted for long."""
+        count = self._logs.exchanges.get(member, 0)
+        if member not in self._accepted or self._accepted[member][0] != count:
+            self._accepted[member] = (count, now)
+        return bool(base.note) and now - self._accepted[member][1] >= QUIET
+
+    def _doubt_again(self, member: Member) -> None:
+        """Keep up the doubt that a log is in default for, also after a restart."""
+        if (default := self.defaults.get(member.id)) is not None and default.doubted:
+            try:
+                self._logs.hear(member, default.doubted, told_by=self._member)
+            except PaizaError as error:
+                self._passed_over(self._member, error)
+
+    def in_vain(self, member: str) -> bool:
+        """Say whether a member was asked since its log is in doubt, and did not prove it."""
+        trial = self._trials.get(member)
+        return member in self.defaults or (trial is not None and trial.failures + trial.silences > 0)
+
+    def answered(
+        self, member: Member, question: Question, response: exchange_pb2.ProveGrowthResponse, now: datetime
+    ) -> None:
+        """Judge the answer to a question."""
+        try:
+            self._logs.reconcile(member, question.base, question.doubted, response)
+        except Rejected:
+            self._trials.pop(member.id, None)
+            self._end_overtaken()
+        except Unavailable as error:
+            self._failed(question, error, now)
+        else:
+            self._trials.pop(member.id, None)
+            if (default := self.defaults.pop(member.id, None)) is not None:
+                self.ended.append((default, "log_proven"))
+                log.warning("log_proven", member=member.id, origin=default.origin)
+
+    def not_answered(self, question: Question, error: PaizaError, now: datetime) -> None:
+        """Judge that a question was refused, or that no answer came."""
+        if error.reason in REFUSALS:
+            self._failed(question, error, now)
+            return
+        trial = self._trials.get(question.member)
+        seen = self._logs.exchanges.get(question.member, 0)
+        if trial is not None and seen > trial.exchanges:
+            trial.exchanges = seen
+            trial.silences += 1
+            self._consider(question, trial, now)
+
+    def _failed(self, question: Question, error: PaizaError, now: datetime) -> None:
+        log.warning("growth_not_proven", peer=question.member, reason=error.reason, detail=error.detail)
+        trial = self._trials.get(question.member)
+        if trial is not None:
+            trial.failures += 1
+            self._consider(question, trial, now)
+
+    def _consider(self, question: Question, trial: Trial, now: datetime) -> None:
+        """Find a log in default that was asked often enough, for long enough."""
+        enough = trial.failures >= MAX_FAILURES or trial.silences >= MAX_SILENCES
+        if not enough or now - trial.since < PATIENCE or question.member in self.defaults:
+            return
+        last = self._last.get(question.member)
+        if last is not None and timedelta(0) <= now - last < DEFAULT_AGAIN:
+            return  # it was alarmed a while ago; nobody fills our log by being in default over and over
+        self._last[question.member] = now
+        doubted = question.doubted[0].note if question.doubted else b""
+        found = Default(question.member, question.base.origin, question.base.note, doubted)
+        self.defaults[question.member] = found
+        self.begun.append(found)
+        sizes = [each.size for each in question.doubted]
+        log.critical("log_in_default", member=found.member, known=question.base.size, doubted=sizes)
+
+    def _end_overtaken(self) -> None:
+        """End defaults of logs that were since found forked: that says more."""
+        for member in [member for member in self.defaults if self._logs.forked(member)]:
+            self.ended.append((self.defaults.pop(member), FORKED))
+            self._trials.pop(member, None)

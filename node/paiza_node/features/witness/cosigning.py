@@ -1,0 +1,141 @@
+"""What may be cosigned: the decision, without keys, store or network.
+
+A cosignature says that, at its time, a checkpoint was the largest consistent one this witness had seen of a log, and
+that the witness had stored it. So, in this order:
+
+1. The checkpoint was accepted: signed by the log, and proven to contain all that is known of it (`growth.KnownLogs`).
+2. `Cosigner.consider` permits it at that moment: nothing larger is known, the log is not condemned, nothing is held
+   back, and that log was not cosigned a moment ago. The permit keeps the time.
+3. The known log is committed.
+4. `Cosigner.redeem`: the log was not condemned and nothing larger was cosigned meanwhile. Only then is anything signed.
+
+What a crash leaves: before the commit nothing, and nothing was signed; after it a known log that nobody was given a
+cosignature of, and asks again. A known log is never behind what was cosigned, so what was cosigned needs no table.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paiza_wire.errors import Rejected
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.cosignatures import WitnessSigner, cosign
+from paiza_wire.tlog.notes import format_note, parse_note
+
+LEAST_INTERVAL: Final = timedelta(seconds=0.5)  # of one log; its rounds are a second apart, and calls may bunch
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to cosign one checkpoint, as of the time at which it was the largest known."""
+
+    member: str
+    checkpoint: VerifiedCheckpoint
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """What was cosigned last of a member's log."""
+
+    origin: str
+    size: int
+    root: bytes
+    time: datetime
+
+
+class Cosigner:
+    """Decides which checkpoints this node cosigns. Belongs to one event loop."""
+
+    def __init__(
+        self, stored: Mapping[str, int], condemned: Iterable[str] = (), decided: Mapping[str, int] | None = None
+    ) -> None:
+        """Begin with the sizes of the known logs in the store, by origin, and the members that are not trusted.
+
+        ``decided``: up to which size a person decided on the log of an origin; see `pardon`.
+        """
+        self._stored = dict(stored)
+        self._decided = dict(decided or {})
+        self._condemned = set(condemned)
+        self._held: set[str] | None = set()
+        self.last: dict[str, Cosigned] = {}
+        """What was cosigned last of each member's newest log since the start."""
+
+    def condemn(self, member: str) -> None:
+        """Cosign nothing more of a member's log: it showed two histories."""
+        self._condemned.add(member)
+
+    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+        """Cosign a member's log again: it was proven, or a person decided so on what it signed up to these sizes.
+
+        Up to there nothing is cosigned, ever: another history of that log may have been.
+        """
+        self._condemned.discard(member)
+        for origin, size in sizes.items():
+            self._decided[origin] = max(size, self._decided.get(origin, 0))
+            self._stored.pop(origin, None)
+            self.last.pop(member, None)
+
+    def hold_all(self) -> None:
+        """Cosign nothing of any log: what was cosigned before a restore is not known again yet."""
+        self._held = None
+
+    def hold(self, members: Iterable[str]) -> None:
+        """Cosign nothing of these members' logs, and those of others again."""
+        self._held = set(members)
+
+    def consider(self, member: str, checkpoint: VerifiedCheckpoint, known_size: int, at: datetime) -> Permit:
+        """Permit to cosign a checkpoint that was just accepted, where ``known_size`` is known of that log now.
+
+        Rejected with the reason where it may not be: "log_forked", "witness_held", "stale_checkpoint", "busy".
+        """
+        self._check_trusted(member)
+        if self._held is None or member in self._held:
+            raise Rejected("witness_held", f"what was cosigned of {member}'s log is not known again yet")
+        if checkpoint.size < known_size:
+            raise Rejected("stale_checkpoint", f"{known_size} entries of {member}'s log are known")
+        if checkpoint.size <= self._decided.get(checkpoint.origin, -1):
+            raise Rejected("stale_checkpoint", f"{member}'s log showed two histories up to this size")
+        last = self.last.get(member)
+        if last is not None:
+            self._check_follows(member, last, checkpoint)
+            if timedelta(0) <= at - last.time < LEAST_INTERVAL:
+                raise Rejected("busy", f"{member}'s log was cosigned a moment ago")
+        return Permit(member, checkpoint, at)
+
+    def stored(self, checkpoint: VerifiedCheckpoint) -> None:
+        """Say that a known log of this size was committed."""
+        self._stored[checkpoint.origin] = max(checkpoint.size, self._stored.get(checkpoint.origin, 0))
+
+    def is_stored(self, checkpoint: VerifiedCheckpoint) -> bool:
+        """Say whether a known log of at least this size was committed."""
+        return self._stored.get(checkpoint.origin, 0) >= checkpoint.size
+
+    def redeem(self, permit: Permit) -> None:
+        """Take a permit in, right before the signature is made; Rejected where it no longer holds."""
+        member, checkpoint = permit.member, permit.checkpoint
+        assert self.is_stored(checkpoint), "nothing is cosigned before the known log is committed"
+        self._check_trusted(member)
+        last = self.last.get(member)
+        if last is not None:
+            self._check_follows(member, last, checkpoint)
+        self.last[member] = Cosigned(checkpoint.origin, checkpoint.size, checkpoint.root, permit.time)
+
+    def _check_trusted(self, member: str) -> None:
+        if member in self._condemned:
+            raise Rejected("log_forked", f"{member}'s log showed two histories")
+
+    def _check_follows(self, member: str, last: Cosigned, checkpoint: VerifiedCheckpoint) -> None:
+        if checkpoint.origin != last.origin:
+            return  # a new log of that member, which its own rules admit
+        if checkpoint.size < last.size:
+            raise Rejected("stale_checkpoint", f"{member}'s log was cosigned with {last.size} entries")
+        if checkpoint.size == last.size and checkpoint.root != last.root:
+            raise Rejected("log_forked", f"{member}'s log was cosigned with another root of this size")
+
+
+def cosigned_note(permit: Permit, signer: WitnessSigner) -> bytes:
+    """Make the cosignature of a redeemed permit: the checkpoint's text with this one signature."""
+    text = parse_note(permit.checkpoint.note).text
+    return format_note(text, [cosign(permit.checkpoint, signer, permit.time)])

@@ -1,0 +1,190 @@
+"""Witnessing: what this node does at either end of an exchange of checkpoints.
+
+It shows a candidate: the newest checkpoint of its own log, signed once more with its witness key (ML-DSA-44), so that
+what was there before elliptic curves fall can be proven after. It cosigns what it accepted of the other's log, and it
+collects what others cosigned of its own in rounds.
+
+The order is commit, then sign: what is known of the other's log is on disk before the cosignature is made, and a note
+that a quorum cosigned is on disk before anybody is given proofs to it. An answer waits for the answerer's own commit
+and for nothing else, least of all for the caller: so two nodes that call each other at the same moment both get their
+answers. (After a start a member is first asked what it holds of our log: by a call that waits for nothing.)
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paiza_node.core.dependencies import Context
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.peers import store as peers_store
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.cosigning import Cosigner, cosigned_note
+from paiza_node.features.witness.gossip import Gossip
+from paiza_node.features.witness.rounds import Rounds, Witnesses
+from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER
+from paiza_register import Member, Register
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.cosignatures import TIME_BYTES, WitnessSigner, add_signatures, cosign
+from paiza_wire.tlog.notes import parse_note
+
+SIGN_AGAIN: Final = timedelta(
+    seconds=5
+)  # the log's own ML-DSA-44 signature on an unchanged candidate is as old at most
+COSIGN_AGAIN: Final = timedelta(seconds=15)  # a caller cosigns an unchanged log anew no more often than this
+
+log = structlog.get_logger("paiza.witness")
+
+
+class Witnessing:
+    """The node as a witness, and its log as what is witnessed. Belongs to one event loop."""
+
+    def __init__(
+        self, context: Context, signer: WitnessSigner, *, cosigner: Cosigner, rounds: Rounds, gossip: Gossip
+    ) -> None:
+        """Take the node's witness key, the judgements, and what is told of third logs."""
+        self._context = context
+        self._signer = signer
+        self.cosigner = cosigner
+        self.rounds = rounds
+        self.gossip = gossip
+        self.reasons: dict[str, str] = {}
+        """Why each member did not cosign last; those who did are not in it."""
+        self._candidate: tuple[VerifiedCheckpoint, datetime] | None = None
+        self._to_bring: dict[str, bytes] = {}
+        self._grown: set[str] = set()  # members to whom a cosignature of what their logs grew by is to be brought
+        self._register: Register | None = None
+        self._witnesses: Witnesses = {}
+
+    def candidate(self, at_least: int | None = None) -> VerifiedCheckpoint:
+        """Give what the log shows now, and open its round; Unavailable("register_expired") where nobody can judge it.
+
+        It is the newest checkpoint of the log; with ``at_least`` the one shown last where that has so many entries, so
+        that what is shown in answers is cosigned by many in one round.
+        """
+        own, now = self._context.ledger.checkpoint, self._context.clock()
+        held, made = self._candidate or (None, now)
+        if held is not None and at_least is not None and held.size >= at_least:
+            own = held
+        if held is None or held.size != own.size or not timedelta(0) <= now - made < SIGN_AGAIN:
+            signature = cosign(own, self._signer, now)
+            held = VerifiedCheckpoint(own.origin, own.size, own.root, add_signatures(own.note, [signature]))
+            self._candidate = held, now
+        self.rounds.begin(held, self.witnesses())
+        return held
+
+    def witnesses(self) -> Witnesses:
+        """Give the other active members and the keys with which they cosign now."""
+        register = self._context.registers.current
+        if register is not self._register:
+            self._witnesses = cosigners(register, self._context.member)
+            self._register = register
+        return self._witnesses
+
+    def take(self, member: str, note: bytes) -> bool:
+        """Take a member's cosignature of our log; says whether it was of use. What does not hold is told to the log."""
+        try:
+            self._check_clock(member, note)
+            useful = self.rounds.add(member, note)
+        except Rejected as error:
+            self.reasons[member] = error.reason
+            # What was cosigned a while ago is of no round any more; everything else is the other side's fault.
+            tell = log.debug if error.reason == "stale_checkpoint" else log.warning
+            tell("cosignature_refused", peer=member, reason=error.reason, detail=error.detail)
+            return False
+        self.reasons.pop(member, None)
+        return useful
+
+    def _check_clock(self, member: str, note: bytes) -> None:
+        """Refuse a cosignature of a time far from ours, nothing of it being verified: one of the clocks is wrong."""
+        names = {key.name for key in self.witnesses().get(member, ())}
+        now = self._context.clock().timestamp()
+        for each in parse_note(note).signatures:
+            off = abs(int.from_bytes(each.signature[:TIME_BYTES], "big") - now)
+            if each.name in names and off > CLOCKS_DIFFER.total_seconds():
+                raise Rejected("clock_skew", f"{member} cosigned by a clock that differs from ours by {off:.0f} s")
+
+    async def cosign(self, member: Member, checkpoint: VerifiedCheckpoint) -> bytes:
+        """Cosign a checkpoint that was accepted in this very step of the loop: decide, commit what is known, sign.
+
+        Rejected or Unavailable where it is not cosigned; see `Cosigner.consider`.
+        """
+        logs = self._context.logs
+        permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._context.clock())
+        if not self.cosigner.is_stored(checkpoint):
+            known = logs.to_store(member.id, checkpoint)
+            await self._context.ledger.commit(lambda pen: peers_store.put_known_log(pen.tx, known))
+            self.cosigner.stored(checkpoint)
+        logs.check_trusted(member.id)
+        self.cosigner.redeem(permit)
+        return cosigned_note(permit, self._signer)
+
+    async def cosign_for_caller(self, member: Member, checkpoint: VerifiedCheckpoint) -> tuple[bytes, str]:
+        """Give what is answered to a caller that showed a checkpoint: the cosignature, or the reason why there is none.
+
+        Where it was cosigned a moment ago, when we called, that cosignature is handed out now.
+        """
+        try:
+            note = await self.cosign(member, checkpoint)
+        except PaizaError as error:
+            held = self._to_bring.get(member.id, b"")
+            if held and parse_note(held).text == parse_note(checkpoint.note).text:
+                self.brought(member.id, held)
+                return held, ""
+            return b"", error.reason
+        self.brought(member.id, self.to_bring(member.id))
+        return note, ""
+
+    async def cosign_when_shown(self, member: Member, checkpoint: VerifiedCheckpoint) -> None:
+        """Cosign what a called member answered with, to be brought with the next call; one of an idle log seldom."""
+        last = self.cosigner.last.get(member.id)
+        if last is not None and checkpoint.size <= last.size and self._context.clock() - last.time < COSIGN_AGAIN:
+            return
+        try:
+            self._to_bring[member.id] = await self.cosign(member, checkpoint)
+        except PaizaError as error:
+            log.debug("not_cosigned", peer=member.id, reason=error.reason, detail=error.detail)
+            return
+        if last is None or checkpoint.size > last.size:
+            self._grown.add(member.id)
+
+    def to_bring(self, member: str) -> bytes:
+        """Give our cosignature of a member's log that it has not got yet; empty where it has all."""
+        return self._to_bring.get(member, b"")
+
+    def brings_news(self, member: str) -> bool:
+        """Say whether our cosignature that a member has not got yet is of entries that its log had not before."""
+        return member in self._grown
+
+    def brought(self, member: str, note: bytes) -> None:
+        """Say that a member has got this cosignature."""
+        if note and self._to_bring.get(member) == note:
+            del self._to_bring[member]
+            self._grown.discard(member)
+
+    async def keep_witnessed(self) -> None:
+        """Store the notes that a quorum cosigned. Where that fails they are kept for the next time.
+
+        A crash before the commit loses cosignatures that are asked for again; nothing rests on them yet.
+        """
+        if not (notes := self.rounds.take_changed()):
+            return
+
+        def work(pen: Pen) -> None:
+            for note in notes:
+                witness_store.put_witnessed(pen.tx, note)
+
+        try:
+            await self._context.ledger.commit(work)
+        except PaizaError as error:
+            self.rounds.put_back(notes)
+            log.warning("witnessed_not_stored", reason=error.reason, detail=error.detail)
+            return
+        self.rounds.stored(notes)
+
+
+def cosigners(register: Register, owner: str) -> Witnesses:
+    """Give the witnesses of a member's log: the other active members, each with its newest key alone."""
+    active = [member for member in register.active_members() if member.id != owner]
+    return {member.id: (member.witness_keys[-1].key,) for member in active}

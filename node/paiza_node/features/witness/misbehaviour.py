@@ -1,0 +1,277 @@
+"""Convictions: doubts about other members' logs are settled, what is found is committed, and a person decides.
+
+What was heard is judged here and not in the exchange that brought it, so that no exchange waits for it. Findings are
+acted upon at once (a forked log is refused from the moment it is found) and committed as soon as the ledger takes them.
+
+A crash before that commit loses the finding, not what it rests on: what others hold is told again with every exchange,
+and the log is asked again. After it, the finding outlives every restart until an administrator decides (a fork), or
+until the log is proven (a default).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import fork_proof_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import MAX_REASON
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_views import record_fork
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState
+from paiza_node.core.peers.unverified_checkpoints import ToldEntry
+from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, Default, Judge, Question
+from paiza_wire import log_entries
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import fork_proofs, merkle
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.fork_proofs import Fork
+from paiza_wire.tlog.notes import VerifierKey
+
+LOOK_SECONDS: Final = 1.0  # what is due is looked for this often; a doubt is asked about so soon
+MAX_LISTED: Final = 500  # findings that have ended, of those that are shown
+MAX_FORGIVEN_AHEAD: Final = 1_000_000  # entries beyond what was accepted of a log: more than a node writes in months
+MAX_ASKED: Final = 16  # members asked at the same time
+
+log = structlog.get_logger("paiza.convictions")
+
+
+class Convictions:
+    """The duty of settling doubts, and the verb of deciding. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        context: Context,
+        judge: Judge,
+        peers: PeerDirectory,
+        *,
+        condemn: Callable[[str], None] = lambda _member: None,
+        pardon: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
+    ) -> None:
+        """Take what it needs.
+
+        ``condemn`` has nothing more of a member's log cosigned; ``pardon`` has it cosigned again, above these sizes by
+        origin.
+        """
+        self._context = context
+        self._judge = judge
+        self._peers = peers
+        self._condemn = condemn
+        self._pardon = pardon
+        self._heard: dict[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]] = {}
+        self._wake = asyncio.Event()
+
+    def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
+        """Take what a member told, to be judged soon; what it told before and was not judged yet gives way to it."""
+        self._heard[teller] = (notes, proofs)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Judge, ask and record for as long as the node runs."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+            self._wake.clear()
+            try:
+                await self.step()
+            except Unavailable as error:
+                log.warning("convictions_not_recorded", reason=error.reason, detail=error.detail)
+
+    async def step(self) -> None:
+        """Judge what was heard, ask what is due, and commit what was found."""
+        context = self._context
+        register = context.registers.current
+        heard, self._heard = self._heard, {}
+        for teller, (notes, proofs) in heard.items():
+            # Signatures are verified: not on the loop that answers callers.
+            await asyncio.to_thread(self._judge.heard, teller, notes, proofs, register)
+        due = self._judge.due(register, context.clock())
+        for first in range(0, len(due), MAX_ASKED):
+            await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
+        await asyncio.to_thread(self._compare_entries)
+        await self._record()
+
+    def _compare_entries(self) -> None:
+        """Compare entries that others proved to doubted checkpoints with those kept: another at one index convicts.
+
+        Only where the log was asked in vain: else its own answer says all, and nothing needs to be looked for.
+        """
+        context = self._context
+        register = context.registers.current
+        for _ in range(len(context.logs.doubts.entries)):
+            told = context.logs.doubts.entries.popleft()
+            member = register.members.get(told.member)
+            if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
+                continue
+            doubted = context.logs.doubted(told.member, told.checkpoint.origin)
+            if not any(each.size == told.checkpoint.size for each in doubted):
+                continue  # it was proven meanwhile, or the log was convicted
+            if not self._judge.in_vain(told.member):
+                context.logs.doubts.entries.append(told)
+                continue
+            with context.store.reads() as reads:
+                kept = exchange_store.proofs_at(reads, told.member, told.index)
+            key = VerifierKey.from_vkey(member.log_keys[-1].vkey)
+            for proof in kept:
+                if (fork := contradiction(told, proof, key)) is not None:
+                    context.logs.convict(told.member, fork)
+
+    async def _ask(self, question: Question) -> None:
+        try:
+            response = await self._peers.session(question.member).prove_consistency(question.request.sizes)
+        except PaizaError as error:
+            self._judge.not_answered(question, error, self._context.clock())
+            return
+        member = self._context.registers.current.member(question.member)
+        self._judge.answered(member, question, response, self._context.clock())
+
+    async def _record(self) -> None:
+        """Commit what was found; what cannot be committed now is with the next step."""
+        context, judge = self._context, self._judge
+        for member in context.registers.current.members:
+            if context.logs.forked(member) or member in judge.defaults:
+                self._condemn(member)
+            else:  # also where a new log of its took the place of a forked one
+                self._pardon(member, {})
+        await record_fork(context.ledger, context.logs)
+        begun, ended = list(judge.begun), list(judge.ended)
+        if not begun and not ended:
+            return
+        await context.ledger.commit(lambda pen: _write(pen, begun, ended))
+        judge.begun = [each for each in judge.begun if each not in begun]
+        judge.ended = [each for each in judge.ended if each not in ended]
+
+    def findings(self) -> list[Finding]:
+        """Give what was found, oldest first: all that stands, and the newest of what has ended."""
+        with self._context.store.reads() as reads:
+            return listed(peers_store.findings(reads))
+
+    async def decide(self, index: int, reason_text: str, actor: str) -> Finding:
+        """Decide that a forked log is trusted again; logged with who decided and why.
+
+        What that log signed so far counts no more, as far as it is known here; it begins anew and shows itself from
+        nothing. All that was found stays. ``Rejected`` where no such fork stands, or no reason is given, or where that
+        log signed a size so far beyond what it showed that nothing would ever count against it again.
+        """
+        text = reason_text.strip()
+        if not text or len(text) > MAX_REASON:
+            raise Rejected("reason_missing", f"say why, in 1 to {MAX_REASON} characters")
+        logs = self._context.logs
+
+        def work(pen: Pen) -> Finding:
+            found = next((each for each in peers_store.findings(pen.tx) if each.index == index), None)
+            if found is None or found.kind is not FindingKind.FORK or found.state is not FindingState.OPEN:
+                raise Rejected("unknown_id", f"no fork {index} waits for a decision")
+            size = max(logs.largest_shown(found.origin), *fork_sizes(found.proof))
+            known = peers_store.known_logs(pen.tx).get(found.member)
+            if known is not None and fork_proofs.read_origin(known.note) != found.origin:
+                known = None
+            if size > MAX_FORGIVEN_AHEAD + (0 if known is None else known.size):
+                raise Rejected("too_large", f"{found.origin} signed a size of {size}, far beyond what it showed")
+            entry = log_entries.trust_restored(actor=actor, member=found.member, notes_sha256=fork_digest(found.proof))
+            ended_index = pen.append(entry, text=text).index
+            peers_store.end_finding(pen.tx, index, pen.now, ended_index, text, size)
+            if known is not None:
+                peers_store.drop_known_log(pen.tx, found.member)
+            return next(each for each in peers_store.findings(pen.tx, found.member) if each.index == index)
+
+        decided = (await self._context.ledger.commit(work)).result
+        # A crash here changes nothing: the next start restores the same from what was committed.
+        sizes = {decided.origin: decided.forgiven_size}
+        logs.pardon(decided.member, sizes)
+        self._pardon(decided.member, sizes)
+        log.warning("conviction_decided", member=decided.member, origin=decided.origin, actor=actor)
+        return decided
+
+
+def listed(findings: Sequence[Finding]) -> list[Finding]:
+    """Give those that are shown: all that stand, and the newest that have ended."""
+    ended = [each.index for each in findings if each.state is FindingState.ENDED]
+    left_out = set(ended[:-MAX_LISTED])
+    return [each for each in findings if each.index not in left_out]
+
+
+def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork | None:
+    """Give what shows that a log put two entries at one index; None where two proofs do not show it."""
+    try:
+        checkpoint = checkpoints.verify(kept.checkpoint, [key], key.name)
+        bare = VerifiedCheckpoint(
+            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.bare(checkpoint.note, key)
+        )
+        told_note = fork_proofs.bare(told.checkpoint.note, key)
+        other = VerifiedCheckpoint(told.checkpoint.origin, told.checkpoint.size, told.checkpoint.root, told_note)
+        shown = fork_proof_pb2.OtherEntry(
+            index=told.index,
+            first_leaf=told.leaf,
+            first_hashes=told.hashes,
+            second_leaf=merkle.leaf_hash(kept.entry),
+            second_hashes=merkle.split_hashes(kept.hashes),
+        )
+        return fork_proofs.other_entry(other, bare, shown)
+    except Rejected:
+        return None
+
+
+def conviction(finding: Finding) -> admin_pb2.Conviction:
+    """Write a finding down as the operator is shown it."""
+    shown = admin_pb2.Conviction(
+        number=finding.index,
+        member=finding.member,
+        origin=finding.origin,
+        reason=FORKED if finding.kind is FindingKind.FORK else IN_DEFAULT,
+        proof=fork_proof_pb2.ForkProof.FromString(finding.proof),
+        reason_text=finding.reason_text,
+        forgiven_size=finding.forgiven_size,
+    )
+    shown.found_time.FromDatetime(finding.found_time)
+    if finding.ended_time is not None:
+        shown.ended_time.FromDatetime(finding.ended_time)
+    return shown
+
+
+def fork_sizes(proof: bytes) -> tuple[int, int]:
+    """Give the sizes of the two notes of a finding, as they say; 0 for one that is empty."""
+    notes = fork_proof_pb2.ForkProof.FromString(proof)
+    return fork_proofs.read_size(notes.first_note), fork_proofs.read_size(notes.second_note)
+
+
+def fork_digest(proof: bytes) -> bytes:
+    """Give what a log entry names as the evidence of a finding; Rejected("bad_proof") where the proof is none."""
+    try:
+        notes = fork_proof_pb2.ForkProof.FromString(proof)
+    except DecodeError as error:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from error
+    return fork_proofs.digest(notes.first_note, notes.second_note)
+
+
+def _write(pen: Pen, begun: Sequence[Default], ended: Sequence[tuple[Default, str]]) -> None:
+    """Log which logs are in default now and which no more, and keep the findings."""
+    for default in begun:
+        if _open_default(pen, default) is None:
+            entry = log_entries.default_found(member=default.member, notes_sha256=fork_digest(default.proof))
+            index = pen.append(entry).index
+            peers_store.add_finding(
+                pen.tx, Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, pen.now)
+            )
+    for default, reason in ended:
+        if (found := _open_default(pen, default)) is not None:
+            entry = log_entries.default_ended(
+                member=default.member, reason=reason, notes_sha256=fork_digest(default.proof)
+            )
+            peers_store.end_finding(pen.tx, found.index, pen.now, pen.append(entry).index)
+
+
+def _open_default(pen: Pen, default: Default) -> Finding | None:
+    for each in peers_store.findings(pen.tx, default.member):
+        if (each.kind, each.origin, each.state) == (FindingKind.DEFAULT, default.origin, FindingState.OPEN):
+            return each
+    return None

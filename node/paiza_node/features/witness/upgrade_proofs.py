@@ -1,0 +1,214 @@
+"""Upgrade: receipts and other proofs from members' logs are joined by proofs that lead to cosigned checkpoints.
+
+A proof is kept as it came, with the checkpoint of the moment, which only the log itself had signed. In the background,
+a little behind our own log, which has an entry for each thing that is kept:
+
+1. Entries of our log are walked through, and the entries of other logs kept about their messages are noted as waiting.
+2. Each member is asked for what waits of its log (`ProveEntries`), a batch at a time.
+3. What it answers is verified whole, and committed; those entries wait no longer. A proof that does not hold changes
+   nothing but is told: an honest log always has it.
+
+What a crash leaves: a place in our log that is walked through again, which finds nothing new; entries that still wait.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import witness_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_views import record_fork
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.gossip import bare
+from paiza_node.features.witness.model import CosignedProof, Uncosigned
+from paiza_node.features.witness.prove import MAX_INDICES
+from paiza_node.features.witness.verify_cosignatures import judge_span
+from paiza_register import Member, Register
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+LOOK_SECONDS: Final = 2.0  # between two looks for what is to be upgraded: about as long as a quorum takes
+SWEPT_ENTRIES: Final = 1024  # of our log in one commit
+SWEEP_PAUSE_SECONDS: Final = 0.05  # between two such commits: what is new goes ahead of what was always there
+LONGEST_PAUSE_SECONDS: Final = 30.0  # until a member that gave nothing new is asked again
+# With these entries nothing of another's log is kept, and they are half of what a node that sends writes.
+OWN_ACTS: Final = frozenset(
+    {
+        log_pb2.LOG_EVENT_SUBMITTED,
+        log_pb2.LOG_EVENT_APPROVED,
+        log_pb2.LOG_EVENT_RELEASED,
+        log_pb2.LOG_EVENT_OPENED,
+    }
+)
+REMEMBERED_REGISTERS: Final = 4  # a note cosigned before the federation changed is judged by the register of its time
+COUNTER: Final = "uncosigned_swept"
+
+log = structlog.get_logger("paiza.witness")
+
+
+class Upgrade:
+    """The duty of upgrading proofs. Belongs to one event loop."""
+
+    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+        """Ask these peers."""
+        self._context = context
+        self._peers = peers
+        self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
+        self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._registers: list[Register] = []  # those in force since the start, the newest first
+
+    async def run(self) -> None:
+        """Upgrade for as long as the node runs."""
+        try:
+            while True:
+                try:
+                    while True:
+                        if not await self.sweep():
+                            break
+                        await asyncio.sleep(SWEEP_PAUSE_SECONDS)
+                    waiting = await asyncio.to_thread(self._counts)
+                    self._ask_all(waiting)
+                except Unavailable as error:
+                    log.warning("not_upgraded", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def sweep(self) -> bool:
+        """Note what waits, from the next entries of our log on; says whether there may be more."""
+        self._follow_register()
+        found = await asyncio.to_thread(self._next)
+        if found is None:
+            return False
+        end, waiting, more = found
+
+        def work(pen: Pen) -> None:
+            witness_store.add_uncosigned(pen.tx, waiting)
+            settings_store.put_counter(pen.tx, COUNTER, end)
+
+        await self._context.ledger.commit(work)
+        return more
+
+    def _follow_register(self) -> None:
+        register = self._context.registers.current
+        if not self._registers or self._registers[0].version != register.version:
+            self._registers = [register, *self._registers][:REMEMBERED_REGISTERS]
+
+    def _next(self) -> tuple[int, list[Uncosigned], bool] | None:
+        with self._context.store.reads() as reads:
+            entries = log_store.entries(reads, settings_store.counter(reads, COUNTER), SWEPT_ENTRIES)
+            if not entries:
+                return None
+            parsed = [log_pb2.LogEntry.FromString(each.entry) for each in entries]
+            digests = {each.message_digest for each in parsed if each.event not in OWN_ACTS} - {b""}
+            return entries[-1].index + 1, witness_store.foreign_entries(reads, digests), len(entries) == SWEPT_ENTRIES
+
+    def _counts(self) -> dict[str, int]:
+        with self._context.store.reads() as reads:
+            return witness_store.uncosigned_counts(reads)
+
+    def _ask_all(self, waiting: Mapping[str, int]) -> None:
+        """Have each member asked for what waits of its log; who is still being asked is passed over."""
+        for member, task in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[member]
+                task.result()
+        for member, session in self._peers.sessions.items():
+            if waiting.get(member) and member not in self._tasks:
+                self._tasks[member] = asyncio.create_task(self._ask(session), name=f"upgrade {member}")
+
+    async def _ask(self, session: PeerSession) -> None:
+        """Upgrade what waits of one member's log, batch after batch while it gives new proofs; then pause."""
+        member = session.member
+        try:
+            while await self.upgrade(session):
+                self._failures.pop(member, None)
+        except NodeStopped:
+            raise
+        except PaizaError as error:
+            log.debug("not_upgraded", peer=member, reason=error.reason, detail=error.detail)
+        except Exception:  # no answer of one peer may end the node
+            log.exception("upgrade_failed", peer=member)
+        failures = self._failures[member] = self._failures.get(member, 0) + 1
+        await asyncio.sleep(min(LOOK_SECONDS * 2.0 ** min(failures - 1, 10), LONGEST_PAUSE_SECONDS))
+
+    async def upgrade(self, session: PeerSession) -> bool:
+        """Ask one member for a batch; says whether it gave new proofs.
+
+        What it gave no proof of is asked for again after all that waits behind it, and holds up nothing.
+        """
+        context, member = self._context, session.member
+        waiting = await asyncio.to_thread(self._waiting, member)
+        if not waiting and self._after.pop(member, None) is not None:
+            waiting = await asyncio.to_thread(self._waiting, member)
+        if not waiting:
+            return False
+        owner = context.registers.current.active_member(member)
+        response = await session.prove_entries([each.index for each in waiting])
+        proofs = await self._judge(owner, waiting, response)
+        if not proofs:
+            self._after[member] = waiting[-1].index
+            return False
+        await context.ledger.commit(lambda pen: witness_store.add_cosigned(pen.tx, proofs))
+        left = {each.index for each in waiting} - {proof.index for proof in proofs}
+        # An answer may have been cut short: what it left out comes next.
+        self._after[member] = min(left) - 1 if left else waiting[-1].index
+        return True
+
+    def _waiting(self, member: str) -> list[Uncosigned]:
+        with self._context.store.reads() as reads:
+            return witness_store.uncosigned(reads, member, MAX_INDICES, after=self._after.get(member, -1))
+
+    async def _judge(
+        self, owner: Member, waiting: list[Uncosigned], response: witness_pb2.ProveEntriesResponse
+    ) -> list[CosignedProof]:
+        """Verify every span, and compare its checkpoints with those known; one that does not hold is left out."""
+        context = self._context
+        self._follow_register()
+        by_index = {each.index: each for each in waiting}
+        found: dict[int, CosignedProof] = {}
+        for span in response.spans[:MAX_INDICES]:
+            judge = partial(judge_by_any, span, owner.id, by_index, list(self._registers), context.clock())
+            try:
+                proofs, shown = await asyncio.to_thread(judge)
+                for each in shown:
+                    if each.origin == owner.log_keys[-1].origin:
+                        context.logs.compare(owner.id, context.logs.verify(owner, bare(each.note, owner)))
+            except PaizaError as error:
+                await record_fork(context.ledger, context.logs)
+                log.warning("span_refused", peer=owner.id, reason=error.reason, detail=error.detail)
+                continue
+            found.update({proof.index: proof for proof in proofs})
+        return list(found.values())
+
+
+def judge_by_any(
+    span: log_pb2.WitnessedSpan,
+    owner: str,
+    waiting: dict[int, Uncosigned],
+    registers: Sequence[Register],
+    now: datetime,
+) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
+    """Verify a span by the first of these registers by which it holds; what it fails by is what the first says."""
+    refused: Rejected | None = None
+    for register in registers:
+        try:
+            return judge_span(span, register.member(owner), waiting, register, now)
+        except Rejected as error:
+            refused = refused or error
+    assert refused is not None, "there is a register"
+    raise refused

@@ -1,0 +1,114 @@
+"""Judging: whether the note of another member's log was cosigned by a quorum, and spans of it that were handed over.
+
+Pure: notes, a register and what is known go in. Whose cosignatures count is the register's word: those of the other
+active members, each counted once, whichever of its keys it used, by the earliest of its cosignatures.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paiza.core.v1 import log_pb2
+from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncosigned
+from paiza_register import Member, Register
+from paiza_wire.errors import Rejected
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.cosignatures import cosignatures, quorum
+from paiza_wire.tlog.notes import VerifierKey, format_note, parse_note
+from paiza_wire.tlog.witnessed_time import witnessed_time
+
+CLOCKS_DIFFER: Final = timedelta(minutes=10)  # at most, between the clocks of honest witnesses and ours
+MAX_HASHES: Final = 128  # a proof between any two sizes, or of any entry, has fewer
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedNote:
+    """A checkpoint that a quorum cosigned, by this median time.
+
+    Its note holds the signatures that were verified and no other: what else somebody put into it takes no room here.
+    """
+
+    checkpoint: VerifiedCheckpoint
+    time: datetime
+
+
+def judge_note(note: bytes, owner: Member, register: Register, now: datetime) -> JudgedNote:
+    """Judge a witnessed note of a member's log.
+
+    1. It is a checkpoint of that log, signed by its key.
+    2. Every signature by a witness key of an active member holds, that of the log's own member included.
+    3. A quorum of the others cosigned it.
+    4. They do not speak of the future.
+
+    Rejected("bad_checkpoint") otherwise.
+    """
+    # 1.
+    parsed = parse_note(note)
+    origin = checkpoints.Checkpoint.parse(parsed.text).origin
+    key = VerifierKey.from_vkey(owner.log_key(origin).vkey)
+    checkpoint = checkpoints.verify(note, [key], origin)
+    # 2.
+    names = {each.name: member.id for member in register.active_members() for each in member.witness_keys}
+    keys = [each.key for member in register.active_members() for each in member.witness_keys]
+    found = cosignatures(note, keys)
+    # 3.
+    others = [each for each in found if names[each.name] != owner.id]
+    first = {names[each.name]: each for each in sorted(others, key=lambda each: each.time, reverse=True)}
+    asked = len({member.id for member in register.active_members()} - {owner.id})
+    time = witnessed_time(first.values(), quorum(asked))
+    if time is None:
+        raise Rejected("bad_checkpoint", f"only {len(first)} of {asked} witnesses cosigned it")
+    # 4.
+    if time > now + CLOCKS_DIFFER:
+        raise Rejected("bad_checkpoint", "its witnesses speak of a time that has not come")
+    own = [each for each in parsed.signatures if (each.name, each.key_id) == (key.name, key.key_id)][:1]
+    text = format_note(parsed.text, [*own, *(each.signature for each in found)])
+    return JudgedNote(VerifiedCheckpoint(origin, checkpoint.size, checkpoint.root, text), time)
+
+
+def judge_span(
+    span: log_pb2.WitnessedSpan,
+    owner: Member,
+    waiting: dict[int, Uncosigned],
+    register: Register,
+    now: datetime,
+) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
+    """Verify a span that was handed over; gives proofs of the entries asked for, and the checkpoints they rest on.
+
+    1. A quorum cosigned the note, and the one before it, which is of the same log and no later.
+    2. The log grew from the one to the other.
+    3. Each entry lies between the two and is proven to the later one. What was not asked for is passed over.
+
+    Rejected where anything does not hold: then nothing of the span is kept.
+    """
+    # 1.
+    after = judge_note(span.note, owner, register, now)
+    before = judge_note(span.before_note, owner, register, now) if span.before_note else None
+    size = after.checkpoint.size
+    first = 0
+    if before is not None:
+        first = before.checkpoint.size
+        if before.checkpoint.origin != after.checkpoint.origin or before.time > after.time + CLOCKS_DIFFER:
+            raise Rejected("bad_checkpoint", "the note before is of another log, or of a later time")
+        # 2.
+        if len(span.growth_hashes) > MAX_HASHES or first > size:
+            raise Rejected("bad_proof", "the note before is no beginning of the one after")
+        merkle.verify_consistency(first, before.checkpoint.root, size, after.checkpoint.root, span.growth_hashes)
+    # 3.
+    kept = CosignedSpan(
+        before=before.checkpoint.note if before is not None else b"",
+        note=after.checkpoint.note,
+        growth=b"".join(span.growth_hashes) if before is not None else b"",
+        register_version=register.version,
+    )
+    proofs = []
+    for entry in span.entries:
+        if (asked := waiting.get(entry.index)) is None:
+            continue
+        if not first <= entry.index < size or len(entry.inclusion_hashes) > MAX_HASHES:
+            raise Rejected("bad_proof", "an entry does not lie in its span")
+        merkle.verify_inclusion(asked.leaf, entry.index, size, entry.inclusion_hashes, after.checkpoint.root)
+        proofs.append(CosignedProof(owner.id, entry.index, b"".join(entry.inclusion_hashes), kept))
+    return proofs, [each.checkpoint for each in (before, after) if each is not None]

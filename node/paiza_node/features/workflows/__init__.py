@@ -1,0 +1,1 @@
+"""Steps of workflows: legality, state, deadlines, backfill and deconfliction."""

@@ -1,0 +1,154 @@
+"""Missing ancestors: steps that others name and this node does not hold are asked for, and given to those who ask.
+
+Asked is the node that sent what names them, then the other participants. What it gives of its own is checked exactly as
+if it had been delivered; what others wrote it passes on, which takes its own way (`forward`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.receive.write import Receive
+from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_views import claim
+from paiza_node.core.register.sync import Registers
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.workflows.deadlines import Share
+from paiza_node.features.workflows.legality import Standings
+from paiza_register import Member
+from paiza_wire import message as wire
+from paiza_wire.errors import PaizaError, Rejected
+
+MAX_ASKED: Final = 64  # digests of one question: more than a delivery has steps
+
+
+log = structlog.get_logger("paiza.ancestors")
+
+
+class Give:
+    """The verb of giving what a peer lacks."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        standings: Standings,
+        share: Share,
+    ) -> None:
+        """Take what the verb needs."""
+        self._node_id = context.node_id
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._logs = context.logs
+        self._standings = standings
+        self._share = share
+
+    async def __call__(
+        self, member: Member, request: exchange_pb2.FetchMessagesRequest
+    ) -> exchange_pb2.FetchMessagesResponse:
+        """Answer a peer that lacks messages. Of what it may not have, nothing is said, not even whether it is here.
+
+        1. The question is bounded and well formed, and knows no more of our log than there is.
+        2. Our own messages that are addressed to the caller are given as they were released to it.
+        3. Other messages are passed on where the caller takes part in the workflow of their thread.
+        """
+        # 1.
+        digests = list(dict.fromkeys(request.message_digests))
+        if len(digests) > MAX_ASKED:
+            raise Rejected("too_large", f"at most {MAX_ASKED} messages are asked for at once")
+        if any(len(digest) != wire.DIGEST_SIZE for digest in digests):
+            raise Rejected("malformed", "a digest is not 32 bytes long")
+        checkpoint = self._ledger.checkpoint
+        if request.known_size > checkpoint.size:
+            raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
+        if request.register_version:
+            self._registers.heard_of(request.register_version)
+        # 2. and 3.
+        given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
+        if shared:
+            await self._share(shared, member.id, self._node_id)
+        log.info("asked", peer=member.id, asked=len(digests), given=len(given), passed_on=len(shared))
+        return exchange_pb2.FetchMessagesResponse(
+            growth=claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id)),
+            dispatches=given,
+            passed_on_digests=shared,
+        )
+
+    def _choose(
+        self, caller: str, digests: Sequence[bytes], size: int
+    ) -> tuple[list[exchange_pb2.Dispatch], list[bytes]]:
+        given: list[exchange_pb2.Dispatch] = []
+        shared: list[bytes] = []
+        room = MAX_BATCH_BYTES
+        with self._store.reads() as reads:
+            for digest in digests:
+                row = messages_store.message(reads, digest)
+                if row is None or row.state is MessageState.REFUSED:
+                    continue
+                dispatch = self._dispatch(reads, row, caller, size)
+                if dispatch is not None:
+                    room -= len(dispatch.release.message)
+                    if room >= 0 or not given:
+                        given.append(dispatch)
+                elif caller != row.author and self._takes_part(reads, row, caller):
+                    shared.append(digest)
+        return given, shared
+
+    def _dispatch(self, reads: ReadConnection, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
+        """Give a message of our own as it was released to the caller; None where it was not."""
+        if row.state is not MessageState.RELEASED:
+            return None
+        released = {
+            entry.index: entry
+            for entry in log_store.entries_of(reads, row.digest)
+            if entry.index < size and _releases_to(entry.entry, caller)
+        }
+        body = messages_store.body(reads, row.seq)
+        if not released or body is None:
+            return None
+        index = min(released)
+        (hashes,) = self._ledger.prove([index], size)
+        proven = log_pb2.ProvenEntry(entry=released[index].entry, index=index, inclusion_hashes=hashes)
+        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=body, released=proven))
+
+    def _takes_part(self, reads: ReadConnection, row: MessageRow, caller: str) -> bool:
+        stood = self._standings.of(reads, row.thread_id)
+        return stood is not None and caller in stood.standing.participants
+
+
+class Ask:
+    """The verb of asking for what we lack."""
+
+    def __init__(self, *, registers: Registers, peers: PeerDirectory, receive: Receive) -> None:
+        """Take what the verb needs."""
+        self._registers = registers
+        self._peers = peers
+        self._receive = receive
+
+    async def __call__(self, member: str, digests: Sequence[bytes]) -> None:
+        """Ask one member's node; what it gives is taken as if it had been delivered. A failure leaves all as it was."""
+        session = self._peers.sessions.get(member)
+        if session is None:
+            return
+        try:
+            response, checkpoint = await session.fetch_messages(digests[:MAX_ASKED])
+            if response.dispatches:
+                peer = self._registers.current.active_member(member)
+                await self._receive.take(peer, response.dispatches[:MAX_ASKED], checkpoint)
+        except PaizaError as error:
+            log.warning("not_given", peer=member, reason=error.reason, detail=error.detail)
+
+
+def _releases_to(entry: bytes, recipient: str) -> bool:
+    parsed = log_pb2.LogEntry.FromString(entry)
+    return parsed.event == log_pb2.LOG_EVENT_RELEASED and parsed.counterpart == recipient

@@ -1,0 +1,357 @@
+"""Duties: what falls due in live workflows, who is reminded of it, which overlap, and what is missing from them.
+
+One loop wakes when a step came or went, and when the next moment comes at which somebody is to be told something. All
+of it is computed anew from the messages that are held: a restart forgets nothing, and a watch that begins is told first
+what is due or overdue at that moment (`current`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from paiza.core.v1 import text_pb2
+from paiza.officer.v1 import notice_pb2
+from paiza_domain import kinds
+from paiza_domain.threads import notices
+from paiza_domain.workflows.step import Step
+from paiza_node.changes import Change, WorkflowsMoved
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import ThreadRow
+from paiza_node.core.storage import Store
+from paiza_node.features.inbox.notifier import News
+from paiza_node.features.workflows.deconfliction import Pointers, overlap
+from paiza_node.features.workflows.legality import Standings, Stood, is_of
+from paiza_node.features.workflows.steps import Steps
+from paiza_wire.errors import Unavailable
+
+REMIND_BEFORE: Final = (timedelta(days=1), timedelta(hours=1), timedelta(0))  # when officers are told of a deadline
+ASK_AFTER: Final = timedelta(seconds=2)  # what overtook its ancestors is usually followed by them
+ASK_LONGEST: Final = timedelta(hours=1)  # between two questions for the same ancestors
+IDLE_SECONDS: Final = 3600.0  # look at the clock at least this often: it may have been set
+MAX_LIVE: Final = 200  # live workflows of one other member that are watched over; a whole region has some dozens
+LOAD_PAGE: Final = 100  # threads looked for at once
+
+Ask = Callable[[str, Sequence[bytes]], Awaitable[None]]
+"""Asks a member's node for messages that we lack."""
+
+Share = Callable[[Sequence[bytes], str, str], Awaitable[object]]
+"""Passes messages on to a member that takes part in their workflow; the last is who of ours made it take part."""
+
+log = structlog.get_logger("paiza.duties")
+
+
+@dataclass(slots=True)
+class _Case:
+    """A live workflow, what it speaks of, and when its missing ancestors are asked for next."""
+
+    stood: Stood
+    pointers: dict[bytes, Pointers]
+    overlaps: dict[bytes, frozenset[str]] = field(default_factory=dict)  # other thread -> kinds of thing
+    ask_time: datetime | None = None
+    asked: int = 0
+    shared: set[tuple[str, bytes]] = field(default_factory=set)  # with whom which step was shared since the start
+    speaks_of: Pointers = field(init=False)  # what all its steps speak of, joined once: every other is compared with it
+
+    def __post_init__(self) -> None:
+        """Join what the steps speak of."""
+        self.speaks_of = Pointers()
+        for each in self.pointers.values():
+            self.speaks_of = self.speaks_of.joined(each)
+
+    @property
+    def opener(self) -> str:
+        """Name the member that began it; where the beginning is not here, who wrote the first step that is."""
+        first = self.stood.steps[0].author if self.stood.steps else ""
+        return str(self.stood.standing.requester) or first
+
+
+class Duties:
+    """Keeps watch over live workflows. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        store: Store,
+        steps: Steps,
+        standings: Standings,
+        news: News,
+        clock: Callable[[], datetime],
+        ask: Ask,
+        share: Share,
+    ) -> None:
+        """Take what the loop needs; `run` begins.
+
+        ``ask``: how missing ancestors are asked for; ``share``: how steps are shared with who joins late.
+        """
+        self._member = member
+        self._store = store
+        self.steps = steps
+        self.standings = standings
+        self._ask = ask
+        self._share = share
+        self._news = news
+        self._clock = clock
+        self._cases: dict[bytes, _Case] = {}
+        self._moved: set[bytes] = set()
+        self._passed_over: set[str] = set()  # members of which there are more than are watched over
+        self._seen = 0  # sequence number of the newest step that the last look through all threads found
+        self._behind = False  # threads that moved since then are to be looked for
+        self._woken = asyncio.Event()
+        self._told_until = clock()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Mark threads that got a step."""
+        for change in changes:
+            if isinstance(change, WorkflowsMoved):
+                self._moved.update(change.thread_ids)
+                self._woken.set()
+
+    def catch_up(self) -> None:
+        """Have threads looked for that got a step."""
+        self._behind = True
+        self._woken.set()
+
+    def current(self) -> list[notice_pb2.Notice]:
+        """Give what is due soon or overdue now, the earliest first: what a watch that begins is told."""
+        now = self._clock()
+        due = [
+            (deadline.due_time, case.stood, deadline)
+            for case in self._cases.values()
+            for deadline in case.stood.standing.deadlines
+            if deadline.due_time - REMIND_BEFORE[0] <= now
+        ]
+        return [_reminder(stood, deadline, now) for _, stood, deadline in sorted(due, key=lambda each: each[0])]
+
+    @property
+    def live(self) -> Collection[bytes]:
+        """Give the threads of the workflows that are watched over."""
+        return self._cases.keys()
+
+    def overlaps(self, thread_id: bytes) -> dict[bytes, frozenset[str]]:
+        """Give the live workflows that overlap with one, and in which kinds of thing; none where it is over."""
+        case = self._cases.get(thread_id)
+        return {} if case is None else dict(case.overlaps)
+
+    def name(self, thread_id: bytes) -> str:
+        """Give the short name of a live workflow; empty where it is none."""
+        case = self._cases.get(thread_id)
+        return "" if case is None else case.stood.thread_name
+
+    async def run(self) -> None:
+        """Keep watch for as long as the node runs."""
+        loaded = False
+        while True:
+            seconds = 1.0
+            try:
+                if not loaded:
+                    await self.load()
+                    loaded = True
+                seconds = await self.round()
+            except Unavailable as error:  # the database is away for now
+                log.warning("duties_not_done", reason=error.reason, detail=error.detail)
+            try:
+                await asyncio.wait_for(self._woken.wait(), seconds)
+            except TimeoutError:
+                continue
+
+    async def round(self) -> float:
+        """Do what is to be done now; gives the seconds until the next moment at which something is."""
+        self._woken.clear()
+        if self._behind:
+            self._moved |= await self._moved_since()
+            self._behind = False
+        moved, self._moved = self._moved, set()
+        try:
+            for thread_id in moved:
+                await self._look(thread_id, tell=True)
+                await self._share_with_joiners(thread_id)
+        except Unavailable:
+            self._moved |= moved
+            raise
+        now = self._clock()
+        self._remind(now)
+        for case in list(self._cases.values()):
+            await self._ask_for_missing(case, now)
+        moments = [moment for case in self._cases.values() for moment in self._moments(case) if moment > now]
+        if not moments:
+            return IDLE_SECONDS
+        return min(IDLE_SECONDS, max(0.05, (min(moments) - now).total_seconds()))
+
+    async def load(self) -> None:
+        """Look at every workflow that is held, and keep those that are live."""
+        for thread_id in await self._moved_since():
+            await self._look(thread_id, tell=False)
+
+    async def _moved_since(self) -> set[bytes]:
+        """Return the threads that got a step since this was asked last; all of them at first."""
+        steps = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
+        moved: set[bytes] = set()
+        seen, before = self._seen, None
+        while True:
+            page = await asyncio.to_thread(self._threads, steps, before)
+            moved.update(thread.thread_id for thread in page if thread.last_seq > self._seen)
+            seen = max(seen, *(thread.last_seq for thread in page), 0)
+            if len(page) < LOAD_PAGE or page[-1].last_seq <= self._seen:
+                self._seen = seen
+                return moved
+            before = page[-1].last_seq
+
+    def _threads(self, steps: Sequence[str], before: int | None) -> list[ThreadRow]:
+        with self._store.reads() as reads:
+            return messages_store.threads_of(reads, steps, before_seq=before, limit=LOAD_PAGE)
+
+    async def _look(self, thread_id: bytes, *, tell: bool) -> None:
+        """See where a thread stands now; ``tell`` watching officers which others it has come to overlap with."""
+        known = self._cases.get(thread_id)
+        case = await asyncio.to_thread(self._read, thread_id, known)
+        if case is None or not (case.stood.live or case.stood.standing.waiting_for):
+            self._cases.pop(thread_id, None)
+            for other in self._cases.values():
+                other.overlaps.pop(thread_id, None)
+            return
+        if known is None and self._too_many_of(case.opener):
+            if case.opener not in self._passed_over:  # said once, or the log is flooded in their place
+                log.warning("workflow_not_watched_over", member=case.opener, thread=case.stood.thread_name)
+            self._passed_over.add(case.opener)
+            return
+        self._cases[thread_id] = case
+        if case.stood.standing.waiting_for and case.ask_time is None:
+            case.ask_time = self._clock() + ASK_AFTER
+        elif not case.stood.standing.waiting_for:
+            case.ask_time, case.asked = None, 0
+        self._compare(case, tell=tell)
+
+    def _too_many_of(self, member: str) -> bool:
+        """Say whether another member has as many live workflows here as are watched over."""
+        return member != self._member and sum(case.opener == member for case in self._cases.values()) >= MAX_LIVE
+
+    def _read(self, thread_id: bytes, known: _Case | None) -> _Case | None:
+        with self._store.reads() as reads:
+            stood = self.standings.of(reads, thread_id)
+            if stood is None:
+                return None
+            pointers = dict(known.pointers) if known is not None else {}
+            for row in messages_store.thread(reads, thread_id):
+                if row.digest not in pointers and stood.live:
+                    pointers[row.digest] = self.steps.pointers(reads, row)
+        if known is None:
+            return _Case(stood, pointers)
+        return _Case(stood, pointers, known.overlaps, known.ask_time, known.asked, known.shared)
+
+    def _compare(self, case: _Case, *, tell: bool) -> None:
+        thread_id, speaks_of = case.stood.thread_id, case.speaks_of
+        fresh = False
+        for other_id, other in self._cases.items():
+            if other_id == thread_id:
+                continue
+            shared = overlap(speaks_of, other.speaks_of)
+            if shared:
+                fresh = fresh or other_id not in case.overlaps
+                case.overlaps[other_id] = other.overlaps[thread_id] = shared
+            else:
+                case.overlaps.pop(other_id, None)
+                other.overlaps.pop(thread_id, None)
+        if fresh and tell:
+            others = [self.name(other) for other in case.overlaps]
+            self._news.tell(overlapping(thread_id, case.stood.thread_name, others))
+
+    def _remind(self, now: datetime) -> None:
+        """Tell watching officers of what has come near, or past, since they were told last."""
+        since, self._told_until = self._told_until, now
+        for case in self._cases.values():
+            for deadline in case.stood.standing.deadlines:
+                if any(since < deadline.due_time - before <= now for before in REMIND_BEFORE):
+                    self._news.tell(_reminder(case.stood, deadline, now))
+
+    def _moments(self, case: _Case) -> Iterator[datetime]:
+        for deadline in case.stood.standing.deadlines:
+            yield from (deadline.due_time - before for before in REMIND_BEFORE)
+        if case.ask_time is not None:
+            yield case.ask_time
+
+    async def _share_with_joiners(self, thread_id: bytes) -> None:
+        """Give the whole thread to whoever takes part since a step of ours, the first one that was addressed to him.
+
+        A crash before this leaves a joiner that misses ancestors, and asks us for them.
+        """
+        case = self._cases.get(thread_id)
+        if case is None:
+            return
+        steps = [step for step in case.stood.steps if is_of(step, case.stood.workflow)]
+        for joiner in case.stood.standing.participants:
+            invited = next((step for step in _in_order(case.stood, steps) if joiner in step.recipients), None)
+            if invited is None or invited.author != self._member or joiner == self._member:
+                continue
+            lacking = [step.digest for step in steps if joiner not in (step.author, *step.recipients)]
+            fresh = [digest for digest in lacking if (joiner, digest) not in case.shared]
+            if fresh:
+                case.shared.update((joiner, digest) for digest in fresh)
+                log.info("shares_thread", peer=joiner, thread=case.stood.thread_name, steps=len(fresh))
+                await self._share(fresh, joiner, invited.signers[0][0])
+
+    async def _ask_for_missing(self, case: _Case, now: datetime) -> None:
+        """Ask for missing ancestors: first whoever sent what names them, then the other participants in turn."""
+        if case.ask_time is None or case.ask_time > now:
+            return
+        await self._look(case.stood.thread_id, tell=True)  # what was missing may have come, and be no step
+        found = self._cases.get(case.stood.thread_id)
+        if found is None or found.ask_time is None:
+            return
+        case = found
+        missing = case.stood.standing.waiting_for
+        senders = [step.author for step in case.stood.steps if not set(missing).isdisjoint(step.parents)]
+        asked = [name for name in dict.fromkeys((*senders, *case.stood.standing.participants)) if name != self._member]
+        pause = min(ASK_LONGEST, ASK_AFTER * 2 ** min(case.asked, 12))
+        case.ask_time = now + pause
+        if asked:
+            whom = asked[case.asked % len(asked)]
+            case.asked += 1
+            log.info("asks_for_missing", peer=whom, thread=case.stood.thread_name, missing=len(missing))
+            await self._ask(whom, missing)
+
+
+def _in_order(stood: Stood, steps: Sequence[Step]) -> list[Step]:
+    place = {digest: number for number, digest in enumerate(stood.standing.order)}
+    return sorted(steps, key=lambda step: place.get(step.digest, len(place)))
+
+
+def _reminder(stood: Stood, deadline: Any, now: datetime) -> notice_pb2.Notice:
+    overdue = deadline.due_time <= now
+    notice = notice_pb2.Notice(
+        code=str(deadline.code),
+        thread_id=stood.thread_id,
+        thread_name=stood.thread_name,
+        member=deadline.member,
+        overdue=overdue,
+    )
+    notice.due_time.FromDatetime(deadline.due_time)
+    notice.text.CopyFrom(
+        bilingual(
+            lambda lang: notices.due_text(
+                stood.thread_name, deadline.code, deadline.member, deadline.due_time, overdue=overdue, lang=lang
+            )
+        )
+    )
+    return notice
+
+
+def overlapping(thread_id: bytes, thread_name: str, others: Sequence[str]) -> notice_pb2.Notice:
+    """Say that a workflow has come to overlap with others, which are named."""
+    named = sorted(filter(None, others))
+    return notice_pb2.Notice(
+        code=notices.OVERLAP,
+        thread_id=thread_id,
+        thread_name=thread_name,
+        other_threads=named,
+        text=bilingual(lambda lang: notices.overlap_text(thread_name, named, lang)),
+    )
+
+
+def bilingual(say: Callable[[str], str]) -> text_pb2.BilingualText:
+    """Give a text in both languages."""
+    return text_pb2.BilingualText(ru=say("ru"), en=say("en"))

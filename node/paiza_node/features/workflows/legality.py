@@ -1,0 +1,180 @@
+"""Workflows: whether a step may be released, and where the thread stands.
+
+The rules are the domain's (`paiza_domain.workflows`); here stands when they are asked. The check that decides runs
+inside the ledger's transaction, against what the thread holds at that very moment: a stop that was committed a moment
+before counts, and of two officers who move at once one is refused. What others send is never refused for breaking a
+rule; the fold marks it.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from paiza.core.v1 import message_pb2
+from paiza_domain import kinds, workflows
+from paiza_domain.workflows.step import Step
+from paiza_node.core.access.model import Officer
+from paiza_node.core.errors import BrokenRules
+from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.workflows.steps import Steps, known_kind
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+MAX_STANDINGS: Final = 512  # folded threads in memory
+MAX_JUDGED: Final = 8  # steps of one Submit; each is judged against its whole thread, and the log waits meanwhile
+MAX_BREACHES: Final = 8  # told of one step; the rest follow once these are mended
+
+
+STAGE: Final = "workflow turns"
+
+
+def workflow_stage(steps: Steps) -> ReleaseStage:
+    """The part of workflows in a release: a step is opened beforehand, and judged against its thread."""
+
+    def prepare(message: VerifiedMessage | PendingMessage, now: datetime) -> Step | None:
+        header = message.header
+        return steps.open(message, now) if kinds.get(header.kind, header.kind_version).workflow else None
+
+    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        turns = Turns(steps, pen)
+
+        def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
+            step = item.prepared.get(STAGE)
+            return None if step is None else turns.judge(item.message.header, step, before)
+
+        return ReleaseSession(judge=judge)
+
+    return ReleaseStage(STAGE, begin, prepare)
+
+
+class Turns:
+    """Judges the steps of one batch, one after another, inside the transaction that releases them."""
+
+    def __init__(self, steps: Steps, pen: Pen) -> None:
+        """Begin with the batch's pen."""
+        self._steps = steps
+        self._pen = pen
+        self._legal: dict[bytes, Step] = {}
+        self._threads: dict[bytes, list[Step]] = {}
+        self._judged = 0
+
+    def judge(
+        self, header: message_pb2.Header, step: Step, before: Sequence[MessageRow]
+    ) -> Rejected | Unavailable | None:
+        """Return what a step breaks if it is released now, None where it may be.
+
+        ``before``: what the batch has released so far.
+        """
+        self._judged += 1
+        if self._judged > MAX_JUDGED:
+            return Unavailable("busy", f"at most {MAX_JUDGED} steps of workflows are released at once", 0.5)
+        workflow = workflows.get(kinds.get(header.kind, header.kind_version).workflow)
+        step = replace(step, release_time=self._pen.now)
+        breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id, before)], step)
+        if not breaches:
+            self._legal[step.digest] = step
+            return None
+        return BrokenRules((str(breach.rule), breach.values) for breach in breaches[:MAX_BREACHES])
+
+    def _thread(self, thread_id: bytes) -> list[Step]:
+        if thread_id not in self._threads:
+            self._threads[thread_id] = self._steps.of_thread(self._pen.tx, thread_id)
+        return self._threads[thread_id]
+
+    def _fresh(self, thread_id: bytes, before: Sequence[MessageRow]) -> list[Step]:
+        """Return what this batch has released in the thread; what is no step stands there as an ancestor."""
+        return [
+            self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._pen.now)
+            for row in before
+            if row.thread_id == thread_id
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """Where a thread stands, with the steps it was folded from. ``standing`` is the workflow's own noun.
+
+    ``held`` counts the messages of the thread that are here, the unreadable with them. ``heads`` are what the next step
+    names as parents: steps, where steps follow from nothing else, for other messages are not for every participant.
+    """
+
+    thread_id: bytes
+    thread_name: str
+    workflow: str
+    last_seq: int
+    held: int
+    steps: tuple[Step, ...]
+    standing: Any
+    heads: tuple[bytes, ...]
+
+    @property
+    def live(self) -> bool:
+        """Say whether the workflow is not over."""
+        return self.standing.overall not in OVER
+
+
+OVER: Final = frozenset({"refused", "expired", "withdrawn", "closed"})
+
+
+class Standings:
+    """Folds threads, and remembers the last ones. Safe between threads."""
+
+    def __init__(self, steps: Steps) -> None:
+        """Take what opens the steps."""
+        self._steps = steps
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, Stood] = OrderedDict()
+
+    def of(self, reads: ReadConnection, thread_id: bytes) -> Stood | None:
+        """Say where a thread stands; None where it is of no workflow, or nothing of it is here."""
+        rows = messages_store.thread(reads, thread_id)
+        name = _workflow_of(rows)
+        if not name:
+            return None
+        with self._lock:
+            kept = self._kept.get(thread_id)
+            if kept is not None and (kept.last_seq, kept.held) == (rows[-1].seq, len(rows)):
+                self._kept.move_to_end(thread_id)
+                return kept
+        steps = tuple(self._steps.of_thread(reads, thread_id))
+        thread_name = next((row.thread_name for row in rows if row.thread_name), "")
+        standing = workflows.get(name).fold(steps)
+        stood = Stood(
+            thread_id, thread_name, name, rows[-1].seq, len(rows), steps, standing, _heads(name, steps, standing)
+        )
+        with self._lock:
+            self._kept[thread_id] = stood
+            if len(self._kept) > MAX_STANDINGS:
+                self._kept.popitem(last=False)
+        return stood
+
+
+def _heads(name: str, steps: Sequence[Step], standing: Any) -> tuple[bytes, ...]:
+    own = [step for step in steps if is_of(step, name)]
+    if len(own) < len(steps) and not (alone := workflows.get(name).fold(own)).waiting_for:
+        return tuple(alone.heads)
+    return tuple(standing.heads)
+
+
+def is_of(step: Step, workflow: str) -> bool:
+    """Say whether a message is a step of a workflow, and not something else that was written in its thread."""
+    kind = kinds.all_kinds().get(step.kind)
+    return kind is not None and kind.workflow == workflow
+
+
+def _workflow_of(rows: Sequence[MessageRow]) -> str:
+    """Say of which workflow a thread is: that of the message that opened it, else of the first step that came."""
+    openers = [row for row in rows if row.thread_id == row.message_id]
+    for row in [*openers, *rows]:
+        kind = known_kind(wire.parse_header(row.header))
+        if kind is not None and kind.workflow:
+            return kind.workflow
+    return ""

@@ -1,0 +1,255 @@
+"""What officers ask about workflows: the board, and one workflow with every step."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza.core.v1 import text_pb2
+from paiza.officer.v1 import workflow_pb2
+from paiza_domain import kinds
+from paiza_domain.schema.reading import code_text
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import lister
+from paiza_node.core.api.authentication import Caller
+from paiza_node.core.api.server import Behaviours
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection, Store
+from paiza_node.features.workflows.deadlines import Duties, bilingual
+from paiza_node.features.workflows.legality import Stood
+from paiza_wire.errors import Rejected
+
+PREFIX: Final = "/paiza.officer.v1.WorkflowService/"
+DEFAULT_PAGE: Final = 50
+MAX_PAGE: Final = 200
+MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller goes on from its token
+MAX_NAME: Final = 64  # characters of a thread's short name or a workflow's name
+MAX_TOKEN: Final = 18  # digits
+ID_BYTES: Final = 16
+
+Entitled = Callable[[Officer, bytes], bool]
+"""Says whether an officer may know of a thread."""
+
+
+class WorkflowService:
+    """Requests about workflows. The store is read in threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        duties: Duties,
+        entitled: Entitled,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what is asked; ``entitled`` decides whether another thread is named to the caller."""
+        self._store = store
+        self._standings = duties.standings
+        self._duties = duties
+        self._entitled = entitled
+        self._clock = clock
+
+    def behaviours(self) -> Behaviours:
+        """Give the behaviour of every RPC of the service."""
+        return {PREFIX + "ListWorkflows": self.list_workflows, PREFIX + "GetWorkflow": self.get_workflow}
+
+    async def list_workflows(
+        self, caller: Caller, request: workflow_pb2.ListWorkflowsRequest
+    ) -> workflow_pb2.ListWorkflowsResponse:
+        """Give a page of the board."""
+        token = request.page_token
+        if len(request.workflow) > MAX_NAME or (token and not (token.isascii() and token.isdigit())):
+            raise Rejected("malformed", "the filter or the page token is not one this node gave")
+        if len(token) > MAX_TOKEN:
+            raise Rejected("malformed", "page_token is not one this node gave")
+        officer = _officer(caller)
+        return await asyncio.to_thread(self._board, request, officer)
+
+    async def get_workflow(
+        self, caller: Caller, request: workflow_pb2.GetWorkflowRequest
+    ) -> workflow_pb2.GetWorkflowResponse:
+        """Give one workflow."""
+        if bool(request.thread_id) == bool(request.thread_name):
+            raise Rejected("malformed", "either thread_id or thread_name is set")
+        if len(request.thread_id) not in (0, ID_BYTES) or len(request.thread_name) > MAX_NAME:
+            raise Rejected("malformed", "the thread is not named as this node names threads")
+        officer = _officer(caller)
+        return await asyncio.to_thread(self._one, request, officer)
+
+    def _board(
+        self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer
+    ) -> workflow_pb2.ListWorkflowsResponse:
+        found, more = self._page(request, officer)
+        now = self._clock()
+        return workflow_pb2.ListWorkflowsResponse(
+            workflows=[self._standing(stood, officer, now) for stood in found],
+            next_page_token=str(more) if more else "",
+        )
+
+    def _one(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> workflow_pb2.GetWorkflowResponse:
+        stood = self._find(request, officer)
+        if stood is None:
+            raise Rejected("unknown_id", "no workflow of this node has such a thread")
+        standing = stood.standing
+        return workflow_pb2.GetWorkflowResponse(
+            standing=self._standing(stood, officer, self._clock()),
+            steps=_steps(stood),
+            heads=stood.heads,
+            participants=standing.participants,
+            missing_digests=standing.waiting_for,
+        )
+
+    def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[Stood], int]:
+        """Give up to a page of workflows that match and that the officer sees, and where the next begins."""
+        wanted = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        names = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
+        names = [name for name in names if request.workflow in ("", kinds.all_kinds()[name].workflow)]
+        found: list[Stood] = []
+        before = int(request.page_token) if request.page_token else None
+        with self._store.reads() as reads:
+            threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
+            for thread in threads:
+                stood = self._seen(reads, thread.thread_id, officer)
+                if stood is not None and (stood.live or request.scope == workflow_pb2.WORKFLOW_SCOPE_ALL):
+                    found.append(stood)
+                if len(found) == wanted:
+                    return found, thread.last_seq if thread is not threads[-1] else 0
+        return found, threads[-1].last_seq if len(threads) == MAX_LOOKED_AT else 0
+
+    def _find(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> Stood | None:
+        with self._store.reads() as reads:
+            thread_id = request.thread_id or messages_store.thread_id(reads, request.thread_name)
+            return self._seen(reads, thread_id, officer) if thread_id else None
+
+    def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> Stood | None:
+        return self._standings.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
+
+    def _standing(self, stood: Stood, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStanding:
+        standing = stood.standing
+        return workflow_pb2.WorkflowStanding(
+            thread_id=stood.thread_id,
+            thread_name=stood.thread_name,
+            workflow=stood.workflow,
+            overall=standing.overall,
+            overall_text=_code("cd_overall", standing.overall),
+            live=stood.live,
+            author=standing.requester,
+            states=_states(standing),
+            responsible=standing.responsible,
+            deadlines=[_deadline(each, now) for each in standing.deadlines],
+            alarms=[_alarm(each) for each in standing.alarms],
+            ineffective_count=len(standing.ineffective),
+            missing_count=len(standing.waiting_for),
+            overlaps=self._overlaps(stood, officer),
+            lacking=_breaches(standing.lacking),
+            offered_to=standing.offer.taker if standing.offer is not None else "",
+        )
+
+    def _overlaps(self, stood: Stood, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:
+        """Name the workflows that overlap with one, as far as the officer may know of them."""
+        found: Mapping[bytes, frozenset[str]] = self._duties.overlaps(stood.thread_id)
+        return [
+            workflow_pb2.WorkflowOverlap(thread_name=self._duties.name(other), fields=sorted(fields))
+            for other, fields in found.items()
+            if self._entitled(officer, other)
+        ]
+
+
+def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bool:
+    """Say whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
+    numbers = [row.seq for row in messages_store.thread(reads, thread_id)]
+    return not numbers or bool(access_store.visible(reads, numbers, lister(officer)))
+
+
+def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:
+    """Give the states in the order of the route; those that are not on it after them."""
+    route = dict.fromkeys(leg.member for leg in standing.route)
+    order = [*(member for member in route if member in standing.states), *(set(standing.states) - set(route))]
+    return [
+        workflow_pb2.WorkflowState(
+            member=member,
+            role=standing.states[member].role,
+            status=standing.states[member].status,
+            status_text=_code("cd_status", standing.states[member].status),
+            until_time=_time(standing.states[member].until),
+            step_digest=standing.states[member].step,
+        )
+        for member in sorted(order, key=order.index)
+    ]
+
+
+def _steps(stood: Stood) -> list[workflow_pb2.WorkflowStep]:
+    standing = stood.standing
+    by_digest = {step.digest: step for step in stood.steps}
+    waiting = set(standing.waiting)
+    found = []
+    for digest in (*standing.order, *standing.waiting):
+        step = by_digest.pop(digest, None)
+        if step is None:
+            continue
+        breaches = standing.ineffective.get(digest, ())
+        found.append(
+            workflow_pb2.WorkflowStep(
+                message_digest=digest,
+                kind=step.kind,
+                title=_title(step.kind),
+                author=step.author,
+                release_time=_time(step.release_time),
+                parent_digests=step.parents,
+                effective=not breaches and digest not in waiting,
+                waiting=digest in waiting,
+                breaches=_breaches(breaches),
+            )
+        )
+    return found
+
+
+def _alarm(alarm: Any) -> workflow_pb2.WorkflowAlarm:
+    return workflow_pb2.WorkflowAlarm(
+        message_digest=alarm.digest,
+        kind=alarm.kind,
+        author=alarm.member,
+        release_time=_time(alarm.time),
+        in_force=alarm.standing,
+        acknowledged_by=alarm.acknowledged_by,
+        waiting_for=alarm.still_to_acknowledge,
+    )
+
+
+def _deadline(deadline: Any, now: datetime) -> workflow_pb2.WorkflowDeadline:
+    return workflow_pb2.WorkflowDeadline(
+        code=deadline.code,
+        text=_code("cd_deadline", deadline.code),
+        member=deadline.member,
+        due_time=_time(deadline.due_time),
+        overdue=deadline.due_time <= now,
+    )
+
+
+def _breaches(breaches: Sequence[Any]) -> list[workflow_pb2.WorkflowBreach]:
+    return [workflow_pb2.WorkflowBreach(rule=breach.rule, values=breach.values) for breach in breaches]
+
+
+def _title(kind: str) -> text_pb2.BilingualText | None:
+    known = kinds.all_kinds().get(kind)
+    return None if known is None else bilingual(lambda lang: known.titles[lang])
+
+
+def _code(code_list: str, code: str) -> text_pb2.BilingualText:
+    return bilingual(lambda lang: code_text(code_list, code, lang))
+
+
+def _time(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
+
+
+def _officer(caller: Caller) -> Officer:
+    assert caller.officer is not None, "the gate admits only officers here"
+    return caller.officer

@@ -1,0 +1,129 @@
+"""The steps of a thread: its messages, opened where a workflow must know what they say. Kept in memory only.
+
+A message is opened with the node's own key when a workflow asks for it, and what was read is remembered by digest. Of
+kinds that are no steps nothing is opened: they stand in the thread as what others follow from.
+"""
+
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+from functools import cache
+from typing import Final
+
+import structlog
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_domain import kinds, validation
+from paiza_domain.schema.kind import Kind
+from paiza_domain.workflows.step import Step
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ProofKind
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.workflows.deconfliction import Pointers, pointers
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.message import PendingMessage, VerifiedMessage
+
+MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
+ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
+_RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to us, or to whomever
+
+log = structlog.get_logger("paiza.workflow")
+
+
+class Steps:
+    """Opens messages of threads and remembers them. Safe between threads."""
+
+    def __init__(self, own_keys: OwnKeys) -> None:
+        """Take what opens them."""
+        self._own_keys = own_keys
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, Step] = OrderedDict()
+
+    def of_thread(self, reads: ReadConnection, thread_id: bytes) -> list[Step]:
+        """Give every message of a thread that this node holds and can read, in order of arrival."""
+        found = (self._step(reads, row) for row in messages_store.thread(reads, thread_id))
+        return [step for step in found if step is not None]
+
+    def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
+        """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
+        header = message.header
+        main, *annex = self._own_keys.parts(message)
+        validation.check_message(header, main, annex[0] if annex else None, released)
+        content = kinds.get(header.kind, header.kind_version).content.FromString(main)
+        return Step.of(header, message.digest, content, released)
+
+    def pointers(self, reads: ReadConnection, row: MessageRow) -> Pointers:
+        """Say what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
+        kind, body = known_kind(wire.parse_header(row.header)), messages_store.body(reads, row.seq)
+        if kind is None or not kind.workflow or body is None:
+            return Pointers()
+        try:
+            message = stored(body)
+            content, annex = self._own_keys.content(message, kind), self._own_keys.annex(message, kind)
+        except Rejected as error:
+            log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
+            return Pointers()
+        return pointers(kind, content, annex)
+
+    def _step(self, reads: ReadConnection, row: MessageRow) -> Step | None:
+        with self._lock:
+            kept = self._kept.get(row.digest)
+            if kept is not None:
+                self._kept.move_to_end(row.digest)
+        # What was read of our own in a transaction that came to nothing may have been released anew since then.
+        if kept is not None and (row.received or kept.release_time == row.stored_time):
+            return kept
+        try:
+            step = self._read(reads, row)
+        except Rejected as error:  # it was taken once: a key is gone, or it was erased
+            log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
+            return None
+        with self._lock:
+            self._kept[row.digest] = step
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return step
+
+    def _read(self, reads: ReadConnection, row: MessageRow) -> Step:
+        header = wire.parse_header(row.header)
+        kind = known_kind(header)
+        content = None
+        if kind is not None and (kind.workflow or kind.name == ACKNOWLEDGEMENT):
+            body = messages_store.body(reads, row.seq)
+            if body is None:
+                raise Rejected("unknown_id", "its content was erased")
+            content = self._own_keys.content(stored(body), kind)
+        return Step.of(header, row.digest, content, _release_time(reads, row))
+
+
+@cache
+def _moving() -> frozenset[str]:
+    steps = {name for name, kind in kinds.all_kinds().items() if kind.workflow}
+    return frozenset({*steps, ACKNOWLEDGEMENT} if steps else ())
+
+
+def is_step(kind: str) -> bool:
+    """Say whether a workflow may move with a message of this kind."""
+    return kind in _moving()
+
+
+def known_kind(header: message_pb2.Header) -> Kind | None:
+    """Give the kind of a message; None where this node does not know it any more."""
+    try:
+        return kinds.get(header.kind, header.kind_version)
+    except Rejected:
+        return None
+
+
+def _release_time(reads: ReadConnection, row: MessageRow) -> datetime:
+    """Say when the author's log released a message."""
+    if row.state is MessageState.RELEASED:
+        return row.stored_time
+    for proof in exchange_store.proofs(reads, row.digest):
+        if proof.kind in _RELEASES and proof.member == row.author:
+            return log_pb2.LogEntry.FromString(proof.entry).entry_time.ToDatetime(tzinfo=UTC)
+    raise Rejected("proof_missing", "the proof of its release is gone")

@@ -1,1 +1,0 @@
-"""What stored messages speak of: made searchable, searched, and linked."""

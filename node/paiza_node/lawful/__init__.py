@@ -1,1 +1,0 @@
-"""Lawfulness: who read what and why, found in the log, and who looked there."""

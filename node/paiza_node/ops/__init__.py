@@ -1,0 +1,1 @@
+"""What the operator uses: commands, the admin service, diagnosis, verification, backup."""

@@ -1,0 +1,103 @@
+"""The operator's side of the admin socket: what `paiza-node status`, `queue` and `peers` ask of the running node."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza_node.core.api.status_codes import REASON_KEY
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.reasons import REASONS
+
+SECONDS: Final = 30.0  # of one call; a change waits for the commit before it
+
+_PASSING: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class AdminClient:
+    """Calls the node on its admin socket; Unavailable("node_unreachable") where none answers there."""
+
+    def __init__(self, socket: Path) -> None:
+        """Take the socket's path; nothing is dialled yet."""
+        self._socket = socket
+        self._channel = grpc.insecure_channel(f"unix:{socket}")
+        self._stub = admin_pb2_grpc.AdminServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+
+    def status(self) -> admin_pb2.GetStatusResponse:
+        """Ask how the node stands."""
+        response: admin_pb2.GetStatusResponse = self._call(self._stub.GetStatus, admin_pb2.GetStatusRequest())
+        return response
+
+    def queue(self, recipient: str, limit: int) -> admin_pb2.ListQueueResponse:
+        """Ask for deliveries that wait or failed."""
+        request = admin_pb2.ListQueueRequest(recipient=recipient, limit=limit)
+        response: admin_pb2.ListQueueResponse = self._call(self._stub.ListQueue, request)
+        return response
+
+    def retry(self, delivery_id: int) -> None:
+        """Have a delivery tried again now."""
+        self._call(self._stub.RetryDelivery, admin_pb2.RetryDeliveryRequest(delivery_id=delivery_id))
+
+    def drop(self, delivery_id: int, reason: str) -> None:
+        """Have a delivery given up."""
+        self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
+
+    def convictions(self) -> admin_pb2.ListConvictionsResponse:
+        """Ask what was found against other members' logs."""
+        request = admin_pb2.ListConvictionsRequest()
+        response: admin_pb2.ListConvictionsResponse = self._call(self._stub.ListConvictions, request)
+        return response
+
+    def decide(self, number: int, reason: str) -> admin_pb2.Conviction:
+        """Have a forked log trusted again."""
+        request = admin_pb2.DecideConvictionRequest(number=number, reason_text=reason)
+        response: admin_pb2.DecideConvictionResponse = self._call(self._stub.DecideConviction, request)
+        return response.conviction
+
+    def note_backup(self) -> bool:
+        """Have the last backup logged; says whether it was logged now."""
+        response: admin_pb2.NoteBackupResponse = self._call(self._stub.NoteBackup, admin_pb2.NoteBackupRequest())
+        return response.logged
+
+    def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.AuditGrant:
+        """Have a member granted to see entries of the log."""
+        response: admin_pb2.GrantAuditResponse = self._call(self._stub.GrantAudit, request)
+        return response.grant
+
+    def audit_grants(self) -> admin_pb2.ListAuditGrantsResponse:
+        """Ask for every grant."""
+        response: admin_pb2.ListAuditGrantsResponse = self._call(
+            self._stub.ListAuditGrants, admin_pb2.ListAuditGrantsRequest()
+        )
+        return response
+
+    def withdraw_audit(self, grant_id: int) -> admin_pb2.AuditGrant:
+        """Have a grant ended."""
+        request = admin_pb2.WithdrawAuditRequest(grant_id=grant_id)
+        response: admin_pb2.WithdrawAuditResponse = self._call(self._stub.WithdrawAudit, request)
+        return response.grant
+
+    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        if not self._socket.exists():
+            raise Unavailable("node_unreachable", f"{self._socket}: the node does not run")
+        try:
+            return method(request, timeout=SECONDS)
+        except grpc.RpcError as error:
+            told: dict[str, Any] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs, by any name
+            reason = told.get(REASON_KEY, "")
+            code = error.code()
+            if reason not in REASONS:
+                raise Unavailable("node_unreachable", f"{self._socket}: {code.name}") from error
+            family = Unavailable if code in _PASSING else Rejected
+            raise family(reason, error.details() or "") from error

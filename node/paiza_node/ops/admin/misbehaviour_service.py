@@ -1,0 +1,24 @@
+"""What the operator asks and decides about other members' logs, on his own socket."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from paiza.admin.v1 import admin_pb2
+from paiza_node.core.access.operator import operator
+from paiza_node.features.witness.misbehaviour import Convictions, conviction
+
+
+def conviction_behaviours(convictions: Convictions) -> Mapping[str, Any]:
+    """Give the behaviour of the RPCs of AdminService that are about convictions."""
+
+    async def listed(_request: admin_pb2.ListConvictionsRequest) -> admin_pb2.ListConvictionsResponse:
+        found = await asyncio.to_thread(convictions.findings)
+        return admin_pb2.ListConvictionsResponse(convictions=map(conviction, found))
+
+    async def decided(request: admin_pb2.DecideConvictionRequest) -> admin_pb2.DecideConvictionResponse:
+        finding = await convictions.decide(request.number, request.reason_text, operator())
+        return admin_pb2.DecideConvictionResponse(conviction=conviction(finding))
+
+    prefix = "/paiza.admin.v1.AdminService/"
+    return {prefix + "ListConvictions": listed, prefix + "DecideConviction": decided}

@@ -1,0 +1,211 @@
+"""Operate: what an operator does to the queue, and how the node stands. Every act is logged with his name."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import delivery_pb2
+from paiza_node.changes import DeliveriesQueued, MessagesChanged
+from paiza_node.core.access.operator import operator
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSummary, Settlement
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import MAX_REASON, Head
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.attached import standing
+from paiza_node.features.attachments.model import AttachmentRow
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.model import WitnessedNote
+from paiza_node.features.witness.unwitnessed import unwitnessed
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected
+
+DEFAULT_QUEUE: Final = 100
+MAX_QUEUE: Final = 1000
+
+
+log = structlog.get_logger("paiza.operate")
+
+
+class Operate:
+    """The verbs of the operator."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        version: str,
+        peers: PeerDirectory,
+        queues: OutboundQueues,
+        witnessing: Witnessing,
+        convictions: Callable[[str], list[str]],
+        awaited_from: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """Take what the verbs need.
+
+        ``convictions`` gives the reason codes of what speaks against a member's log, ``awaited_from`` names the members
+        a recovery still waits for.
+        """
+        self._convictions = convictions
+        self._awaited_from = awaited_from
+        self._member = context.member
+        self._version = version
+        self._registers = context.registers
+        self._ledger = context.ledger
+        self._store = context.store
+        self._logs = context.logs
+        self._peers = peers
+        self._queues = queues
+        self._witnessing = witnessing
+        self._clock = context.clock
+        self._started = context.clock()
+
+    async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
+        """Say how the node stands."""
+        head, queue, uncosigned, witnessed, since = await asyncio.to_thread(self._standing)
+        response = admin_pb2.GetStatusResponse(
+            member=self._member,
+            version=self._version,
+            checkpoint=self._ledger.checkpoint.note,
+            register_version=self._registers.version,
+            messages=head.messages,
+            waiting=sum(summary.waiting for summary in queue.values()),
+            database=self._store.describe(),
+            awaited_from=sorted(self._awaited_from()),
+        )
+        response.started_time.FromDatetime(self._started)
+        response.register_expiry_time.FromDatetime(self._registers.expiry_time)
+        if witnessed is not None:
+            response.witnessed_size = witnessed.size
+            response.witnessed_time.FromDatetime(witnessed.time)
+        if since is not None:
+            response.unwitnessed_since_time.FromDatetime(since)
+        for member, session in sorted(self._peers.sessions.items()):
+            health = session.health
+            peer = response.peers.add(
+                member=member,
+                reachable=health.reachable,
+                endpoint=session.endpoint,
+                last_error=health.last_error,
+                known_log_size=self._logs.size(member),
+                not_cosigned_reason=self._witnessing.reasons.get(member, ""),
+                uncosigned_proofs=uncosigned.get(member, 0),
+                convictions=self._convictions(member),
+            )
+            if (seen := self._witnessing.rounds.seen.get(member)) is not None:
+                peer.cosigned_size = seen.size
+                peer.cosigned_time.FromDatetime(seen.time)
+            if health.last_seen is not None:
+                peer.last_seen_time.FromDatetime(health.last_seen)
+            if member in queue:
+                peer.waiting = queue[member].waiting
+                if (oldest := queue[member].oldest_time) is not None:
+                    peer.oldest_waiting_time.FromDatetime(oldest)
+        return response
+
+    def _standing(
+        self,
+    ) -> tuple[Head, dict[str, QueueSummary], dict[str, int], WitnessedNote | None, datetime | None]:
+        with self._store.reads() as reads:
+            queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
+            return (
+                log_store.head(reads),
+                queue,
+                witness_store.uncosigned_counts(reads),
+                *unwitnessed(reads, self._ledger.checkpoint.size),
+            )
+
+    async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
+        """List deliveries that wait or failed, oldest first."""
+        with self._store.reads() as reads:
+            limit = min(request.limit or DEFAULT_QUEUE, MAX_QUEUE)
+            rows = deliveries_store.queue(reads, request.recipient, limit)
+            attachments = attachments_store.attachment_queue(reads, request.recipient, limit)
+        return admin_pb2.ListQueueResponse(
+            deliveries=[queued(row) for row in rows], attachments=[queued_attachment(row) for row in attachments]
+        )
+
+    async def retry(self, request: admin_pb2.RetryDeliveryRequest) -> admin_pb2.RetryDeliveryResponse:
+        """Try a delivery again now."""
+        row = self._waiting(request.delivery_id)
+
+        def work(pen: Pen) -> None:
+            deliveries_store.postpone(pen.tx, [Postponement(row.id, pen.now, row.reason, row.detail)])
+            pen.announce(DeliveriesQueued(frozenset({row.recipient})))
+
+        await self._ledger.commit(work)
+        log.info("delivery_retried", operator=operator(), delivery=row.id)
+        return admin_pb2.RetryDeliveryResponse()
+
+    async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
+        """Give a delivery up; its officers see it and the log says who did it and why."""
+        row = self._waiting(request.delivery_id)
+        text = request.reason_text.strip()
+        if not text or len(text) > MAX_REASON:
+            raise Rejected("opening_reason_missing", f"say why, in 1 to {MAX_REASON} characters")
+
+        def work(pen: Pen) -> None:
+            settlement = Settlement(row.id, delivery_pb2.DELIVERY_STATE_DROPPED, "delivery_dropped", text)
+            if not deliveries_store.settle(pen.tx, [settlement], pen.now):
+                raise Rejected("unknown_id", "the delivery was settled in the meantime")
+            pen.append(
+                log_entries.expired(
+                    actor=operator(), recipient=row.recipient, digest=row.digest, reason="delivery_dropped"
+                ),
+                text=text,
+            )
+            pen.announce(MessagesChanged((row.digest,)))
+
+        await self._ledger.commit(work)
+        return admin_pb2.DropDeliveryResponse()
+
+    def _waiting(self, delivery_id: int) -> DeliveryRow:
+        with self._store.reads() as reads:
+            row = deliveries_store.delivery(reads, delivery_id)
+        if row is None or row.state != delivery_pb2.DELIVERY_STATE_WAITING:
+            raise Rejected("unknown_id", f"no delivery {delivery_id} waits")
+        return row
+
+
+def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:
+    """Write a delivery down as the queue shows it."""
+    found = admin_pb2.QueuedDelivery(
+        delivery_id=row.id,
+        message_digest=row.digest,
+        kind=row.kind,
+        delivery=delivery_pb2.Delivery(
+            recipient=row.recipient,
+            state=row.state,  # type: ignore[arg-type]  # the number is that of the enum
+            reason=row.reason,
+            detail=row.detail,
+            attempts=row.attempts,
+        ),
+    )
+    found.released_time.FromDatetime(row.released_time)
+    found.next_attempt_time.FromDatetime(row.next_attempt_time)
+    if row.settled_time is not None:
+        found.delivery.settled_time.FromDatetime(row.settled_time)
+    return found
+
+
+def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
+    """Write an attachment down as the queue shows it."""
+    found = admin_pb2.QueuedAttachment(
+        message_digest=row.digest,
+        standing=standing(row),
+        source=row.source,
+        attempts=row.attempts,
+        detail=row.detail,
+    )
+    if row.due_time is not None:
+        found.next_attempt_time.FromDatetime(row.due_time)
+    return found

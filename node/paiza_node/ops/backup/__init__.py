@@ -1,0 +1,1 @@
+"""Backup files, and what a restored node must find out."""

@@ -1,0 +1,287 @@
+"""The file a backup is: a tar archive whose first member, manifest.json, names every other with size and SHA-256.
+
+    manifest.json           what this is: member, log, size, checkpoint, when; and the list of what follows
+    paiza.db                every table of the node, an SQLite database whichever database the node works with
+    register/…              the archive of verified registers, without which old evidence cannot be judged
+    attachments/…           ciphertexts of attachments, where they were asked for
+
+No key is in it. What is sealed stays sealed, but headers, lists and names of officers are readable: keep it as the
+node's own disk. Whoever reads it believes nothing that the manifest does not name and whose digest is another; that the
+manifest itself was not made up is shown by the checkpoint, which the member's log key signed and the tables lead to.
+"""
+
+import io
+import json
+import os
+import re
+import tarfile
+import tempfile
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Final
+
+from typing_extensions import override
+
+from paiza_node.core.errors import N_, NodeStopped
+
+FORMAT: Final = 1
+DATABASE: Final = "paiza.db"
+REGISTER: Final = "register/"
+ATTACHMENTS: Final = "attachments/"
+_MANIFEST: Final = "manifest.json"
+MAX_MANIFEST_BYTES: Final = 64 << 20  # a hundred bytes for each of some hundred thousand attachments
+PACKINGS: Final = 3  # times that a backup is begun, where files go while it is made
+_BLOCK: Final = 1 << 20
+_MAX_READ: Final = 1 << 20  # bytes read at once: a block, or what stands before a file about its name and size
+_UNREADABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
+_NAME: Final = re.compile(r"paiza\.db|(?:register|attachments)(?:/[A-Za-z0-9_.%-]{1,140}){1,6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup says of itself. ``checkpoint`` is the note signed last before the copy was made."""
+
+    member: str
+    federation: str
+    origin: str
+    size: int
+    messages: int
+    checkpoint: bytes
+    database: str
+    created_time: datetime
+    with_attachments: bool
+    files: Mapping[str, tuple[int, str]]
+    """Name -> size in bytes, SHA-256 in hex."""
+
+    def to_json(self) -> bytes:
+        """Write it down."""
+        files = {name: {"size": size, "sha256": digest} for name, (size, digest) in self.files.items()}
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "member": self.member,
+                "federation": self.federation,
+                "origin": self.origin,
+                "size": self.size,
+                "messages": self.messages,
+                "checkpoint": b64encode(self.checkpoint).decode(),
+                "database": self.database,
+                "created_time": self.created_time.astimezone(UTC).isoformat(timespec="seconds"),
+                "with_attachments": self.with_attachments,
+                "files": files,
+            },
+            indent=1,
+        ).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Manifest":
+        """Read it; ValueError, KeyError or TypeError where it is not one."""
+        values: dict[str, Any] = json.loads(data)
+        if values["format"] != FORMAT:
+            raise ValueError("a format this version does not know")
+        files = {str(name): (int(each["size"]), str(each["sha256"])) for name, each in values["files"].items()}
+        if DATABASE not in files or not all(map(_NAME.fullmatch, files)) or any(".." in name for name in files):
+            raise ValueError("it names what no backup holds")
+        return cls(
+            member=str(values["member"]),
+            federation=str(values["federation"]),
+            origin=str(values["origin"]),
+            size=int(values["size"]),
+            messages=int(values["messages"]),
+            checkpoint=b64decode(values["checkpoint"], validate=True),
+            database=str(values["database"]),
+            created_time=datetime.fromisoformat(values["created_time"]),
+            with_attachments=bool(values["with_attachments"]),
+            files=files,
+        )
+
+
+def described(path: Path) -> tuple[int, str]:
+    """Give size and SHA-256 of a file, as a manifest names it."""
+    digest = sha256()
+    size = 0
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def pack(target: Path, manifest: Manifest, files: Callable[[], Mapping[str, Path]]) -> tuple[Manifest, str]:
+    """Write a backup of the files that there are, by name; gives what it says of itself, and its SHA-256.
+
+    ``manifest`` names no files yet. Where one is gone before it was copied, it begins anew: it is an attachment that
+    was erased meanwhile, and is not to be in the backup.
+    """
+    for _ in range(PACKINGS - 1):
+        with suppress(FileNotFoundError):
+            return _pack(target, manifest, files())
+    return _pack(target, manifest, files())
+
+
+def _pack(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> tuple[Manifest, str]:
+    whole = replace(manifest, files={name: described(path) for name, path in sources.items()})
+    return whole, write(target, whole, sources)
+
+
+def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
+    """Write a backup, whole or not at all, for its owner only; gives its SHA-256 after it was read back and checked.
+
+    A crash before the last step leaves a side file whose name begins with a dot. Nothing is overwritten.
+    """
+    if target.exists():
+        raise NodeStopped(
+            "file_unwritable",
+            what=N_("The file exists already, and nothing is overwritten."),
+            where="{path}",
+            remedy=N_("Name another file; keep old backups apart."),
+            path=target,
+        )
+    handle, side_name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")  # 0600
+    side_file = Path(side_name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                _add(archive, _MANIFEST, io.BytesIO(data := manifest.to_json()), len(data), manifest)
+                for name, source in sources.items():
+                    with source.open("rb") as content:
+                        _add(archive, name, content, manifest.files[name][0], manifest)
+            stream.flush()
+            os.fsync(stream.fileno())
+        check(side_file)
+        digest = described(side_file)[1]
+        os.link(side_file, target)  # unlike a rename it replaces nothing
+    finally:
+        side_file.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return digest
+
+
+def check(path: Path) -> Manifest:
+    """Read a backup through and compare every file with the manifest; NodeStopped("bad_backup") where it differs."""
+    manifest, contents = _opened(path)
+    for name, content in contents:
+        digest, size = sha256(), 0
+        for block in _blocks(path, content):
+            digest.update(block)
+            size += len(block)
+        if (size, digest.hexdigest()) != manifest.files[name]:
+            raise bad_backup(path, N_("{name} is not the file that was backed up."), name=name)
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read what a backup says of itself, and nothing else."""
+    opened, _archive, manifest = _begin(path)
+    opened.close()
+    return manifest
+
+
+def extract(path: Path, folder: Path) -> Manifest:
+    """Write a backup's files below a folder, each checked; files that stand there already under their name are left."""
+    manifest, contents = _opened(path)
+    for name, content in contents:
+        target = folder / name
+        if target.exists():
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        side_file = target.with_name(f".{target.name}.new")
+        digest, size = sha256(), 0
+        with os.fdopen(os.open(side_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            for block in _blocks(path, content):
+                digest.update(block)
+                size += len(block)
+                stream.write(block)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if (size, digest.hexdigest()) != manifest.files[name]:
+            side_file.unlink()
+            raise bad_backup(path, N_("{name} is not the file that was backed up."), name=name)
+        side_file.rename(target)
+    return manifest
+
+
+def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
+    """Say what is wrong with a backup."""
+    remedy = N_("Take another backup; this one was changed, cut short, or is none.")
+    return NodeStopped("bad_backup", what=what, where="{path}", remedy=remedy, path=path, **values)
+
+
+class _InPieces(io.FileIO):
+    """A file of which no more than `_MAX_READ` is read at once, whatever it says of how much there is to read."""
+
+    @override
+    def read(self, size: int | None = -1) -> bytes:
+        """Read; tarfile.ReadError where that is too much."""
+        if size is None or not 0 <= size <= _MAX_READ:
+            raise tarfile.ReadError("more stands before a file than its name and size")
+        return super().read(size)
+
+
+def _opened(path: Path) -> tuple[Manifest, Iterator[tuple[str, IO[bytes]]]]:
+    opened, archive, manifest = _begin(path)
+    return manifest, _contents(path, opened, archive, manifest)
+
+
+def _begin(path: Path) -> tuple[ExitStack, tarfile.TarFile, Manifest]:
+    """Read the manifest; gives what closes the archive, and the archive, open and behind it."""
+    with ExitStack() as opened:
+        try:
+            stream = opened.enter_context(_InPieces(path))
+            archive = opened.enter_context(tarfile.open(fileobj=stream, mode="r:"))
+            first = archive.next()
+            content = archive.extractfile(first) if first is not None and first.name == _MANIFEST else None
+            if first is None or content is None or first.issparse() or first.size > MAX_MANIFEST_BYTES:
+                raise bad_backup(path, N_("It does not begin with a manifest."))
+            manifest = Manifest.from_json(content.read())
+            if sum(size for size, _digest in manifest.files.values()) > path.stat().st_size:
+                raise bad_backup(path, N_("It names more than it holds."))
+        except OSError as error:
+            raise bad_backup(path, N_("It cannot be read: {error}."), error=error.strerror) from error
+        except (tarfile.TarError, *_UNREADABLE) as error:
+            raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
+        return opened.pop_all(), archive, manifest
+
+
+def _contents(
+    path: Path, opened: ExitStack, archive: tarfile.TarFile, manifest: Manifest
+) -> Iterator[tuple[str, IO[bytes]]]:
+    """Give every file in turn; whatever is not named, stands twice or is missing refuses the backup."""
+    awaited = set(manifest.files)
+    with opened:
+        try:
+            while (member := archive.next()) is not None:
+                content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+                if content is None or member.name not in awaited or member.size != manifest.files[member.name][0]:
+                    raise bad_backup(path, N_("It holds what its manifest does not name: {name}."), name=member.name)
+                awaited.discard(member.name)
+                yield member.name, content
+        except tarfile.TarError as error:
+            raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
+    if awaited:
+        raise bad_backup(path, N_("{name} is missing."), name=min(awaited))
+
+
+def _blocks(path: Path, content: IO[bytes]) -> Iterator[bytes]:
+    """Read one file of an archive; one that is cut short says so only while it is read."""
+    try:
+        while block := content.read(_BLOCK):
+            yield block
+    except tarfile.TarError as error:
+        raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
+
+
+def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int, manifest: Manifest) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o600
+    member.mtime = int(manifest.created_time.timestamp())
+    archive.addfile(member, content)

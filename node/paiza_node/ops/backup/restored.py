@@ -1,0 +1,119 @@
+"""What stands against a backup: the largest checkpoints of our logs that anybody shows, and what follows from them."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from paiza.peer.v1 import recovery_pb2
+from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
+from paiza_node.core.peers.endpoints import Endpoints
+from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles
+from paiza_node.core.peers.rpcs import LIST_HELD_CHECKPOINTS
+from paiza_node.ops.config import Config
+from paiza_node.ops.data_folder import open_reader
+from paiza_node.ops.keys import Keys, load_keys
+from paiza_register import Member, Register, folder_fetch
+from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.notes import VerifierKey
+
+MAX_NOTES: Final = 64  # of one answer; a member has at most 32 logs
+
+
+@dataclass
+class Shown:
+    """The largest checkpoint of each of our logs that was shown, and by whom; our own checkpoint file is ""."""
+
+    largest: dict[str, tuple[VerifiedCheckpoint, str]] = field(default_factory=dict)
+
+    def take(self, own: Member, note: bytes, by: str) -> None:
+        """Take a note, if one of our logs signed it."""
+        try:
+            origin = fork_proofs.read_origin(note)
+            checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(own.log_key(origin).vkey)], origin)
+        except PaizaError:  # nobody can make us leave a log behind with what it did not sign
+            return
+        if origin not in self.largest or self.largest[origin][0].size < checkpoint.size:
+            self.largest[origin] = checkpoint, by
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The register in force, our keys, and what was shown; ``heard`` are the members that answered."""
+
+    register: Register
+    keys: Keys
+    shown: Shown
+    heard: Collection[str]
+
+
+def compare(config: Config, without: Collection[str], now: datetime) -> Compared:
+    """Fetch the register and ask every other active member's node what it holds of our logs.
+
+    Unavailable("members_unheard") where one does not answer that is not left out by name.
+    """
+    return asyncio.run(_compare(config, without, now))
+
+
+async def _compare(config: Config, without: Collection[str], now: datetime) -> Compared:
+    fetch = PeersFetch(asyncio.get_running_loop()) if config.register is None else None
+    reader = await asyncio.to_thread(
+        open_reader, config, fetch if fetch is not None else folder_fetch(config.register or config.data)
+    )
+    last = await asyncio.to_thread(reader.current)
+    if fetch is not None and last is not None:
+        keys = load_keys(config.keys, last.member(config.member))
+        channels = [_channel(last, keys, each.id) for each in last.active_members() if each.id != config.member]
+        fetch.connect(lambda: [RegisterFiles(channel) for channel in channels])
+    register = await asyncio.to_thread(reader.refresh, now)
+    own = register.member(config.member)
+    keys = load_keys(config.keys, own)
+    shown = Shown()
+    if (note := read_checkpoint(config.data / "checkpoint")) is not None:
+        shown.take(own, note, "")
+    asked = [each.id for each in register.active_members() if each.id not in {config.member, *without}]
+    answers: Mapping[str, list[bytes] | PaizaError] = dict(
+        zip(asked, await asyncio.gather(*map(partial(_ask, register, keys), asked)), strict=True)
+    )
+    failures = {member: answer for member, answer in answers.items() if isinstance(answer, PaizaError)}
+    if failures:
+        told = "; ".join(f"{member}: {error.reason}: {error.detail}" for member, error in failures.items())
+        raise Unavailable("members_unheard", told)
+    for member, answer in answers.items():
+        for note in answer if isinstance(answer, list) else ():
+            shown.take(own, note, member)
+    return Compared(register, keys, shown, asked)
+
+
+def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
+    return GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
+
+
+async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | PaizaError:
+    channel = _channel(register, keys, member)
+    try:
+        request = recovery_pb2.GetStandingRequest(register_version=register.version)
+        answer = await channel.call_any(LIST_HELD_CHECKPOINTS, request)
+    except PaizaError as error:
+        return error
+    else:
+        return list(answer.own_checkpoints[:MAX_NOTES])
+    finally:
+        await channel.close()
+
+
+def unpacked(staging: Path, data: Path) -> None:
+    """Move registers and attachments of a backup to where the node looks for them; what is there already stays."""
+    for path in sorted(staging.rglob("*")):
+        target = data / path.relative_to(staging)
+        if path.parent == staging or not path.is_file() or target.exists():
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.rename(target)

@@ -1,0 +1,186 @@
+"""`paiza-node backup`: copy the node to one file, while it runs or not. What is in it: `paiza_node.ops.backup.container`.
+
+The copying is done by this process, not by the node's: it reads, and the node goes on. The node is told afterwards, and
+logs it (BACKED_UP); where it does not run it logs it at its next start.
+"""
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.backup import container
+from paiza_node.ops.backup.container import Manifest
+from paiza_node.ops.backup.record import BackupRecord, save_record
+from paiza_node.ops.backup.store.copying import copy_out, settle_copy
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.offline import check_database, known_register
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.terminal import iso, print_json, shown_bytes
+from paiza_node.ops.config import Config
+from paiza_node.ops.verify.findings import Part
+from paiza_node.ops.verify.log import check_head
+from paiza_register import Member
+from paiza_wire.errors import Unavailable
+
+_WHOLE_DIGITS: Final = 64  # hex digits of a whole attachment's name; what is still being brought has more behind them
+
+
+@click.command(
+    "backup",
+    help=N_(
+        "Copy the node to FILE: database, signed checkpoint, verified registers and, if asked for, attachments. Works "
+        "while the node runs, on SQLite and PostgreSQL. Keys are NOT in it: keep one sealed copy of the key folder "
+        "apart."
+    ),
+)
+@shared
+@json_option
+@click.option(
+    "--with-attachments", is_flag=True, help=N_("The files of attachments too; else copy their folder apart.")
+)
+@click.argument("file", type=click.Path(path_type=Path))
+def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bool, with_attachments: bool) -> None:
+    """Make a backup."""
+    config = settings(config_path, log_level)
+    manifest, record = make_backup(
+        config, file.absolute(), lambda: datetime.now(UTC), with_attachments=with_attachments
+    )
+    logged = _tell_node(config)
+    size = file.stat().st_size
+    if as_json:
+        print_json(
+            {
+                "file": str(file),
+                "bytes": size,
+                "sha256": record.sha256.hex(),
+                "entries": manifest.size,
+                "messages": manifest.messages,
+                "created_time": iso(manifest.created_time),
+                "with_attachments": with_attachments,
+                "keys": False,
+                "logged": logged,
+            }
+        )
+        return
+    told = _("{file}: {entries} entries, {messages} messages, {bytes}; read back and checked. SHA-256 {digest}")
+    click.echo(
+        told.format(
+            file=file,
+            entries=f"{manifest.size:,}",
+            messages=f"{manifest.messages:,}",
+            bytes=shown_bytes(size),
+            digest=record.sha256.hex(),
+        )
+    )
+    click.echo(
+        _("The keys are not in it: keep one sealed copy of {keys} apart from it.").format(keys=config.keys), err=True
+    )
+    if not with_attachments:
+        folder = config.data / "attachments"
+        click.echo(_("Attachments are not in it: copy {folder} beside it.").format(folder=folder), err=True)
+
+
+def make_backup(
+    config: Config, file: Path, clock: Callable[[], datetime], *, with_attachments: bool
+) -> tuple[Manifest, BackupRecord]:
+    """Copy, check the copy against the signed checkpoint, pack, read back, and remember it.
+
+    A crash leaves nothing under the file's name; what is left beside it begins with a dot and may be deleted.
+    """
+    check_database(config)
+    _reader, register = known_register(config)
+    member = register.member(config.member)
+    # Before the database's moment: a checkpoint is signed only after its entries are committed.
+    note = read_checkpoint(config.data / "checkpoint")
+    now = clock()
+    try:
+        staging = tempfile.TemporaryDirectory(dir=file.parent, prefix=".paiza-backup-")
+    except OSError as error:
+        raise NodeStopped(
+            "file_unwritable",
+            what=N_("The folder cannot be written: {error}."),
+            where="{path}",
+            remedy=N_("Name a file in a folder the node's user may write to."),
+            error=error.strerror,
+            path=file.parent,
+        ) from error
+    with staging as folder:
+        copy = Path(folder) / container.DATABASE
+        kind = copy_out(config.database, copy)
+        origin = member.log_keys[-1].origin
+        size, messages = check_copy(copy, member, note, origin)
+        register_files = _register_files(config)
+
+        def files() -> dict[str, Path]:
+            attachments = _attachment_files(config) if with_attachments else {}
+            return {container.DATABASE: copy, **register_files, **attachments}
+
+        unnamed = Manifest(
+            member=config.member,
+            federation=config.federation,
+            origin=origin,
+            size=size,
+            messages=messages,
+            checkpoint=note or b"",
+            database=kind,
+            created_time=now,
+            with_attachments=with_attachments,
+            files={},
+        )
+        manifest, digest = container.pack(file, unnamed, files)
+    record = BackupRecord(now, size, bytes.fromhex(digest), str(file))
+    save_record(config.data, record)
+    return manifest, record
+
+
+def check_copy(copy: Path, member: Member, note: bytes | None, origin: str) -> tuple[int, int]:
+    """Check that a copied database leads to its signed checkpoint; gives the sizes of its log and of its messages.
+
+    ``origin`` names its log, which may not be the member's newest any more.
+    """
+    part = Part("log")
+    with open_scan(f"sqlite:///{copy}") as scan:
+        check_head(scan, member, note, part, origin)
+        head = log_store.head(scan)
+    settle_copy(copy)
+    for finding in part.findings:
+        raise NodeStopped(
+            finding.reason,
+            what=finding.what,
+            where=finding.where,
+            remedy=N_("Run `paiza-node verify`; what does not hold makes no backup."),
+        )
+    return head.size, head.messages
+
+
+def _register_files(config: Config) -> dict[str, Path]:
+    folder = config.data / "register"
+    found = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
+    return {container.REGISTER + path.relative_to(folder).as_posix(): path for path in found}
+
+
+def _attachment_files(config: Config) -> dict[str, Path]:
+    """Name the attachments that are whole: their names are their digests, and they never change."""
+    folder = config.data / "attachments"
+    whole = sorted(path for path in folder.rglob("*") if path.is_file() and len(path.name) == _WHOLE_DIGITS)
+    return {container.ATTACHMENTS + path.relative_to(folder).as_posix(): path for path in whole}
+
+
+def _tell_node(config: Config) -> bool:
+    """Have the running node log the backup; False where none runs, which logs it when it starts."""
+    try:
+        with AdminClient(config.admin_socket) as client:
+            return client.note_backup()
+    except Unavailable as error:
+        if error.reason != "node_unreachable":
+            raise
+        return False

@@ -1,0 +1,123 @@
+"""`paiza-node doctor`: one line for each check, with cause and remedy; the exit code says the worst."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.cli.frame import Ended, ExitCode, explained, plain
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.offline import known_register
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.status import log_size
+from paiza_node.ops.cli.terminal import print_json
+from paiza_node.ops.config import Config
+from paiza_node.ops.doctor import machine as diagnosis
+from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
+from paiza_node.ops.doctor.peers import check_clocks, check_convictions, check_peers
+from paiza_node.ops.keys import load_keys
+from paiza_register import Register
+from paiza_wire.errors import PaizaError
+
+WORDS: Final = {Level.OK: N_("ok"), Level.WARN: N_("warn"), Level.FAIL: N_("fail")}
+EXIT_CODES: Final = {Level.OK: ExitCode.OK, Level.WARN: ExitCode.WARNED, Level.FAIL: ExitCode.FAILED}
+
+
+@click.command(
+    "doctor",
+    help=N_(
+        "Examine the node, whether it runs or not, and the way to every other member. Ends with 0 where all is well, "
+        "10 with a warning, 11 with a failure."
+    ),
+)
+@shared
+@json_option
+def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
+    """Examine."""
+    worst = Level.OK
+    told = []
+    for check in examine(settings(config_path, log_level), datetime.now(UTC)):
+        worst = max(worst, check.level)
+        if as_json:
+            told.append(_as_object(check))
+        else:
+            _print(check)
+    if as_json:
+        print_json({"worst": worst.name.lower(), "checks": told})
+    raise Ended(EXIT_CODES[worst])
+
+
+def examine(config: Config, now: datetime) -> Iterator[Check]:
+    """Run every check; one that cannot be made is a failure, and the others are made all the same."""
+    yield from _guarded(N_("node"), lambda: _running(config))
+    yield from _guarded(N_("data folder"), lambda: diagnosis.check_data_folder(config))
+    try:
+        _reader, register = known_register(config)
+    except PaizaError as error:
+        yield _failed(N_("register"), explained(error))
+        return
+    yield from _guarded(N_("register"), lambda: diagnosis.check_register(register, now))
+    yield from _guarded(N_("keys"), lambda: diagnosis.check_keys(config, register, now))
+    yield from _guarded(N_("database"), lambda: diagnosis.check_database_settings(config))
+    yield from _guarded(N_("disk"), lambda: diagnosis.check_disk(config, now))
+    yield from _guarded(N_("log"), lambda: diagnosis.check_log(config, register))
+    yield from _guarded(N_("witnesses"), lambda: diagnosis.check_witnesses(config, register, now))
+    yield from _guarded(N_("queue"), lambda: diagnosis.check_queue(config, now))
+    yield from _guarded(N_("convictions"), lambda: check_convictions(config))
+    yield from _guarded(N_("clock"), lambda: check_clocks(config, register))
+    yield from _guarded(N_("peers"), lambda: _peers(config, register))
+
+
+def _running(config: Config) -> Iterator[Check]:
+    try:
+        with AdminClient(config.admin_socket) as client:
+            status = client.status()
+    except PaizaError:
+        yield warn(N_("node"), N_("It does not run."), N_("Start it: paiza-node run --config {path}"), path=config.path)
+        return
+    yield ok(N_("node"), N_("Version {version} runs."), version=status.version)
+
+
+def _peers(config: Config, register: Register) -> Iterator[Check]:
+    keys = load_keys(config.keys, register.member(config.member))
+    # The running node may sign more at any moment: a peer can only know what was signed before it is asked.
+    yield from check_peers(config, register, keys, lambda: log_size(read_checkpoint(config.data / "checkpoint") or b""))
+
+
+def _guarded(name: str, look: Look) -> Iterator[Check]:
+    try:
+        yield from look()
+    except NodeStopped as error:
+        yield _failed(name, error)
+    except PaizaError as error:
+        yield _failed(name, explained(error))
+    except OSError as error:
+        remedy = N_("Look at the file or disk that is named.")
+        yield fail(name, "{path}: {error}", remedy, path=error.filename or "", error=error.strerror or error)
+
+
+def _failed(name: str, error: NodeStopped) -> Check:
+    what, where, remedy = error.told(_)
+    return fail(name, "{what} ({where})", "{remedy}", what=what, where=where, remedy=remedy)
+
+
+def _sentences(check: Check) -> tuple[str, str]:
+    what = _(check.what)
+    remedy = _(check.remedy)
+    return (what.format(**check.values), remedy.format(**check.values)) if check.values else (what, remedy)
+
+
+def _print(check: Check) -> None:
+    what, remedy = _sentences(check)
+    line = f"{_(WORDS[check.level]):<5} {_(check.name)}: {plain(what)}"
+    click.echo(" ".join((line, _("Remedy:"), plain(remedy))) if remedy else line)
+
+
+def _as_object(check: Check) -> dict[str, str]:
+    what, remedy = _sentences(check)
+    return {"check": check.name, "level": check.level.name.lower(), "what": what, "remedy": remedy}

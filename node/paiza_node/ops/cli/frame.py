@@ -1,0 +1,184 @@
+"""What surrounds every command: the language, and whatever goes wrong told in it, with the documented exit code.
+
+An error is {reason, what, where, remedy}: text on a terminal, one JSON object with `--json`, on standard error
+either way. A traceback is shown to nobody who did not ask for it with `--log-level debug`.
+"""
+
+import copy
+import errno
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from enum import IntEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.cli.language import _
+from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.reasons import REASONS
+
+
+class ExitCode(IntEnum):
+    """What `paiza-node` answers to the shell; documented in node/README.md and never renumbered."""
+
+    OK = 0
+    DEFECT = 1
+    USAGE = 2
+    REFUSED = 3
+    UNAVAILABLE = 4
+    NOT_PROVEN = 5
+    WARNED = 10
+    FAILED = 11
+    INTERRUPTED = 130
+
+
+class Ended(Exception):  # noqa: N818 - a command's own verdict, already told
+    """A command told everything itself and ends with this code."""
+
+    def __init__(self, code: ExitCode) -> None:
+        """Take the exit code."""
+        super().__init__(code)
+        self.code = code
+
+
+REPORT: Final = N_("Run it again with --log-level debug for the details, and report them to the maintainers.")
+
+
+def guarded(command: click.Command, arguments: Sequence[str]) -> int:
+    """Run a command and give the exit code; whatever went wrong has been told."""
+    try:
+        result = command.main(list(arguments), prog_name="paiza-node", standalone_mode=False)
+    except Ended as ended:
+        return ended.code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except (KeyboardInterrupt, click.Abort):
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        return _tell(_misused(error), ExitCode.USAGE, arguments)
+    except Exception as error:  # noqa: BLE001 - all end here, told in the operator's terms
+        if _wants_details(arguments):
+            traceback.print_exc()
+        return _tell_failure(_innermost(error), arguments)
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
+    if isinstance(error, NodeStopped):
+        return _tell(error, ExitCode.USAGE if error.reason == "usage" else ExitCode.REFUSED, arguments)
+    if isinstance(error, PaizaError):
+        unavailable = isinstance(error, Unavailable)
+        return _tell(explained(error), ExitCode.UNAVAILABLE if unavailable else ExitCode.REFUSED, arguments)
+    if isinstance(error, OSError):
+        return _tell(_disk(error), ExitCode.REFUSED, arguments)
+    place = _place(error)
+    stopped = NodeStopped(
+        "internal_error",
+        what=N_("The program met a defect of its own."),
+        where="{kind}: {place}",
+        remedy=REPORT,
+        kind=type(error).__name__,
+        place=place,
+    )
+    return _tell(stopped, ExitCode.DEFECT, arguments)
+
+
+def explained(error: PaizaError) -> NodeStopped:
+    """Say what a reason code means and what to do, from the registry of reason codes."""
+    what, remedy = sentences(error.reason)
+    return NodeStopped(error.reason, what=what, where="{detail}", remedy=remedy, detail=error.detail)
+
+
+def sentences(reason: str) -> tuple[str, str]:
+    """Give the two halves of a code's sentence in the registry: what it means, and what to do about it."""
+    what, _separator, remedy = REASONS[reason].partition("; ")
+    return f"{what}.".replace("..", "."), remedy[:1].upper() + remedy[1:]
+
+
+def as_object(stopped: NodeStopped) -> dict[str, str]:
+    """Give an error as the object that `--json` prints."""
+    what, where, remedy = stopped.told(_)
+    return {"reason": stopped.reason, "what": what, "where": where, "remedy": remedy}
+
+
+def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int:
+    shown = as_object(stopped)
+    if "--json" in arguments:
+        click.echo(json.dumps({**shown, "exit_code": int(code)}, ensure_ascii=False), err=True)
+        return code
+    lines = [(_("Error"), f"{shown['what']} [{stopped.reason}]")]
+    lines += [(_("where"), shown["where"])] if shown["where"] else []
+    lines += [(_("what to do"), shown["remedy"])]
+    click.echo("\n  ".join(f"{label}: {plain(text)}" for label, text in lines), err=True)
+    return code
+
+
+def plain(text: str) -> str:
+    """Make text of others harmless for a terminal: no control characters."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Give what a group of tasks failed with: the first of our own errors in it, else the first of all."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inner = [_innermost(each) for each in error.exceptions]
+    return next((each for each in inner if isinstance(each, (NodeStopped, PaizaError))), inner[0])
+
+
+def _misused(error: click.ClickException) -> NodeStopped:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "paiza-node"
+    return NodeStopped(
+        "usage",
+        what="{message}",
+        where="{path}",
+        remedy=N_("See {path} --help."),
+        message=error.format_message(),
+        path=path,
+    )
+
+
+def _disk(error: OSError) -> NodeStopped:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    unwritable = error.errno in {errno.EROFS, errno.EEXIST, errno.EACCES, errno.EPERM}
+    reason = "disk_full" if full else "file_unwritable" if unwritable else "file_unreadable"
+    _what, remedy = sentences(reason)
+    return NodeStopped(
+        reason, what="{error}", where="{path}", remedy=remedy, error=error.strerror or error, path=error.filename or ""
+    )
+
+
+def _wants_details(arguments: Sequence[str]) -> bool:
+    return "--log-level=debug" in arguments or ("--log-level", "debug") in pairwise(arguments)
+
+
+def _place(error: BaseException) -> str:
+    """Name where in the program a defect is; never its text, which may hold content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+
+
+def localised(command: click.Command) -> click.Command:
+    """Give the command with its help in the language in use."""
+    twin = copy.copy(command)
+    twin.help = _(command.help) if command.help else None
+    twin.epilog = _(command.epilog) if command.epilog else None
+    twin.params = [_localised(parameter) for parameter in command.params]
+    if isinstance(command, click.Group) and isinstance(twin, click.Group):
+        twin.commands = {name: localised(each) for name, each in command.commands.items()}
+    return twin
+
+
+def _localised(parameter: click.Parameter) -> click.Parameter:
+    twin = copy.copy(parameter)
+    if isinstance(twin, click.Option) and twin.help:
+        twin.help = _(twin.help)
+    return twin

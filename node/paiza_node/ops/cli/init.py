@@ -1,0 +1,221 @@
+"""`paiza-node init`: make a new member's node folder: configuration, keys, signing request, and what to publish."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.options import json_option, language_option
+from paiza_node.ops.cli.sample import node_toml
+from paiza_node.ops.cli.terminal import print_json
+from paiza_node.ops.config import ADDRESS, MAX_SOCKET_PATH
+from paiza_register import RegisterReader, folder_fetch
+from paiza_register.documents import FORMAT
+from paiza_wire.errors import PaizaError
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, SpiffeId, certificates, keys
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog.cosignatures import WitnessSigner
+from paiza_wire.tlog.notes import SignerKey
+
+KEY_LIFE: Final = timedelta(days=365)  # of the encryption key; a new one overlaps it
+MAX_ROOT_BYTES: Final = 1 << 20
+OFFICERS: Final = """# The officers this node knows. Each is issued a certificate by this member's officer CA.
+#
+# [[officer]]
+# id = "spiffe://MEMBER.FEDERATION/officer/NAME"
+# roles = ["liaison"]                # liaison, duty, authoriser, coordinator, auditor
+# unit = "border-service"
+# certificate_sha256 = "…"           # 64 hex digits: openssl x509 -in officer.crt -outform DER | sha256sum
+# suspended = false
+"""
+
+
+@click.command(
+    "init",
+    help=N_(
+        "Make the folder of a new node: configuration, keys, signing request. Prints what to send to the register's "
+        "holders. A folder that holds something already is left alone."
+    ),
+)
+@click.option("--member", required=True, help=N_("Member id, for example kaz."))
+@click.option("--register", required=True, help=N_("Folder that holds the published register, or: peers"))
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=N_("The register's bootstrap root (root.json), received by a way you trust."),
+)
+@click.option("--folder", type=click.Path(path_type=Path), help=N_("Where to make it; default: the member id."))
+@click.option("--listen", default="0.0.0.0:7401", show_default=True, help=N_("Address to serve on."))
+@click.option(
+    "--endpoint", help=N_("host:port under which others reach it; default: this machine's name and the port.")
+)
+@click.option("--federation", help=N_("Name of the federation; default: as the register says."))
+@language_option
+@json_option
+def command(
+    member: str,
+    register: str,
+    root: Path,
+    folder: Path | None,
+    listen: str,
+    endpoint: str | None,
+    federation: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a node folder."""
+    target = (folder or Path(member)).absolute()
+    _check(member, listen, target)
+    root_bytes = _root(root)
+    source = register if register == "peers" else str(Path(register).absolute())
+    name = federation or _federation(source, root_bytes)
+    if not FEDERATION_NAME.fullmatch(name):
+        raise _usage(N_("{value!r} is not a federation's name."), "--federation", value=name)
+    reached = endpoint or f"{os.uname().nodename}:{listen.rpartition(':')[2]}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=target.parent))
+    try:
+        published = _make(building, member, name, reached)
+        _write(building / "root.json", root_bytes)
+        socket = _socket(target, member)
+        _write(building / "node.toml", node_toml(member, name, listen, source, socket).encode())
+        _write(building / "officers.toml", OFFICERS.encode())
+        _write(building / "member.json", json.dumps(published, indent=1, ensure_ascii=False).encode() + b"\n")
+        building.rename(target)  # replaces an empty folder; nothing stands there before all of it does
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    if as_json:
+        print_json({"folder": str(target), "federation": name, "csr": str(target / "node.csr"), "member": published})
+        return
+    click.echo(_("Made {folder} (federation {federation}).").format(folder=target, federation=name))
+    click.echo(_(NEXT).format(folder=target, member=member, federation=name))
+
+
+NEXT: Final = N_(
+    "Next:\n"
+    "1. Have {folder}/node.csr signed by the node CA of {member}; put the certificate (PEM) at {folder}/keys/tls.crt.\n"
+    "2. Add both CAs of {member}, names and ceiling to {folder}/member.json and send it to the register's holders of "
+    "{federation}: it holds the log key, the encryption key and the endpoint to publish.\n"
+    "3. List your officers in {folder}/officers.toml.\n"
+    "4. When the register names {member}: paiza-node doctor --config {folder}/node.toml, then paiza-node run.\n"
+    "Keep {folder}/keys safe: a lost log key ends this log, a lost encryption seed what was encrypted for it."
+)
+
+
+def _check(member: str, listen: str, target: Path) -> None:
+    if not MEMBER_ID.fullmatch(member):
+        raise _usage(N_("{value!r} is not a member id such as kaz."), "--member", value=member)
+    if not ADDRESS.fullmatch(listen):
+        raise _usage(N_("{value!r} is not host:port."), "--listen", value=listen)
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise NodeStopped(
+            "folder_not_empty",
+            what=N_("The folder already holds something; nothing is overwritten."),
+            where="{path}",
+            remedy=N_("Name a folder that is empty or not there yet, with --folder."),
+            path=target,
+        )
+
+
+def _root(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        signed = json.loads(data)["signed"]
+    except (ValueError, KeyError, TypeError):
+        signed, data = {}, b""
+    if signed.get("_type") != "root" or len(data) > MAX_ROOT_BYTES:
+        raise NodeStopped(
+            "register_invalid",
+            what=N_("The file is not a bootstrap root of a register."),
+            where="{path}",
+            remedy=N_("Get root.json from the federation, by a way you trust."),
+            path=path,
+        )
+    return data
+
+
+def _federation(source: str, root: bytes) -> str:
+    """Ask the register for the federation's name; with `peers` there is nobody to ask yet."""
+    if source == "peers":
+        raise _usage(N_("With --register peers the federation's name must be given."), "--federation")
+    with tempfile.TemporaryDirectory(prefix="paiza-") as cache:
+        try:
+            return RegisterReader(Path(cache), root, folder_fetch(Path(source))).refresh(datetime.now(UTC)).federation
+        except PaizaError as error:
+            raise NodeStopped(
+                error.reason,
+                what=N_("The register cannot be read: {detail}."),
+                where="{path}",
+                remedy=N_("Name the folder that holds metadata/ and targets/, and the root that belongs to it."),
+                detail=error.detail,
+                path=source,
+            ) from error
+
+
+def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str, Any]:
+    """Write keys and signing request; gives the part of member.json that only this node can fill."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    tls_key = keys.generate_p256()
+    _write(folder / "keys/tls.key", keys.private_key_to_pem(tls_key))
+    csr = certificates.create_csr(SpiffeId(member, federation, "node"), tls_key)
+    _write(folder / "node.csr", _pem(csr))
+    log_key = keys.generate_ed25519()
+    _write(folder / "keys/log.key", keys.private_key_to_pem(log_key))
+    witness_seed = keys.generate_mldsa44_seed()
+    _write(folder / "keys/witness.key", witness_seed)
+    witness = WitnessSigner.from_seed(f"{member}.{federation}/witness/1", witness_seed).witness_key
+    seed = hpke.generate_seed()
+    _write(folder / "keys/encryption.seed", seed)
+    origin = f"{member}.{federation}/log/1"
+    public = hpke.private_key_from_seed(seed).public_key
+    return {
+        "format": FORMAT,
+        "id": member,
+        "endpoints": [{"address": endpoint}],
+        "log_keys": [{"origin": origin, "vkey": SignerKey.from_ed25519(origin, log_key).verifier_key.to_vkey()}],
+        "witness_keys": [{"name": witness.name, "vkey": witness.to_vkey()}],
+        "encryption_keys": [
+            {
+                "key_id": public.key_id.hex(),
+                "public_key": b64encode(public.public_key_bytes).decode(),
+                "not_before": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "not_after": (now + KEY_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        ],
+    }
+
+
+def _socket(target: Path, member: str) -> str:
+    """Give the admin socket: in the data folder or, where that path would be too long, in the run-time folder."""
+    if len(os.fsencode(target / "data/admin.sock")) <= MAX_SOCKET_PATH:
+        return "data/admin.sock"
+    run_time = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    return f"{run_time}/paiza-{re.sub('[^a-z0-9-]', '', member)}.sock"
+
+
+def _pem(csr: bytes) -> bytes:
+    body = b64encode(csr).decode()
+    lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{lines}\n-----END CERTIFICATE REQUEST-----\n".encode()
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+
+
+def _usage(what: str, where: str, **values: object) -> NodeStopped:
+    remedy = N_("See paiza-node init --help.")
+    return NodeStopped("usage", what=what, where=where, remedy=remedy, **values)

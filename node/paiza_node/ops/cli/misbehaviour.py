@@ -1,0 +1,231 @@
+"""`paiza-node convictions`: what was found against other members' logs; deciding on a fork."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from paiza.admin.v1 import admin_pb2
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.peers import store as peers_store
+from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
+from paiza_node.features.witness.misbehaviour import conviction
+from paiza_node.features.witness.misbehaviour import listed as listed_findings
+from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.offline import known_register, read_only
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
+from paiza_node.ops.config import Config
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.notes import VerifierKey
+
+WORDS: Final = {
+    FORKED: N_("forked"),
+    IN_DEFAULT: N_("in default"),
+    STALE: N_("stale"),
+}
+
+
+@click.group("convictions", help=N_("Show what was found against other members' logs, and decide on a fork."))
+def command() -> None:
+    """Look after convictions."""
+
+
+@command.command("list", help=N_("Show everything that was found against other members' logs, oldest first."))
+@shared
+@json_option
+def listed(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
+    """List."""
+    found, runs = _found(settings(config_path, log_level))
+    if as_json:
+        print_json({"runs": runs, "convictions": [as_object(each) for each in found]})
+        return
+    if not runs:
+        click.echo(_("The node does not run; this is what its database says."), err=True)
+    head = (_("number"), _("member"), _("log"), _("what"), _("found"), _("ended"), _("decided because"))
+    print_table(head, [_row(each) for each in found])
+
+
+@command.command(
+    "show",
+    help=N_(
+        "Show one. Of a fork, -o writes the proof to a file: both signed notes and what contradicts, which anybody can "
+        "check with the log's public key alone, without this node."
+    ),
+)
+@shared
+@json_option
+@click.argument("number", type=click.IntRange(0))
+@click.option("-o", "--output", "output", type=click.Path(path_type=Path), help=N_("Write the proof to this new file."))
+def show(config_path: Path, log_level: str | None, number: int, output: Path | None, *, as_json: bool) -> None:
+    """Show one."""
+    config = settings(config_path, log_level)
+    each = _one(config, number)
+    if output is not None:
+        _write(output, _proof_file(config, each))
+    if as_json:
+        print_json(as_object(each) | ({"file": str(output)} if output is not None else {}))
+        return
+    print_facts(
+        [
+            (_("number"), str(each.number)),
+            (_("member"), each.member),
+            (_("log"), each.origin),
+            (_("what"), _(WORDS[each.reason])),
+            (_("found"), shown_time(time_of(each.found_time))),
+            (_("ended"), shown_time(time_of(each.ended_time))),
+            (_("decided because"), each.reason_text or "-"),
+        ]
+    )
+    for note in (each.proof.first_note, each.proof.second_note):
+        click.echo()
+        click.echo(note.decode().rstrip("\n"))
+    if output is not None:
+        click.echo()
+        click.echo(_("The proof is in {file}.").format(file=output))
+
+
+@command.command(
+    "decide",
+    help=N_(
+        "Trust a forked log again: find out first, with that member, which history holds. Your system user name and "
+        "the reason stand in the log; what was found stays."
+    ),
+)
+@shared
+@json_option
+@click.argument("number", type=click.IntRange(0))
+@click.option("--reason", required=True, help=N_("Why, in your own words."))
+def decide(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
+    """Decide."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _known(number):
+        decided = client.decide(number, reason)
+    if as_json:
+        print_json(as_object(decided))
+        return
+    told = _("The log {origin} is trusted again; what it signed up to size {size} counts no more.")
+    click.echo(told.format(origin=decided.origin, size=f"{decided.forgiven_size:,}"))
+
+
+def _found(config: Config) -> tuple[list[admin_pb2.Conviction], bool]:
+    try:
+        with AdminClient(config.admin_socket) as client:
+            return list(client.convictions().convictions), True
+    except Unavailable as error:
+        if error.reason != "node_unreachable":
+            raise
+    with read_only(config) as store, store.reads() as reads:
+        return [conviction(each) for each in listed_findings(peers_store.findings(reads))], False
+
+
+def _one(config: Config, number: int) -> admin_pb2.Conviction:
+    found, _runs = _found(config)
+    for each in found:
+        if each.number == number:
+            return each
+    raise _unknown(number)
+
+
+def _unknown(number: int) -> NodeStopped:
+    return NodeStopped(
+        "unknown_id",
+        what=N_("There is no conviction {number}, or nothing is to be decided on it."),
+        where="",
+        remedy=N_("See which there are with `paiza-node convictions list`; a default ends by itself."),
+        number=number,
+    )
+
+
+@contextmanager
+def _known(number: int) -> Iterator[None]:
+    try:
+        yield
+    except Rejected as error:
+        if error.reason == "too_large":
+            raise NodeStopped(
+                error.reason,
+                what=N_("That log signed a size far beyond what it showed: nothing could count against it again."),
+                where="",
+                remedy=N_("Have the members admit a new log for that member (`paiza-trust log`)."),
+            ) from error
+        if error.reason != "unknown_id":
+            raise
+        raise _unknown(number) from error
+
+
+def _proof_file(config: Config, each: admin_pb2.Conviction) -> bytes:
+    if each.reason != FORKED:
+        raise NodeStopped(
+            "proof_missing",
+            what=N_("A log in default contradicts nothing: there is no proof to write."),
+            where="",
+            remedy=N_("Ask that member's operator why the log is not proven; it ends when it is."),
+        )
+    _reader, register = known_register(config)
+    key = VerifierKey.from_vkey(register.member(each.member).log_key(each.origin).vkey)
+    fork = fork_proofs.verify(each.proof.SerializeToString(deterministic=True), key)
+    return fork_proofs.format_file(fork, key)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise NodeStopped(
+            "file_unwritable",
+            what=N_("The file cannot be written: {error}."),
+            where="{path}",
+            remedy=N_("Name a file that is not there yet, in a folder you may write to."),
+            error=error.strerror,
+            path=path,
+        ) from error
+
+
+def _row(each: admin_pb2.Conviction) -> tuple[str, ...]:
+    return (
+        str(each.number),
+        each.member,
+        each.origin,
+        _(WORDS[each.reason]),
+        shown_time(time_of(each.found_time)),
+        shown_time(time_of(each.ended_time)),
+        each.reason_text or "-",
+    )
+
+
+def as_object(each: admin_pb2.Conviction) -> dict[str, Any]:
+    """Give a conviction for JSON, with both notes as they read."""
+    return {
+        "number": each.number,
+        "member": each.member,
+        "origin": each.origin,
+        "reason": each.reason,
+        "found_time": iso(time_of(each.found_time)),
+        "ended_time": iso(time_of(each.ended_time)),
+        "reason_text": each.reason_text,
+        "forgiven_size": each.forgiven_size,
+        "first_note": each.proof.first_note.decode(),
+        "second_note": each.proof.second_note.decode(),
+    }
+
+
+def told(reasons: list[str]) -> str:
+    """Say in words what speaks against a log; "-" where nothing does."""
+    return ", ".join(_(WORDS[reason]) for reason in reasons if reason in WORDS) or "-"
+
+
+def standing(config: Config) -> dict[str, list[str]]:
+    """Give what stands against members' logs, by member: what the running node says, else its database."""
+    try:
+        with AdminClient(config.admin_socket) as client:
+            return {peer.member: list(peer.convictions) for peer in client.status().peers}
+    except PaizaError:
+        found, _runs = _found(config)
+        open_ones = [each for each in found if not each.HasField("ended_time")]
+        return {each.member: [other.reason for other in open_ones if other.member == each.member] for each in open_ones}

@@ -1,0 +1,59 @@
+"""What a command sees of the node without its process: database, checkpoint file and register, all only read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.storage import Store, open_store
+from paiza_node.ops.config import Config
+from paiza_node.ops.data_folder import open_reader
+from paiza_register import FetchMissing, Register, RegisterReader
+from paiza_wire.errors import Unavailable
+
+SQLITE: Final = "sqlite:///"
+
+
+def database_file(config: Config) -> Path | None:
+    """Give the SQLite file; None where the database is PostgreSQL."""
+    return Path(config.database.removeprefix(SQLITE)) if config.database.startswith(SQLITE) else None
+
+
+def check_database(config: Config) -> None:
+    """Refuse to look into a SQLite file that is not there: opening it would make an empty one."""
+    file = database_file(config)
+    if file is not None and not file.exists():
+        raise NodeStopped(
+            "database_unavailable",
+            what=N_("There is no database yet."),
+            where="{path}",
+            remedy=N_("Start the node once with `paiza-node run`, or mend `data` or `database` in node.toml."),
+            path=file,
+        )
+
+
+@contextmanager
+def read_only(config: Config) -> Iterator[Store]:
+    """Open the node's database for reading, whether the node runs or not."""
+    check_database(config)
+    store = open_store(config.database, read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def known_register(config: Config) -> tuple[RegisterReader, Register]:
+    """Give the register that was verified last; nothing is fetched."""
+    if not (config.data / "register").is_dir():
+        raise Unavailable("register_unavailable", f"{config.data / 'register'}: the node was never started")
+    reader = open_reader(config, _nothing)
+    register = reader.current()
+    if register is None:
+        raise Unavailable("register_unavailable", f"{config.data / 'register'}: nothing was verified yet")
+    return reader, register
+
+
+def _nothing(path: str, _most: int) -> bytes:
+    raise FetchMissing(path)

@@ -1,0 +1,113 @@
+"""`paiza-node status`: how the node stands."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paiza.admin.v1 import admin_pb2
+from paiza_node.core.errors import N_
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.misbehaviour import told
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.standing import standing
+from paiza_node.ops.cli.terminal import iso, print_facts, print_json, shown_span, shown_time, time_of
+from paiza_wire.errors import PaizaError
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.notes import parse_note
+
+
+@click.command(
+    "status", help=N_("Show how the node stands; where it does not run, what its database says, which is only read.")
+)
+@shared
+@json_option
+def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
+    """Show the status."""
+    status, runs = standing(settings(config_path, log_level))
+    if as_json:
+        print_json(_as_object(status, runs=runs))
+        return
+    print_facts(
+        [
+            (_("member"), status.member),
+            (_("version"), status.version),
+            (
+                _("node"),
+                _("runs since {time}").format(time=shown_time(time_of(status.started_time)))
+                if runs
+                else _("does not run; read from its database"),
+            ),
+            (_("database"), status.database),
+            (_("log entries"), f"{log_size(status.checkpoint):,}"),
+            (_("witnessed"), _witnessed(status)),
+            *[(_("convictions"), f"{peer.member}: {told(list(peer.convictions))}") for peer in _convicted(status)],
+            (_("messages"), f"{status.messages:,}"),
+            (_("waiting"), f"{status.waiting:,}"),
+            (_("register"), status.register_version.hex()[:16] or "-"),
+            (_("renew by"), shown_time(time_of(status.register_expiry_time))),
+            *([(_("recovering from"), ", ".join(status.awaited_from))] if status.awaited_from else []),
+        ]
+    )
+
+
+def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
+    """Say how much of the log a quorum has cosigned, and for how long the rest has waited."""
+    since = time_of(status.unwitnessed_since_time)
+    if since is None:
+        return _("all of it")
+    age = shown_span(datetime.now(UTC) - since)
+    return _("the first {size}; the rest waits for {age}").format(size=f"{status.witnessed_size:,}", age=age)
+
+
+def _convicted(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:
+    return [peer for peer in status.peers if peer.convictions]
+
+
+def log_size(note: bytes) -> int:
+    """Give the size that a checkpoint note states; 0 where there is none. Nothing is verified here."""
+    try:
+        return Checkpoint.parse(parse_note(note).text).size if note else 0
+    except PaizaError:
+        return 0
+
+
+def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, Any]:
+    return {
+        "member": status.member,
+        "version": status.version,
+        "runs": runs,
+        "started_time": iso(time_of(status.started_time)),
+        "database": status.database,
+        "log_entries": log_size(status.checkpoint),
+        "checkpoint": status.checkpoint.decode(),
+        "witnessed_size": status.witnessed_size,
+        "witnessed_time": iso(time_of(status.witnessed_time)),
+        "unwitnessed_since_time": iso(time_of(status.unwitnessed_since_time)),
+        "messages": status.messages,
+        "waiting": status.waiting,
+        "register_version": status.register_version.hex(),
+        "register_expiry_time": iso(time_of(status.register_expiry_time)),
+        "recovering_from": list(status.awaited_from),
+        "peers": [peer_as_object(peer, runs=runs) for peer in status.peers],
+    }
+
+
+def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
+    """Give what is known of a peer for JSON; whether it was reached is known to a running node only."""
+    return {
+        "member": peer.member,
+        "reachable": peer.reachable if runs else None,
+        "endpoint": peer.endpoint if runs else None,
+        "last_error": peer.last_error,
+        "last_seen_time": iso(time_of(peer.last_seen_time)),
+        "waiting": peer.waiting,
+        "oldest_waiting_time": iso(time_of(peer.oldest_waiting_time)),
+        "known_log_size": peer.known_log_size,
+        "cosigned_size": peer.cosigned_size if runs else None,
+        "cosigned_time": iso(time_of(peer.cosigned_time)),
+        "not_cosigned_reason": peer.not_cosigned_reason,
+        "uncosigned_proofs": peer.uncosigned_proofs,
+        "convictions": list(peer.convictions),
+    }

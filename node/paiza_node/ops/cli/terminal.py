@@ -1,0 +1,73 @@
+"""How results are printed: tables for a person, one JSON object for a program."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza_node.ops.cli.frame import plain
+from paiza_node.ops.cli.language import _
+
+HASH_DIGITS: Final = 16  # of a digest, as much as a person compares
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, one a line, the values under one another."""
+    width = max(len(name) for name, _value in facts)
+    for name, value in facts:
+        click.echo(f"{name:<{width}}  {plain(value)}")
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table with a head; columns are as wide as they need."""
+    shown = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in [list(head), *shown]) for at in range(len(head))]
+    for row in [list(head), *shown]:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def time_of(stamp: Timestamp) -> datetime | None:
+    """Give a time, or None where it is not set."""
+    return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds else None
+
+
+def shown_time(time: datetime | None) -> str:
+    """Give a time to the second, in UTC."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time else "-"
+
+
+def iso(time: datetime | None) -> str | None:
+    """Give a time for JSON."""
+    return time.astimezone(UTC).isoformat() if time else None
+
+
+def shown_span(span: timedelta) -> str:
+    """Give a span of time in its largest sensible unit."""
+    seconds = span.total_seconds()
+    for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
+        if abs(seconds) >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} " + _("s")
+
+
+def shown_bytes(count: float) -> str:
+    """Give a size in its largest sensible unit."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:  # noqa: PLR2004 - the step between these units
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def on_terminal() -> bool:
+    """Say whether a person watches standard error."""
+    return sys.stderr.isatty()

@@ -1,0 +1,192 @@
+"""`paiza-node verify`: re-read and re-hash everything. It only reads, and works while the node runs.
+
+By default everything is verified. `--log-only` leaves out messages, proofs and files: of a million messages those take
+minutes, where the log itself takes seconds.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from paiza_node.core.errors import N_
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.ops.backup.store.tables import METADATA
+from paiza_node.ops.cli.frame import Ended, ExitCode, as_object, plain
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.offline import check_database, known_register
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.terminal import on_terminal, print_json
+from paiza_node.ops.config import Config
+from paiza_node.ops.verify.approvals import verify_approvals
+from paiza_node.ops.verify.attachments import verify_attachments
+from paiza_node.ops.verify.earlier_logs import verify_earlier
+from paiza_node.ops.verify.erasures import verify_erasures
+from paiza_node.ops.verify.findings import Part, Step
+from paiza_node.ops.verify.log import Said, verify_log
+from paiza_node.ops.verify.misbehaviour import verify_convictions
+from paiza_node.ops.verify.peer_audit import verify_oversight
+from paiza_node.ops.verify.rows import Proofs, verify_messages, verify_rows
+from paiza_node.ops.verify.witnesses import Witnesses
+
+NAMES = {
+    "log": N_("log"),
+    "earlier": N_("earlier logs"),
+    "rows": N_("rows"),
+    "messages": N_("messages"),
+    "proofs": N_("proofs"),
+    "witnesses": N_("witnesses"),
+    "convictions": N_("convictions"),
+    "approvals": N_("approvals"),
+    "attachments": N_("attachments"),
+    "erasures": N_("erasures"),
+    "oversight": N_("oversight"),
+}
+
+
+@click.command(
+    "verify",
+    help=N_(
+        "Re-read and re-hash everything: log, rows, messages, other members' proofs, approvals and the files of "
+        "attachments. Only reads; works while the node runs. Ends with 5 where something does not hold."
+    ),
+)
+@shared
+@json_option
+@click.option("--log-only", is_flag=True, help=N_("The log and its checkpoint, not messages and proofs."))
+def command(config_path: Path, log_level: str | None, *, as_json: bool, log_only: bool) -> None:
+    """Verify everything."""
+    config = settings(config_path, log_level)
+    parts = list(verify(config, log_only=log_only, quiet=as_json))
+    holds = all(part.holds for part in parts)
+    if as_json:
+        print_json({"holds": holds, "parts": [_as_object(part) for part in parts]})
+    else:
+        for part in parts:
+            _print(part)
+    if not holds:
+        raise Ended(ExitCode.NOT_PROVEN)
+
+
+def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
+    """Verify part by part; what one part found does not keep the others from looking."""
+    check_database(config)
+    reader, register = known_register(config)
+    # Before the database's moment: a checkpoint is signed only after its entries are committed.
+    note = read_checkpoint(config.data / "checkpoint")
+    with open_scan(config.database) as scan:
+        said = None if log_only else Said()
+        head = log_store.head(scan)
+        with _part("log", head.size, quiet=quiet) as (part, step):
+            verify_log(scan, register.member(config.member), note, part, said, step)
+        yield part
+        if log_store.former_logs(scan):
+            with _part("earlier", head.size, quiet=quiet) as (part, step):
+                verify_earlier(scan, register.member(config.member), part, step)
+            yield part
+        if said is None:
+            return
+        with _part("rows", _count(scan, "delivery", "answer", "opened"), quiet=quiet) as (part, step):
+            verify_rows(scan, said, part, step)
+        yield part
+        with _part("messages", head.messages, quiet=quiet) as (part, step):
+            verify_messages(scan, said, config.member, part, step)
+        yield part
+        with _part("proofs", _count(scan, "proof"), quiet=quiet) as (part, step):
+            proofs = Proofs(scan, reader, config.member)
+            proofs.verify(said, part, step)
+        yield part
+        with _part("witnesses", _count(scan, "witnessed_note", "cosigned_proof"), quiet=quiet) as (part, step):
+            Witnesses(scan, reader, register, config.member).verify(part, step)
+        yield part
+        with _part("convictions", _count(scan, "finding"), quiet=quiet) as (part, step):
+            verify_convictions(scan, said.convicted, register, part, step)
+        yield part
+        with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
+            verify_approvals(scan, said.signed, part, step)
+        yield part
+        with _part("erasures", _count(scan, "erasure", "erased", "erasure_answer"), quiet=quiet) as (part, step):
+            verify_erasures(scan, proofs, config.member, part, step)
+        yield part
+        with _part("oversight", _count(scan, "audit_grant", "reconciled_period"), quiet=quiet) as (part, step):
+            verify_oversight(scan, said, proofs, config.member, part, step)
+        yield part
+        with _part("attachments", _count(scan, "attachment"), quiet=quiet) as (part, step):
+            verify_attachments(scan, config.data / "attachments", part, step)
+        yield part
+
+
+def _count(scan: ReadConnection, *tables: str) -> int:
+    return sum(scanning.count(scan, METADATA.tables[table]) for table in tables)
+
+
+@contextmanager
+def _part(name: str, total: int, *, quiet: bool) -> Iterator[tuple[Part, Step]]:
+    """Measure one part, showing how far it is where a person watches."""
+    part = Part(name)
+    begun = time.monotonic()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet or not on_terminal(),
+    ) as progress:
+        task = progress.add_task(_(NAMES[name]), total=total)
+        yield part, lambda rows: progress.advance(task, rows)
+    part.seconds = time.monotonic() - begun
+
+
+def _print(part: Part) -> None:
+    counts = ", ".join(f"{count:,} {_(COUNTED[what])}" for what, count in part.counts.items())
+    verdict = _("holds") if part.holds else _("DOES NOT HOLD")
+    seconds = f"{part.seconds:.1f} " + _("s")
+    click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {seconds})")
+    for finding in part.findings:
+        what, where, _remedy = finding.told(_)
+        click.echo(f"  {plain(where)}: {plain(what)} [{finding.reason}]")
+    if part.more:
+        click.echo("  " + _("… and {count} more").format(count=part.more))
+
+
+def _as_object(part: Part) -> dict[str, object]:
+    return {
+        "part": part.name,
+        "holds": part.holds,
+        "counts": part.counts,
+        "seconds": round(part.seconds, 3),
+        "findings": [
+            {key: value for key, value in as_object(finding).items() if key != "remedy"} for finding in part.findings
+        ],
+        "more_findings": part.more,
+    }
+
+
+COUNTED = {
+    "entries": N_("entries"),
+    "tiles": N_("tiles"),
+    "earlier logs": N_("earlier logs"),
+    "entries given back": N_("entries given back"),
+    "deliveries": N_("deliveries"),
+    "answers": N_("answers"),
+    "openings": N_("openings"),
+    "messages": N_("messages"),
+    "bodies": N_("bodies"),
+    "proofs": N_("proofs"),
+    "checkpoints": N_("checkpoints"),
+    "convictions": N_("convictions"),
+    "approvals": N_("approvals"),
+    "files": N_("files"),
+    "bytes": N_("bytes"),
+    "grants": N_("grants"),
+    "periods": N_("periods"),
+}

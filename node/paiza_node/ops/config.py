@@ -1,0 +1,228 @@
+"""The node's one configuration file, checked whole before anything is started.
+
+Every setting, its default and its danger: "Configuration" in node/README.md. Environment variables `PAIZA_<SETTING>`
+override the file.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
+
+MAX_FILE_BYTES: Final = 64 * 1024
+MAX_SOCKET_PATH: Final = 107  # bytes; the operating system's limit for Unix sockets
+ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_MAX_PORT: Final = 65535
+
+REQUIRED: Final = ("member", "federation", "listen", "register", "bootstrap_root")
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "data": "data",
+    "database": "",
+    "keys": "keys",
+    "officers": "officers.toml",
+    "admin_socket": "data/admin.sock",
+    "metrics_listen": "",
+    "policy": "",
+    "reflection": False,
+    "delivery_life_hours": 336,
+    "approval_life_hours": 72,
+    "audit_retention_days": 3653,
+    "duty_desk": "",
+    "log_level": "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What node.toml says, with defaults filled in and paths made absolute. ``register`` None: ask the peers."""
+
+    path: Path
+    member: str
+    federation: str
+    listen: str
+    register: Path | None
+    bootstrap_root: Path
+    data: Path
+    database: str
+    keys: Path
+    officers: Path
+    admin_socket: Path
+    metrics_listen: str
+    policy: Path | None
+    reflection: bool
+    delivery_life: timedelta
+    approval_life: timedelta
+    audit_retention: timedelta
+    duty_desk: str
+    log_level: str
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read and check the file; NodeStopped("bad_configuration") names the line and the remedy."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _bad(
+            N_("The file cannot be read: {error}."), path, N_("Name it with --config."), error=error.strerror
+        ) from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _bad(
+            N_("The file has over {most} bytes."),
+            path,
+            N_("This is not a node.toml; name another."),
+            most=MAX_FILE_BYTES,
+        )
+    try:
+        text = data.decode()
+        values = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _bad(
+            N_("The file is not TOML: {error}."), path, N_("Mend the line that is named."), error=error
+        ) from error
+    return _Reader(path.resolve(), text, values, environment).config()
+
+
+class _Reader:
+    """Checks one setting after the other, and says where each stands."""
+
+    def __init__(self, path: Path, text: str, values: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+        self._values = values
+        self._environment = environment
+
+    def config(self) -> Config:
+        for name in self._values:
+            if name not in REQUIRED and name not in DEFAULTS:
+                raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or mend its name."))
+        data = self._file("data")
+        return Config(
+            path=self._path,
+            member=self._matching("member", MEMBER_ID, N_("Write a member id such as kaz.")),
+            federation=self._matching("federation", FEDERATION_NAME, N_("Write a name such as paiza.example.")),
+            listen=self._address("listen"),
+            register=None if self._text("register") == "peers" else self._file("register"),
+            bootstrap_root=self._file("bootstrap_root"),
+            data=data,
+            database=self._text("database") or f"sqlite:///{data / 'paiza.db'}",
+            keys=self._file("keys"),
+            officers=self._file("officers"),
+            admin_socket=self._socket(),
+            metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",
+            policy=self._file("policy") if self._text("policy") else None,
+            reflection=self._switch("reflection"),
+            delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
+            duty_desk=self._text("duty_desk"),
+            approval_life=timedelta(hours=self._number("approval_life_hours", 1, 24 * 30)),
+            audit_retention=timedelta(days=self._number("audit_retention_days", 365, 36_525)),
+            log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
+        )
+
+    def _value(self, name: str) -> Any:
+        variable = f"PAIZA_{name.upper()}"
+        if variable in self._environment:
+            return self._environment[variable]
+        if name in self._values:
+            return self._values[name]
+        if name in DEFAULTS:
+            return DEFAULTS[name]
+        raise _bad(
+            N_("The setting {setting} is missing."), self._path, N_('Add a line: {setting} = "…".'), setting=name
+        )
+
+    def _text(self, name: str) -> str:
+        value = self._value(name)
+        if not isinstance(value, str):
+            raise self._bad(name, N_("It is not a text."), N_("Write it in quotation marks."))
+        return value
+
+    def _matching(self, name: str, pattern: re.Pattern[str], remedy: str) -> str:
+        value = self._text(name)
+        if not pattern.fullmatch(value):
+            raise self._bad(name, N_("{value!r} is not well formed."), remedy, value=value)
+        return value
+
+    def _address(self, name: str) -> str:
+        value = self._text(name)
+        match = ADDRESS.fullmatch(value)
+        if match is None or not 0 < int(match[2]) <= _MAX_PORT:
+            raise self._bad(name, N_("{value!r} is not host:port."), N_('Write it like "127.0.0.1:7401".'), value=value)
+        return value
+
+    def _file(self, name: str) -> Path:
+        value = self._text(name)
+        if not value or "\0" in value:
+            raise self._bad(
+                name, N_("It is not a path."), N_("Write a path; a relative one begins at this file's folder.")
+            )
+        return (self._path.parent / value).resolve()
+
+    def _socket(self) -> Path:
+        path = self._file("admin_socket")
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise self._bad(
+                "admin_socket",
+                N_("The path is over {most} bytes long."),
+                N_("Choose a shorter one."),
+                most=MAX_SOCKET_PATH,
+            )
+        return path
+
+    def _number(self, name: str, least: int, most: int) -> int:
+        value = self._value(name)
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self._bad(
+                name,
+                N_("{value!r} is not a whole number from {least} to {most}."),
+                N_("Write such a number."),
+                value=value,
+                least=least,
+                most=most,
+            )
+        return value
+
+    def _switch(self, name: str) -> bool:
+        value = self._value(name)
+        if isinstance(value, str):
+            value = {"true": True, "false": False}.get(value)
+        if not isinstance(value, bool):
+            raise self._bad(
+                name, N_("It is neither true nor false."), N_("Write true or false, without quotation marks.")
+            )
+        return value
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self._text(name)
+        if value not in choices:
+            raise self._bad(
+                name,
+                N_("{value!r} is not one of {choices}."),
+                N_("Write one of them."),
+                value=value,
+                choices=", ".join(choices),
+            )
+        return value
+
+    def _bad(self, name: str, what: str, remedy: str, **values: object) -> NodeStopped:
+        variable = f"PAIZA_{name.upper()}"
+        if variable in self._environment:
+            where, values["variable"] = N_("the environment variable {variable}"), variable
+            return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy, **values)
+        begins = re.compile(rf"\s*\"?{re.escape(name)}\"?\s*=|\s*\[+{re.escape(name)}\b")
+        numbers = [number for number, line in enumerate(self._lines, 1) if begins.match(line)]
+        values |= {"path": self._path, "setting": name, "line": numbers[0] if numbers else 0}
+        where = N_("{path}, line {line}: {setting}") if numbers else "{path}: {setting}"
+        return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy, **values)
+
+
+def _bad(what: str, path: Path, remedy: str, **values: object) -> NodeStopped:
+    return NodeStopped("bad_configuration", what=what, where="{path}", remedy=remedy, path=path, **values)

@@ -1,0 +1,297 @@
+"""What the doctor looks at on this machine: keys, certificates, register, database, disk, log, queue."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from hashlib import sha256
+from ssl import PEM_cert_to_DER_cert
+from typing import Any, Final
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.access.officers import load_officers
+from paiza_node.core.errors import N_
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.features.witness.unwitnessed import unwitnessed
+from paiza_node.ops.cli.language import _
+from paiza_node.ops.cli.offline import check_database
+from paiza_node.ops.cli.terminal import shown_bytes, shown_span, shown_time
+from paiza_node.ops.config import Config
+from paiza_node.ops.doctor.store import database_facts
+from paiza_node.ops.keys import load_keys
+from paiza_node.ops.verify.findings import Part
+from paiza_node.ops.verify.log import check_head
+from paiza_register import Register
+from paiza_wire.tlog.cosignatures import quorum
+from paiza_wire.tlog.tiles import TILE_WIDTH
+
+EXPIRY_WARNING: Final = timedelta(days=30)  # certificates and keys; a ceremony takes days
+REGISTER_WARNING: Final = timedelta(days=3)  # its timestamp is renewed more often than that
+LEAST_FREE: Final = 256 * 1024 * 1024  # bytes; below, a burst of messages fills the disk
+LITTLE_FREE: Final = 5 * 1024 * 1024 * 1024
+DAYS_OF_GROWTH: Final = 30
+OLD_QUEUE: Final = timedelta(hours=1)
+STUCK_QUEUE: Final = timedelta(hours=24)
+LONG_UNWITNESSED: Final = timedelta(minutes=10)  # a log is cosigned within seconds where its witnesses answer
+TAIL_ENTRIES: Final = 4096  # of the log's end, re-hashed; all of it is `verify`'s work
+
+
+class Level(IntEnum):
+    """How a check came out."""
+
+    OK = 0
+    WARN = 1
+    FAIL = 2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check's outcome: templates for cause and remedy, filled with ``values``; no remedy where all is well."""
+
+    name: str
+    level: Level
+    what: str
+    remedy: str
+    values: dict[str, Any]
+
+
+def ok(name: str, what: str, /, **values: Any) -> Check:
+    """Say that a check found nothing wrong."""
+    return Check(name, Level.OK, what, "", values)
+
+
+def warn(name: str, what: str, remedy: str, /, **values: Any) -> Check:
+    """Say that something will need an operator soon."""
+    return Check(name, Level.WARN, what, remedy, values)
+
+
+def fail(name: str, what: str, remedy: str, /, **values: Any) -> Check:
+    """Say that something is wrong now."""
+    return Check(name, Level.FAIL, what, remedy, values)
+
+
+def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Check]:
+    """Look at key files, officers, certificate and encryption key."""
+    name = N_("keys")
+    own = register.member(config.member)
+    keys = load_keys(config.keys, own)  # refuses what others can read
+    mode = stat.S_IMODE(config.keys.stat().st_mode)
+    if mode & 0o077:
+        yield warn(name, N_("Others may look into the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
+    elif keys.log.verifier_key.to_vkey() != own.log_keys[-1].vkey:
+        yield fail(name, N_("The register names another log key for this member."), N_("Put the right log.key back."))
+    elif keys.witness.witness_key.to_vkey() != own.witness_keys[-1].vkey:
+        yield fail(
+            name,
+            N_("The register names another witness key for this member."),
+            N_("Put the right witness.key back."),
+        )
+    else:
+        yield ok(name, N_("Only the node's own user can read them, and the register names them."))
+    officers = load_officers(config.officers, config.member, config.federation)
+    yield ok(N_("officers"), N_("{count} officers are listed."), count=len(officers))
+    name = N_("certificate")
+    der = PEM_cert_to_DER_cert(keys.certificate.decode())
+    certificate = register.certificate_verifier().node(der, expected_member=config.member, at=now)
+    yield _expiry(name, certificate.not_after, now, EXPIRY_WARNING, N_("Have it renewed by your own node CA."))
+    name = N_("encryption key")
+    current = own.current_encryption_key(now)
+    if current.key_id not in keys.decryption:
+        yield fail(
+            name,
+            N_("Others encrypt for a key that is not in the key folder: {key}."),
+            N_("Put its seed back as encryption*.seed; without it nothing that comes can be opened."),
+            key=current.key_id.hex()[:16],
+        )
+    else:
+        remedy = N_("Make a new encryption key and have it published in the register.")
+        yield _expiry(name, current.not_after, now, EXPIRY_WARNING, remedy)
+
+
+def check_register(register: Register, now: datetime) -> Iterator[Check]:
+    """Look at how long the register still holds."""
+    remedy = N_("The register's holders must publish a new version; check that this node reaches whoever serves it.")
+    yield _expiry(N_("register"), register.expiry_time, now, REGISTER_WARNING, remedy)
+
+
+def _expiry(name: str, time: datetime, now: datetime, warning: timedelta, remedy: str) -> Check:
+    left = time - now
+    values = {"time": shown_time(time), "left": shown_span(abs(left))}
+    if left <= timedelta(0):
+        return fail(name, N_("Expired {left} ago, on {time}."), remedy, **values)
+    if left < warning:
+        return warn(name, N_("Expires in {left}, on {time}."), remedy, **values)
+    return ok(name, N_("Holds for {left}, until {time}."), **values)
+
+
+def check_database_settings(config: Config) -> Iterator[Check]:
+    """Look at the database's version, schema and durability."""
+    name = N_("database")
+    check_database(config)
+    facts = database_facts(config.database)
+    values = {"kind": facts.kind, "version": facts.version, "revision": facts.revision, "size": shown_bytes(facts.size)}
+    if not facts.newest:
+        yield fail(
+            name,
+            N_("{kind} {version}: the schema is of revision {revision}, not of this program."),
+            N_("Start the node with `paiza-node run`, which brings it up to date; or install the newer program."),
+            **values,
+        )
+        return
+    yield ok(name, N_("{kind} {version}, schema {revision}, {size}."), **values)
+    if facts.kind == "sqlite":
+        journal = facts.settings["journal_mode"]
+        if journal != "wal":
+            yield fail(
+                name, N_("The journal mode is {mode}, not WAL."), N_("Start the node, which sets it."), mode=journal
+            )
+        return
+    for setting in ("fsync", "full_page_writes"):
+        if facts.settings.get(setting) != "on":
+            yield fail(
+                name,
+                N_("{setting} is off: a loss of power may damage the database."),
+                N_("Set {setting} = on in postgresql.conf and restart PostgreSQL."),
+                setting=setting,
+            )
+    if not facts.settings.get("synchronous_standby_names"):
+        yield warn(
+            name,
+            N_("No synchronous standby is named: a failover may lose what was acknowledged to other members."),
+            N_("Set synchronous_standby_names (node/README.md, PostgreSQL), or accept that one machine holds it all."),
+        )
+
+
+def check_disk(config: Config, now: datetime) -> Iterator[Check]:
+    """Look at free space, and for how long it lasts at the rate of the store's own growth."""
+    name = N_("disk")
+    free = shutil.disk_usage(config.data).free
+    with open_scan(config.database) as scan:
+        growth = _growth(scan, database_facts(config.database).size, now)
+    lasts = free / growth if growth else None
+    values = {
+        "free": shown_bytes(free),
+        "growth": shown_bytes(growth),
+        "days": "-" if lasts is None else f"{min(lasts, 99_999):.0f}",
+    }
+    what = N_("{free} free; the store grows by {growth} a day, so that lasts {days} days.")
+    remedy = N_("Free some space, or move the data folder to a larger disk while the node is stopped.")
+    if free < LEAST_FREE:
+        yield fail(name, what, remedy, **values)
+    elif free < LITTLE_FREE or (lasts is not None and lasts < DAYS_OF_GROWTH):
+        yield warn(name, what, remedy, **values)
+    else:
+        yield ok(name, what, **values)
+
+
+def _growth(scan: ReadConnection, size: int, now: datetime) -> float:
+    """Give bytes a day, as the mean over the life of the store; a store younger than a day counts as one day old."""
+    first = log_store.entries(scan, 0, 1)
+    if not first:
+        return 0.0
+    began = log_pb2.LogEntry.FromString(first[0].entry).entry_time.ToDatetime(tzinfo=UTC)
+    return size / max((now - began) / timedelta(days=1), 1.0)
+
+
+def check_log(config: Config, register: Register) -> Iterator[Check]:
+    """Look at the log's head, checkpoint and last entries; all of it is what `verify` looks at."""
+    name = N_("log")
+    note = read_checkpoint(config.data / "checkpoint")
+    part = Part("log")
+    with open_scan(config.database) as scan:
+        head = log_store.head(scan)
+        check_head(scan, register.member(config.member), note, part)
+        first = max(0, (head.size - TAIL_ENTRIES) // TILE_WIDTH * TILE_WIDTH)
+        leaves = [
+            row[2] if row[1] is None else sha256(b"\x00" + row[1]).digest()
+            for rows in log_store.entry_rows(scan, first, head.size)
+            for row in rows
+        ]
+        tiles = log_store.tiles(scan, 0, first // TILE_WIDTH, head.size // TILE_WIDTH)
+    if b"".join(tiles[index] for index in sorted(tiles)) != b"".join(leaves):
+        part.find("log_damaged", N_("The last entries do not have the hashes in the tiles."), "log_tile")
+    for finding in part.findings:
+        what, where, _remedy = finding.told(_)
+        yield fail(
+            name,
+            "{where}: {what}",
+            N_("Run `paiza-node verify`, keep what is there, and restore the newest backup."),
+            where=where,
+            what=what,
+        )
+    if part.holds:
+        yield ok(
+            name,
+            N_("{size} entries; head, checkpoint and the last {tail} entries agree."),
+            size=f"{head.size:,}",
+            tail=f"{len(leaves):,}",
+        )
+
+
+def check_witnesses(config: Config, register: Register, now: datetime) -> Iterator[Check]:
+    """Look at how long the log has not been cosigned by a quorum of the other members."""
+    name = N_("witnesses")
+    others = len(register.active_members()) - 1
+    with open_scan(config.database) as scan:
+        _last, since = unwitnessed(scan, log_store.head(scan).size)
+    if not others:
+        yield warn(
+            name, N_("The register names nobody else who could witness the log."), N_("Nothing is to be done here.")
+        )
+    elif since is None:
+        yield ok(name, N_("All of the log is cosigned by {needed} of {others}."), needed=quorum(others), others=others)
+    elif (age := now - since) < LONG_UNWITNESSED:
+        yield ok(name, N_("The newest entries wait for their cosignatures for {age}."), age=shown_span(age))
+    else:
+        yield warn(
+            name,
+            N_("What was logged for {age} is not cosigned by the {needed} of {others} members that it takes."),
+            N_("See `paiza-node peers` for who does not cosign, and why; deliveries do not wait for it."),
+            age=shown_span(age),
+            needed=quorum(others),
+            others=others,
+        )
+
+
+def check_queue(config: Config, now: datetime) -> Iterator[Check]:
+    """Look at how long deliveries wait."""
+    name = N_("queue")
+    with open_scan(config.database) as scan:
+        queue = deliveries_store.queue_summary(scan)
+    for summary in queue:
+        if summary.oldest_time is None or (age := now - summary.oldest_time) < OLD_QUEUE:
+            continue
+        judge = fail if age >= STUCK_QUEUE else warn
+        yield judge(
+            name,
+            N_("{waiting} wait for {member}, the oldest for {age}."),
+            N_("See `paiza-node peers` for the cause; tell that member's operator."),
+            waiting=f"{summary.waiting:,}",
+            member=summary.recipient,
+            age=shown_span(age),
+        )
+        return
+    yield ok(name, N_("{waiting} wait, none for long."), waiting=f"{sum(summary.waiting for summary in queue):,}")
+
+
+def check_data_folder(config: Config) -> Iterator[Check]:
+    """Look at whether the node's user can write where it must."""
+    name = N_("data folder")
+    folder = config.data
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not os.access(folder, os.W_OK):
+        yield fail(name, N_("{path} cannot be written."), N_("Give it to the node's own user."), path=folder)
+    elif mode & 0o077:
+        yield warn(name, N_("Others may look into {path}."), N_("chmod 700 {path}"), path=folder)
+    else:
+        yield ok(name, N_("{path} is the node's own."), path=folder)
+
+
+Look = Callable[[], Iterator[Check]]

@@ -1,0 +1,165 @@
+"""What the doctor asks of the other members' nodes: whether they answer, and whether the clocks agree."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
+from paiza_node.core.exchange.receive.write import PROTOCOL_VERSION
+from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
+from paiza_node.core.peers.endpoints import Endpoints
+from paiza_node.core.peers.rpcs import HANDSHAKE
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.features.witness.consistency_monitor import FORKED
+from paiza_node.ops.cli import misbehaviour as convictions
+from paiza_node.ops.cli.terminal import shown_span
+from paiza_node.ops.config import Config
+from paiza_node.ops.doctor import store as facts_store
+from paiza_node.ops.doctor.machine import Check, fail, ok, warn
+from paiza_node.ops.keys import Keys
+from paiza_register import Register
+from paiza_wire import receipts
+from paiza_wire.errors import PaizaError
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog.notes import VerifierKey
+
+CLOCK_WARNING: Final = timedelta(seconds=30)
+RECENT: Final = 32  # exchanges with a peer that are looked at
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def check_peers(config: Config, register: Register, keys: Keys, own_size: Callable[[], int]) -> Iterator[Check]:
+    """Ask every other active member's node at the same time."""
+    members = [member.id for member in register.active_members() if member.id != config.member]
+    yield from asyncio.run(_ask_all(config, register, keys, own_size, members))
+
+
+async def _ask_all(
+    config: Config, register: Register, keys: Keys, own_size: Callable[[], int], members: list[str]
+) -> list[Check]:
+    return list(await asyncio.gather(*(_ask(config, register, keys, own_size, member) for member in members)))
+
+
+async def _ask(config: Config, register: Register, keys: Keys, own_size: Callable[[], int], member: str) -> Check:
+    name = member
+    channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
+    begun = time.monotonic()
+    try:
+        response = await channel.call_any(
+            HANDSHAKE,
+            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_version=register.version),
+        )
+    except PaizaError as error:
+        return fail(
+            name,
+            N_("Does not answer: {code}: {detail}."),
+            N_("Check the network and firewall to {endpoint}; if others reach it, tell its operator."),
+            code=error.reason,
+            detail=error.detail,
+            endpoint=", ".join(register.member(member).endpoints),
+        )
+    finally:
+        await channel.close()
+    known = _known_size(register, config.member, response.known_checkpoint)
+    size = own_size()
+    if known > size:
+        return fail(
+            name,
+            N_("Holds our checkpoint of size {known}; we have {size}: an old copy of our database was put back."),
+            N_("Stop this node and put the newest copy of the database back."),
+            known=known,
+            size=size,
+        )
+    if response.register_version != register.version:
+        return warn(
+            name,
+            N_("Answers, but has another version of the register."),
+            N_("Nothing, if that was published in the last minutes; else see who of the two cannot fetch it."),
+        )
+    return ok(name, N_("Answers in {time} ms."), time=f"{(time.monotonic() - begun) * 1000:.0f}")
+
+
+def _known_size(register: Register, member: str, note: bytes) -> int:
+    newest = register.member(member).log_keys[-1]
+    try:
+        return checkpoints.verify(note, [VerifierKey.from_vkey(newest.vkey)], newest.origin).size if note else 0
+    except PaizaError:
+        return 0
+
+
+def check_convictions(config: Config) -> Iterator[Check]:
+    """Look at what stands against other members' logs."""
+    name = N_("convictions")
+    found = {member: reasons for member, reasons in convictions.standing(config).items() if reasons}
+    for member, reasons in sorted(found.items()):
+        if FORKED in reasons:
+            yield fail(
+                name,
+                N_("The log of {member} is forked: it signed two histories, and nothing of it is taken."),
+                N_("See `paiza-node convictions list`; find out with that member what happened, then decide."),
+                member=member,
+            )
+        else:
+            yield warn(
+                name,
+                N_("The log of {member} is {what}."),
+                N_("Ask that member's operator why; it ends by itself when its node shows and proves its whole log."),
+                member=member,
+                what=convictions.told(reasons),
+            )
+    if not found:
+        yield ok(name, N_("Nothing stands against any other member's log."))
+
+
+def check_clocks(config: Config, register: Register) -> Iterator[Check]:
+    """Compare our clock with the peers', by the times in what was exchanged last.
+
+    A receipt was written between our release and our settlement of it; a release before we stored the message. So the
+    difference of the two clocks lies between bounds, without asking anybody for the time.
+    """
+    name = N_("clock")
+    compared = 0
+    with open_scan(config.database) as scan:
+        for member in (each.id for each in register.active_members() if each.id != config.member):
+            ahead: list[timedelta] = []  # the peer's clock is ahead of ours at least by
+            behind: list[timedelta] = []  # and at most by
+            for entry, _stored, stored in facts_store.recent(scan, received=True, member=member, limit=RECENT):
+                ahead.append(_difference(entry, stored))
+            for entry, released, settled in facts_store.recent(scan, received=False, member=member, limit=RECENT):
+                ahead.append(_difference(entry, settled))
+                behind.append(_difference(entry, released))
+            least = max(ahead, default=timedelta(0))
+            most = min(behind, default=timedelta(0))
+            compared += bool(ahead)
+            off = max(least, -most)
+            if off < CLOCK_WARNING:
+                continue
+            judge = fail if off >= MAX_CLOCK_SKEW else warn
+            yield judge(
+                name,
+                N_("Our clock is {off} behind that of {member}.")
+                if off == least
+                else N_("Our clock is {off} ahead of that of {member}."),
+                N_("Check that this machine keeps its time by NTP; if it does, tell that member's operator."),
+                off=shown_span(off),
+                member=member,
+            )
+            return
+    if compared:
+        yield ok(
+            name,
+            N_("Agrees with {count} peers within {seconds} s."),
+            count=compared,
+            seconds=int(CLOCK_WARNING.total_seconds()),
+        )
+    else:
+        yield ok(name, N_("Nothing was exchanged yet that shows the peers' time."))
+
+
+def _difference(entry: bytes, ours: int) -> timedelta:
+    theirs = receipts.parse_entry(entry).entry_time
+    return (theirs.ToMicroseconds() - ours) * _MICROSECOND

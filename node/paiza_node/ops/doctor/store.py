@@ -1,0 +1,89 @@
+"""What `paiza-node doctor` asks about the database itself, and about what was exchanged last."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import (
+    Connection,
+    exists,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+
+from paiza_node.core.exchange.model import ProofKind
+from paiza_node.core.exchange.send.store import delivery_table
+from paiza_node.core.exchange.store import proof_table
+from paiza_node.core.messages.store import message_table
+from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage.engine import parse_url, reader_engine
+from paiza_node.core.storage.migrate import NEWEST, revision
+from paiza_node.core.storage.scanning import Rows
+from paiza_node.features.recovery.store import recovered_entry_table
+from paiza_wire.errors import Unavailable
+
+PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """Kind and version, revision of the schema and whether it is the newest, size in bytes, settings that matter."""
+
+    kind: str
+    version: str
+    revision: str | None
+    newest: bool
+    size: int
+    settings: dict[str, str]
+
+
+def database_facts(url: str) -> DatabaseFacts:
+    """Look at a database without changing it; Unavailable("database_unavailable") where it fails."""
+    engine = reader_engine(parse_url(url))
+    try:
+        with engine.connect() as connection:
+            found = revision(connection)
+            kind = connection.dialect.name
+            version = ".".join(str(part) for part in (connection.dialect.server_version_info or ()))
+            size, settings = _sqlite(connection) if kind == "sqlite" else _postgresql(connection)
+    except DBAPIError as error:
+        raise Unavailable("database_unavailable", f"the database failed: {error.orig}") from error
+    finally:
+        engine.dispose()
+    return DatabaseFacts(kind, version, found, found == NEWEST, size, settings)
+
+
+def _sqlite(connection: Connection) -> tuple[int, dict[str, str]]:
+    values = {name: connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("page_count", "page_size")}
+    journal = str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+    return values["page_count"] * values["page_size"], {"journal_mode": journal}
+
+
+def _postgresql(connection: Connection) -> tuple[int, dict[str, str]]:
+    size = int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    # What the server gives to every session; the node sets synchronous_commit = on for its own.
+    ask = text("SELECT name, reset_val FROM pg_settings WHERE name = ANY(:names)")
+    return size, {row[0]: row[1] for row in connection.execute(ask, {"names": list(PG_SETTINGS)})}
+
+
+RELEASED: Final = int(ProofKind.RELEASED)
+
+ANSWER: Final = int(ProofKind.ANSWER)
+
+
+def recent(conn: ReadConnection, *, received: bool, member: str, limit: int) -> Rows:
+    """Give (entry of the member's log, our earliest time, our latest time) of what was exchanged with it last.
+
+    What was given back after a loss is left out: its times here are those at which it came back.
+    """
+    m, d, p = message_table.c, delivery_table.c, proof_table.c
+    if received:
+        joined = message_table.join(proof_table, (p.digest == m.digest) & (p.member == m.author) & (p.kind == RELEASED))
+        newest = select(p.entry, m.stored_time, m.stored_time).select_from(joined)
+        came_back = exists().where(recovered_entry_table.c.digest == m.digest)
+        return conn.execute(newest.where(m.author == member, ~came_back).order_by(m.seq.desc()).limit(limit)).all()
+    joined = delivery_table.join(proof_table, (p.digest == d.digest) & (p.member == d.recipient) & (p.kind == ANSWER))
+    settled = select(p.entry, d.released_time, d.settled_time).select_from(joined)
+    came_back = exists().where(recovered_entry_table.c.digest == d.digest)
+    chosen = settled.where(d.recipient == member, d.settled_time.is_not(None), ~came_back)
+    return conn.execute(chosen.order_by(d.id.desc()).limit(limit)).all()

@@ -1,0 +1,1 @@
+"""Re-reading and re-hashing everything that is stored."""

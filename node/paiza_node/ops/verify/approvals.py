@@ -1,0 +1,84 @@
+"""Verifying second signatures: nothing that waited went before every officer it names had signed, by the log itself."""
+
+from dataclasses import dataclass, field
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.model import ApprovalState
+from paiza_node.ops.verify.findings import Part, Step, Tally
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+
+
+@dataclass
+class Signed:
+    """What the log says of messages that waited. ``by`` holds a few names for each of them: people made them all."""
+
+    submitted: Tally = field(default_factory=Tally)
+    ended: Tally = field(default_factory=Tally)
+    by: dict[bytes, set[str]] = field(default_factory=dict)
+    released: dict[bytes, frozenset[str]] = field(default_factory=dict)  # by the time it went, who had signed
+
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        """Take one entry, in the order of the log."""
+        digest = entry.message_digest
+        if entry.event == log_pb2.LOG_EVENT_SUBMITTED:
+            self.submitted.add(b"%d" % index, digest, entry.actor.encode())
+            self.by[digest] = {signer.id for signer in entry.signers}
+        elif entry.event == log_pb2.LOG_EVENT_APPROVED:
+            self.by.setdefault(digest, set()).update({entry.actor} & {signer.id for signer in entry.signers})
+        elif entry.event == log_pb2.LOG_EVENT_DECLINED:
+            self.ended.add(digest, entry.reason.encode())
+        elif entry.event == log_pb2.LOG_EVENT_RELEASED and digest in self.by:
+            self.released.setdefault(digest, frozenset(self.by[digest]))
+
+
+def verify_approvals(scan: ReadConnection, signed: Signed, part: Part, step: Step) -> None:
+    """Check what waited or waits.
+
+    1. Its header is the one of its digest.
+    2. The log tells of the same submissions, and of the same that were given up.
+    3. It is released exactly where its row says so, and then all it names had signed: one SUBMITTED, the others
+       APPROVED, each in his own name.
+    """
+    submitted, ended = Tally(), Tally()
+    for rows in scanning.rows(scan, approvals_store.approval_table):
+        for row in rows:
+            submitted.add(b"%d" % row.submitted_index, row.digest, row.drafter.encode())
+            if row.state not in (ApprovalState.WAITING, ApprovalState.RELEASED):
+                ended.add(row.digest, row.reason.encode())
+            # 1.
+            try:
+                required = {signer.id for signer in wire.parse_header(row.header).required_signers}
+            except Rejected:
+                required = set()
+            if not required or wire.message_digest(row.header) != row.digest:
+                _find(part, "part_altered", N_("The header does not have the digest of the message."), row.digest)
+                continue
+            # 3.
+            if (row.state == ApprovalState.RELEASED) != (row.digest in signed.released):
+                _find(part, "log_damaged", N_("The log and the row disagree on whether it was released."), row.digest)
+            elif not required <= signed.released.get(row.digest, required):
+                _find(part, "log_damaged", N_("It was released without the approval of all it names."), row.digest)
+        step(len(rows))
+    # 2.
+    part.counts = {"approvals": submitted.count}
+    for what, in_log, in_rows in (
+        ("SUBMITTED / approval", signed.submitted, submitted),
+        ("DECLINED / approval", signed.ended, ended),
+    ):
+        if not in_log.same(in_rows):
+            part.find(
+                "log_damaged",
+                N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
+                "{pair}",
+                one=in_log.count,
+                other=in_rows.count,
+                pair=what,
+            )
+
+
+def _find(part: Part, reason: str, what: str, digest: bytes) -> None:
+    part.find(reason, what, N_("message {digest}"), digest=digest.hex())

@@ -1,0 +1,119 @@
+"""Verifying what was erased: that it is gone, that what stays is whole, and that logs say of it what the rows say."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.holds import BEGUN, RESTORED
+from paiza_node.features.retention.model import ErasureStep
+from paiza_node.ops.verify.findings import Part, Step
+from paiza_node.ops.verify.rows import Proofs
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.errors import PaizaError, Rejected
+
+_SAYS: Final[Mapping[int, tuple["log_pb2.LogEvent.ValueType", str]]] = {
+    ErasureStep.ERASED: (log_pb2.LOG_EVENT_ERASED, ""),
+    ErasureStep.NOT_HELD: (log_pb2.LOG_EVENT_ERASED, receipts.NOT_HELD),
+    ErasureStep.HELD: (log_pb2.LOG_EVENT_DENIED, receipts.LEGAL_HOLD),
+}
+_GONE: Final = frozenset({int(ErasureStep.GONE), int(ErasureStep.ERASED)})
+
+
+def verify_erasures(scan: ReadConnection, proofs: Proofs, own: str, part: Part, step: Step) -> None:
+    """Check everything about erasures.
+
+    1. What was erased left its header and signatures, and no ciphertext, wrap, file name or token; and somebody asked.
+    2. Each answer that our log gave stands in it, about that message and that request, and says what the row says.
+    3. The log says of each hold who began it, or that it was put back.
+    4. Each answer that a holder gave is proven to its log, and answers a request of ours.
+    """
+    erased = _erased(scan, part, step)
+    asked: set[bytes] = set()
+    for rows in scanning.rows(scan, retention_store.erasure_table):
+        for row in rows:
+            if row.state in _GONE:
+                asked.add(row.digest)
+                if row.digest not in erased:
+                    _find(part, N_("It was erased, as the database says, but what stays of it is missing."), row.digest)
+            if row.log_index is not None and row.state in _SAYS:
+                _check_said(scan, part, row, own)
+        step(len(rows))
+    for digest in sorted(erased - asked):
+        _find(part, N_("It was erased, but nobody asked for that."), digest)
+    for rows in scanning.rows(scan, retention_store.hold_table):
+        for row in rows:
+            found = log_store.entries_at(scan, [row.log_index])
+            entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
+            says = entry.event == log_pb2.LOG_EVENT_HELD and entry.reason in (BEGUN, RESTORED)
+            if not says or entry.message_digest != row.digest:
+                _find(part, N_("It is under hold, but the log does not say who put it there."), row.digest)
+    answers = 0
+    for rows in scanning.rows(scan, retention_store.erasure_answer_table):
+        for row in rows:
+            answers += 1
+            try:
+                _check_answer(proofs, row, own)
+            except PaizaError as error:
+                part.find(
+                    "bad_proof",
+                    "{code}: {detail}",
+                    N_("answer of {member} to a request to erase message {digest}"),
+                    code=error.reason,
+                    detail=error.detail,
+                    member=row.member,
+                    digest=row.digest.hex(),
+                )
+        step(len(rows))
+    part.counts = {"messages": len(erased), "answers": answers}
+
+
+def _erased(scan: ReadConnection, part: Part, step: Step) -> set[bytes]:
+    erased: set[bytes] = set()
+    for rows in scanning.rows(scan, messages_store.erased_table):
+        for row in rows:
+            erased.add(row.digest)
+            try:
+                stays = message_pb2.SignedMessage.FromString(row.signed)
+            except DecodeError:
+                _find(part, N_("What stays of the erased message cannot be parsed."), row.digest)
+                continue
+            if wire.message_digest(stays.header) != row.digest or not stays.signatures:
+                _find(part, N_("What stays of the erased message is not its header and signatures."), row.digest)
+            message = messages_store.message(scan, row.digest)
+            if stays.parts or stays.wraps or message is None or messages_store.body(scan, message.seq) is not None:
+                _find(part, N_("Content of the erased message is still here."), row.digest)
+        step(len(rows))
+    return erased
+
+
+def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
+    found = log_store.entries_at(scan, [row.log_index])
+    entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
+    requester = "" if row.requester == own else row.requester
+    says = (entry.event, entry.reason, entry.message_digest, entry.evidence_sha256, entry.counterpart)
+    if says != (*_SAYS[row.state], row.digest, row.request, requester):
+        part.find(
+            "log_damaged",
+            N_("The entry does not say of the erasure what the database says."),
+            N_("entry {entry}"),
+            entry=row.log_index,
+        )
+
+
+def _check_answer(proofs: Proofs, row: Any, own: str) -> None:
+    entry = proofs.check_entry(row, row.member, row.log_index)
+    receipts.check_erasure_answer(entry, own)
+    if (entry.message_digest, entry.evidence_sha256) != (row.digest, row.request):
+        raise Rejected("bad_proof", "the entry answers another request, or is of another message")
+
+
+def _find(part: Part, what: str, digest: bytes) -> None:
+    part.find("part_altered", what, N_("message {digest}"), digest=digest.hex())

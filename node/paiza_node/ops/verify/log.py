@@ -1,0 +1,285 @@
+"""Verifying the own log: every entry and every tile at every level, against the head and the signed checkpoint."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.features.peer_audit.grants import GRANTED
+from paiza_node.ops.verify.approvals import Signed
+from paiza_node.ops.verify.findings import Part, Step, Tally
+from paiza_node.ops.verify.misbehaviour import Convicted
+from paiza_register import Member
+from paiza_wire.errors import PaizaError
+from paiza_wire.receipts import SALT_SIZE, text_digest
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.merkle import EMPTY_ROOT
+from paiza_wire.tlog.notes import VerifierKey
+from paiza_wire.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
+
+_EVENTS: Final = frozenset(log_pb2.LogEvent.values()) - {log_pb2.LOG_EVENT_UNSPECIFIED}
+_HASH: Final = 32
+
+# Entries that name a part and are none of these (an opening, a passing on without annex) are not about an attachment.
+ATTACHMENT_ENDS: Final = (
+    log_pb2.LOG_EVENT_RECEIVED,
+    log_pb2.LOG_EVENT_DELIVERED,
+    log_pb2.LOG_EVENT_REFUSED,
+    log_pb2.LOG_EVENT_EXPIRED,
+)
+
+
+@dataclass
+class Said:
+    """What the log says happened, as tallies to compare the rows with; None where nobody asks."""
+
+    released: Tally = field(default_factory=Tally)
+    answered: Tally = field(default_factory=Tally)
+    taken: Tally = field(default_factory=Tally)
+    ended: Tally = field(default_factory=Tally)
+    opened: Tally = field(default_factory=Tally)
+    relied: Tally = field(default_factory=Tally)
+    receipted: Tally = field(default_factory=Tally)
+    attached: Tally = field(default_factory=Tally)
+    signed: Signed = field(default_factory=Signed)
+    convicted: Convicted = field(default_factory=Convicted)
+    granted: Tally = field(default_factory=Tally)
+    grants_ended: Tally = field(default_factory=Tally)
+
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        """Take one entry into the tallies it belongs to."""
+        event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
+        self.signed.hear(index, entry)
+        self.convicted.hear(index, entry)
+        if entry.HasField("part_number") and event in ATTACHMENT_ENDS:
+            self.attached.add(b"%d" % index, digest, b"%d" % entry.part_number, who)
+        elif event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
+            self.released.add(b"%d" % index, digest, who)
+        elif event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
+            (self.granted if entry.reason == GRANTED else self.grants_ended).add(who, entry.evidence_sha256)
+        elif event == log_pb2.LOG_EVENT_OPENED:
+            self.opened.add(b"%d" % index, digest, b"%d" % entry.part_number, entry.actor.encode())
+        elif event == log_pb2.LOG_EVENT_RECEIVED or self._answers(entry):
+            self.answered.add(digest, b"%d" % index)
+            self.relied.add(digest, who, entry.evidence_sha256)
+            if entry.reason != "conflict":
+                self.taken.add(digest, b"%d" % event)
+        elif event in (log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_REFUSED, log_pb2.LOG_EVENT_EXPIRED):
+            self.ended.add(digest, who, b"%d" % event)
+            if entry.evidence_sha256:
+                self.receipted.add(digest, who, entry.evidence_sha256)
+
+    def _answers(self, entry: log_pb2.LogEntry) -> bool:
+        """Say whether a REFUSED entry is our own answer: it says why in words, a refusal we were given does not."""
+        return entry.event == log_pb2.LOG_EVENT_REFUSED and bool(entry.text_sha256)
+
+
+class _Tiles:
+    """Recomputes the tiles of every level from leaf hashes, and compares them with the stored ones."""
+
+    def __init__(self, scan: ReadConnection, part: Part) -> None:
+        self._scan = scan
+        self._part = part
+        self._growing: list[list[bytes]] = []
+        self._indices: list[int] = []
+        self.compared = 0
+
+    def full(self, leaves: list[bytes], stored: bytes | None) -> None:
+        """Take a full tile of leaf hashes and the tile that is stored for it."""
+        self._level(0)
+        self._compare(0, leaves, stored)
+        self._add(1, _root(leaves))
+
+    def end(self, leaves: list[bytes]) -> None:
+        """Take the leaf hashes behind the last full tile, and compare the right edge of every level."""
+        self._level(0)
+        self._growing[0] = leaves
+        for level, hashes in enumerate(self._growing):
+            if hashes:
+                index = self._indices[level]
+                self._compare(level, hashes, log_store.tiles(self._scan, level, index, index).get(index))
+
+    def _add(self, level: int, subtree: bytes) -> None:
+        self._level(level)
+        hashes = self._growing[level]
+        hashes.append(subtree)
+        if len(hashes) == TILE_WIDTH:
+            index = self._indices[level]
+            self._compare(level, hashes, log_store.tiles(self._scan, level, index, index).get(index))
+            self._growing[level] = []
+            self._add(level + 1, _root(hashes))
+
+    def _compare(self, level: int, hashes: list[bytes], stored: bytes | None) -> None:
+        index = self._indices[level]
+        self.compared += 1
+        if len(hashes) == TILE_WIDTH:
+            self._indices[level] += 1
+        if stored == b"".join(hashes):
+            return
+        places = {"level": level, "index": index}
+        if stored is None:
+            self._part.find("log_damaged", N_("The tile is missing."), N_("tile {level}/{index}"), **places)
+            return
+        at = next((at for at in range(len(hashes)) if stored[at * _HASH : at * _HASH + _HASH] != hashes[at]), 0)
+        first = (index * TILE_WIDTH + at) * TILE_WIDTH**level
+        self._part.find(
+            "log_damaged",
+            N_("The tile does not hold the hashes of its entries; the first that differ begin at entry {entry}."),
+            N_("tile {level}/{index}"),
+            entry=first,
+            **places,
+        )
+
+    def _level(self, level: int) -> None:
+        if level == len(self._growing):
+            self._growing.append([])
+            self._indices.append(0)
+
+
+def verify_log(
+    scan: ReadConnection, member: Member, note: bytes | None, part: Part, said: Said | None, step: Step
+) -> None:
+    """Check the whole log; ``note`` was read from the checkpoint file before the database's moment.
+
+    1. Every index from 0 to the head is there, as an entry or (where retention took that) as the hash it had; every
+       entry is an entry: known event, salt, time not before the
+       one before it, filed under its message.
+    2. Every tile at every level holds the hashes of its entries, and there is no other tile.
+    3. The tiles give the root in the head.
+    4. The signed checkpoint is this log's, by its key in the register, and the log leads to it.
+    5. The free texts beside entries are those the entries commit to.
+    """
+    head = log_store.head(scan)
+    tiles = _Tiles(scan, part)
+    last_time = (0, 0)
+    leaves: list[bytes] = []
+    index = 0
+    # 1. and 2.
+    for rows in log_store.entry_rows(scan, 0, head.size):
+        stored = log_store.tiles(scan, 0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
+        texts = {row[0]: row[1] for row in log_store.texts_between(scan, rows[0][0], rows[-1][0])} if rows else {}
+        for at, raw, digest in rows:
+            if at != index:
+                part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
+                return
+            entry = None if raw is None else _parse(part, index, raw)
+            if entry is not None:
+                time = (entry.entry_time.seconds, entry.entry_time.nanos)
+                # What is left of an earlier log follows the entry that says so, and is older.
+                continues = index == 0 and entry.event == log_pb2.LOG_EVENT_LOG_CONTINUED
+                if time < last_time:
+                    part.find("log_damaged", N_("The time runs backwards."), N_("entry {entry}"), entry=index)
+                last_time = (0, 0) if continues else time
+                if entry.message_digest != (digest or b""):
+                    part.find(
+                        "log_damaged",
+                        N_("The entry is filed under another message than its own."),
+                        N_("entry {entry}"),
+                        entry=index,
+                    )
+                # 5.
+                if index in texts:
+                    _check_text(part, index, entry, texts[index])
+                if said is not None:
+                    said.hear(index, entry)
+            leaves.append(digest if raw is None else sha256(b"\x00" + raw).digest())
+            if len(leaves) == TILE_WIDTH:
+                tiles.full(leaves, stored.get(index // TILE_WIDTH))
+                leaves = []
+            index += 1
+        step(len(rows))
+    if index != head.size:
+        part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
+        return
+    tiles.end(leaves)
+    count = scanning.count(scan, log_store.log_tile_table)
+    if count != tiles.compared:
+        part.find(
+            "log_damaged",
+            N_("There are {count} tiles where the log has {expected}."),
+            "log_tile",
+            count=count,
+            expected=tiles.compared,
+        )
+    part.counts = {"entries": head.size, "tiles": tiles.compared}
+    # 3. and 4.
+    check_head(scan, member, note, part)
+
+
+def check_head(
+    scan: ReadConnection, member: Member, note: bytes | None, part: Part, origin: str | None = None
+) -> VerifiedCheckpoint | None:
+    """Check that the stored tiles give the head's root, and lead to the checkpoint that was signed last.
+
+    ``origin`` names the log where it is not the member's newest.
+    """
+    head = log_store.head(scan)
+    try:
+        tree = TileTree(head.size, partial(log_store.tile, scan))
+        if tree.root() != (head.root if head.size else EMPTY_ROOT):
+            part.find("log_damaged", N_("The tiles do not give the root in the head."), "log_head")
+        if note is None:
+            part.find(
+                "log_damaged", N_("There is no signed checkpoint outside the database."), N_("the checkpoint file")
+            )
+            return None
+        signed = _signed(member, note, origin or member.log_keys[-1].origin)
+        if signed.size > head.size:
+            part.find(
+                "log_rolled_back",
+                N_("The database ends at entry {size}, but a checkpoint of {signed} was signed."),
+                N_("the checkpoint file"),
+                size=head.size,
+                signed=signed.size,
+            )
+        elif tree.root(signed.size) != signed.root:
+            part.find(
+                "log_damaged",
+                N_("The log does not lead to the checkpoint of size {signed} that was signed."),
+                N_("the checkpoint file"),
+                signed=signed.size,
+            )
+    except PaizaError as error:
+        part.find(error.reason, "{detail}", N_("the checkpoint file"), detail=error.detail)
+        return None
+    return signed
+
+
+def _signed(member: Member, note: bytes, origin: str) -> VerifiedCheckpoint:
+    return checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
+
+
+def _parse(part: Part, index: int, raw: bytes) -> log_pb2.LogEntry | None:
+    try:
+        entry = log_pb2.LogEntry.FromString(raw)
+    except DecodeError:
+        part.find("log_damaged", N_("The entry cannot be parsed."), N_("entry {entry}"), entry=index)
+        return None
+    if entry.event not in _EVENTS or len(entry.salt) != SALT_SIZE:
+        part.find("log_damaged", N_("The entry has no known event, or no salt."), N_("entry {entry}"), entry=index)
+    return entry
+
+
+def _check_text(part: Part, index: int, entry: log_pb2.LogEntry, text: str) -> None:
+    if text_digest(entry.salt, text) != entry.text_sha256:
+        part.find(
+            "log_damaged",
+            N_("The text beside the entry is not the one it commits to."),
+            N_("entry {entry}"),
+            entry=index,
+        )
+
+
+def _root(hashes: list[bytes]) -> bytes:
+    """Give the root over a full tile."""
+    sha = sha256
+    for _level in range(TILE_HEIGHT):
+        hashes = [sha(b"\x01" + hashes[at] + hashes[at + 1]).digest() for at in range(0, len(hashes), 2)]
+    return hashes[0]

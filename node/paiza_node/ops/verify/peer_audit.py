@@ -1,0 +1,74 @@
+"""Verifying what other members may see and what was agreed with them: that the log says so, just so."""
+
+from hashlib import sha256
+from typing import Any
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.features.peer_audit import store as peer_audit_store
+from paiza_node.features.peer_audit.grants import told
+from paiza_node.ops.verify.findings import Part, Step, Tally
+from paiza_node.ops.verify.log import Said
+from paiza_node.ops.verify.rows import Proofs
+from paiza_wire.errors import PaizaError, Rejected
+
+
+def verify_oversight(scan: ReadConnection, said: Said, proofs: Proofs, own: str, part: Part, step: Step) -> None:
+    """Check grants and agreed periods.
+
+    1. The log tells of exactly the grants there are: to whom, what, until when; and of those that ended.
+    2. Each period that was agreed on has its RECONCILED entry, with that member and over that digest.
+    3. What the other side showed of it is proven to its log, and says the same.
+    """
+    # 1.
+    given, ended = Tally(), Tally()
+    grants = peer_audit_store.audit_grants(scan)
+    for grant in grants:
+        fields = (grant.member.encode(), sha256(told(grant).encode()).digest())
+        given.add(*fields)
+        if grant.withdrawn_time is not None:
+            ended.add(*fields)
+    step(len(grants))
+    for known, heard in ((given, said.granted), (ended, said.grants_ended)):
+        if not known.same(heard):
+            part.find("log_damaged", N_("The grants are not those that the log tells of."), "audit_grant")
+    # 2. and 3.
+    periods = 0
+    for rows in scanning.rows(scan, peer_audit_store.reconciled_period_table):
+        for row in rows:
+            periods += 1
+            try:
+                _check_period(scan, proofs, row, own)
+            except PaizaError as error:
+                part.find(
+                    "bad_proof",
+                    "{code}: {detail}",
+                    N_("period agreed on with {member}"),
+                    code=error.reason,
+                    detail=error.detail,
+                    member=row.counterpart,
+                )
+        step(len(rows))
+    part.counts = {"grants": len(grants), "periods": periods}
+
+
+def _check_period(scan: ReadConnection, proofs: Proofs, row: Any, own: str) -> None:
+    # 2.
+    found = log_store.entries_at(scan, [row.log_index])
+    if not found:
+        raise Rejected("proof_missing", f"there is no entry {row.log_index}")
+    _check_says(log_pb2.LogEntry.FromString(found[0].entry), row.counterpart, row.digest)
+    # 3.
+    if row.entry is not None:
+        _check_says(proofs.check_entry(row, row.counterpart, row.entry_index), own, row.digest)
+
+
+def _check_says(entry: log_pb2.LogEntry, counterpart: str, digest: bytes) -> None:
+    if (entry.event, entry.counterpart, entry.evidence_sha256) != (
+        log_pb2.LOG_EVENT_RECONCILED,
+        counterpart,
+        digest,
+    ):
+        raise Rejected("bad_proof", "the entry does not say that this period agrees")

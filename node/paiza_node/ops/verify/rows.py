@@ -1,0 +1,314 @@
+"""Verifying what stands beside the log: that every row has its entry, every body its digest, every proof its log."""
+
+from collections import OrderedDict
+from hashlib import sha256
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.errors import N_
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import Passing, ProofKind
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageState
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.retention import store as retention_store
+from paiza_node.ops.verify.findings import Part, Step, Tally
+from paiza_node.ops.verify.log import Said
+from paiza_register import Member, RegisterReader
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.merkle import split_hashes
+from paiza_wire.tlog.notes import VerifierKey, parse_note
+
+CHECKPOINTS: Final = 65_536  # verified ones that are remembered; a batch of proofs shares one
+
+_ENDS: Final = {
+    delivery_pb2.DELIVERY_STATE_DELIVERED: log_pb2.LOG_EVENT_DELIVERED,
+    delivery_pb2.DELIVERY_STATE_REFUSED: log_pb2.LOG_EVENT_REFUSED,
+    delivery_pb2.DELIVERY_STATE_REJECTED: log_pb2.LOG_EVENT_REFUSED,
+    delivery_pb2.DELIVERY_STATE_EXPIRED: log_pb2.LOG_EVENT_EXPIRED,
+    delivery_pb2.DELIVERY_STATE_DROPPED: log_pb2.LOG_EVENT_EXPIRED,
+}
+_TAKEN: Final = {
+    int(MessageState.RECEIVED): log_pb2.LOG_EVENT_RECEIVED,
+    int(MessageState.REFUSED): log_pb2.LOG_EVENT_REFUSED,
+}
+
+
+def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> None:
+    """Check that deliveries, answers, openings and attachments are exactly those the log tells of."""
+    released, ended, answered, opened = Tally(), Tally(), Tally(), Tally()
+    for rows in scanning.rows(scan, deliveries_store.delivery_table):
+        for row in rows:
+            recipient = row.recipient.encode()
+            if row.passing != Passing.NOTICE:  # the entry that is sent to the author names who got the message
+                released.add(b"%d" % row.released_index, row.digest, recipient)
+            if row.state in _ENDS:
+                ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
+        step(len(rows))
+    for rows in scanning.rows(scan, exchange_store.answer_table):
+        for row in rows:
+            answered.add(row.digest, b"%d" % row.log_index)
+        step(len(rows))
+    for rows in scanning.rows(scan, exchange_store.passed_on_table):
+        for row in rows:
+            if not row.denied:
+                answered.add(row.digest, b"%d" % row.log_index)
+        step(len(rows))
+    for rows in scanning.rows(scan, access_store.opened_table):
+        for row in rows:
+            opened.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, row.officer.encode())
+        step(len(rows))
+    attached = _attached(scan, step)
+    head = log_store.head(scan)
+    part.counts = {"deliveries": released.count, "answers": answered.count, "openings": opened.count}
+    for what, in_log, in_rows in (
+        ("RELEASED / delivery", said.released, released),
+        ("DELIVERED, REFUSED, EXPIRED / delivery", said.ended, ended),
+        ("RECEIVED, REFUSED / answer", said.answered, answered),
+        ("OPENED / opened", said.opened, opened),
+        ("RECEIVED, DELIVERED, REFUSED, EXPIRED / attachment", said.attached, attached),
+    ):
+        _same(part, what, in_log, in_rows)
+    taken = retention_store.retired_counts(scan)
+    for table, counted, gone in (
+        (messages_store.message_table, head.messages, taken[0]),
+        (deliveries_store.delivery_table, head.deliveries, taken[1]),
+    ):
+        expected = counted - gone
+        if (count := scanning.count(scan, table)) != expected:
+            part.find(
+                "log_damaged",
+                N_("There are {count} rows where the head counts {expected}."),
+                "{table}",
+                count=count,
+                expected=expected,
+                table=table.name,
+            )
+
+
+def _attached(scan: ReadConnection, step: Step) -> Tally:
+    """Tally the attachments of which something became: each by the entry that says so."""
+    attached = Tally()
+    for rows in scanning.rows(scan, attachments_store.attachment_table):
+        for row in rows:
+            if row.log_index is not None:
+                other = row.source or row.member
+                attached.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, other.encode())
+        step(len(rows))
+    return attached
+
+
+def verify_messages(scan: ReadConnection, said: Said, own: str, part: Part, step: Step) -> None:
+    """Check that every message is what its digest says, with every part, and that the log tells of it.
+
+    ``own`` is our member id. What was passed on to us may have come without its nominal annex.
+    """
+    taken = Tally()
+    bodies = 0
+    without_annex: set[bytes] = set()
+    for rows in scanning.rows(scan, exchange_store.passed_on_table):
+        for row in rows:
+            if row.holder == own:
+                without_annex.add(row.digest)
+            if not row.denied and not row.held:  # taken note of, without a message row that rests on it
+                taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
+    for rows in messages_store.messages(scan):
+        for row in rows:
+            if row.state in _TAKEN:
+                taken.add(row.digest, b"%d" % _TAKEN[row.state])
+            if wire.message_digest(row.header) != row.digest:
+                _message(part, N_("The header does not have the digest of the message."), row.digest)
+            elif row.signed is not None:
+                bodies += 1
+                _check_body(part, row, annex_may_lack=row.digest in without_annex)
+            elif row.state != MessageState.REFUSED and not messages_store.erased(scan, [row.digest]):
+                _message(part, N_("The body of the message is missing."), row.digest)
+        step(len(rows))
+    part.counts = {"messages": scanning.count(scan, messages_store.message_table), "bodies": bodies}
+    _same(part, "RECEIVED, REFUSED / message", said.taken, taken)
+
+
+def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:
+    try:
+        signed = message_pb2.SignedMessage.FromString(row.signed)
+        header = wire.parse_header(row.header)
+    except (DecodeError, Rejected):
+        _message(part, N_("The body or header of the message cannot be parsed."), row.digest)
+        return
+    if signed.header != row.header:
+        _message(part, N_("The body carries another header."), row.digest)
+        return
+    ciphertexts = {each.part_number: each.ciphertext for each in signed.parts}
+    for number, described in enumerate(header.parts):
+        if described.kind == message_pb2.PART_KIND_ATTACHMENT:
+            continue
+        ciphertext = ciphertexts.get(number)
+        if ciphertext is None and annex_may_lack and described.kind == message_pb2.PART_KIND_NOMINAL_ANNEX:
+            continue
+        if ciphertext is None or sha256(ciphertext).digest() != described.ciphertext_sha256:
+            _message(part, N_("A part is missing or not the one that was signed."), row.digest)
+
+
+def _message(part: Part, what: str, digest: bytes) -> None:
+    part.find("part_altered", what, N_("message {digest}"), digest=digest.hex())
+
+
+class Proofs:
+    """Verifies what other members' logs proved to us, each by the register of its own time."""
+
+    def __init__(self, scan: ReadConnection, reader: RegisterReader, own: str) -> None:
+        """Take the database, the archive of registers, and our own member id."""
+        self._scan = scan
+        self._reader = reader
+        self._own = own
+        self._members: dict[tuple[str, bytes], Member] = {}
+        self._checkpoints: OrderedDict[tuple[bytes, str, bytes], VerifiedCheckpoint] = OrderedDict()
+
+    def verify(self, said: Said, part: Part, step: Step) -> None:
+        """Check every proof, and that whatever the log relied on is there.
+
+        1. The checkpoint is signed by that member's log key, in the register that was in force.
+        2. The entry is proven to stand in it, and says what it is kept for: our release, or the answer to us.
+        3. The log relied on exactly these proofs; a receipt that came after a delivery was given up is no more.
+        4. Every delivery settled as delivered has its receipt.
+        """
+        relied, receipted, answers = Tally(), Tally(), Tally()
+        late = self._late()
+        for rows in scanning.rows(self._scan, exchange_store.proof_table):
+            for row in rows:
+                try:
+                    note = self._check(row)
+                except PaizaError as error:
+                    _proof(part, row, "{code}: {detail}", code=error.reason, detail=error.detail)
+                    continue
+                evidence = receipts.evidence_digest(row.entry, note)
+                if row.kind == ProofKind.ORIGIN:
+                    continue
+                if row.kind == ProofKind.RELEASED:
+                    relied.add(row.digest, row.member.encode(), evidence)
+                elif (row.digest, row.member) not in late:
+                    receipted.add(row.digest, row.member.encode(), evidence)
+                    answers.add(row.digest, row.member.encode())
+            step(len(rows))
+        for rows in scanning.rows(self._scan, exchange_store.passed_on_table):
+            for row in rows:
+                try:
+                    note = self._check_passed_on(row)
+                except PaizaError as error:
+                    part.find(
+                        "bad_proof",
+                        "{code}: {detail}",
+                        N_("passing on by {member} of message {digest}"),
+                        code=error.reason,
+                        detail=error.detail,
+                        member=row.forwarder,
+                        digest=row.digest.hex(),
+                    )
+                    continue
+                if not row.denied:
+                    relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
+            step(len(rows))
+        settled = Tally()
+        answered = (delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_REFUSED)
+        for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
+            for row in rows:
+                if row.state in answered and row.passing != Passing.NOTICE:
+                    settled.add(row.digest, row.recipient.encode())
+        part.counts = {"proofs": relied.count + receipted.count + len(late), "checkpoints": len(self._checkpoints)}
+        _same(part, "RECEIVED, REFUSED / proof", said.relied, relied)
+        _same(part, "DELIVERED, REFUSED / proof", said.receipted, receipted)
+        _same(part, "delivery / proof", settled, answers)
+
+    def check_entry(self, row: Any, of: str, index: int) -> log_pb2.LogEntry:
+        """Check that an entry kept of a member's log is proven to a checkpoint that its key signed; gives the entry."""
+        return self._proven(row, of, index)[0]
+
+    def _proven(self, row: Any, of: str, index: int) -> tuple[log_pb2.LogEntry, bytes]:
+        # 1.
+        checkpoint = self._checkpoint(row.note_digest, of, row.register_version)
+        # 2.
+        hashes = split_hashes(row.hashes)
+        proven = log_pb2.ProvenEntry(entry=row.entry, index=index, inclusion_hashes=hashes)
+        return receipts.verify_entry(proven, checkpoint).entry, checkpoint.note
+
+    def _check(self, row: Any) -> bytes:
+        entry, note = self._proven(row, row.member, row.log_index)
+        if row.kind == ProofKind.ANSWER:
+            receipts.check_answer(entry, row.digest, self._own)
+        elif row.kind == ProofKind.ORIGIN:
+            if (entry.event, entry.message_digest) != (log_pb2.LOG_EVENT_RELEASED, row.digest):
+                raise Rejected("bad_proof", "the entry is not a release of this message")
+        elif (entry.event, entry.message_digest, entry.counterpart) != (
+            log_pb2.LOG_EVENT_RELEASED,
+            row.digest,
+            self._own,
+        ):
+            raise Rejected("bad_proof", "the entry is not the release of this message to us")
+        return note
+
+    def _check_passed_on(self, row: Any) -> bytes:
+        """Check an entry of another member's log that says it passed a message on."""
+        entry, note = self._proven(row, row.forwarder, row.entry_index)
+        receipts.check_forwarded(entry, row.digest, row.forwarder)
+        if entry.counterpart != row.holder:
+            raise Rejected("bad_proof", "the entry names another holder")
+        return note
+
+    def _checkpoint(self, note_digest: bytes, of: str, register_version: bytes) -> VerifiedCheckpoint:
+        key = (note_digest, of, register_version)
+        known = self._checkpoints.get(key)
+        if known is not None:
+            return known
+        note = exchange_store.note(self._scan, note_digest)
+        if note is None or sha256(note).digest() != note_digest:
+            raise Rejected("proof_missing", "the checkpoint the proof leads to is missing or another")
+        member = self._members.get((of, register_version))
+        if member is None:
+            member = self._reader.archived(register_version).member(of)
+            self._members[of, register_version] = member
+        origin = parse_note(note).text.split(b"\n", 1)[0].decode("utf-8", "replace")
+        checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
+        self._checkpoints[key] = checkpoint
+        if len(self._checkpoints) > CHECKPOINTS:
+            self._checkpoints.popitem(last=False)
+        return checkpoint
+
+    def _late(self) -> set[tuple[bytes, str]]:
+        """Give the receipts of deliveries that had been given up before they came."""
+        return {(row.digest, row.recipient) for row in deliveries_store.late_receipts(self._scan)}
+
+
+def _proof(part: Part, row: Any, what: str, **values: Any) -> None:
+    kind = ProofKind(row.kind).name
+    part.find(
+        "bad_proof",
+        what,
+        N_("{kind} of {member} for message {digest}"),
+        kind=kind,
+        member=row.member,
+        digest=row.digest.hex(),
+        **values,
+    )
+
+
+def _same(part: Part, what: str, one: Tally, other: Tally) -> None:
+    if one.same(other):
+        return
+    part.find(
+        "log_damaged",
+        N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
+        "{pair}",
+        one=one.count,
+        other=other.count,
+        pair=what,
+    )

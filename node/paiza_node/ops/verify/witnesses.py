@@ -1,0 +1,133 @@
+"""Verifying what witnesses said: cosigned checkpoints of the own log, proofs that lead to cosigned ones of others."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from paiza_node.core.errors import N_
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.model import CosignedProof, CosignedSpan
+from paiza_node.features.witness.verify_cosignatures import JudgedNote, judge_note
+from paiza_node.ops.verify.findings import Part, Step
+from paiza_register import Member, Register, RegisterReader
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.cosignatures import cosignatures
+from paiza_wire.tlog.merkle import split_hashes
+from paiza_wire.tlog.notes import VerifierKey
+from paiza_wire.tlog.tiles import TileTree
+
+SPANS: Final = 4096  # judged ones that are remembered; the proofs of a batch share one
+
+
+class Witnesses:
+    """Verifies witnessed notes and cosigned proofs."""
+
+    def __init__(self, scan: ReadConnection, reader: RegisterReader, register: Register, own: str) -> None:
+        """Take the database, the archive of registers, the register in force, and our own member id."""
+        self._scan = scan
+        self._reader = reader
+        self._register = register
+        self._own = own
+        self._now = datetime.now(UTC)
+        self._judged: dict[CosignedSpan, JudgedNote] = {}
+        self._origins: dict[bytes, str] = {}
+
+    def verify(self, part: Part, step: Step) -> None:
+        """Check everything that witnesses said.
+
+        1. A witnessed note is signed by our log's key, is what our tree was at that size, and those others who are said
+           to have cosigned it have, with keys of theirs in the register.
+        2. A cosigned proof leads from the entry that is kept to its note, which lies behind the note before it in one
+           growing log; a quorum cosigned both, by the register that they were judged by.
+        """
+        notes = proofs = 0
+        tree = TileTree(log_store.head(self._scan).size, partial(log_store.tile, self._scan))
+        own = self._register.member(self._own)
+        # 1.
+        for rows in scanning.rows(self._scan, witness_store.witnessed_note_table):
+            for row in rows:
+                try:
+                    self._check_note(row, own, tree)
+                except PaizaError as error:
+                    _find(part, error, N_("witnessed checkpoint of size {size}"), size=row.size)
+            notes += len(rows)
+            step(len(rows))
+        # 2.
+        for member, index, entry, note in self._kept():
+            proof = witness_store.cosigned_proof(self._scan, member, index, self._origin(note))
+            if proof is None:
+                continue
+            try:
+                self._check_proof(proof, entry)
+            except PaizaError as error:
+                _find(part, error, N_("cosigned proof of entry {index} of {member}"), index=index, member=member)
+            proofs += 1
+            step(1)
+        part.counts = {"checkpoints": notes, "proofs": proofs}
+
+    def _check_note(self, row: Any, own: Member, tree: TileTree) -> None:
+        key = VerifierKey.from_vkey(own.log_key(row.origin).vkey)
+        checkpoint = checkpoints.verify(row.note, [key], row.origin)
+        if (checkpoint.size, checkpoint.root) != (row.size, row.root) or tree.root(row.size) != row.root:
+            raise Rejected("bad_checkpoint", "the log had another root at this size")
+        members = self._register.members.values()
+        names = {key.name: member.id for member in members for key in member.witness_keys}
+        said = cosignatures(row.note, [key.key for member in members for key in member.witness_keys])
+        others = {names[each.name] for each in said} - {own.id}
+        missing = set(row.witnesses.split()) & set(self._register.members) - others
+        if missing:
+            raise Rejected("bad_checkpoint", f"not cosigned by {', '.join(sorted(missing))}")
+
+    def _check_proof(self, proof: CosignedProof, entry: bytes) -> None:
+        after = self._judge(proof.member, proof.span)
+        hashes = split_hashes(proof.hashes)
+        checkpoint = after.checkpoint
+        merkle.verify_inclusion(merkle.leaf_hash(entry), proof.index, checkpoint.size, hashes, checkpoint.root)
+
+    def _judge(self, member: str, span: CosignedSpan) -> JudgedNote:
+        if (known := self._judged.get(span)) is not None:
+            return known
+        register = self._reader.archived(span.register_version)
+        owner = register.member(member)
+        after = judge_note(span.note, owner, register, self._now)
+        if span.before:
+            before = judge_note(span.before, owner, register, self._now).checkpoint
+            size, root = after.checkpoint.size, after.checkpoint.root
+            if before.origin != after.checkpoint.origin or before.size > size:
+                raise Rejected("bad_proof", "the note before is no beginning of the one after")
+            merkle.verify_consistency(before.size, before.root, size, root, split_hashes(span.growth))
+        if len(self._judged) >= SPANS:
+            self._judged.clear()
+        self._judged[span] = after
+        return after
+
+    def _origin(self, note_digest: bytes) -> str:
+        """Name the log of a kept note; a batch of proofs shares one."""
+        if note_digest not in self._origins:
+            if len(self._origins) >= SPANS:
+                self._origins.clear()
+            note = exchange_store.note(self._scan, note_digest) or b""
+            self._origins[note_digest] = note.split(b"\n", 1)[0].decode("utf-8", "replace")
+        return self._origins[note_digest]
+
+    def _kept(self) -> Iterator[tuple[str, int, bytes, bytes]]:
+        """Give every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
+        for rows in scanning.rows(self._scan, exchange_store.proof_table):
+            yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+        for rows in scanning.rows(self._scan, exchange_store.passed_on_table):
+            yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
+        for table in (attachments_store.attachment_proof_table, retention_store.erasure_answer_table):
+            for rows in scanning.rows(self._scan, table):
+                yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+
+
+def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:
+    part.find("bad_proof", "{code}: {detail}", where, code=error.reason, detail=error.detail, **values)

@@ -1,1 +1,0 @@
-"""Oversight: what entitled people and members see of this log, and reconciliation between two logs."""

@@ -1,1 +1,0 @@
-"""Recovery: backups, and the way back after this node lost part of its log."""

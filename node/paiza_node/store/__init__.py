@@ -1,6 +1,0 @@
-"""The database: SQLite by default, PostgreSQL by URL."""
-
-from paiza_node.store.connection import ReadConnection, WriteConnection
-from paiza_node.store.database import Store, open_store
-
-__all__ = ["ReadConnection", "Store", "WriteConnection", "open_store"]

@@ -1,1 +1,0 @@
-"""The revisions of the schema, and how Alembic runs them (`paiza_node.store.migrate`)."""

@@ -1,8 +1,0 @@
-"""Run by Alembic: brings the database behind the given connection to the newest revision, in its one transaction."""
-
-from alembic import context
-
-from paiza_node.store.schema import METADATA
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
-context.run_migrations()

@@ -1,1 +1,0 @@
-"""Witnesses: what this node cosigns of others, what others cosign of it, and who was convicted."""

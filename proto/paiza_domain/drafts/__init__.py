@@ -1,0 +1,1 @@
+"""Drafts: messages as officers write them."""

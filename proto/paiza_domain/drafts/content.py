@@ -1,0 +1,119 @@
+"""Content messages from the tree of a draft, along their shape, remembering where every field stood."""
+
+from typing import Any
+
+from google.protobuf.message import Message
+
+from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
+from paiza_domain.schema import scalars
+from paiza_domain.schema.field_checks import nearest
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+
+
+class ContentReader:
+    """Fills messages and collects what is wrong; `places` has line and column by path."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+        self.places: dict[str, tuple[int, int]] = {}
+
+    def say(self, path: str, code: str, node: Node, **values: object) -> None:
+        """Note an error at a node."""
+        self.errors.append(FieldError(path, code, values, node.line, node.column))
+
+    def place(self, error: FieldError) -> FieldError:
+        """Give an error of the shape its place: the field's, or that of the nearest thing around it."""
+        path = error.path
+        while path and path not in self.places:
+            cut = max(path.rfind("."), path.rfind("["))
+            path = path[: max(cut, 0)]
+        return error.at(*self.places.get(path, (1, 1)))
+
+    def keys(self, group: Group, known: list[str], path: str) -> dict[str, Node]:
+        """Give the nodes of a group by known key; unknown and repeated keys are errors."""
+        found: dict[str, Node] = {}
+        for key, node in group.entries:
+            where = f"{path}.{key.text}" if path else key.text
+            if key.text not in known:
+                shown = key.text[:64]
+                self.say(path, "key_unknown", key, value=shown, suggestion=nearest(shown, known))
+            elif key.text in found:
+                self.say(where, "key_repeated", key)
+            else:
+                self.places[where] = (key.line, key.column)
+                found[key.text] = node
+        return found
+
+    def fill(self, shape: Shape, node: Node, message: Message, path: str) -> None:
+        """Fill `message` from a group."""
+        if isinstance(node, Scalar) and node.null:
+            return
+        if not isinstance(node, Group):
+            self.say(path, "expected_group", node)
+            return
+        for key, below in self.keys(node, list(shape.by_key), path).items():
+            self._field(shape.by_key[key], below, message, f"{path}.{key}" if path else key)
+
+    def _field(self, field: Field, node: Node, owner: Message, path: str) -> None:
+        if isinstance(node, Scalar) and node.null:
+            return
+        if not field.most:
+            self._one(field, node, owner, path)
+        elif not isinstance(node, Items):
+            self.say(path, "expected_list", node)
+        elif len(node.nodes) > field.most:
+            self.say(path, "too_many", node, most=field.most)
+        else:
+            for index, each in enumerate(node.nodes):
+                self.places[f"{path}[{index}]"] = (each.line, each.column)
+                self._one(field, each, owner, f"{path}[{index}]")
+
+    def _one(self, field: Field, node: Node, owner: Message, path: str) -> None:
+        if field.shape is not None:
+            self._group(field, field.shape, node, owner, path)
+        elif field.value_type is FieldType.QUANTITY and isinstance(node, Group):
+            self._read(path, node, lambda: self._quantity(field, node, owner, path))
+        elif field.value_type is FieldType.DECIMAL and isinstance(node, Group):
+            self._read(path, node, lambda: self._decimal(field, node, owner, path))
+        elif not isinstance(node, Scalar):
+            self.say(path, "expected_value", node)
+        elif node.null:
+            self.say(path, "missing", node)
+        else:
+            self._read(path, node, lambda: scalars.read(field, node.text.strip(), owner))
+
+    def _group(self, field: Field, shape: Shape, node: Node, owner: Message, path: str) -> None:
+        if field.most:
+            self.fill(shape, node, getattr(owner, field.name).add(), path)
+            return
+        below = shape.message()
+        self.fill(shape, node, below, path)
+        if below.ListFields() or field.required:
+            getattr(owner, field.name).CopyFrom(below)
+
+    def _read(self, path: str, node: Node, reading: Any) -> None:
+        try:
+            reading()
+        except scalars.ScalarError as wrong:
+            code, values = wrong.problem
+            self.say(path, code, node, **values)
+
+    def _texts(self, node: Group, known: list[str], path: str) -> dict[str, str]:
+        found = self.keys(node, known, path)
+        return {key: each.text.strip() for key, each in found.items() if isinstance(each, Scalar)}
+
+    def _quantity(self, field: Field, node: Group, owner: Message, path: str) -> None:
+        texts = self._texts(node, ["amount", "unit", "original"], path)
+        amount = texts.get("amount", "")
+        target = getattr(owner, field.name)
+        if field.most:
+            target = target.add()
+        target.SetInParent()
+        scalars.read_quantity(amount, texts.get("unit", ""), texts.get("original", amount), target)
+
+    def _decimal(self, field: Field, node: Group, owner: Message, path: str) -> None:
+        texts = self._texts(node, ["amount", "original"], path)
+        scalars.read(field, texts.get("amount", ""), owner)
+        target = getattr(owner, field.name)
+        target.original = scalars.unless_canonical(texts.get("original", target.original), target.millionths)

@@ -1,0 +1,220 @@
+"""Drafts: a message as an officer writes it, human-editable YAML with comments, read with line numbers.
+
+A draft has the header's fields, which a command line may override, then `content` and, if there is one, `annex`. What
+follows from the federation (who is a member, which legal bases exist, which message an id names) is not judged here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from typing_extensions import override
+
+from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
+from paiza_domain import kinds
+from paiza_domain.drafts.content import ContentReader
+from paiza_domain.drafts.header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader, Levels
+from paiza_domain.drafts.writing import message_lines, scalar
+from paiza_domain.drafts.yaml_tree import Group, Node, Scalar, TreeError, parse
+from paiza_domain.schema import scalars
+from paiza_domain.schema.field_checks import nearest
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field as ShapeField
+
+_KEYS: Final = (
+    "kind", "version", "to", "attention", "urgency", "urgency_reason", "handling", "legal_bases", "review",
+    "in_reply_to", "attachments", "content", "annex",
+)  # fmt: skip
+
+MAX_ERRORS: Final = 100  # told at once; whoever mends those sees the rest
+
+
+class DraftError(Exception):
+    """A draft that cannot be sent; `errors` are in the order of their lines, `str()` says them in `lang`."""
+
+    def __init__(self, errors: Sequence[FieldError], lang: str = "en") -> None:
+        self.errors = tuple(sorted(errors, key=lambda each: (each.line, each.column))[:MAX_ERRORS])
+        self.lang = lang
+        super().__init__(self.errors)
+
+    @override
+    def __str__(self) -> str:
+        """One error a line: line:column, path, sentence."""
+        return "\n".join(f"{e.line}:{e.column} {e.path or '-'}: {e.message(self.lang)}" for e in self.errors)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a draft says. `parents` are ids or prefixes as written; whoever sends resolves them to digests."""
+
+    kind: Kind
+    content: Message
+    annex: Message | None = None
+    recipients: tuple[Recipient, ...] = ()
+    urgency: "Urgency.ValueType" = Urgency.URGENCY_ROUTINE
+    urgency_reason: str = ""
+    handling: Handling = field(default_factory=Handling)
+    legal_bases: tuple[str, ...] = ()
+    review_time: datetime | None = None
+    parents: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, str], ...] = ()
+    """Files to attach, as paths from the draft's folder, each with a note."""
+
+
+def read(
+    text: str,
+    lang: str = "en",
+    *,
+    now: datetime,
+    given: Mapping[str, str] = MappingProxyType({}),
+    levels: Levels | None = None,
+) -> Draft:
+    """Read and judge a draft as of `now`; raises `DraftError`, whose text is in `lang`.
+
+    Recipients, review date and handling may be missing, since a command line may give them: `validation.header_errors`
+    judges the finished header. ``given`` are single fields of the content, by key, for where the draft leaves them out.
+    ``levels`` gives the national names by which the draft may say its classification.
+    """
+    try:
+        tree = parse(text)
+    except TreeError as wrong:
+        raise DraftError([wrong.error], lang) from None
+    above = ContentReader()
+    if not isinstance(tree, Group):
+        above.say("", "expected_group", tree)
+        raise DraftError(above.errors, lang)
+    nodes = above.keys(tree, list(_KEYS), "")
+    kind = _kind(above, nodes, tree)
+    if kind is None:
+        raise DraftError(above.errors, lang)
+    header = HeaderReader(nodes, now, levels)
+    content, annex, errors = read_contents(kind, nodes, now, given)
+    draft = Draft(
+        kind=kind,
+        content=content,
+        annex=annex,
+        recipients=header.recipients(),
+        urgency=header.urgency(),
+        urgency_reason=header.urgency_reason(),
+        handling=header.handling(None if kind.handling_for is None else kind.handling_for(content)),
+        legal_bases=header.legal_bases(),
+        review_time=header.review(),
+        parents=header.parents(),
+        attachments=header.attachments(),
+    )
+    if found := [*above.errors, *header.errors, *errors]:
+        raise DraftError(found, lang)
+    kind.derive(content)
+    return draft
+
+
+def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind | None:
+    words = {key: nodes[key] for key in ("kind", "version") if key in nodes}
+    name, version = (
+        node.text.strip() if isinstance(node, Scalar) else "" for node in (words.get("kind"), words.get("version"))
+    )
+    known = kinds.all_kinds()
+    if not name:
+        above.say("kind", "missing", words.get("kind", tree))
+    elif name not in known:
+        above.say(
+            "kind", "kind_unknown", words["kind"], value=name[:MAX_WORD], suggestion=nearest(name[:MAX_WORD], known)
+        )
+    elif version and version != str(known[name].version):
+        above.say("version", "version_unsupported", words["version"], value=version[:MAX_WORD])
+    else:
+        return known[name]
+    return None
+
+
+def read_contents(
+    kind: Kind, nodes: Mapping[str, Node], now: datetime, given: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Message, Message | None, list[FieldError]]:
+    """Read and judge content and annex; paths of the annex begin with `annex`, those of the content with nothing."""
+    reader = ContentReader()
+    content = kind.content()
+    if "content" in nodes:
+        reader.places[""] = nodes["content"].line, nodes["content"].column
+        reader.fill(kind.shape, nodes["content"], content, "")
+    reader.errors += _fill_in(kind, given, content)
+    annex: Message | None = None
+    node = nodes.get("annex")
+    if node is not None and not (isinstance(node, Scalar) and node.null):
+        reader.places["annex"] = node.line, node.column
+        if kind.annex_shape is None:
+            reader.say("annex", "annex_not_allowed", node)
+        else:
+            annex = kind.annex_shape.message()
+            reader.fill(kind.annex_shape, node, annex, "annex")
+    told = {each.path for each in reader.errors}
+    judged = [each for each in kind.validate(content, annex, now) if not _told(each.path, told)]
+    return content, annex, [*reader.errors, *(reader.place(each) for each in judged)]
+
+
+def _fill_in(kind: Kind, given: Mapping[str, str], content: Message) -> list[FieldError]:
+    """Fill in single fields that the draft leaves out; gives what is wrong with them."""
+    found = []
+    for key, text in given.items():
+        field = kind.shape.by_key.get(key)
+        if field is None or field.shape is not None:
+            known = [each.key for each in kind.shape.fields if each.shape is None]
+            found.append(FieldError(key, "key_unknown", {"value": key[:MAX_WORD], "suggestion": nearest(key, known)}))
+        elif not _is_set(content, field):
+            try:
+                scalars.read(field, text, content)
+            except scalars.ScalarError as wrong:
+                found.append(FieldError(key, *wrong.problem))
+    return found
+
+
+def _is_set(content: Message, field: ShapeField) -> bool:
+    return any(descriptor.name == field.name for descriptor, _ in content.ListFields())
+
+
+def _told(path: str, told: set[str]) -> bool:
+    """Say whether an error at `path`, around it or below it, was reported already."""
+    return any(
+        path == each or path.startswith((f"{each}.", f"{each}[")) or each.startswith(f"{path}.") for each in told
+    )
+
+
+def write(draft: Draft, lang: str = "en") -> str:
+    """Write a draft as `read` reads it, with the kind's name in `lang` at its head."""
+    urgency = next(name for name, value in URGENCIES.items() if value == draft.urgency)
+    lines = [f"# {draft.kind.titles.get(lang, draft.kind.name)}", f"kind: {draft.kind.name}"]
+    lines += _words("to", [each.member for each in draft.recipients])
+    if any(each.attention for each in draft.recipients):
+        lines.append("attention:")
+        lines += [f"  {each.member}: {scalar(each.attention)}" for each in draft.recipients if each.attention]
+    lines.append(f"urgency: {urgency}")
+    if draft.urgency_reason:
+        lines.append(f"urgency_reason: {scalar(draft.urgency_reason)}")
+    lines += _handling_lines(draft.handling)
+    lines += _words("legal_bases", draft.legal_bases)
+    if draft.review_time is not None:
+        lines.append(f"review: {draft.review_time.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}")
+    lines += _words("in_reply_to", draft.parents)
+    if draft.attachments:
+        lines.append("attachments:")
+        for file, note in draft.attachments:
+            lines += [f"  - file: {scalar(file)}", *([f"    note: {scalar(note)}"] if note else [])]
+    lines += ["content:", *message_lines(draft.kind.shape, draft.content, "  ")]
+    if draft.annex is not None and draft.kind.annex_shape is not None:
+        lines += ["annex:", *message_lines(draft.kind.annex_shape, draft.annex, "  ")]
+    return "\n".join(lines) + "\n"
+
+
+def _words(key: str, words: Sequence[str]) -> list[str]:
+    return [f"{key}:", *(f"  - {scalar(each)}" for each in words)] if words else []
+
+
+def _handling_lines(handling: Handling) -> list[str]:
+    values: dict[str, Any] = {key: getattr(handling, key) for key in HANDLING_KEYS if key != "purposes"}
+    lines = [f"  {key}: {scalar(str(value))}" for key, value in values.items() if value]
+    if handling.purposes:
+        lines += ["  purposes:", *(f"    - {scalar(each)}" for each in handling.purposes)]
+    return ["handling:", *lines] if lines else []

@@ -1,0 +1,214 @@
+"""The header's fields of a draft: recipients, urgency, handling marks, legal bases, review date, parents."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
+from paiza_domain import codes
+from paiza_domain import handling as marks
+from paiza_domain.drafts.content import ContentReader
+from paiza_domain.drafts.yaml_tree import Group, Node, Scalar
+from paiza_domain.schema import partial_times as moments
+from paiza_domain.schema.field_checks import unknown_code
+from paiza_domain.schema.text_rules import line_problem
+from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES, MAX_PARENTS, MAX_RECIPIENTS
+from paiza_wire.message.attachment import MAX_ATTACHMENTS, MAX_NOTE
+
+URGENCIES: Final[Mapping[str, "Urgency.ValueType"]] = {
+    name.removeprefix("URGENCY_").lower(): Urgency.Value(name) for name in Urgency.keys()[1:]
+}  # fmt: skip
+HANDLING_KEYS: Final = (
+    "tlp", "code", "code_text", "pap", "classification", "evaluation_scheme", "evaluation", "purposes",
+)  # fmt: skip
+MAX_WORD: Final = 64  # characters of an id or a code
+MAX_PATH: Final = 1024  # characters of the path of a file to attach
+
+_MEMBER: Final = re.compile(r"[a-z][a-z0-9-]{1,15}", re.ASCII)
+_REFERENCE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{3,63}", re.ASCII)  # an id, its prefix, a digest, a short name
+_YEARS: Final = re.compile(r"([1-9]\d?) years?", re.ASCII)
+
+
+Levels = Callable[[], Mapping[str, int]]
+"""Gives levels of classification by their national names; asked only where a draft names one."""
+
+
+class HeaderReader(ContentReader):
+    """Reads the header's fields from the nodes of a draft by key."""
+
+    def __init__(self, nodes: Mapping[str, Node], now: datetime, levels: Levels | None = None) -> None:
+        """Take the nodes; ``levels`` gives the level of each national name of a classification."""
+        super().__init__()
+        self.nodes, self.now = nodes, now
+        self._levels = levels
+
+    def _text(self, nodes: Mapping[str, Node], key: str) -> str:
+        node = nodes.get(key)
+        if node is None or (isinstance(node, Scalar) and node.null):
+            return ""
+        if not isinstance(node, Scalar):
+            self.say(key, "expected_value", node)
+            return ""
+        return node.text.strip()
+
+    def _list(
+        self, nodes: Mapping[str, Node], key: str, most: int, form: re.Pattern[str] | None = None, code: str = ""
+    ) -> tuple[str, ...]:
+        """Read a list of words; one line with commas does as well."""
+        node = nodes.get(key)
+        if node is None or isinstance(node, Group):
+            if node is not None:
+                self.say(key, "expected_list", node)
+            return ()
+        if isinstance(node, Scalar):
+            words = [each.strip() for each in node.text.split(",")] if not node.null else []
+            places: list[Node] = [node] * len(words)
+        else:
+            places = [each for each in node.nodes if isinstance(each, Scalar) and not each.null]
+            words = [each.text.strip() for each in places if isinstance(each, Scalar)]
+            for wrong in (each for each in node.nodes if not isinstance(each, Scalar)):
+                self.say(key, "expected_value", wrong)
+        if len(words) > most:
+            self.say(key, "too_many", node, most=most)
+        for word, place in zip(words, places, strict=True):
+            problem = (code, {}) if form is not None and not form.fullmatch(word) else line_problem(word, MAX_WORD)
+            if problem:
+                self.say(key, problem[0], place, **problem[1])
+        return tuple(words[:most])
+
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Give the recipients, with the unit or officer for attention."""
+        members = self._list(self.nodes, "to", MAX_RECIPIENTS, _MEMBER, "member_malformed")
+        twice = {each for each in members if members.count(each) > 1}
+        if twice:
+            self.say("to", "value_repeated", self.nodes["to"], value=min(twice))
+        attention: dict[str, str] = {}
+        node = self.nodes.get("attention")
+        if isinstance(node, Group):
+            for member, below in self.keys(node, list(members), "attention").items():
+                attention[member] = self._text({f"attention.{member}": below}, f"attention.{member}")
+                if problem := line_problem(attention[member], MAX_ATTENTION):
+                    self.say(f"attention.{member}", problem[0], below, **problem[1])
+        elif node is not None and not (isinstance(node, Scalar) and node.null):
+            self.say("attention", "expected_group", node)
+        return tuple(Recipient(member=each, attention=attention.get(each, "")) for each in members)
+
+    def urgency(self) -> "Urgency.ValueType":
+        """Give the urgency; routine where nothing is said."""
+        name = self._text(self.nodes, "urgency")
+        if name in URGENCIES:
+            return URGENCIES[name]
+        if name:
+            code, values = unknown_code(name, "urgency")
+            self.say("urgency", code, self.nodes["urgency"], **values)
+        return Urgency.URGENCY_ROUTINE
+
+    def urgency_reason(self) -> str:
+        """Give the code of the reason."""
+        reason = self._text(self.nodes, "urgency_reason")
+        if reason and reason not in codes.load("urgency_reason"):
+            code, values = unknown_code(reason, "urgency_reason")
+            self.say("urgency_reason", code, self.nodes["urgency_reason"], **values)
+        return reason
+
+    def handling(self, otherwise: Handling | None = None) -> Handling:
+        """Give the marks, those left out from `otherwise`; whether mandatory ones are missing the header tells."""
+        handling = Handling()
+        node = self.nodes.get("handling")
+        if node is None or (isinstance(node, Scalar) and node.null):
+            return otherwise or handling
+        if not isinstance(node, Group):
+            self.say("handling", "expected_group", node)
+            return handling
+        known = self.keys(node, list(HANDLING_KEYS), "handling")
+        known = {f"handling.{key}": below for key, below in known.items()}
+        for key in HANDLING_KEYS:
+            if key not in {"classification", "purposes"}:
+                setattr(handling, key, self._text(known, f"handling.{key}"))
+        level = self._text(known, "handling.classification")
+        if level and not level.isdigit() and self._levels is not None:
+            # A name that is not listed stays, and is an error: its author is there to say what he means.
+            names = self._levels()
+            if level.casefold() in {each.casefold() for each in names}:
+                level = str(marks.classification_level(level, names))
+        if level and not (level.isascii() and level.isdigit() and int(level[:9]) <= marks.MAX_CLASSIFICATION):
+            self.say("handling.classification", "out_of_range", known["handling.classification"], least=0, most=4)
+        elif level:
+            handling.classification = int(level[:9])
+        handling.purposes.extend(self._list(known, "handling.purposes", marks.MAX_PURPOSES))
+        if otherwise is not None:
+            _fill(
+                handling,
+                otherwise,
+                said={key.removeprefix("handling.") for key, below in known.items() if not _null(below)},
+            )
+        self.errors += [self.place(each) for each in marks.errors(handling)]
+        return handling
+
+    def review(self) -> datetime | None:
+        """Give the review date: a time, a day, or a number of years from now."""
+        text = self._text(self.nodes, "review")
+        if not text:
+            return None
+        if years := _YEARS.fullmatch(text):
+            today = self.now.astimezone(UTC)
+            later = today.replace(day=min(today.day, 28), year=min(today.year + int(years.group(1)), 9999))
+            return later.replace(microsecond=0)
+        time = moments.parse_time(text)
+        if time is None:
+            self.say("review", "time_malformed", self.nodes["review"])
+        elif time <= self.now:
+            self.say("review", "review_before_author", self.nodes["review"])
+        return time
+
+    def legal_bases(self) -> tuple[str, ...]:
+        """Give the codes of the legal bases."""
+        return self._list(self.nodes, "legal_bases", MAX_LEGAL_BASES)
+
+    def parents(self) -> tuple[str, ...]:
+        """Give the ids of the messages this one follows from, as written."""
+        return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _REFERENCE, "reference_malformed")
+
+    def attachments(self) -> tuple[tuple[str, str], ...]:
+        """Give the files to attach with their notes: a list of paths, or of `file` and `note`."""
+        node = self.nodes.get("attachments")
+        if node is None or (isinstance(node, Scalar) and node.null):
+            return ()
+        if isinstance(node, Group):
+            self.say("attachments", "expected_list", node)
+            return ()
+        places: list[Node] = [node] if isinstance(node, Scalar) else list(node.nodes)
+        if len(places) > MAX_ATTACHMENTS:
+            self.say("attachments", "too_many", node, most=MAX_ATTACHMENTS)
+        found = [
+            self._attachment(at, f"attachments[{number}]") for number, at in enumerate(places[:MAX_ATTACHMENTS], 1)
+        ]
+        return tuple(each for each in found if each[0])
+
+    def _attachment(self, node: Node, path: str) -> tuple[str, str]:
+        fields: dict[str, Node] = {f"{path}.file": node}
+        if isinstance(node, Group):
+            fields = {f"{path}.{key}": below for key, below in self.keys(node, ["file", "note"], path).items()}
+        file, note = (self._text(fields, f"{path}.{key}") for key in ("file", "note"))
+        if not file:
+            self.say(path, "missing", node)
+        for key, text, most in (("file", file, MAX_PATH), ("note", note, MAX_NOTE)):
+            if problem := line_problem(text, most):
+                self.say(f"{path}.{key}", problem[0], node, **problem[1])
+        return file, note
+
+
+def _null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.null
+
+
+def _fill(handling: Handling, otherwise: Handling, said: set[str]) -> None:
+    """Take the marks that a draft does not say from elsewhere; a code and its text belong together."""
+    for key in HANDLING_KEYS:
+        if key in said or (key == "code_text" and "code" in said):
+            continue
+        if key == "purposes":
+            handling.purposes.extend(otherwise.purposes)
+        else:
+            setattr(handling, key, getattr(otherwise, key))

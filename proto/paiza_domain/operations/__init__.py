@@ -1,0 +1,1 @@
+"""Joint operations and their figures."""

@@ -1,0 +1,131 @@
+"""What a kind of message is: its content, who may send it, and how it is judged, summed up and read."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from paiza.core.v1.message_pb2 import Handling
+from paiza_domain.i18n import LANGUAGES, translate
+from paiza_domain.schema import reading, templates
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.shapes import Shape
+from paiza_domain.schema.templates import Form
+
+KIND_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}(-[a-z0-9]{1,20}){0,3}")
+
+# What must hold beyond the shapes: (content, annex, now) -> errors. `now` is the time judged against.
+ContentCheck = Callable[[Any, Any, datetime], list[FieldError]]
+
+
+def _no_check(_content: Any, _annex: Any, _now: datetime) -> list[FieldError]:
+    return []
+
+
+def _nothing_derived(_content: Any) -> None:
+    pass
+
+
+def _leaves_nothing_open(_content: Any) -> bool:
+    return False
+
+
+def _no_remarks(_content: Any, _reported: datetime, _lang: str) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of message in one version; `title` is a marked text, `shape` describes the content message.
+
+    `check` judges what holds beyond the shapes, `derive` fills in what is computed from a new content,
+    `remark` says what a reader should be told that no field says. `needs_parent`: follows from another message.
+    `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
+    workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `leaves_open` says of a content that
+    answers whether it settles nothing yet (more time wanted). `answered_by` names the kinds that answer it, the
+    customary one first. `handling_for` gives the marks of a content whose draft leaves some out; None
+    where a draft names them itself. `handling_codes`: those that a message of the kind may carry; empty for all.
+    """
+
+    name: str
+    version: int
+    title: str
+    shape: Shape
+    summarise: Callable[[Any, str], str]
+    sender_roles: frozenset[str]
+    annex_shape: Shape | None = None
+    second_officer: bool = False
+    second_role: str = ""
+    workflow: str = ""
+    overtakes: bool = False
+    answered_by: tuple[str, ...] = ()
+    handling_for: Callable[[Any], Handling] | None = None
+    handling_codes: frozenset[str] = frozenset()
+    answer_deadline: timedelta | None = None
+    needs_parent: bool = False
+    check: ContentCheck = _no_check
+    leaves_open: Callable[[Any], bool] = _leaves_nothing_open
+    remark: Callable[[Any, datetime, str], tuple[str, ...]] = _no_remarks
+    derive: Callable[[Any], None] = _nothing_derived
+
+    def __post_init__(self) -> None:
+        """Check the name: a name that no draft could hold is a defect of the kind."""
+        if not KIND_NAME.fullmatch(self.name):
+            raise AssertionError(f"{self.name!r} is not a name of a kind")
+
+    @property
+    def content(self) -> type[Message]:
+        """Give the type of the content message."""
+        return self.shape.message
+
+    @property
+    def annex(self) -> type[Message] | None:
+        """Give the type of the nominal annex, None where the kind has none."""
+        return self.annex_shape.message if self.annex_shape else None
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Give the kind's name for people, by language."""
+        return MappingProxyType({lang: translate(self.title, lang) for lang in LANGUAGES})
+
+    def validate(self, content: Message, annex: Message | None, now: datetime) -> list[FieldError]:
+        """Judge content and annex; errors of the annex have paths beginning with `annex.`; empty means valid."""
+        errors = self.shape.errors(content)
+        if annex is not None:
+            errors += self._annex_errors(annex)
+        # What holds between fields is asked only of fields that are sound by themselves.
+        return errors or self.check(content, annex, now)
+
+    def _annex_errors(self, annex: Message) -> list[FieldError]:
+        if self.annex_shape is None:
+            return [FieldError("annex", "annex_not_allowed")]
+        if not annex.ListFields():
+            return [FieldError("annex", "annex_empty")]
+        return [FieldError(f"annex.{each.path}", each.code, each.values) for each in self.annex_shape.errors(annex)]
+
+    def summary(self, content: Message, lang: str) -> str:
+        """Sum the content up in one line of at most `reading.MAX_SUMMARY` characters."""
+        return reading.shorten(self.summarise(content, lang))
+
+    def show(self, content: Message, lang: str) -> list[tuple[str, str]]:
+        """Give (label, value) for every field that is filled in, in the order of the form, codes in words."""
+        return reading.rows(self.shape, content, lang)
+
+    def show_annex(self, annex: Message, lang: str) -> list[tuple[str, str]]:
+        """Give the same for the nominal annex (none where the kind has none)."""
+        return reading.rows(self.annex_shape, annex, lang) if self.annex_shape else []
+
+    def remarks(self, content: Message, reported: datetime, lang: str) -> tuple[str, ...]:
+        """Give what a reader should be told that no field says, for a message reported at that time (late…)."""
+        return self.remark(content, reported, lang)
+
+    def template(self, lang: str, form: Form = "long") -> str:
+        """Give an empty draft with comments in `lang`; the short form has the mandatory fields only."""
+        by_content = self.handling_for is not None
+        return templates.render(
+            self.name, self.title, self.shape, self.annex_shape, lang, form, marks_by_content=by_content
+        )

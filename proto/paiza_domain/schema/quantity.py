@@ -1,0 +1,96 @@
+"""Fixed-point amounts: whole millionths, read from decimal text and converted by exact rationals. No floats.
+
+Rounding, wherever it happens, is half to even at the sixth decimal place.
+"""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, Literal
+
+from paiza_domain.schema.field_errors import Problem
+
+MILLION: Final = 1_000_000
+MAX_DIGITS: Final = 15  # digits before the decimal point
+MAX_DECIMALS: Final = 20  # digits after it; what a spreadsheet writes at most
+
+# Grams per unit, exact by definition (avoirdupois pound 453.59237 g; ounce a sixteenth of it).
+GRAMS_PER_UNIT: Final[Mapping[str, Fraction]] = MappingProxyType({
+    "mg": Fraction(1, 1_000),
+    "g": Fraction(1),
+    "kg": Fraction(1_000),
+    "t": Fraction(1_000_000),
+    "lb": Fraction(45_359_237, 100_000),
+    "oz": Fraction(45_359_237, 1_600_000),
+})  # fmt: skip
+
+DecimalMark = Literal[".", ","]
+
+_NUMBER: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
+    mark: re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:[{mark}](\d{{1,{MAX_DECIMALS}}}))?", re.ASCII) for mark in ".,"
+})  # fmt: skip
+
+
+class AmountError(Exception):
+    """A text that is no amount; `problem` is the code and values of its field error."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(*problem)
+        self.problem = problem
+
+
+def round_half_even(value: Fraction) -> int:
+    """Round to the nearest whole number, and from the middle to the even one."""
+    return round(value)  # Fraction.__round__ rounds half to even
+
+
+def parse_amount(text: str, mark: DecimalMark = ".") -> int:
+    """Read unsigned decimal text as millionths, rounded half to even; raises `AmountError`.
+
+    `mark` is the decimal mark; the other one, spaces between groups, signs and exponents are refused, never guessed.
+    """
+    found = _NUMBER[mark].fullmatch(text)
+    if found is None:
+        raise AmountError(("amount_malformed", {}))
+    whole, decimals = found.group(1), found.group(2) or ""
+    return round_half_even(Fraction(int(whole + decimals) * MILLION, 10 ** len(decimals)))
+
+
+def format_amount(millionths: int) -> str:
+    """Write millionths as the shortest decimal text, with a point."""
+    whole, rest = divmod(abs(millionths), MILLION)
+    sign = "-" if millionths < 0 else ""
+    return f"{sign}{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
+def convert(millionths: int, unit: str, to: str) -> int:
+    """Convert between units of mass, rounded half to even; raises KeyError for a unit that is no mass."""
+    return round_half_even(millionths * GRAMS_PER_UNIT[unit] / GRAMS_PER_UNIT[to])
+
+
+def kg_factor(unit: str) -> Fraction | None:
+    """Give kilograms per unit, exactly; None for what is not a mass (then a chemist's factor is needed)."""
+    grams = GRAMS_PER_UNIT.get(unit)
+    return None if grams is None else grams / 1_000
+
+
+def apply_factor(millionths: int, factor: Fraction) -> int:
+    """Multiply and round half to even."""
+    return round_half_even(millionths * factor)
+
+
+_FACTOR: Final = re.compile(r"(\d{1,15})(?:/([1-9]\d{0,14}))?", re.ASCII)
+
+
+def parse_factor(text: str) -> Fraction | None:
+    """Read a positive rational such as "1/1000" or "3"; None for anything else."""
+    found = _FACTOR.fullmatch(text)
+    if found is None or int(found.group(1)) == 0:
+        return None
+    return Fraction(int(found.group(1)), int(found.group(2) or 1))
+
+
+def format_factor(factor: Fraction) -> str:
+    """Write a rational as `parse_factor` reads it, in lowest terms."""
+    return str(factor)

@@ -1,0 +1,70 @@
+"""A content message as rows for a reader: labels and codes in words, quantities with their unit, nothing left out."""
+
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from paiza_domain import codes
+from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.scalars import write
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+
+MAX_SUMMARY: Final = 160  # characters of a one-line summary: a row of a list
+
+
+def shorten(text: str) -> str:
+    """Bring a text to one line of at most `MAX_SUMMARY` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_SUMMARY else line[: MAX_SUMMARY - 1].rstrip() + "…"
+
+
+def code_text(list_name: str, code: str, lang: str) -> str:
+    """Give a code in words; a code that is not in the list stays as it is."""
+    entries = codes.load(list_name)
+    return entries.text(code, lang) if code in entries else code
+
+
+def rows(shape: Shape, message: Message, lang: str) -> list[tuple[str, str]]:
+    """Give (label, value) for every field that is set; below a group, labels are joined with “›”."""
+    found: list[tuple[str, str]] = []
+    _collect(shape, message, lang, "", found)
+    return found
+
+
+def _collect(shape: Shape, message: Message, lang: str, prefix: str, found: list[tuple[str, str]]) -> None:
+    present = {descriptor.name: value for descriptor, value in message.ListFields()}
+    for field in shape.fields:
+        if field.name not in present:
+            continue
+        value = present[field.name]
+        label = prefix + translate(field.label, lang)
+        if field.shape is None:
+            values = value if field.most else [value]
+            found.append((label, "; ".join(value_text(field, each, lang) for each in values)))
+        elif field.most:
+            for number, each in enumerate(value, start=1):
+                _collect(field.shape, each, lang, f"{label} {number} › ", found)
+        else:
+            _collect(field.shape, value, lang, f"{label} › ", found)
+
+
+def value_text(field: Field, value: Any, lang: str) -> str:
+    """Give one value in words."""
+    match field.value_type:
+        case FieldType.CODE:
+            return code_text(field.codes, value, lang)
+        case FieldType.FLAG:
+            return translate(N_("yes"), lang)
+        case FieldType.QUANTITY:
+            amount, _, unit = write(field, value).partition(" ")
+            return _with_original(f"{amount} {code_text('unit', unit, lang)}", value.original, amount)
+        case FieldType.DECIMAL:
+            amount = write(field, value)
+            return _with_original(amount, value.original, amount)
+        case _:
+            return write(field, value)
+
+
+def _with_original(text: str, original: str, amount: str) -> str:
+    """Add what was reported, where it reads otherwise than what it was taken for."""
+    return f"{text} [{original}]" if original and original not in {amount, text} else text

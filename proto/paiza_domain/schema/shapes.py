@@ -1,0 +1,187 @@
+"""The shape of a content message: its fields in order, each with label, type and limits.
+
+One description serves all: validation, drafts, templates, forms and reading follow the same shape, so they cannot
+disagree. A shape must name every field of its message; a field without a rule is a defect found at import.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from google.protobuf.message import Message
+
+from paiza_domain.schema import field_checks
+from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.text_rules import MAX_LINE, MAX_TEXT
+
+
+class FieldType(StrEnum):
+    """How one value of a field is written and judged."""
+
+    TEXT = "text"  # one line
+    LINES = "lines"  # several lines
+    CODE = "code"  # a code of a code list
+    INTEGER = "integer"  # uint32
+    FLAG = "flag"  # true, or not said
+    DECIMAL = "decimal"  # message Decimal: millionths and the original text
+    QUANTITY = "quantity"  # message Quantity: a decimal with its unit
+    DEGREES = "degrees"  # microdegrees
+    TIME = "time"  # Timestamp
+    MOMENT = "moment"  # message Moment: a time with its precision
+    DATE = "date"  # ISO text; year or month alone allowed
+    DIGEST = "digest"  # 32 bytes
+    GROUP = "group"  # a message with a shape of its own
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a message.
+
+    `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
+    0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
+    `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked.
+    `term` says as what it is searched and compared (`paiza_domain.terms.folding.FOLDS`). `begins`: something begins at this
+    time, so that a day alone is the start of that day and not its end.
+    """
+
+    name: str
+    label: str
+    value_type: FieldType = FieldType.TEXT
+    key: str = ""
+    required: bool = False
+    short: bool = False
+    opened: bool = False
+    derived: bool = False
+    default: str = ""
+    codes: str = ""
+    most: int = 0
+    max_length: int = 0
+    least: int | None = None
+    greatest: int | None = None
+    check: Callable[[Any], Problem | None] | None = None
+    shape: "Shape | None" = None
+    hint: str = ""
+    term: str = ""
+    begins: bool = False
+
+    def __post_init__(self) -> None:
+        """Fill in the key."""
+        if not self.key:
+            object.__setattr__(self, "key", self.name)
+
+    @property
+    def in_short_form(self) -> bool:
+        """Say whether the short form has this field."""
+        return self.required or self.short or self.opened or bool(self.default)
+
+    @property
+    def stands_open(self) -> bool:
+        """Say whether a draft shows this field ready to be filled in, not commented out."""
+        return self.required or self.opened or bool(self.default)
+
+    def checker(self) -> Callable[[Any], Problem | None] | None:
+        """Give the function that judges one value of this field; None for a flag, which cannot be wrong."""
+        match self.value_type:
+            case FieldType.TEXT:
+                judge = field_checks.line(self.max_length or MAX_LINE)
+            case FieldType.LINES:
+                judge = field_checks.lines(self.max_length or MAX_TEXT)
+            case FieldType.CODE:
+                judge = field_checks.code(self.codes)
+            case FieldType.INTEGER | FieldType.DEGREES:
+                judge = field_checks.between(self.least, self.greatest)
+            case FieldType.DECIMAL:
+                judge = field_checks.decimal(self.least, self.greatest)
+            case FieldType.QUANTITY:
+                judge = field_checks.quantity()
+            case FieldType.TIME:
+                judge = field_checks.time
+            case FieldType.MOMENT:
+                judge = field_checks.moment
+            case FieldType.DATE:
+                judge = field_checks.date
+            case FieldType.DIGEST:
+                judge = field_checks.digest
+            case _:
+                return self.check
+        return field_checks.both(judge, self.check) if self.check else judge
+
+
+# What is wrong between the fields of one message: (path within the message, problem).
+Related = Callable[[Any], Iterable[tuple[str, Problem]]]
+
+# Terms that are made of several fields: (field of the term, text).
+Terms = Callable[[Any], Iterable[tuple[str, str]]]
+
+_Compiled = tuple[str, bool, int, Callable[[Any], Problem | None] | None, "Shape | None"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The fields of one message type in the order of the form, and what must hold between them."""
+
+    message: type[Message]
+    fields: tuple[Field, ...] = field(repr=False)
+    related: Related | None = field(default=None, repr=False)
+    terms: Terms | None = field(default=None, repr=False)
+    _rules: dict[int, _Compiled] = field(init=False, repr=False, compare=False)
+    _required: dict[int, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the shape against the message's descriptor and prepare the rules by field number."""
+        known = self.message.DESCRIPTOR.fields_by_name
+        named = [each.name for each in self.fields]
+        if sorted(named) != sorted(known):
+            raise AssertionError(f"{self.message.__name__}: shape and message differ: {set(named) ^ set(known)}")
+        rules = {
+            known[each.name].number: (each.key, each.most > 0, each.most, each.checker(), each.shape)
+            for each in self.fields
+        }
+        object.__setattr__(self, "_rules", rules)
+        required = {known[each.name].number: each.key for each in self.fields if each.required}
+        object.__setattr__(self, "_required", required)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Field]:
+        """Give the fields by key, in order."""
+        return {each.key: each for each in self.fields}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Field]:
+        """Give the fields by the name they have in the message."""
+        return {each.name: each for each in self.fields}
+
+    def errors(self, message: Message) -> list[FieldError]:
+        """Judge `message` and everything below it; an empty list means valid."""
+        found: list[FieldError] = []
+        self._collect(message, "", found)
+        return found
+
+    def _collect(self, message: Message, prefix: str, found: list[FieldError]) -> None:
+        rules = self._rules
+        present = set()
+        for descriptor, value in message.ListFields():
+            number = descriptor.number
+            present.add(number)
+            name, repeated, most, check, shape = rules[number]
+            if not repeated:
+                if check is not None and (problem := check(value)) is not None:
+                    found.append(FieldError(prefix + name, *problem))
+                if shape is not None:
+                    shape._collect(value, f"{prefix}{name}.", found)  # noqa: SLF001 - the same class
+                continue
+            if len(value) > most:
+                found.append(FieldError(prefix + name, "too_many", {"most": most}))
+                continue
+            for index, each in enumerate(value):
+                if check is not None and (problem := check(each)) is not None:
+                    found.append(FieldError(f"{prefix}{name}[{index}]", *problem))
+                if shape is not None:
+                    shape._collect(each, f"{prefix}{name}[{index}].", found)  # noqa: SLF001 - the same class
+        if not present.issuperset(self._required):
+            missing = (name for number, name in self._required.items() if number not in present)
+            found.extend(FieldError(prefix + name, "missing") for name in missing)
+        if self.related is not None:
+            found.extend(FieldError(prefix + path, *problem) for path, problem in self.related(message))

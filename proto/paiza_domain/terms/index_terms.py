@@ -1,0 +1,87 @@
+"""What a message speaks of, as terms that can be compared and searched: plates, persons, substances, places.
+
+Which fields are terms stands in the shapes (`Field.term`, `Shape.terms`). Terms are made where the content is open and
+leave that place only as keyed blind tokens.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+from paiza_domain.terms.extraction import found_in_text
+from paiza_domain.terms.folding import fold
+
+IDENTIFIERS: Final = frozenset({
+    "plate", "vin", "container", "vessel", "flight", "waybill", "carnet", "seal", "document", "personal-number",
+    "account", "registration", "phone", "imei", "person", "company", "logo",
+})  # fmt: skip
+"""Terms that link: messages that share one may speak of the same persons or the same consignment."""
+
+WORDWISE: Final = frozenset({"name", "place", "subject", "substance"})
+"""Terms that are searched by their words: each word is a term of its own, beside the whole."""
+
+MAX_TERMS: Final = 2_000  # of one message; an annex of 200 persons has fewer
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Term:
+    """One thing a message speaks of: what it is, and its folded text."""
+
+    field: str
+    text: str
+
+    @property
+    def links(self) -> bool:
+        """Say whether two messages that share this term are worth telling of."""
+        return self.field in IDENTIFIERS
+
+
+def terms(kind: Kind, content: Message, annex: Message | None) -> frozenset[Term]:
+    """Give the terms of a message; those of the annex with them. Never fails: what cannot be folded is no term."""
+    found = set(_walk(kind.shape, content))
+    if annex is not None and kind.annex_shape is not None:
+        found.update(_walk(kind.annex_shape, annex))
+    return frozenset(sorted(found)[:MAX_TERMS])
+
+
+def term(field: str, text: str) -> Term | None:
+    """Give the term a searcher means; None where nothing is left of the text, KeyError where the field is none."""
+    folded = fold(field, text)
+    return Term(field, folded) if folded else None
+
+
+def _walk(shape: Shape, message: Message) -> Iterator[Term]:
+    for descriptor, value in message.ListFields():
+        field = shape.by_name[descriptor.name]
+        for each in value if field.most else [value]:
+            if field.shape is not None:
+                yield from _walk(field.shape, each)
+            else:
+                yield from _of_value(field, each)
+    if shape.terms is not None:
+        for name, text in shape.terms(message):
+            yield from folded(name, text)
+
+
+def _of_value(field: Field, value: Any) -> Iterator[Term]:
+    if field.term:
+        yield from folded(field.term, str(value))
+    elif field.value_type in {FieldType.TEXT, FieldType.LINES}:
+        for name, text in found_in_text(value):
+            yield from folded(name, text)
+
+
+def folded(field: str, text: str) -> Iterator[Term]:
+    """Give the terms of one text: the whole, and its words where the field is searched by words."""
+    whole = term(field, text)
+    if whole is None:
+        return
+    yield whole
+    if field in WORDWISE:
+        words = whole.text.split()
+        if len(words) > 1:
+            yield from (Term(field, word) for word in words)

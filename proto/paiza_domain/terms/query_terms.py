@@ -1,0 +1,69 @@
+"""What a searcher means: a text for a field, in either language, as the terms a message must have.
+
+"Героин", "heroin" and the code are one question; so are "Казахстан" and "KAZ". Words of names and places may stand in
+any order and either alphabet.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from paiza_domain import codes
+from paiza_domain.terms.folding import FOLDS, fold
+from paiza_domain.terms.index_terms import WORDWISE, Term
+
+CODE_LISTS: Final = {"substance": "drug_type", "drug-group": "drug_group", "country": "country", "route": "country"}
+"""Fields that hold codes, which a searcher may name in words."""
+
+SEARCHABLE: Final = tuple(sorted(FOLDS))
+"""Every field there is to search by."""
+
+MAX_CRITERIA: Final = 10  # of one search
+MAX_CLAUSES: Final = 24  # of one search, all words together
+MAX_ALTERNATIVES: Final = 64  # of one clause
+
+Clause = frozenset[Term]
+
+
+def clauses(field: str, text: str, other_names: Iterable[str] = ()) -> list[Clause]:
+    """Give what a message must have: of every clause at least one term. Empty where nothing is left of the text.
+
+    ``other_names`` are further names and codes of what is meant (reference data). A route is written as role and
+    country, "transit KAZ". KeyError for a field that is not searchable.
+    """
+    if field == "route":
+        return _route(text)
+    whole = fold(field, text)
+    if not whole:
+        return []
+    known = _codes(field, text)
+    alternatives = {fold(field, each) for each in (*known, *other_names)} - {""}
+    if field in WORDWISE and not alternatives:
+        return [frozenset({Term(field, word)}) for word in whole.split()][:MAX_CLAUSES]
+    alternatives.add(whole)
+    return [frozenset(Term(field, each) for each in sorted(alternatives)[:MAX_ALTERNATIVES])]
+
+
+def _route(text: str) -> list[Clause]:
+    role, _, country = text.strip().partition(" ")
+    if not country:
+        found = {Term("route", fold("route", f"{each} {role}")) for each in codes.load("route_role")}
+        return [frozenset(found)] if fold("route", role) else []
+    countries = [*_codes("country", country), country]
+    return [frozenset(Term("route", fold("route", f"{role} {each}")) for each in countries)]
+
+
+def _codes(field: str, text: str) -> list[str]:
+    """Give the codes that a text names: by code or name, Russian or English; else those whose name has its words."""
+    if field not in CODE_LISTS:
+        return []
+    wanted = _words(text)
+    names = {
+        code: [_words(name) for name in (code, entry.alpha2, *entry.names.values())]
+        for code, entry in codes.load(CODE_LISTS[field]).items()
+    }
+    exactly = [code for code, known in names.items() if wanted in known]
+    return exactly or [code for code, known in names.items() if any(wanted and wanted <= each for each in known)]
+
+
+def _words(text: str) -> set[str]:
+    return set(fold("name", text).split())

@@ -1,0 +1,1 @@
+"""Threads of messages: markings, answers to requests, deadlines, notices."""

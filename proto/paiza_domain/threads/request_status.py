@@ -1,0 +1,204 @@
+"""How a request stands: who has answered which of its questions, and who is silent since when.
+
+Silence is a state of its own, and never consent: nothing here turns it into an answer, however late it is. The latest
+word on a question stands; what its author recalled was never said, what he replaced is said by what replaces it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from paiza_domain import kinds
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.threads import deadlines
+from paiza_domain.threads.thread import UNMARKED, Marks, ThreadMessage, in_order, marks, recalled
+from paiza_wire.errors import Rejected
+
+ACKNOWLEDGEMENT: Final = "acknowledgement"
+
+
+class AnswerState(StrEnum):
+    """How one question stands with one addressee; beyond the first two, codes of the list "answer_status"."""
+
+    SILENT = "silent"
+    UNREAD = "unread"  # there is an answer, and its content was not opened
+    INTERIM = "interim"
+    FORWARDED = "forwarded"
+    PARTIAL = "partial"
+    FULL = "full"
+    NEGATIVE = "negative"
+    REFUSED = "refused"
+    ANSWERED = "answered"  # by a kind that answers the whole, not by question
+
+
+_STATES: Final[Mapping[str, AnswerState]] = {each.value: each for each in AnswerState}
+STILL_OPEN: Final = frozenset({AnswerState.SILENT, AnswerState.INTERIM, AnswerState.FORWARDED})
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionStanding:
+    """One question at one addressee. ``number`` is 0 where the request has no numbered questions.
+
+    ``since``: the time of the word that stands; of the request itself where there is none.
+    """
+
+    number: int
+    state: AnswerState
+    since: datetime
+    answer: bytes = b""
+    text: str = ""
+    expected: datetime | None = None
+
+    @property
+    def still_open(self) -> bool:
+        """Say whether the addressee owes something on this question."""
+        return self.state in STILL_OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class AddresseeStanding:
+    """What one addressee has said. ``acknowledged`` is the digest of its officer's acknowledgement of the request."""
+
+    member: str
+    questions: tuple[QuestionStanding, ...]
+    acknowledged: bytes = b""
+
+    @property
+    def still_open(self) -> bool:
+        """Say whether it owes something."""
+        return any(each.still_open for each in self.questions)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStanding:
+    """How a request stands. ``due`` is None where no answer is expected by a time."""
+
+    digest: bytes
+    kind: str
+    author: str
+    asked: datetime
+    due: datetime | None
+    withdrawn: bool
+    addressees: tuple[AddresseeStanding, ...]
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Name those who have not said a word on any question."""
+        return tuple(
+            each.member
+            for each in self.addressees
+            if all(question.state is AnswerState.SILENT for question in each.questions)
+        )
+
+    @property
+    def still_open(self) -> bool:
+        """Say whether anybody owes something; nobody does where the request was taken back."""
+        return not self.withdrawn and any(each.still_open for each in self.addressees)
+
+    def overdue(self, now: datetime) -> bool:
+        """Say whether an answer is owed beyond its time."""
+        return self.still_open and self.due is not None and self.due < now
+
+
+def standing(
+    request: ThreadMessage, thread: Iterable[ThreadMessage], holders: Iterable[str] | None = None
+) -> RequestStanding | None:
+    """Say how a message stands with those it was addressed to; None where its kind wants no answer.
+
+    ``holders`` are named where more than the recipients owe an answer: whoever holds what a recall takes back.
+    """
+    kind = _kind(request)
+    if kind is None or not kind.answered_by:
+        return None
+    ordered = in_order(thread)
+    known = marks([*ordered, request])
+    said = [each for each in ordered if _answers(each, request, known)]
+    answers = [each for each in said if each.header.kind in kind.answered_by]
+    addressees = dict.fromkeys([recipient.member for recipient in request.header.recipients])
+    addressees.update(dict.fromkeys(holders or ()))
+    addressees.pop(request.author, None)
+    return RequestStanding(
+        digest=request.digest,
+        kind=kind.name,
+        author=request.author,
+        asked=request.time,
+        due=deadlines.answer_due(request.header, kind, request.content, request.time),
+        withdrawn=recalled(request, known),
+        addressees=tuple(
+            AddresseeStanding(
+                member=member,
+                questions=_questions(request, [each for each in answers if each.author == member]),
+                acknowledged=_acknowledged(said, member),
+            )
+            for member in addressees
+        ),
+    )
+
+
+def requests(thread: Iterable[ThreadMessage]) -> list[RequestStanding]:
+    """Say how every message of a thread stands that wants an answer, in order."""
+    ordered = in_order(thread)
+    found = (standing(each, ordered) for each in ordered)
+    return [each for each in found if each is not None]
+
+
+def _kind(message: ThreadMessage) -> Kind | None:
+    try:
+        return kinds.get(message.header.kind, message.header.kind_version)
+    except Rejected:  # of a newer version than ours
+        return None
+
+
+def _answers(message: ThreadMessage, request: ThreadMessage, known: Mapping[bytes, Marks]) -> bool:
+    return (
+        request.digest in message.header.parent_digests
+        and not recalled(message, known)
+        and not known.get(message.digest, UNMARKED).replaced_by
+    )
+
+
+def _acknowledged(said: Iterable[ThreadMessage], member: str) -> bytes:
+    return next((each.digest for each in said if each.author == member and each.header.kind == ACKNOWLEDGEMENT), b"")
+
+
+def _questions(request: ThreadMessage, answers: list[ThreadMessage]) -> tuple[QuestionStanding, ...]:
+    content: Any = request.content
+    texts = {each.number: each.text for each in getattr(content, "questions", ())} or {0: ""}
+    silent = {
+        number: QuestionStanding(number, AnswerState.SILENT, request.time, text=text) for number, text in texts.items()
+    }
+    stands = dict(silent)
+    for answer in answers:
+        for number, state, expected in _words(answer, texts):
+            if state is AnswerState.UNREAD and stands[number].state is not AnswerState.SILENT:
+                continue
+            stands[number] = QuestionStanding(number, state, answer.time, answer.digest, texts[number], expected)
+    return tuple(stands.values())
+
+
+def _words(answer: ThreadMessage, texts: Mapping[int, str]) -> Iterator[tuple[int, AnswerState, datetime | None]]:
+    """Give what an answer says, by question number; numbers that the request does not have are passed over."""
+    by_number: Any = getattr(answer.content, "answers", None)
+    if answer.header.kind == ACKNOWLEDGEMENT:  # says by its being there what there is to say
+        yield from ((number, AnswerState.ANSWERED, None) for number in texts)
+    elif answer.content is None:
+        yield from ((number, AnswerState.UNREAD, None) for number in texts)
+    elif by_number is None or 0 in texts:
+        # The request was not opened, or has no questions: what is said is said of the whole.
+        yield from ((number, _of_the_whole(answer), None) for number in texts)
+    else:
+        for each in by_number:
+            if each.question_number in texts:
+                expected = to_datetime(each.expected_time) if each.HasField("expected_time") else None
+                yield each.question_number, _STATES.get(each.status, AnswerState.ANSWERED), expected
+
+
+def _of_the_whole(answer: ThreadMessage) -> AnswerState:
+    kind, content = _kind(answer), answer.content
+    states = {_STATES.get(each.status) for each in getattr(content, "answers", ())}
+    if states & STILL_OPEN or (kind is not None and kind.leaves_open(content)):
+        return AnswerState.INTERIM
+    return AnswerState.ANSWERED

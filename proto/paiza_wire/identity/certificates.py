@@ -1,0 +1,192 @@
+"""Makes what `paiza_wire.identity` checks: CAs, signing requests, node and officer certificates.
+
+An issuer takes two things from a signing request: the public key, whose holder signed the request, and the
+id, which must be the one the issuer expects. Everything else in a certificate is the issuer's. All keys are
+on P-256; serial numbers are random.
+"""
+
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from paiza_wire.errors import Rejected
+from paiza_wire.identity.certificate_profiles import (
+    MAX_CERTIFICATE_BYTES,
+    X509_ERRORS,
+    check_ca_profile,
+    extended_uses,
+    key_usage,
+    load_certificate,
+    name_constraints,
+    p256_key,
+    subject_names,
+    uri_san,
+)
+from paiza_wire.identity.spiffe import Role, SpiffeId
+
+AuthorityKey: TypeAlias = ec.EllipticCurvePrivateKey
+"""The private key of a CA."""
+
+
+def issue_ca(
+    member: str,
+    federation: str,
+    role: Role,
+    private_key: ec.EllipticCurvePrivateKey,
+    *,
+    not_before: datetime,
+    not_after: datetime,
+) -> bytes:
+    """Make the self-signed CA (DER) for a member's certificates of this role, constrained to the member's name."""
+    spiffe_id = SpiffeId(member, federation, role, name="ca" if role == "officer" else "")
+    name = _name(spiffe_id, f"{member} {role} CA")
+    public_key = private_key.public_key()
+    _require_p256(public_key)
+    builder = (
+        _builder(name, name, public_key, not_before, not_after)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(key_usage(ca=True), critical=True)
+        .add_extension(name_constraints(f"{member}.{federation}"), critical=True)
+    )
+    return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def create_csr(spiffe_id: SpiffeId, private_key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Make a signing request (DER, PKCS #10) for this id, signed by the key it asks a certificate for."""
+    builder = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(_name(spiffe_id, _common_name(spiffe_id)))
+        .add_extension(subject_names(spiffe_id), critical=False)
+    )
+    return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def issue_node(
+    csr: bytes,
+    ca: bytes,
+    ca_key: AuthorityKey,
+    *,
+    spiffe_id: SpiffeId,
+    not_before: datetime,
+    not_after: datetime,
+) -> bytes:
+    """Make a node certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
+    if spiffe_id.role != "node":
+        raise Rejected("bad_certificate", "a node CA issues certificates to nodes only")
+    return _issue_checked(csr, ca, ca_key, spiffe_id, not_before, not_after)
+
+
+def issue_officer(
+    csr: bytes,
+    ca: bytes,
+    ca_key: AuthorityKey,
+    *,
+    spiffe_id: SpiffeId,
+    not_before: datetime,
+    not_after: datetime,
+) -> bytes:
+    """Make an officer certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
+    if spiffe_id.role != "officer":
+        raise Rejected("bad_certificate", "an officer CA issues certificates to officers only")
+    return _issue_checked(csr, ca, ca_key, spiffe_id, not_before, not_after)
+
+
+def _issue_checked(
+    csr: bytes,
+    ca: bytes,
+    ca_key: AuthorityKey,
+    spiffe_id: SpiffeId,
+    not_before: datetime,
+    not_after: datetime,
+) -> bytes:
+    issuer = load_certificate(ca)
+    check_ca_profile(issuer, f"{spiffe_id.member}.{spiffe_id.federation}")
+    if issuer.subject != _name(spiffe_id, f"{spiffe_id.member} {spiffe_id.role} CA"):
+        raise Rejected("bad_certificate", f"this is not the CA for the role {spiffe_id.role}")
+    if p256_key(issuer) != ca_key.public_key():
+        raise Rejected("bad_certificate", "the CA's key is not the one in its certificate")
+    return issue(_requested_key(csr, spiffe_id), issuer, ca_key, spiffe_id, not_before, not_after)
+
+
+def issue(
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: x509.Certificate,
+    issuer_key: AuthorityKey,
+    spiffe_id: SpiffeId,
+    not_before: datetime,
+    not_after: datetime,
+) -> bytes:
+    """Make a certificate (DER) of the id's profile without asking whether this issuer may.
+
+    Only for `issue_node` and `issue_officer`, which ask, and for tests, which need certificates that must be
+    refused.
+    """
+    builder = (
+        _builder(_name(spiffe_id, _common_name(spiffe_id)), issuer.subject, public_key, not_before, not_after)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(key_usage(ca=False), critical=True)
+        .add_extension(extended_uses(spiffe_id.role), critical=False)
+        .add_extension(subject_names(spiffe_id), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    )
+    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _requested_key(csr: bytes, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey:
+    """Give the key of a signing request whose own signature holds and which asks for exactly this id."""
+    if not 0 < len(csr) <= MAX_CERTIFICATE_BYTES:
+        raise Rejected("bad_certificate", "the signing request is empty or too large")
+    try:
+        request = x509.load_der_x509_csr(csr)
+        request.extensions  # noqa: B018 - parsed on first use; every way of being malformed shall show here
+    except X509_ERRORS as error:
+        raise Rejected("bad_certificate", "the signing request cannot be parsed") from error
+    public_key = p256_key(request)
+    if not request.is_signature_valid:
+        raise Rejected("bad_certificate", "the signing request is not signed by its own key")
+    if uri_san(request) != spiffe_id:
+        raise Rejected("bad_certificate", "the signing request is for another id")
+    return public_key
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    not_before: datetime,
+    not_after: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(not_before.astimezone(UTC))
+        .not_valid_after(not_after.astimezone(UTC))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _name(spiffe_id: SpiffeId, common_name: str) -> x509.Name:
+    """Give a distinguished name: the federation and a readable name. Nothing is decided by it but who issued what."""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, spiffe_id.federation),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+def _common_name(spiffe_id: SpiffeId) -> str:
+    return f"{spiffe_id.member} {spiffe_id.name or spiffe_id.role}"
+
+
+def _require_p256(key: ec.EllipticCurvePublicKey) -> None:
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise Rejected("bad_certificate", "a CA's key is on P-256")

@@ -1,0 +1,177 @@
+"""Names (SPIFFE IDs) and the verification of certificates against the one member they claim.
+
+Names are defined in `paiza_wire.identity.spiffe`, profiles in `paiza_wire.identity.certificate_profiles`; certificates are made
+in `paiza_wire.identity.certificates`. Trust is never shared between members: a certificate is checked against the node
+CA or the officer CA of the member its own name claims, and against nothing else. There are no intermediate
+certificates and no system roots.
+
+`CertificateVerifier` checks, in this order; each step refuses by itself:
+
+1. The bytes are one X.509 v3 certificate of bounded size (else ``bad_certificate``).
+2. It carries exactly one URI SAN, a SPIFFE ID in its only spelling (``bad_certificate``).
+3. The id is of the role asked for: a node, or an officer (``bad_certificate``).
+4. The id's member is in the register, under this federation's name (``wrong_member``).
+5. That member's CA for this role has the CA profile, that member's name and its own signature (``bad_certificate``).
+6. That CA issued the certificate directly, by name and by signature (``bad_certificate``).
+7. The certificate has the profile of its role: the exact set of extensions, with exact values (``bad_certificate``).
+8. Its member has not revoked it, nor its key (``certificate_revoked``).
+9. The id is exactly the expected one (officer), or of the expected member (node) (``wrong_member``).
+10. The time asked for lies in the validity of both the certificate and its CA (``certificate_expired``).
+
+What the caller owes: that this time is the one which counts, that the member is active, and that the holder
+has the private key (a TLS handshake or a signature shows it).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from paiza_wire.errors import Rejected
+from paiza_wire.identity.certificate_profiles import (
+    check_ca_profile,
+    check_issued_by,
+    check_leaf_profile,
+    load_certificate,
+    p256_key,
+    uri_san,
+)
+from paiza_wire.identity.keys import fingerprint as key_fingerprint
+from paiza_wire.identity.spiffe import FEDERATION_NAME, MEMBER_ID, Role, SpiffeId, node_dns_name
+
+__all__ = [
+    "FEDERATION_NAME",
+    "MEMBER_ID",
+    "VERIFIED_CERTIFICATES",
+    "CertificateVerifier",
+    "MemberAuthority",
+    "Role",
+    "SpiffeId",
+    "VerifiedCertificate",
+    "check_authority",
+    "load_certificate",
+    "node_dns_name",
+    "uri_san",
+]
+
+VERIFIED_CERTIFICATES: Final = 4096
+"""Verified certificates one verifier remembers: more officers than a federation writes with at once, about 8 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCertificate:
+    """A certificate that passed every step; its validity is the part which it shares with its CA's."""
+
+    id: SpiffeId
+    public_key: ec.EllipticCurvePublicKey
+    fingerprint: bytes
+    not_before: datetime
+    not_after: datetime
+    der: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAuthority:
+    """Whom a member's certificates come from, and what it has revoked.
+
+    ``revoked`` holds SHA-256 of certificates (DER) and of their public keys (SubjectPublicKeyInfo). The
+    certificate's hash alone would not do: of one ECDSA signature anybody can make another, and so the same
+    certificate under another hash.
+    """
+
+    member: str
+    federation: str
+    node_ca: bytes
+    officer_ca: bytes
+    revoked: frozenset[bytes] = frozenset()
+
+    def ca(self, role: Role) -> bytes:
+        """Give the CA (DER) that issues certificates of this role."""
+        return self.node_ca if role == "node" else self.officer_ca
+
+
+class CertificateVerifier:
+    """Verifies certificates against the authorities of one version of the register, each certificate once.
+
+    What passed is remembered for the life of the verifier; since the authorities in it never change, that
+    includes the CA and the revocations. A new version of the register needs a new verifier. Refusals are not
+    remembered. Safe between threads.
+    """
+
+    def __init__(self, authorities: Mapping[str, MemberAuthority]) -> None:
+        self._authorities = dict(authorities)
+        self._remembered = lru_cache(maxsize=VERIFIED_CERTIFICATES)(self._verify)
+
+    def officer(self, der: bytes, *, expected_id: str, at: datetime) -> VerifiedCertificate:
+        """Check an officer's certificate: steps 1-10, for exactly this id."""
+        certificate = self._remembered(der, "officer")
+        if str(certificate.id) != expected_id:  # 9.
+            raise Rejected("wrong_member", "the certificate names another officer")
+        return _valid_at(certificate, at)
+
+    def node(self, der: bytes, *, expected_member: str | None, at: datetime) -> VerifiedCertificate:
+        """Check a node's certificate: steps 1-10; ``expected_member`` None leaves open which member it proves."""
+        certificate = self._remembered(der, "node")
+        if expected_member is not None and certificate.id.member != expected_member:  # 9.
+            raise Rejected("wrong_member", "the certificate is another member's")
+        return _valid_at(certificate, at)
+
+    def _verify(self, der: bytes, role: Role) -> VerifiedCertificate:
+        """Do every step that depends neither on the time nor on whom the caller expects."""
+        # 1.-3.
+        certificate = load_certificate(der)
+        spiffe_id = uri_san(certificate)
+        if spiffe_id.role != role:
+            raise Rejected("bad_certificate", f"this is not a certificate of the role {role}")
+        # 4.
+        authority = self._authorities.get(spiffe_id.member)
+        if authority is None:
+            raise Rejected("wrong_member", "the certificate claims a member that is not in the register")
+        if authority.federation != spiffe_id.federation:
+            raise Rejected("wrong_member", "the certificate claims another federation")
+        # 5.
+        ca = _checked_ca(authority, role)
+        # 6.
+        check_issued_by(certificate, ca)
+        # 7.
+        public_key = check_leaf_profile(certificate, spiffe_id)
+        # 8.
+        fingerprint = sha256(der).digest()
+        if fingerprint in authority.revoked:
+            raise Rejected("certificate_revoked", "its member has revoked this certificate")
+        if key_fingerprint(public_key) in authority.revoked:
+            raise Rejected("certificate_revoked", "its member has revoked the key of this certificate")
+        return VerifiedCertificate(
+            id=spiffe_id,
+            public_key=public_key,
+            fingerprint=fingerprint,
+            not_before=max(certificate.not_valid_before_utc, ca.not_valid_before_utc),
+            not_after=min(certificate.not_valid_after_utc, ca.not_valid_after_utc),
+            der=der,
+        )
+
+
+def _valid_at(certificate: VerifiedCertificate, at: datetime) -> VerifiedCertificate:
+    # 10.
+    if at < certificate.not_before:
+        raise Rejected("certificate_expired", f"not valid before {certificate.not_before.astimezone(UTC).isoformat()}")
+    if at > certificate.not_after:
+        raise Rejected("certificate_expired", f"not valid after {certificate.not_after.astimezone(UTC).isoformat()}")
+    return certificate
+
+
+def check_authority(authority: MemberAuthority) -> None:
+    """Check both CAs of a member (step 5) before anything relies on them; they must have different keys."""
+    if p256_key(_checked_ca(authority, "node")) == p256_key(_checked_ca(authority, "officer")):
+        raise Rejected("bad_certificate", "the node CA and the officer CA have the same key")
+
+
+def _checked_ca(authority: MemberAuthority, role: Role) -> x509.Certificate:
+    ca = load_certificate(authority.ca(role))
+    check_ca_profile(ca, f"{authority.member}.{authority.federation}")
+    return ca

@@ -1,0 +1,1 @@
+"""Transparency logs: Merkle trees, tiles, checkpoints, notes, cosignatures and proofs."""

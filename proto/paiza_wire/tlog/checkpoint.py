@@ -1,0 +1,94 @@
+"""Checkpoints (C2SP tlog-checkpoint): size and root of a log's tree, in a note signed by the log's key.
+
+A log's key is named by the log's origin. Extension lines, which the specification allows and advises against,
+are refused: later kinds of signature do not cover them.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from paiza_wire.errors import Rejected
+from paiza_wire.tlog.merkle import EMPTY_ROOT, HASH_BYTES, MAX_TREE_SIZE
+from paiza_wire.tlog.notes import SignerKey, VerifierKey, checked_name, sign_note, strict_base64, verify_note
+
+MAX_SIZE_DIGITS: Final = 19
+"""Decimal digits of the largest tree size."""
+
+_DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log says of itself at one moment: it has ``size`` entries and the tree over them has this ``root``."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def format(self) -> bytes:
+        """Give the note's text: three lines, each ended."""
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n".encode()
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Checkpoint":
+        """Read a note's text; ``Rejected("bad_checkpoint")`` if it is not exactly one checkpoint."""
+        try:
+            lines = text.decode("utf-8").split("\n")
+        except UnicodeDecodeError:
+            raise Rejected("bad_checkpoint", "the checkpoint is not UTF-8") from None
+        if len(lines) != 4 or lines[3]:  # noqa: PLR2004 - three lines, and nothing after the last newline
+            raise Rejected("bad_checkpoint", "the checkpoint has not exactly three lines")
+        origin, digits, encoded = lines[:3]
+        if len(digits) > MAX_SIZE_DIGITS or not _DECIMAL.fullmatch(digits):
+            raise Rejected("bad_checkpoint", "the tree size is not a number")
+        size = int(digits)
+        try:
+            root = strict_base64(encoded)
+            checked_name(origin)
+        except Rejected as refused:
+            raise Rejected("bad_checkpoint", refused.detail) from None
+        if size > MAX_TREE_SIZE:
+            raise Rejected("bad_checkpoint", "the tree size exceeds the limit")
+        if len(root) != HASH_BYTES:
+            raise Rejected("bad_checkpoint", "the root is not 32 bytes long")
+        if size == 0 and root != EMPTY_ROOT:
+            raise Rejected("bad_checkpoint", "the root of size 0 is not that of the empty tree")
+        return cls(origin, size, root)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCheckpoint:
+    """A checkpoint that the log of this origin has signed; ``note`` is the signed note as it came."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: bytes
+
+
+def sign(checkpoint: Checkpoint, signer: SignerKey) -> bytes:
+    """Give the signed note. Whether this log may say so, having said other things before, is the caller's duty."""
+    assert signer.verifier_key.name == checkpoint.origin, "a log's key is named by its origin"
+    text = checkpoint.format()
+    assert Checkpoint.parse(text) == checkpoint
+    return sign_note(text, [signer])
+
+
+def verify(note: bytes, verifier_keys: Iterable[VerifierKey], origin: str) -> VerifiedCheckpoint:
+    """Give the checkpoint if a key of this origin signed it; ``Rejected("bad_checkpoint")`` otherwise.
+
+    Only keys named by the origin count; other keys among ``verifier_keys``, such as witnesses', are left out
+    of account. That it is consistent with other checkpoints of the log is for `merkle.verify_consistency` to
+    show.
+    """
+    try:
+        verified = verify_note(note, [key for key in verifier_keys if key.name == origin])
+    except Rejected as refused:
+        raise Rejected("bad_checkpoint", refused.detail) from None
+    checkpoint = Checkpoint.parse(verified.text)
+    if checkpoint.origin != origin:
+        raise Rejected("bad_checkpoint", "the checkpoint is of another log")
+    return VerifiedCheckpoint(origin, checkpoint.size, checkpoint.root, note)

@@ -1,0 +1,156 @@
+"""Consultations: how a log commits to what it was asked and what it answered, and how two members agree on a period.
+
+The CONSULTED entry of a consultation names question and answer in its ``evidence_sha256``. So whoever asked can prove
+later what was shown, and what was not; and who passed the answer on can leave out or alter nothing unnoticed. A
+RECONCILED entry names in the same way what one member released to another in a period, and how that was answered.
+Formats: "Oversight" in proto/README.md.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_query_pb2 as pb
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import MEMBER_ID
+from paiza_wire.message import DIGEST_SIZE, parse_strictly
+from paiza_wire.receipts import evidence_digest
+from paiza_wire.tlog.merkle import leaf_hash
+
+NONCE_SIZE: Final = 16  # bytes; no answer serves two questions
+MAX_QUERY_BYTES: Final = 16 * 1024  # of a serialized question: 256 digests and what is around them
+MAX_QUERY_DIGESTS: Final = 256  # messages named in one question
+DEFAULT_PAGE: Final = 100  # entries of one answer, where the question does not say
+MAX_ACTOR: Final = 128  # characters of the part of an officer's id that a question names
+MAX_PAGE: Final = 500  # entries of one answer
+MAX_HELD: Final = 16  # proofs from the counterpart's log beside one entry
+DEFAULT_OVERDUE_SECONDS: Final = 3600  # without an answer, where the question does not say
+
+_ENTRIES: Final = b"paiza/v1/consulted-entries\n"
+_COUNTS: Final = b"paiza/v1/consulted-counts\n"
+_PERIOD: Final = b"paiza/v1/reconciled-period\n"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One message that a member released to the other, and its answer: what both know of it, as leaves of their logs.
+
+    ``digest`` is the message's, ``released`` the leaf hash of the author's RELEASED entry, ``answered`` that of the
+    recipient's RECEIVED or REFUSED entry.
+    """
+
+    author: str
+    digest: bytes
+    released: bytes
+    answered: bytes
+
+
+def entries_digest(query: bytes, page: pb.EntriesPage) -> bytes:
+    """Commit to a question about entries and to its answer, whose CONSULTED entry and checkpoint are left out."""
+    digest = sha256(_ENTRIES)
+    digest.update(sha256(query).digest())
+    digest.update(sha256(page.scope).digest())
+    digest.update(page.next_index.to_bytes(8, "big") + bytes([page.complete]) + page.retired_end.to_bytes(8, "big"))
+    for shown in page.entries:
+        digest.update(shown.proven.index.to_bytes(8, "big"))
+        digest.update(leaf_hash(shown.proven.entry))
+        digest.update(sha256(shown.header).digest())
+        digest.update(bytes((shown.content & 0xFF, len(shown.held) & 0xFF)))
+        for held in shown.held:
+            digest.update(evidence_digest(held.proven.entry, held.checkpoint))
+    return digest.digest()
+
+
+def counts_digest(query: bytes, word: bytes) -> bytes:
+    """Commit to a question about counts and to its answer, a serialized CountsWord."""
+    return sha256(_COUNTS + sha256(query).digest() + sha256(word).digest()).digest()
+
+
+def period_digest(members: Iterable[str], since: datetime, until: datetime, exchanged: Iterable[Exchanged]) -> bytes:
+    """Commit to everything that two members released to each other in a period and that was answered.
+
+    The same at both of them, in whichever order they are named and whatever the order of ``exchanged``. A message
+    belongs to the period in which its author's log released it.
+    """
+    digest = sha256(_PERIOD)
+    for member in sorted(members):
+        digest.update(bytes([len(member)]) + member.encode())
+    for moment in (since, until):
+        digest.update(((moment - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big"))
+    lines = sorted(
+        bytes([len(each.author)]) + each.author.encode() + each.digest + each.released + each.answered
+        for each in exchanged
+    )
+    digest.update(len(lines).to_bytes(8, "big"))
+    for line in lines:
+        digest.update(line)
+    return digest.digest()
+
+
+def parse_entry_query(data: bytes) -> pb.EntryQuery:
+    """Read a question about entries; Rejected says what is wrong."""
+    _check_length(data)
+    query = parse_strictly(pb.EntryQuery, data, "the question")
+    _check_nonce(query.nonce)
+    if len(query.message_digests) > MAX_QUERY_DIGESTS:
+        raise Rejected("too_large", f"a question names at most {MAX_QUERY_DIGESTS} messages")
+    if query.counterpart and not MEMBER_ID.fullmatch(query.counterpart):
+        raise Rejected("malformed", "the question names a counterpart that is no member id")
+    if len(query.actor) > MAX_ACTOR:
+        raise Rejected("too_large", f"a question names at most {MAX_ACTOR} characters of an officer's id")
+    if any(len(each) != DIGEST_SIZE for each in query.message_digests):
+        raise Rejected("malformed", "a digest in the question is not 32 bytes long")
+    if log_pb2.LOG_EVENT_UNSPECIFIED in query.events:
+        raise Rejected("malformed", "the question names no event where it should")
+    for field in ("since_time", "until_time"):
+        if query.HasField(field):
+            moment(getattr(query, field))
+    return query
+
+
+def parse_count_query(data: bytes) -> pb.CountQuery:
+    """Read a question about counts; Rejected says what is wrong."""
+    _check_length(data)
+    query = parse_strictly(pb.CountQuery, data, "the question")
+    _check_nonce(query.nonce)
+    for field in ("since_time", "until_time"):
+        if query.period.HasField(field):
+            moment(getattr(query.period, field))
+    return query
+
+
+def moment(stamp: Timestamp) -> datetime:
+    """Give a time of a question; Rejected where it is none."""
+    try:
+        found = stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise Rejected("malformed", "a time in the question is out of range") from None
+    if found < _EPOCH:
+        raise Rejected("malformed", "a time in the question is before 1970")
+    return found
+
+
+def whole_period(period: pb.Period) -> tuple[datetime, datetime]:
+    """Give the ends of a period both of which are set and in order; Rejected otherwise."""
+    if not period.HasField("since_time") or not period.HasField("until_time"):
+        raise Rejected("malformed", "the period has not both its ends")
+    since, until = moment(period.since_time), moment(period.until_time)
+    if since >= until:
+        raise Rejected("malformed", "the period ends before it begins")
+    return since, until
+
+
+def _check_length(data: bytes) -> None:
+    if len(data) > MAX_QUERY_BYTES:
+        raise Rejected("too_large", f"a question is at most {MAX_QUERY_BYTES} bytes long")
+
+
+def _check_nonce(nonce: bytes) -> None:
+    if len(nonce) != NONCE_SIZE:
+        raise Rejected("malformed", f"the question's nonce is not {NONCE_SIZE} bytes long")

@@ -1,0 +1,204 @@
+"""Cosignatures (C2SP tlog-cosignature, type 0x06): a witness's word that a log had grown to a checkpoint by a time.
+
+Only ML-DSA-44 is made and believed; what is signed is not the note's text but the specification's
+``cosigned_message``, which names the witness, the time, the log, and the size and root of its tree. A witness
+cosigns a checkpoint only after it has seen that it continues every earlier one and has stored it: that is the
+caller's duty, as is the question whose witness a key is and whether it counts.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import keys
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.notes import NoteSignature, checked_name, format_note, format_vkey, key_id, parse_note, parse_vkey
+
+MLDSA_44: Final = 0x06
+"""Signature type of a timestamped cosignature with ML-DSA-44."""
+
+LABEL: Final = b"subtree/v1\n\0"
+"""First 12 bytes of everything that is signed, so that it is never taken for a signature over anything else."""
+
+SEED_BYTES: Final = keys.MLDSA44_SEED_BYTES
+"""A witness's private key is kept as its seed (FIPS 204 §3.6.3)."""
+
+TIME_BYTES: Final = 8
+"""A time stands before the signature, in seconds since the epoch, big-endian."""
+
+COSIGNATURE_BYTES: Final = TIME_BYTES + keys.MLDSA44_SIGNATURE_BYTES
+"""Length of every cosignature, its time included and the key id left out."""
+
+MAX_SIGNED_NAME_BYTES: Final = 255
+"""A cosigner's name or an origin as it is signed: its length stands in one byte."""
+
+MAX_SECONDS: Final = 253_402_300_799
+"""The last second of the year 9999; later times are no times of ours (the specification's limit is 2^63 - 1)."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TreeHead(Protocol):
+    """What a witness speaks of: a `Checkpoint` or a `VerifiedCheckpoint`."""
+
+    @property
+    def origin(self) -> str: ...  # noqa: D102 - as in Checkpoint
+
+    @property
+    def size(self) -> int: ...  # noqa: D102 - as in Checkpoint
+
+    @property
+    def root(self) -> bytes: ...  # noqa: D102 - as in Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessKey:
+    """The key that verifies one witness's cosignatures; the register publishes it as vkey text."""
+
+    name: str
+    key_id: bytes
+    public_key: bytes
+    handle: MLDSA44PublicKey = field(repr=False, compare=False)
+
+    @classmethod
+    def from_public_key(cls, name: str, public_key: bytes) -> "WitnessKey":
+        """Name 1,312 bytes of an ML-DSA-44 public key; ``Rejected("bad_key")`` if they are none."""
+        handle = keys.mldsa44_public_key(public_key)
+        if len(checked_name(name).encode()) > MAX_SIGNED_NAME_BYTES:
+            raise Rejected("bad_key", "the witness's name is too long to be signed")
+        return cls(name, key_id(name, MLDSA_44, public_key), public_key, handle)
+
+    @classmethod
+    def from_vkey(cls, vkey: str) -> "WitnessKey":
+        """Read ``<name>+<hex key id>+<base64 of type and key>``; the key id must be that of the rest."""
+        parsed = parse_vkey(vkey, MLDSA_44)
+        return cls.from_public_key(parsed.name, parsed.public_key)
+
+    def to_vkey(self) -> str:
+        """Give the vkey text."""
+        return format_vkey(self.name, self.key_id, MLDSA_44, self.public_key)
+
+    def verify(self, head: TreeHead, signature: bytes) -> datetime:
+        """Check one cosignature of a checkpoint and give its time; ``Rejected("bad_signature")`` otherwise."""
+        if len(signature) != COSIGNATURE_BYTES:
+            raise Rejected("bad_signature", "a cosignature has not the length of its kind")
+        seconds = int.from_bytes(signature[:TIME_BYTES], "big")
+        if seconds > MAX_SECONDS:
+            raise Rejected("bad_signature", "a cosignature is of a time after the year 9999")
+        keys.verify_mldsa44(self.handle, signature[TIME_BYTES:], cosigned_message(self.name, seconds, head))
+        return _EPOCH + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WitnessSigner:
+    """A witness's private key under its name."""
+
+    witness_key: WitnessKey
+    private_key: MLDSA44PrivateKey = field(repr=False)
+
+    @classmethod
+    def from_seed(cls, name: str, seed: bytes) -> "WitnessSigner":
+        """Make the key of a 32-byte seed; ``Rejected("bad_key")`` if it is no seed."""
+        private_key = keys.mldsa44_private_key(seed)
+        return cls(WitnessKey.from_public_key(name, private_key.public_key().public_bytes_raw()), private_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Cosignature:
+    """What one witness has verifiably said of a checkpoint: that it had seen it by this time (UTC, whole seconds)."""
+
+    name: str
+    time: datetime
+    signature: NoteSignature
+
+
+def cosigned_message(name: str, seconds: int, head: TreeHead) -> bytes:
+    """Give the bytes that are signed (C2SP tlog-cosignature, "ML-DSA-44 signed message"), from size 0 to the head's."""
+    cosigner, origin = name.encode(), head.origin.encode()
+    if len(origin) > MAX_SIGNED_NAME_BYTES:
+        raise Rejected("bad_checkpoint", "the origin is too long to be cosigned")
+    return b"".join(
+        (
+            LABEL,
+            bytes([len(cosigner)]) + cosigner,
+            struct.pack(">Q", seconds),
+            bytes([len(origin)]) + origin,
+            struct.pack(">QQ", 0, head.size),
+            head.root,
+        )
+    )
+
+
+def cosign(checkpoint: VerifiedCheckpoint, signer: WitnessSigner, at: datetime) -> NoteSignature:
+    """Say that this is, as of a time, the largest consistent tree this witness has seen of the log.
+
+    Whether that is so is the caller's duty, and that the checkpoint was stored first. The time is cut to the
+    second. ML-DSA as done here is hedged (FIPS 204 §3.4): two cosignatures of one thing differ, and both hold.
+    """
+    seconds = (at - _EPOCH) // timedelta(seconds=1)
+    assert 0 < seconds <= MAX_SECONDS, "a witness signs a time between 1970 and 9999"
+    key = signer.witness_key
+    signature = keys.sign_mldsa44(signer.private_key, cosigned_message(key.name, seconds, checkpoint))
+    return NoteSignature(key.name, key.key_id, struct.pack(">Q", seconds) + signature)
+
+
+def cosignatures(note: bytes, witnesses: Iterable[WitnessKey]) -> tuple[Cosignature, ...]:
+    """Give what these witnesses have said of the checkpoint in a note: of each the newest, in the note's order.
+
+    Signatures by unknown keys are ignored, the log's own among them: whether the log has signed is
+    `checkpoint.verify`'s question. One signature by a known key that does not match refuses the note:
+    ``Rejected("bad_checkpoint")``. A cosignature without a time (0: the witness does not say that the tree is the
+    largest it saw) must match too, but is not given.
+    """
+    known = {(key.name, key.key_id): key for key in witnesses}
+    try:
+        parsed = parse_note(note)
+        head = Checkpoint.parse(parsed.text)
+        newest: dict[tuple[str, bytes], Cosignature] = {}
+        for signature in parsed.signatures:
+            identity = (signature.name, signature.key_id)
+            key = known.get(identity)
+            if key is None:
+                continue
+            time = key.verify(head, signature.signature)
+            if time > _EPOCH and (identity not in newest or newest[identity].time < time):
+                newest[identity] = Cosignature(key.name, time, signature)
+    except Rejected as refused:
+        raise Rejected("bad_checkpoint", refused.detail) from None
+    return tuple(newest.values())
+
+
+def add_signatures(note: bytes, signatures: Iterable[NoteSignature]) -> bytes:
+    """Put signatures to a note's own; of one key's cosignatures the newest stays, the text is untouched.
+
+    Nothing is verified. ``Rejected("bad_note")`` if it is no note or the signatures are too many for one.
+    """
+    parsed = parse_note(note)
+    kept: dict[tuple[str, bytes], NoteSignature] = {}
+    for signature in (*parsed.signatures, *signatures):
+        identity = (signature.name, signature.key_id)
+        if identity not in kept or _is_newer(signature.signature, kept[identity].signature):
+            kept[identity] = signature
+    together = format_note(parsed.text, kept.values())
+    parse_note(together)
+    return together
+
+
+def quorum(others: int) -> int:
+    """Give how many of a log's witnesses, the other active members, must have cosigned: more than two thirds.
+
+    That is all of them up to three. With nobody else there is nobody to witness: 1, which is never reached.
+    """
+    return 2 * others // 3 + 1
+
+
+def _is_newer(signature: bytes, than: bytes) -> bool:
+    """Compare two cosignatures' times, which stand first; other kinds of signatures have none."""
+    if len(signature) != COSIGNATURE_BYTES or len(than) != COSIGNATURE_BYTES:
+        return False
+    return signature[:TIME_BYTES] > than[:TIME_BYTES]

@@ -1,0 +1,259 @@
+"""What shows that one log has two histories: two checkpoints that its key signed and that cannot both be true.
+
+Three things show it: one size with two roots; a signed checkpoint whose own consistency proof gives another root at a
+smaller size than the log signed for that size; two entries at one index. Each needs nothing but the log's public key
+to be checked, and the cooperation of nobody.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from paiza.core.v1 import fork_proof_pb2
+from paiza_wire.errors import Rejected
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.notes import NoteSignature, VerifierKey, format_note, parse_note, strict_base64
+
+FORMAT: Final = "paiza-fork-proof/1"
+MAX_PROOF_HASHES: Final = 128  # a proof between any two sizes, or of any entry, has fewer
+MAX_FILE_BYTES: Final = 1024 * 1024  # two notes with every cosignature they may carry, and the hashes
+_OTHER_BEGINNING: Final = "other_beginning"
+_OTHER_ENTRY: Final = "other_entry"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Two checkpoints of one log that were verified to contradict each other.
+
+    ``size`` is from where on they do: the smaller of the two sizes, or the index of the entry plus one. ``proof`` is
+    what was verified, as it is stored and handed on; ``digest`` names the two notes, in their order.
+    """
+
+    origin: str
+    first: VerifiedCheckpoint
+    second: VerifiedCheckpoint
+    size: int
+    proof: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """Give SHA-256 over both notes: what a FORK_FOUND entry names as its evidence."""
+        return digest(self.first.note, self.second.note)
+
+
+def digest(first_note: bytes, second_note: bytes) -> bytes:
+    """Name two notes: SHA-256 over both."""
+    return sha256(first_note + second_note).digest()
+
+
+def one_size(one: VerifiedCheckpoint, other: VerifiedCheckpoint) -> Fork:
+    """Show that one size has two signed roots."""
+    first, second = sorted((one, other), key=lambda checkpoint: checkpoint.root)
+    return _checked(fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note), first, second)
+
+
+def other_beginning(
+    first: VerifiedCheckpoint, second: VerifiedCheckpoint, root: bytes, hashes: Iterable[bytes]
+) -> Fork:
+    """Show that the tree of the second, larger checkpoint has this other root at the size of the first."""
+    shown = fork_proof_pb2.OtherBeginning(root=root, consistency_hashes=hashes)
+    proof = fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note, other_beginning=shown)
+    return _checked(proof, first, second)
+
+
+def other_entry(first: VerifiedCheckpoint, second: VerifiedCheckpoint, shown: fork_proof_pb2.OtherEntry) -> Fork:
+    """Show that two checkpoints hold different entries at one index."""
+    if second.size < first.size:
+        first, second = second, first
+        shown = fork_proof_pb2.OtherEntry(
+            index=shown.index,
+            first_leaf=shown.second_leaf,
+            first_hashes=shown.second_hashes,
+            second_leaf=shown.first_leaf,
+            second_hashes=shown.first_hashes,
+        )
+    proof = fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note, other_entry=shown)
+    return _checked(proof, first, second)
+
+
+def read_origin(note: bytes) -> str:
+    """Give the origin a note claims to be of, verifying nothing; ``Rejected("bad_checkpoint")`` if it is none."""
+    try:
+        return Checkpoint.parse(parse_note(note).text).origin
+    except Rejected as refused:
+        raise Rejected("bad_checkpoint", refused.detail) from None
+
+
+def read_size(note: bytes) -> int:
+    """Give the size a note claims, verifying nothing; 0 for an empty one, ``Rejected`` if it is no checkpoint."""
+    return Checkpoint.parse(parse_note(note).text).size if note else 0
+
+
+def proof_origin(data: bytes) -> str:
+    """Give the origin that a proof claims to be about, verifying nothing; ``Rejected`` if it is none."""
+    try:
+        return read_origin(fork_proof_pb2.ForkProof.FromString(data).first_note)
+    except DecodeError:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+
+
+def bare(note: bytes, key: VerifierKey) -> bytes:
+    """Give a verified note with the signature of one key alone: what others added to it takes no room."""
+    parsed = parse_note(note)
+    own = [one for one in parsed.signatures if (one.name, one.key_id) == (key.name, key.key_id)]
+    return format_note(parsed.text, _first(own))
+
+
+def bare_proof(data: bytes, key: VerifierKey) -> bytes:
+    """Give a proof without what shows nothing: other signatures, unknown fields. It is kept, and told to everybody.
+
+    ``Rejected`` where the key has not signed both notes; nothing else is verified.
+    """
+    try:
+        proof = fork_proof_pb2.ForkProof.FromString(data)
+    except DecodeError:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    proof.DiscardUnknownFields()
+    for name in ("first_note", "second_note"):
+        verified = checkpoints.verify(getattr(proof, name), [key], key.name)
+        setattr(proof, name, bare(verified.note, key))
+    return proof.SerializeToString(deterministic=True)
+
+
+def verify(data: bytes, key: VerifierKey) -> Fork:
+    """Check a proof against the public key of the log it is about.
+
+    1. Both notes are checkpoints of that log, signed by that key.
+    2. They contradict each other, in the one way the proof names.
+
+    ``Rejected("bad_proof")`` or ``Rejected("bad_checkpoint")`` otherwise. That the key is that log's is the caller's
+    duty.
+    """
+    try:
+        proof = fork_proof_pb2.ForkProof.FromString(data)
+    except DecodeError:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    # 1.
+    first = checkpoints.verify(proof.first_note, [key], key.name)
+    second = checkpoints.verify(proof.second_note, [key], key.name)
+    # 2.
+    return _checked(proof, first, second)
+
+
+def _checked(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> Fork:
+    size = _contradiction(proof, first, second)
+    return Fork(first.origin, first, second, size, proof.SerializeToString(deterministic=True))
+
+
+def _contradiction(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> int:
+    """Give the size from which on two checkpoints contradict each other; Rejected where the proof does not show it."""
+    if first.origin != second.origin or first.size > second.size:
+        raise Rejected("bad_proof", "the notes are of two logs, or not in their order")
+    shown = proof.WhichOneof("shown")
+    if shown == _OTHER_BEGINNING:
+        other = proof.other_beginning
+        if len(other.consistency_hashes) > MAX_PROOF_HASHES:
+            raise Rejected("bad_proof", f"the proof has over {MAX_PROOF_HASHES} hashes")
+        # From size 0 nothing can differ, and of one size no proof is needed.
+        if not 0 < first.size < second.size or other.root == first.root:
+            raise Rejected("bad_proof", "the proof shows no other beginning")
+        merkle.verify_consistency(first.size, other.root, second.size, second.root, other.consistency_hashes)
+        return first.size
+    if shown == _OTHER_ENTRY:
+        entry = proof.other_entry
+        if max(len(entry.first_hashes), len(entry.second_hashes)) > MAX_PROOF_HASHES:
+            raise Rejected("bad_proof", f"the proof has over {MAX_PROOF_HASHES} hashes")
+        if entry.first_leaf == entry.second_leaf:
+            raise Rejected("bad_proof", "the proof shows one entry, not two")
+        merkle.verify_inclusion(entry.first_leaf, entry.index, first.size, entry.first_hashes, first.root)
+        merkle.verify_inclusion(entry.second_leaf, entry.index, second.size, entry.second_hashes, second.root)
+        return entry.index + 1
+    if first.size != second.size or first.root == second.root:
+        raise Rejected("bad_proof", "the notes do not contradict each other")
+    return first.size
+
+
+def _first(signatures: list[NoteSignature]) -> list[NoteSignature]:
+    assert signatures, "the note was verified by this key"
+    return signatures[:1]
+
+
+def format_file(fork: Fork, key: VerifierKey) -> bytes:
+    """Write a proof down for whoever is to check it: JSON with both notes as they read, and the log's public key."""
+    proof = fork_proof_pb2.ForkProof.FromString(fork.proof)
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "log_key": key.to_vkey(),
+        "first_note": fork.first.note.decode(),
+        "second_note": fork.second.note.decode(),
+    }
+    match proof.WhichOneof("shown"):
+        case "other_beginning":
+            other = proof.other_beginning
+            content[_OTHER_BEGINNING] = {
+                "root": _encoded(other.root),
+                "consistency_hashes": [_encoded(each) for each in other.consistency_hashes],
+            }
+        case "other_entry":
+            entry = proof.other_entry
+            content[_OTHER_ENTRY] = {
+                "index": entry.index,
+                "first_leaf": _encoded(entry.first_leaf),
+                "first_hashes": [_encoded(each) for each in entry.first_hashes],
+                "second_leaf": _encoded(entry.second_leaf),
+                "second_hashes": [_encoded(each) for each in entry.second_hashes],
+            }
+    return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def verify_file(data: bytes) -> tuple[Fork, VerifierKey]:
+    """Check what `format_file` wrote; gives the fork and the key that it was checked with.
+
+    That the key is that log's must be seen elsewhere: in the register, or in an archived set of it.
+    ``Rejected("bad_evidence")`` where the file is not of the format.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise Rejected("bad_evidence", "the file is too large")
+    try:
+        content = json.loads(data)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise Rejected("bad_evidence", f"the file is not of the format {FORMAT}")
+        proof = _read(content)
+        vkey = str(content["log_key"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Rejected("bad_evidence", f"the file is not of the format {FORMAT}") from None
+    key = VerifierKey.from_vkey(vkey)
+    return verify(proof.SerializeToString(deterministic=True), key), key
+
+
+def _read(content: dict[str, Any]) -> fork_proof_pb2.ForkProof:
+    proof = fork_proof_pb2.ForkProof(
+        first_note=str(content["first_note"]).encode(), second_note=str(content["second_note"]).encode()
+    )
+    if _OTHER_BEGINNING in content:
+        other = content[_OTHER_BEGINNING]
+        proof.other_beginning.root = _decoded(other["root"])
+        proof.other_beginning.consistency_hashes.extend(map(_decoded, other["consistency_hashes"]))
+    if _OTHER_ENTRY in content:
+        entry = content[_OTHER_ENTRY]
+        proof.other_entry.index = entry["index"]
+        proof.other_entry.first_leaf = _decoded(entry["first_leaf"])
+        proof.other_entry.first_hashes.extend(map(_decoded, entry["first_hashes"]))
+        proof.other_entry.second_leaf = _decoded(entry["second_leaf"])
+        proof.other_entry.second_hashes.extend(map(_decoded, entry["second_hashes"]))
+    return proof
+
+
+def _encoded(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _decoded(text: str) -> bytes:
+    return strict_base64(text, "bad_evidence")

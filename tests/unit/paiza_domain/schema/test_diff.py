@@ -1,0 +1,48 @@
+"""What a correction says has changed: every field that differs, and no other."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza_domain import kinds
+from paiza_domain.schema.diff import MAX_VALUE, differences
+from tests.unit.paiza_domain.strategies import messages
+
+SEIZURE = kinds.get("seizure-notice", 1)
+
+
+def test_each_changed_field_is_named_with_both_values(notice: SeizureNotice) -> None:
+    """A changed, an added and a removed field are told by path; lists by their index."""
+    after = SeizureNotice()
+    after.CopyFrom(notice)
+    after.substances[0].quantity.millionths = 12_400_000
+    after.place.town = "Вымышленск"
+    after.substances.add(as_named="опий", drug_group="opioids").quantity.MergeFrom(notice.substances[0].quantity)
+    after.ClearField("route_unknown")
+    assert differences(SEIZURE.shape, notice, after) == [
+        ("place.town", "", "Вымышленск"),
+        ("substances[0].quantity", "12.5 kg", "12.4 kg"),
+        ("substances[1].as_named", "", "опий"),
+        ("substances[1].drug_group", "", "opioids"),
+        ("substances[1].quantity", "", "12.5 kg"),
+        ("route_unknown", "true", ""),
+    ]
+
+
+def test_a_long_value_is_cut_to_what_a_correction_holds() -> None:
+    """However long a text, the correction that tells of it is valid."""
+    kind = kinds.get("free-message", 1)
+    changed = differences(kind.shape, kind.content(subject="a", text="x"), kind.content(subject="a", text="y" * 9_000))
+    assert [(path, len(after)) for path, _before, after in changed] == [("text", MAX_VALUE)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_equal_contents_do_not_differ_and_different_ones_do(data: st.DataObject) -> None:
+    """Nothing is told of a content and its copy; something of two whose shown values differ."""
+    one, other = data.draw(messages(SEIZURE.shape)), data.draw(messages(SEIZURE.shape))
+    assert differences(SEIZURE.shape, one, one) == []
+    if SEIZURE.show(one, "en") == SEIZURE.show(other, "en"):
+        return
+    there, back = differences(SEIZURE.shape, one, other), differences(SEIZURE.shape, other, one)
+    assert sorted(path for path, _before, _after in there) == sorted(path for path, _before, _after in back)

@@ -1,0 +1,159 @@
+"""The order of an outbound queue: what goes ahead is never overtaken by a batch that was taken before it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import pytest
+from typing_extensions import override
+
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.exchange.model import Outgoing, Slot
+from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.exchange.send.results import Sent
+from paiza_node.core.peers.health import PeerHealth
+from paiza_wire.errors import Unavailable
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+
+SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
+NOW: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
+CHECKPOINT: Final = VerifiedCheckpoint("tjk.paiza.example/log/1", 1, bytes(32), b"note")
+
+
+class Health(PeerHealth):
+    """Health that remembers every failure."""
+
+    def __init__(self) -> None:
+        super().__init__("tjk")
+        self.failures: list[str] = []
+
+    @override
+    def failed(self, error: Exception, failures: int) -> None:
+        self.failures.append(str(error))
+        super().failed(error, failures)
+
+
+class Session:
+    """A session with a peer that is there once a test says so, and answers everything but the stop at once."""
+
+    def __init__(self) -> None:
+        self.member = "tjk"
+        self.health = Health()
+        self.agreement = self
+        self.there = asyncio.Event()  # the peer is
+        self.answered = asyncio.Event()  # the stop is, by the peer
+        self.all_sent = asyncio.Event()
+        self.failing_first = 0  # attempts of the stop that fail
+        self.stop_arrived = False
+        self.sent: list[str] = []
+
+    async def agree(self) -> None:
+        """Wait until the peer is there."""
+        await self.there.wait()
+
+    def forget(self) -> None:
+        """Assume nothing."""
+
+    async def deliver(
+        self, _size: int, build: Callable[[Any], Any]
+    ) -> tuple[exchange_pb2.DeliverResponse, VerifiedCheckpoint]:
+        """Note what is sent, in its order."""
+        (batch,) = cast("Any", build).args
+        (outgoing,) = batch
+        if outgoing.name == "stop":
+            if self.failing_first:
+                self.failing_first -= 1
+                raise Unavailable("peer_unreachable", "not yet")
+            await self.answered.wait()
+            self.stop_arrived = True
+        self.sent.append(outgoing.name)
+        if len(self.sent) == 3:
+            self.all_sent.set()
+        return exchange_pb2.DeliverResponse(), CHECKPOINT
+
+
+class Scripted(PeerQueue):
+    """A queue whose store and session are scripted; what decides on the order is the queue's own."""
+
+    def __init__(self) -> None:
+        """Have two bulk batches, the second of which is only read from the store when a test says so."""
+        self.peer = Session()
+        super().__init__(cast("Any", SimpleNamespace(clock=lambda: NOW)), cast("Any", self.peer))
+        self.waiting: dict[Slot, list[str]] = {Slot.BULK: ["bulk 1", "bulk 2"], Slot.URGENT: [], Slot.FIRST: []}
+        self.second_read = asyncio.Event()
+        self.stop_taken = asyncio.Event()
+
+    @override
+    async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
+        if slot is Slot.BULK and after_id:
+            await self.second_read.wait()
+        if slot is Slot.FIRST and self.peer.stop_arrived:
+            return []
+        named = self.waiting[slot][:1]
+        if slot is not Slot.FIRST:
+            del self.waiting[slot][:1]
+        elif named:
+            self.stop_taken.set()
+        return [cast("Outgoing", SimpleNamespace(id=1, name=name)) for name in named]
+
+    @override
+    async def _settled(self, sent: Sent) -> None:
+        assert sent.checkpoint is CHECKPOINT
+
+    @override
+    def _next_attempt(self, _slot: Slot) -> datetime | None:
+        return None
+
+
+async def turns(count: int = 50) -> None:
+    """Let everything that can go on do so."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def finish(queue: Scripted, running: "asyncio.Task[None]") -> Sequence[str]:
+    """Wait until all was sent; gives in which order."""
+    async with asyncio.timeout(SECONDS):
+        await queue.peer.all_sent.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    return queue.peer.sent
+
+
+@pytest.mark.parametrize("second_read_late", [False, True])
+async def test_no_batch_taken_before_overtakes_a_stop(*, second_read_late: bool) -> None:
+    """Both bulk batches were taken while the peer was away; the stop released meanwhile still arrives before both."""
+    queue = Scripted()
+    running = asyncio.create_task(queue.run())
+    await turns()
+    if not second_read_late:
+        queue.second_read.set()
+        await turns()
+    queue.waiting[Slot.FIRST].append("stop")
+    queue.wake()
+    await queue.stop_taken.wait()
+    queue.peer.there.set()
+    await turns()
+    queue.second_read.set()
+    await turns()
+    assert queue.peer.sent == []
+    queue.peer.answered.set()
+    assert await finish(queue, running) == ["stop", "bulk 1", "bulk 2"]
+    assert queue.peer.health.failures == []
+
+
+async def test_stop_that_failed_is_tried_again_before_the_others() -> None:
+    """A stop that was tried in vain is tried again at once when the peer is there for others, and before them."""
+    queue = Scripted()
+    queue.second_read.set()
+    queue.peer.answered.set()
+    queue.peer.failing_first = 1
+    queue.waiting[Slot.FIRST].append("stop")
+    queue.peer.there.set()
+    running = asyncio.create_task(queue.run())
+    assert await finish(queue, running) == ["stop", "bulk 1", "bulk 2"]
+    assert queue.peer.health.failures == ["peer_unreachable: not yet"]

@@ -1,0 +1,91 @@
+"""What goes ahead: in the ledger's queue, and in what watching officers are told."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import notice_pb2
+from paiza_node.core.exchange.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.storage import open_store
+from paiza_node.features.inbox.notifier import MAX_PENDING, News
+from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger on an empty database."""
+    store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
+    opened = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32))
+    yield opened
+    opened.close()
+    store.close()
+
+
+async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger) -> None:
+    """While a commit is under way, work that goes first is put before work that waited longer."""
+    begun, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def slow(_pen: Pen) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def named(name: str) -> "asyncio.Task[object]":
+        def work(pen: Pen) -> None:
+            order.append(name)
+            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+
+        return asyncio.create_task(ledger.commit(work, first=name == "stop"))
+
+    under_way = asyncio.create_task(ledger.commit(slow))
+    await asyncio.to_thread(begun.wait, 10)
+    rest = [named(f"bulk {number}") for number in range(5)]
+    await asyncio.sleep(0)
+    rest.append(named("stop"))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(under_way, *rest)
+    assert order == ["stop", *(f"bulk {number}" for number in range(5))]
+
+
+def test_who_cries_wolf_takes_his_turn() -> None:
+    """A member's calls go first so often in a minute and no oftener; that takes nothing from other members."""
+    share = Share()
+    assert [share.take("tjk", 0.0) for _ in range(MAX_FIRST_CALLS + 2)] == [True] * MAX_FIRST_CALLS + [False] * 2
+    assert share.take("uzb", 0.0)
+    assert not share.take("tjk", SHARE_SECONDS - 1)
+    assert share.take("tjk", SHARE_SECONDS)
+
+
+async def test_watcher_hears_of_what_goes_first_first() -> None:
+    """However much waits to be told, what goes ahead is told next, and before a watch that lags is cut off."""
+    news = News()
+    watch = news.subscribe()
+    news.publish([b"bulk 1", b"bulk 2"])
+    news.publish([b"bulk 3", b"stop"], {b"stop"})
+    assert [await watch.get() for _ in range(4)] == [b"stop", b"bulk 1", b"bulk 2", b"bulk 3"]
+    news.publish([b"bulk"] * (MAX_PENDING + 1))
+    news.publish([b"stop"], {b"stop"})
+    assert await watch.get() == b"bulk", "the watch was over before the stop came"
+    lagging = news.subscribe()
+    news.publish([*[b"bulk"] * (MAX_PENDING + 1), b"stop"], {b"stop"})
+    assert await lagging.get() == b"stop"
+    told = [await lagging.get() for _ in range(MAX_PENDING + 1)]
+    assert told == [*[b"bulk"] * MAX_PENDING, None]
+
+
+async def test_backlog_is_interrupted_by_what_goes_first() -> None:
+    """Whoever reads a backlog first is given what goes ahead between its pages, and nothing else."""
+    news = News()
+    watch = news.subscribe()
+    news.publish([b"bulk"])
+    assert watch.get_ahead() is None
+    news.tell(notice_pb2.Notice(code="overlap"), first=True)
+    found = watch.get_ahead()
+    assert isinstance(found, notice_pb2.Notice)
+    assert await watch.get() == b"bulk"

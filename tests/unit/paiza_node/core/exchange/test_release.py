@@ -1,0 +1,204 @@
+"""Release with stages of its own: what is asked of which stage in which order, and what the log says of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+
+from paiza.core.v1 import log_pb2
+from paiza.core.v1 import message_pb2 as pb
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.exchange.send.release import MAX_DENIALS, Release
+from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import Store, open_store
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import PendingMessage, VerifiedMessage
+from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"")
+DAY = timedelta(days=1)
+
+
+def message(number: int, *, to: str = "tjk uzb", text: str = "") -> VerifiedMessage:
+    """Make a message of kaz that opens a thread; ``text`` makes another one under the same id."""
+    message_id = bytes([number]) * 16
+    header = pb.Header(
+        kind="information-request",
+        author="kaz",
+        message_id=message_id,
+        thread_id=message_id,
+        urgency_reason=text,
+        urgency=pb.URGENCY_ROUTINE,
+        recipients=[pb.Recipient(member=each) for each in to.split()],
+    )
+    raw = header.SerializeToString()
+    return VerifiedMessage(sha256(raw).digest(), header, pb.SignedMessage(header=raw), ())
+
+
+def submission(message: VerifiedMessage | PendingMessage, *, source_row: bytes = b"") -> Submission:
+    """Make what the checks give of a message."""
+    return Submission(message, message.signed.SerializeToString(), source_row)
+
+
+class Probe:
+    """A stage that notes what it is asked, and answers as a test says."""
+
+    def __init__(self, name: str, seen: list[str]) -> None:
+        self.name = name
+        self.known: Callable[[Submission], Outcome | None] = lambda _item: None
+        self.judge: Callable[[Submission], Rejected | Unavailable | Held | None] = lambda _item: None
+        self._seen = seen
+
+    def stage(self) -> ReleaseStage:
+        """Return it as a release uses it."""
+        return ReleaseStage(self.name, self._open)
+
+    def _open(self, pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        def known(item: Submission) -> Outcome | None:
+            self._note("knows?", item)
+            return self.known(item)
+
+        def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
+            self._note(f"behind {len(before)}", item)
+            return self.judge(item)
+
+        def releasing(item: Submission) -> None:
+            self._note("releases", item)
+            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_APPROVED, actor=self.name))
+
+        return ReleaseSession(known, judge, releasing)
+
+    def _note(self, what: str, item: Submission) -> None:
+        self._seen.append(f"{self.name} {what} {item.message.header.message_id[0]}")
+
+
+class Scene:
+    """A store and ledger of kaz, and a release with two stages."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
+        self.seen: list[str] = []
+        self.first, self.last = Probe("first", self.seen), Probe("last", self.seen)
+        self.release = Release(
+            member="kaz",
+            node_id="node",
+            stages=(self.first.stage(), self.last.stage()),
+            desks=Desks("kaz", "", dict),
+            delivery_life=DAY,
+        )
+
+    def released(self, *checked: Submission | Rejected | Unavailable) -> list[Outcome]:
+        """Release a batch."""
+        return self.ledger.commit_now(lambda pen: self.release(pen, OFFICER, checked)).result
+
+    def logged(self) -> list[str]:
+        """Return what the log says: event, and who or what it is about."""
+        with self.store.reads() as reads:
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 100)]
+        names = [log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_") for entry in entries]
+        about = [entry.counterpart or entry.reason or entry.actor for entry in entries]
+        return [" ".join(each) for each in zip(names, about, strict=True)]
+
+
+@pytest.fixture
+def scene(database_url: str) -> Iterator[Scene]:
+    """A release over an empty store, on both databases."""
+    made = Scene(open_store(database_url))
+    yield made
+    made.ledger.close()
+    made.store.close()
+
+
+def test_stages_are_asked_in_order_and_write_before_the_release(scene: Scene) -> None:
+    """All stages are asked what they know, then all judge, then all write; the second message sees the first."""
+    outcomes = scene.released(submission(message(1)), submission(message(2, to="tjk")))
+    assert [type(outcome) for outcome in outcomes] == [Released, Released]
+    per_message = ["first knows? {0}", "last knows? {0}", "first behind {1} {0}", "last behind {1} {0}"]
+    per_message += ["first releases {0}", "last releases {0}"]
+    assert scene.seen == [line.format(number, number - 1) for number in (1, 2) for line in per_message]
+    assert scene.logged() == [
+        *("APPROVED first", "APPROVED last", "RELEASED tjk", "RELEASED uzb"),
+        *("APPROVED first", "APPROVED last", "RELEASED tjk"),
+    ]
+
+
+def test_refusal_of_a_stage_is_denied_and_the_rest_of_the_batch_goes_on(scene: Scene) -> None:
+    """What a stage judges against is logged as DENIED, no later stage is asked, and its neighbour is released."""
+    refusal = Rejected("policy_denied", "not now")
+    scene.first.judge = lambda item: refusal if item.message.header.message_id[0] == 1 else None
+    refused, released = scene.released(submission(message(1)), submission(message(2, to="tjk")))
+    assert refused is refusal
+    assert isinstance(released, Released)
+    assert not [line for line in scene.seen if line in ("last behind 0 1", "first releases 1")]
+    assert scene.logged() == ["DENIED policy_denied", "APPROVED first", "APPROVED last", "RELEASED tjk"]
+
+
+def test_what_is_no_denial_is_answered_and_not_logged(scene: Scene) -> None:
+    """A refusal for another reason than that somebody may not, and a wait, leave no entry."""
+    held = Held(b"digest", 0, b"entry", ("second",), NOW)
+    against = (Unavailable("busy", "later"), Rejected("invalid_header", "no"), held)
+    answers: Iterator[Rejected | Unavailable | Held] = iter(against)
+    scene.last.judge = lambda _item: next(answers)
+    outcomes = scene.released(*(submission(message(number)) for number in (1, 2, 3)))
+    assert outcomes == list(against)
+    assert scene.logged() == []
+
+
+def test_denials_of_one_batch_are_bounded(scene: Scene) -> None:
+    """An officer cannot fill the log with refusals: one batch leaves a bounded number of entries."""
+    denied = [Rejected("policy_denied", "checked before") for _ in range(MAX_DENIALS + 5)]
+    assert scene.released(*denied) == denied
+    assert scene.logged() == ["DENIED policy_denied"] * MAX_DENIALS
+
+
+def test_repeat_is_answered_before_any_stage_is_asked(scene: Scene) -> None:
+    """The same message and the same source row give the entries of the first time; other content is a conflict."""
+    (first,) = scene.released(submission(message(1), source_row=b"r" * 32))
+    scene.seen.clear()
+    repeated, by_row, conflict = scene.released(
+        submission(message(1)), submission(message(2), source_row=b"r" * 32), submission(message(1, text="other"))
+    )
+    assert isinstance(first, Released)
+    assert isinstance(repeated, Released)
+    assert (repeated.repeated, repeated.indices, repeated.entries) == (True, first.indices, first.entries)
+    assert by_row == repeated
+    assert isinstance(conflict, Rejected)
+    assert conflict.reason == "conflict"
+    assert scene.seen == []
+
+
+def test_answer_that_a_stage_knows_ends_the_matter(scene: Scene) -> None:
+    """A stage that knows a message from before answers for it, and nothing is judged or written."""
+    held = Held(b"digest", 7, b"entry", (), NOW)
+    scene.last.known = lambda _item: held
+    assert scene.released(submission(message(1))) == [held]
+    assert scene.seen == ["first knows? 1", "last knows? 1"]
+    assert scene.logged() == []
+
+
+def test_message_that_lacks_signatures_is_never_released(scene: Scene) -> None:
+    """Where no stage holds a message that lacks signatures, it is refused: nothing unsigned leaves."""
+    whole = message(1)
+    lacking = PendingMessage(whole.digest, whole.header, whole.signed, (), (pb.RequiredSigner(id="second"),))
+    (refused,) = scene.released(submission(lacking))
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "wrong_signers"
+    assert scene.logged() == []
+
+
+def test_what_stages_prepare_is_kept_by_their_names() -> None:
+    """Only stages that prepare something are asked, and only what they made is kept."""
+    no_session: Callable[..., ReleaseSession] = lambda *_args: ReleaseSession()  # noqa: E731
+    stages = [
+        ReleaseStage("one", no_session, lambda _message, now: now),
+        ReleaseStage("two", no_session, lambda _message, _now: None),
+        ReleaseStage("three", no_session),
+    ]
+    assert prepare(stages, message(1), NOW) == {"one": NOW}

@@ -1,0 +1,264 @@
+"""The one commit path, with a database and a disk that fail at every step; on both databases."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.storage import Store, WriteConnection
+from paiza_node.core.storage import settings as settings_store
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import keys
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.notes import SignerKey, parse_note
+
+ORIGIN = "kaz.paiza.example/log/1"
+SIGNER = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+AWAY = "database_unavailable"
+
+
+class FailingStore(Store):
+    """A store whose transactions fail where a test says."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.failures: list[str] = []
+        """What happens to the next transactions: begin, commit (rolled back), answer (committed), or nothing."""
+
+    @override
+    @contextmanager
+    def transaction(self) -> Iterator[WriteConnection]:
+        """Begin a transaction, which may fail."""
+        how = self.failures.pop(0) if self.failures else ""
+        if how == "begin":
+            raise Unavailable(AWAY, "cannot begin")
+        with super().transaction() as tx:
+            yield tx
+            if how == "commit":
+                raise Unavailable(AWAY, "cannot commit")
+        if how == "answer":
+            raise Unavailable(AWAY, "committed, and the answer was lost")
+
+
+class CheckpointInMemory:
+    """A checkpoint file that can refuse to be written."""
+
+    def __init__(self) -> None:
+        self.notes: list[bytes] = []
+        self.full = False
+
+    def load(self) -> bytes | None:
+        """Give the last note."""
+        return self.notes[-1] if self.notes else None
+
+    def save(self, note: bytes) -> None:
+        """Keep a note, or refuse."""
+        if self.full:
+            raise Unavailable("checkpoint_unsaved", "the disk is full")
+        self.notes.append(note)
+
+    @property
+    def size(self) -> int:
+        """The size that was signed last."""
+        return Checkpoint.parse(parse_note(self.notes[-1]).text).size
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[FailingStore]:
+    """A store on an empty database."""
+    store = FailingStore(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def file() -> CheckpointInMemory:
+    """A checkpoint file."""
+    return CheckpointInMemory()
+
+
+@contextmanager
+def opened(store: FailingStore, file: CheckpointInMemory) -> Iterator[Ledger]:
+    """Run a ledger over a store."""
+    ledger = Ledger(store, SIGNER, file, lambda: bytes(32))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def note_down(name: str) -> Any:
+    """Make work that appends one entry and gives its index."""
+
+    def work(pen: Pen) -> int:
+        settings_store.put_setting(pen.tx, name, b"1")
+        return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name)).index
+
+    return work
+
+
+def actors(store: FailingStore) -> list[str]:
+    """Give who stands in the log, in order."""
+    with store.reads() as reads:
+        return [log_pb2.LogEntry.FromString(entry.entry).actor for entry in log_store.entries(reads, 0, 100)]
+
+
+def check_proofs(ledger: Ledger, store: FailingStore) -> None:
+    """Check that every entry is proven to the checkpoint."""
+    checkpoint = ledger.checkpoint
+    with store.reads() as reads:
+        entries = log_store.entries(reads, 0, 100)
+    assert checkpoint.size == len(entries)
+    for entry, proof in zip(entries, ledger.prove(range(len(entries)), checkpoint.size), strict=True):
+        merkle.verify_inclusion(merkle.leaf_hash(entry.entry), entry.index, checkpoint.size, proof, checkpoint.root)
+
+
+async def test_what_waits_is_committed_together(store: FailingStore, file: CheckpointInMemory) -> None:
+    """Work that arrives during a commit shares the next one: one signature for all of it."""
+    with opened(store, file) as ledger:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slow(_pen: Pen) -> None:
+            begun.set()
+            go_on.wait(10)
+
+        first = asyncio.create_task(ledger.commit(slow))
+        await asyncio.to_thread(begun.wait, 10)
+        rest = [asyncio.create_task(ledger.commit(note_down(f"w{number}"))) for number in range(10)]
+        await asyncio.sleep(0)
+        signed = len(file.notes)
+        go_on.set()
+        committed = await asyncio.gather(*rest)
+        await first
+        assert len(file.notes) == signed + 1
+        assert {each.checkpoint.size for each in committed} == {10}
+        check_proofs(ledger, store)
+
+
+async def test_failing_work_is_undone_alone(store: FailingStore, file: CheckpointInMemory) -> None:
+    """What one piece of work wrote before it failed is gone; the others of the same commit stay."""
+    with opened(store, file) as ledger:
+
+        def bad(pen: Pen) -> None:
+            note_down("bad")(pen)
+            pen.next_message_seq()
+            raise Rejected("unknown_id", "no")
+
+        results = await asyncio.gather(
+            ledger.commit(note_down("a")), ledger.commit(bad), ledger.commit(note_down("b")), return_exceptions=True
+        )
+        assert isinstance(results[1], Rejected)
+        assert actors(store) == ["a", "b"]
+        with store.reads() as reads:
+            assert settings_store.setting(reads, "bad") is None
+            assert log_store.head(reads).messages == 0
+        check_proofs(ledger, store)
+
+
+@pytest.mark.parametrize("how", ["begin", "commit"])
+def test_what_was_not_committed_never_happened(how: str, store: FailingStore, file: CheckpointInMemory) -> None:
+    """A transaction that cannot begin or commit: the caller is told to try again, nothing is stored or signed."""
+    with opened(store, file) as ledger:
+        ledger.commit_now(note_down("a"))
+        store.failures = [how]
+        with pytest.raises(Unavailable):
+            ledger.commit_now(note_down("b"))
+        assert (actors(store), file.size) == (["a"], 1)
+        assert ledger.commit_now(note_down("c")).result == 1
+        check_proofs(ledger, store)
+
+
+def test_commit_whose_answer_was_lost_is_looked_up(store: FailingStore, file: CheckpointInMemory) -> None:
+    """The batch is found by its id: the caller is answered, and it is not written twice."""
+    with opened(store, file) as ledger:
+        store.failures = ["answer"]
+        assert ledger.commit_now(note_down("a")).result == 0
+        assert actors(store) == ["a"]
+        check_proofs(ledger, store)
+
+
+@pytest.mark.parametrize("away", [1, 3])
+def test_lost_commit_is_taken_over_when_the_database_is_back(
+    away: int, store: FailingStore, file: CheckpointInMemory
+) -> None:
+    """Where the look-up fails too, the caller hears "try again"; later the batch is taken over, once, and proven."""
+    with opened(store, file) as ledger:
+        # A commit asks twice: for itself, and to find out how it ended.
+        store.failures = ["answer", *["begin"] * (2 * away - 1)]
+        with pytest.raises(Unavailable):
+            ledger.commit_now(note_down("a"))
+        for _ in range(away - 1):
+            with pytest.raises(Unavailable):
+                ledger.commit_now(note_down("never"))
+        assert store.failures == []
+        assert ledger.commit_now(note_down("b")).result == 1
+        assert actors(store) == ["a", "b"]
+        check_proofs(ledger, store)
+        assert not ledger.stopped.done()
+
+
+def test_work_without_entries_is_answered_with_all_that_is_committed(
+    store: FailingStore, file: CheckpointInMemory
+) -> None:
+    """After a checkpoint could not be saved the next answer waits for one that covers what was committed then."""
+    with opened(store, file) as ledger:
+        file.full = True
+        with pytest.raises(Unavailable, match="checkpoint_unsaved"):
+            ledger.commit_now(note_down("a"))
+        with pytest.raises(Unavailable, match="checkpoint_unsaved"):
+            ledger.commit_now(lambda _pen: None)
+        file.full = False
+        assert ledger.commit_now(lambda _pen: None).checkpoint.size == 1
+        check_proofs(ledger, store)
+
+
+def test_start_signs_what_was_committed(store: FailingStore, file: CheckpointInMemory) -> None:
+    """A crash between COMMIT and checkpoint: the next start signs the committed head."""
+    with opened(store, file) as ledger:
+        ledger.commit_now(note_down("a"))
+        ledger.commit_now(note_down("b"))
+    del file.notes[-1]
+    assert file.size == 1
+    with opened(store, file) as ledger:
+        assert (file.size, ledger.checkpoint.size) == (2, 2)
+        check_proofs(ledger, store)
+
+
+def test_database_older_than_the_checkpoint_is_refused(store: FailingStore, file: CheckpointInMemory) -> None:
+    """An old copy put back is found at the start, and nothing is signed."""
+    with opened(store, file) as ledger:
+        ledger.commit_now(note_down("a"))
+    longer = CheckpointInMemory()
+    with opened(store, longer) as ledger:
+        ledger.commit_now(note_down("b"))
+        newest = longer.notes[-1]
+    with store.transaction() as tx:
+        head = log_store.head(tx)
+        log_store.set_head(tx, type(head)(1, merkle.EMPTY_ROOT, 0, 0, head.last_time, b"old"))
+    file.notes.append(newest)
+    with pytest.raises(NodeStopped) as stopped:
+        Ledger(store, SIGNER, file, lambda: bytes(32))
+    assert stopped.value.reason in {"log_rolled_back", "log_damaged"}
+    assert file.notes[-1] == newest
+
+
+def test_another_writer_stops_this_one(store: FailingStore, file: CheckpointInMemory) -> None:
+    """A head that this process did not write ends it: its view of the log is no longer the log."""
+    with opened(store, file) as ledger:
+        ledger.commit_now(note_down("a"))
+        with store.transaction() as tx:
+            head = log_store.head(tx)
+            log_store.set_head(tx, type(head)(head.size, head.root, 7, 0, head.last_time, b"other"))
+        with pytest.raises(NodeStopped):
+            ledger.commit_now(note_down("b"))
+        assert isinstance(ledger.stopped.exception(), NodeStopped)
+        assert actors(store) == ["a"]

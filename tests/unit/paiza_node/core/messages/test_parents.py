@@ -1,0 +1,92 @@
+"""Which messages follow from which, asked from the parent's side."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from paiza.core.v1.message_pb2 import Header
+from paiza_domain.threads.thread import Marks
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage import migrate as migration
+from paiza_node.core.storage.engine import parse_url
+from paiza_node.features.inbox import store as inbox_store
+from paiza_node.features.inbox.model import MessageQuery
+from tests.unit.paiza_node.core.storage.test_database import row
+
+PARENT = sha256(b"parent").digest()
+INSERT_0001 = (
+    "INSERT INTO message (seq, digest, author, message_id, thread_id, thread_name, kind, urgency, state, received,"
+    " stored_time, header) VALUES (1, :digest, 'kaz', :id, :id, '', 'recall', 2, 2, :false, 0, :header)"
+)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An empty store."""
+    store = open_store(database_url)
+    yield store
+    store.close()
+
+
+def test_children_are_found_by_kind_in_order_of_arrival(store: Store) -> None:
+    """A parent that is not here finds those who follow from it; other kinds and what was refused are left out."""
+    rows = [
+        replace(row(1), kind="recall", parents=(PARENT, PARENT)),
+        replace(row(2), kind="feedback", parents=(PARENT,)),
+        replace(row(3), kind="recall", parents=(PARENT,), state=MessageState.REFUSED, signed=None),
+        replace(row(4), kind="correction", parents=(row(1).digest, PARENT)),
+    ]
+    with store.transaction() as tx:
+        messages_store.add_messages(tx, rows)
+        assert messages_store.children(tx, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+    with store.reads() as reads:
+        found = messages_store.children(reads, [PARENT, row(1).digest, row(2).digest], ("recall", "correction"))
+    assert found == {PARENT: [row(1).digest, row(4).digest], row(1).digest: [row(4).digest]}
+
+
+def test_parents_of_messages_stored_before_are_read_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of the revision before learns the parents of what it holds."""
+    header = Header(parent_digests=[PARENT]).SerializeToString()
+    engine = create_engine(parse_url(database_url))
+    with monkeypatch.context() as patched, engine.connect() as connection:
+        patched.setattr(migration, "NEWEST", "0001")
+        migration.migrate(connection)
+    values = {"header": header, "digest": row(1).digest, "id": row(1).message_id, "false": False}
+    with engine.begin() as connection:
+        connection.execute(text(INSERT_0001), values)
+    engine.dispose()
+    store = open_store(database_url)
+    with store.reads() as reads:
+        assert messages_store.children(reads, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+    store.close()
+
+
+def afterwards(seq: int, kind: str, *parents: bytes, author: str = "kaz") -> MessageRow:
+    """Make what an author says of messages afterwards."""
+    header = Header(kind=kind, author=author, parent_digests=parents, message_id=bytes([seq]))
+    return replace(row(seq, author), kind=kind, header=header.SerializeToString(), parents=parents)
+
+
+def test_authors_mark_their_own_messages(store: Store) -> None:
+    """A list shows what was recalled, corrected and replaced, by its author only, and not by a recalled correction."""
+    header = Header(kind="free-message", author="kaz").SerializeToString()
+    notes = [replace(row(seq), header=header) for seq in (1, 2, 3, 4)]
+    recalled, corrected, unmarked, foreign = (each.digest for each in notes)
+    recall = afterwards(5, "recall", recalled)
+    correction = afterwards(6, "correction", corrected, foreign)
+    undone = afterwards(7, "correction", unmarked)
+    undo = afterwards(8, "recall", undone.digest)
+    stranger = afterwards(9, "recall", foreign, author="tjk")
+    with store.transaction() as tx:
+        messages_store.add_messages(tx, [*notes, recall, correction, undone, undo, stranger])
+    with store.reads() as reads:
+        listed = {each.row.digest: each.marks for each in inbox_store.list_messages(reads, MessageQuery(), "officer")}
+    assert listed.pop(recalled) == Marks(recalled_by=(recall.digest,))
+    assert listed.pop(corrected) == Marks(corrected_by=(correction.digest,), replaced_by=foreign)
+    assert listed.pop(undone.digest) == Marks(recalled_by=(undo.digest,))
+    assert set(listed.values()) == {Marks()}

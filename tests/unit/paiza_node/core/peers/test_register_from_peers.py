@@ -1,0 +1,56 @@
+"""Where the register's files come from when peers serve it: no one peer decides what is believed."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza_node.core.peers.register_files import PeersFetch
+from paiza_node.core.register.sync import Registers
+from paiza_register import FetchMissing, RegisterReader
+from tests.unit.paiza_register.conftest import NOW, Holder, Source, holder, made
+
+__all__ = ["holder", "made"]
+
+
+class Serving:
+    """A peer that serves these files, and lies about some."""
+
+    member = "tjk"
+
+    def __init__(self, files: Mapping[str, bytes], lies: Mapping[str, bytes]) -> None:
+        self.files = {**files, **lies}
+
+    async def get(self, path: str) -> bytes:
+        """Give one file."""
+        if path not in self.files:
+            raise FetchMissing(path)
+        return self.files[path]
+
+
+class NoLedger:
+    """Commits nothing."""
+
+    async def commit(self, _work: Any) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("lies", [{}, {"metadata/2.root.json": b"{}"}], ids=["frozen", "garbage"])
+async def test_one_peer_cannot_keep_a_new_register_from_us(
+    holder: Holder,
+    tmp_path: Path,
+    lies: Mapping[str, bytes],
+) -> None:
+    """Where one peer serves an old register, or what does not verify, another is asked at the same refresh."""
+    old, new = holder.files(), holder.copy().advance().files()
+    fetch = PeersFetch(asyncio.get_running_loop())
+    RegisterReader(tmp_path / "reader", holder.bootstrap, Source(old)).refresh(NOW)
+    reader = RegisterReader(tmp_path / "reader", holder.bootstrap, fetch)
+    registers = Registers(reader, lambda: NOW, fetch.turn)
+    before = registers.version
+    for order in ([Serving(old, lies), Serving(new, {})], [Serving(new, {}), Serving(old, lies)]):
+        fetch.connect(lambda order=order: order)  # type: ignore[misc]
+        await registers.refresh(NoLedger())  # type: ignore[arg-type]
+        assert registers.version != before

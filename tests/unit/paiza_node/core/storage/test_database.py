@@ -1,0 +1,291 @@
+"""The store on both databases: plans that use the indexes, bytes that compare alike, connections that are lost."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, text
+
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
+from paiza_node.core.exchange.model import DeliveryRow, Settlement, Slot
+from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.engine import parse_url
+from paiza_node.features.inbox import store as inbox_store
+from paiza_node.features.inbox.model import MessageQuery
+from paiza_wire.errors import Unavailable
+from paiza_wire.identity import keys
+from paiza_wire.tlog.notes import SignerKey
+from tests.postgresql import PostgreSQL
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SIGNER = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
+MESSAGES = 600
+
+
+class NoFile:
+    """A checkpoint file that remembers nothing."""
+
+    def load(self) -> bytes | None:
+        """Give nothing."""
+
+    def save(self, note: bytes) -> None:
+        """Forget it."""
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A store on an empty database."""
+    store = open_store(database_url)
+    yield store
+    store.close()
+
+
+def row(seq: int, author: str = "kaz") -> MessageRow:
+    """Make a message of the own member."""
+    return MessageRow(
+        seq=seq,
+        digest=sha256(b"%d" % seq).digest(),
+        author=author,
+        message_id=sha256(b"id%d" % seq).digest()[:16],
+        thread_id=bytes(16),
+        thread_name="KAZ-2026-00001",
+        kind="free-message",
+        urgency=message_pb2.URGENCY_FLASH if seq % 50 == 0 else message_pb2.URGENCY_ROUTINE,
+        state=MessageState.RELEASED,
+        header=b"header",
+        stored_time=NOW,
+        signed=b"signed",
+    )
+
+
+def delivery(seq: int, recipient: str = "tjk") -> DeliveryRow:
+    """Make a waiting delivery of a message, released by the entry of the same number."""
+    message = row(seq)
+    return DeliveryRow(
+        id=seq,
+        message_seq=seq,
+        digest=message.digest,
+        recipient=recipient,
+        urgency=message.urgency,
+        released_index=seq - 1,
+        released_time=NOW,
+        expires_time=NOW + timedelta(days=1),
+        next_attempt_time=NOW,
+    )
+
+
+def fill(store: Store) -> None:
+    """Store messages with a delivery each; most are delivered, the last hundred wait."""
+    numbers = range(1, MESSAGES + 1)
+    with store.transaction() as tx:
+        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED).SerializeToString()
+        log_store.add_entries(tx, [(seq - 1, entry, row(seq).digest) for seq in numbers])
+        messages_store.add_messages(tx, [row(seq) for seq in numbers])
+        deliveries_store.add_deliveries(tx, [delivery(seq) for seq in numbers])
+        settled = [Settlement(seq, delivery_pb2.DELIVERY_STATE_DELIVERED) for seq in numbers[:-100]]
+        assert len(deliveries_store.settle(tx, settled, NOW)) == len(settled)
+
+
+@pytest.fixture
+def plans(store: Store, database_url: str) -> Iterator[list[str]]:
+    """What the store asks while a test runs, as the plans the database makes for it."""
+    fill(store)
+    engine = create_engine(parse_url(database_url))
+    found: list[str] = []
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def explain(connection: object, _cursor: object, statement: str, values: object, *_rest: object) -> None:
+        if statement.startswith("SELECT") and getattr(connection, "engine", None) is not engine:
+            found.append(_plan(engine, statement, values))
+
+    yield found
+    event.remove(Engine, "before_cursor_execute", explain)
+    engine.dispose()
+
+
+def _plan(engine: Engine, statement: str, values: object) -> str:
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()  # type: ignore[arg-type]
+            return "\n".join(str(each[3]) for each in rows)
+        # A table of some hundred rows is read whole by choice; the question is whether an index could serve.
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        rows = connection.exec_driver_sql(f"EXPLAIN {statement}", values).all()  # type: ignore[arg-type]
+        return "\n".join(str(each[0]) for each in rows)
+
+
+def test_what_overtakes_is_found_by_its_own_index(store: Store, plans: list[str]) -> None:
+    """However much waits, what goes ahead is found alone, without reading the rest; the other slots leave it out."""
+    number = MESSAGES + 1
+    with store.transaction() as tx:
+        messages_store.add_messages(tx, [row(number)])
+        deliveries_store.add_deliveries(
+            tx, [replace(delivery(number), urgency=AHEAD_OF_FLASH, released_index=number - 2)]
+        )
+    with store.reads() as reads:
+        found = {
+            slot: deliveries_store.due(reads, "tjk", NOW, slot=slot, limit=1000, max_bytes=1 << 30, after_id=0)
+            for slot in Slot
+        }
+        assert deliveries_store.next_attempt(reads, "tjk", slot=Slot.FIRST) == NOW
+        assert deliveries_store.next_attempt(reads, "uzb", slot=Slot.FIRST) is None
+    assert [outgoing.id for outgoing in found[Slot.FIRST]] == [number]
+    assert number not in {outgoing.id for slot in (Slot.URGENT, Slot.BULK) for outgoing in found[slot]}
+    assert any("ix_delivery_first" in plan for plan in plans)
+
+
+def test_courier_reads_by_the_index_of_what_waits(store: Store, plans: list[str]) -> None:
+    """Finding what is due, when the next attempt is, and what expired reads no more than what waits."""
+    with store.reads() as reads:
+        for slot in (Slot.URGENT, Slot.BULK):
+            assert deliveries_store.due(reads, "tjk", NOW, slot=slot, limit=10, max_bytes=1, after_id=0)
+            assert deliveries_store.next_attempt(reads, "tjk", slot=slot) == NOW
+        assert len(deliveries_store.expired(reads, NOW + timedelta(days=2), 10)) == 10
+        assert deliveries_store.queue_summary(reads)[0].waiting == 100
+    assert len(plans) == 8
+    for plan in (plans[0], plans[2], plans[3], plans[5]):
+        assert "ix_delivery_" in plan, plan
+    assert "ix_delivery_expires" in plans[6], plans[6]
+    for plan in plans:
+        assert "Seq Scan" not in plan, plan
+        assert not any(line.startswith("SCAN delivery") and "INDEX" not in line for line in plan.splitlines()), plan
+
+
+def test_lists_read_by_an_index(store: Store, plans: list[str]) -> None:
+    """A page of the inbox, a thread, and messages by a shortened id are found without reading every message."""
+    digest = row(77).digest.hex()
+    with store.reads() as reads:
+        assert inbox_store.list_messages(reads, MessageQuery(received=False, limit=5), "officer")
+        assert inbox_store.list_messages(reads, MessageQuery(thread_id=bytes(16), limit=5), "officer")
+        assert inbox_store.list_messages(reads, MessageQuery(author="kaz", kind="free-message", limit=5), "officer")
+        assert [
+            each.row.seq for each in inbox_store.list_messages(reads, MessageQuery(id_prefix=digest[:9]), "officer")
+        ] == [77]
+    for plan in plans:
+        assert "Seq Scan" not in plan, plan
+        assert not any(line.startswith("SCAN message") and "INDEX" not in line for line in plan.splitlines()), plan
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3, 8, 31, 64])
+def test_shortened_ids_compare_alike(digits: int, store: Store) -> None:
+    """A prefix of an odd or even number of hex digits finds exactly the digests and ids that begin with it."""
+    fill(store)
+    prefix = row(123).digest.hex()[:digits]
+    rows = [row(seq) for seq in range(1, MESSAGES + 1)]
+    expected = {each.seq for each in rows if prefix in (each.digest.hex()[:digits], each.message_id.hex()[:digits])}
+    with store.reads() as reads:
+        found = inbox_store.list_messages(reads, MessageQuery(id_prefix=prefix, limit=1000), "officer")
+    assert {each.row.seq for each in found} == expected
+
+
+def test_reads_are_of_one_moment(store: Store) -> None:
+    """What is committed while somebody reads is not seen by him before his next question."""
+    with store.reads() as reads:
+        assert settings_store.setting(reads, "x") is None
+        with store.transaction() as tx:
+            settings_store.put_setting(tx, "x", b"1")
+        assert settings_store.setting(reads, "x") is None
+    with store.reads() as reads:
+        assert settings_store.setting(reads, "x") == b"1"
+
+
+def test_second_process_stands_by_and_takes_over(postgresql: PostgreSQL) -> None:
+    """While one process is the writer the next is told to wait; when the first is gone it is the writer."""
+    url = postgresql.create_database("standby")
+    first = open_store(url)
+    with pytest.raises(Unavailable, match="standby"):
+        open_store(url)
+    first.close()
+    second = open_store(url)
+    with second.transaction() as tx:
+        settings_store.put_setting(tx, "x", b"1")
+    second.close()
+
+
+def opened(url: str) -> Store:
+    """Open a store as its writer; the server may take a moment to see that the session before has ended."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return open_store(url)
+        except Unavailable as error:
+            if error.reason != "standby" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> None:
+    """Backends ended by force at random points of commits: what was answered is there, once, and the log goes on."""
+    url = postgresql.create_database("lost")
+    store = open_store(url)
+    ledger = Ledger(store, SIGNER, NoFile(), lambda: bytes(32))
+    killer = create_engine(parse_url(url), isolation_level="AUTOCOMMIT")
+    chosen = random.Random(7)
+    answered: list[str] = []
+    refused = 0
+
+    def end_backends() -> None:
+        with killer.connect() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+
+    @event.listens_for(Engine, "commit")
+    def strike(connection: object) -> None:
+        if getattr(connection, "engine", None) is not killer and chosen.random() < 0.2:
+            end_backends()
+
+    def work(name: str, pen: Pen) -> None:
+        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+        if chosen.random() < 0.2:
+            end_backends()
+
+    try:
+        for number in range(60):
+            name = f"w{number}"
+            try:
+                ledger.commit_now(lambda pen, name=name: work(name, pen))  # type: ignore[misc]
+                answered.append(name)
+            except Unavailable:
+                refused += 1
+        event.remove(Engine, "commit", strike)
+        answered.append("last")
+        for _ in range(20):
+            try:
+                ledger.commit_now(
+                    lambda pen: pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor="last"))
+                )
+                break
+            except Unavailable:
+                continue
+        with store.reads() as reads:
+            stored = [log_pb2.LogEntry.FromString(entry.entry).actor for entry in log_store.entries(reads, 0, 1000)]
+        assert refused
+        assert len(set(stored)) == len(stored)
+        assert set(answered) <= set(stored)
+        assert ledger.checkpoint.size == len(stored)
+        assert not ledger.stopped.done()
+    finally:
+        ledger.close()
+        store.close()
+        killer.dispose()
+    again = opened(url)
+    Ledger(again, SIGNER, NoFile(), lambda: bytes(32)).close()
+    again.close()

@@ -1,0 +1,180 @@
+"""What the log says, found by what it says: against a plain reading of all entries, on both databases."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import update
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.time_index import index_at
+from paiza_node.core.messages import store as messages_store
+from paiza_node.features.audit import store as audit_store
+from paiza_node.features.audit.log_index import Facts
+from paiza_node.features.audit.model import LogQuery
+from paiza_node.features.retention import store as retention_store
+from tests.unit.paiza_node.room import BEGIN, Room
+
+EVENTS = (log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_RECEIVED)
+ACTORS = ("spiffe://kaz.paiza.example/officer/a%b", "spiffe://kaz.paiza.example/officer/a_b", "os-user:root", "")
+MEMBERS = ("tjk", "uzb", "")
+DIGESTS = (bytes(31) + b"1", bytes(31) + b"2", b"")
+ENTRIES = 60
+
+
+def officer(name: str, unit: str, *roles: str) -> Officer:
+    """Make an officer of kaz."""
+    return Officer(f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles or {"liaison"}), unit, bytes(32))
+
+
+OFFICERS = {each.id: each for each in (officer("near", "ops"), officer("far", "other"), officer("desk", "dd", "duty"))}
+
+
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
+    """An empty room on either database."""
+    with Room(database_url) as room:
+        yield room
+
+
+def facts(room: Room) -> Facts:
+    """Make the duty."""
+    return Facts(room.context, Desks("kaz", "dd", lambda: OFFICERS), lambda: OFFICERS)
+
+
+def write(room: Room, seed: int) -> list[log_pb2.LogEntry]:
+    """Append random entries, a second or none apart; gives them."""
+    chance = random.Random(seed)
+    written: list[log_pb2.LogEntry] = []
+
+    def work(pen: Pen) -> None:
+        entry = log_pb2.LogEntry(
+            event=chance.choice(EVENTS),
+            actor=chance.choice(ACTORS),
+            counterpart=chance.choice(MEMBERS),
+            message_digest=chance.choice(DIGESTS),
+        )
+        pen.append(entry)
+        written.append(entry)
+
+    for _ in range(ENTRIES):
+        room.clock.now += timedelta(seconds=chance.choice((0, 0, 1)))
+        room.ledger.commit_now(work)
+    return written
+
+
+async def test_questions_are_answered_as_by_reading_everything(room: Room) -> None:
+    """Every combination of filters finds just the entries a plain reading finds, wildcards being plain characters."""
+    entries = write(room, 7)
+    duty = facts(room)
+    assert await duty.catch_up() == ENTRIES
+    assert await duty.catch_up() == ENTRIES
+    chance = random.Random(8)
+    for _ in range(60):
+        query = LogQuery(
+            first=chance.choice((0, 0, 13)),
+            end=chance.choice((ENTRIES, 41)),
+            limit=chance.choice((3, 1000)),
+            events=tuple(chance.sample([int(event) for event in EVENTS], chance.randint(0, 2))),
+            actor=chance.choice(("", "officer", "a%b", "a_b", "%")),
+            counterpart=chance.choice(MEMBERS),
+            digests=chance.choice(((), DIGESTS[:2], *((each,) for each in DIGESTS if each))),
+        )
+        expected = [
+            index
+            for index, entry in enumerate(entries)
+            if query.first <= index < query.end
+            and (not query.events or entry.event in query.events)
+            and query.actor in entry.actor
+            and query.counterpart in ("", entry.counterpart)
+            and (not query.digests or entry.message_digest in query.digests)
+        ]
+        with room.store.reads() as reads:
+            assert audit_store.find_entries(reads, query) == expected[: query.limit], query
+
+
+async def test_a_time_leads_to_its_first_entry(room: Room) -> None:
+    """Also where entries share a time, before the first, behind the last, and where retention left gaps."""
+    entries = write(room, 9)
+    times = [entry.entry_time.ToDatetime(tzinfo=BEGIN.tzinfo) for entry in entries]
+    moments = {*times, BEGIN - timedelta(days=1), times[-1] + timedelta(seconds=1)}
+    gaps = {3, 4, 17, ENTRIES - 1}
+    for gone in (set(), gaps):
+        if gone:
+            with room.store.transaction() as tx:
+                retention_store.retire_entries(
+                    tx, [StoredEntry(index, entries[index].SerializeToString()) for index in gone]
+                )
+        left = [index for index in range(ENTRIES) if index not in gone]
+        with room.store.reads() as reads:
+            for moment in moments:
+                found = index_at(reads, moment, ENTRIES)
+                assert found is not None
+                assert [index for index in left if times[index] >= moment] == [i for i in left if i >= found]
+
+
+@pytest.mark.parametrize(
+    ("who", "unit", "reads_it", "needless"),
+    [
+        ("near", "ops", False, False),
+        ("far", "ops", False, True),
+        ("far", "ops", True, False),
+        ("desk", "ops", False, True),
+        ("desk", "dd", False, False),
+        ("gone", "ops", False, True),
+        ("far", "", False, False),
+    ],
+)
+async def test_need_is_by_unit_desk_or_task(room: Room, who: str, unit: str, *, reads_it: bool, needless: bool) -> None:
+    """An opening of what is another unit's, and nobody's task there, stands out; so does one by nobody we know."""
+    begun = room.begin("tjk")
+    actor = f"spiffe://kaz.paiza.example/officer/{who}"
+
+    def work(pen: Pen) -> None:
+        messages_store.put_unit(pen.tx, 1, unit)
+        if reads_it:
+            access_store.add_readers(pen.tx, [(actor, 1)])
+        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=begun.digest))
+
+    room.ledger.commit_now(work)
+    await facts(room).catch_up()
+    with room.store.reads() as reads:
+        found = audit_store.find_entries(reads, LogQuery(first=0, end=1, limit=10, needless=True))
+    assert found == ([0] if needless else [])
+
+
+async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
+    """A header that cannot be read has no review date; those stored after it have theirs."""
+    room.begin("tjk")
+    room.begin("uzb")
+
+    def damage(pen: Pen) -> None:
+        connection = cast("Any", pen.tx)._connection
+        connection.execute(
+            update(messages_store.message_table).where(messages_store.message_table.c.seq == 1).values(header=b"\xff")
+        )
+
+    room.ledger.commit_now(damage)
+    duty = asyncio.ensure_future(facts(room).run())
+    try:
+        async with asyncio.timeout(30):
+            while not duty.done() and review(room, 2) is None:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.05)
+        assert not duty.done()
+        assert review(room, 1) is None
+    finally:
+        duty.cancel()
+
+
+def review(room: Room, seq: int) -> datetime | None:
+    """Give the review date that is noted of a message."""
+    with room.store.reads() as reads:
+        return retention_store.review(reads, seq)

@@ -1,0 +1,195 @@
+"""The log of one member without a network: a real store and ledger, its clock, and the verbs that show it."""
+
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final
+
+from typing_extensions import override
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_client.errors import NotProven
+from paiza_client.logs import LogReader
+from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.dependencies import Context
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof, ProofKind
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.rpcs import PeerChannel
+from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.storage import open_store
+from paiza_node.features.audit.log_index import Facts
+from paiza_node.features.inbox.notifier import News
+from paiza_node.features.peer_audit.consult import Consult
+from paiza_wire import message as wire
+from paiza_wire import receipts
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import keys
+from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.tlog.notes import SignerKey
+from tests.unit.paiza_node.room import Clock, NoFile
+
+FEDERATION: Final = "paiza.example"
+MEMBERS: Final = ("kaz", "tjk", "uzb")
+BEGIN: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
+SIGNERS: Final = {
+    member: SignerKey.from_ed25519(f"{member}.{FEDERATION}/log/1", keys.generate_ed25519()) for member in MEMBERS
+}
+
+KEY: Final = hpke.private_key_from_seed(bytes(hpke.SEED_BYTES))
+
+
+def officer(member: str, name: str = "coordinator") -> str:
+    """An officer's id."""
+    return f"spiffe://{member}.{FEDERATION}/officer/{name}"
+
+
+def member_of(member: str) -> Any:
+    """As much of a member in the register as is asked here: its id and its log."""
+    if member not in MEMBERS:
+        raise Rejected("unknown_member", member)
+    key = SIGNERS[member].verifier_key
+    return SimpleNamespace(id=member, status="active", log_keys=(SimpleNamespace(origin=key.name, vkey=key.to_vkey()),))
+
+
+class _Keys:
+    """A register that knows nothing but whose log is whose."""
+
+    def owner(self, origin: str) -> Any:
+        member = origin.split(".", 1)[0]
+        if member not in SIGNERS or origin != SIGNERS[member].verifier_key.name:
+            raise NotProven("unknown_log", origin, "no member has this log")
+        vkey = SIGNERS[member].verifier_key.to_vkey()
+        return SimpleNamespace(id=member, log_key=lambda _origin: SimpleNamespace(vkey=vkey))
+
+
+def log_reader() -> LogReader:
+    """What verifies the logs of all members."""
+    return LogReader(_Keys())  # type: ignore[arg-type]  # as much of it as a reader asks
+
+
+class LogRoom(AbstractContextManager["LogRoom"]):
+    """One member's log."""
+
+    def __init__(self, member: str, folder: Path) -> None:
+        self.member = member
+        self.clock = Clock()
+        self.clock.now = BEGIN
+        self.store = open_store(f"sqlite:///{folder / member}.db")
+        self.ledger = Ledger(self.store, SIGNERS[member], NoFile(), lambda: bytes(32), self.clock)
+        current = SimpleNamespace(
+            federation=FEDERATION,
+            members={each: member_of(each) for each in MEMBERS},
+            member=member_of,
+            active_member=member_of,
+            active_members=lambda: [member_of(each) for each in MEMBERS],
+        )
+        self.context = Context(
+            member=member,
+            node_id=f"spiffe://{member}.{FEDERATION}/node",
+            registers=SimpleNamespace(current=current, version=bytes(32)),  # type: ignore[arg-type]  # all that is asked
+            ledger=self.ledger,
+            store=self.store,
+            logs=KnownLogs({}, self.clock),
+            news=News(),
+            lanes=None,  # type: ignore[arg-type]  # nothing here comes in batches
+            own_keys=None,  # type: ignore[arg-type]  # nothing here is opened
+            clock=self.clock,
+        )
+        self.facts = Facts(self.context, Desks(member, "", dict), dict)
+        self.consult = Consult(self.context, self.facts.catch_up)
+
+    def session(self, channel: PeerChannel) -> PeerSession:
+        """Open a session over a channel to another member's node."""
+        context = self.context
+        return PeerSession(
+            channel,
+            channel,
+            own_member=self.member,
+            registers=context.registers,
+            ledger=self.ledger,
+            logs=context.logs,
+            executor=context.lanes,  # type: ignore[arg-type]  # nothing here comes in batches
+            clock=self.clock,
+        )
+
+    @override
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ledger.close()
+        self.store.close()
+
+    def log(self, event: str, counterpart: str, digest: bytes, **fields: Any) -> log_pb2.LogProof:
+        """Append an entry of the node; gives it proven."""
+        entry = log_pb2.LogEntry(
+            event=log_pb2.LogEvent.Value(f"LOG_EVENT_{event}"),
+            actor=self.context.node_id,
+            counterpart=counterpart,
+            message_digest=digest,
+            **fields,
+        )
+        self.clock.now += timedelta(seconds=1)
+        committed = self.ledger.commit_now(lambda pen: pen.append(entry))
+        stored = committed.result
+        (hashes,) = self.ledger.prove([stored.index], committed.checkpoint.size)
+        proven = log_pb2.ProvenEntry(entry=stored.entry, index=stored.index, inclusion_hashes=hashes)
+        return log_pb2.LogProof(proven=proven, checkpoint=committed.checkpoint.note)
+
+    def hold(self, proof: log_pb2.LogProof, member: str, kind: ProofKind) -> None:
+        """Keep a proof of another member's log."""
+        digest = receipts.parse_entry(proof.proven.entry).message_digest
+        kept = ForeignProof(
+            digest,
+            member,
+            kind,
+            proof.proven.entry,
+            proof.proven.index,
+            b"".join(proof.proven.inclusion_hashes),
+            proof.checkpoint,
+            bytes(32),
+        )
+        self.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
+
+    def store_message(self, header: bytes, author: str, state: MessageState, *, body: bool = True) -> None:
+        """Put a message into the store."""
+
+        def work(pen: Any) -> None:
+            seq = pen.next_message_seq()
+            number = sha256(header).digest()[:16]
+            row = MessageRow(
+                seq=seq, digest=wire.message_digest(header), author=author, message_id=number, thread_id=number,
+                thread_name="", kind="free-message", urgency=2, state=state, header=header, stored_time=pen.now,
+                signed=b"signed" if body else None,
+            )  # fmt: skip
+            messages_store.add_messages(pen.tx, [row])
+
+        self.ledger.commit_now(work)
+
+
+def header(author: str, recipient: str) -> bytes:
+    """A signed message's header, as a node stores it."""
+    message_id = wire.new_message_id(BEGIN)
+    unsealed = message_pb2.Header(
+        suite=message_pb2.SUITE_1,
+        message_id=message_id,
+        thread_id=message_id,
+        kind="free-message",
+        kind_version=1,
+        author=author,
+        required_signers=[message_pb2.RequiredSigner(id=officer(author, "liaison"), role="liaison")],
+        recipients=[message_pb2.Recipient(member=recipient)],
+        urgency=message_pb2.URGENCY_ROUTINE,
+        handling=message_pb2.Handling(code="H0", tlp="AMBER"),
+        register_version=bytes(32),
+    )
+    unsealed.author_time.FromDatetime(BEGIN)
+    unsealed.review_time.FromDatetime(BEGIN + timedelta(days=365))
+    part = wire.PlainPart(message_pb2.PART_KIND_MAIN, b"content")
+    readers = [wire.RecipientKey(member, KEY.public_key) for member in (author, recipient)]
+    return wire.seal(unsealed, [part], readers).header

@@ -1,0 +1,61 @@
+"""How far a recovery has come: nothing is passed over, whatever the order of pages, restarts and departures."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paiza_node.features.recovery.progress import SIDES, Place, Progress
+
+MEMBERS = st.sets(st.sampled_from(["tjk", "uzb", "kgz", "centre"]), min_size=1)
+
+
+@given(
+    MEMBERS, st.integers(0, 3), st.lists(st.tuples(st.sampled_from(["tjk", "uzb", "kgz", "centre"]), st.integers(0, 3)))
+)
+def test_every_side_of_every_lost_log_is_gone_through(
+    members: set[str], logs: int, pages: list[tuple[str, int]]
+) -> None:
+    """A place moves on only by a page, first within a side, then to the next side, then to the next log."""
+    lost = [(f"kaz.paiza.example/log/{number}", number) for number in range(1, logs + 1)]
+    progress = Progress.begin(members, lost)
+    assert progress.unheard == members
+    assert progress.held() is None
+    assert progress.awaited.keys() == (members if lost else set())
+    seen: dict[str, list[tuple[int, int]]] = {member: [] for member in members}
+    for member, next_index in pages:
+        if member not in progress.awaited or progress.gave_all(member):
+            continue
+        place = progress.awaited[member]
+        if not next_index:
+            seen[member].append((place.log, int(place.side)))
+        progress.took(member, next_index)
+        progress = Progress.from_bytes(progress.to_bytes())  # a restart at any moment
+        assert progress.awaited[member].from_index == next_index
+    for member, sides in seen.items():
+        everything = [(log, int(side)) for log in range(logs) for side in SIDES]
+        assert sides == everything[: len(sides)]
+        if lost and progress.gave_all(member):
+            assert sides == everything
+
+
+def test_what_is_awaited_ends_it() -> None:
+    """It is done when everybody was heard, every doubt is settled, and all was given back."""
+    progress = Progress.begin({"tjk", "uzb"}, [("kaz.paiza.example/log/1", 4)])
+    progress.unheard.clear()
+    progress.doubted["uzb"] = [b"note"]
+    assert progress.held() == {"uzb"}
+    assert progress.members == {"tjk", "uzb"}
+    progress.awaited.clear()
+    found = [progress.done]
+    progress.keep_only({"tjk"})
+    found.append(progress.done)
+    assert found == [False, True]
+    assert progress.held() == set()
+
+
+def test_nothing_stored_means_nothing_awaited() -> None:
+    """A node that was never restored has nothing to recover, and holds nothing back."""
+    progress = Progress.from_bytes(None)
+    assert progress.done
+    assert progress.held() == set()
+    assert Progress.begin({"tjk"}).awaited == {}
+    assert Place() == Place(0, SIDES[0], 0)

@@ -1,0 +1,165 @@
+"""A message of ours that is given back counts only with its own signatures, our lost release, and a proven answer."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import recovery_pb2
+from paiza_node.features.recovery.model import RecoveredEntry
+from paiza_node.features.recovery.recovered_messages import Lost, Regained, Regains
+from paiza_trust import dev
+from paiza_wire import message, receipts
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.identity import keys
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import merkle
+from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
+from paiza_wire.tlog.notes import SignerKey
+from tests.officer import Officer, read_register
+
+OURS = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
+THEIRS = SignerKey.from_ed25519("tjk.paiza.example/log/1", keys.generate_ed25519())
+
+
+def logged(entry: log_pb2.LogEntry, signer: SignerKey) -> tuple[log_pb2.ProvenEntry, VerifiedCheckpoint]:
+    """Give a log of one entry: the entry, and the checkpoint it is proven to."""
+    entry.salt = receipts.new_salt()
+    entry.entry_time.FromDatetime(datetime.now(UTC))
+    raw = entry.SerializeToString()
+    name, root = signer.verifier_key.name, merkle.leaf_hash(raw)
+    note = checkpoints.sign(Checkpoint(name, 1, root), signer)
+    return log_pb2.ProvenEntry(entry=raw, index=0), VerifiedCheckpoint(name, 1, root, note)
+
+
+class Scene:
+    """A message of kaz to tjk and uzb, its lost release to tjk, and tjk's receipt; a test changes one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.register = read_register(folder)
+        self.officer = Officer(folder, "kaz-liaison", self.register)
+        self.signed = self.officer.compose(["tjk", "uzb"])
+        registers: Any = SimpleNamespace(archived=lambda _version: self.register, check_known=self.check_known)
+        context: Any = SimpleNamespace(member="kaz", registers=registers)
+        nobody: Any = None
+        self.known = True
+        self.regains = Regains(
+            context,
+            officers=dict,
+            desks=nobody,
+            files=nobody,
+            delivery_life=nobody,
+        )
+        verified = message.verify(self.signed, self.register.certificate_verifier(), at=datetime.now(UTC))
+        self.digest = verified.digest
+        self.release = log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_RELEASED,
+            counterpart="tjk",
+            message_digest=self.digest,
+            signers=receipts.logged_signers(verified),
+            register_version=self.register.version,
+        )
+        self.receipt = log_pb2.LogEntry(
+            event=log_pb2.LOG_EVENT_RECEIVED,
+            counterpart="kaz",
+            message_digest=self.digest,
+            register_version=self.register.version,
+        )
+
+    def check_known(self, _version: bytes) -> None:
+        """Know the register of the release, or not."""
+        if not self.known:
+            raise Unavailable("register_unknown", "to be fetched first")
+
+    def checked(self, *, other_root: bool = False) -> Regained | None:
+        """Check what is given back."""
+        released, ours = logged(self.release, OURS)
+        answer, theirs = logged(self.receipt, THEIRS)
+        if other_root:
+            _entry, theirs = logged(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), THEIRS)
+        row = RecoveredEntry(ours.origin, 0, "tjk", self.digest, released.entry, b"", ours.note)
+        lost = Lost(row, receipts.verify_entry(released, ours))
+        item = recovery_pb2.GivenBack(message=self.signed, answer=answer)
+        return self.regains.check(item, lost, "tjk", theirs)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a federation; no node of it runs."""
+    made = tmp_path_factory.mktemp("regained") / "f"
+    dev.create(made, ("kaz", "tjk", "uzb"))
+    return made
+
+
+@pytest.fixture
+def scene(folder: Path) -> Scene:
+    """Give a message that is given back rightly."""
+    return Scene(folder)
+
+
+def altered(scene: Scene) -> None:
+    """Change a byte of the signed header."""
+    signed = message_pb2.SignedMessage.FromString(scene.signed)
+    signed.signatures[0].signature = signed.signatures[0].signature[:-1] + b"\x00"
+    scene.signed = signed.SerializeToString()
+
+
+CHANGES: dict[str, Callable[[Scene], object]] = {
+    "an altered signature": altered,
+    "another message than was released": lambda s: setattr(s, "signed", s.officer.compose(["tjk", "uzb"])),
+    "bytes that are none": lambda s: setattr(s, "signed", b"\xff" * 40),
+    "a release to another": lambda s: setattr(s.release, "counterpart", "uzb"),
+    "no release": lambda s: setattr(s.release, "event", log_pb2.LOG_EVENT_RECEIVED),
+    "a release by others": lambda s: s.release.ClearField("signers"),
+    "a receipt of another message": lambda s: setattr(s.receipt, "message_digest", bytes(32)),
+    "a receipt to another": lambda s: setattr(s.receipt, "counterpart", "uzb"),
+    "no receipt": lambda s: setattr(s.receipt, "event", log_pb2.LOG_EVENT_OPENED),
+    "a refusal without reason": lambda s: setattr(s.receipt, "event", log_pb2.LOG_EVENT_REFUSED),
+}
+
+
+def test_what_holds_is_taken(scene: Scene) -> None:
+    """The message, its lost release and the answer belong together; without content nothing is regained."""
+    found = scene.checked()
+    assert found is not None
+    assert found.message.digest == scene.digest
+    scene.signed = b""
+    assert scene.checked() is None
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_does_not_hold_is_refused(scene: Scene, change: str) -> None:
+    """One thing that is not as it was refuses the whole."""
+    CHANGES[change](scene)
+    with pytest.raises(PaizaError):
+        scene.checked()
+
+
+def test_an_answer_must_stand_in_the_log_of_who_gives_it(scene: Scene) -> None:
+    """A receipt that the answerer's checkpoint does not lead to is none."""
+    with pytest.raises(Rejected):
+        scene.checked(other_root=True)
+
+
+def test_a_message_of_another_member_is_not_ours(scene: Scene, folder: Path) -> None:
+    """Nobody has us release what another has written."""
+    foreign = Officer(folder, "uzb-liaison", scene.register)
+    scene.signed = foreign.compose(["tjk", "kaz"])
+    verified = message.verify(scene.signed, scene.register.certificate_verifier(), at=datetime.now(UTC))
+    for entry in (scene.release, scene.receipt):
+        entry.message_digest = verified.digest
+    del scene.release.signers[:]
+    scene.release.signers.extend(receipts.logged_signers(verified))
+    with pytest.raises(Rejected, match="wrong_member"):
+        scene.checked()
+
+
+def test_a_register_that_is_not_here_yet_is_waited_for(scene: Scene) -> None:
+    """It is judged by the register of its release and by no other: unavailable until that is fetched."""
+    scene.known = False
+    with pytest.raises(Unavailable, match="register_unknown"):
+        scene.checked()

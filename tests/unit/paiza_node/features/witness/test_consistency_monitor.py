@@ -1,0 +1,220 @@
+"""When a log is in default, and when not; what is heard of others accuses nobody by itself."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paiza.core.v1 import fork_proof_pb2
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.model import Finding, FindingKind
+from paiza_node.features.witness.consistency_monitor import (
+    ASK_AGAIN,
+    ASK_IN_DEFAULT,
+    DEFAULT_AGAIN,
+    FIRST_ASK,
+    MAX_FAILURES,
+    MAX_SILENCES,
+    PATIENCE,
+    QUIET,
+    Judge,
+    Question,
+)
+from paiza_register import Register
+from paiza_wire.errors import Unavailable
+from paiza_wire.identity import keys
+from paiza_wire.tlog.notes import SignerKey
+from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+UNREACHABLE = Unavailable("peer_unreachable", "nobody is there")
+REFUSED = Unavailable("growth_mismatch", "a size is larger than our log")
+
+
+class Bench:
+    """A judge of kaz, the log of tjk before it, and a clock."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.signer = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+        self.member = member_of(self.signer)
+        self.log, self.other = OtherLog(self.signer), OtherLog(self.signer, b"other")
+        self.register = Register(
+            bytes(32), "paiza.example", {}, {"tjk": self.member}, NOW, {}, (), {}, late=False, role_versions={},
+            _verifier=cast("Any", None),
+        )  # fmt: skip
+        self.begin([])
+
+    def begin(self, findings: list[Finding]) -> None:
+        """Start, with what was found before."""
+        self.logs = KnownLogs({}, lambda: self.now, findings, lambda _member: ORIGIN)
+        self.judge = Judge("kaz", self.logs, findings)
+
+    def hear(self, *notes: bytes, teller: str = "uzb", forks: tuple[fork_proof_pb2.ForkProof, ...] = ()) -> None:
+        """Be told something."""
+        self.judge.heard(teller, notes, forks, self.register)
+
+    def ask(self, after: timedelta = ASK_AGAIN) -> Question | None:
+        """Give what is to be asked after some time."""
+        self.now += after
+        due = self.judge.due(self.register, self.now)
+        return due[0] if due else None
+
+    def fail(self, how: Callable[[Question], None], times: int) -> None:
+        """Have questions fail, one after the other."""
+        for _ in range(times):
+            question = self.ask()
+            assert question is not None
+            how(question)
+
+    def prove_nothing(self, question: Question) -> None:
+        """Answer with a proof that leads nowhere."""
+        answer = self.log.proof(30, *question.request.sizes)
+        for proof in answer.proofs:
+            proof.hashes[:] = [bytes(32)]
+        self.judge.answered(self.member, question, answer, self.now)
+
+    def refuse(self, question: Question) -> None:
+        """Refuse to answer."""
+        self.judge.not_answered(question, REFUSED, self.now)
+
+    def be_silent(self, question: Question) -> None:
+        """Be reached, but not by this question."""
+        self.logs.exchanges["tjk"] = self.logs.exchanges.get("tjk", 0) + 1
+        self.judge.not_answered(question, UNREACHABLE, self.now)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A bench at which nine entries of tjk are known and one more is doubted."""
+    made = Bench()
+    made.logs.accept(made.member, made.log.growth(0, 9))
+    made.hear(made.log.note(12))
+    assert made.ask(timedelta(0)) is None
+    return made
+
+
+def test_doubt_ends_with_one_proof(bench: Bench) -> None:
+    """An honest log is asked once, from all that is known and doubted; then nothing is left."""
+    question = bench.ask(FIRST_ASK)
+    assert question is not None
+    assert list(question.request.sizes) == [9, 12]
+    bench.judge.answered(bench.member, question, bench.log.proof(20, 9, 12), bench.now)
+    assert bench.ask() is None
+    assert bench.logs.size("tjk") == 20
+    assert bench.judge.convictions("tjk") == []
+
+
+@pytest.mark.parametrize("way", ["prove_nothing", "refuse"])
+def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(bench: Bench, way: str) -> None:
+    """Not a try and not a second before; and it ends as soon as all is proven."""
+    fail = getattr(bench, way)
+    bench.fail(fail, MAX_FAILURES - 1)
+    assert bench.judge.convictions("tjk") == []
+    bench.fail(fail, 2)
+    assert bench.now - NOW >= PATIENCE
+    assert bench.judge.convictions("tjk") == ["log_in_default"]
+    (begun,) = bench.judge.begun
+    assert (begun.known, begun.doubted) == (bench.log.note(9), bench.log.note(12))
+    question = bench.ask(ASK_IN_DEFAULT)
+    assert question is not None
+    sizes = question.request.sizes
+    bench.judge.answered(bench.member, question, bench.log.proof(31, *sizes), bench.now)
+    assert bench.judge.convictions("tjk") == []
+    assert bench.judge.ended == [(begun, "log_proven")]
+
+
+def test_many_failures_in_a_moment_are_no_default(bench: Bench) -> None:
+    """However often it fails, a log has its time."""
+    for _ in range(MAX_FAILURES * 2):
+        question = Question("tjk", bench.logs.link("tjk"), tuple(bench.logs.doubts.of("tjk", ORIGIN)))
+        bench.refuse(question)
+    assert bench.judge.convictions("tjk") == []
+
+
+def test_whoever_is_not_reached_is_not_in_default(bench: Bench) -> None:
+    """A node that is away for days is accused of nothing."""
+    bench.fail(lambda question: bench.judge.not_answered(question, UNREACHABLE, bench.now), 1000)
+    assert bench.judge.convictions("tjk") == []
+
+
+def test_whoever_answers_everything_else_is(bench: Bench) -> None:
+    """Silence on this one question counts where the log went on being exchanged with, but takes longer."""
+    bench.fail(bench.be_silent, MAX_SILENCES - 1)
+    assert bench.judge.convictions("tjk") == []
+    bench.fail(bench.be_silent, 1)
+    assert bench.judge.convictions("tjk") == ["log_in_default"]
+
+
+def test_default_and_its_doubt_outlive_a_restart(bench: Bench) -> None:
+    """What it was asked about is asked again; only proof of that ends it."""
+    bench.fail(bench.refuse, MAX_FAILURES + 1)
+    (begun,) = bench.judge.begun
+    bench.begin([Finding(7, "tjk", ORIGIN, FindingKind.DEFAULT, begun.proof, NOW)])
+    assert bench.judge.convictions("tjk") == ["log_in_default"]
+    bench.ask(timedelta(0))
+    question = bench.ask(FIRST_ASK)
+    assert question is not None
+    assert list(question.request.sizes) == [0, 12]
+    bench.judge.answered(bench.member, question, bench.other.proof(30, 0, 12), bench.now)
+    assert bench.judge.convictions("tjk") == ["log_forked"]
+    bench.ask()
+    assert bench.judge.ended == [(begun, "log_forked")]
+
+
+def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> None:
+    """It is in default once an hour, however often it fails and proves itself between."""
+    for _ in range(3):
+        bench.fail(bench.refuse, MAX_FAILURES + 1)
+        question = bench.ask(ASK_IN_DEFAULT)
+        assert question is not None
+        answer = bench.log.proof(bench.logs.size("tjk") + 4, *question.request.sizes)
+        bench.judge.answered(bench.member, question, answer, bench.now)
+        bench.hear(bench.log.note(bench.logs.size("tjk") + 2))
+        bench.ask(timedelta(0))
+    assert len(bench.judge.begun) == 1
+    assert bench.judge.convictions("tjk") == []
+    bench.now += DEFAULT_AGAIN
+    bench.fail(bench.refuse, MAX_FAILURES + 1)
+    assert len(bench.judge.begun) == 2
+
+
+def test_log_that_claims_to_be_smaller_than_it_was_is_asked(bench: Bench) -> None:
+    """Nobody tells anything, and nothing can be accepted: after a while it has to prove what it signed, or is found."""
+    question = bench.ask(FIRST_ASK)
+    assert question is not None
+    bench.judge.answered(bench.member, question, bench.log.proof(20, 9, 12), bench.now)
+    assert bench.ask() is None
+    bench.ask(QUIET)
+    bench.fail(bench.refuse, MAX_FAILURES + 1)
+    assert bench.judge.convictions("tjk") == ["log_in_default"]
+    (begun,) = bench.judge.begun
+    assert (begun.known, begun.doubted) == (bench.log.note(20), b"")
+
+
+def test_many_tellers_do_not_crowd_each_other_out(bench: Bench) -> None:
+    """One teller fills one place, however much it tells; what others tell is still asked about."""
+    bench.hear(*(bench.log.note(size) for size in range(13, 40)), teller="kgz")
+    bench.hear(bench.log.note(11), teller="rus")
+    question = bench.ask(FIRST_ASK)
+    assert question is not None
+    assert sorted(question.request.sizes) == [9, 11, 12, 13]
+
+
+@given(junk=st.lists(st.binary(max_size=200), max_size=5))
+def test_whatever_is_told_accuses_nobody_without_the_logs_own_signatures(junk: list[bytes]) -> None:
+    """Bytes, notes by other keys and of other logs, proofs of nothing: all is passed over."""
+    bench = Bench()
+    bench.logs.accept(bench.member, bench.log.growth(0, 9))
+    stranger = OtherLog(SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519()), b"other")
+    forks = tuple(
+        fork_proof_pb2.ForkProof(first_note=first, second_note=second)
+        for first in (*junk, bench.log.note(9), stranger.note(9))
+        for second in (*junk, bench.log.note(9), bench.log.note(12), stranger.note(9))
+    )
+    bench.hear(*junk, stranger.note(9), stranger.note(30), forks=forks)
+    assert bench.judge.convictions("tjk") == []
+    assert not bench.logs.doubts.members()

@@ -1,0 +1,336 @@
+"""Checkpoints are exchanged: who cosigns what and when, in rounds, with members away, slow or lying."""
+
+import asyncio
+
+import pytest
+
+from paiza.peer.v1 import witness_pb2
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.agreement import OVERTAKEN
+from paiza_node.core.peers.log_views import claim
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.gossip import MAX_HEARD
+from paiza_node.features.witness.model import WitnessedNote
+from paiza_node.features.witness.submit_checkpoints import BRING_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
+from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.tlog.cosignatures import add_signatures, cosign, cosignatures
+from paiza_wire.tlog.notes import NoteSignature, format_note, parse_note
+from tests.unit.paiza_node.features.witness.conftest import MakeFleet
+from tests.unit.paiza_node.features.witness.fleet import Fleet, Node, second_history
+
+
+def last(node: Node) -> WitnessedNote | None:
+    """Give the largest witnessed note that a node has stored."""
+    with node.store.reads() as reads:
+        return witness_store.last_witnessed(reads)
+
+
+def size(note: bytes) -> int:
+    """Give the size that a note states."""
+    return int(parse_note(note).text.split(b"\n")[1])
+
+
+async def test_one_round_gives_a_witnessed_note(fleet: Fleet) -> None:
+    """All three others cosign what is shown, and the note is stored with the log's own two signatures."""
+    kaz = fleet["kaz"]
+    kaz.grow(3)
+    await kaz.show_round()
+    note = last(kaz)
+    assert note is not None
+    assert (note.size, note.witnesses, note.time, note.again) == (3, ("kgz", "tjk", "uzb"), fleet.clock.now, False)
+    for each in fleet.nodes.values():
+        assert len(cosignatures(note.note, [each.keys.witness.witness_key])) == 1
+
+
+async def test_known_log_is_on_disk_before_the_cosignature_is_given(fleet: Fleet) -> None:
+    """Whoever cosigned has stored the log it cosigned; where it cannot store it, it does not cosign."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(2)
+    await kaz.show_round()
+    with tjk.store.reads() as reads:
+        assert peers_store.known_logs(reads)["kaz"].size == 2
+
+    async def fails(*_args: object) -> None:
+        raise Unavailable("database_unavailable", "no disk")
+
+    tjk.ledger.commit = fails  # type: ignore[assignment, method-assign]
+    kaz.grow(1)
+    fleet.clock.move(1)
+    await kaz.show_round()
+    assert kaz.witnessing.rounds.seen["tjk"].size == 2
+    assert kaz.witnessing.reasons["tjk"] == "database_unavailable"
+    assert "kgz" not in kaz.witnessing.reasons
+
+
+async def test_two_that_show_each_other_at_once_both_get_their_cosignatures(fleet: Fleet) -> None:
+    """Calls that cross wait for nobody: each is answered by the other's own commit alone."""
+    for node in fleet.nodes.values():
+        node.grow(2)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(node.show_round() for node in fleet.nodes.values()))
+        fleet.clock.move(2)
+        await asyncio.gather(*(node.show_round() for node in fleet.nodes.values()))
+    for node in fleet.nodes.values():
+        note = last(node)
+        assert note is not None
+        assert (note.size, len(note.witnesses)) == (2, 3)
+
+
+async def test_where_three_witness_one_that_is_away_holds_up_the_note_and_nothing_else(fleet: Fleet) -> None:
+    """Up to three others all are needed; who is away is tried again after growing pauses and then found."""
+    kaz = fleet["kaz"]
+    line = kaz.lines["uzb"]
+    line.cut = True
+    kaz.grow(1)
+    for _ in range(3):
+        await kaz.show_round()
+        fleet.clock.move(1)
+    assert last(kaz) is None
+    assert kaz.witnessing.reasons["uzb"] == "peer_unreachable"
+    assert {member: seen.size for member, seen in kaz.witnessing.rounds.seen.items()} == {"kgz": 1, "tjk": 1}
+    line.cut = False
+    fleet.clock.move(LONGEST_PAUSE_SECONDS)
+    await kaz.show_round()
+    note = last(kaz)
+    assert note is not None
+    assert note.witnesses == ("kgz", "tjk", "uzb")
+
+
+async def test_of_five_witnesses_four_are_enough(make_fleet: MakeFleet) -> None:
+    """More than two thirds make the quorum; a late cosignature is added to the note."""
+    fleet = make_fleet("kaz", "kgz", "tjk", "tkm", "uzb", "zzz")
+    kaz = fleet["kaz"]
+    kaz.lines["zzz"].cut = True
+    kaz.grow(1)
+    await kaz.show_round()
+    note = last(kaz)
+    assert note is not None
+    assert note.witnesses == ("kgz", "tjk", "tkm", "uzb")
+    kaz.lines["zzz"].cut = False
+    fleet.clock.move(LONGEST_PAUSE_SECONDS)
+    await kaz.show_round()
+    with kaz.store.reads() as reads:
+        first = witness_store.witnessed_after(reads, 1)
+    assert first is not None
+    assert first.witnesses == ("kgz", "tjk", "tkm", "uzb", "zzz")
+
+
+async def test_an_idle_log_is_shown_again_after_a_while_and_not_before(fleet: Fleet) -> None:
+    """A log that has not grown is cosigned again, with a later time, beside the first note of its size."""
+    kaz = fleet["kaz"]
+    kaz.grow(1)
+    await kaz.show_round()
+    first = last(kaz)
+    fleet.clock.move(BRING_SECONDS)
+    await kaz.show_round()  # what was cosigned of the others' logs is brought
+    asked = len(kaz.lines["tjk"].requests)
+    fleet.clock.move(IDLE_SECONDS - 1)
+    await kaz.show_round()
+    assert len(kaz.lines["tjk"].requests) == asked
+    fleet.clock.move(1)
+    await kaz.show_round()
+    again = last(kaz)
+    assert first is not None
+    assert again is not None
+    assert (again.size, again.again, again.time) == (1, True, fleet.clock.now)
+    with kaz.store.reads() as reads:
+        assert witness_store.witnessed_after(reads, 1) == first
+
+
+async def test_members_that_are_idle_exchange_once_in_a_while_and_no_more(fleet: Fleet) -> None:
+    """Two minutes in which nothing happens take four exchanges of each with each, and not one more."""
+    for node in fleet.nodes.values():
+        node.grow(1)
+    for _ in range(5):
+        for node in fleet.nodes.values():
+            await node.show_round()
+        fleet.clock.move(1)
+    lines = [line for node in fleet.nodes.values() for line in node.lines.values()]
+    asked = [len(line.requests) for line in lines]
+    for _ in range(120):
+        for node in fleet.nodes.values():
+            await node.show_round()
+        fleet.clock.move(1)
+    assert [len(line.requests) - before for line, before in zip(lines, asked, strict=True)] == [4] * len(lines)
+
+
+async def test_all_are_shown_one_candidate_however_fast_the_log_grows(fleet: Fleet) -> None:
+    """In one round everybody is shown the same size, though the log grows while they are asked."""
+    kaz = fleet["kaz"]
+    kaz.grow(5)
+    kaz.show.begin_round()
+    kaz.grow(5)
+    await asyncio.gather(*kaz.show.under_way())
+    shown = {size(line.requests[-1].growth.checkpoint) for line in kaz.lines.values()}
+    assert shown == {5}
+    await kaz.witnessing.keep_witnessed()
+    note = last(kaz)
+    assert note is not None
+    assert note.size == 5
+
+
+async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
+    """A member that cannot call is cosigned by those who call it: they bring it with their next call."""
+    kaz = fleet["kaz"]
+    kaz.grow(4)
+    others = [fleet[member] for member in ("kgz", "tjk", "uzb")]
+    for seconds in (0, BRING_SECONDS):
+        fleet.clock.move(seconds)
+        for other in others:
+            await other.show_round()
+    await kaz.witnessing.keep_witnessed()
+    note = last(kaz)
+    assert note is not None
+    assert (note.size, note.witnesses) == (4, ("kgz", "tjk", "uzb"))
+
+
+async def test_a_witness_that_starts_anew_goes_on_from_what_it_stored(fleet: Fleet) -> None:
+    """After a restart nothing smaller than what was cosigned is cosigned, and the log's next growth is."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(6)
+    await kaz.show_round()
+    tjk.start()
+    older = kaz.ledger.checkpoint
+    kaz.grow(1)
+    fleet.clock.move(1)
+    await kaz.show_round()
+    assert kaz.witnessing.rounds.seen["tjk"].size == 7
+    request = witness_pb2.ExchangeCheckpointsRequest(growth=claim(kaz.ledger, older, 7, 0), register_version=bytes(32))
+    member = fleet.registers.current.active_member("kaz")
+    response = await tjk.answer(member, request)
+    assert (response.cosigned, response.not_cosigned_reason) == (b"", "stale_checkpoint")
+
+
+async def test_unknown_signatures_are_ignored_and_a_failing_known_one_refuses_the_note(fleet: Fleet) -> None:
+    """Grease in a cosigned note changes nothing; a cosignature of the witness that does not hold counts for nothing."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(1)
+    candidate = kaz.witnessing.candidate()
+    honest = cosign(candidate, tjk.keys.witness, fleet.clock.now)
+    grease = NoteSignature("grease.example/x", b"\x01\x02\x03\x04", b"\xff" * 100)
+    text = parse_note(candidate.note).text
+    broken = NoteSignature(honest.name, honest.key_id, honest.signature[:-1] + bytes([honest.signature[-1] ^ 1]))
+    assert not kaz.witnessing.take("tjk", format_note(text, [grease, broken]))
+    assert kaz.witnessing.reasons["tjk"] == "bad_checkpoint"
+    assert "tjk" not in kaz.witnessing.rounds.seen
+    assert kaz.witnessing.take("tjk", add_signatures(format_note(text, [honest]), [grease]))
+    assert kaz.witnessing.rounds.seen["tjk"].size == 1
+
+
+async def test_a_cosignature_by_a_wrong_clock_is_refused(fleet: Fleet) -> None:
+    """A witness whose clock is far from ours, ahead or behind, is not counted, and the operator sees why."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(1)
+    candidate = kaz.witnessing.candidate()
+    for off in (CLOCKS_DIFFER, -CLOCKS_DIFFER):
+        wrong = cosign(candidate, tjk.keys.witness, fleet.clock.now + off * 1.1)
+        assert not kaz.witnessing.take("tjk", add_signatures(candidate.note, [wrong]))
+        assert kaz.witnessing.reasons["tjk"] == "clock_skew"
+    right = cosign(candidate, tjk.keys.witness, fleet.clock.now + CLOCKS_DIFFER)
+    assert kaz.witnessing.take("tjk", add_signatures(candidate.note, [right]))
+    assert "tjk" not in kaz.witnessing.reasons
+
+
+async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet) -> None:
+    """The batch's claim of growth stays as it is; only where batches never stop is it shown all the same."""
+    kaz = fleet["kaz"]
+    session, line = kaz.peers.session("tjk"), kaz.lines["tjk"]
+    kaz.grow(4)
+    await session.submit_checkpoint(
+        kaz.witnessing.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+    )
+    session.agreement._assumed, session.agreement._claiming = 9, 1  # a batch that claims growth to 9 is on its way
+    kaz.grow(8)
+    candidate = kaz.witnessing.candidate()
+    for _ in range(OVERTAKEN):
+        before = len(line.requests)
+        with pytest.raises(Unavailable, match="busy"):
+            await session.submit_checkpoint(
+                candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+            )
+        assert len(line.requests) == before + 1
+        assert session.agreement._assumed == 9
+        assert fleet["tjk"].context.logs.size("kaz") == 4
+    _response, _shown = await session.submit_checkpoint(
+        candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+    )
+    assert fleet["tjk"].context.logs.size("kaz") == 12
+
+
+async def test_what_did_not_arrive_is_not_assumed_to_be_known(fleet: Fleet) -> None:
+    """After a call that failed the next batch claims growth from what the peer really knows."""
+    kaz = fleet["kaz"]
+    kaz.grow(4)
+    await kaz.show_round()
+    kaz.lines["tjk"].cut = True
+    kaz.grow(1)
+    fleet.clock.move(1)
+    await kaz.show_round()
+    assert kaz.peers.session("tjk").agreement._assumed == 4
+
+
+async def test_a_cosignature_by_another_than_the_caller_does_not_count(fleet: Fleet) -> None:
+    """What tjk brings under the key of uzb is no cosignature of tjk's, and uzb is not said to have cosigned."""
+    kaz, uzb = fleet["kaz"], fleet["uzb"]
+    kaz.grow(1)
+    candidate = kaz.witnessing.candidate()
+    note = add_signatures(candidate.note, [cosign(candidate, uzb.keys.witness, fleet.clock.now)])
+    assert not kaz.witnessing.take("tjk", note)
+    assert kaz.witnessing.rounds.seen == {}
+
+
+async def test_a_caller_that_knows_more_of_our_log_than_there_is_gets_nothing_signed(fleet: Fleet) -> None:
+    """We may have been rolled back: the caller is asked, and nothing is cosigned meanwhile."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    tjk.grow(1)
+    request = witness_pb2.ExchangeCheckpointsRequest(
+        growth=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_version=bytes(32)
+    )
+    with pytest.raises(Unavailable, match="growth_mismatch"):
+        await kaz.answer(fleet.registers.current.active_member("tjk"), request)
+    assert kaz.suspected == ["tjk"]
+    assert kaz.context.logs.size("tjk") == 0
+
+
+async def test_more_than_the_bound_is_refused(fleet: Fleet) -> None:
+    """One note more than may be told at once refuses the call, and nothing of it is taken."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    tjk.grow(1)
+    request = witness_pb2.ExchangeCheckpointsRequest(
+        growth=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
+        register_version=bytes(32),
+        heard=[b"x"] * (MAX_HEARD + 1),
+    )
+    with pytest.raises(Rejected, match="too_large"):
+        await kaz.answer(fleet.registers.current.active_member("tjk"), request)
+    assert kaz.context.logs.size("tjk") == 0
+
+
+async def test_third_logs_are_told_both_ways(fleet: Fleet) -> None:
+    """Each exchange tells the largest known note of every log but those of the two."""
+    kaz, tjk, uzb = fleet["kaz"], fleet["tjk"], fleet["uzb"]
+    uzb.grow(3)
+    await uzb.show_round()
+    kaz.grow(1)
+    await kaz.show_round()
+    heard = [notes for member, notes in tjk.heard if member == "kaz"]
+    assert [size(note) for note in heard[-1]] == [3]
+    assert [size(note) for member, notes in kaz.heard for note in notes if member == "tjk"] == [3]
+
+
+async def test_a_forked_log_is_not_cosigned_any_more(fleet: Fleet) -> None:
+    """Two roots of one size: the second is refused, logged, and nothing of that log is cosigned after."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    tjk.grow(2)
+    await tjk.show_round()
+    other = second_history(tjk, 2)
+    request = witness_pb2.ExchangeCheckpointsRequest(growth=other, register_version=bytes(32))
+    member = fleet.registers.current.active_member("tjk")
+    with pytest.raises(Rejected, match="log_forked"):
+        await kaz.answer(member, request)
+    tjk.grow(1)
+    fleet.clock.move(2)
+    await tjk.show_round()
+    assert tjk.witnessing.rounds.seen["kaz"].size == 2
+    assert tjk.witnessing.reasons["kaz"] == "log_forked"

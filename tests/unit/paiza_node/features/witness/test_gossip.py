@@ -1,0 +1,67 @@
+"""What is told to others of third logs."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from paiza.core.v1 import fork_proof_pb2
+from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD, LargestKnown
+from paiza_register import Register
+from paiza_wire.identity import keys
+from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.notes import SignerKey
+from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+class Scene:
+    """What kaz knows of the log of tjk: nine entries, and from hearsay twenty."""
+
+    def __init__(self) -> None:
+        signer = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+        self.key = signer.verifier_key
+        self.member = member_of(signer)
+        self.log, self.other = OtherLog(signer), OtherLog(signer, b"other")
+        self.logs = KnownLogs({}, lambda: NOW, newest_origin=lambda _member: ORIGIN)
+        self.logs.accept(self.member, self.log.growth(0, 9))
+        register = Register(
+            bytes(32), "paiza.example", {}, {"tjk": self.member}, NOW, {}, (), {}, late=False, role_versions={},
+            _verifier=cast("Any", None),
+        )  # fmt: skip
+        self.told: list[tuple[str, int, int]] = []
+        self.gossip = LargestKnown("kaz", self.logs, lambda: register, self.judge)
+
+    def judge(self, teller: str, notes: object, forks: object) -> None:
+        """Count what is handed on."""
+        self.told.append((teller, len(cast("Any", notes)), len(cast("Any", forks))))
+
+
+def test_accepted_and_heard_notes_are_told_to_all_but_their_owner() -> None:
+    """Of a log the largest accepted note, in which two histories meet, and a larger one that was only heard of."""
+    scene = Scene()
+    assert scene.gossip.notes("uzb") == [scene.log.note(9)]
+    scene.logs.hear(scene.member, scene.log.note(20), told_by="kgz")
+    assert scene.gossip.notes("uzb") == [scene.log.note(9), scene.log.note(20)]
+    assert scene.gossip.notes("tjk") == []
+
+
+def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> None:
+    """Whoever is told can verify it by the log's key alone."""
+    scene = Scene()
+    shown = fork_proof_pb2.ForkProof(first_note=scene.log.note(5), second_note=scene.other.note(5))
+    assert scene.gossip.forks("uzb") == []
+    scene.logs.learn_fork(scene.member, shown.SerializeToString())
+    (told,) = scene.gossip.forks("uzb")
+    fork_proofs.verify(told.SerializeToString(), scene.key)
+    assert scene.gossip.forks("tjk") == []
+    scene.logs.pardon("tjk", {ORIGIN: 30})
+    assert scene.gossip.forks("uzb") == []
+
+
+def test_no_more_is_handed_to_the_judge_than_may_be_told() -> None:
+    """Too much is cut; nothing is not worth a judgement."""
+    scene = Scene()
+    scene.gossip.heard("uzb", [], [])
+    scene.gossip.heard("uzb", [b"note"] * 500, [fork_proof_pb2.ForkProof()] * 50)
+    assert scene.told == [("uzb", MAX_HEARD, MAX_FORK_PROOFS)]

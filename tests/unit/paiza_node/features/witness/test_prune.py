@@ -1,0 +1,84 @@
+"""Old witnessed notes are let go of by a rule: one a minute after an hour, one an hour after thirty days."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.storage import open_store
+from paiza_node.features.witness import prune as thinning
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.model import WitnessedNote, WitnessedTime
+from paiza_node.features.witness.prune import BY_MINUTE, TIERS, WHOLE, Thinning, superfluous
+from paiza_wire.identity import keys
+from paiza_wire.tlog.notes import SignerKey
+from tests.unit.paiza_node.room import Clock, NoFile
+
+BEGIN = datetime(2026, 5, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def note(size: int, time: datetime, *, again: bool = False) -> WitnessedNote:
+    """Give a witnessed note; nothing here looks into it."""
+    return WitnessedNote("o", size, bytes(32), b"note", time, ("tjk",), again)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 600)), unique_by=lambda each: each[:2]))
+def test_of_each_span_the_largest_stays(rows: list[tuple[int, bool, int]]) -> None:
+    """No span of time that had a note is left without one, each has one, and the largest of all is among them."""
+    notes = [WitnessedTime(size, again, BEGIN + timedelta(seconds=second)) for size, again, second in rows]
+    dropped = set(superfluous(notes, MINUTE))
+    stays = [each for each in notes if (each.size, each.again) not in dropped]
+    minutes = [(each.time - BEGIN) // MINUTE for each in stays]
+    assert sorted(minutes) == sorted({(each.time - BEGIN) // MINUTE for each in notes})
+    if notes:
+        assert max((each.size, each.again) for each in stays) == max((each.size, each.again) for each in notes)
+
+
+async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the hour all stay, then one a minute, then one an hour; going on after a pause changes nothing of that."""
+    monkeypatch.setattr(thinning, "BLOCK", 50)
+    clock = Clock()
+    clock.now = BEGIN
+    store = open_store(database_url)
+    signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
+    ledger = Ledger(store, signer, NoFile(), lambda: bytes(32), clock)
+    try:
+        count = 3 * 360  # every ten seconds for three hours
+
+        def work(pen: Pen) -> None:
+            for number in range(count):
+                witness_store.put_witnessed(pen.tx, note(number + 1, BEGIN + timedelta(seconds=10 * number)))
+
+        ledger.commit_now(work)
+        thin = Thinning(ledger, store, clock)
+
+        async def times_at(now: datetime) -> list[datetime]:
+            clock.now = now
+            for tier in TIERS:
+                while await thin.thin(tier):
+                    pass
+            with store.reads() as reads:
+                return [
+                    each.time for each in witness_store.witnessed_times(reads, BEGIN, BEGIN + timedelta(days=1), count)
+                ]
+
+        end = BEGIN + timedelta(hours=3)
+        assert len(await times_at(BEGIN + WHOLE)) == count
+        halfway = await times_at(end - timedelta(hours=1))
+        assert len(halfway) == 60 + 2 * 360
+        found = await times_at(end + WHOLE)
+        assert len(found) == 180
+        assert all(second - first == MINUTE for first, second in pairwise(found))
+        assert found[-1] == end - timedelta(seconds=10)
+        assert len(await times_at(end + BY_MINUTE)) == 3
+        with store.reads() as reads:
+            last = witness_store.last_witnessed(reads)
+        assert last is not None
+        assert last.size == count
+    finally:
+        ledger.close()
+        store.close()

@@ -1,0 +1,126 @@
+"""What is stored of witnesses, on both databases: notes of the own log, entries that wait, proofs to cosigned notes."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import ForeignProof, ProofKind
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.model import KnownLog
+from paiza_node.core.storage import Store, open_store
+from paiza_node.features.recovery import store as recovery_store
+from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote
+from paiza_wire.tlog.merkle import leaf_hash
+
+BEGIN = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Give an empty store."""
+    made = open_store(database_url)
+    yield made
+    made.close()
+
+
+def note(size: int, seconds: int, *, again: bool = False) -> WitnessedNote:
+    """Give a witnessed note of this size and time."""
+    time = BEGIN + timedelta(seconds=seconds)
+    return WitnessedNote("o", size, bytes(32), b"note %d %d" % (size, again), time, ("tjk", "uzb"), again)
+
+
+def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes = b"checkpoint") -> ForeignProof:
+    """Give a receipt by tjk as it is kept."""
+    return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", checkpoint, bytes(32))
+
+
+def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: Store) -> None:
+    """Of one size the first time counts as the upper bound and the latest as the lower one."""
+    with store.transaction() as tx:
+        for each in (note(5, 10), note(5, 50, again=True), note(9, 60), note(9, 90, again=True)):
+            witness_store.put_witnessed(tx, each)
+    with store.reads() as reads:
+        assert witness_store.witnessed_before(reads, 4) is None
+        assert witness_store.witnessed_after(reads, 5) == note(5, 10)
+        assert witness_store.witnessed_before(reads, 5) == note(5, 50, again=True)
+        assert witness_store.witnessed_after(reads, 6) == note(9, 60)
+        assert witness_store.last_witnessed(reads) == note(9, 90, again=True)
+        assert witness_store.witnessed_after(reads, 10) is None
+        whole = witness_store.witnessed_by_time(reads, BEGIN, BEGIN + timedelta(seconds=60), 10)
+        assert [each.size for each in whole] == [5, 5]
+
+
+def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: Store) -> None:
+    """One row for each size, and one more where it was cosigned again; dropping names exactly these."""
+    with store.transaction() as tx:
+        witness_store.put_witnessed(tx, note(5, 10))
+        witness_store.put_witnessed(tx, note(5, 11))
+        witness_store.put_witnessed(tx, note(5, 12, again=True))
+    with store.transaction() as tx:
+        assert len(witness_store.witnessed_times(tx, BEGIN, BEGIN + timedelta(days=1), 10)) == 2
+        assert witness_store.witnessed_after(tx, 5) == note(5, 11)
+        witness_store.drop_witnessed(tx, [(5, False)])
+    with store.reads() as reads:
+        assert witness_store.witnessed_after(reads, 5) == note(5, 12, again=True)
+
+
+def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
+    """It is found by its message, waits once, and what has a cosigned proof is not found again."""
+    digest, other = b"\x07" * 32, b"\x08" * 32
+    with store.transaction() as tx:
+        exchange_store.add_proofs(tx, [proof(3, b"three", digest), proof(8, b"eight", other)])
+        found = witness_store.foreign_entries(tx, [digest, other])
+        assert found == [Uncosigned("tjk", 3, leaf_hash(b"three")), Uncosigned("tjk", 8, leaf_hash(b"eight"))]
+        witness_store.add_uncosigned(tx, found)
+        witness_store.add_uncosigned(tx, found)
+        assert witness_store.uncosigned_counts(tx) == {"tjk": 2}
+        assert [each.index for each in witness_store.uncosigned(tx, "tjk", 10)] == [3, 8]
+        assert [each.index for each in witness_store.uncosigned(tx, "tjk", 10, after=3)] == [8]
+        span = CosignedSpan(b"", b"note", b"", bytes(32))
+        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"h" * 64, span)])
+    with store.reads() as reads:
+        assert witness_store.uncosigned_counts(reads) == {"tjk": 1}
+        assert witness_store.cosigned_proof(reads, "tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
+        assert witness_store.cosigned_proof(reads, "tjk", 8) is None
+        assert [each.index for each in witness_store.foreign_entries(reads, [digest, other])] == [8]
+
+
+def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: Store) -> None:
+    """Indices begin anew with the next log: proofs of one are not taken for those of the other, and none is lost."""
+    first, second = (f"tjk.example/log/{number}" for number in (1, 2))
+    digests = [bytes([number]) * 32 for number in (1, 2, 3)]
+    spans = [CosignedSpan(b"", f"{origin}\nnote".encode(), b"", bytes(32)) for origin in (first, second)]
+
+    def known(origin: str, size: int) -> KnownLog:
+        return KnownLog("tjk", size, bytes(32), f"{origin}\n{size}\n".encode(), BEGIN)
+
+    with store.transaction() as tx:
+        peers_store.put_known_log(tx, known(first, 90))
+        old = [proof(3, b"old", digests[0], spans[0].note), proof(4, b"waits", digests[1], spans[0].note)]
+        exchange_store.add_proofs(tx, old)
+        witness_store.add_uncosigned(tx, witness_store.foreign_entries(tx, digests))
+        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"a" * 32, spans[0])])
+    with store.transaction() as tx:
+        peers_store.put_known_log(tx, known(second, 4))
+        exchange_store.add_proofs(tx, [proof(3, b"new", digests[2], spans[1].note)])
+        assert witness_store.foreign_entries(tx, digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
+        witness_store.add_uncosigned(tx, witness_store.foreign_entries(tx, digests))
+        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"b" * 32, spans[1])])
+        peers_store.put_known_log(tx, known(second, 3))  # less than is known of it
+    with store.reads() as reads:
+        assert peers_store.known_logs(reads)["tjk"] == known(second, 4)
+        assert peers_store.former_known_logs(reads, "tjk") == [known(first, 90)]
+        assert witness_store.uncosigned_counts(reads) == {}
+        for origin, hashes in ((first, b"a" * 32), (second, b"b" * 32), ("", b"b" * 32)):
+            found = witness_store.cosigned_proof(reads, "tjk", 3, origin)
+            assert found is not None
+            assert found.hashes == hashes
+        lost = recovery_store.lost_entries(reads, "tjk", ProofKind.ANSWER, first, 4, 10)
+        assert [each.entry for each in lost] == [b"waits"]
+        assert [each.entry for each in recovery_store.lost_entries(reads, "tjk", ProofKind.ANSWER, second, 0, 10)] == [
+            b"new"
+        ]
+        assert recovery_store.lost_entries(reads, "tjk", ProofKind.RELEASED, first, 0, 10) == []

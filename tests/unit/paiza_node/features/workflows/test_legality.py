@@ -1,0 +1,188 @@
+"""Steps of workflows: what may be released is judged where it is released; what is held is folded as it stands."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza_node.core.errors import BrokenRules
+from paiza_node.core.exchange.precedence import claims_first, overtakes, urgency_of
+from paiza_node.core.log.ledger import Pen
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.features.workflows.legality import MAX_JUDGED, Turns
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+from tests import delivery
+from tests.unit.paiza_node.room import MEMBERS, Room, open_room
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A room on an empty database."""
+    with open_room(tmp_path) as opened:
+        yield opened
+
+
+def judged(room: Room, *messages: VerifiedMessage) -> list[Rejected | Unavailable | None]:
+    """Judge messages as one batch does, each released before the next is judged; nothing is stored."""
+
+    def work(pen: Pen, released: list[MessageRow]) -> list[Rejected | Unavailable | None]:
+        turns = Turns(room.steps, pen)
+        found: list[Rejected | Unavailable | None] = []
+        for message in messages:
+            verdict = turns.judge(message.header, room.steps.open(message, room.clock.now), released)
+            if verdict is None:
+                released.append(room.row(pen, message))
+            found.append(verdict)
+        return found
+
+    return room.ledger.commit_now(lambda pen: work(pen, [])).result
+
+
+def test_step_that_breaks_a_rule_is_refused_by_its_name(room: Room) -> None:
+    """A plan without the authorisations names the rule and whose authorisation is missing."""
+    request = room.begin()
+    plan = room.message(
+        "kaz",
+        "cd-plan",
+        delivery.plan(MEMBERS, room.clock.now),
+        thread=request.header.thread_id,
+        parents=[request.digest],
+    )
+    (refused,) = judged(room, plan)
+    assert isinstance(refused, BrokenRules)
+    assert refused.reason == "workflow_breach"
+    assert ("authorisation_missing", {"member": "tjk"}) in refused.breaches
+    assert "authorisation_missing member=tjk" in refused.detail
+
+
+def test_steps_of_one_batch_count_for_those_behind_them(room: Room) -> None:
+    """A request and what follows from it are judged in one batch as if they had been released one after the other."""
+    request = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
+    conditions = room.message(
+        "kaz",
+        "cd-authorisation",
+        delivery.authorisation(MEMBERS, room.clock.now),
+        thread=request.header.thread_id,
+        parents=[request.digest],
+        two=True,
+    )
+    assert judged(room, request, conditions) == [None, None]
+
+
+def test_what_came_between_check_and_release_counts(room: Room) -> None:
+    """The check sees what the transaction sees: a stop stored by work of the same commit stops what follows."""
+    request = room.begin()
+    thread = request.header.thread_id
+    for member in MEMBERS:
+        permit = delivery.authorisation(MEMBERS, room.clock.now)
+        room.put(room.message(member, "cd-authorisation", permit, thread=thread, parents=[request.digest], two=True))
+    heads = room.stood(thread).standing.heads
+    plan = room.message("kaz", "cd-plan", delivery.plan(MEMBERS, room.clock.now), thread=thread, parents=heads)
+    assert judged(room, plan) == [None]
+    room.put(plan)
+    begun = room.message(
+        "kaz", "cd-activation", delivery.activation(room.clock.now), thread=thread, parents=[plan.digest]
+    )
+    opened = room.steps.open(begun, room.clock.now)
+    stop = room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[plan.digest])
+
+    def work(pen: Pen) -> list[Rejected | Unavailable | None]:
+        before = Turns(room.steps, pen).judge(begun.header, opened, [])
+        room.write(pen, stop)
+        return [before, Turns(room.steps, pen).judge(begun.header, opened, [])]
+
+    before, after = room.ledger.commit_now(work).result
+    assert before is None
+    assert after is not None
+    assert after.reason == "workflow_breach"
+
+
+def test_only_so_many_steps_are_judged_at_once(room: Room) -> None:
+    """The log waits while a step is judged: of a larger batch the rest is to be brought again, and nothing is lost."""
+    requests = [room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now)) for _ in range(10)]
+    found = judged(room, *requests)
+    assert found[:MAX_JUDGED] == [None] * MAX_JUDGED
+    assert {each.reason for each in found[MAX_JUDGED:] if each is not None} == {"busy"}
+    assert None not in found[MAX_JUDGED:]
+
+
+def test_invalid_content_is_refused_before_it_is_judged(room: Room) -> None:
+    """A step whose content every recipient would refuse is not released."""
+    request = room.begin()
+    empty = room.message(
+        "kaz",
+        "cd-acknowledgement",
+        ControlledDeliveryAcknowledgement(),
+        thread=request.header.thread_id,
+        parents=[request.digest],
+    )
+    with pytest.raises(Rejected, match="invalid_content"):
+        room.steps.open(empty, room.clock.now)
+
+
+def test_arrival_out_of_order_converges(room: Room, tmp_path: Path) -> None:
+    """A stop is in force before its ancestors are here; with them it stands as on a node that had them first."""
+    request = room.message("tjk", "cd-request", delivery.request(MEMBERS, room.clock.now))
+    thread = request.header.thread_id
+    note = room.message(
+        "uzb",
+        "free-message",
+        FreeMessage(subject="Exercise", text="Exercise."),
+        thread=thread,
+        parents=[request.digest],
+    )
+    stop = room.message("uzb", "cd-stop", delivery.stop(), thread=thread, parents=[note.digest])
+    room.put(stop)
+    early = room.stood(thread).standing
+    assert [alarm.digest for alarm in early.alarms] == [stop.digest]
+    assert early.waiting_for == (note.digest,)
+    room.put(note)
+    assert room.stood(thread).standing.waiting_for == (request.digest,)
+    room.put(request)
+    (tmp_path / "other").mkdir()
+    with open_room(tmp_path / "other") as other:
+        other.key = room.key
+        other.restart()
+        for message in (request, note, stop):
+            other.put(message)
+        assert other.stood(thread).standing == room.stood(thread).standing
+
+
+def test_own_step_takes_its_time_from_the_release_that_lasted(room: Room) -> None:
+    """What was read in a transaction that came to nothing is read again once it is released at another time."""
+    request = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
+
+    def undone(pen: Pen) -> None:
+        room.write(pen, request)
+        assert len(room.steps.of_thread(pen.tx, request.header.thread_id)) == 1
+        raise Rejected("conflict", "undone")
+
+    with pytest.raises(Rejected):
+        room.ledger.commit_now(undone)
+    room.clock.now += timedelta(minutes=5)
+    room.put(request)
+    (step,) = room.stood(request.header.thread_id).steps
+    assert step.release_time == room.clock.now
+
+
+def test_kinds_say_what_goes_first(room: Room) -> None:
+    """A stop waits above FLASH and a request as its header says; a large batch is not looked through for a claim."""
+    request = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
+    thread = request.header.thread_id
+    stop = room.message("kaz", "cd-stop", delivery.stop(), thread=thread, parents=[request.digest])
+    raw = [message.signed.SerializeToString(deterministic=True) for message in (request, stop)]
+    assert overtakes("cd-stop")
+    assert overtakes("cd-control-lost")
+    assert not overtakes("cd-request")
+    assert urgency_of(stop.header) > 5
+    assert urgency_of(request.header) == request.header.urgency
+    assert [claims_first(raw), claims_first(raw[:1]), claims_first([b"nonsense"]), claims_first(raw * 5)] == [
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -1,0 +1,129 @@
+"""How the operator's commands end when something is wrong: told in both languages, with the documented code."""
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import structlog
+
+from paiza_node.__main__ import run
+from paiza_node.app.run import set_up_logs
+from paiza_node.core.errors import NodeStopped
+from paiza_node.ops.cli.frame import guarded
+from paiza_wire.errors import Unavailable
+
+CYRILLIC = re.compile("[а-яА-Я]")
+SECRET = "a passphrase nobody may read"
+
+
+def write_config(folder: Path, **changes: str) -> str:
+    """Write a configuration with these settings changed."""
+    settings = {
+        "member": '"kaz"',
+        "federation": '"paiza.example"',
+        "listen": '"127.0.0.1:7401"',
+        "register": '"register"',
+        "bootstrap_root": '"root.json"',
+        **changes,
+    }
+    path = folder / "node.toml"
+    path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["status", "--config", "nowhere.toml"], 3, "bad_configuration"),
+        (["queue", "retry", "--config", "x"], 2, "usage"),
+        (["nonsense"], 2, "usage"),
+        (["init", "--member", "K", "--register", "r", "--root", "r"], 2, "usage"),
+        (["init", "--member", "kaz", "--register", "r", "--root", "nowhere"], 3, "file_unreadable"),
+    ],
+)
+def test_wrong_use_is_told_in_both_languages(
+    arguments: list[str], code: int, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each error has reason, what, where and remedy, an exit code, and no traceback; in Russian as in English."""
+    for language in ("en", "ru"):
+        assert run([*arguments, "--lang", language, "--json"] if "nonsense" not in arguments else arguments) == code
+        told = capsys.readouterr().err
+        assert "Traceback" not in told
+        if told.startswith("{"):
+            error = json.loads(told)
+            assert (error["reason"], error["exit_code"]) == (reason, code)
+            assert error["what"]
+            assert error["remedy"]
+            assert bool(CYRILLIC.search(error["remedy"])) == (language == "ru")
+        else:
+            assert f"[{reason}]" in told
+
+
+def test_commands_without_a_database_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A node that never started has no database, and looking does not make one."""
+    config = write_config(tmp_path)
+    for command in (["status"], ["peers"], ["queue", "show"], ["verify"]):
+        assert run([*command, "--config", config, "--json"]) == 3
+        assert json.loads(capsys.readouterr().err)["reason"] == "database_unavailable"
+    assert not (tmp_path / "data").exists()
+
+
+def test_defect_is_told_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unforeseen exception names its place and nothing it worked on; details come with --log-level debug only."""
+
+    @click.command()
+    @click.option("--log-level")
+    def broken(log_level: str | None) -> None:
+        raise ZeroDivisionError(SECRET + str(log_level))
+
+    assert guarded(broken, []) == 1
+    told = capsys.readouterr().err
+    assert "internal_error" in told
+    assert SECRET not in told
+    assert "Traceback" not in told
+    assert guarded(broken, ["--log-level", "debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_failures_of_tasks_are_unwrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    """What stopped the node is told, however many groups of tasks it came through."""
+    stopped = NodeStopped("log_rolled_back", what="Old {x}.", where="", remedy="Stop.", x="copy")
+
+    @click.command()
+    def grouped() -> None:
+        raise ExceptionGroup("outer", [ValueError("other"), ExceptionGroup("inner", [stopped])])
+
+    assert guarded(grouped, []) == 3
+    assert "Old copy. [log_rolled_back]" in capsys.readouterr().err
+
+
+def test_unavailable_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """What may succeed later ends with 4, and the sentence comes from the registry of reasons."""
+
+    @click.command()
+    def later() -> None:
+        raise Unavailable("busy", "1024 wait")
+
+    assert guarded(later, []) == 4
+    assert "[busy]" in capsys.readouterr().err
+
+
+def test_logged_tracebacks_hold_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logged exception shows places in the code, never the values of variables: those may be keys."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    set_up_logs("info")
+    try:
+        secret = SECRET
+        try:
+            int(secret[:0])
+        except ValueError:
+            structlog.get_logger("test").exception("failed")
+    finally:
+        structlog.reset_defaults()
+    assert "ValueError" in stream.getvalue()
+    assert SECRET not in stream.getvalue()

@@ -1,0 +1,93 @@
+"""The configuration file: defaults, and errors that name the line, in templates that are translated."""
+
+from pathlib import Path
+
+import pytest
+
+from paiza_node.core.errors import NodeStopped
+from paiza_node.ops.cli.sample import node_toml
+from paiza_node.ops.config import DEFAULTS, load
+
+GOOD = """member = "kaz"
+federation = "paiza.example"
+listen = "127.0.0.1:7401"
+register = "register"
+bootstrap_root = "root.json"
+"""
+
+
+def refused(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> NodeStopped:
+    """Load a text that must be refused."""
+    path = tmp_path / "node.toml"
+    path.write_text(text)
+    with pytest.raises(NodeStopped) as stopped:
+        load(path, environment or {})
+    assert stopped.value.reason == "bad_configuration"
+    assert stopped.value.remedy
+    return stopped.value
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ('listen = "nowhere"', 3),
+        ('listen = "127.0.0.1:99999"', 3),
+        ('member = "KAZ"', 1),
+        ("member = 7", 1),
+        ('federation = "x y"', 2),
+        ('register = ""', 4),
+    ],
+)
+def test_wrong_value_is_named_with_its_line(line: str, number: int, tmp_path: Path) -> None:
+    """The file, the line and the setting stand in `where`."""
+    lines = GOOD.splitlines()
+    lines[number - 1] = line
+    error = refused(tmp_path, "\n".join(lines))
+    assert f"line {number}: {line.split(maxsplit=1)[0]}" in error.where
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "delivery_life_hours = 0",
+        'delivery_life_hours = "soon"',
+        "reflection = 1",
+        'log_level = "loud"',
+        'colour = "red"',
+        "[member_table]",
+        f'admin_socket = "{"x" * 120}"',
+        'metrics_listen = "9090"',
+    ],
+)
+def test_wrong_further_setting_is_named_with_its_line(line: str, tmp_path: Path) -> None:
+    """So are settings that have a default, and those that do not exist."""
+    assert "line 6" in refused(tmp_path, GOOD + line + "\n").where
+
+
+def test_missing_setting_and_broken_file_are_told(tmp_path: Path) -> None:
+    """What is not there has no line; what is not TOML says where the parser stopped."""
+    assert "register" in refused(tmp_path, GOOD.replace('register = "register"\n', "")).what
+    assert "line 1" in refused(tmp_path, "member = = 1").what
+
+
+def test_environment_overrides_and_is_named(tmp_path: Path) -> None:
+    """A wrong variable is named instead of a line."""
+    assert "PAIZA_LISTEN" in refused(tmp_path, GOOD, {"PAIZA_LISTEN": "x"}).where
+    (tmp_path / "node.toml").write_text(GOOD)
+    assert load(tmp_path / "node.toml", {"PAIZA_LISTEN": "[::1]:1"}).listen == "[::1]:1"
+
+
+def test_path_with_braces_is_told_as_it_is(tmp_path: Path) -> None:
+    """Braces in a path are not places to fill."""
+    with pytest.raises(NodeStopped) as stopped:
+        load(tmp_path / "{x}.toml", {})
+    assert stopped.value.where.endswith("{x}.toml")
+
+
+def test_sample_names_every_setting_and_loads(tmp_path: Path) -> None:
+    """What `init` writes is a valid configuration that explains every setting there is."""
+    path = tmp_path / "node.toml"
+    text = node_toml("kaz", "paiza.example", "0.0.0.0:7401", "peers", "data/admin.sock")
+    path.write_text(text)
+    assert load(path, {}).register is None
+    assert [name for name in DEFAULTS if f"{name} = " not in text] == []

@@ -1,0 +1,30 @@
+"""What `verify` makes of a log in which a second officer's approval is missing."""
+
+from paiza.core.v1 import log_pb2
+from paiza_node.ops.verify.approvals import Signed
+
+DIGEST = bytes(32)
+
+
+def heard(*entries: tuple[int, str, tuple[str, ...]]) -> frozenset[str]:
+    """Hear entries (event, actor, signers) of one message; gives who had signed when it was released."""
+    signed = Signed()
+    for index, (event, actor, signers) in enumerate(entries):
+        logged = [log_pb2.LoggedSigner(id=each) for each in signers]
+        entry = log_pb2.LogEntry(event=event, actor=actor, message_digest=DIGEST, signers=logged)  # type: ignore[arg-type]
+        signed.hear(index, entry)
+    return signed.released[DIGEST]
+
+
+SUBMITTED, APPROVED, RELEASED = (
+    (log_pb2.LOG_EVENT_SUBMITTED, "one", ("one",)),
+    (log_pb2.LOG_EVENT_APPROVED, "two", ("two",)),
+    (log_pb2.LOG_EVENT_RELEASED, "two", ("one", "two")),
+)
+
+
+def test_only_an_approval_before_the_release_counts() -> None:
+    """Neither one that comes later, nor one in which an officer names another."""
+    assert heard(SUBMITTED, APPROVED, RELEASED) == {"one", "two"}
+    assert heard(SUBMITTED, RELEASED, APPROVED) == {"one"}
+    assert heard(SUBMITTED, (log_pb2.LOG_EVENT_APPROVED, "one", ("two",)), RELEASED) == {"one"}

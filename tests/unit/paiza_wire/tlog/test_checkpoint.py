@@ -1,0 +1,134 @@
+"""Checkpoints: the specification's example, our own, every change of them, and arbitrary input."""
+
+import base64
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import keys
+from paiza_wire.tlog import checkpoint, merkle, notes
+from paiza_wire.tlog.checkpoint import Checkpoint
+from paiza_wire.tlog.notes import SignerKey
+
+# The example of C2SP tlog-checkpoint; the specification publishes no key for it.
+EXAMPLE = (
+    "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+    "— example.com/behind-the-sofa "
+    "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+).encode()
+
+ORIGIN = "kaz.example/log/1"
+LOG = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+WITNESS = SignerKey.from_ed25519("tjk.example/log/1", keys.generate_ed25519())
+HEAD = Checkpoint(ORIGIN, 5, merkle.leaf_hash(b"root"))
+ROOT = base64.b64encode(HEAD.root).decode()
+
+
+def test_the_example_of_the_specification_is_read() -> None:
+    """The published checkpoint has the published origin, size and root, and is written back unchanged."""
+    text = notes.parse_note(EXAMPLE).text
+    read = Checkpoint.parse(text)
+    assert (read.origin, read.size) == ("example.com/behind-the-sofa", 20852163)
+    assert base64.b64encode(read.root) == b"CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+    assert read.format() == text
+
+
+def test_a_signed_checkpoint_verifies() -> None:
+    """What a log signs is verified with its key, and the note is kept as it came."""
+    note = checkpoint.sign(HEAD, LOG)
+    verified = checkpoint.verify(note, [WITNESS.verifier_key, LOG.verifier_key], ORIGIN)
+    assert (verified.origin, verified.size, verified.root, verified.note) == (ORIGIN, 5, HEAD.root, note)
+
+
+def test_every_one_byte_change_of_a_checkpoint_is_refused() -> None:
+    """Each byte of a signed checkpoint changed in each bit, or left out, is refused with the one reason."""
+    note = checkpoint.sign(HEAD, LOG)
+    for place in range(len(note)):
+        for bit in range(8):
+            changed = note[:place] + bytes([note[place] ^ 1 << bit]) + note[place + 1 :]
+            with pytest.raises(Rejected, match="bad_checkpoint"):
+                checkpoint.verify(changed, [LOG.verifier_key], ORIGIN)
+        with pytest.raises(Rejected, match="bad_checkpoint"):
+            checkpoint.verify(note[:place] + note[place + 1 :], [LOG.verifier_key], ORIGIN)
+
+
+def test_a_checkpoint_counts_only_for_its_own_log() -> None:
+    """Another origin, another log's key, or the right key under another name do not verify."""
+    note = checkpoint.sign(HEAD, LOG)
+    witnessed = notes.sign_note(HEAD.format(), [WITNESS])
+    renamed = SignerKey.from_ed25519("uzb.example/log/1", LOG.private_key)
+    for refused, known, origin in (
+        (note, [LOG.verifier_key], "tjk.example/log/1"),
+        (note, [WITNESS.verifier_key], ORIGIN),
+        (note, [], ORIGIN),
+        (note, [renamed.verifier_key], ORIGIN),
+        (witnessed, [WITNESS.verifier_key], ORIGIN),
+        (witnessed, [WITNESS.verifier_key], "tjk.example/log/1"),
+    ):
+        with pytest.raises(Rejected, match="bad_checkpoint"):
+            checkpoint.verify(refused, known, origin)
+
+
+def test_signing_under_another_origin_is_our_own_defect() -> None:
+    """A log cannot by mistake sign another log's checkpoint, nor one that cannot be read back."""
+    for wrong, signer in ((HEAD, WITNESS), (Checkpoint(ORIGIN, 0, HEAD.root), LOG)):
+        with pytest.raises((AssertionError, Rejected)):
+            checkpoint.sign(wrong, signer)
+
+
+def test_the_sizes_at_both_ends_are_read() -> None:
+    """The empty tree and the largest tree have checkpoints."""
+    for head in (Checkpoint(ORIGIN, 0, merkle.EMPTY_ROOT), Checkpoint(ORIGIN, 2**63 - 1, HEAD.root)):
+        assert Checkpoint.parse(head.format()) == head
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n\n\n",
+        f"{ORIGIN}\n5\n{ROOT}",
+        f"{ORIGIN}\n5\n{ROOT}\n\n",
+        f"{ORIGIN}\n5\n{ROOT}\nextension\n",
+        f"{ORIGIN}\n05\n{ROOT}\n",
+        f"{ORIGIN}\n-5\n{ROOT}\n",
+        f"{ORIGIN}\n+5\n{ROOT}\n",
+        f"{ORIGIN}\n5 \n{ROOT}\n",
+        f"{ORIGIN}\n٥\n{ROOT}\n",
+        f"{ORIGIN}\n1_0\n{ROOT}\n",
+        f"{ORIGIN}\n\n{ROOT}\n",
+        f"{ORIGIN}\n0\n{ROOT}\n",
+        f"{ORIGIN}\n{2**63}\n{ROOT}\n",
+        f"{ORIGIN}\n{'9' * 5000}\n{ROOT}\n",
+        f"{ORIGIN}\n5\n{ROOT[:-1]}\n",
+        f"{ORIGIN}\n5\n{ROOT} \n",
+        f"{ORIGIN}\n5\nAAAA\n",
+        f"\n5\n{ROOT}\n",
+        f"two words\n5\n{ROOT}\n",
+        f"{ORIGIN}+\n5\n{ROOT}\n",
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(text: str) -> None:
+    """Other spellings of a size, loose base64, other lengths, more or fewer lines are no checkpoint."""
+    with pytest.raises(Rejected, match="bad_checkpoint"):
+        Checkpoint.parse(text.encode())
+
+
+@given(st.one_of(st.binary(max_size=100), st.text(max_size=100).map(lambda text: text.encode())))
+@example(HEAD.format())
+def test_arbitrary_bytes_are_a_checkpoint_or_refused(text: bytes) -> None:
+    """Nothing but the refusal leaves the parser, and what it accepts is written back unchanged."""
+    try:
+        parsed = Checkpoint.parse(text)
+    except Rejected:
+        return
+    assert parsed.format() == text
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_no_signed_checkpoint(note: bytes) -> None:
+    """Nothing but the refusal leaves the verification."""
+    with pytest.raises(Rejected, match="bad_checkpoint"):
+        checkpoint.verify(note, [LOG.verifier_key], ORIGIN)
