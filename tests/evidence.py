@@ -263,10 +263,10 @@ class Case:
             **{name: [log.proof(index) for log, index in found] for name, found in self.proofs.items()},
         )
 
-    def pack(self, disclose: Sequence[int] = ()) -> bytes:
+    def pack(self, open_part: Sequence[int] = ()) -> bytes:
         """Make the file."""
-        keys = {number: self.keys[number] for number in disclose}
-        attached = {number: data for number, data in self.attached.items() if number in disclose}
+        keys = {number: self.keys[number] for number in open_part}
+        attached = {number: data for number, data in self.attached.items() if number in open_part}
         return evidence.pack(self.answer(), self.court.sets, self.court.root, keys, attached)
 
     def _attach(self, header: message_pb2.Header, number: int) -> message.SealedFile:

@@ -15,7 +15,7 @@ from paiza_register.documents import FORMAT
 from paiza_trust.files import write_private
 from paiza_trust.names import names_of
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import cosignatures, notes
 
 CERTIFICATE_LIFE: Final = timedelta(days=365)
@@ -98,7 +98,7 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
     witness_seed = keys.generate_mldsa44_seed()
     write_private(node_folder / "keys/witness.key", witness_seed)
     witness = cosignatures.WitnessSigner.from_seed(f"{plan.member}.{plan.federation}/witness/1", witness_seed)
-    seed = hpke.generate_seed()
+    seed = key_wrapping.generate_seed()
     write_private(node_folder / "keys/encryption.seed", seed)
 
     officers = [_create_officer(plan, name, authorities["officer"], authority_keys["officer"]) for name in OFFICERS]
@@ -106,7 +106,7 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
     write_private(node_folder / "node.toml", _node_toml(plan).encode())
 
     origin = f"{plan.member}.{plan.federation}/log/1"
-    encryption_key = hpke.private_key_from_seed(seed).public_key
+    encryption_key = key_wrapping.private_key_from_seed(seed).public_key
     member_document = {
         "format": FORMAT,
         "id": plan.member,

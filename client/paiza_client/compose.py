@@ -23,8 +23,16 @@ from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_register import Register
 from paiza_wire.identity import keys
-from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey, message_digest, new_message_id, seal, sign
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import (
+    OfficerSigner,
+    PlainPart,
+    RecipientKey,
+    key_wrapping,
+    message_digest,
+    new_message_id,
+    seal,
+    sign,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +196,7 @@ class Composer:
                 raise Refused("unknown_recipient", member)
             with located(member):
                 key = known.current_encryption_key(now)
-                self._keys[member] = RecipientKey(member, hpke.public_key_from_bytes(key.public))
+                self._keys[member] = RecipientKey(member, key_wrapping.public_key_from_bytes(key.public))
         return self._keys[member]
 
 

@@ -139,8 +139,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The marks forbid this without the originator's consent."),
             N_("Ask for it with: paiza release request; or leave the nominal annex behind."),
         ),
-        "growth_mismatch": Remedy(N_("Two nodes disagree on the size of a log."), _TRY_LATER),
-        "growth_not_proven": Remedy(N_("A node did not prove that its log only grew."), _TELL_AUDITOR),
+        "consistency_mismatch": Remedy(N_("Two nodes disagree on the size of a log."), _TRY_LATER),
+        "consistency_not_proven": Remedy(N_("A node did not prove that its log only grew."), _TELL_AUDITOR),
         "internal_error": Remedy(N_("The program met a defect of its own."), _REPORT),
         "interrupted": Remedy(
             N_("The command was interrupted."),

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 from paiza_register.model import EncryptionKey, LogKey, Member, WitnessKey
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, MemberAuthority, check_authority
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import cosignatures
 from paiza_wire.tlog.notes import VerifierKey
 
@@ -277,9 +277,9 @@ def _revoked(fields: Fields) -> tuple[bytes, bytes]:
 
 
 def _encryption_key(fields: Fields) -> EncryptionKey:
-    public = fields.base64("public_key", hpke.PUBLIC_KEY_BYTES)
+    public = fields.base64("public_key", key_wrapping.PUBLIC_KEY_BYTES)
     try:
-        key = hpke.public_key_from_bytes(public)
+        key = key_wrapping.public_key_from_bytes(public)
     except Rejected as error:
         raise fields.refuse("public_key", f"is refused: {error.detail}") from error
     if fields.text("key_id", _HEX_SHA256) != key.key_id.hex():

@@ -7,7 +7,7 @@ from typing import Literal
 
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import cosignatures
 
 
@@ -42,7 +42,7 @@ class EncryptionKey:
     public: bytes
     not_before: datetime
     not_after: datetime
-    key: hpke.EncryptionKey = field(repr=False, compare=False)
+    key: key_wrapping.EncryptionKey = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

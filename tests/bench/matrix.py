@@ -93,11 +93,11 @@ def fill(node: NodeProcess, messages: int) -> datetime:
         for first in range(0, messages, BATCH):
             numbers = range(first + 1, min(first + BATCH, messages) + 1)
             rows = [_message(seq, begin + SPAN * (seq / messages)) for seq in numbers]
-            with store.transaction() as tx:
-                messages_store.add_messages(tx, rows)
-                deliveries_store.add_deliveries(tx, [_delivery(row) for row in rows if not row.received])
-                head = log_store.head(tx)
-                log_store.set_head(tx, replace(head, messages=rows[-1].seq, deliveries=rows[-1].seq))
+            with store.transaction() as conn:
+                messages_store.add_messages(conn, rows)
+                deliveries_store.add_deliveries(conn, [_delivery(row) for row in rows if not row.received])
+                head = log_store.head(conn)
+                log_store.set_head(conn, replace(head, messages=rows[-1].seq, deliveries=rows[-1].seq))
     finally:
         store.close()
     return begin + SPAN / 2
@@ -152,7 +152,7 @@ async def _ask(federation: Federation, since: datetime | None) -> tuple[tuple[fl
     auditor = Officer(federation.folder, f"{OWN}-auditor")
     times, counted = [], 0
     async with auditor.channel() as channel:
-        stub = coordination_pb2_grpc.CoordinationServiceStub(channel)
+        stub = coordination_pb2_grpc.AuditQueryServiceStub(channel)
         for _ in range(REPEATS + 1):
             query = log_query_pb2.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE))
             if since is not None:

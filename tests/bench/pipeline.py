@@ -12,7 +12,7 @@ from typing import Final
 from tests.bench import against_as2, bare_grpc, floor, machine, traffic
 from tests.bench.figures import Aim, Figure, Missing, at_least, at_most
 from tests.bench.run import RECEIVER, SENDER, Run
-from tests.bench.traffic import Passed
+from tests.bench.traffic import ForwardedMessage
 from tests.officer import Officer
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 
@@ -63,7 +63,7 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
 
 def _passes(
     run: Run, servers: Mapping[str, PostgreSQL | None], repeats: int
-) -> tuple[list[Passed], list[float], list[float]]:
+) -> tuple[list[ForwardedMessage], list[float], list[float]]:
     """Give the passes, and the resident MiB of the nodes idle and at their peak."""
     passes, idle, loaded = [], [], []
     for _ in range(repeats):
@@ -81,7 +81,7 @@ def _passes(
     return passes, idle, loaded
 
 
-async def _pass(run: Run) -> Passed:
+async def _pass(run: Run) -> ForwardedMessage:
     officer = Officer(run.federation.folder, f"{SENDER}-liaison")
     sender, receiver = run.federation.node(SENDER), run.federation.node(RECEIVER)
     passed = await traffic.pass_through(officer, sender, receiver, list(run.corpus.requests(run.sizes.messages)))
@@ -89,7 +89,7 @@ async def _pass(run: Run) -> Passed:
     return passed
 
 
-def _figure(run: Run, name: str, passes: list[Passed], beside: str, *, aims: bool) -> Figure:
+def _figure(run: Run, name: str, passes: list[ForwardedMessage], beside: str, *, aims: bool) -> Figure:
     rates = tuple(each.rate for each in passes)
     median = statistics.median(rates)
     reached = [at_least(median, LEAST_RATE, f"≥ {LEAST_RATE:,.0f}")] if aims else []
@@ -117,7 +117,7 @@ def _figure(run: Run, name: str, passes: list[Passed], beside: str, *, aims: boo
     )
 
 
-def _cpu_note(passes: list[Passed]) -> str:
+def _cpu_note(passes: list[ForwardedMessage]) -> str:
     """Say where the processor time went, per message; the driver is ours and not a node's."""
     each = {
         name: statistics.median(one.cpu_seconds[name] / one.messages * 1e6 for one in passes)

@@ -20,12 +20,11 @@ from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import open_store
-from paiza_node.ops import config
-from paiza_node.ops import keys as keyring
+from paiza_node.ops import config, keys
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
@@ -55,10 +54,10 @@ def fill(node: NodeProcess, officer: Officer, other: Officer, messages: int, say
     with _ledger(node, officer) as ledger:
         for first in range(0, messages, BATCH):
             count = min(BATCH, messages - first)
-            ledger.commit_now(lambda pen, count=count: writer.write(pen, count))  # type: ignore[misc]
+            ledger.commit_now(lambda tx, count=count: writer.write(tx, count))  # type: ignore[misc]
             if first // BATCH % 20 == 19:
                 say(f"{first + count:,} messages stored")
-        head = ledger.commit_now(lambda pen: log_store.head(pen.tx)).result
+        head = ledger.commit_now(lambda tx: log_store.head(tx.conn)).result
     return Filled(head.messages, head.size, writer.released, writer.received, writer.threads)
 
 
@@ -67,10 +66,10 @@ def fill_log(node: NodeProcess, officer: Officer, other: str, size: int) -> Sequ
     chosen: list[bytes] = []
     with _ledger(node, officer) as ledger:
 
-        def write(pen: Pen) -> None:
-            for at in range(min(BATCH, size - pen.size)):
+        def write(tx: LogTransaction) -> None:
+            for at in range(min(BATCH, size - tx.size)):
                 digest = os.urandom(32)
-                pen.append(
+                tx.append(
                     log_pb2.LogEntry(
                         event=log_pb2.LOG_EVENT_RELEASED, actor=officer.id, counterpart=other, message_digest=digest
                     )
@@ -94,7 +93,7 @@ def _ledger(node: NodeProcess, officer: Officer) -> Iterator[Ledger]:
         closing.callback(store.close)
         slots = CheckpointSlots(settings.data / "checkpoint")
         closing.callback(slots.close)
-        log_key = keyring.load_keys(settings.keys, own).log
+        log_key = keys.load_keys(settings.keys, own).log
         ledger = Ledger(store, log_key, slots, lambda: officer.register.version)
         closing.callback(ledger.close)
         yield ledger
@@ -116,7 +115,7 @@ class _Writer:
         self.received: list[bytes] = []
         self.threads: list[bytes] = []
 
-    def write(self, pen: Pen, count: int) -> None:
+    def write(self, tx: LogTransaction, count: int) -> None:
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
         proofs: list[ForeignProof] = []
@@ -124,29 +123,29 @@ class _Writer:
         for _ in range(count):
             self._written += 1
             received = bool(self._written % 2)
-            row = self._row(pen, self._other if received else self._own, received=received)
+            row = self._row(tx, self._other if received else self._own, received=received)
             messages.append(row)
             if received:
-                answers.append((row.digest, self._entry(pen, log_pb2.LOG_EVENT_RECEIVED, row, self._other.member)))
+                answers.append((row.digest, self._entry(tx, log_pb2.LOG_EVENT_RECEIVED, row, self._other.member)))
                 proofs.append(self._proof(row, ProofKind.RELEASED))
             else:
-                index = self._entry(pen, log_pb2.LOG_EVENT_RELEASED, row, self._other.member)
-                self._entry(pen, log_pb2.LOG_EVENT_DELIVERED, row, self._other.member)
-                deliveries.append(self._delivery(pen, row, index))
+                index = self._entry(tx, log_pb2.LOG_EVENT_RELEASED, row, self._other.member)
+                self._entry(tx, log_pb2.LOG_EVENT_DELIVERED, row, self._other.member)
+                deliveries.append(self._delivery(tx, row, index))
                 proofs.append(self._proof(row, ProofKind.ANSWER))
         for row in messages[:: max(1, count // 10)]:
             (self.received if row.received else self.released).append(row.digest)
             self.threads.append(row.thread_id)
-        messages_store.add_messages(pen.tx, messages)
-        deliveries_store.add_deliveries(pen.tx, deliveries)
-        exchange_store.add_answers(pen.tx, answers)
-        exchange_store.add_proofs(pen.tx, proofs)
+        messages_store.add_messages(tx.conn, messages)
+        deliveries_store.add_deliveries(tx.conn, deliveries)
+        exchange_store.add_answers(tx.conn, answers)
+        exchange_store.add_proofs(tx.conn, proofs)
 
-    def _row(self, pen: Pen, author: Officer, *, received: bool) -> MessageRow:
+    def _row(self, tx: LogTransaction, author: Officer, *, received: bool) -> MessageRow:
         template, template_id = self._templates[author.member]
         message_id = wire.new_message_id(datetime.now(UTC))
         header = template.replace(template_id, message_id)
-        seq = pen.next_message_seq()
+        seq = tx.next_message_seq()
         return MessageRow(
             seq=seq,
             digest=wire.message_digest(header),
@@ -158,12 +157,12 @@ class _Writer:
             urgency=message_pb2.URGENCY_ROUTINE,
             state=MessageState.RECEIVED if received else MessageState.RELEASED,
             header=header,
-            stored_time=pen.now,
+            stored_time=tx.now,
             signed=message_pb2.SignedMessage(header=header).SerializeToString(),
         )
 
-    def _entry(self, pen: Pen, event: log_pb2.LogEvent.ValueType, row: MessageRow, counterpart: str) -> int:
-        return pen.append(
+    def _entry(self, tx: LogTransaction, event: log_pb2.LogEvent.ValueType, row: MessageRow, counterpart: str) -> int:
+        return tx.append(
             log_pb2.LogEntry(
                 event=event,
                 actor=self._own.id,
@@ -173,20 +172,20 @@ class _Writer:
             )
         ).index
 
-    def _delivery(self, pen: Pen, row: MessageRow, index: int) -> DeliveryRow:
+    def _delivery(self, tx: LogTransaction, row: MessageRow, index: int) -> DeliveryRow:
         return DeliveryRow(
-            id=pen.next_delivery_id(),
+            id=tx.next_delivery_id(),
             message_seq=row.seq,
             digest=row.digest,
             recipient=self._other.member,
             urgency=row.urgency,
             released_index=index,
-            released_time=pen.now,
-            expires_time=pen.now + LIFE,
-            next_attempt_time=pen.now,
+            released_time=tx.now,
+            expires_time=tx.now + LIFE,
+            next_attempt_time=tx.now,
             state=delivery_pb2.DELIVERY_STATE_DELIVERED,
             attempts=1,
-            settled_time=pen.now,
+            settled_time=tx.now,
         )
 
     def _proof(self, row: MessageRow, kind: ProofKind) -> ForeignProof:

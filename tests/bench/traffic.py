@@ -39,7 +39,7 @@ class TrafficError(Exception):
 
 
 @dataclass(frozen=True)
-class Passed:
+class ForwardedMessage:
     """One pass: its times from the first Submit on, and the processor seconds of each process meanwhile."""
 
     messages: int
@@ -71,7 +71,9 @@ async def submit(officer: Officer, requests: Iterator[bytes]) -> list[bytes]:
     return answers
 
 
-async def pass_through(officer: Officer, sender: NodeProcess, receiver: NodeProcess, requests: list[bytes]) -> Passed:
+async def pass_through(
+    officer: Officer, sender: NodeProcess, receiver: NodeProcess, requests: list[bytes]
+) -> ForwardedMessage:
     """Submit all and wait until the sender holds every receipt. The caller then owes `check_delivered`."""
     pids = {sender.member: sender.pid, receiver.member: receiver.pid, "driver": os.getpid()}
     before = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
@@ -84,7 +86,7 @@ async def pass_through(officer: Officer, sender: NodeProcess, receiver: NodeProc
     used = {name: machine.cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     foreign = machine.busy_seconds() - busy - sum(used.values())
     count = released(answers)
-    return Passed(
+    return ForwardedMessage(
         messages=count,
         submit_seconds=submitted - begun,
         seconds=ended - begun,

@@ -30,12 +30,11 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.attachments.files import AttachmentFiles
-from paiza_node.ops import config
-from paiza_node.ops import keys as keyring
+from paiza_node.ops import config, keys
 from paiza_node.ops.cli.verify import verify
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.archive import Archive
@@ -77,7 +76,7 @@ class Bench:
         self.config = config.load(federation / "nodes" / "kaz" / "node.toml")
         register = read_register(federation)
         self.version = register.version
-        self.log_key = keyring.load_keys(self.config.keys, register.member("kaz")).log
+        self.log_key = keys.load_keys(self.config.keys, register.member("kaz")).log
         self.data = self.config.data
         self.before = folder / "before"
         self.image = folder / "image"
@@ -143,12 +142,12 @@ def _item(ledger: Ledger, name: bytes) -> tuple[int, int, str]:
     """Append an entry with a long text, unless it is there; gives its index and the checkpoint that covers it."""
     digest = sha256(name).digest()
 
-    def write(pen: Pen) -> int:
-        for found in log_store.entries_of(pen.tx, digest):
+    def write(tx: LogTransaction) -> int:
+        for found in log_store.entries_of(tx.conn, digest):
             return found.index
-        settings_store.put_setting(pen.tx, name.decode(), digest)
+        settings_store.put_setting(tx.conn, name.decode(), digest)
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, message_digest=digest)
-        return pen.append(entry, text=TEXT).index
+        return tx.append(entry, text=TEXT).index
 
     committed = ledger.commit_now(write)
     return committed.result, committed.checkpoint.size, committed.checkpoint.root.hex()

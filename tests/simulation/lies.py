@@ -73,11 +73,11 @@ class Persona(Node):
         """Answer as this history has it, but for the lie."""
         if method == "prove_growth":
             return await self._prove_to(caller, request)
-        if method == "exchange" and self.frozen is not None and request.growth.known_size > self.frozen.size:
+        if method == "exchange" and self.frozen is not None and request.consistency_claim.known_size > self.frozen.size:
             return await self._show_less(caller, request)
         return await super().answer(caller, method, request)
 
-    async def _prove_to(self, caller: str, request: exchange_pb2.ProveGrowthRequest) -> Any:
+    async def _prove_to(self, caller: str, request: exchange_pb2.ProveConsistencyRequest) -> Any:
         if self.lie is Lie.REFUSE:
             raise Rejected("policy_denied", "no")
         if self.lie is Lie.SILENT:
@@ -94,11 +94,11 @@ class Persona(Node):
 
     async def _show_less(self, caller: str, request: Any) -> Any:
         """Show less than the caller knows, and prove that it leads there: an honest node would know of more itself."""
-        known_size = request.growth.known_size
-        request.growth.known_size = self.ledger.checkpoint.size
+        known_size = request.consistency_claim.known_size
+        request.consistency_claim.known_size = self.ledger.checkpoint.size
         answer = await super().answer(caller, "exchange", request)
-        own = answer.growth.known_size
-        answer.growth.CopyFrom(claim(cast("Any", self.ledger), self.ledger.checkpoint, known_size, own))
+        own = answer.consistency_claim.known_size
+        answer.consistency_claim.CopyFrom(claim(cast("Any", self.ledger), self.ledger.checkpoint, known_size, own))
         return answer
 
     def freeze(self, size: int) -> None:

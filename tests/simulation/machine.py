@@ -1,8 +1,9 @@
 """A member's node as the simulation runs it: everything that judges is the product's, disk, clock and network are not.
 
-Real: Merkle tree and proofs, checkpoints, signatures and cosignatures, `KnownLogs`, `Judge`, `Convictions`, `Cosigner`,
-`Rounds`, gossip, both sides of the exchange of checkpoints, and the handshake by which a node that was set back finds
-out. Simulated: the store (what a crash leaves is `Disk`), the ledger's thread, the register, time, and `Peer`.
+Real: Merkle tree and proofs, checkpoints, signatures and cosignatures, `PeerLogViews`, `Judge`, `Misbehaviour`,
+`Cosigner`, `Rounds`, gossip, both sides of the exchange of checkpoints, and the handshake by which a node that was set
+back finds out. Simulated: the store (what a crash leaves is `Disk`), the ledger's thread, the register, time, and
+`Peer`.
 """
 
 import asyncio
@@ -17,25 +18,25 @@ from sqlalchemy.pool import StaticPool
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.receive.write import Receive
-from paiza_node.core.log.ledger import Committed, Pen
+from paiza_node.core.log.ledger import Committed, LogTransaction
 from paiza_node.core.log.model import Head
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.log_views import KnownLogs
-from paiza_node.core.peers.model import Finding, FindingState, KnownLog
+from paiza_node.core.peers.log_views import PeerLogViews
+from paiza_node.core.peers.model import Finding, FindingState, PeerLogView
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.features.witness.answer_exchange import AnswerExchange
-from paiza_node.features.witness.consistency_monitor import Judge
+from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
 from paiza_node.features.witness.cosigning import Cosigner
-from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import LargestKnown
-from paiza_node.features.witness.misbehaviour import Convictions
+from paiza_node.features.witness.misbehaviour import Misbehaviour
 from paiza_node.features.witness.rounds import Rounds
-from paiza_node.features.witness.submit_checkpoints import Show
+from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.ops.backup.store.tables import METADATA
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
@@ -98,14 +99,14 @@ def make_register(identities: list[Identity]) -> Register:
     return Register(VERSION, FEDERATION, {}, members, later, {}, (), {}, late=False, role_versions={}, _verifier=nobody)
 
 
-class Registers:
+class RegisterCache:
     """The register in force, which never changes."""
 
     def __init__(self, register: Register) -> None:
         self.current = self.last = register
         self.version = register.version
 
-    def heard_of(self, version: bytes) -> None:
+    def note_version(self, version: bytes) -> None:
         """Nobody has another one."""
         assert version == self.version
 
@@ -138,7 +139,7 @@ class Disk:
         """Be the store that is read from."""
         yield self.conn
 
-    def known_logs(self) -> dict[str, KnownLog]:
+    def known_logs(self) -> dict[str, PeerLogView]:
         """Give what is known of others' logs."""
         return peers_store.known_logs(self.conn)
 
@@ -164,20 +165,20 @@ class Ledger:
         note = checkpoints.sign(Checkpoint(self.origin, size, root), self._signer)
         return VerifiedCheckpoint(self.origin, size, root, note)
 
-    async def commit(self, work: Callable[[Pen], T], *, first: bool = False) -> Committed[T]:  # noqa: ARG002
+    async def commit(self, work: Callable[[LogTransaction], T], *, first: bool = False) -> Committed[T]:  # noqa: ARG002
         """Do the work, append its entries, sign."""
         head = Head(self._disk.size, self.tree.root(), 0, 0, BEGIN, b"")
-        pen = Pen(self._disk.conn, head, self._clock(), VERSION)
-        result = work(pen)
-        if pen.entries:
-            batch = self.tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
+        tx = LogTransaction(self._disk.conn, head, self._clock(), VERSION)
+        result = work(tx)
+        if tx.entries:
+            batch = self.tree.append([merkle.leaf_hash(entry) for _, entry, _ in tx.entries])
             self._disk.tiles.update({(level, index): hashes for level, index, hashes in batch.tiles})
-            self._disk.size += len(pen.entries)
+            self._disk.size += len(tx.entries)
             self.tree.commit(batch)
             self.checkpoint = self.sign(self._disk.size)
         return Committed(result, self.checkpoint)
 
-    def prove_growth(self, size1: int, size2: int) -> list[bytes]:
+    def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
         """Give a consistency proof."""
         return self.tree.consistency_proof(size1, size2)
 
@@ -201,10 +202,12 @@ class Channel(MethodChannel):
             await self._network.call(self._caller, self.member, "handshake", request),
         )
 
-    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+    async def prove_consistency(
+        self, request: exchange_pb2.ProveConsistencyRequest
+    ) -> exchange_pb2.ProveConsistencyResponse:
         """Have it prove its growth."""
         return cast(
-            "exchange_pb2.ProveGrowthResponse",
+            "exchange_pb2.ProveConsistencyResponse",
             await self._network.call(self._caller, self.member, "prove_growth", request),
         )
 
@@ -225,7 +228,7 @@ class Node:
         self.identity = identity
         self.name = identity.member.id
         self.disk = Disk()
-        self.registers = Registers(register)
+        self.register_cache = RegisterCache(register)
         self.network = network
         self.clock = clock
         self.found_out = False  # it was set back, and a peer's handshake showed it
@@ -237,52 +240,52 @@ class Node:
         self.lives += 1
         disk = self.disk
         self.ledger = Ledger(disk, self.identity.log, self.clock)
-        self.logs = KnownLogs(disk.known_logs(), self.clock, disk.findings(), self.registers.newest_origin)
-        self.context = Context(
+        self.logs = PeerLogViews(disk.known_logs(), self.clock, disk.findings(), self.register_cache.newest_origin)
+        self.core = Core(
             member=self.name,
             node_id=f"spiffe://{self.name}.{FEDERATION}/node",
-            registers=cast("Any", self.registers),
+            register_cache=cast("Any", self.register_cache),
             ledger=cast("Any", self.ledger),
             store=cast("Any", disk),
             logs=self.logs,
             news=cast("Any", None),
-            lanes=cast("Any", _NoLanes()),
-            own_keys=cast("Any", None),
+            executors=cast("Any", _NoLanes()),
+            decryption_keys=cast("Any", None),
             clock=self.clock,
         )
-        others = [each for each in self.registers.current.members if each != self.name]
-        self.peers = PeerDirectory(self.name, cast("Any", self.registers), self._open_session)
+        others = [each for each in self.register_cache.current.members if each != self.name]
+        self.peers = PeerDirectory(self.name, cast("Any", self.register_cache), self._open_session)
         self.unasked = set(others)
-        self.judge = Judge(self.name, self.logs, disk.findings())
+        self.judge = ConsistencyMonitor(self.name, self.logs, disk.findings())
         known = {member: each.size for member, each in disk.known_logs().items()}
-        decided = {each.origin: each.forgiven_size for each in disk.findings()}
-        condemned = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
-        cosigner = Cosigner(known, condemned, decided)
-        self.convictions = Convictions(
-            self.context, self.judge, self.peers, condemn=cosigner.condemn, pardon=cosigner.pardon
+        decided = {each.origin: each.accepted_up_to for each in disk.findings()}
+        distrusted = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
+        cosigner = Cosigner(known, distrusted, decided)
+        self.convictions = Misbehaviour(
+            self.core, self.judge, self.peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
         )
-        gossip = LargestKnown(self.name, self.logs, lambda: self.registers.current, self.convictions.hear)
-        self.witnessing = Witnessing(
-            self.context, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
+        gossip = LargestKnown(self.name, self.logs, lambda: self.register_cache.current, self.convictions.hear)
+        self.checkpoint_exchange = CheckpointExchange(
+            self.core, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
         )
-        self._answer = AnswerExchange(self.context, self.witnessing, suspect=self._suspect)
-        self._show = Show(self.context, self.witnessing, self.peers)
+        self._answer = AnswerExchange(self.core, self.checkpoint_exchange, suspect=self._suspect)
+        self._show = SubmitCheckpoints(self.core, self.checkpoint_exchange, self.peers)
         self._receive = Receive(
-            self.context,
+            self.core,
             suspect=self._suspect,
             compared=self.peers.compared,
-            desks=cast("Any", None),
+            unit_directory=cast("Any", None),
         )
 
     def _open_session(self, member: str) -> PeerSession:
-        channel, context = Channel(self.network, self.name, member), self.context
+        channel, core = Channel(self.network, self.name, member), self.core
         return PeerSession(
             channel,
             channel,
             own_member=self.name,
-            registers=context.registers,
-            ledger=context.ledger,
-            logs=context.logs,
+            register_cache=core.register_cache,
+            ledger=core.ledger,
+            logs=core.logs,
             executor=cast("Any", None),
             clock=self.clock,
         )
@@ -294,13 +297,13 @@ class Node:
 
     async def answer(self, caller: str, method: str, request: Any) -> Any:
         """Answer another member's node."""
-        member = self.registers.current.members[caller]
+        member = self.register_cache.current.members[caller]
         if method == "handshake":  # also while this node asks itself: it signs nothing
             return await self._receive.handshake(member, request)
         if not self.serves:
             return None
         if method == "prove_growth":
-            return await self._receive.prove_growth(member, request)
+            return await self._receive.prove_consistency(member, request)
         return await self._answer(member, request)
 
     async def ask(self) -> None:
@@ -323,7 +326,7 @@ class Node:
         """Exchange checkpoints with another member, as the caller."""
         life = self.lives
         try:
-            await self._show._exchange(self.peers.session(to), self.witnessing.candidate())
+            await self._show._exchange(self.peers.session(to), self.checkpoint_exchange.candidate())
         except PaizaError:
             return
         except NodeStopped:
@@ -336,9 +339,9 @@ class Node:
     async def append(self, count: int) -> None:
         """Let something happen that is logged."""
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             for _ in range(count):
-                pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+                tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
 
         await self.ledger.commit(work)
 

@@ -100,7 +100,7 @@ class World:
     async def expose(self) -> None:
         """Let the liar show some members something that it may deny later."""
         await self.liar.personas[0].append(2)
-        self.liar.personas[0].witnessing.candidate()
+        self.liar.personas[0].checkpoint_exchange.candidate()
         for node in self.nodes.values():
             if node.serves and self.rng.random() < 0.7:
                 await self.carry(node.show(self.liar.name))
@@ -212,7 +212,7 @@ class World:
         pairs = [(one, other) for at, one in enumerate(members) for other in members[at + 1 :]]
         self.rng.shuffle(pairs)
         for each in (*self.nodes.values(), *self.liar.personas):
-            each.witnessing.candidate()  # as its timer does once a second; answers show what was shown last
+            each.checkpoint_exchange.candidate()  # as its timer does once a second; answers show what was shown last
         for one, other in pairs:
             await self.carry(self.nodes[one].show(other))
         self.clock.tick(2.0)
@@ -227,7 +227,7 @@ class World:
         """Hold rounds until the liar is where its lie leads, and see that this took no longer than is claimed."""
         outcome = self.outcome
         for persona in self.liar.personas:
-            persona.witnessing.candidate()
+            persona.checkpoint_exchange.candidate()
         for node in self.nodes.values():
             await self.carry(node.show(self.liar.name))
         outcome.contradicted = self.contradicts()

@@ -199,9 +199,11 @@ async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exerc
     exercise.mend()
     await asyncio.to_thread(exercise.federation.start, "kaz")
     await exercise.until(ROUTE, taken, stopped, note)
-    standings = {member: await exercise.standing(member) for member in ROUTE}
-    assert len({repr(_told(each)) for each in standings.values()}) == 1, {m: _told(s) for m, s in standings.items()}
-    alarm = next(each for each in standings["rus"].standing.alarms if each.message_digest == stopped)
+    workflow_states = {member: await exercise.standing(member) for member in ROUTE}
+    assert len({repr(_told(each)) for each in workflow_states.values()}) == 1, {
+        m: _told(s) for m, s in workflow_states.items()
+    }
+    alarm = next(each for each in workflow_states["rus"].standing.alarms if each.message_digest == stopped)
     assert alarm.in_force
     assert alarm.author == "uzb"
 
@@ -214,9 +216,9 @@ async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exerc
         if each != "uzb"
     ]
     await exercise.until(ROUTE, *notes)
-    standings = {member: await exercise.standing(member) for member in ROUTE}
-    assert len({repr(_told(each)) for each in standings.values()}) == 1
-    alarm = next(each for each in standings["kaz"].standing.alarms if each.message_digest == stopped)
+    workflow_states = {member: await exercise.standing(member) for member in ROUTE}
+    assert len({repr(_told(each)) for each in workflow_states.values()}) == 1
+    alarm = next(each for each in workflow_states["kaz"].standing.alarms if each.message_digest == stopped)
     assert not alarm.waiting_for
 
     # The trail tells the story: released by uzb after the acceptance, received everywhere, on disk in every log.

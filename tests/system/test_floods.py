@@ -79,7 +79,9 @@ async def test_peer_that_floods_is_told_to_wait(federation: Federation, folder: 
     batch = peer.dispatch_all([author.compose(["kaz"]) for _ in range(64)])
     async with peer.channel:
         await peer.deliver(*batch)
-    request = exchange_pb2.DeliverRequest(growth=peer.growth(), register_version=register.version, dispatches=batch)
+    request = exchange_pb2.DeliverRequest(
+        consistency_claim=peer.consistency_claim(), register_version=register.version, dispatches=batch
+    )
     async with _connections(federation, register, Mint(folder, register).node("tjk")) as channels:
         stubs = [exchange_pb2_grpc.ExchangeServiceStub(channel) for channel in channels]
         flood = [stubs[at % len(stubs)].Deliver(request, timeout=FLOOD_SECONDS) for at in range(CALLS)]
@@ -101,7 +103,7 @@ async def test_calls_that_are_held_open_take_up_only_their_callers_share(
                 method
             )
             call = opened(timeout=FLOOD_SECONDS)
-            if method.endswith("Watch"):
+            if method.endswith("Subscription"):
                 with suppress(grpc.aio.AioRpcError):  # refused already: that is what the flooder is to get
                     await call.write(b"")
             held.append(call)

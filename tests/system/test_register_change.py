@@ -19,7 +19,7 @@ from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_wire.identity import load_certificate
 from paiza_wire.identity.keys import fingerprint
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from tests.federation import Federation, NodeProcess
 from tests.officer import Officer, read_register
 from tests.system import ledgers
@@ -55,8 +55,8 @@ async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Fed
     async with duty.channel(node.address, "kaz", mint.register) as channel:
         await officer_pb2_grpc.OfficerServiceStub(channel).GetSession(officer_pb2.GetSessionRequest(), timeout=SECONDS)
     async with peer.channel(node.address, "kaz", mint.register) as channel:
-        await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveGrowth(
-            exchange_pb2.ProveGrowthRequest(), timeout=SECONDS
+        await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveConsistency(
+            exchange_pb2.ProveConsistencyRequest(), timeout=SECONDS
         )
     node.stop()
     holder = Holder(folder)
@@ -79,8 +79,8 @@ async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Fed
     async with peer.channel(node.address, "kaz", mint.register) as channel:
         # A suspended member's CA is not even among the roots of the handshake.
         with pytest.raises(grpc.aio.AioRpcError) as shut_out:
-            await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveGrowth(
-                exchange_pb2.ProveGrowthRequest(), timeout=SECONDS
+            await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveConsistency(
+                exchange_pb2.ProveConsistencyRequest(), timeout=SECONDS
             )
     assert shut_out.value.code() is grpc.StatusCode.UNAVAILABLE
     async with mint.officer("kaz-liaison").channel(node.address, "kaz", mint.register) as channel:
@@ -102,7 +102,7 @@ async def test_message_for_a_replaced_key_is_wrapped_again_and_delivered(federat
         )
     digest = response.results[0].released.message_digest
     kaz.stop()
-    seed = hpke.generate_seed()
+    seed = key_wrapping.generate_seed()
     (folder / "nodes/tjk/keys/encryption.seed").write_bytes(seed)
     holder = Holder(folder)
     holder.edit("members/tjk/member.json", lambda document: _replace_key(document, seed))
@@ -146,7 +146,7 @@ async def settled(node: NodeProcess) -> None:
 
 
 def _replace_key(document: dict[str, Any], seed: bytes) -> None:
-    key = hpke.private_key_from_seed(seed).public_key
+    key = key_wrapping.private_key_from_seed(seed).public_key
     now = datetime.now(UTC)
     document["encryption_keys"] = [
         {

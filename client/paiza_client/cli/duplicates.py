@@ -18,8 +18,8 @@ from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.session.search import Criterion
-from paiza_domain.terms import index_terms as terms
-from paiza_domain.threads import request_status as answers
+from paiza_domain.terms import index_terms
+from paiza_domain.threads import request_status
 from paiza_wire.errors import PaizaError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ async def find(session: "Session", prepared: Prepared) -> list[Earlier]:
 
 
 def _criteria(prepared: Prepared) -> list[Criterion]:
-    found = terms.terms(prepared.kind, prepared.content, prepared.annex)
+    found = index_terms.terms(prepared.kind, prepared.content, prepared.annex)
     return [(each.field, each.text) for each in sorted(found) if each.links or each.field == "subject"][:MAX_CRITERIA]
 
 
@@ -105,7 +105,7 @@ async def _still_open(session: "Session", prepared: Prepared) -> list[Earlier]:
             continue
         thread = await threads.opened(session, await threads.listed(session, request.header.thread_id))
         asked = next(each for each in thread if each.digest == request.digest)
-        standing = answers.standing(asked, thread)
+        standing = request_status.standing(asked, thread)
         if standing is None or standing.withdrawn or not addressed & set(standing.silent):
             continue
         why = _(_OPEN).format(members=", ".join(sorted(addressed & set(standing.silent))))

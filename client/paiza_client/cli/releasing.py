@@ -14,7 +14,7 @@ from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
-from paiza_domain.schema import partial_times as moments
+from paiza_domain.schema import partial_times
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _told(request: MessageSummary) -> list[str]:
 
 
 def _time(text: str) -> datetime:
-    time = moments.parse_time(text)
+    time = partial_times.parse_time(text)
     if time is None:
         raise misused(
             "--until", _("{value!r} is not a time such as 2026-12-31 or 2026-12-31T14:30+05:00").format(value=text)

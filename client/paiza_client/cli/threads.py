@@ -15,8 +15,7 @@ from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
-from paiza_domain.threads import request_status as answers
-from paiza_domain.threads import thread
+from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import AnswerState, RequestStanding
 from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.errors import PaizaError
@@ -127,7 +126,7 @@ async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list
         if message.header.kind == thread.RECALL and message.author == session.profile.member:
             for digest in thread.concerned(message.header):
                 holders += [each.member for each in await session.passing.holders(digest)]
-        standing = answers.standing(message, folded, holders)
+        standing = request_status.standing(message, folded, holders)
         if standing is not None:
             found.append(standing)
     return found

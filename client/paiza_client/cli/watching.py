@@ -17,7 +17,7 @@ from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
 
 RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause while the node is away
-RINGING: Final = frozenset({"approval_asked", "work_escalated", "stop-acknowledgement"})
+RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledgement"})
 
 
 @click.command(

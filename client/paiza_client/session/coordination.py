@@ -49,7 +49,7 @@ class Coordination:
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
     ) -> None:
-        self._stub = coordination_pb2_grpc.CoordinationServiceStub(connection)
+        self._stub = coordination_pb2_grpc.AuditQueryServiceStub(connection)
         self._call = call
         self._registers = registers
         self._officer = officer

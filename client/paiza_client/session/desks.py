@@ -13,7 +13,7 @@ from paiza_client.session import channel
 from paiza_client.session.answers import summary
 
 Scope = Literal["desk", "mine", "all"]
-WorkState = Literal["new", "acknowledged", "done", "unknown"]
+TaskState = Literal["new", "acknowledged", "done", "unknown"]
 MAX_LISTED: Final = 500  # the most the node gives at once
 
 _SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
@@ -21,7 +21,7 @@ _SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
     "mine": desk_pb2.WORK_SCOPE_MINE,
     "all": desk_pb2.WORK_SCOPE_ALL,
 }
-_STATES: Final[dict[int, WorkState]] = {
+_STATES: Final[dict[int, TaskState]] = {
     desk_pb2.WORK_STATE_NEW: "new",
     desk_pb2.WORK_STATE_ACKNOWLEDGED: "acknowledged",
     desk_pb2.WORK_STATE_DONE: "done",
@@ -34,7 +34,7 @@ class Work:
 
     unit: str
     assignee: str
-    state: WorkState
+    state: TaskState
     acknowledge_time: datetime | None
     due_time: datetime | None
     overdue: bool
@@ -53,14 +53,14 @@ class Desks:
     """What a session can do at the officer's desk."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
-        self._stub = desk_pb2_grpc.DeskServiceStub(connection)
+        self._stub = desk_pb2_grpc.TaskServiceStub(connection)
         self._call = call
 
     async def work(self, scope: Scope = "desk", limit: int = MAX_LISTED) -> list[WorkItem]:
         """Give what is to be done, what is due first ahead."""
-        request = desk_pb2.ListWorkRequest(scope=_SCOPES[scope], page_size=min(limit, MAX_LISTED))
-        answer: desk_pb2.ListWorkResponse = await self._call(
-            lambda: self._stub.ListWork(request, timeout=channel.CALL_SECONDS)
+        request = desk_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=min(limit, MAX_LISTED))
+        answer: desk_pb2.ListTasksResponse = await self._call(
+            lambda: self._stub.ListTasks(request, timeout=channel.CALL_SECONDS)
         )
         return [WorkItem(summary(each.message), _work(each.work)) for each in answer.items]
 

@@ -49,7 +49,7 @@ class Exports:
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
     ) -> None:
-        self._stub = passing_pb2_grpc.PassingServiceStub(connection)
+        self._stub = passing_pb2_grpc.ForwardingServiceStub(connection)
         self._call = call
         self._registers = registers
         self._officer = officer
@@ -62,7 +62,7 @@ class Exports:
         return leaves
 
     async def _note(self, digests: Sequence[bytes], intent: Intent) -> list[Leave]:
-        request = passing_pb2.NoteExportRequest(
+        request = passing_pb2.AuthorizeExportRequest(
             message_digests=digests,
             audience=AUDIENCES[intent.audience],
             recipient_text=intent.recipient,
@@ -70,8 +70,8 @@ class Exports:
             reason_text=intent.reason,
             with_annex=intent.with_annex,
         )
-        answer: passing_pb2.NoteExportResponse = await self._call(
-            lambda: self._stub.NoteExport(request, timeout=channel.CALL_SECONDS)
+        answer: passing_pb2.AuthorizeExportResponse = await self._call(
+            lambda: self._stub.AuthorizeExport(request, timeout=channel.CALL_SECONDS)
         )
         if [each.message_digest for each in answer.results] != list(digests):
             raise NotProven("unexpected_answer", self._officer.member, "other messages than those asked about")

@@ -78,7 +78,7 @@ class Lawful:
     """What a session can ask and decide about lawfulness."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
-        self._stub = lawful_pb2_grpc.LawfulServiceStub(connection)
+        self._stub = lawful_pb2_grpc.RetentionServiceStub(connection)
         self._call = call
         self._registers = registers
         self._member = member

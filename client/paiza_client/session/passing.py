@@ -30,7 +30,7 @@ class Passing:
     """What a session can do with messages that others wrote."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
-        self._stub = passing_pb2_grpc.PassingServiceStub(connection)
+        self._stub = passing_pb2_grpc.ForwardingServiceStub(connection)
         self._call = call
         self._registers = registers
         self._member = member

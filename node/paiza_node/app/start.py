@@ -13,37 +13,37 @@ from typing import Any, Final
 import structlog
 
 from paiza.admin.v1 import admin_pb2
-from paiza_node.app.wiring import Ground, open_rooms
+from paiza_node.app.wiring import Dependencies, build_services
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import load_officers, note_officers
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api import metrics
-from paiza_node.core.api.authentication import Gate
+from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.server import admin_server, public_server
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import N_
-from paiza_node.core.executors.executors import Lanes
+from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, Pen
-from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.channels import ChannelKeys
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles, fetch_archived_set
 from paiza_node.core.peers.startup_comparison import StartupComparison
 from paiza_node.core.policy import member_rules
-from paiza_node.core.register.sync import Learn, Registers
+from paiza_node.core.register.sync import Learn, RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
-from paiza_node.features.attachments.download import Collect
+from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.upload import Upload
-from paiza_node.features.inbox.notifier import News
+from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.peer_audit.grants import AuditGrants
-from paiza_node.features.search.index import Blinder
+from paiza_node.features.search.index import TokenKey
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
 from paiza_node.ops.admin.misbehaviour_service import conviction_behaviours
 from paiza_node.ops.admin.operate import Operate
@@ -69,18 +69,18 @@ SETTING_LOG_KEY: Final = "log_key"
 log = structlog.get_logger("paiza.node")
 
 
-def note_start(pen: Pen, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
+def note_start(tx: LogTransaction, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
     """Log what is new at a start: the log's key, the configuration, officers. Nothing where nothing changed."""
     vkey = log_key.verifier_key.to_vkey().encode()
-    if settings_store.setting(pen.tx, SETTING_LOG_KEY) != vkey:
-        pen.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
-        settings_store.put_setting(pen.tx, SETTING_LOG_KEY, vkey)
+    if settings_store.setting(tx.conn, SETTING_LOG_KEY) != vkey:
+        tx.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
+        settings_store.put_setting(tx.conn, SETTING_LOG_KEY, vkey)
     rules = config.policy.read_bytes() if config.policy is not None else b""
     settings = sha256(config.path.read_bytes() + rules).digest()
-    if settings_store.setting(pen.tx, SETTING_CONFIG) != settings:
-        pen.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
-        settings_store.put_setting(pen.tx, SETTING_CONFIG, settings)
-    note_officers(pen, officers)
+    if settings_store.setting(tx.conn, SETTING_CONFIG) != settings:
+        tx.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
+        settings_store.put_setting(tx.conn, SETTING_CONFIG, settings)
+    note_officers(tx, officers)
 
 
 async def run(config: Config) -> None:
@@ -125,24 +125,24 @@ async def _run_with(config: Config, store: Store) -> None:
     reader = await asyncio.to_thread(open_reader, config, fetch)
     turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
     own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
-    registers = await asyncio.to_thread(Registers, reader, _now, turn, own_rules)
-    own = registers.current.member(config.member)
+    register_cache = await asyncio.to_thread(RegisterCache, reader, _now, turn, own_rules)
+    own = register_cache.current.member(config.member)
     node_keys = load_keys(config.keys, own)
-    _check_keys(config, node_keys, registers)
+    _check_keys(config, node_keys, register_cache)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
     try:
-        ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: registers.version)
+        ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: register_cache.version)
         try:
-            await _serve(config, reader, registers, node_keys, store, ledger, peers_fetch)
+            await _serve(config, reader, register_cache, node_keys, store, ledger, peers_fetch)
         finally:
             await asyncio.to_thread(ledger.close)
     finally:
         checkpoint_file.close()
 
 
-def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
+def _check_keys(config: Config, node_keys: Keys, register_cache: RegisterCache) -> None:
     """Refuse to start with keys the register does not name: nobody could verify or reach us."""
-    member = registers.current.member(config.member)
+    member = register_cache.current.member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
         path = log_key_path(config.keys, member.log_keys[-1].origin)
         raise bad_key(N_("The register names another log key for this member."), path)
@@ -156,72 +156,78 @@ def _check_keys(config: Config, node_keys: Keys, registers: Registers) -> None:
 async def _serve(
     config: Config,
     reader: RegisterReader,
-    registers: Registers,
+    register_cache: RegisterCache,
     node_keys: Keys,
     store: Store,
     ledger: Ledger,
     peers_fetch: PeersFetch | None,
 ) -> None:
     officers = load_officers(config.officers, config.member, config.federation)
-    await ledger.commit(registers.note)
-    await ledger.commit(lambda pen: note_start(pen, config, node_keys.log, officers))
+    await ledger.commit(register_cache.note)
+    await ledger.commit(lambda tx: note_start(tx, config, node_keys.log, officers))
     await _note_backup(config, ledger)
     with store.reads() as reads:
         officers = access_store.officers(reads)
-        logs = KnownLogs(peers_store.known_logs(reads), _now, peers_store.findings(reads), registers.newest_origin)
-    lanes = Lanes()
-    context = Context(
+        logs = PeerLogViews(
+            peers_store.known_logs(reads), _now, peers_store.findings(reads), register_cache.newest_origin
+        )
+    executors = Executors()
+    core = Core(
         member=config.member,
         node_id=str(SpiffeId(config.member, config.federation, "node")),
-        registers=registers,
+        register_cache=register_cache,
         ledger=ledger,
         store=store,
         logs=logs,
-        news=News(),
-        lanes=lanes,
-        own_keys=OwnKeys(config.member, node_keys.decryption),
+        news=Notifier(),
+        executors=executors,
+        decryption_keys=DecryptionKeys(config.member, node_keys.decryption),
         clock=_now,
     )
-    desks = Desks(config.member, config.duty_desk, lambda: officers)
+    unit_directory = UnitDirectory(config.member, config.duty_desk, lambda: officers)
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
-    ground = Ground(config, context, lambda: officers, desks, Blinder(node_keys.index), reader, node_keys.witness)
-    rooms = open_rooms(ground, channel_keys)
+    dependencies = Dependencies(
+        config, core, lambda: officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
+    )
+    services = build_services(dependencies, channel_keys)
     operate = Operate(
-        context,
+        core,
         version=VERSION,
-        peers=rooms.peers,
-        queues=rooms.queues,
-        witnessing=rooms.witness.witnessing,
-        convictions=rooms.witness.judge.convictions,
-        awaited_from=lambda: rooms.fetch_back.progress.members,
+        peers=services.peers,
+        queues=services.queues,
+        checkpoint_exchange=services.witness.checkpoint_exchange,
+        convictions=services.witness.judge.convictions,
+        awaited_from=lambda: services.restore_from_peers.progress.members,
     )
 
-    comparison = StartupComparison(rooms.peers)
+    comparison = StartupComparison(services.peers)
 
     async def compared(member: str, method: str, request: Any) -> None:
         await comparison.check_compared(member, method, request, ledger.checkpoint.size)
 
     def register_files() -> list[RegisterFiles]:
-        return [session.register_files for session in rooms.peers.sessions.values()]
+        return [session.register_files for session in services.peers.sessions.values()]
 
     async def fetch_set(version: bytes, learn: Learn) -> None:
         await fetch_archived_set(register_files(), version, learn)
 
     server, health = public_server(
         listen=config.listen,
-        gate=Gate(config.member, registers, lambda: officers, _now, compared, Denials(ledger, _now).note),
-        behaviours=rooms.behaviours,
+        authenticator=Authenticator(
+            config.member, register_cache, lambda: officers, _now, compared, Denials(ledger, _now).note
+        ),
+        behaviours=services.handlers,
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
-        register=lambda: registers.current,
+        register=lambda: register_cache.current,
         with_reflection=config.reflection,
     )
     admin = admin_server(
         config.admin_socket,
         {
-            **admin_behaviours(operate, AuditGrants(context), partial(_note_backup, config, ledger)),
-            **conviction_behaviours(rooms.witness.convictions),
+            **admin_behaviours(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
+            **conviction_behaviours(services.witness.convictions),
         },
     )
     if peers_fetch is not None:
@@ -238,27 +244,27 @@ async def _serve(
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
         running = [
-            *(duty() for duty in rooms.duties),
-            registers.keep_fresh(ledger, fetch_set),
-            _keep_metrics(operate, ledger, registers),
-            _count_attachments(rooms.upload, rooms.collect),
+            *(duty() for duty in services.duties),
+            register_cache.keep_fresh(ledger, fetch_set),
+            _keep_metrics(operate, ledger, register_cache),
+            _count_attachments(services.upload, services.collect),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
     finally:
         log.info("stopping")
         await health.stop()
-        context.news.close()
+        core.news.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
         with suppress(OSError):  # a disk that is away must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
-        lanes.close()
+        executors.close()
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> bool:
     """Log the backup that was made last, also while this node did not run; says whether it was logged now."""
     record = await asyncio.to_thread(read_record, config.data)
-    return (await ledger.commit(lambda pen: note_backup(pen, record))).result
+    return (await ledger.commit(lambda tx: note_backup(tx, record))).result
 
 
 async def _until_stopped(duties: list[Any]) -> None:
@@ -278,7 +284,7 @@ async def _until_stopped(duties: list[Any]) -> None:
             raise error
 
 
-async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) -> None:
+async def _keep_metrics(operate: Operate, ledger: Ledger, register_cache: RegisterCache) -> None:
     while True:
         try:
             status = await operate.status(admin_pb2.GetStatusRequest())
@@ -289,7 +295,7 @@ async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) 
         metrics.LOG_SIZE.set(ledger.checkpoint.size)
         metrics.WITNESSED_SIZE.set(status.witnessed_size)
         metrics.UNWITNESSED_SECONDS.set(_age(status))
-        metrics.REGISTER_EXPIRY.set(registers.expiry_time.timestamp())
+        metrics.REGISTER_EXPIRY.set(register_cache.expiry_time.timestamp())
         for peer in status.peers:
             metrics.WAITING.labels(peer.member).set(peer.waiting)
             metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
@@ -300,7 +306,7 @@ async def _keep_metrics(operate: Operate, ledger: Ledger, registers: Registers) 
         await asyncio.sleep(METRICS_SECONDS)
 
 
-async def _count_attachments(upload: Upload, collect: Collect) -> None:
+async def _count_attachments(upload: Upload, collect: AttachmentDownloads) -> None:
     """Count the bytes that officers brought and that came from peers, and say how many attachments are awaited."""
     counted = {"brought": 0, "fetched": 0}
     while True:

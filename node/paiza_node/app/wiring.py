@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.access.open import Disclose
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.open import OpenPart
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.write import PROTOCOL_VERSION, Receive
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
@@ -29,60 +29,60 @@ from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.pending import approval_stage
 from paiza_node.features.approvals.service import approval_behaviours
 from paiza_node.features.attachments.attached import attachment_stage
-from paiza_node.features.attachments.download import Collect
+from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
-from paiza_node.features.attachments.serve import HandOut
+from paiza_node.features.attachments.serve import AttachmentServer
 from paiza_node.features.attachments.service import attachment_behaviours
 from paiza_node.features.attachments.upload import Upload
-from paiza_node.features.audit.log_index import Facts
+from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.service import audit_behaviours
 from paiza_node.features.audit.trail import Audit
 from paiza_node.features.forwarding.export import Export
 from paiza_node.features.forwarding.forward import Forward
 from paiza_node.features.forwarding.holders import Holders
 from paiza_node.features.forwarding.inherited_markings import inherited_markings_stage
-from paiza_node.features.forwarding.notify_new_holders import LateHolders
+from paiza_node.features.forwarding.notify_new_holders import NotifyNewHolders
 from paiza_node.features.forwarding.operation_limits import OperationLimits
 from paiza_node.features.forwarding.service import passing_behaviours
-from paiza_node.features.inbox.notices import Pending
+from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.inbox.service import OfficerService
 from paiza_node.features.peer_audit.consult import Consult
-from paiza_node.features.peer_audit.reconciliation import Periods
+from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
 from paiza_node.features.peer_audit.service import coordination_behaviours, oversight_behaviours
 from paiza_node.features.recalls.recalls import recall_stage
-from paiza_node.features.recovery.recovered_messages import Regains
-from paiza_node.features.recovery.restore_from_peers import FetchBack
-from paiza_node.features.recovery.serve_peer import GiveBack
+from paiza_node.features.recovery.recovered_messages import RecoveredMessages
+from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
+from paiza_node.features.recovery.serve_peer import ServePeer
 from paiza_node.features.recovery.service import recovery_behaviours
 from paiza_node.features.retention.erase import Erase
-from paiza_node.features.retention.erasure_status import Erasures
+from paiza_node.features.retention.erasure_status import ErasureStatus
 from paiza_node.features.retention.holds import Holds
-from paiza_node.features.retention.log_retention import Retire
+from paiza_node.features.retention.log_retention import LogRetention
 from paiza_node.features.retention.requests import erasure_stage
 from paiza_node.features.retention.reviews import Reviews
 from paiza_node.features.retention.service import lawful_behaviours
-from paiza_node.features.search.index import Blinder, Index
+from paiza_node.features.search.index import Index, TokenKey
 from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.service import desk_behaviours
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
-from paiza_node.features.witness.consistency_monitor import Judge
+from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
 from paiza_node.features.witness.cosigning import Cosigner
-from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import LargestKnown
-from paiza_node.features.witness.misbehaviour import Convictions
+from paiza_node.features.witness.misbehaviour import Misbehaviour
 from paiza_node.features.witness.prove import ProveEntries
-from paiza_node.features.witness.prune import Thinning
+from paiza_node.features.witness.prune import Prune
 from paiza_node.features.witness.rounds import Rounds
 from paiza_node.features.witness.service import witness_behaviours
-from paiza_node.features.witness.submit_checkpoints import Show
-from paiza_node.features.witness.upgrade_proofs import Upgrade
-from paiza_node.features.workflows.backfill import Ask, Give
-from paiza_node.features.workflows.deadlines import Duties
-from paiza_node.features.workflows.legality import Standings, workflow_stage
+from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
+from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
+from paiza_node.features.workflows.backfill import BackfillFetch, BackfillServe
+from paiza_node.features.workflows.deadlines import WorkflowDeadlines
+from paiza_node.features.workflows.legality import WorkflowStates, workflow_stage
 from paiza_node.features.workflows.service import WorkflowService
 from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import Config
@@ -90,19 +90,19 @@ from paiza_register import RegisterReader
 from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.cosignatures import WitnessSigner
 
-Duty = Callable[[], Coroutine[Any, Any, None]]
+BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 """Runs for as long as the node."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Dependencies:
     """What the builders build on. ``officers`` gives those of the moment, by id."""
 
     config: Config
-    context: Context
+    core: Core
     officers: Callable[[], dict[str, Officer]]
-    desks: Desks
-    blinder: Blinder
+    unit_directory: UnitDirectory
+    token_key: TokenKey
     reader: RegisterReader
     witness: WitnessSigner
 
@@ -113,7 +113,7 @@ class Attachments:
 
     files: AttachmentFiles
     upload: Upload
-    collect: Collect
+    collect: AttachmentDownloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,101 +123,101 @@ class Exchange:
     submit: Submit
     approve: Approve
     forward: Forward
-    late_holders: LateHolders
+    notify_new_holders: NotifyNewHolders
     receive: Receive
-    duties: Duties
-    give: Give
+    duties: WorkflowDeadlines
+    give: BackfillServe
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
     """The room of witnesses."""
 
-    witnessing: Witnessing
+    checkpoint_exchange: CheckpointExchange
     gossip: LargestKnown
     answer: AnswerExchange
-    show: Show
-    upgrade: Upgrade
-    thinning: Thinning
-    judge: Judge
-    convictions: Convictions
+    show: SubmitCheckpoints
+    upgrade: UpgradeProofs
+    prune: Prune
+    judge: ConsistencyMonitor
+    convictions: Misbehaviour
 
 
 @dataclass(frozen=True, slots=True)
 class Lawful:
     """The rooms of lawfulness and erasing."""
 
-    facts: Facts
+    facts: LogIndex
     erase: Erase
     holds: Holds
     reviews: Reviews
-    retire: Retire
+    retire: LogRetention
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Services:
     """All of it: ``behaviours`` by RPC, ``duties`` to be run; the rest is what the node's own figures are read from."""
 
-    behaviours: Mapping[str, Any]
-    duties: tuple[Duty, ...]
+    handlers: Mapping[str, Any]
+    duties: tuple[BackgroundTask, ...]
     peers: PeerDirectory
     queues: OutboundQueues
     upload: Upload
-    collect: Collect
+    collect: AttachmentDownloads
     witness: Witness
-    fetch_back: FetchBack
+    restore_from_peers: RestoreFromPeers
 
 
-def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
+def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Services:
     """Build every room. Nothing runs yet."""
-    context, config = ground.context, ground.config
+    core, config = dependencies.core, dependencies.config
 
-    peers = _peers(context, channel_keys)
-    queues = OutboundQueues(context, peers)
+    peers = _peers(core, channel_keys)
+    queues = OutboundQueues(core, peers)
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,
-        Upload(ledger=context.ledger, store=context.store, files=files, clock=context.clock),
-        Collect(context, files, peers=peers, life=config.delivery_life),
+        Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock),
+        AttachmentDownloads(core, files, peers=peers, life=config.delivery_life),
     )
-    witness = _witness(ground, peers)
-    exchange = _exchange(ground, peers)
+    witness = _witness(dependencies, peers)
+    exchange = _exchange(dependencies, peers)
     assign = Assign(
-        node_id=context.node_id,
-        ledger=context.ledger,
-        store=context.store,
-        news=context.news,
-        desks=ground.desks,
-        clock=context.clock,
+        node_id=core.node_id,
+        ledger=core.ledger,
+        store=core.store,
+        news=core.news,
+        unit_directory=dependencies.unit_directory,
+        clock=core.clock,
     )
-    index = Index(context, blinder=ground.blinder)
+    index = Index(core, token_key=dependencies.token_key)
     lawful = Lawful(
-        Facts(context, ground.desks, ground.officers),
-        Erase(context, files, peers=peers, forget=attachments.collect.forget),
-        Holds(context),
-        Reviews(context),
-        Retire(context, config.audit_retention),
+        LogIndex(core, dependencies.unit_directory, dependencies.officers),
+        Erase(core, files, peers=peers, forget=attachments.collect.forget),
+        Holds(core),
+        Reviews(core),
+        LogRetention(core, config.audit_retention),
     )
-    consult = Consult(context, lawful.facts.catch_up)
-    fetch_back = _recovery(ground, peers, exchange.receive, witness, files)
-    context.ledger.changes.subscribe([
+    consult = Consult(core, lawful.facts.catch_up)
+    restore_from_peers = _recovery(dependencies, peers, exchange.receive, witness, files)
+    core.ledger.changes.subscribe([
         queues,
-        context.news,
+        core.news,
         exchange.approve,
         assign,
         exchange.duties,
         attachments.collect,
-        exchange.late_holders,
+        exchange.notify_new_holders,
         index,
         lawful.erase,
     ])  # fmt: skip
-    return Rooms(
-        behaviours={
-            **_behaviours(ground, exchange, attachments, assign, witness, lawful, consult),
-            **_oversight(context, consult, peers),
+    return Services(
+        handlers={
+            **_behaviours(dependencies, exchange, attachments, assign, witness, lawful, consult),
+            **_oversight(core, consult, peers),
         },
         duties=(
-            context.ledger.changes.run,
+            core.ledger.changes.run,
             exchange.duties.run,
             index.run,
             peers.run,
@@ -226,15 +226,15 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
             attachments.upload.keep_clean,
             assign.keep_watch,
             exchange.approve.keep_watch,
-            exchange.late_holders.keep_watch,
+            exchange.notify_new_holders.keep_watch,
             witness.show.run,
             witness.upgrade.run,
-            witness.thinning.run,
+            witness.prune.run,
             witness.convictions.run,
             lawful.facts.run,
             lawful.erase.run,
             lawful.reviews.remind,
-            fetch_back.run,
+            restore_from_peers.run,
             lawful.retire.run,
         ),
         peers=peers,
@@ -242,136 +242,138 @@ def open_rooms(ground: Ground, channel_keys: ChannelKeys) -> Rooms:
         upload=attachments.upload,
         collect=attachments.collect,
         witness=witness,
-        fetch_back=fetch_back,
+        restore_from_peers=restore_from_peers,
     )
 
 
-def _peers(context: Context, keys: ChannelKeys) -> PeerDirectory:
-    registers = context.registers
+def _peers(core: Core, keys: ChannelKeys) -> PeerDirectory:
+    register_cache = core.register_cache
 
     def open_session(member: str) -> PeerSession:
         endpoints = Endpoints()
         return PeerSession(
-            GrpcChannel(member, keys, lambda: registers.last, endpoints),
-            GrpcChannel(member, keys, lambda: registers.last, endpoints, ATTACHMENT_OPTIONS),
-            own_member=context.member,
-            registers=registers,
-            ledger=context.ledger,
-            logs=context.logs,
-            executor=context.lanes.deliver,
-            clock=context.clock,
+            GrpcChannel(member, keys, lambda: register_cache.last, endpoints),
+            GrpcChannel(member, keys, lambda: register_cache.last, endpoints, ATTACHMENT_OPTIONS),
+            own_member=core.member,
+            register_cache=register_cache,
+            ledger=core.ledger,
+            logs=core.logs,
+            executor=core.executors.deliver,
+            clock=core.clock,
         )
 
-    return PeerDirectory(context.member, registers, open_session)
+    return PeerDirectory(core.member, register_cache, open_session)
 
 
 def _recovery(
-    ground: Ground, peers: PeerDirectory, receive: Receive, witness: Witness, files: AttachmentFiles
-) -> FetchBack:
-    cosigner = witness.witnessing.cosigner
-    regains = Regains(
-        ground.context,
-        officers=ground.officers,
-        desks=ground.desks,
+    dependencies: Dependencies, peers: PeerDirectory, receive: Receive, witness: Witness, files: AttachmentFiles
+) -> RestoreFromPeers:
+    cosigner = witness.checkpoint_exchange.cosigner
+    recovered_messages = RecoveredMessages(
+        dependencies.core,
+        officers=dependencies.officers,
+        unit_directory=dependencies.unit_directory,
         files=files,
-        delivery_life=ground.config.delivery_life,
+        delivery_life=dependencies.config.delivery_life,
     )
-    return FetchBack(
-        ground.context,
+    return RestoreFromPeers(
+        dependencies.core,
         peers=peers,
         receive=receive,
-        regains=regains,
+        recovered_messages=recovered_messages,
         hold=lambda members: cosigner.hold_all() if members is None else cosigner.hold(members),
     )
 
 
-def _witness(ground: Ground, peers: PeerDirectory) -> Witness:
-    context = ground.context
-    with context.store.reads() as reads:
+def _witness(dependencies: Dependencies, peers: PeerDirectory) -> Witness:
+    core = dependencies.core
+    with core.store.reads() as reads:
         known = {fork_proofs.read_origin(stored.note): stored.size for stored in peers_store.known_logs(reads).values()}
         last, findings = witness_store.last_witnessed(reads), peers_store.findings(reads)
-    newest = context.registers.newest_origin
+    newest = core.register_cache.newest_origin
     stands = [found for found in findings if found.state is FindingState.OPEN]
-    condemned = {found.member for found in stands if found.origin == newest(found.member)}
-    cosigner = Cosigner(known, condemned, {found.origin: found.forgiven_size for found in findings})
-    judge = Judge(context.member, context.logs, findings)
-    convictions = Convictions(context, judge, peers, condemn=cosigner.condemn, pardon=cosigner.pardon)
-    gossip = LargestKnown(context.member, context.logs, lambda: context.registers.current, convictions.hear)
-    witnessing = Witnessing(context, ground.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip)
-    answer = AnswerExchange(context, witnessing, suspect=peers.ask)
+    distrusted = {found.member for found in stands if found.origin == newest(found.member)}
+    cosigner = Cosigner(known, distrusted, {found.origin: found.accepted_up_to for found in findings})
+    judge = ConsistencyMonitor(core.member, core.logs, findings)
+    convictions = Misbehaviour(core, judge, peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust)
+    gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, convictions.hear)
+    checkpoint_exchange = CheckpointExchange(
+        core, dependencies.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip
+    )
+    answer = AnswerExchange(core, checkpoint_exchange, suspect=peers.ask)
     return Witness(
-        witnessing,
+        checkpoint_exchange,
         gossip,
         answer,
-        Show(context, witnessing, peers),
-        Upgrade(context, peers),
-        Thinning(context.ledger, context.store, context.clock),
+        SubmitCheckpoints(core, checkpoint_exchange, peers),
+        UpgradeProofs(core, peers),
+        Prune(core.ledger, core.store, core.clock),
         judge,
         convictions,
     )
 
 
-def _exchange(ground: Ground, peers: PeerDirectory) -> Exchange:
-    context, config = ground.context, ground.config
-    steps = Steps(context.own_keys)
-    standings = Standings(steps)
+def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
+    core, config = dependencies.core, dependencies.config
+    steps = Steps(core.decryption_keys)
+    workflow_states = WorkflowStates(steps)
     submit = Submit(
-        context,
-        stages=_stages(ground, steps),
-        officers=ground.officers,
+        core,
+        stages=_stages(dependencies, steps),
+        officers=dependencies.officers,
         delivery_life=config.delivery_life,
-        desks=ground.desks,
+        unit_directory=dependencies.unit_directory,
     )
-    approve = Approve(context, submit=submit, officers=ground.officers)
-    forward = Forward(context, delivery_life=config.delivery_life)
-    late_holders = LateHolders(
-        node_id=context.node_id, registers=context.registers, store=context.store, share=forward.share
+    approve = Approve(core, submit=submit, officers=dependencies.officers)
+    forward = Forward(core, delivery_life=config.delivery_life)
+    notify_new_holders = NotifyNewHolders(
+        node_id=core.node_id, register_cache=core.register_cache, store=core.store, share=forward.share
     )
-    receive = Receive(context, suspect=peers.ask, compared=peers.compared, desks=ground.desks)
-    duties = Duties(
-        member=context.member,
-        store=context.store,
+    receive = Receive(core, suspect=peers.ask, compared=peers.compared, unit_directory=dependencies.unit_directory)
+    duties = WorkflowDeadlines(
+        member=core.member,
+        store=core.store,
         steps=steps,
-        standings=standings,
-        news=context.news,
-        clock=context.clock,
-        ask=Ask(registers=context.registers, peers=peers, receive=receive),
+        workflow_states=workflow_states,
+        news=core.news,
+        clock=core.clock,
+        ask=BackfillFetch(register_cache=core.register_cache, peers=peers, receive=receive),
         share=forward.share,
     )
-    give = Give(context, standings=standings, share=forward.share)
-    return Exchange(submit, approve, forward, late_holders, receive, duties, give)
+    give = BackfillServe(core, workflow_states=workflow_states, share=forward.share)
+    return Exchange(submit, approve, forward, notify_new_holders, receive, duties, give)
 
 
-def _stages(ground: Ground, steps: Steps) -> tuple[ReleaseStage, ...]:
+def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...]:
     """Return what takes part in a release, in the order in which it is asked; approvals are the last."""
-    context = ground.context
+    core = dependencies.core
 
     def active() -> set[str]:
-        return {each.id for each in context.registers.current.active_members()}
+        return {each.id for each in core.register_cache.current.active_members()}
 
     return (
-        recall_stage(context.member, active),
-        erasure_stage(context.member, active),
-        OperationLimits(context.own_keys).stage(),
+        recall_stage(core.member, active),
+        erasure_stage(core.member, active),
+        OperationLimits(core.decryption_keys).stage(),
         workflow_stage(steps),
-        inherited_markings_stage(lambda: context.registers.policy),
+        inherited_markings_stage(lambda: core.register_cache.policy),
         attachment_stage(),
-        approval_stage(ground.config.approval_life),
+        approval_stage(dependencies.config.approval_life),
     )
 
 
-def _oversight(context: Context, consult: Consult, peers: PeerDirectory) -> Mapping[str, Any]:
+def _oversight(core: Core, consult: Consult, peers: PeerDirectory) -> Mapping[str, Any]:
     """Give what each RPC of oversight does."""
-    periods = Periods(context, peers)
-    relay = Relay(context, consult, peers)
+    periods = Reconciliation(core, peers)
+    relay = Relay(core, consult, peers)
     return {
         **oversight_behaviours(consult, periods),
-        **coordination_behaviours(relay, periods, lambda: context.registers.policy, context.member),
+        **coordination_behaviours(relay, periods, lambda: core.register_cache.policy, core.member),
     }
 
 
 def _behaviours(
-    ground: Ground,
+    dependencies: Dependencies,
     exchange: Exchange,
     attachments: Attachments,
     assign: Assign,
@@ -380,44 +382,44 @@ def _behaviours(
     consult: Consult,
 ) -> Mapping[str, Any]:
     """Give what each RPC does."""
-    context = ground.context
-    disclose = Disclose(context)
-    search = Search(context, ground.blinder)
+    core = dependencies.core
+    open_part = OpenPart(core)
+    search = Search(core, dependencies.token_key)
     officers = OfficerService(
-        context,
+        core,
         submit=exchange.submit,
-        disclose=disclose,
+        open_part=open_part,
         duties=exchange.duties,
-        pending=Pending(store=context.store, desks=ground.desks, clock=context.clock),
+        pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
     )
     workflows = WorkflowService(
-        store=context.store, duties=exchange.duties, entitled=officers.may_know_of, clock=context.clock
+        store=core.store, duties=exchange.duties, entitled=officers.may_know_of, clock=core.clock
     )
-    hand_out = HandOut(
-        store=context.store, files=attachments.files, disclose=disclose, waiting=exchange.approve.shown_to
+    hand_out = AttachmentServer(
+        store=core.store, files=attachments.files, open_part=open_part, waiting=exchange.approve.shown_to
     )
-    holders = Holders(member=context.member, store=context.store)
+    holders = Holders(member=core.member, store=core.store)
     audit = Audit(
-        registers=context.registers,
-        ledger=context.ledger,
-        store=context.store,
+        register_cache=core.register_cache,
+        ledger=core.ledger,
+        store=core.store,
         convictions=witness.judge.convictions,
     )
     return {
         **exchange_behaviours(exchange.receive, exchange.give),
         **approval_behaviours(exchange.approve),
-        **desk_behaviours(assign, context.clock),
+        **desk_behaviours(assign, core.clock),
         **attachment_behaviours(attachments.upload, hand_out),
-        **officers.behaviours(),
-        **workflows.behaviours(),
+        **officers.handlers(),
+        **workflows.handlers(),
         **audit_behaviours(audit, consult.note),
-        **lawful_behaviours(Erasures(context), lawful.holds, lawful.reviews),
-        **passing_behaviours(exchange.forward, Export(context), holders, audit.check_sees),
-        **register_behaviours(ground.reader),
-        **recovery_behaviours(GiveBack(context)),
-        **witness_behaviours(witness.answer, ProveEntries(context.ledger, context.store)),
-        **SearchService(search, context.store).behaviours(),
+        **lawful_behaviours(ErasureStatus(core), lawful.holds, lawful.reviews),
+        **passing_behaviours(exchange.forward, Export(core), holders, audit.check_sees),
+        **register_behaviours(dependencies.reader),
+        **recovery_behaviours(ServePeer(core)),
+        **witness_behaviours(witness.answer, ProveEntries(core.ledger, core.store)),
+        **SearchService(search, core.store).handlers(),
     }

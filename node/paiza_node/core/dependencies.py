@@ -4,26 +4,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from paiza_node.core.executors.executors import Lanes
+from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.messages.decryption import OwnKeys
-from paiza_node.core.peers.log_views import KnownLogs
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.core.peers.log_views import PeerLogViews
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
-from paiza_node.features.inbox.notifier import News
+from paiza_node.features.inbox.notifier import Notifier
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class Core:
     """Built once, at the start. ``node_id`` is the SPIFFE id the node's own acts are logged under."""
 
     member: str
     node_id: str
-    registers: Registers
+    register_cache: RegisterCache
     ledger: Ledger
     store: Store
-    logs: KnownLogs
-    news: News
-    lanes: Lanes
-    own_keys: OwnKeys
+    logs: PeerLogViews
+    news: Notifier
+    executors: Executors
+    decryption_keys: DecryptionKeys
     clock: Callable[[], datetime]

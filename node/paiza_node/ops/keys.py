@@ -13,7 +13,7 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_register import Member
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import keys
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
 
@@ -28,7 +28,7 @@ class Keys:
     private_key: bytes
     log: SignerKey
     witness: WitnessSigner
-    decryption: dict[bytes, hpke.DecryptionKey]
+    decryption: dict[bytes, key_wrapping.DecryptionKey]
     index: bytes
 
 
@@ -91,7 +91,7 @@ def _index_key(path: Path) -> bytes:
     return key
 
 
-def _decryption_keys(folder: Path) -> dict[bytes, hpke.DecryptionKey]:
+def _decryption_keys(folder: Path) -> dict[bytes, key_wrapping.DecryptionKey]:
     """Read every encryption seed: the current one, and old ones that messages on their way may still be wrapped for."""
     found = [_parsed(path, _seed) for path in sorted(folder.glob("encryption*.seed"))]
     if not found:
@@ -99,8 +99,10 @@ def _decryption_keys(folder: Path) -> dict[bytes, hpke.DecryptionKey]:
     return {key.public_key.key_id: key for key in found}
 
 
-def _seed(data: bytes) -> hpke.DecryptionKey:
-    return hpke.private_key_from_seed(data if len(data) == hpke.SEED_BYTES else bytes.fromhex(data.decode().strip()))
+def _seed(data: bytes) -> key_wrapping.DecryptionKey:
+    return key_wrapping.private_key_from_seed(
+        data if len(data) == key_wrapping.SEED_BYTES else bytes.fromhex(data.decode().strip())
+    )
 
 
 def _parsed(path: Path, parse: Callable[[bytes], Any]) -> Any:

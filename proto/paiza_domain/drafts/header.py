@@ -10,7 +10,7 @@ from paiza_domain import codes
 from paiza_domain import handling as marks
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.yaml_tree import Group, Node, Scalar
-from paiza_domain.schema import partial_times as moments
+from paiza_domain.schema import partial_times
 from paiza_domain.schema.field_checks import unknown_code
 from paiza_domain.schema.text_rules import line_problem
 from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES, MAX_PARENTS, MAX_RECIPIENTS
@@ -155,7 +155,7 @@ class HeaderReader(ContentReader):
             today = self.now.astimezone(UTC)
             later = today.replace(day=min(today.day, 28), year=min(today.year + int(years.group(1)), 9999))
             return later.replace(microsecond=0)
-        time = moments.parse_time(text)
+        time = partial_times.parse_time(text)
         if time is None:
             self.say("review", "time_malformed", self.nodes["review"])
         elif time <= self.now:

@@ -1,4 +1,4 @@
-"""Result sheet: what an operation brought, computed from its messages (`paiza_domain.operations.operations`) and signed.
+"""Result sheet: what an operation brought, computed from its messages (`paiza_domain.operations`) and signed.
 
 It may stand otherwise than computed; then it says why, and both can be read.
 """

@@ -6,7 +6,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from paiza_domain import codes
-from paiza_domain.schema import partial_times as moments
+from paiza_domain.schema import partial_times
 from paiza_domain.schema.field_checks import MAX_ORIGINAL, unknown_code
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.quantity import MILLION, AmountError, format_amount, parse_amount
@@ -43,10 +43,10 @@ def read(field: Field, text: str, owner: Message) -> None:
             target.millionths = _amount(text)
             target.original = unless_canonical(text, target.millionths)
         case FieldType.MOMENT:
-            if not moments.fill_moment(text, _target(field, owner)):
+            if not partial_times.fill_moment(text, _target(field, owner)):
                 raise ScalarError(("moment_malformed", {}))
         case FieldType.TIME:
-            time = moments.parse_time(text, begins=field.begins)
+            time = partial_times.parse_time(text, begins=field.begins)
             if time is None:
                 raise ScalarError(("time_malformed", {}))
             _target(field, owner).seconds = int(time.timestamp())
@@ -126,9 +126,9 @@ def write(field: Field, value: Any) -> str:  # noqa: PLR0911 - one return a type
         case FieldType.DEGREES:
             return format_amount(value)
         case FieldType.MOMENT:
-            return moments.write_moment(value)
+            return partial_times.write_moment(value)
         case FieldType.TIME:
-            return moments.write_time(value)
+            return partial_times.write_time(value)
         case FieldType.FLAG:
             return "true" if value else "false"
         case FieldType.DIGEST:

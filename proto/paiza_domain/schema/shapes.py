@@ -42,8 +42,8 @@ class Field:
     `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
     0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
     `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked.
-    `term` says as what it is searched and compared (`paiza_domain.terms.folding.FOLDS`). `begins`: something begins at this
-    time, so that a day alone is the start of that day and not its end.
+    `term` says as what it is searched and compared (`paiza_domain.terms.folding.FOLDS`). `begins`: something begins at
+    this time, so that a day alone is the start of that day and not its end.
     """
 
     name: str

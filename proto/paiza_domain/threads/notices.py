@@ -20,10 +20,10 @@ _APPROVALS: Final = {
     "approval_expired": N_("{kind} {id} was given up: no second officer decided in time."),
 }
 _WORK: Final = {
-    "work_assigned": N_("{kind} {id} was given to you."),
-    "work_escalated": N_("{kind} {id} was not acknowledged in time and was passed on: act now."),
+    "task_assigned": N_("{kind} {id} was given to you."),
+    "task_escalated": N_("{kind} {id} was not acknowledged in time and was passed on: act now."),
     "review_due": N_("The review date of {kind} {id} has come: paiza review {id} --keep-until DATE, or --erase."),
-    "work_overdue": N_("{kind} {id} should have been answered by now: act now."),
+    "task_overdue": N_("{kind} {id} should have been answered by now: act now."),
 }
 _DUE: Final = N_("{thread}: {what} ({member}) is due by {time}.")
 _OVERDUE: Final = N_("{thread}: {what} ({member}) was due by {time} and is overdue.")

@@ -1,8 +1,8 @@
 """Names (SPIFFE IDs) and the verification of certificates against the one member they claim.
 
-Names are defined in `paiza_wire.identity.spiffe`, profiles in `paiza_wire.identity.certificate_profiles`; certificates are made
-in `paiza_wire.identity.certificates`. Trust is never shared between members: a certificate is checked against the node
-CA or the officer CA of the member its own name claims, and against nothing else. There are no intermediate
+Names are defined in `paiza_wire.identity.spiffe`, profiles in `paiza_wire.identity.certificate_profiles`; certificates
+are made in `paiza_wire.identity.certificates`. Trust is never shared between members: a certificate is checked against
+the node CA or the officer CA of the member its own name claims, and against nothing else. There are no intermediate
 certificates and no system roots.
 
 `CertificateVerifier` checks, in this order; each step refuses by itself:

@@ -21,8 +21,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2 as pb
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID, CertificateVerifier, SpiffeId, VerifiedCertificate, keys
-from paiza_wire.message import key_wrapping as hpke
-from paiza_wire.message import part_cipher
+from paiza_wire.message import key_wrapping, part_cipher
 
 PAYLOAD_TYPE: Final = b"application/vnd.paiza.header.v1+protobuf"
 WRAP_TAG: Final = b"paiza/v1/part-key"
@@ -80,7 +79,7 @@ class RecipientKey:
     """The encryption key of one member, as the register gives it."""
 
     member: str
-    public: hpke.EncryptionKey
+    public: key_wrapping.EncryptionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +352,7 @@ def unseal(
     message: VerifiedMessage | PendingMessage,
     part_number: int,
     member: str,
-    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
 ) -> bytes:
     """Open one part with the member's own decryption keys (by key id) and give its plaintext.
 
@@ -368,7 +367,7 @@ def unwrap_key(
     message: VerifiedMessage | PendingMessage,
     part_number: int,
     member: str,
-    private_keys: Mapping[bytes, hpke.DecryptionKey],
+    private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
 ) -> bytes:
     """Open the wrap of one part's key that was made for one of this member's keys; 32 bytes."""
     for wrap in message.signed.wraps:
@@ -378,7 +377,7 @@ def unwrap_key(
         if private is None:
             continue
         info = _wrap_info(message.digest, part_number, member, wrap.key_id)
-        key = hpke.unwrap(wrap.wrapped_key, private, info)
+        key = key_wrapping.unwrap(wrap.wrapped_key, private, info)
         if len(key) != KEY_SIZE:
             raise Rejected("cannot_open", f"the key of part {part_number} is not {KEY_SIZE} bytes long")
         return key
@@ -400,7 +399,7 @@ def wrap_key(part_key: bytes, digest: bytes, part_number: int, recipient: Recipi
         part_number=part_number,
         recipient=recipient.member,
         key_id=key_id,
-        wrapped_key=hpke.wrap(part_key, recipient.public, info),
+        wrapped_key=key_wrapping.wrap(part_key, recipient.public, info),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.core.v1 import delivery_pb2
 from paiza.core.v1 import message_pb2 as pb
-from tests.attaching import settled, standings, submit
+from tests.attaching import settled, submit, workflow_states
 from tests.integration.attachments.conftest import Line
 from tests.integration.exchange.desk import Desk
 
@@ -66,7 +66,7 @@ async def test_the_file_goes_at_both_ends(line: Line, when: str) -> None:
     await line.until(gone)
 
     async def told() -> bool:
-        found = await standings(line.receiving, digest)
+        found = await workflow_states(line.receiving, digest)
         return [each.state for each in found] == [ERASED]
 
     await line.until(told)

@@ -15,7 +15,7 @@ from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_wire.message import MAX_CIPHERTEXT_BYTES
-from tests.attaching import CALL_SECONDS, FIRST_PART, bring, requests, seal, settled, signed, standings, submit
+from tests.attaching import CALL_SECONDS, FIRST_PART, bring, requests, seal, settled, signed, submit, workflow_states
 from tests.integration.attachments.conftest import Line
 from tests.officer import Officer, read_register
 from tests.system.minting import Mint
@@ -60,7 +60,7 @@ async def announced(line: Line, size: int) -> tuple[bytes, int]:
     """Have tjk take a message whose attachment it cannot fetch yet, and end kaz's node; gives digest and size."""
     line.proxy.cut()
     digest, sealed = await line.send(size)
-    await line.until(lambda: standings(line.receiving, digest))
+    await line.until(lambda: workflow_states(line.receiving, digest))
     line.federation.node("kaz").kill()
     line.proxy.mend()
     return digest, sealed.said.ciphertext_size
@@ -104,7 +104,7 @@ async def test_who_hands_over_nothing_is_asked_again(line: Line) -> None:
     digest, size = await announced(line, MIB // 2)
     async with impostor(line, size, nothing) as asked:
         await line.until(lambda: asyncio.sleep(0, asked[2:]))
-        (found,) = await standings(line.receiving, digest)
+        (found,) = await workflow_states(line.receiving, digest)
     assert (found.state, found.reason) == (AWAITED, "attachment_incomplete")
 
 
@@ -113,7 +113,7 @@ async def test_bytes_damaged_here_are_fetched_anew(line: Line) -> None:
     line.proxy.cut()
     digest, sealed = await line.send(MIB)
     folder = line.federation.node("tjk").data / "attachments"
-    await line.until(lambda: standings(line.receiving, digest))
+    await line.until(lambda: workflow_states(line.receiving, digest))
     (folder / f"{sealed.said.ciphertext_sha256.hex()}.kaz.part").write_bytes(os.urandom(MIB // 2))
     line.proxy.mend()
     (found,) = await settled(line.receiving, digest)
@@ -128,7 +128,7 @@ async def test_an_officer_cannot_spoil_what_a_peer_hands_over(line: Line) -> Non
     """
     line.proxy.cut()
     digest, sealed = await line.send(MIB)
-    await line.until(lambda: standings(line.receiving, digest))
+    await line.until(lambda: workflow_states(line.receiving, digest))
     stub = attachment_pb2_grpc.AttachmentServiceStub(line.receiving)
     name, size = sealed.said.ciphertext_sha256, sealed.said.ciphertext_size
     for _ in range(4):

@@ -135,9 +135,9 @@ def test_only_those_who_oversee_see_all_work(divided: Federation) -> None:
 
     async def ask() -> str:
         async with liaison.channel() as channel:
-            stub = desk_pb2_grpc.DeskServiceStub(channel)
+            stub = desk_pb2_grpc.TaskServiceStub(channel)
             try:
-                await stub.ListWork(desk_pb2.ListWorkRequest(scope=desk_pb2.WORK_SCOPE_ALL))
+                await stub.ListTasks(desk_pb2.ListTasksRequest(scope=desk_pb2.WORK_SCOPE_ALL))
             except Exception as error:  # noqa: BLE001 - its reason is looked at
                 return str(dict(error.trailing_metadata())["paiza-reason"])  # type: ignore[attr-defined]
         return "listed"
@@ -157,18 +157,21 @@ def test_whatever_else_is_asked_of_anothers_message_is_refused_and_logged(
         found = []
         said: dict[str, Any] = {"purpose": "investigate", "reason_text": "Exercise."}
         async with liaison.channel() as channel:
-            passing, audit = passing_pb2_grpc.PassingServiceStub(channel), audit_pb2_grpc.AuditServiceStub(channel)
+            delivery_kind, audit = (
+                passing_pb2_grpc.ForwardingServiceStub(channel),
+                audit_pb2_grpc.AuditServiceStub(channel),
+            )
             request = passing_pb2.ForwardRequest(message_digest=digest, recipients=["uzb"], **said)
-            found += [each.rejection.reason for each in (await passing.Forward(request)).results]
-            export = passing_pb2.NoteExportRequest(
+            found += [each.rejection.reason for each in (await delivery_kind.Forward(request)).results]
+            export = passing_pb2.AuthorizeExportRequest(
                 message_digests=[digest],
                 audience=passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
                 recipient_text="Invented bureau",
                 **said,
             )
-            found += [each.rejection.reason for each in (await passing.NoteExport(export)).results]
+            found += [each.rejection.reason for each in (await delivery_kind.AuthorizeExport(export)).results]
             for call in (
-                passing.ListHolders(passing_pb2.ListHoldersRequest(message_digest=digest)),
+                delivery_kind.ListHolders(passing_pb2.ListHoldersRequest(message_digest=digest)),
                 audit.GetTrail(audit_pb2.GetTrailRequest(message_digest=digest)),
                 audit.GetEvidence(audit_pb2.GetEvidenceRequest(message_digest=digest)),
             ):

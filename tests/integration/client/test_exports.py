@@ -167,18 +167,18 @@ def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Fed
     assert whole["verified"]["opened"]["event"] == "OPENED"
 
 
-Noted = passing_pb2.NoteExportResponse
+Noted = passing_pb2.AuthorizeExportResponse
 
 
 class LyingStub:
-    """Stands for the node's PassingService: gives the true answer after a change."""
+    """Stands for the node's ForwardingService: gives the true answer after a change."""
 
     def __init__(self, answer: Noted, lie: Callable[[Noted], object]) -> None:
         self.answer = Noted()
         self.answer.CopyFrom(answer)
         lie(self.answer)
 
-    async def NoteExport(self, _request: object, *, timeout: float) -> Noted:  # noqa: N802, ASYNC109 - as gRPC names it
+    async def AuthorizeExport(self, _request: object, *, timeout: float) -> Noted:  # noqa: N802, ASYNC109 - as gRPC names it
         """Answer."""
         assert timeout > 0
         return self.answer
@@ -213,14 +213,14 @@ def test_leave_that_the_log_does_not_hold_is_no_leave(paiza: Paiza, federation: 
             intent = Intent("own-unit", "the desk", "investigate", "exercise")
             leaves = await session.exports.note(digests, intent)
             assert [(each.digest, each.proof is not None) for each in leaves] == [(each, True) for each in digests]
-            request = passing_pb2.NoteExportRequest(
+            request = passing_pb2.AuthorizeExportRequest(
                 message_digests=digests,
                 audience=passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
                 recipient_text="the desk",
                 purpose="investigate",
                 reason_text="exercise",
             )
-            answer = await session.exports._stub.NoteExport(request, timeout=30)
+            answer = await session.exports._stub.AuthorizeExport(request, timeout=30)
             for lie in LIES:
                 session.exports._stub = LyingStub(answer, lie)  # type: ignore[assignment]
                 with pytest.raises(NotProven):

@@ -85,7 +85,7 @@ class Desk:
 
     async def forward(self, digest: bytes, to: str) -> str:
         """Pass a message on; gives the reason of a refusal."""
-        stub: passing_pb2_grpc.PassingServiceAsyncStub = passing_pb2_grpc.PassingServiceStub(self.channel)
+        stub: passing_pb2_grpc.ForwardingServiceAsyncStub = passing_pb2_grpc.ForwardingServiceStub(self.channel)
         request = passing_pb2.ForwardRequest(
             message_digest=digest, recipients=[to], purpose="investigate", reason_text="Exercise"
         )

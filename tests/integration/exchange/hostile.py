@@ -159,20 +159,23 @@ class HostilePeer:
         signer = key or self.key
         return checkpoint.sign(Checkpoint(signer.verifier_key.name, end, root or self.log.root(0, end)), signer)
 
-    def growth(self, size: int | None = None) -> log_pb2.Growth:
+    def consistency_claim(self, size: int | None = None) -> log_pb2.ConsistencyClaim:
         """State the log's growth from what the target knows."""
         end = len(self.log.entries) if size is None else size
         small, large = sorted((self.known, end))
-        return log_pb2.Growth(
+        return log_pb2.ConsistencyClaim(
             checkpoint=self.note(end), from_size=self.known, consistency_hashes=self.log.consistency(small, large)
         )
 
     async def deliver(
-        self, *dispatches: exchange_pb2.Dispatch, growth: log_pb2.Growth | None = None, register_version: bytes = b""
+        self,
+        *dispatches: exchange_pb2.Dispatch,
+        consistency_claim: log_pb2.ConsistencyClaim | None = None,
+        register_version: bytes = b"",
     ) -> Answer:
         """Deliver, and verify that the answer's checkpoint is the target's. RefusedError where all was refused."""
         request = exchange_pb2.DeliverRequest(
-            growth=growth or self.growth(),
+            consistency_claim=consistency_claim or self.consistency_claim(),
             register_version=register_version or self.register.version,
             dispatches=dispatches,
         )
@@ -181,8 +184,10 @@ class HostilePeer:
         except grpc.aio.AioRpcError as error:
             raise RefusedError(error) from error
         key = self.register.member(self.target.member).log_keys[-1]
-        verified = checkpoint.verify(response.growth.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
-        if not response.growth_mismatch and growth is None:
+        verified = checkpoint.verify(
+            response.consistency_claim.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin
+        )
+        if not response.consistency_mismatch and consistency_claim is None:
             self.known = max(self.known, len(self.log.entries))
         return Answer(response, verified)
 

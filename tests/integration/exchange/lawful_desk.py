@@ -15,11 +15,11 @@ SECONDS: Final = 20
 
 
 class LawfulDesk:
-    """An officer who asks LawfulService over an open channel."""
+    """An officer who asks RetentionService over an open channel."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
-        self.stub: lawful_pb2_grpc.LawfulServiceAsyncStub = lawful_pb2_grpc.LawfulServiceStub(channel)
+        self.stub: lawful_pb2_grpc.RetentionServiceAsyncStub = lawful_pb2_grpc.RetentionServiceStub(channel)
 
     async def place_hold(self, digest: bytes, reason: str = "Exercise") -> str:
         """Put a message under hold; return the reason of a refusal."""
@@ -86,7 +86,7 @@ class LawfulDesk:
 async def log_entries(channel: grpc.aio.Channel, **asked: object) -> list[log_query_pb2.ShownEntry]:
     """Return entries of the own member's log, as its coordinators and auditors see them."""
     query = log_query_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **asked)  # type: ignore[arg-type]
-    stub: coordination_pb2_grpc.CoordinationServiceAsyncStub = coordination_pb2_grpc.CoordinationServiceStub(channel)
+    stub: coordination_pb2_grpc.AuditQueryServiceAsyncStub = coordination_pb2_grpc.AuditQueryServiceStub(channel)
     request = coordination_pb2.ListLogEntriesRequest(query=query.SerializeToString(deterministic=True))
     answer = await stub.ListLogEntries(request, timeout=SECONDS)
     return list(answer.page.entries)

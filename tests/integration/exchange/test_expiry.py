@@ -14,21 +14,21 @@ from typing import Any, Final
 import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Slot
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.queue import OutboundQueues
-from paiza_node.core.executors.executors import Lanes
+from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import Store, open_store
-from paiza_node.features.inbox.notifier import News
+from paiza_node.features.inbox.notifier import Notifier
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
@@ -65,7 +65,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, Store, News]]:
+def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, Store, Notifier]]:
     """Put the deliverer on a real store and ledger."""
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     file = CheckpointSlots(tmp_path / "checkpoint")
@@ -78,18 +78,18 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
         active_members=lambda: (member,),
         active_member=lambda _id: member,
     )
-    news = News()
-    with closing(Lanes()) as lanes:
-        context = Context(
+    news = Notifier()
+    with closing(Executors()) as executors:
+        core = Core(
             member="kaz",
             node_id="spiffe://kaz.paiza.example/node",
-            registers=SimpleNamespace(current=register, version=bytes(32)),  # type: ignore[arg-type]
+            register_cache=SimpleNamespace(current=register, version=bytes(32)),  # type: ignore[arg-type]
             ledger=ledger,
             store=store,
-            logs=KnownLogs({}, clock),
+            logs=PeerLogViews({}, clock),
             news=news,
-            lanes=lanes,
-            own_keys=OwnKeys("kaz", {}),
+            executors=executors,
+            decryption_keys=DecryptionKeys("kaz", {}),
             clock=clock,
         )
         channel = AwayChannel("tjk")
@@ -97,25 +97,25 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
             channel,
             channel,
             own_member="kaz",
-            registers=context.registers,
+            register_cache=core.register_cache,
             ledger=ledger,
-            logs=context.logs,
-            executor=lanes.deliver,
+            logs=core.logs,
+            executor=executors.deliver,
             clock=clock,
         )
-        yield OutboundQueues(context, directory_of({"tjk": session})), ledger, store, news
+        yield OutboundQueues(core, directory_of({"tjk": session})), ledger, store, news
         ledger.close()
     file.close()
     store.close()
 
 
-def _release(clock: Clock) -> Callable[[Pen], None]:
-    def work(pen: Pen) -> None:
+def _release(clock: Clock) -> Callable[[LogTransaction], None]:
+    def work(tx: LogTransaction) -> None:
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, counterpart="tjk", message_digest=DIGEST)
-        index = pen.append(entry).index
-        seq = pen.next_message_seq()
+        index = tx.append(entry).index
+        seq = tx.next_message_seq()
         messages_store.add_messages(
-            pen.tx,
+            tx.conn,
             [
                 MessageRow(
                     seq=seq,
@@ -134,10 +134,10 @@ def _release(clock: Clock) -> Callable[[Pen], None]:
             ],
         )
         deliveries_store.add_deliveries(
-            pen.tx,
+            tx.conn,
             [
                 DeliveryRow(
-                    id=pen.next_delivery_id(),
+                    id=tx.next_delivery_id(),
                     message_seq=seq,
                     digest=DIGEST,
                     recipient="tjk",
@@ -154,7 +154,7 @@ def _release(clock: Clock) -> Callable[[Pen], None]:
 
 
 async def test_undeliverable_message_expires_with_notice(
-    node: tuple[OutboundQueues, Ledger, Store, News], clock: Clock
+    node: tuple[OutboundQueues, Ledger, Store, Notifier], clock: Clock
 ) -> None:
     """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
     deliver, ledger, store, news = node

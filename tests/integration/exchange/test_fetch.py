@@ -53,7 +53,7 @@ async def _release(liaison: tuple[Officer, grpc.aio.Channel], recipients: list[s
         (exchange_pb2.FetchMessagesRequest(message_digests=[bytes([i]) * 32 for i in range(65)]), "too_large"),
         (exchange_pb2.FetchMessagesRequest(message_digests=[DIGEST, DIGEST[:31]]), "malformed"),
         (exchange_pb2.FetchMessagesRequest(message_digests=[b""]), "malformed"),
-        (exchange_pb2.FetchMessagesRequest(known_size=1 << 40), "growth_mismatch"),
+        (exchange_pb2.FetchMessagesRequest(known_size=1 << 40), "consistency_mismatch"),
     ],
 )
 async def test_unbounded_and_malformed_questions_are_refused(
@@ -78,7 +78,7 @@ async def test_only_what_was_addressed_to_the_caller_is_given(
     (dispatch,) = response.dispatches
     assert list(response.passed_on_digests) == []
     key = register.member("kaz").log_keys[-1]
-    proven_to = checkpoint.verify(response.growth.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
+    proven_to = checkpoint.verify(response.consistency_claim.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
     entry = receipts.verify_entry(dispatch.release.released, proven_to).entry
     assert (entry.event, entry.counterpart, entry.message_digest) == (log_pb2.LOG_EVENT_RELEASED, "tjk", ours)
     signed = wire.parse_strictly(message_pb2.SignedMessage, dispatch.release.message, "the message")

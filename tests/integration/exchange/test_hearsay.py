@@ -31,7 +31,10 @@ def note(signer: SignerKey, size: int, root: bytes) -> bytes:
 async def tell(peer: HostilePeer, *, heard: list[bytes], forks: list[fork_proof_pb2.ForkProof]) -> None:
     """Exchange checkpoints and tell something; RefusedError is not expected."""
     request = witness_pb2.ExchangeCheckpointsRequest(
-        growth=peer.growth(), register_version=peer.register.version, heard=heard, fork_proofs=forks
+        consistency_claim=peer.consistency_claim(),
+        register_version=peer.register.version,
+        heard=heard,
+        fork_proofs=forks,
     )
     await witness_pb2_grpc.WitnessServiceStub(peer.channel).ExchangeCheckpoints(request, timeout=SECONDS)
     peer.known = max(peer.known, len(peer.log.entries))
@@ -62,7 +65,7 @@ async def test_forged_hearsay_accuses_nobody(peer: HostilePeer, federation: Fede
     ]
     await tell(peer, heard=[*forged, b"", b"\x00\xff", peer.note()], forks=forks)
     node = federation.node("kaz")
-    await eventually(lambda: node.log.read_text().count("hearsay_passed_over") >= len(forged) + len(forks))
+    await eventually(lambda: node.log.read_text().count("gossip_ignored") >= len(forged) + len(forks))
     assert against(federation, "uzb") == []
     assert against(federation, "tjk") == []
 

@@ -15,12 +15,11 @@ from paiza.content.v1.release_pb2 import ReleaseGrant
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.rewrap import wrap_for
-from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.ops.keys import load_keys
 from paiza_register import Register
 from paiza_wire import message
-from paiza_wire.message import key_wrapping as hpke
-from paiza_wire.message import message_digest
+from paiza_wire.message import key_wrapping, message_digest
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
 from tests.officer import Officer
@@ -43,7 +42,7 @@ class Scene:
         self.author = Officer(folder, "uzb-liaison", register)
         self.second = Officer(folder, "uzb-authoriser", register)
         own = register.member("tjk")
-        self.keys: dict[bytes, hpke.DecryptionKey] = dict(load_keys(folder / "nodes/tjk/keys", own).decryption)
+        self.keys: dict[bytes, key_wrapping.DecryptionKey] = dict(load_keys(folder / "nodes/tjk/keys", own).decryption)
 
     def write(self, handling: message_pb2.Handling = GREEN) -> bytes:
         """Let uzb write to tjk."""
@@ -70,7 +69,11 @@ class Scene:
     def wrapped(self, signed: bytes) -> bytes:
         """Wrap a message for kaz, as an honest forwarder does."""
         return wrap_for(
-            signed, "kaz", own_keys=OwnKeys("tjk", self.keys), register=self.register, now=datetime.now(UTC)
+            signed,
+            "kaz",
+            decryption_keys=DecryptionKeys("tjk", self.keys),
+            register=self.register,
+            now=datetime.now(UTC),
         )
 
     def released(self, signed: bytes, **changes: object) -> log_pb2.LogProof:

@@ -18,7 +18,7 @@ from paiza_register import Register
 from paiza_wire import message
 from paiza_wire.identity import keys
 from paiza_wire.identity.spiffe import SpiffeId
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.notes import SignerKey
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer, RefusedError
@@ -197,7 +197,7 @@ async def test_key_that_does_not_open_is_asked_for_again(peer: HostilePeer, auth
     signed = author.compose(["kaz"])
     at = peer.release(signed)
     wrong = pb.SignedMessage.FromString(signed)
-    stranger = hpke.private_key_from_seed(hpke.generate_seed()).public_key
+    stranger = key_wrapping.private_key_from_seed(key_wrapping.generate_seed()).public_key
     for wrap in wrong.wraps:
         if wrap.recipient == "kaz":
             digest = message.message_digest(wrong.header)
@@ -222,11 +222,11 @@ async def test_checkpoint_of_another_key_fails_the_call(peer: HostilePeer, autho
     """A checkpoint that the log's key did not sign fails the whole call as retry, and nothing is taken."""
     signed = author.compose(["kaz"])
     dispatch = peer.dispatch(signed)
-    growth = peer.growth()
+    consistency_claim = peer.consistency_claim()
     stranger = SignerKey.from_ed25519(peer.key.verifier_key.name, keys.generate_ed25519())
-    growth.checkpoint = peer.note(key=stranger)
+    consistency_claim.checkpoint = peer.note(key=stranger)
     with pytest.raises(RefusedError) as refused:
-        await peer.deliver(dispatch, growth=growth)
+        await peer.deliver(dispatch, consistency_claim=consistency_claim)
     assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAVAILABLE, "bad_checkpoint")
     assert (await peer.deliver(dispatch)).reason() == ("received", "")
 
@@ -234,12 +234,12 @@ async def test_checkpoint_of_another_key_fails_the_call(peer: HostilePeer, autho
 async def test_growth_that_is_not_proven_fails_the_call(peer: HostilePeer, author: Officer) -> None:
     """A log that does not prove that it only grew is not followed."""
     dispatch = peer.dispatch(author.compose(["kaz"]))
-    growth = peer.growth()
-    assert growth.from_size
-    growth.consistency_hashes[0] = bytes(32)
+    consistency_claim = peer.consistency_claim()
+    assert consistency_claim.from_size
+    consistency_claim.consistency_hashes[0] = bytes(32)
     with pytest.raises(RefusedError) as refused:
-        await peer.deliver(dispatch, growth=growth)
-    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAVAILABLE, "growth_not_proven")
+        await peer.deliver(dispatch, consistency_claim=consistency_claim)
+    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAVAILABLE, "consistency_not_proven")
     assert (await peer.deliver(dispatch)).reason() == ("received", "")
 
 
@@ -250,14 +250,14 @@ async def test_smaller_checkpoint_with_proof_is_accepted(peer: HostilePeer, auth
     size = len(peer.log.entries)
     await peer.deliver(peer.dispatch(author.compose(["kaz"])))
     late = peer.dispatch(signed, at, size)
-    growth = peer.growth(size)
+    consistency_claim = peer.consistency_claim(size)
     assert peer.known > size
-    unproven = peer.growth(size)
+    unproven = peer.consistency_claim(size)
     del unproven.consistency_hashes[:]
     with pytest.raises(RefusedError) as refused:
-        await peer.deliver(late, growth=unproven)
-    assert refused.value.reason == "growth_not_proven"
-    assert (await peer.deliver(late, growth=growth)).reason() == ("received", "")
+        await peer.deliver(late, consistency_claim=unproven)
+    assert refused.value.reason == "consistency_not_proven"
+    assert (await peer.deliver(late, consistency_claim=consistency_claim)).reason() == ("received", "")
 
 
 @pytest.mark.parametrize("offset", [-1, 1, 2**40])
@@ -267,11 +267,11 @@ async def test_wrong_assumed_size_is_answered_with_the_known_one(
     """Who assumes a wrong known size is told the right one, and nothing else happens."""
     await peer.deliver(peer.dispatch(author.compose(["kaz"])))
     dispatch = peer.dispatch(author.compose(["kaz"]))
-    growth = peer.growth()
-    growth.from_size = peer.known + offset
-    answer = await peer.deliver(dispatch, growth=growth)
-    assert answer.response.growth_mismatch
-    assert answer.response.growth.known_size == peer.known
+    consistency_claim = peer.consistency_claim()
+    consistency_claim.from_size = peer.known + offset
+    answer = await peer.deliver(dispatch, consistency_claim=consistency_claim)
+    assert answer.response.consistency_mismatch
+    assert answer.response.consistency_claim.known_size == peer.known
     assert not answer.response.results
     assert (await peer.deliver(dispatch)).reason() == ("received", "")
 
@@ -279,11 +279,11 @@ async def test_wrong_assumed_size_is_answered_with_the_known_one(
 async def test_claim_to_know_more_of_our_log_than_there_is(peer: HostilePeer, author: Officer) -> None:
     """Who claims to know more of our log than there is gets nothing signed: we may have been rolled back."""
     dispatch = peer.dispatch(author.compose(["kaz"]))
-    growth = peer.growth()
-    growth.known_size = 2**63
+    consistency_claim = peer.consistency_claim()
+    consistency_claim.known_size = 2**63
     with pytest.raises(RefusedError) as refused:
-        await peer.deliver(dispatch, growth=growth)
-    assert refused.value.reason == "growth_mismatch"
+        await peer.deliver(dispatch, consistency_claim=consistency_claim)
+    assert refused.value.reason == "consistency_mismatch"
     assert (await peer.deliver(dispatch)).reason() == ("received", "")
 
 
@@ -298,7 +298,7 @@ async def test_oversized_and_empty_batches(peer: HostilePeer, author: Officer) -
     assert unread.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     answer = await peer.deliver()
     assert not answer.response.results
-    assert not answer.response.growth_mismatch
+    assert not answer.response.consistency_mismatch
 
 
 async def test_register_nobody_knows_is_tried_again(peer: HostilePeer, author: Officer) -> None:
@@ -324,12 +324,12 @@ async def test_two_roots_of_one_size_are_a_fork(federation: Federation, register
     author = Officer(federation.folder, "uzb-liaison", register)
     async with forked.channel:
         await forked.deliver(forked.dispatch(author.compose(["kaz"])))
-        growth = forked.growth()
-        growth.checkpoint = forked.note(root=bytes(range(32)))
-        growth.from_size = 0
-        for claim in (growth, None):
+        consistency_claim = forked.consistency_claim()
+        consistency_claim.checkpoint = forked.note(root=bytes(range(32)))
+        consistency_claim.from_size = 0
+        for claim in (consistency_claim, None):
             with pytest.raises(RefusedError) as refused:
-                await forked.deliver(growth=claim)
+                await forked.deliver(consistency_claim=claim)
             assert refused.value.reason == "log_forked"
     database = f"sqlite:///{federation.node('kaz').data / 'paiza.db'}"
     with closing(Store(database, read_only=True)) as store, store.reads() as reads:

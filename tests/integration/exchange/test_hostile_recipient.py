@@ -59,25 +59,27 @@ class HostileRecipient:
     def response(self, *results: exchange_pb2.DeliverResult) -> exchange_pb2.DeliverResponse:
         """Answer with an honest growth of an empty log, and these results."""
         note = checkpoint.sign(Checkpoint(self.key.verifier_key.name, 0, EMPTY_ROOT), self.key)
-        return exchange_pb2.DeliverResponse(growth=log_pb2.Growth(checkpoint=note), results=results)
+        return exchange_pb2.DeliverResponse(
+            consistency_claim=log_pb2.ConsistencyClaim(checkpoint=note), results=results
+        )
 
     def later(self, request: exchange_pb2.DeliverRequest, **retry: Any) -> exchange_pb2.DeliverResponse:
         """Ask to have every message again."""
         result = exchange_pb2.DeliverResult(retry=outcome_pb2.Retry(**{"reason": "busy", **retry}))
         return self.response(*[result] * len(request.dispatches))
 
-    async def _handshake(self, _request: bytes, _context: Any) -> bytes:
+    async def _handshake(self, _request: bytes, _core: Any) -> bytes:
         return exchange_pb2.HandshakeResponse(protocol_version=1).SerializeToString()
 
-    async def _deliver(self, request: bytes, context: Any) -> bytes:
+    async def _deliver(self, request: bytes, core: Any) -> bytes:
         parsed = exchange_pb2.DeliverRequest.FromString(request)
         self.asked.put_nowait(parsed)
         answer = self.answers.pop(0) if self.answers else self.later
         given = answer(parsed)
         if isinstance(given, bytes):
             return given
-        if given.growth.from_size == CANCELLED:
-            await context.abort(grpc.StatusCode.CANCELLED, "no more")
+        if given.consistency_claim.from_size == CANCELLED:
+            await core.abort(grpc.StatusCode.CANCELLED, "no more")
         return given.SerializeToString()
 
 
@@ -112,7 +114,7 @@ LIES: Final[dict[str, Callable[[HostileRecipient], Answer]]] = {
     "retry after more seconds than a time can hold": _far_retry,
     "bytes that are no response": lambda _: lambda _request: b"\xff" * 64,
     "the status CANCELLED": lambda _: (
-        lambda _request: exchange_pb2.DeliverResponse(growth=log_pb2.Growth(from_size=CANCELLED))
+        lambda _request: exchange_pb2.DeliverResponse(consistency_claim=log_pb2.ConsistencyClaim(from_size=CANCELLED))
     ),
     "a detail with NUL, longer than any column": lambda recipient: (
         lambda request: recipient.later(request, detail="\0\x1b[2J" * 100_000)

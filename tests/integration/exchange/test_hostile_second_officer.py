@@ -27,7 +27,7 @@ ROUNDS: Final = 12
 SECONDS: Final = 20
 
 
-class Desks:
+class UnitDirectory:
     """Officers of kaz, each with a connection of his own."""
 
     def __init__(self, folder: Path, register: Register, stack: AsyncExitStack) -> None:
@@ -96,75 +96,78 @@ class Desks:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def desks(federation: Federation, register: Register) -> AsyncIterator[Desks]:
+async def unit_directory(federation: Federation, register: Register) -> AsyncIterator[UnitDirectory]:
     """Give the officers."""
     async with AsyncExitStack() as stack:
-        made = Desks(federation.folder, register, stack)
+        made = UnitDirectory(federation.folder, register, stack)
         await made.connect()
         yield made
 
 
-async def test_no_signature_but_the_second_officers_own_releases(desks: Desks) -> None:
+async def test_no_signature_but_the_second_officers_own_releases(unit_directory: UnitDirectory) -> None:
     """Not the writer's, nor a stranger's, nor that under another message, nor in a role that officer does not hold."""
-    raw, header = desks.draft()
-    other_raw, other = desks.draft()
-    assert await desks.submit(raw) == ("waiting", "")
-    assert await desks.submit(other_raw) == ("waiting", "")
-    assert (await desks.approve("liaison", header))[0] == "self_approval"
-    assert (await desks.approve("coordinator", header))[0] == "not_signer"
-    assert (await desks.approve("duty", header, signer="liaison"))[0] == "not_signer"
-    assert (await desks.approve("duty", other, about=header))[0] == "bad_signature"
-    assert await desks.submit(desks.draft("coordinator", role="authoriser")[0]) == ("rejection", "policy_denied")
-    assert "RELEASED" not in await desks.events(header)
-    assert (await desks.events(header)).count("DENIED") == 4
+    raw, header = unit_directory.draft()
+    other_raw, other = unit_directory.draft()
+    assert await unit_directory.submit(raw) == ("waiting", "")
+    assert await unit_directory.submit(other_raw) == ("waiting", "")
+    assert (await unit_directory.approve("liaison", header))[0] == "self_approval"
+    assert (await unit_directory.approve("coordinator", header))[0] == "not_signer"
+    assert (await unit_directory.approve("duty", header, signer="liaison"))[0] == "not_signer"
+    assert (await unit_directory.approve("duty", other, about=header))[0] == "bad_signature"
+    assert await unit_directory.submit(unit_directory.draft("coordinator", role="authoriser")[0]) == (
+        "rejection",
+        "policy_denied",
+    )
+    assert "RELEASED" not in await unit_directory.events(header)
+    assert (await unit_directory.events(header)).count("DENIED") == 4
     for each in (header, other):
-        assert await desks.decline("liaison", each) == "ended"
+        assert await unit_directory.decline("liaison", each) == "ended"
 
 
-async def test_of_all_who_decide_at_once_one_does(desks: Desks) -> None:
+async def test_of_all_who_decide_at_once_one_does(unit_directory: UnitDirectory) -> None:
     """Signing, declining and taking back at the same moment: it is released, or never is, and the log says so."""
     for _ in range(ROUNDS):
-        raw, header = desks.draft()
-        await desks.submit(raw)
-        signing = [desks.approve("duty", header) for _ in range(2)]
-        ending = [desks.decline("duty", header), desks.decline("liaison", header)]
+        raw, header = unit_directory.draft()
+        await unit_directory.submit(raw)
+        signing = [unit_directory.approve("duty", header) for _ in range(2)]
+        ending = [unit_directory.decline("duty", header), unit_directory.decline("liaison", header)]
         signed, ended = await asyncio.gather(asyncio.gather(*signing), asyncio.gather(*ending))
-        found = await desks.events(header)
+        found = await unit_directory.events(header)
         assert found.count("RELEASED") + found.count("DECLINED") == 1
         assert found.count("APPROVED") == found.count("RELEASED")
         assert ("released" in {each for each, _ in signed}) == ("RELEASED" in found)
         assert ("ended" in ended) == ("DECLINED" in found)
         if "DECLINED" in found:
-            assert (await desks.submit(raw))[0] == "rejection"
+            assert (await unit_directory.submit(raw))[0] == "rejection"
 
 
 async def test_a_signature_whose_answer_was_lost_is_answered_again(
-    federation: Federation, folder: Path, register: Register, desks: Desks
+    federation: Federation, folder: Path, register: Register, unit_directory: UnitDirectory
 ) -> None:
     """Signing once more gives the entry of then and logs nothing, also after the node was killed."""
-    raw, header = desks.draft()
-    await desks.submit(raw)
-    first = await desks.approve("duty", header)
+    raw, header = unit_directory.draft()
+    await unit_directory.submit(raw)
+    first = await unit_directory.approve("duty", header)
     assert first[0] == "released"
-    before = await desks.events(header)
-    assert await desks.approve("duty", header) == first
+    before = await unit_directory.events(header)
+    assert await unit_directory.approve("duty", header) == first
     federation.node("kaz").kill()
     await asyncio.to_thread(federation.node("kaz").start)
     async with AsyncExitStack() as stack:
-        again = Desks(folder, register, stack)
+        again = UnitDirectory(folder, register, stack)
         await again.connect()
         assert await again.approve("duty", header) == first
         assert await again.events(header) == before
 
 
-async def test_nobody_fills_up_a_colleagues_desk(desks: Desks) -> None:
+async def test_nobody_fills_up_a_colleagues_desk(unit_directory: UnitDirectory) -> None:
     """What one officer has wait for one other is bounded, far below what may wait for that one."""
-    drafts = [desks.draft() for _ in range(MAX_WAITING_OF_ONE + 1)]
-    answers = [await desks.submit(raw) for raw, _ in drafts]
+    drafts = [unit_directory.draft() for _ in range(MAX_WAITING_OF_ONE + 1)]
+    answers = [await unit_directory.submit(raw) for raw, _ in drafts]
     assert answers == [("waiting", "")] * MAX_WAITING_OF_ONE + [("retry", "busy")]
     for _, header in drafts[:-1]:
-        assert await desks.decline("liaison", header) == "ended"
-    assert await desks.submit(drafts[-1][0]) == ("waiting", "")
+        assert await unit_directory.decline("liaison", header) == "ended"
+    assert await unit_directory.submit(drafts[-1][0]) == ("waiting", "")
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

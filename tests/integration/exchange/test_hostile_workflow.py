@@ -63,7 +63,7 @@ class Room:
         answer = await peer.deliver(*(peer.dispatch(step, at) for step, at in zip(steps, indices, strict=True)))
         return [answer.reason(at) for at in range(len(steps))]
 
-    async def stood(self, thread: bytes) -> workflow_pb2.GetWorkflowResponse:
+    async def workflow_state(self, thread: bytes) -> workflow_pb2.GetWorkflowResponse:
         """Say where a thread stands at kaz."""
         stub = workflow_pb2_grpc.WorkflowServiceStub(self.channel)
         answer: workflow_pb2.GetWorkflowResponse = await stub.GetWorkflow(
@@ -95,14 +95,14 @@ async def _begun(room: Room) -> tuple[bytes, bytes]:
 async def test_a_request_that_is_dated_back_takes_nothing_over(room: Room) -> None:
     """Who keeps his log's clock back and opens the same thread anew neither becomes its requester nor undoes a stop."""
     thread, _ = await _begun(room)
-    before = await room.stood(thread)
+    before = await room.workflow_state(thread)
     assert (before.standing.author, before.standing.overall) == ("tjk", "stop-ordered")
     usurper = room.officers["uzb"]
     header = delivery.header(usurper, "cd-request", ["kaz", "tjk"], thread=thread, parents=[bytes(32)])
     usurping = delivery.seal(usurper, header, delivery.request(("uzb", "kaz"), datetime.now(UTC)))
     earlier = min(step.release_time.ToDatetime(tzinfo=UTC) for step in before.steps) - timedelta(seconds=5)
     assert await room.send("uzb", usurping, entry_time=earlier) == [("received", "")]
-    after = await room.stood(thread)
+    after = await room.workflow_state(thread)
     assert (after.standing.author, after.standing.overall) == ("tjk", "stop-ordered")
     assert after.participants == before.participants
     broken = {step.message_digest: [each.rule for each in step.breaches] for step in after.steps}
@@ -117,14 +117,14 @@ async def test_a_flood_of_stops_holds_nobody_up(room: Room) -> None:
         flood = [room.seal("tjk", "cd-stop", delivery.stop(), thread, [last]) for _ in range(40)]
         sent = asyncio.create_task(room.send("tjk", *flood))
         began = time.monotonic()
-        stood = await room.stood(thread)
+        workflow_state = await room.workflow_state(thread)
         waits.append(time.monotonic() - began)
         assert set(await sent) == {("received", "")}
-    stood = await room.stood(thread)
-    rules = [each.rule for step in stood.steps for each in step.breaches]
+    workflow_state = await room.workflow_state(thread)
+    rules = [each.rule for step in workflow_state.steps for each in step.breaches]
     assert rules.count("too_many_steps") == 8 * 40 - 128
-    assert len(stood.heads) <= MAX_PARENTS
-    assert stood.standing.overall == "stop-ordered"
+    assert len(workflow_state.heads) <= MAX_PARENTS
+    assert workflow_state.standing.overall == "stop-ordered"
     assert max(waits) < SERVED_SECONDS
 
 
@@ -142,11 +142,11 @@ async def test_a_stranger_to_a_delivery_changes_nothing(room: Room) -> None:
     steps = [room.seal("uzb", kind, content, thread, [digest_of(request)]) for kind, content in forged]
     answers = await room.send("uzb", *steps)
     assert {event for event, _ in answers} <= {"received", "refused"}
-    stood = await room.stood(thread)
-    assert stood.standing.overall == "requested"
-    assert list(stood.heads) == [digest_of(request)]
-    assert "uzb" not in stood.participants
-    assert {rule.rule for step in stood.steps for rule in step.breaches} == {"not_participant"}
+    workflow_state = await room.workflow_state(thread)
+    assert workflow_state.standing.overall == "requested"
+    assert list(workflow_state.heads) == [digest_of(request)]
+    assert "uzb" not in workflow_state.participants
+    assert {rule.rule for step in workflow_state.steps for rule in step.breaches} == {"not_participant"}
     question = exchange_pb2.FetchMessagesRequest(message_digests=[digest_of(request), *map(digest_of, steps)])
     told = await exchange_pb2_grpc.ExchangeServiceStub(room.peers["uzb"].channel).FetchMessages(question)
     assert (list(told.dispatches), list(told.passed_on_digests)) == ([], [])

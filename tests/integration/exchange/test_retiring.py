@@ -16,17 +16,17 @@ from sqlalchemy import select
 from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import OwnKeys
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.scanning import open_scan
-from paiza_node.features.inbox.notifier import News
-from paiza_node.features.retention import log_retention as retire
+from paiza_node.features.inbox.notifier import Notifier
+from paiza_node.features.retention import log_retention
 from paiza_node.ops.config import Config, load
 from paiza_node.ops.keys import load_keys
 from paiza_register import Register
@@ -86,7 +86,7 @@ async def erased(kaz: Desk, signed: bytes) -> bytes:
 
 
 @contextmanager
-def stopped_node(config: Config, register: Register) -> Iterator[Context]:
+def stopped_node(config: Config, register: Register) -> Iterator[Core]:
     """Open the ledger of a node that does not run, with a clock for its verbs that is years ahead."""
     store = open_store(config.database)
     keys = load_keys(config.keys, register.member(config.member))
@@ -94,16 +94,16 @@ def stopped_node(config: Config, register: Register) -> Iterator[Context]:
     ledger = Ledger(store, keys.log, slots, lambda: register.version)
     later = datetime.now(UTC) + YEARS
     try:
-        yield Context(
+        yield Core(
             member=config.member,
             node_id=f"spiffe://{config.member}.paiza.example/node",
-            registers=None,  # type: ignore[arg-type]  # nothing here asks the register
+            register_cache=None,  # type: ignore[arg-type]  # nothing here asks the register
             ledger=ledger,
             store=store,
-            logs=KnownLogs({}, lambda: later),
-            news=News(),
-            lanes=None,  # type: ignore[arg-type]  # nothing here comes in batches
-            own_keys=OwnKeys(config.member, {}),
+            logs=PeerLogViews({}, lambda: later),
+            news=Notifier(),
+            executors=None,  # type: ignore[arg-type]  # nothing here comes in batches
+            decryption_keys=DecryptionKeys(config.member, {}),
             clock=lambda: later,
         )
     finally:
@@ -123,7 +123,7 @@ async def test_entries_and_headers_become_hashes(
     federation: Federation, kaz: Desk, tjk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was erased goes whole, what is kept keeps all its entries; verify holds, and the exchange goes on."""
-    monkeypatch.setattr(retire, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(log_retention, "PAUSE_SECONDS", 0.0)
     gone, kept = await sent(kaz, tjk), await sent(kaz, tjk)
     request = await erased(kaz, gone)
     digests = [digest_of(gone), request]
@@ -134,9 +134,9 @@ async def test_entries_and_headers_become_hashes(
             before = {
                 row[0]: row[1] for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size) for row in rows
             }
-        with stopped_node(config, read_register(federation.folder)) as context:
-            assert await retire.Retire(context, timedelta(days=4000)).once() > 0
-            assert await retire.Retire(context, timedelta(days=4000)).once() == 0
+        with stopped_node(config, read_register(federation.folder)) as core:
+            assert await log_retention.LogRetention(core, timedelta(days=4000)).once() > 0
+            assert await log_retention.LogRetention(core, timedelta(days=4000)).once() == 0
         with open_scan(config.database) as scan:
             after = [row for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size) for row in rows]
             for digest in digests:
@@ -161,9 +161,9 @@ async def test_a_damaged_hash_is_found(federation: Federation) -> None:
     node.stop()
     config = load(node.config, {})
     store = open_store(config.database)
-    with store.transaction() as tx:
-        row = tx._connection.execute(select(log_store.retired_table).limit(1)).one()
-        tx._connection.execute(
+    with store.transaction() as conn:
+        row = conn._connection.execute(select(log_store.retired_table).limit(1)).one()
+        conn._connection.execute(
             log_store.retired_table.update().where(log_store.retired_table.c.index == row.index).values(leaf=bytes(32))
         )
     store.close()

@@ -36,7 +36,7 @@ async def test_a_reply_in_its_parents_batch_goes_to_the_parents_unit(tmp_path: P
         async with peer.channel, Officer(folder, "kaz-authoriser", register).channel() as channel:
             answer = await peer.deliver(*peer.dispatch_all(batch))
             assert [answer.reason(at) for at in range(2)] == [("received", "")] * 2
-            stub: desk_pb2_grpc.DeskServiceAsyncStub = desk_pb2_grpc.DeskServiceStub(channel)
-            listed = await stub.ListWork(desk_pb2.ListWorkRequest(), timeout=20)
+            stub: desk_pb2_grpc.TaskServiceAsyncStub = desk_pb2_grpc.TaskServiceStub(channel)
+            listed = await stub.ListTasks(desk_pb2.ListTasksRequest(), timeout=20)
     work = {pb.Header.FromString(item.message.header).message_id: item.work.unit for item in listed.items}
     assert work == {header.message_id: "operations", following.message_id: "operations"}

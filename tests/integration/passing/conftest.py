@@ -29,7 +29,7 @@ def register(federation: Federation) -> Register:
 
 
 @pytest.fixture
-def desks(federation: Federation, register: Register) -> dict[str, Desk]:
+def unit_directory(federation: Federation, register: Register) -> dict[str, Desk]:
     """Give a desk in every member, with its officers by role."""
     return {member: Desk(federation.folder, member, register) for member in MEMBERS}
 

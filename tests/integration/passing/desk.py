@@ -140,7 +140,7 @@ class Desk:
         asked = {"purpose": "investigate", "reason_text": "Exercise.", **changes}
         request = passing_pb2.ForwardRequest(message_digest=digest, recipients=recipients, **asked)
         async with self._channel(role) as channel:
-            response = await passing_pb2_grpc.PassingServiceStub(channel).Forward(request, timeout=SECONDS)
+            response = await passing_pb2_grpc.ForwardingServiceStub(channel).Forward(request, timeout=SECONDS)
         return [
             result.rejection.reason if result.WhichOneof("result") == "rejection" else "forwarded"
             for result in response.results
@@ -149,13 +149,13 @@ class Desk:
     async def export(self, digest: bytes, audience: str, *, role: str = "liaison", **changes: Any) -> str:
         """Ask leave to take a message out; gives "exported" or the reason of the refusal."""
         asked = {"purpose": "investigate", "reason_text": "Exercise.", "recipient_text": "Invented bureau", **changes}
-        request = passing_pb2.NoteExportRequest(
+        request = passing_pb2.AuthorizeExportRequest(
             message_digests=[digest],
             audience=passing_pb2.ExportAudience.Value(f"EXPORT_AUDIENCE_{audience.upper()}"),
             **asked,
         )
         async with self._channel(role) as channel:
-            response = await passing_pb2_grpc.PassingServiceStub(channel).NoteExport(request, timeout=SECONDS)
+            response = await passing_pb2_grpc.ForwardingServiceStub(channel).AuthorizeExport(request, timeout=SECONDS)
         (result,) = response.results
         return str(result.rejection.reason) if result.WhichOneof("result") == "rejection" else "exported"
 
@@ -163,7 +163,7 @@ class Desk:
         """Give who holds a message, and who passed it on to them."""
         async with self._channel("liaison") as channel:
             request = passing_pb2.ListHoldersRequest(message_digest=digest)
-            response = await passing_pb2_grpc.PassingServiceStub(channel).ListHolders(request, timeout=SECONDS)
+            response = await passing_pb2_grpc.ForwardingServiceStub(channel).ListHolders(request, timeout=SECONDS)
         return {holder.member: holder.passed_on_by for holder in response.holders}
 
     async def info(self, digest: bytes) -> officer_pb2.MessageInfo | None:

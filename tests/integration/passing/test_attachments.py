@@ -37,9 +37,9 @@ async def read(desk: Desk, digest: bytes) -> bytes:
         request = attachment_pb2.DownloadRequest(message_digest=digest, part_number=FIRST_PART)
         stub = attachment_pb2_grpc.AttachmentServiceStub(channel)
         sealed = b"".join([piece.data async for piece in stub.Download(request, timeout=SECONDS)])
-    opener = Opener(header, FIRST_PART, opened.part_key)
-    plain = opener.update(sealed)
-    last, info = opener.finish()
+    open_scope = Opener(header, FIRST_PART, opened.part_key)
+    plain = open_scope.update(sealed)
+    last, info = open_scope.finish()
     assert (info.name, info.size) == ("film-1.mp4", SIZE)
     return plain + last
 
@@ -51,9 +51,9 @@ async def there(desk: Desk, digest: bytes) -> list[int]:
         return [each.state for each in await settled(channel, digest) if each.member == desk.member]
 
 
-async def test_the_bytes_follow_a_message_that_is_passed_on(desks: dict[str, Desk], tmp_path: Path) -> None:
+async def test_the_bytes_follow_a_message_that_is_passed_on(unit_directory: dict[str, Desk], tmp_path: Path) -> None:
     """Hop by hop each new holder gets the keys and fetches the film from whoever passed it on, who keeps a receipt."""
-    kaz, tjk, uzb, kgz = desks.values()
+    kaz, tjk, uzb, kgz = unit_directory.values()
     film = b"".join(noise(SIZE))
     digest = await sent_with_film(kaz, tmp_path)
     assert await there(tjk, digest) == [RECEIVED]
@@ -74,9 +74,11 @@ async def test_the_bytes_follow_a_message_that_is_passed_on(desks: dict[str, Des
         assert await until(told)
 
 
-async def test_the_author_need_not_be_there(desks: dict[str, Desk], federation: Federation, tmp_path: Path) -> None:
+async def test_the_author_need_not_be_there(
+    unit_directory: dict[str, Desk], federation: Federation, tmp_path: Path
+) -> None:
     """The forwarder hands the bytes over itself: the new holder gets all of it while the author's node is down."""
-    kaz, tjk, uzb, _kgz = desks.values()
+    kaz, tjk, uzb, _kgz = unit_directory.values()
     digest = await sent_with_film(kaz, tmp_path)
     assert await there(tjk, digest) == [RECEIVED]
     federation.node("kaz").stop()
@@ -88,9 +90,11 @@ async def test_the_author_need_not_be_there(desks: dict[str, Desk], federation: 
         federation.node("kaz").start()
 
 
-async def test_passed_on_before_the_bytes_came(desks: dict[str, Desk], federation: Federation, tmp_path: Path) -> None:
+async def test_passed_on_before_the_bytes_came(
+    unit_directory: dict[str, Desk], federation: Federation, tmp_path: Path
+) -> None:
     """Whoever passes a message on whose bytes he awaits himself hands them over as soon as he has them."""
-    kaz, tjk, uzb, _kgz = desks.values()
+    kaz, tjk, uzb, _kgz = unit_directory.values()
     federation.node("tjk").stop()
     digest = await sent_with_film(kaz, tmp_path)
     federation.node("tjk").start()

@@ -39,10 +39,10 @@ def explained(capsys: pytest.CaptureFixture[str], config: Path, *arguments: str)
 
 
 async def test_forward_holders_evidence(
-    desks: dict[str, Desk], federation: Federation, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    unit_directory: dict[str, Desk], federation: Federation, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """An officer passes on, the new holder opens and keeps evidence that verifies offline and says by whom it came."""
-    kaz, tjk, uzb, _kgz = desks.values()
+    kaz, tjk, uzb, _kgz = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H0", tlp="GREEN"))
     await tjk.arrival(digest)
     name = digest.hex()
@@ -84,9 +84,11 @@ async def test_forward_holders_evidence(
     ]
 
 
-async def test_refused_forward_says_what_is_missing(desks: dict[str, Desk], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_refused_forward_says_what_is_missing(
+    unit_directory: dict[str, Desk], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without the author's consent the command ends with 3 and names the reason and the rule."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H2", tlp="AMBER"))
     await tjk.arrival(digest)
     arguments = ("forward", digest.hex(), "--to", "uzb", "--reason", "Exercise", "--json")
@@ -97,10 +99,10 @@ async def test_refused_forward_says_what_is_missing(desks: dict[str, Desk], caps
 
 
 async def test_operator_is_told_why(
-    desks: dict[str, Desk], federation: Federation, capsys: pytest.CaptureFixture[str]
+    unit_directory: dict[str, Desk], federation: Federation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`policy explain` names the deciding rules while the node runs, and `policy check` lists all that hold."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H2", tlp="AMBER"))
     await tjk.arrival(digest)
     config = federation.node("tjk").config
@@ -129,9 +131,9 @@ def test_a_file_of_rules_is_tried_before_it_is_used(
     assert {"source": "own.cedar", "rule": "no-export", "effect": "forbid"} in rules
 
 
-async def test_own_rules_hold_at_the_running_node(desks: dict[str, Desk], federation: Federation) -> None:
+async def test_own_rules_hold_at_the_running_node(unit_directory: dict[str, Desk], federation: Federation) -> None:
     """A node with a file of its own denies what the file forbids; one that permits keeps it from starting."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H0", tlp="GREEN"))
     await tjk.arrival(digest)
     node = federation.node("tjk")

@@ -30,9 +30,9 @@ def thread_of(info: object) -> bytes:
     return bytes(Header.FromString(info.header).thread_id)  # type: ignore[attr-defined]
 
 
-async def test_what_the_marks_allow_goes_on_and_the_author_learns_of_it(desks: dict[str, Desk]) -> None:
+async def test_what_the_marks_allow_goes_on_and_the_author_learns_of_it(unit_directory: dict[str, Desk]) -> None:
     """A GREEN message reaches a third member whole and with its own marks, and every log says how."""
-    kaz, tjk, uzb, kgz = desks.values()
+    kaz, tjk, uzb, kgz = unit_directory.values()
     digest = await kaz.send(["tjk"], GREEN)
     await tjk.arrival(digest)
     assert await tjk.forward(digest, "uzb") == ["forwarded"]
@@ -58,9 +58,9 @@ async def _told(desk: Desk, digest: bytes, holder: str) -> bool:
     return holder in await desk.holders(digest)
 
 
-async def test_limited_material_needs_the_originators_grant(desks: dict[str, Desk]) -> None:
+async def test_limited_material_needs_the_originators_grant(unit_directory: dict[str, Desk]) -> None:
     """H2 and AMBER are passed on with a grant that covers it and not without; every denial is logged."""
-    kaz, tjk, uzb, kgz = desks.values()
+    kaz, tjk, uzb, kgz = unit_directory.values()
     digest = await kaz.send(["tjk"], AMBER_H2)
     thread = thread_of(await tjk.arrival(digest))
     assert await tjk.forward(digest, "uzb", "kgz") == ["grant_missing", "grant_missing"]
@@ -86,18 +86,20 @@ async def test_limited_material_needs_the_originators_grant(desks: dict[str, Des
     ],
     ids=["other-recipient", "other-purpose", "extract-only"],
 )
-async def test_grant_for_something_else_permits_nothing(desks: dict[str, Desk], changes: dict[str, object]) -> None:
+async def test_grant_for_something_else_permits_nothing(
+    unit_directory: dict[str, Desk], changes: dict[str, object]
+) -> None:
     """A grant that names another recipient or purpose, or an extract, does not let the message be passed on."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], AMBER_H2)
     thread = thread_of(await tjk.arrival(digest))
     await tjk.arrival(await kaz.grant(digest, thread, ["tjk"], ["uzb"], **changes))
     assert await tjk.forward(digest, "uzb") == ["grant_missing"]
 
 
-async def test_grant_that_is_over_permits_nothing(desks: dict[str, Desk]) -> None:
+async def test_grant_that_is_over_permits_nothing(unit_directory: dict[str, Desk]) -> None:
     """A grant is good until its last moment and not after."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], AMBER_H2)
     thread = thread_of(await tjk.arrival(digest))
     soon = datetime.now(UTC) + timedelta(seconds=2)
@@ -110,9 +112,9 @@ async def test_grant_that_is_over_permits_nothing(desks: dict[str, Desk]) -> Non
     assert await tjk.forward(digest, "uzb") == ["grant_missing"]
 
 
-async def test_nominal_annex_stays_or_goes_by_grant(desks: dict[str, Desk]) -> None:
+async def test_nominal_annex_stays_or_goes_by_grant(unit_directory: dict[str, Desk]) -> None:
     """A message with nominal data goes on without them; with them only by the originator's grant."""
-    kaz, tjk, uzb, kgz = desks.values()
+    kaz, tjk, uzb, kgz = unit_directory.values()
     digest = await kaz.send(["tjk"], GREEN, kind="information-request", content=REQUEST, annex=True)
     thread = thread_of(await tjk.arrival(digest))
     assert await tjk.forward(digest, "uzb") == ["grant_missing"]
@@ -125,9 +127,9 @@ async def test_nominal_annex_stays_or_goes_by_grant(desks: dict[str, Desk]) -> N
     assert (await kgz.open(digest, 1)).part_key
 
 
-async def test_use_is_bound_to_the_purposes(desks: dict[str, Desk]) -> None:
+async def test_use_is_bound_to_the_purposes(unit_directory: dict[str, Desk]) -> None:
     """What is limited to purposes is passed on and exported for these and no other; a reason is always needed."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H0", tlp="GREEN", purposes=["statistics"]))
     await tjk.arrival(digest)
     assert await tjk.forward(digest, "uzb") == ["policy_denied"]
@@ -138,9 +140,9 @@ async def test_use_is_bound_to_the_purposes(desks: dict[str, Desk]) -> None:
     assert events.count("DENIED") == 2
 
 
-async def test_what_follows_from_a_message_carries_at_least_its_marks(desks: dict[str, Desk]) -> None:
+async def test_what_follows_from_a_message_carries_at_least_its_marks(unit_directory: dict[str, Desk]) -> None:
     """An answer with a lower mark than the message it follows from is refused, and the denial logged."""
-    kaz, tjk, *_ = desks.values()
+    kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], AMBER_H2)
     thread = thread_of(await tjk.arrival(digest))
     answer: dict[str, Any] = {"parents": [digest], "thread_id": thread}
@@ -150,9 +152,9 @@ async def test_what_follows_from_a_message_carries_at_least_its_marks(desks: dic
     assert await kaz.send(["tjk"], GREEN, **answer), "the author may mark what it wrote itself as it likes"
 
 
-def test_every_node_verifies_afterwards(desks: dict[str, Desk], federation: Federation) -> None:
+def test_every_node_verifies_afterwards(unit_directory: dict[str, Desk], federation: Federation) -> None:
     """All logs, rows, bodies and proofs of all four nodes hold, with everything that was passed on."""
-    assert desks
+    assert unit_directory
     for node in federation.nodes.values():
         command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -18,19 +18,19 @@ FLASH: Final[Any] = {"urgency": message_pb2.URGENCY_FLASH, "urgency_reason": "co
 pytestmark = pytest.mark.timeout(240)
 
 
-async def authorised(desks: Mapping[str, Desk]) -> tuple[bytes, Workflow]:
+async def authorised(unit_directory: Mapping[str, Desk]) -> tuple[bytes, Workflow]:
     """Have every state authorise a request of kaz; gives the thread and how it then stands at kaz."""
-    thread, request = await desks["kaz"].request(MEMBERS)
-    for desk in desks.values():
+    thread, request = await unit_directory["kaz"].request(MEMBERS)
+    for desk in unit_directory.values():
         await desk.until(thread, lambda found: found.standing.overall == "requested")
         permit = delivery.authorisation(MEMBERS, now())
         await desk.send("cd-authorisation", permit, MEMBERS, thread=thread, parents=[request], two=True)
-    return thread, await desks["kaz"].until(thread, lambda found: found.standing.overall == "authorised")
+    return thread, await unit_directory["kaz"].until(thread, lambda found: found.standing.overall == "authorised")
 
 
-async def test_step_that_breaks_a_rule_is_refused_by_name_and_logged(desks: Mapping[str, Desk]) -> None:
+async def test_step_that_breaks_a_rule_is_refused_by_name_and_logged(unit_directory: Mapping[str, Desk]) -> None:
     """An activation before every state has authorised is refused, names the rule and whose authorisation is missing."""
-    kaz = desks["kaz"]
+    kaz = unit_directory["kaz"]
     thread, request = await kaz.request(MEMBERS)
     raw = kaz.step("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=[request])
     (result,) = await kaz.submit(raw)
@@ -44,32 +44,34 @@ async def test_step_that_breaks_a_rule_is_refused_by_name_and_logged(desks: Mapp
     assert list(found.heads) == [request]
 
 
-async def test_all_nodes_come_to_the_same_standing(desks: Mapping[str, Desk]) -> None:
+async def test_all_nodes_come_to_the_same_standing(unit_directory: Mapping[str, Desk]) -> None:
     """Request, authorisations, plan and activation: every node shows the same steps and standing; the board as well."""
-    kaz = desks["kaz"]
-    thread, found = await authorised(desks)
+    kaz = unit_directory["kaz"]
+    thread, found = await authorised(unit_directory)
     plan = await kaz.send("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=found.heads)
     await kaz.send("cd-activation", delivery.activation(now()), MEMBERS, thread=thread, parents=[plan])
-    stood = [await desk.until(thread, lambda each: each.standing.overall == "active") for desk in desks.values()]
-    assert stood[0].standing.responsible == "kaz"
-    assert [(state.member, state.role, state.status) for state in stood[0].standing.states] == [
+    workflow_state = [
+        await desk.until(thread, lambda each: each.standing.overall == "active") for desk in unit_directory.values()
+    ]
+    assert workflow_state[0].standing.responsible == "kaz"
+    assert [(state.member, state.role, state.status) for state in workflow_state[0].standing.states] == [
         ("kaz", "origin", "authorised"),
         ("tjk", "transit", "authorised"),
         ("uzb", "destination", "authorised"),
     ]
-    assert all(step.effective for step in stood[0].steps)
-    assert comparable(stood[0]) == comparable(stood[1]) == comparable(stood[2])
-    for desk in desks.values():
+    assert all(step.effective for step in workflow_state[0].steps)
+    assert comparable(workflow_state[0]) == comparable(workflow_state[1]) == comparable(workflow_state[2])
+    for desk in unit_directory.values():
         (line,) = await desk.board()
         assert (line.thread_name, line.overall) == (found.standing.thread_name, "active")
     with pytest.raises(grpc.aio.AioRpcError, match="no workflow"):
         await kaz.workflow(bytes(16))
 
 
-async def test_of_two_who_move_at_once_one_is_refused(desks: Mapping[str, Desk]) -> None:
+async def test_of_two_who_move_at_once_one_is_refused(unit_directory: Mapping[str, Desk]) -> None:
     """Two plans released at the same moment by one node: the second is judged against the first, whatever the race."""
-    kaz = desks["kaz"]
-    thread, found = await authorised(desks)
+    kaz = unit_directory["kaz"]
+    thread, found = await authorised(unit_directory)
     plan = await kaz.send("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=found.heads)
     begun = [
         kaz.step("cd-activation", delivery.activation(now()), MEMBERS, thread=thread, parents=[plan]) for _ in range(8)
@@ -80,10 +82,10 @@ async def test_of_two_who_move_at_once_one_is_refused(desks: Mapping[str, Desk])
 
 
 async def test_stop_overtakes_thousands_and_everyone_acknowledges(
-    desks: Mapping[str, Desk], federation: Federation
+    unit_directory: Mapping[str, Desk], federation: Federation
 ) -> None:
     """Behind 2,000 FLASH and 1,000 bulk messages that wait for a node which was away, a stop arrives before all."""
-    kaz, tjk, uzb = (desks[member] for member in MEMBERS)
+    kaz, tjk, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
     await tjk.until(thread, lambda found: found.standing.overall == "requested")
     federation.node("tjk").stop()

@@ -18,9 +18,11 @@ from tests.integration.workflow.desk import WAIT_SECONDS, Desk, comparable, now
 pytestmark = pytest.mark.timeout(240)
 
 
-async def test_step_of_a_third_is_passed_on_by_who_names_it(desks: Mapping[str, Desk], federation: Federation) -> None:
+async def test_step_of_a_third_is_passed_on_by_who_names_it(
+    unit_directory: Mapping[str, Desk], federation: Federation
+) -> None:
     """A node that was away misses a step whose author is away now: it gets it from the node that followed it up."""
-    kaz, tjk, uzb = (desks[member] for member in MEMBERS)
+    kaz, tjk, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
     for desk in (tjk, uzb):
         await desk.until(thread, lambda found: found.standing.overall == "requested")
@@ -36,9 +38,9 @@ async def test_step_of_a_third_is_passed_on_by_who_names_it(desks: Mapping[str, 
     assert {step.message_digest for step in found.steps} == {request, theirs, ours}
 
 
-async def test_message_of_its_own_is_given_again(desks: Mapping[str, Desk], federation: Federation) -> None:
+async def test_message_of_its_own_is_given_again(unit_directory: Mapping[str, Desk], federation: Federation) -> None:
     """What an operator dropped from the queue is given to the recipient that asks for it, as it was released then."""
-    kaz, _, uzb = (desks[member] for member in MEMBERS)
+    kaz, _, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
     await uzb.until(thread, lambda found: found.standing.overall == "requested")
     federation.node("uzb").stop()
@@ -60,9 +62,9 @@ async def test_message_of_its_own_is_given_again(desks: Mapping[str, Desk], fede
     assert not found.missing_digests
 
 
-async def test_who_joins_late_gets_the_whole_thread(desks: Mapping[str, Desk]) -> None:
+async def test_who_joins_late_gets_the_whole_thread(unit_directory: Mapping[str, Desk]) -> None:
     """A state that a route change brings in stands at once as the others do, with every step before it."""
-    kaz, tjk, uzb = (desks[member] for member in MEMBERS)
+    kaz, tjk, uzb = (unit_directory[member] for member in MEMBERS)
     pair = ("kaz", "tjk")
     thread, request = await kaz.request(pair)
     await tjk.until(thread, lambda found: found.standing.overall == "requested")
@@ -83,9 +85,9 @@ async def test_who_joins_late_gets_the_whole_thread(desks: Mapping[str, Desk]) -
     assert joined.standing.states == expected.standing.states
 
 
-async def test_watching_officers_are_reminded(desks: Mapping[str, Desk]) -> None:
+async def test_watching_officers_are_reminded(unit_directory: Mapping[str, Desk]) -> None:
     """A watch that begins is told what is due; as the hour before begins, it is told again."""
-    kaz = desks["kaz"]
+    kaz = unit_directory["kaz"]
     thread, _ = await kaz.request(MEMBERS, decision=timedelta(hours=1, seconds=8))
     await kaz.until(thread, lambda found: found.standing.overall == "requested")
     told = []

@@ -20,7 +20,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.features.peer_audit.consult import Asker, Consult
 from paiza_node.features.peer_audit.model import AuditGrant
-from paiza_node.features.peer_audit.visibility import Sight
+from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import message_digest
 from paiza_wire.tlog import consultations
@@ -48,7 +48,7 @@ class Scene:
         """Ask as kaz's coordinator (or as somebody else) what a party may see; gives answer and question."""
         query = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **fields)  # type: ignore[arg-type]  # of the proto
         data = query.SerializeToString(deterministic=True)
-        asker = asker or Asker(ASKER, "kaz", Sight("kaz"))
+        asker = asker or Asker(ASKER, "kaz", Visibility("kaz"))
         page = asyncio.run(self.tjk.consult.entries(asker, data))
         return page, Asked("kaz" if asker.member else "tjk", asker.officer, "tjk", data)
 
@@ -109,16 +109,16 @@ def test_a_grant_shows_what_it_names_and_no_more(scene: Scene) -> None:
     """Of the events granted all entries since then, of which headers only where they were granted."""
     received = frozenset({int(log_pb2.LOG_EVENT_RECEIVED)})
     grant = AuditGrant(1, "kaz", received, BEGIN, BEGIN + 999 * DAY, headers=False, granted_time=BEGIN)
-    asker = Asker(ASKER, "kaz", Sight("kaz", grant=grant))
+    asker = Asker(ASKER, "kaz", Visibility("kaz", grant=grant))
     found = check(*scene.ask(asker, counterpart="uzb", with_headers=True))
     assert [each.proof.digest for each in found.entries] == scene.others
     assert {each.header for each in found.entries} == {b""}
     late = AuditGrant(2, "kaz", received, BEGIN + 500 * DAY, BEGIN + 999 * DAY, headers=True, granted_time=BEGIN)
-    found = check(*scene.ask(Asker(ASKER, "kaz", Sight("kaz", grant=late)), counterpart="uzb"))
+    found = check(*scene.ask(Asker(ASKER, "kaz", Visibility("kaz", grant=late)), counterpart="uzb"))
     assert found.entries == ()
     with_headers = AuditGrant(3, "kaz", received, None, BEGIN + 999 * DAY, headers=True, granted_time=BEGIN)
     found = check(
-        *scene.ask(Asker(ASKER, "kaz", Sight("kaz", grant=with_headers)), counterpart="uzb", with_headers=True)
+        *scene.ask(Asker(ASKER, "kaz", Visibility("kaz", grant=with_headers)), counterpart="uzb", with_headers=True)
     )
     assert all(each.header and each.content == "held" for each in found.entries)
 
@@ -135,7 +135,7 @@ def test_what_was_not_granted_is_refused_and_logged(scene: Scene) -> None:
 def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question makes an entry: who asks without end is told to wait, before anything is logged."""
     monkeypatch.setattr("paiza_node.features.peer_audit.consult.MAX_CONSULTATIONS", 3)
-    consult = Consult(scene.tjk.context, scene.tjk.facts.catch_up)
+    consult = Consult(scene.tjk.core, scene.tjk.facts.catch_up)
     size = scene.tjk.ledger.checkpoint.size
     for _ in range(3):
         asyncio.run(consult.as_member(member_of("kaz"), ASKER))
@@ -159,7 +159,7 @@ def test_own_officers_see_all(scene: Scene) -> None:
 
 def test_a_node_cannot_alter_what_it_shows_of_its_own_log(scene: Scene) -> None:
     """A text that the entry does not commit to, an entry of another officer, or one that is no opening is refused."""
-    asker = Asker(officer("tjk", "auditor"), "", Sight("tjk", own=True))
+    asker = Asker(officer("tjk", "auditor"), "", Visibility("tjk", own=True))
     page, asked = scene.ask(asker, events=[log_pb2.LOG_EVENT_CONSULTED], with_texts=True)
     assert all(each.text.startswith(("entries: ", "counts")) for each in check(page, asked).entries)
     page.entries[0].text += "!"
@@ -168,7 +168,7 @@ def test_a_node_cannot_alter_what_it_shows_of_its_own_log(scene: Scene) -> None:
     for narrowed in ({"actor": "officer/nobody"}, {"without_need": True}):
         query = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **narrowed)
         data = query.SerializeToString(deterministic=True)
-        lying = Asker(asker.officer, "", Sight("tjk", own=True))
+        lying = Asker(asker.officer, "", Visibility("tjk", own=True))
         page = asyncio.run(_shown_as_if(scene.tjk, lying, data))
         with pytest.raises(NotProven, match="bad_proof"):
             check(page, Asked("tjk", asker.officer, "tjk", data))
@@ -301,7 +301,7 @@ def test_an_answer_to_another_question_is_not_believed(scene: Scene) -> None:
 def test_counts_are_those_the_log_committed_to(scene: Scene) -> None:
     """A changed figure, another question or another member's name under a word is found out."""
     data = pb.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString()
-    page = asyncio.run(scene.tjk.consult.counts(Asker(ASKER, "kaz", Sight("kaz")), data))
+    page = asyncio.run(scene.tjk.consult.counts(Asker(ASKER, "kaz", Visibility("kaz")), data))
     asked = Asked("kaz", ASKER, "tjk", data)
     word = checks.check_word(page, asked, log_reader())
     assert [(each.counterpart, each.received) for each in word.counts] == [("kaz", 3)]

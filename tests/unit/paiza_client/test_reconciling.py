@@ -17,14 +17,14 @@ from paiza_client.oversight_checks import Asked, ShownPage
 from paiza_client.questions import Question
 from paiza_client.reconciling import Difference, Result, Wish
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import PassedOn, ProofKind
+from paiza_node.core.exchange.model import ForwardingRow, ProofKind
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageState
 from paiza_node.features.peer_audit import query as looking
-from paiza_node.features.peer_audit import reconciliation as periods
+from paiza_node.features.peer_audit import reconciliation
 from paiza_node.features.peer_audit.consult import Asker
-from paiza_node.features.peer_audit.visibility import Sight
+from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_node.features.retention import store as retention_store
 from paiza_wire.message import message_digest
 from paiza_wire.tlog import consultations
@@ -67,7 +67,7 @@ class Both:
         """Log an answer, which stands in the recipient's table of answers too."""
         room = self.room(recipient)
         proof = room.log(event, sender, digest, reason=reason)
-        room.ledger.commit_now(lambda pen: exchange_store.add_answers(pen.tx, [(digest, proof.proven.index)]))
+        room.ledger.commit_now(lambda tx: exchange_store.add_answers(tx.conn, [(digest, proof.proven.index)]))
         return proof
 
     def settle(self, sender: str, recipient: str, digest: bytes, receipt: log_pb2.LogProof) -> None:
@@ -90,7 +90,7 @@ class Both:
             room = self.room(member)
             data = query.SerializeToString(deterministic=True)
             own = member == "kaz"
-            asker = Asker(ASKER, "" if own else "kaz", Sight(member if own else "kaz", own=own))
+            asker = Asker(ASKER, "" if own else "kaz", Visibility(member if own else "kaz", own=own))
             page = await room.consult.entries(asker, data)
             found = checks.check_page(page, Asked("kaz", ASKER, member, data), log_reader())
             yield found
@@ -254,7 +254,7 @@ def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> No
     index = both.kaz.log("RECEIVED", "tjk", own).proven.index
     for proof, at, is_denied in ((both.released[denied], 0, True), (notice, index, False)):
         proven = proof.proven
-        row = PassedOn(
+        row = ForwardingRow(
             forwarder="tjk",
             index=proven.index,
             digest=denied if is_denied else own,
@@ -266,7 +266,7 @@ def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> No
             log_index=at,
             denied=is_denied,
         )
-        both.kaz.ledger.commit_now(lambda pen, row=row: exchange_store.add_passed_on(pen.tx, [row]))  # type: ignore[misc]
+        both.kaz.ledger.commit_now(lambda tx, row=row: exchange_store.add_forwardings(tx.conn, [row]))  # type: ignore[misc]
     result = both.reconcile()
     assert result.agreed == 5
     (difference,) = result.differences
@@ -276,10 +276,10 @@ def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> No
 def retire(room: LogRoom, digest: bytes) -> None:
     """Let audit retention take what a log says of a message."""
 
-    def work(pen: Pen) -> None:
-        gone = log_store.entries_of(pen.tx, digest)
-        retention_store.retire_messages(pen.tx, [digest])
-        retention_store.retire_entries(pen.tx, gone)
+    def work(tx: LogTransaction) -> None:
+        gone = log_store.entries_of(tx.conn, digest)
+        retention_store.retire_messages(tx.conn, [digest])
+        retention_store.retire_entries(tx.conn, gone)
 
     room.ledger.commit_now(work)
 
@@ -352,7 +352,7 @@ def test_the_node_computes_the_digest_of_the_client(both: Both) -> None:
         size = room.ledger.checkpoint.size
         with room.store.reads() as reads:
             exchanged = [
-                *periods._ours(reads, room.member, other, *ends, size),
-                *periods._theirs(reads, other, *ends, size),
+                *reconciliation._ours(reads, room.member, other, *ends, size),
+                *reconciliation._theirs(reads, other, *ends, size),
             ]
         assert consultations.period_digest((room.member, other), *ends, exchanged) == result.digest

@@ -37,17 +37,17 @@ class OtherLog:
         """Sign a checkpoint of this size."""
         return checkpoints.sign(Checkpoint(ORIGIN, size, self.tree.root(size)), self.signer)
 
-    def proof(self, size: int, *known: int) -> exchange_pb2.ProveGrowthResponse:
+    def proof(self, size: int, *known: int) -> exchange_pb2.ProveConsistencyResponse:
         """Answer a question: prove growth from known sizes to this one, saying the roots there."""
-        answer = exchange_pb2.ProveGrowthResponse(checkpoint=self.note(size))
+        answer = exchange_pb2.ProveConsistencyResponse(checkpoint=self.note(size))
         for each in known:
             answer.proofs.add(
                 from_size=each, hashes=self.tree.consistency_proof(each, size), from_root=self.tree.root(each)
             )
         return answer
 
-    def growth(self, known: int, size: int) -> log_pb2.Growth:
+    def consistency_claim(self, known: int, size: int) -> log_pb2.ConsistencyClaim:
         """Claim growth from a known size."""
         first, second = sorted((known, size))
         hashes = self.tree.consistency_proof(first, second)
-        return log_pb2.Growth(checkpoint=self.note(size), from_size=known, consistency_hashes=hashes)
+        return log_pb2.ConsistencyClaim(checkpoint=self.note(size), from_size=known, consistency_hashes=hashes)

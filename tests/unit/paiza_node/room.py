@@ -17,25 +17,24 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import notice_pb2
 from paiza_domain.handling import MAX_CLASSIFICATION
 from paiza_node.changes import WorkflowsMoved
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Committed, Ledger, Pen, Work
+from paiza_node.core.log.ledger import Committed, Ledger, LogTransaction, Work
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import News, Watch
-from paiza_node.features.workflows.deadlines import Duties
-from paiza_node.features.workflows.legality import Standings, Stood
+from paiza_node.features.inbox.notifier import Notifier, Subscription
+from paiza_node.features.workflows.deadlines import WorkflowDeadlines
+from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates
 from paiza_node.features.workflows.steps import Steps
 from paiza_wire import message as wire
 from paiza_wire.identity import keys
-from paiza_wire.message import VerifiedMessage
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import VerifiedMessage, key_wrapping
 from paiza_wire.tlog.notes import SignerKey
 from tests import delivery
 
@@ -96,34 +95,34 @@ class Room(AbstractContextManager["Room"]):
         self.store = open_store(url)
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(self.store, signer, NoFile(), lambda: bytes(32), self.clock)
-        self.key = hpke.private_key_from_seed(secrets.token_bytes(hpke.SEED_BYTES))
-        self.news = News()
+        self.key = key_wrapping.private_key_from_seed(secrets.token_bytes(key_wrapping.SEED_BYTES))
+        self.news = Notifier()
         self.asked: list[tuple[str, tuple[bytes, ...]]] = []
         self.shared: list[tuple[tuple[bytes, ...], str, str]] = []
         self.restart()
 
     def restart(self) -> None:
         """Forget what is kept in memory only."""
-        own_keys = OwnKeys(MEMBER, {self.key.public_key.key_id: self.key})
-        self.context = Context(
+        decryption_keys = DecryptionKeys(MEMBER, {self.key.public_key.key_id: self.key})
+        self.core = Core(
             member=MEMBER,
             node_id=f"spiffe://{MEMBER}.paiza.example/node",
-            registers=None,  # type: ignore[arg-type]  # nothing here asks the register
+            register_cache=None,  # type: ignore[arg-type]  # nothing here asks the register
             ledger=self.ledger,
             store=self.store,
-            logs=KnownLogs({}, self.clock),
+            logs=PeerLogViews({}, self.clock),
             news=self.news,
-            lanes=None,  # type: ignore[arg-type]  # nothing here comes in batches
-            own_keys=own_keys,
+            executors=None,  # type: ignore[arg-type]  # nothing here comes in batches
+            decryption_keys=decryption_keys,
             clock=self.clock,
         )
-        self.steps = Steps(own_keys)
-        self.standings = Standings(self.steps)
-        self.duties = Duties(
+        self.steps = Steps(decryption_keys)
+        self.workflow_states = WorkflowStates(self.steps)
+        self.duties = WorkflowDeadlines(
             member=MEMBER,
             store=self.store,
             steps=self.steps,
-            standings=self.standings,
+            workflow_states=self.workflow_states,
             news=self.news,
             clock=self.clock,
             ask=self._note_asked,
@@ -185,16 +184,16 @@ class Room(AbstractContextManager["Room"]):
 
     def put(self, message: VerifiedMessage) -> bytes:
         """Store a message that was released, or received from its author, now; gives its digest."""
-        self.ledger.commit_now(lambda pen: self.write(pen, message))
+        self.ledger.commit_now(lambda tx: self.write(tx, message))
         self.duties.hear([WorkflowsMoved(frozenset({message.header.thread_id}))])
         return message.digest
 
-    def row(self, pen: Pen, message: VerifiedMessage, unit: str | None = None) -> MessageRow:
+    def row(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> MessageRow:
         """Give the row of a message."""
         header = message.header
         opens = header.thread_id == header.message_id
         return MessageRow(
-            seq=pen.next_message_seq(),
+            seq=tx.next_message_seq(),
             digest=message.digest,
             author=header.author,
             message_id=header.message_id,
@@ -204,34 +203,34 @@ class Room(AbstractContextManager["Room"]):
             urgency=header.urgency,
             state=MessageState.RELEASED if header.author == MEMBER else MessageState.RECEIVED,
             header=message.signed.header,
-            stored_time=pen.now,
+            stored_time=tx.now,
             signed=message.signed.SerializeToString(),
             parents=tuple(header.parent_digests),
             unit=unit,
         )
 
-    def write(self, pen: Pen, message: VerifiedMessage, unit: str | None = None) -> None:
+    def write(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> None:
         """Store a message inside a transaction; of another's with the proof of its release."""
         author = message.header.author
-        messages_store.add_messages(pen.tx, [self.row(pen, message, unit)])
+        messages_store.add_messages(tx.conn, [self.row(tx, message, unit)])
         if author != MEMBER:
             entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
             entry.entry_time.FromDatetime(self.clock.now)
             raw, note = entry.SerializeToString(), f"note of {author}".encode()
             exchange_store.add_proofs(
-                pen.tx, [ForeignProof(message.digest, author, ProofKind.RELEASED, raw, 0, b"", note, bytes(32))]
+                tx.conn, [ForeignProof(message.digest, author, ProofKind.RELEASED, raw, 0, b"", note, bytes(32))]
             )
 
     def _number(self) -> int:
         self._threads += 1
         return self._threads
 
-    def overtaken_by(self, before: Work[object]) -> Context:
+    def overtaken_by(self, before: Work[object]) -> Core:
         """Give a context with the rules that ship with the node, in which the next commit comes too late."""
         member = SimpleNamespace(classification_ceiling=MAX_CLASSIFICATION)
-        registers = SimpleNamespace(current=SimpleNamespace(member=lambda _id: member), policy=Policy())
+        register_cache = SimpleNamespace(current=SimpleNamespace(member=lambda _id: member), policy=Policy())
         ledger = Overtaken(self.ledger, before)
-        return replace(self.context, registers=cast("Any", registers), ledger=cast("Any", ledger))
+        return replace(self.core, register_cache=cast("Any", register_cache), ledger=cast("Any", ledger))
 
     def events(self, digest: bytes) -> list[str]:
         """Name the events of the log about a message, each with its reason where it has one."""
@@ -247,14 +246,14 @@ class Room(AbstractContextManager["Room"]):
         self.put(message)
         return message
 
-    def stood(self, thread: bytes) -> Stood:
+    def workflow_state(self, thread: bytes) -> WorkflowState:
         """Say where a thread stands."""
         with self.store.reads() as reads:
-            found = self.standings.of(reads, thread)
+            found = self.workflow_states.of(reads, thread)
         assert found is not None
         return found
 
-    async def told(self, watch: Watch) -> list[notice_pb2.Notice]:
+    async def told(self, watch: Subscription) -> list[notice_pb2.Notice]:
         """Give the notices that a watch was told so far, and end it."""
         self.news.unsubscribe(watch)
         watch.end()

@@ -17,20 +17,20 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node import changes as module
 from paiza_node.changes import Change, ChangeFeed
-from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import load_officers
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
-from paiza_node.core.executors.executors import Lanes
-from paiza_node.core.log.ledger import Ledger, Pen
-from paiza_node.core.messages.decryption import OwnKeys
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.executors.executors import Executors
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import News
-from paiza_node.features.workflows.deadlines import Duties
-from paiza_node.features.workflows.legality import Standings, workflow_stage
+from paiza_node.features.inbox.notifier import Notifier
+from paiza_node.features.workflows.deadlines import WorkflowDeadlines
+from paiza_node.features.workflows.legality import WorkflowStates, workflow_stage
 from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import load
 from paiza_node.ops.keys import load_keys
@@ -86,14 +86,14 @@ class GatedFile(CheckpointInMemory):
     def __init__(self, events: list[str] | None = None) -> None:
         super().__init__()
         self.events = [] if events is None else events
-        self.begun, self.gate = threading.Event(), threading.Event()
-        self.gate.set()
+        self.begun, self.authenticator = threading.Event(), threading.Event()
+        self.authenticator.set()
 
     @override
     def save(self, note: bytes) -> None:
         """Wait at the gate, then keep the note."""
         self.begun.set()
-        self.gate.wait(SECONDS)
+        self.authenticator.wait(SECONDS)
         super().save(note)
         self.events.append("saved")
 
@@ -101,9 +101,9 @@ class GatedFile(CheckpointInMemory):
 def note(name: str, *, fails: bool = False) -> Any:
     """Make work that appends an entry and announces a change, and fails after that if it is told to."""
 
-    def work(pen: Pen) -> None:
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
-        pen.announce(Noted(name))
+    def work(tx: LogTransaction) -> None:
+        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+        tx.announce(Noted(name))
         if fails:
             raise Rejected("unknown_id", "no")
 
@@ -145,13 +145,13 @@ async def test_nothing_is_published_before_the_checkpoint_is_on_disk(books: Book
 
 async def test_a_change_of_work_that_fails_is_not_published(books: Books) -> None:
     """It is dropped with what the work wrote; changes of other work in the same commit are published."""
-    books.file.gate.clear()
+    books.file.authenticator.clear()
     first = asyncio.create_task(books.ledger.commit(note("first")))
     await asyncio.to_thread(books.file.begun.wait, SECONDS)  # what comes now shares the next commit
     rest = [books.ledger.commit(note("bad", fails=True)), books.ledger.commit(note("good"))]
     together = asyncio.gather(*rest, return_exceptions=True)
     await asyncio.sleep(0)
-    books.file.gate.set()
+    books.file.authenticator.set()
     await first
     assert isinstance((await together)[0], Rejected)
     assert books.events == ["saved", "first", "saved", "good"]
@@ -194,9 +194,9 @@ async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkey
     heard: list[int] = []
     monkeypatch.setattr(books.ledger.changes, "_hear", lambda changes: heard.append(len(changes)))
 
-    def work(pen: Pen) -> None:
+    def work(tx: LogTransaction) -> None:
         for _ in range(300):
-            pen.announce(Noted("x"))
+            tx.announce(Noted("x"))
 
     await books.ledger.commit(work)
     await books.ledger.commit(lambda _pen: None)
@@ -233,7 +233,7 @@ async def test_workflow_that_nobody_was_told_of_is_found(tmp_path: Path) -> None
         seen = room.begin().header.thread_id
         await room.duties.load()
         missed = room.message("tjk", "cd-request", delivery.request(MEMBERS, room.clock.now))
-        room.ledger.commit_now(lambda pen: room.write(pen, missed))
+        room.ledger.commit_now(lambda tx: room.write(tx, missed))
         await room.duties.round()
         assert set(room.duties.live) == {seen}
         room.duties.catch_up()
@@ -248,9 +248,9 @@ class Sender:
     def __init__(self, federation: Path, folder: Path) -> None:
         register = read_register(federation)
         config = load(federation / "nodes" / "kaz" / "node.toml", {})
-        own_keys = OwnKeys("kaz", load_keys(config.keys, register.member("kaz")).decryption)
+        decryption_keys = DecryptionKeys("kaz", load_keys(config.keys, register.member("kaz")).decryption)
         officers = load_officers(config.officers, "kaz", config.federation)
-        registers: Any = SimpleNamespace(
+        register_cache: Any = SimpleNamespace(
             current=register,
             version=register.version,
             policy=Policy(register.agreements),
@@ -260,41 +260,41 @@ class Sender:
         self.file = GatedFile()
         self.ledger = Ledger(self.store, SIGNER, self.file, lambda: register.version)
         self.file.begun.clear()
-        self.lanes = Lanes()
-        self.news = News()
-        context = Context(
+        self.executors = Executors()
+        self.news = Notifier()
+        core = Core(
             member="kaz",
             node_id="spiffe://kaz.paiza.example/node",
-            registers=registers,
+            register_cache=register_cache,
             ledger=self.ledger,
             store=self.store,
-            logs=KnownLogs({}, now),
+            logs=PeerLogViews({}, now),
             news=self.news,
-            lanes=self.lanes,
-            own_keys=own_keys,
+            executors=self.executors,
+            decryption_keys=decryption_keys,
             clock=now,
         )
-        steps = Steps(own_keys)
-        desks = Desks("kaz", "", lambda: officers)
+        steps = Steps(decryption_keys)
+        unit_directory = UnitDirectory("kaz", "", lambda: officers)
         self.submit = Submit(
-            context,
+            core,
             stages=(workflow_stage(steps),),
             officers=lambda: officers,
             delivery_life=timedelta(days=1),
-            desks=desks,
+            unit_directory=unit_directory,
         )
-        self.duties = Duties(
+        self.duties = WorkflowDeadlines(
             member="kaz",
             store=self.store,
             steps=steps,
-            standings=Standings(steps),
+            workflow_states=WorkflowStates(steps),
             news=self.news,
             clock=now,
             ask=nobody,
             share=nobody,
         )
         peers: Any = None  # nothing is sent here
-        queues = OutboundQueues(context, peers)
+        queues = OutboundQueues(core, peers)
         self.woken = asyncio.Event()
         queue: Any = SimpleNamespace(wake=self.woken.set)
         queues._queues["tjk"] = queue
@@ -327,7 +327,7 @@ class Sender:
     def close(self) -> None:
         """End the threads."""
         self.ledger.close()
-        self.lanes.close()
+        self.executors.close()
         self.store.close()
 
 
@@ -359,13 +359,13 @@ async def sender(federation: Path, tmp_path: Path) -> AsyncIterator[Sender]:
 async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: Sender) -> None:
     """The client's call is cancelled while the ledger commits: all hear, and a repeat gives the same entries."""
     watch = sender.news.subscribe()
-    sender.file.gate.clear()
+    sender.file.authenticator.clear()
     call = asyncio.create_task(sender.released())
     await asyncio.to_thread(sender.file.begun.wait, SECONDS)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    sender.file.gate.set()
+    sender.file.authenticator.set()
     await sender.check_heard(watch)
 
 

@@ -9,7 +9,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import Disclose
+from paiza_node.core.access.open import OpenPart
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.between import Between, erased, given_away, nothing, recalled, retired
@@ -29,13 +29,13 @@ def room(database_url: str) -> Iterator[Room]:
 def received(room: Room) -> VerifiedMessage:
     """Receive a message for the officer's unit."""
     note = room.message("tjk", "free-message", NOTE)
-    room.ledger.commit_now(lambda pen: room.write(pen, note, unit=OFFICER.unit))
+    room.ledger.commit_now(lambda tx: room.write(tx, note, unit=OFFICER.unit))
     return note
 
 
-def disclose_overtaken(room: Room, note: VerifiedMessage, between: Between) -> Disclose:
+def disclose_overtaken(room: Room, note: VerifiedMessage, between: Between) -> OpenPart:
     """Make the verb, with something that is committed just before its own commit."""
-    return Disclose(room.overtaken_by(lambda pen: between(room, note, pen)))
+    return OpenPart(room.overtaken_by(lambda tx: between(room, note, tx)))
 
 
 def asked(note: VerifiedMessage, reason: str = "") -> officer_pb2.OpenMessageRequest:
@@ -47,7 +47,7 @@ async def test_a_part_is_handed_over_with_its_key(room: Room) -> None:
     """The key opens the part, and the log says who opened it."""
     note = received(room)
     response = await disclose_overtaken(room, note, nothing)(OFFICER, asked(note))
-    assert response.part_key == room.context.own_keys.part_key(note, 0)
+    assert response.part_key == room.core.decryption_keys.part_key(note, 0)
     opened = log_pb2.LogEntry.FromString(response.opened.proven.entry)
     assert (opened.event, opened.actor) == (log_pb2.LOG_EVENT_OPENED, OFFICER.id)
     assert room.events(note.digest) == ["OPENED"]
@@ -95,8 +95,8 @@ async def test_need_to_know_is_answered_before_the_rules(room: Room) -> None:
 async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> None:
     """Whoever fetches a ciphertext is asked the same; a denial is logged, and leave is not."""
     note = received(room)
-    disclose = disclose_overtaken(room, note, nothing)
-    assert await disclose.check(OFFICER, asked(note)) == note.header
+    open_part = disclose_overtaken(room, note, nothing)
+    assert await open_part.check(OFFICER, asked(note)) == note.header
     with pytest.raises(Rejected, match="need-to-know"):
-        await disclose.check(replace(OFFICER, unit="border"), asked(note))
+        await open_part.check(replace(OFFICER, unit="border"), asked(note))
     assert room.events(note.digest) == ["DENIED policy_denied"]

@@ -17,7 +17,7 @@ from paiza_trust.member import MAX_SOCKET_PATH_BYTES
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys, load_certificate
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import notes
 from paiza_wire.tlog.cosignatures import WitnessSigner
 
@@ -78,7 +78,7 @@ def test_a_node_has_the_keys_that_the_register_names(folder: Path) -> None:
     witness = WitnessSigner.from_seed("kaz.paiza.example/witness/1", (own / "witness.key").read_bytes())
     assert member.witness_keys[0].key == witness.witness_key
     seed = (own / "encryption.seed").read_bytes()
-    assert hpke.private_key_from_seed(seed).public_key.key_id == member.encryption_keys[0].key_id
+    assert key_wrapping.private_key_from_seed(seed).public_key.key_id == member.encryption_keys[0].key_id
     for role, ca in (("node", member.authority.node_ca), ("officer", member.authority.officer_ca)):
         key = keys.private_key_from_pem((own / f"{role}-ca.key").read_bytes())
         assert load_certificate(ca).public_key() == key.public_key()

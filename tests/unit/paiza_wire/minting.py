@@ -9,8 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_wire import message, receipts
 from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId, certificates, keys
-from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey, key_wrapping
 from paiza_wire.tlog import checkpoint, merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
@@ -45,7 +44,7 @@ class Member:
     id: str
     ca_keys: Mapping[Role, EllipticCurvePrivateKey]
     authority: MemberAuthority
-    decryption_key: hpke.DecryptionKey
+    decryption_key: key_wrapping.DecryptionKey
     log_key: SignerKey
     officers: dict[str, Officer] = field(default_factory=dict)
 
@@ -55,7 +54,7 @@ class Member:
         return RecipientKey(self.id, self.decryption_key.public_key)
 
     @property
-    def private_keys(self) -> Mapping[bytes, hpke.DecryptionKey]:
+    def private_keys(self) -> Mapping[bytes, key_wrapping.DecryptionKey]:
         """What the member opens wraps with."""
         return {self.decryption_key.public_key.key_id: self.decryption_key}
 
@@ -97,7 +96,7 @@ def mint_member(member: str) -> Member:
         id=member,
         ca_keys=ca_keys,
         authority=MemberAuthority(member, FEDERATION, cas["node"], cas["officer"]),
-        decryption_key=hpke.private_key_from_seed(hpke.generate_seed()),
+        decryption_key=key_wrapping.private_key_from_seed(key_wrapping.generate_seed()),
         log_key=SignerKey.from_ed25519(f"{member}.{FEDERATION}/log/1", keys.generate_ed25519()),
     )
     for name in ("liaison", "authoriser", "duty"):

@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_wire import message, receipts
 from paiza_wire.errors import Rejected
-from paiza_wire.message import key_wrapping as hpke
-from paiza_wire.message import part_cipher, signed_message
+from paiza_wire.message import key_wrapping, part_cipher, signed_message
 from paiza_wire.tlog import checkpoint, merkle
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.cosignatures import (
@@ -40,7 +39,7 @@ def example() -> tuple[dict[str, str], str]:
     """Compute every value of the worked example, in its order, and the checkpoint's note."""
     header = message_pb2.Header(suite=message_pb2.SUITE_1, message_id=MESSAGE_ID).SerializeToString(deterministic=True)
     digest = message.message_digest(header)
-    public = hpke.private_key_from_seed(SEED).public_key
+    public = key_wrapping.private_key_from_seed(SEED).public_key
     salt = SEED[:16]
     entry = log_pb2.LogEntry(
         salt=salt,

@@ -38,7 +38,7 @@ class Denials:
             return
         entry = log_entries.denied(actor=officer, reason="policy_denied")
         try:
-            await self._ledger.commit(lambda pen: pen.append(entry, text=f"{method.rpartition('/')[2]}: {detail}"))
+            await self._ledger.commit(lambda tx: tx.append(entry, text=f"{method.rpartition('/')[2]}: {detail}"))
         except Unavailable as error:
             log.warning("denied", officer=officer, method=method, detail=detail, logged=False, reason=error.reason)
 

@@ -19,12 +19,12 @@ from paiza_domain import kinds
 from paiza_domain.threads import deadlines
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.features.tasks import store as tasks_store
-from paiza_node.features.tasks.model import WorkRow
+from paiza_node.features.tasks.model import TaskRow
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -35,12 +35,12 @@ LISTS_ALL: Final = frozenset({"duty", "coordinator", "auditor"})
 ACKNOWLEDGE_WITHIN: Final = 4  # the part of the time to answer within which work is acknowledged: a quarter
 
 
-def lister(officer: Officer) -> Viewer:
+def list_scope(officer: Officer) -> Viewer:
     """Say which messages an officer sees in lists."""
     return _viewer(officer, LISTS_ALL)
 
 
-def opener(officer: Officer) -> Viewer:
+def open_scope(officer: Officer) -> Viewer:
     """Say which messages an officer may open, export and pass on, as far as need-to-know goes."""
     return _viewer(officer, SEES_ALL)
 
@@ -58,23 +58,23 @@ def may_see(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
 
 def openable(reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
     """Give the numbers of those messages an officer may open, as far as need-to-know goes."""
-    return access_store.visible(reads, [row.seq for row in rows], opener(officer))
+    return access_store.visible(reads, [row.seq for row in rows], open_scope(officer))
 
 
 def may_list(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
     """Say whether an officer may know that a message is there."""
-    return bool(access_store.visible(reads, [row.seq], lister(officer)))
+    return bool(access_store.visible(reads, [row.seq], list_scope(officer)))
 
 
-def denied(pen: Pen, officer: Officer, digest: bytes) -> Rejected:
+def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
     """Log that an officer does not need to know of a message; gives the refusal, which whoever commits raises."""
     refusal = Rejected("policy_denied", "need-to-know")
     entry = log_entries.denied(actor=officer.id, reason=refusal.reason, digest=digest)
-    pen.append(entry, text=refusal.detail)
+    tx.append(entry, text=refusal.detail)
     return refusal
 
 
-class Desks:
+class UnitDirectory:
     """Says to which unit and officer messages go, and makes work of what was received."""
 
     def __init__(self, member: str, duty_desk: str, officers: Callable[[], dict[str, Officer]]) -> None:
@@ -113,7 +113,7 @@ class Desks:
         unit = officer.unit if self.duty_desk else COMMON
         return [replace(row, unit=unit) for row in messages]
 
-    def received(self, tx: WriteConnection, messages: Sequence[MessageRow]) -> list[tuple[MessageRow, str]]:
+    def received(self, conn: WriteConnection, messages: Sequence[MessageRow]) -> list[tuple[MessageRow, str]]:
         """Return received messages with their unit, each with the officer it is for (empty where none is named).
 
         Runs before they are written: what follows from an earlier message of the same batch goes to the same unit.
@@ -121,20 +121,20 @@ class Desks:
         placed: list[tuple[MessageRow, str]] = []
         units: dict[bytes, tuple[int, str]] = {}
         for row in messages:
-            unit, assignee = self._addressed(tx, row, units)
+            unit, assignee = self._addressed(conn, row, units)
             units[row.digest] = row.seq, unit
             placed.append((replace(row, unit=unit), assignee))
         return placed
 
-    def make_work(self, tx: WriteConnection, placed: Sequence[tuple[MessageRow, str]]) -> None:
+    def make_tasks(self, conn: WriteConnection, placed: Sequence[tuple[MessageRow, str]]) -> None:
         """Make work of messages that `received` placed and that are written; those that ask for nothing are no work."""
         taken = [(row, assignee) for row, assignee in placed if row.state is MessageState.RECEIVED]
-        access_store.add_readers(tx, [(assignee, row.seq) for row, assignee in taken if assignee])
-        work = (work_of(row, row.unit or COMMON, assignee) for row, assignee in taken)
-        tasks_store.add_work(tx, [made for made in work if made is not None])
+        access_store.add_readers(conn, [(assignee, row.seq) for row, assignee in taken if assignee])
+        work = (task_of(row, row.unit or COMMON, assignee) for row, assignee in taken)
+        tasks_store.add_tasks(conn, [made for made in work if made is not None])
 
     def _addressed(
-        self, tx: WriteConnection, row: MessageRow, batch: Mapping[bytes, tuple[int, str]]
+        self, conn: WriteConnection, row: MessageRow, batch: Mapping[bytes, tuple[int, str]]
     ) -> tuple[str, str]:
         """Return the unit and, where one is named, the officer whom a received message is for.
 
@@ -150,18 +150,18 @@ class Desks:
                 return (named.unit or self.duty_desk) if self.duty_desk else COMMON, named.id
         if self.duty_desk and row.parents:
             batched = [batch[parent] for parent in row.parents if parent in batch]
-            return messages_store.unit_of(tx, row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
+            return messages_store.unit_of(conn, row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
         return self.duty_desk, ""
 
 
-def work_of(row: MessageRow, unit: str, assignee: str) -> WorkRow | None:
+def task_of(row: MessageRow, unit: str, assignee: str) -> TaskRow | None:
     """Say until when a message is to be acknowledged and done; None where it is for information only."""
     within = deadlines.ANSWER_WITHIN.get(row.urgency)
     if within is None:
         return None
     due = _due(row)
     asks = due is not None or row.urgency >= message_pb2.URGENCY_URGENT
-    return WorkRow(
+    return TaskRow(
         seq=row.seq,
         digest=row.digest,
         unit=unit,

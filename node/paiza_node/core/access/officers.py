@@ -8,7 +8,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.operator import operator
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import SpiffeId
@@ -52,24 +52,24 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
     return {officer.id: officer for officer in officers}
 
 
-def note_officers(pen: Pen, officers: dict[str, Officer]) -> None:
+def note_officers(tx: LogTransaction, officers: dict[str, Officer]) -> None:
     """Log which officers are new, changed or gone since the last start, and store them so."""
-    known = access_store.officers(pen.tx)
+    known = access_store.officers(tx.conn)
     for officer in officers.values():
         before = known.get(officer.id)
         if before == officer:
             continue
-        pen.append(
+        tx.append(
             _entry(before, officer),
             text=f"{officer.id} {' '.join(sorted(officer.roles))} {officer.unit}",
         )
-        access_store.put_officer(pen.tx, officer)
+        access_store.put_officer(tx.conn, officer)
     for gone in set(known) - set(officers):
         if not known[gone].suspended:
             suspended = log_entries.officer_suspended(actor=operator(), certificate_sha256=b"")
-            pen.append(suspended, text=gone)
+            tx.append(suspended, text=gone)
             access_store.put_officer(
-                pen.tx,
+                tx.conn,
                 Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True),
             )
 

@@ -15,17 +15,17 @@ from paiza_node.changes import MessagesChanged
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.access.need_to_know import may_see
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.policy import MessageAttributes, principal_of
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -55,16 +55,16 @@ class _Opened:
     entry: StoredEntry
 
 
-class Disclose:
+class OpenPart:
     """The verb of reading."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what the verb needs."""
-        self._member = context.member
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._own_keys = context.own_keys
+        self._member = core.member
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._decryption_keys = core.decryption_keys
 
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
@@ -76,7 +76,7 @@ class Disclose:
         transaction that writes OPENED: nothing comes between.
         """
         asked = await asyncio.to_thread(self._asked, officer, request)
-        committed = await self._ledger.commit(lambda pen: self._open(pen, officer, asked))
+        committed = await self._ledger.commit(lambda tx: self._open(tx, officer, asked))
         if not isinstance(committed.result, _Opened):
             raise committed.result
         row, message, number = committed.result.row, committed.result.message, asked.number
@@ -109,7 +109,7 @@ class Disclose:
         if refused is None:
             return asked.header
         if refused.reason == DENIED:
-            await self._ledger.commit(lambda pen: _log_denied(pen, officer, asked.digest, refused.detail))
+            await self._ledger.commit(lambda tx: _log_denied(tx, officer, asked.digest, refused.detail))
         raise refused
 
     def _asked(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> _Asked:
@@ -129,30 +129,30 @@ class Disclose:
         annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
         if annex and not request.reason_text.strip():
             raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
-        ceiling = self._registers.current.member(self._member).classification_ceiling
+        ceiling = self._register_cache.current.member(self._member).classification_ceiling
         kind = kinds.get(header.kind, header.kind_version)
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         forbidden = None
         try:
-            self._registers.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
+            self._register_cache.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
         except Rejected as denied:
             forbidden = denied
         return _Asked(row.digest, header, number, request.reason_text, forbidden)
 
-    def _open(self, pen: Pen, officer: Officer, asked: _Asked) -> _Opened | Rejected | Unavailable:
+    def _open(self, tx: LogTransaction, officer: Officer, asked: _Asked) -> _Opened | Rejected | Unavailable:
         """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
-        refused = self._refused(pen.tx, officer, asked)
+        refused = self._refused(tx.conn, officer, asked)
         if refused is not None:
             if refused.reason == DENIED:
-                _log_denied(pen, officer, asked.digest, refused.detail)
+                _log_denied(tx, officer, asked.digest, refused.detail)
             return refused
-        row = messages_store.message(pen.tx, asked.digest)
-        body = None if row is None else messages_store.body(pen.tx, row.seq)
+        row = messages_store.message(tx.conn, asked.digest)
+        body = None if row is None else messages_store.body(tx.conn, row.seq)
         assert row is not None
         assert body is not None, "what is neither refused nor erased has a body"
         message = stored(body)
-        part_key = self._own_keys.part_key(message, asked.number)
-        return _Opened(row, message, part_key, _log_opened(pen, officer, row, asked.number, asked.reason))
+        part_key = self._decryption_keys.part_key(message, asked.number)
+        return _Opened(row, message, part_key, _log_opened(tx, officer, row, asked.number, asked.reason))
 
     def _refused_now(self, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
@@ -173,7 +173,7 @@ class Disclose:
         if messages_store.erased(reads, [asked.digest]):
             return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
         # 2.
-        if not asked.reason.strip() and taking_back.is_recalled(reads, row):
+        if not asked.reason.strip() and recalls.is_recalled(reads, row):
             return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")
         # 3.
         denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
@@ -198,13 +198,13 @@ def _unknown() -> Rejected:
     return Rejected("unknown_id", "there is no such message here, or its content was refused")
 
 
-def _log_opened(pen: Pen, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
-    stored = pen.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
-    access_store.add_opened(pen.tx, Opened(row.digest, number, officer.id, stored.index))
-    pen.announce(MessagesChanged((row.digest,)))
+def _log_opened(tx: LogTransaction, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
+    stored = tx.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
+    access_store.add_opened(tx.conn, Opened(row.digest, number, officer.id, stored.index))
+    tx.announce(MessagesChanged((row.digest,)))
     return stored
 
 
-def _log_denied(pen: Pen, officer: Officer, digest: bytes, detail: str) -> None:
+def _log_denied(tx: LogTransaction, officer: Officer, digest: bytes, detail: str) -> None:
     entry = log_entries.denied(actor=officer.id, reason=DENIED, digest=digest)
-    pen.append(entry, text=detail)
+    tx.append(entry, text=detail)

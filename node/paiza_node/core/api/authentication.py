@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.policy import Principal, principal_of
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, load_certificate, uri_san
@@ -52,7 +52,7 @@ ACCESS: Final = {
     "/paiza.peer.v1.WitnessService/ExchangeCheckpoints": Access("node", "exchange"),
     "/paiza.peer.v1.WitnessService/ProveEntries": Access("node", "exchange"),
     "/paiza.peer.v1.RecoveryService/GetStanding": Access("node", "exchange"),
-    "/paiza.peer.v1.RecoveryService/GiveBack": Access("node", "exchange"),
+    "/paiza.peer.v1.RecoveryService/ListLostEntries": Access("node", "exchange"),
     "/paiza.officer.v1.AttachmentService/StartUpload": Access("officer", "session"),
     "/paiza.officer.v1.AttachmentService/Upload": Access("officer", "session"),
     "/paiza.officer.v1.AttachmentService/Download": Access("officer"),
@@ -72,30 +72,30 @@ ACCESS: Final = {
     "/paiza.officer.v1.ApprovalService/Approve": Access("officer", "session"),
     "/paiza.officer.v1.ApprovalService/Decline": Access("officer", "session"),
     "/paiza.officer.v1.ApprovalService/ListOfficers": Access("officer", "session"),
-    "/paiza.officer.v1.DeskService/ListWork": Access("officer", "list"),
-    "/paiza.officer.v1.DeskService/AssignTask": Access("officer", "watch"),
-    "/paiza.officer.v1.DeskService/TakeTask": Access("officer", "watch"),
-    "/paiza.officer.v1.DeskService/AcknowledgeTask": Access("officer", "watch"),
-    "/paiza.officer.v1.DeskService/CompleteTask": Access("officer", "watch"),
+    "/paiza.officer.v1.TaskService/ListWork": Access("officer", "list"),
+    "/paiza.officer.v1.TaskService/AssignTask": Access("officer", "watch"),
+    "/paiza.officer.v1.TaskService/TakeTask": Access("officer", "watch"),
+    "/paiza.officer.v1.TaskService/AcknowledgeTask": Access("officer", "watch"),
+    "/paiza.officer.v1.TaskService/CompleteTask": Access("officer", "watch"),
     "/paiza.officer.v1.AuditService/GetTrail": Access("officer", "trail"),
     "/paiza.officer.v1.AuditService/GetEvidence": Access("officer", "evidence"),
     "/paiza.officer.v1.AuditService/GetLogStatus": Access("officer", "trail"),
-    "/paiza.peer.v1.OversightService/ListGrantedEntries": Access("node", "consult"),
-    "/paiza.peer.v1.OversightService/CountGrantedMessages": Access("node", "consult"),
-    "/paiza.peer.v1.OversightService/AgreePeriod": Access("node", "consult"),
-    "/paiza.officer.v1.CoordinationService/ListLogEntries": Access("officer", "read_log"),
-    "/paiza.officer.v1.CoordinationService/GetMatrix": Access("officer", "read_log"),
-    "/paiza.officer.v1.CoordinationService/ClosePeriod": Access("officer", "oversee"),
-    "/paiza.officer.v1.LawfulService/ListErasures": Access("officer", "trail"),
-    "/paiza.officer.v1.LawfulService/PlaceHold": Access("officer", "hold"),
-    "/paiza.officer.v1.LawfulService/ReleaseHold": Access("officer", "hold"),
-    "/paiza.officer.v1.LawfulService/ListHolds": Access("officer", "trail"),
-    "/paiza.officer.v1.LawfulService/ListReviews": Access("officer", "list"),
-    "/paiza.officer.v1.LawfulService/KeepMessage": Access("officer", "review"),
-    "/paiza.officer.v1.LawfulService/EraseOwnCopy": Access("officer", "review"),
-    "/paiza.officer.v1.PassingService/Forward": Access("officer"),
-    "/paiza.officer.v1.PassingService/NoteExport": Access("officer"),
-    "/paiza.officer.v1.PassingService/ListHolders": Access("officer", "trail"),
+    "/paiza.peer.v1.PeerAuditService/ListGrantedEntries": Access("node", "consult"),
+    "/paiza.peer.v1.PeerAuditService/CountGrantedMessages": Access("node", "consult"),
+    "/paiza.peer.v1.PeerAuditService/AgreePeriod": Access("node", "consult"),
+    "/paiza.officer.v1.AuditQueryService/ListLogEntries": Access("officer", "read_log"),
+    "/paiza.officer.v1.AuditQueryService/GetMatrix": Access("officer", "read_log"),
+    "/paiza.officer.v1.AuditQueryService/ClosePeriod": Access("officer", "oversee"),
+    "/paiza.officer.v1.RetentionService/ListErasures": Access("officer", "trail"),
+    "/paiza.officer.v1.RetentionService/PlaceHold": Access("officer", "hold"),
+    "/paiza.officer.v1.RetentionService/ReleaseHold": Access("officer", "hold"),
+    "/paiza.officer.v1.RetentionService/ListHolds": Access("officer", "trail"),
+    "/paiza.officer.v1.RetentionService/ListReviews": Access("officer", "list"),
+    "/paiza.officer.v1.RetentionService/KeepMessage": Access("officer", "review"),
+    "/paiza.officer.v1.RetentionService/EraseOwnCopy": Access("officer", "review"),
+    "/paiza.officer.v1.ForwardingService/Forward": Access("officer"),
+    "/paiza.officer.v1.ForwardingService/NoteExport": Access("officer"),
+    "/paiza.officer.v1.ForwardingService/ListHolders": Access("officer", "trail"),
     "/paiza.core.v1.RegisterService/GetFile": Access("either", "read_register"),
     "/paiza.core.v1.RegisterService/GetArchivedSet": Access("either", "read_register"),
     "/grpc.health.v1.Health/Check": Access("either"),
@@ -121,13 +121,13 @@ class _Denied(Rejected):
         self.officer = officer
 
 
-class Gate:
+class Authenticator:
     """Admits callers. Belongs to one event loop."""
 
     def __init__(
         self,
         member: str,
-        registers: Registers,
+        register_cache: RegisterCache,
         officers: Callable[[], dict[str, Officer]],
         clock: Callable[[], datetime],
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
@@ -141,7 +141,7 @@ class Gate:
         self._compared = compared
         self._denied = denied
         self._member = member
-        self._registers = registers
+        self._register_cache = register_cache
         self._officers = officers
         self._clock = clock
         self._under_way: Counter[str] = Counter()
@@ -180,7 +180,7 @@ class Gate:
 
     def _identify(self, access: Access, context: Any) -> Caller:
         # 2.
-        register = self._registers.current
+        register = self._register_cache.current
         # 3.
         shown = context.auth_context().get("x509_pem_cert")
         if not shown:
@@ -203,7 +203,7 @@ class Gate:
         member = register.active_member(claimed.member)
         # 6.
         if action:
-            self._registers.policy.check(Principal(member.id, node=True), action)
+            self._register_cache.policy.check(Principal(member.id, node=True), action)
         return Caller(str(claimed), member=member)
 
     def _officer(self, claimed: SpiffeId, der: bytes, action: str, register: Register) -> Caller:
@@ -222,7 +222,7 @@ class Gate:
             raise _Denied(officer.id, "officer-suspended")
         try:
             if action:
-                self._registers.policy.check(principal_of(officer), action)
+                self._register_cache.policy.check(principal_of(officer), action)
         except Rejected as error:
             raise _Denied(officer.id, error.detail) from error
         return Caller(officer.id, officer=officer)

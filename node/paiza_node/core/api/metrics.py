@@ -25,11 +25,11 @@ ATTACHMENT_BYTES: Final = Counter(
     "paiza_attachment_bytes_total", "Bytes of attachments taken, brought by officers or fetched from peers.", ["way"]
 )
 ATTACHMENTS_AWAITED: Final = Gauge(
-    "paiza_attachments_awaited", "Attachments awaited here from a peer, or by a peer from here.", ["way", "member"]
+    "paiza_attachments_pending", "Attachments awaited here from a peer, or by a peer from here.", ["way", "member"]
 )
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
 CONVICTIONS: Final = Gauge(
-    "paiza_log_convictions",
+    "paiza_log_misbehaviour",
     "1 where this speaks against a member's log: forked, in default, stale.",
     ["peer", "reason"],
 )

@@ -32,7 +32,7 @@ from paiza.officer.v1 import (
 )
 from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
 from paiza_node.core.api import health
-from paiza_node.core.api.authentication import Caller, Gate
+from paiza_node.core.api.authentication import Authenticator, Caller
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
 from paiza_node.core.api.status_codes import refuse
@@ -63,12 +63,12 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
     attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
     approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
-    desk_pb2.DESCRIPTOR.services_by_name["DeskService"],
+    desk_pb2.DESCRIPTOR.services_by_name["TaskService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
-    oversight_pb2.DESCRIPTOR.services_by_name["OversightService"],
-    coordination_pb2.DESCRIPTOR.services_by_name["CoordinationService"],
-    lawful_pb2.DESCRIPTOR.services_by_name["LawfulService"],
-    passing_pb2.DESCRIPTOR.services_by_name["PassingService"],
+    oversight_pb2.DESCRIPTOR.services_by_name["PeerAuditService"],
+    coordination_pb2.DESCRIPTOR.services_by_name["AuditQueryService"],
+    lawful_pb2.DESCRIPTOR.services_by_name["RetentionService"],
+    passing_pb2.DESCRIPTOR.services_by_name["ForwardingService"],
     recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
     register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
     search_pb2.DESCRIPTOR.services_by_name["SearchService"],
@@ -80,14 +80,14 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
 Unary = Callable[[Caller, Any], Awaitable[Message]]
 Stream = Callable[[Caller, Any], AsyncIterator[Message]]
 Taking = Callable[[Caller, AsyncIterator[Any]], Awaitable[Message]]
-Behaviours = Mapping[str, Unary | Stream | Taking]
+Handlers = Mapping[str, Unary | Stream | Taking]
 
 
 def public_server(
     *,
     listen: str,
-    gate: Gate,
-    behaviours: Behaviours,
+    authenticator: Authenticator,
+    behaviours: Handlers,
     certificate: bytes,
     private_key: bytes,
     member: str,
@@ -105,10 +105,10 @@ def public_server(
         **behaviours,
         health.PREFIX + "Check": own_health.check,
         health.PREFIX + "List": own_health.check_all,
-        health.PREFIX + "Watch": own_health.watch,
+        health.PREFIX + "Subscription": own_health.watch,
     }
     for service in SERVICES:
-        handlers = {method.name: _guarded(gate, method, behaviours) for method in service.methods}
+        handlers = {method.name: _guarded(authenticator, method, behaviours) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
     if with_reflection:
         reflection.enable_server_reflection(
@@ -170,7 +170,9 @@ def _roots(register: Register, member: str) -> bytes:
     return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
 
 
-def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "grpc.RpcMethodHandler[Any, Any]":
+def _guarded(
+    authenticator: Authenticator, method: MethodDescriptor, behaviours: Handlers
+) -> "grpc.RpcMethodHandler[Any, Any]":
     name = f"/{method.containing_service.full_name}/{method.name}"
     behaviour: Any = behaviours[name]
     request_type = message_factory.GetMessageClass(method.input_type)
@@ -179,12 +181,12 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
         began = perf_counter()
         reason = "ok"
         try:
-            async with gate.admit(name, context) as caller:
+            async with authenticator.admit(name, context) as caller:
                 if method.client_streaming:
-                    asked: Any = _arrivals(request_type, requests, lambda: gate.check_again(name, context))
+                    asked: Any = _arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
                     asked = _parse(request_type, await _arrival(requests))
-                    await gate.check_compared(name, caller, asked)
+                    await authenticator.check_compared(name, caller, asked)
                 response: Message = await behaviour(caller, asked)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
@@ -198,9 +200,9 @@ def _guarded(gate: Gate, method: MethodDescriptor, behaviours: Behaviours) -> "g
     async def stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         reason = "ok"
         try:
-            async with gate.admit(name, context) as caller:
+            async with authenticator.admit(name, context) as caller:
                 async for response in behaviour(caller, _parse(request_type, await _arrival(requests))):
-                    gate.check_again(name, context)
+                    authenticator.check_again(name, context)
                     yield response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - as above
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"

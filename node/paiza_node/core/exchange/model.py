@@ -16,12 +16,12 @@ class ProofKind(IntEnum):
     """The author's release to somebody else, of a message that was passed on to us."""
 
 
-class Passing(IntEnum):
+class DeliveryKind(IntEnum):
     """What a delivery is part of. Stored as the number: never renumber."""
 
     OWN = 0
     """Of a message of our own, to one of its recipients."""
-    PASSED_ON = 1
+    FORWARDED = 1
     """Of a message to a member it was not addressed to."""
     NOTICE = 2
     """Of the notice to the author that its message was passed on."""
@@ -57,7 +57,7 @@ class DeliveryRow:
     attempts: int = 0
     settled_time: datetime | None = None
     kind: str = ""
-    passing: int = Passing.OWN
+    delivery_kind: int = DeliveryKind.OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,11 @@ class Outgoing:
     signed: bytes
     released_index: int
     released_entry: bytes
-    passing: int = Passing.OWN
+    delivery_kind: int = DeliveryKind.OWN
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOn:
+class ForwardingRow:
     """That a member passed a message on, by its own log: to us, or (told to us as the author) to another.
 
     ``log_index`` is our entry that answers it, ``denied`` says that this entry is a denial, ``held`` that the message

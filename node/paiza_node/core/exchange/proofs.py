@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, PassedOn, ProofKind
+from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
@@ -29,7 +29,12 @@ def proofs_of(
         else:
             own = list(exchange_store.answers(reads, [row.digest]).values())
             own += log_store.entries_at(
-                reads, [each.log_index for each in exchange_store.passed_on_of(reads, row.digest) if not each.denied]
+                reads,
+                [
+                    each.log_index
+                    for each in exchange_store.forwardings_of_message(reads, row.digest)
+                    if not each.denied
+                ],
             )
     # What was committed a moment ago may still wait for the checkpoint that proves it.
     ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
@@ -43,7 +48,7 @@ def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note:
     """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
     with store.reads() as reads:
         own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
-        shown = [each for each in exchange_store.passed_on_of(reads, digest) if not each.denied]
+        shown = [each for each in exchange_store.forwardings_of_message(reads, digest) if not each.denied]
     ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
     return [*ours, *map(foreign_proof, shown)]
 
@@ -56,7 +61,7 @@ def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log
     )
 
 
-def foreign_proof(proof: ForeignProof | AttachmentProof | PassedOn | ErasureAnswer) -> log_pb2.LogProof:
+def foreign_proof(proof: ForeignProof | AttachmentProof | ForwardingRow | ErasureAnswer) -> log_pb2.LogProof:
     """Give a kept proof of another member's log as it is shown."""
     return log_pb2.LogProof(
         proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=split_hashes(proof.hashes)),

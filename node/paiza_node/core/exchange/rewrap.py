@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from paiza.core.v1 import message_pb2
-from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.decryption import DecryptionKeys, stored
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.message import VerifiedMessage
@@ -17,7 +17,7 @@ def rewrap(
     signed: bytes,
     recipient: str,
     *,
-    own_keys: OwnKeys,
+    decryption_keys: DecryptionKeys,
     register: Register,
     now: datetime,
 ) -> bytes:
@@ -26,7 +26,7 @@ def rewrap(
     The part keys come from our own wraps. Rejected("cannot_open") where ours do not open either.
     """
     message = stored(signed)
-    fresh = _wraps(message, range(len(message.header.parts)), recipient, own_keys, register, now)
+    fresh = _wraps(message, range(len(message.header.parts)), recipient, decryption_keys, register, now)
     kept = [wrap for wrap in message.signed.wraps if wrap.recipient != recipient]
     del message.signed.wraps[:]
     message.signed.wraps.extend([*kept, *fresh])
@@ -37,7 +37,7 @@ def wrap_for(
     signed: bytes,
     recipient: str,
     *,
-    own_keys: OwnKeys,
+    decryption_keys: DecryptionKeys,
     register: Register,
     now: datetime,
     without_annex: bool = False,
@@ -49,7 +49,7 @@ def wrap_for(
     message = stored(signed)
     annex = message_pb2.PART_KIND_NOMINAL_ANNEX
     going = [n for n, part in enumerate(message.header.parts) if not (without_annex and part.kind == annex)]
-    fresh = _wraps(message, going, recipient, own_keys, register, now)
+    fresh = _wraps(message, going, recipient, decryption_keys, register, now)
     parts = [part for part in message.signed.parts if part.part_number in going]
     passed = message_pb2.SignedMessage(
         header=message.signed.header, signatures=message.signed.signatures, wraps=fresh, parts=parts
@@ -61,14 +61,14 @@ def _wraps(
     message: VerifiedMessage,
     parts: Sequence[int],
     recipient: str,
-    own_keys: OwnKeys,
+    decryption_keys: DecryptionKeys,
     register: Register,
     now: datetime,
 ) -> list[message_pb2.Wrap]:
     key = register.active_member(recipient).current_encryption_key(now)
     return [
         wire.wrap_key(
-            own_keys.part_key(message, number),
+            decryption_keys.part_key(message, number),
             message.digest,
             number,
             wire.RecipientKey(recipient, key.key),

@@ -2,13 +2,13 @@
 
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.core.exchange.receive.write import Receive
-from paiza_node.features.workflows.backfill import Give
+from paiza_node.features.workflows.backfill import BackfillServe
 from paiza_register import Member
 
 
-def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
+def exchange_behaviours(receive: Receive, give: BackfillServe) -> Handlers:
     """Give the behaviour of every RPC of ExchangeService but for attachments."""
 
     async def handshake(caller: Caller, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
@@ -17,10 +17,10 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
     async def deliver(caller: Caller, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
         return await receive(_member(caller), request)
 
-    async def prove_growth(
-        caller: Caller, request: exchange_pb2.ProveGrowthRequest
-    ) -> exchange_pb2.ProveGrowthResponse:
-        return await receive.prove_growth(_member(caller), request)
+    async def prove_consistency(
+        caller: Caller, request: exchange_pb2.ProveConsistencyRequest
+    ) -> exchange_pb2.ProveConsistencyResponse:
+        return await receive.prove_consistency(_member(caller), request)
 
     async def fetch(caller: Caller, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
         return await give(_member(caller), request)
@@ -29,7 +29,7 @@ def exchange_behaviours(receive: Receive, give: Give) -> Behaviours:
     return {
         prefix + "Handshake": handshake,
         prefix + "Deliver": deliver,
-        prefix + "ProveGrowth": prove_growth,
+        prefix + "ProveConsistency": prove_consistency,
         prefix + "FetchMessages": fetch,
     }
 

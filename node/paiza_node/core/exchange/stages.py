@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange import precedence
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -99,7 +99,7 @@ class ReleaseStage:
     """
 
     name: str
-    open: Callable[[Pen, Officer, Sequence[Submission]], ReleaseSession]
+    open: Callable[[LogTransaction, Officer, Sequence[Submission]], ReleaseSession]
     prepare: Callable[[VerifiedMessage | PendingMessage, datetime], Any] | None = None
 
 

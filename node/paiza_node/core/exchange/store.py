@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from paiza_node.core.exchange.model import ForeignProof, PassedOn, ProofKind
+from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
@@ -48,7 +48,7 @@ proof_table = Table(
 
 # Entries of other members' logs that say they passed a message on, to us or (of our own messages) to others.
 passed_on_table = Table(
-    "passed_on",
+    "forwarding",
     METADATA,
     Column("forwarder", Text, primary_key=True),
     Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
@@ -78,24 +78,24 @@ _PASSED_ON: Final = select(passed_on_table, note_table.c.note).join(
 )
 
 
-def passed_on(conn: ReadConnection, forwarder: str, index: int) -> PassedOn | None:
+def forwarding(conn: ReadConnection, forwarder: str, index: int) -> ForwardingRow | None:
     """Give what we know by one entry of a member's log that says it passed something on."""
     p = passed_on_table.c
     found = _passed_on_rows(conn, _PASSED_ON.where(p.forwarder == forwarder, p.entry_index == index))
     return found[0] if found else None
 
 
-def passed_on_of(conn: ReadConnection, digest: bytes) -> list[PassedOn]:
+def forwardings_of_message(conn: ReadConnection, digest: bytes) -> list[ForwardingRow]:
     """Give everything others told us of passing one message on, in order of our answers."""
     p = passed_on_table.c
     return _passed_on_rows(conn, _PASSED_ON.where(p.digest == digest).order_by(p.log_index))
 
 
-def _passed_on_rows(conn: ReadConnection, statement: Select[Any]) -> list[PassedOn]:
+def _passed_on_rows(conn: ReadConnection, statement: Select[Any]) -> list[ForwardingRow]:
     return [_passed_on_row(row) for row in conn.execute(statement)]
 
 
-def add_passed_on(conn: WriteConnection, rows: Sequence[PassedOn]) -> None:
+def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> None:
     """Keep entries of other members' logs that say they passed a message on."""
     notes = {row.checkpoint: sha256(row.checkpoint).digest() for row in rows}
     _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
@@ -126,8 +126,8 @@ def came_directly(conn: WriteConnection, digest: bytes) -> None:
     conn.execute(update(p).where(p.c.digest == digest).values(held=False))
 
 
-def _passed_on_row(row: Row[Any]) -> PassedOn:
-    return PassedOn(
+def _passed_on_row(row: Row[Any]) -> ForwardingRow:
+    return ForwardingRow(
         forwarder=row.forwarder,
         index=row.entry_index,
         digest=row.digest,

@@ -36,7 +36,7 @@ class SharedThreads:
         self.first.shutdown()
 
 
-class Lane:
+class Executor:
     """The lane of one verb: its own thread for bulk, the shared ones for what is small or goes first."""
 
     def __init__(self, name: str, shared: SharedThreads) -> None:
@@ -55,35 +55,35 @@ class Lane:
         self._bulk.shutdown()
 
 
-class Lanes:
+class Executors:
     """The lanes of the verbs that take batches, and the threads they share."""
 
     def __init__(self) -> None:
         """Begin the threads."""
         self._shared = SharedThreads()
-        self.submit = Lane("submit", self._shared)
-        self.receive = Lane("receive", self._shared)
-        self.deliver = Lane("deliver", self._shared)
+        self.submit = Executor("submit", self._shared)
+        self.receive = Executor("receive", self._shared)
+        self.deliver = Executor("deliver", self._shared)
 
     def close(self) -> None:
         """Wait for what is under way, and end the threads."""
-        for lane in (self.submit, self.receive, self.deliver):
-            lane.close()
+        for executor in (self.submit, self.receive, self.deliver):
+            executor.close()
         self._shared.close()
 
 
-def each(items: Iterable[Any], step: Callable[..., object], *context: object) -> list[Any]:
+def each(items: Iterable[Any], step: Callable[..., object], *core: object) -> list[Any]:
     """Take every message of a batch through one step; one refused at a step before is passed on as its refusal.
 
     Step by step instead of message by message, because what a step needs then stays in the processor's caches: a tenth
     of the throughput. A defect of ours is logged and holds up that one message, not the batch.
     """
-    return [item if isinstance(item, PaizaError) else _attempt(item, step, context) for item in items]
+    return [item if isinstance(item, PaizaError) else _attempt(item, step, core) for item in items]
 
 
-def _attempt(item: object, step: Callable[..., object], context: tuple[object, ...]) -> object:
+def _attempt(item: object, step: Callable[..., object], core: tuple[object, ...]) -> object:
     try:
-        return step(item, *context)
+        return step(item, *core)
     except (Rejected, Unavailable) as error:
         return error
     except Exception:

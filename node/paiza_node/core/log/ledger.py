@@ -71,12 +71,12 @@ class Committed(Generic[T]):
     checkpoint: VerifiedCheckpoint
 
 
-class Pen:
+class LogTransaction:
     """What a piece of work writes with. Valid only while the work runs."""
 
-    def __init__(self, tx: WriteConnection, head: Head, now: datetime, register_version: bytes) -> None:
+    def __init__(self, conn: WriteConnection, head: Head, now: datetime, register_version: bytes) -> None:
         """Begin behind ``head``; ``now`` is the time of every entry of this commit."""
-        self.tx = tx
+        self.conn = conn
         self.now = now
         self.register_version = register_version
         self._stamp = Timestamp()
@@ -100,7 +100,7 @@ class Pen:
         entry.register_version = self.register_version
         if text:
             entry.text_sha256 = receipts.text_digest(entry.salt, text)
-            log_store.add_texts(self.tx, {index: text})
+            log_store.add_texts(self.conn, {index: text})
         data = entry.SerializeToString(deterministic=True)
         self.entries.append((index, data, entry.message_digest))
         return StoredEntry(index, data)
@@ -140,7 +140,7 @@ class Pen:
         return Head(self.size, root, self._messages, self._deliveries, self.now, batch)
 
 
-Work = Callable[[Pen], T]
+Work = Callable[[LogTransaction], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Ledger:
         with self._lock:
             return [self._tree.inclusion_proof(index, size) for index in indices]
 
-    def prove_growth(self, size1: int, size2: int) -> list[bytes]:
+    def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
         """Give the consistency proof between two sizes of the log."""
         with self._lock:
             return self._tree.consistency_proof(size1, size2)
@@ -281,20 +281,22 @@ class Ledger:
         batch = secrets.token_bytes(BATCH_ID_BYTES)
         attempt: _Uncertain | None = None
         try:
-            with self._store.transaction() as tx:
+            with self._store.transaction() as conn:
                 # Re-read under the database's lock: another writer, or a restored database, is found here.
-                self._meet(log_store.head(tx))
-                pen = Pen(tx, self._head, max(self._clock(), self._head.last_time), self._register_version())
+                self._meet(log_store.head(conn))
+                tx = LogTransaction(
+                    conn, self._head, max(self._clock(), self._head.last_time), self._register_version()
+                )
                 for item in group:
-                    _do(item, pen)
+                    _do(item, tx)
                 tile_batch: tiles.TileBatch | None = None
-                if pen.entries:
+                if tx.entries:
                     with self._lock:
-                        tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in pen.entries])
-                    log_store.put_tiles(tx, tile_batch.tiles)
-                head = pen.head(tile_batch.root if tile_batch else self._head.root, batch)
-                attempt = _Uncertain(head, tile_batch, tuple(pen.changes))
-                log_store.set_head(tx, head)
+                        tile_batch = self._tree.append([merkle.leaf_hash(entry) for _, entry, _ in tx.entries])
+                    log_store.put_tiles(conn, tile_batch.tiles)
+                head = tx.head(tile_batch.root if tile_batch else self._head.root, batch)
+                attempt = _Uncertain(head, tile_batch, tuple(tx.changes))
+                log_store.set_head(conn, head)
         except Unavailable as error:
             # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
             self._uncertain = attempt or self._uncertain
@@ -319,8 +321,8 @@ class Ledger:
                 with self._store.reads() as reads:
                     self._meet(log_store.head(reads))
             else:
-                with self._store.transaction() as tx:
-                    self._meet(log_store.head(tx))
+                with self._store.transaction() as conn:
+                    self._meet(log_store.head(conn))
         except Unavailable:
             return
 
@@ -388,20 +390,20 @@ class Ledger:
             return log_store.tile(reads, level, index)
 
 
-def _do(item: _Waiting, pen: Pen) -> None:
+def _do(item: _Waiting, tx: LogTransaction) -> None:
     """Run one piece of work; if it fails only its own writes are undone, and only its caller hears of it."""
-    mark = pen.mark()
+    mark = tx.mark()
     try:
-        with pen.tx.savepoint():
-            item.outcome = item.work(pen)
+        with tx.conn.savepoint():
+            item.outcome = item.work(tx)
             # Now, not with the batch: the next piece of work may ask for these entries, to answer a repeat.
-            log_store.add_entries(pen.tx, pen.entries[mark[0] :])
+            log_store.add_entries(tx.conn, tx.entries[mark[0] :])
     except Exception as error:
         if isinstance(error, Unavailable) and error.reason == "database_unavailable":
             raise
         if not isinstance(error, PaizaError):
             log.exception("work_failed")
-        pen.rewind(mark)
+        tx.rewind(mark)
         item.future.set_exception(error)
 
 

@@ -14,8 +14,7 @@ from paiza.core.v1 import message_pb2
 from paiza_domain.schema.kind import Kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
-from paiza_wire.message import PendingMessage, VerifiedMessage
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import PendingMessage, VerifiedMessage, key_wrapping
 
 
 def stored(signed: bytes) -> VerifiedMessage:
@@ -25,7 +24,7 @@ def stored(signed: bytes) -> VerifiedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnKeys:
+class DecryptionKeys:
     """The decryption keys of this node's member, by key id, and what is opened with them.
 
     Everything is Rejected where it does not open: "cannot_open" without a wrap for us, "part_missing" where the part
@@ -33,7 +32,7 @@ class OwnKeys:
     """
 
     member: str
-    by_id: Mapping[bytes, hpke.DecryptionKey]
+    by_id: Mapping[bytes, key_wrapping.DecryptionKey]
 
     def part_key(self, message: VerifiedMessage | PendingMessage, number: int) -> bytes:
         """Open the key of one part."""

@@ -338,7 +338,7 @@ def put_unit(conn: WriteConnection, seq: int, unit: str) -> None:
     conn.execute(update(message_table).where(message_table.c.seq == seq), {"unit": unit})
 
 
-def remains(conn: ReadConnection, digest: bytes) -> bytes | None:
+def tombstone(conn: ReadConnection, digest: bytes) -> bytes | None:
     """Give the header and signatures of an erased message, as a serialized SignedMessage without parts."""
     found = conn.execute(select(erased_table.c.signed).where(erased_table.c.digest == digest))
     value = found.scalar_one_or_none()

@@ -17,12 +17,12 @@ import structlog
 
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.core.executors.executors import Lane
+from paiza_node.core.executors.executors import Executor
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth, pause_seconds
-from paiza_node.core.peers.log_views import KnownLogs, claim
+from paiza_node.core.peers.log_views import PeerLogViews, claim
 from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PeerChannel
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -46,17 +46,17 @@ class LogAgreement:
         health: PeerHealth,
         *,
         own_member: str,
-        registers: Registers,
+        register_cache: RegisterCache,
         ledger: Ledger,
-        logs: KnownLogs,
-        executor: Lane,
+        logs: PeerLogViews,
+        executor: Executor,
         clock: Callable[[], datetime],
     ) -> None:
         """Begin with nothing agreed; ``executor`` runs what a batch takes to be built."""
         self._channel = channel
         self._health = health
         self._own_member = own_member
-        self._registers = registers
+        self._register_cache = register_cache
         self._ledger = ledger
         self._logs = logs
         self._executor = executor
@@ -107,9 +107,9 @@ class LogAgreement:
             return
         self._check_active()
         response = await self._channel.call(
-            HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_version=self._registers.version)
+            HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_version=self._register_cache.version)
         )
-        own = self._registers.current.active_member(self._own_member)
+        own = self._register_cache.current.active_member(self._own_member)
         if response.known_checkpoint:
             known = _own_checkpoint(self._ledger, own.log_keys[-1].vkey, response.known_checkpoint)
             await asyncio.to_thread(self._check_not_rolled_back, known)
@@ -118,7 +118,7 @@ class LogAgreement:
             self._assumed = 0
         self.compared.set()
         self._health.answered(self._clock())
-        self._registers.heard_of(response.register_version)
+        self._register_cache.note_version(response.register_version)
 
     async def deliver(self, size: int, build: Build) -> exchange_pb2.DeliverResponse:
         """Deliver a batch of so many items; where the peer knows another size of our log, once more from that size."""
@@ -128,19 +128,19 @@ class LogAgreement:
             self._check_active()
             # From here to the call nothing waits: claims go out in the order in which they build on each other.
             assumed = self._assumed or 0
-            request.growth.CopyFrom(claim(self._ledger, own, assumed, self._logs.size(self._channel.member)))
+            request.consistency_claim.CopyFrom(claim(self._ledger, own, assumed, self._logs.size(self._channel.member)))
             self._assumed = max(assumed, own.size)
             self._claiming += 1
             try:
                 response = await self._channel.call(DELIVER, request)
             finally:
                 self._claiming -= 1
-            if not response.growth_mismatch:
+            if not response.consistency_mismatch:
                 return response
-            if response.growth.known_size > self._ledger.checkpoint.size:
-                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
-            self._assumed = response.growth.known_size
-        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+            if response.consistency_claim.known_size > self._ledger.checkpoint.size:
+                raise Unavailable("consistency_mismatch", "the peer claims to know more of our log than there is")
+            self._assumed = response.consistency_claim.known_size
+        raise Unavailable("consistency_mismatch", "the peer and we did not agree on what it knows of our log")
 
     async def submit_checkpoint(
         self, candidate: VerifiedCheckpoint, request: witness_pb2.ExchangeCheckpointsRequest
@@ -154,18 +154,20 @@ class LogAgreement:
         for _ in range(CLAIMS):
             self._check_active()
             assumed = self._assumed or 0
-            request.growth.CopyFrom(claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member)))
+            request.consistency_claim.CopyFrom(
+                claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member))
+            )
             self._assumed = max(assumed, candidate.size)
             try:
                 response = await self._channel.call(EXCHANGE_CHECKPOINTS, request)
             except PaizaError:
                 self._take_back(candidate, assumed)  # most likely it did not arrive
                 raise
-            known_size = response.growth.known_size
+            known_size = response.consistency_claim.known_size
             if known_size > self._ledger.checkpoint.size:
                 self.ask()  # it is wrong, or we were rolled back
-                raise Unavailable("growth_mismatch", "the peer claims to know more of our log than there is")
-            if not response.growth_mismatch:
+                raise Unavailable("consistency_mismatch", "the peer claims to know more of our log than there is")
+            if not response.consistency_mismatch:
                 self._overtaken = 0
                 return response
             if known_size < assumed and self._claiming and self._overtaken < OVERTAKEN:
@@ -173,7 +175,7 @@ class LogAgreement:
                 self._take_back(candidate, assumed)
                 raise Unavailable("busy", "batches that were sent before have not arrived yet")
             self._assumed = known_size
-        raise Unavailable("growth_mismatch", "the peer and we did not agree on what it knows of our log")
+        raise Unavailable("consistency_mismatch", "the peer and we did not agree on what it knows of our log")
 
     def _take_back(self, submitted: VerifiedCheckpoint, assumed: int) -> None:
         """Assume what was assumed before a checkpoint was submitted: no batch is to be sent twice for it."""
@@ -182,7 +184,7 @@ class LogAgreement:
 
     def _check_active(self) -> None:
         """Raise where the register in force does not name the peer as active, or none is in force."""
-        self._registers.current.active_member(self._channel.member)
+        self._register_cache.current.active_member(self._channel.member)
 
     def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
         """Stop where our log does not lead to what the peer holds of it: it is old, or already another history."""

@@ -17,7 +17,7 @@ MAX_SIGNED: Final = 512  # checkpoints of one log that are remembered to see whe
 _BySize = OrderedDict[int, VerifiedCheckpoint]
 
 
-class Chains:
+class CheckpointHistory:
     """The chain of each log, by its origin. Whoever calls keeps others out meanwhile."""
 
     def __init__(self, links: Iterable[VerifiedCheckpoint]) -> None:

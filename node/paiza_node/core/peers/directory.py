@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from paiza_node.core.peers.session import PeerSession
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Unavailable
 
 FOLLOW_SECONDS: Final = 30.0  # the register is looked at this often, also where nobody asks for a session
@@ -14,10 +14,12 @@ FOLLOW_SECONDS: Final = 30.0  # the register is looked at this often, also where
 class PeerDirectory:
     """Begins and ends sessions as the register names members. Belongs to one event loop."""
 
-    def __init__(self, own_member: str, registers: Registers, open_session: Callable[[str], PeerSession]) -> None:
+    def __init__(
+        self, own_member: str, register_cache: RegisterCache, open_session: Callable[[str], PeerSession]
+    ) -> None:
         """Begin with the members of the register verified last; `run` begins their sessions' own work."""
         self._own_member = own_member
-        self._registers = registers
+        self._register_cache = register_cache
         self._open_session = open_session
         self._sessions: Mapping[str, PeerSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -74,7 +76,7 @@ class PeerDirectory:
                 self._tasks[member] = asyncio.create_task(session.run(), name=f"peer {member}")
 
     def _follow_register(self) -> None:
-        register = self._registers.last  # also where it has expired: its members are asked for a newer one
+        register = self._register_cache.last  # also where it has expired: its members are asked for a newer one
         if register.version == self._version:
             return
         self._version = register.version

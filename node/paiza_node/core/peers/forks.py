@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import structlog
 
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_wire import log_entries
@@ -27,7 +27,7 @@ class Forks:
             if finding.kind is FindingKind.FORK:
                 if finding.state is FindingState.OPEN:
                     self._proofs[finding.origin] = finding.proof
-                self._forgive(finding.origin, finding.forgiven_size)
+                self._forgive(finding.origin, finding.accepted_up_to)
 
     def stand(self, origin: str) -> bool:
         """Say whether a log was found forked and nobody decided on it."""
@@ -37,13 +37,13 @@ class Forks:
         """Give what shows each fork, by the origin of the log."""
         return dict(self._proofs)
 
-    def forgiven(self, origin: str, size: int) -> bool:
+    def accepted_up_to(self, origin: str, size: int) -> bool:
         """Say whether an administrator decided on what that log said up to this size."""
         return size <= self._forgiven.get(origin, 0)
 
     def is_forgiven(self, checkpoint: VerifiedCheckpoint) -> bool:
         """Say so of a checkpoint."""
-        return self.forgiven(checkpoint.origin, checkpoint.size)
+        return self.accepted_up_to(checkpoint.origin, checkpoint.size)
 
     def add(self, member: str, fork: Fork) -> bool:
         """Keep what shows that a member's log is forked; False where it stands already."""
@@ -54,7 +54,7 @@ class Forks:
         log.critical("log_forked", member=member, origin=fork.origin, size=fork.size)
         return True
 
-    def pardon(self, sizes: Mapping[str, int]) -> None:
+    def restore_trust(self, sizes: Mapping[str, int]) -> None:
         """Let nothing count any more that logs signed up to these sizes, by origin."""
         for origin, size in sizes.items():
             self._proofs.pop(origin, None)
@@ -64,13 +64,13 @@ class Forks:
         self._forgiven[origin] = max(size, self._forgiven.get(origin, 0))
 
 
-def write_forks(pen: Pen, forks: Collection[tuple[str, Fork]]) -> None:
+def write_forks(tx: LogTransaction, forks: Collection[tuple[str, Fork]]) -> None:
     """Log forks, and keep what shows each: the proof needs no more than it. Those that are kept already are left."""
     for member, fork in forks:
         stands = (FindingKind.FORK, fork.origin, FindingState.OPEN)
-        if stands in {(each.kind, each.origin, each.state) for each in peers_store.findings(pen.tx, member)}:
+        if stands in {(each.kind, each.origin, each.state) for each in peers_store.findings(tx.conn, member)}:
             continue
         entry = log_entries.fork_found(member=member, notes_sha256=fork.digest)
         notes = (fork.first.note, fork.second.note)
-        index = pen.append(entry, text="\n".join(note.decode() for note in notes)).index
-        peers_store.add_finding(pen.tx, Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, pen.now))
+        index = tx.append(entry, text="\n".join(note.decode() for note in notes)).index
+        peers_store.add_finding(tx.conn, Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, tx.now))

@@ -5,8 +5,8 @@ assumed to know ("Log", *Growth*, in proto/README.md). What is accepted here is 
 in the same commit as what it carried; after a crash the stored one is an earlier link of the same chain.
 
 Where two checkpoints that a log signed contradict each other, that log is forked: both are kept, and nothing of it is
-accepted until an administrator decides. What it signed and was not proven is a doubt (`paiza_node.core.peers.unverified_checkpoints`), and doubts
-are `witness.convictions`' to settle.
+accepted until an administrator decides. What it signed and was not proven is a doubt
+(`paiza_node.core.peers.unverified_checkpoints`), and doubts are `witness.convictions`' to settle.
 """
 
 import threading
@@ -21,10 +21,10 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.peers.checkpoint_history import Chains
+from paiza_node.core.peers.checkpoint_history import CheckpointHistory
 from paiza_node.core.peers.forks import Forks, write_forks
-from paiza_node.core.peers.model import Finding, KnownLog
-from paiza_node.core.peers.unverified_checkpoints import Doubts, ToldEntry
+from paiza_node.core.peers.model import Finding, PeerLogView
+from paiza_node.core.peers.unverified_checkpoints import ToldEntry, UnverifiedCheckpoints
 from paiza_register.model import Member
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.receipts import VerifiedEntry
@@ -41,7 +41,7 @@ STALE_ALARM: Final = 16  # exchanges in a row in which a log shows less than is 
 log = structlog.get_logger("paiza.growth")
 
 
-class GrowthMismatch(Exception):  # noqa: N818 - an answer, not a mistake
+class ConsistencyMismatch(Exception):  # noqa: N818 - an answer, not a mistake
     """The caller assumed another size of its own log than we know; ``known_size`` is what we know."""
 
     def __init__(self, known_size: int) -> None:
@@ -50,7 +50,7 @@ class GrowthMismatch(Exception):  # noqa: N818 - an answer, not a mistake
         self.known_size = known_size
 
 
-class KnownLogs:
+class PeerLogViews:
     """The largest accepted checkpoint of every other member's log. Safe between threads.
 
     Known is the newest log of a member, by its origin; a log that follows another one begins at size 0.
@@ -58,14 +58,14 @@ class KnownLogs:
 
     def __init__(
         self,
-        stored: dict[str, KnownLog],
+        stored: dict[str, PeerLogView],
         clock: Callable[[], datetime],
         findings: Iterable[Finding] = (),
         newest_origin: Callable[[str], str] | None = None,
     ) -> None:
         """Begin with what was stored. ``newest_origin`` names a member's newest log; else the one seen last is it."""
         self._newest = {member: fork_proofs.read_origin(known.note) for member, known in stored.items()}
-        self._chains = Chains(
+        self._chains = CheckpointHistory(
             VerifiedCheckpoint(self._newest[member], known.size, known.root, known.note)
             for member, known in stored.items()
         )
@@ -74,7 +74,7 @@ class KnownLogs:
         self._lock = threading.RLock()
         self._verified: OrderedDict[tuple[str, bytes], VerifiedCheckpoint] = OrderedDict()
         self.forks = Forks(findings)
-        self.doubts = Doubts()
+        self.unverified_checkpoints = UnverifiedCheckpoints()
         """Checkpoints that a member's log signed and did not prove to belong to what is known of it."""
         self.exchanges: dict[str, int] = {}
         """How often each member's log was accepted."""
@@ -106,7 +106,7 @@ class KnownLogs:
         with self._lock:
             return self.forks.proofs()
 
-    def accept(self, member: Member, growth: log_pb2.Growth) -> VerifiedCheckpoint:
+    def accept(self, member: Member, consistency_claim: log_pb2.ConsistencyClaim) -> VerifiedCheckpoint:
         """Check the checkpoint and the proof of growth in a claim, and chain it on.
 
         0. That log has not shown two histories on which nobody decided.
@@ -121,17 +121,17 @@ class KnownLogs:
         # 0.
         self.check_trusted(member.id)
         # 1.
-        checkpoint = self.verify(member, growth.checkpoint)
+        checkpoint = self.verify(member, consistency_claim.checkpoint)
         with self._lock:
             known = self._chains.link(checkpoint.origin)
             self.compare(member.id, checkpoint)
             # 2.
-            if growth.from_size != known.size:
-                raise GrowthMismatch(known.size)
+            if consistency_claim.from_size != known.size:
+                raise ConsistencyMismatch(known.size)
             # 3. and 4.
             smaller, larger = sorted((checkpoint, known), key=_size)
             try:
-                self._check_contains(member.id, larger, smaller, growth.consistency_hashes)
+                self._check_contains(member.id, larger, smaller, consistency_claim.consistency_hashes)
             except Unavailable:
                 self._doubt(member.id, checkpoint, told_by=member.id)
                 raise
@@ -151,7 +151,7 @@ class KnownLogs:
             other = same or self._chains.signed_at(checkpoint.origin, checkpoint.size)
             if other is not None and other.root != checkpoint.root:
                 if self.forks.is_forgiven(checkpoint):
-                    raise Unavailable("growth_not_proven", f"{member} shows what was decided against")
+                    raise Unavailable("consistency_not_proven", f"{member} shows what was decided against")
                 raise self.convict(member, fork_proofs.one_size(other, checkpoint))
             return same is not None
 
@@ -176,24 +176,26 @@ class KnownLogs:
         try:
             self.hear(member, entry.checkpoint.note, told_by)
         except PaizaError as error:
-            log.info("hearsay_passed_over", teller=told_by, reason=error.reason, detail=error.detail)
+            log.info("gossip_ignored", teller=told_by, reason=error.reason, detail=error.detail)
             return
         leaf = merkle.leaf_hash(entry.raw)
         with self._lock:
-            doubted = self.doubts.of(member.id, entry.checkpoint.origin)
+            doubted = self.unverified_checkpoints.of(member.id, entry.checkpoint.origin)
             if any(each.size == entry.checkpoint.size for each in doubted):
-                self.doubts.entries.append(ToldEntry(member.id, entry.index, leaf, tuple(hashes), entry.checkpoint))
+                self.unverified_checkpoints.entries.append(
+                    ToldEntry(member.id, entry.index, leaf, tuple(hashes), entry.checkpoint)
+                )
 
     def doubted(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
         """Give the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
         with self._lock:
-            return self.doubts.of(member, origin)
+            return self.unverified_checkpoints.of(member, origin)
 
     def convict(self, member: str, fork: Fork) -> Rejected:
         """Keep what shows that a member's log is forked; gives the refusal to raise."""
         with self._lock:
             if self.forks.add(member, fork):
-                self.doubts.forget(member)
+                self.unverified_checkpoints.forget(member)
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
 
     def recorded(self, forks: Collection[tuple[str, Fork]]) -> None:
@@ -211,23 +213,23 @@ class KnownLogs:
             if self.forks.stand(key.name):
                 return False
             fork = fork_proofs.verify(fork_proofs.bare_proof(proof, key), key)
-            if self.forks.forgiven(fork.origin, fork.size):
+            if self.forks.accepted_up_to(fork.origin, fork.size):
                 return False
             self.convict(member.id, fork)
             return True
 
-    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+    def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
         """Trust a member's logs again: of what they signed up to these sizes, by origin, nothing counts against them.
 
         What was known of them is forgotten: which of its histories a log goes on with is for it to show, from nothing.
         """
         with self._lock:
-            self.forks.pardon(sizes)
+            self.forks.restore_trust(sizes)
             for origin in sizes:
                 self._chains.forget(origin)
             for noted in [noted for noted, each in self._verified.items() if each.origin in sizes]:
                 del self._verified[noted]  # what is shown again is remembered again
-            self.doubts.forget(member)
+            self.unverified_checkpoints.forget(member)
             self.stale.pop(member, None)
 
     def largest_shown(self, origin: str) -> int:
@@ -260,7 +262,7 @@ class KnownLogs:
         return checkpoint
 
     def accept_between(
-        self, member: Member, checkpoint: VerifiedCheckpoint, proof: exchange_pb2.ProveGrowthResponse
+        self, member: Member, checkpoint: VerifiedCheckpoint, proof: exchange_pb2.ProveConsistencyResponse
     ) -> VerifiedCheckpoint:
         """Accept a checkpoint whose proof begins elsewhere: it and the known one must both lead to one newer one.
 
@@ -270,7 +272,7 @@ class KnownLogs:
             self.compare(member.id, checkpoint)
             base = self._chains.link(checkpoint.origin)
             if base.size not in {each.from_size for each in proof.proofs}:
-                raise Unavailable("growth_mismatch", f"{member.id} gave no proof from size {base.size}")
+                raise Unavailable("consistency_mismatch", f"{member.id} gave no proof from size {base.size}")
             self.reconcile(member, base, [checkpoint], proof)
         return checkpoint
 
@@ -279,7 +281,7 @@ class KnownLogs:
         member: Member,
         base: VerifiedCheckpoint,
         doubted: Sequence[VerifiedCheckpoint],
-        proof: exchange_pb2.ProveGrowthResponse,
+        proof: exchange_pb2.ProveConsistencyResponse,
     ) -> VerifiedCheckpoint:
         """See that a link of the chain, and other checkpoints of the log, all lead to the one that the log now shows.
 
@@ -295,11 +297,11 @@ class KnownLogs:
             failures: list[Unavailable] = []
             proven: list[VerifiedCheckpoint] = []
             for earlier in (base, *doubted):
-                shown = given.get(earlier.size, exchange_pb2.GrowthProof())
+                shown = given.get(earlier.size, exchange_pb2.ConsistencyProof())
                 try:
                     if earlier.size > newest.size or earlier.size not in given:
                         detail = f"{member.id} gave no proof from size {earlier.size}"
-                        raise Unavailable("growth_not_proven", detail)  # noqa: TRY301 - gathered with the others
+                        raise Unavailable("consistency_not_proven", detail)  # noqa: TRY301 - gathered with the others
                     self._check_contains(member.id, newest, earlier, shown.hashes, shown.from_root)
                     proven.append(earlier)
                 except Unavailable as error:
@@ -318,16 +320,16 @@ class KnownLogs:
         # Both lead to the newest, so they do not contradict each other, whatever became known meanwhile.
         for earlier in proven:
             self._chains.remember(earlier)
-            self.doubts.settled(member, earlier)
+            self.unverified_checkpoints.settled(member, earlier)
         if self._chains.link(newest.origin) == base:
             self._count(member, newest, base)
             self._chains.extend(newest)
         elif not self.compare(member, newest):
             self._doubt(member, newest, told_by=member)
 
-    def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> KnownLog:
+    def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> PeerLogView:
         """Give what is to be stored in the commit of what the checkpoint carried."""
-        return KnownLog(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
+        return PeerLogView(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
 
     def _check_contains(
         self,
@@ -339,14 +341,14 @@ class KnownLogs:
     ) -> None:
         """Check that a checkpoint contains a smaller one; where its own proof shows that it does not, it is forked."""
         if len(hashes) > MAX_GROWTH_HASHES:
-            raise Unavailable("growth_not_proven", f"the proof of growth has over {MAX_GROWTH_HASHES} hashes")
+            raise Unavailable("consistency_not_proven", f"the proof of growth has over {MAX_GROWTH_HASHES} hashes")
         try:
             merkle.verify_consistency(smaller.size, smaller.root, larger.size, larger.root, hashes)
         except Rejected as error:
             fork = _other_beginning(smaller, larger, hashes, root)
             if fork is not None and not self.forks.is_forgiven(smaller):
                 raise self.convict(member, fork) from error
-            raise Unavailable("growth_not_proven", f"{member} did not prove its growth: {error.detail}") from error
+            raise Unavailable("consistency_not_proven", f"{member} did not prove its growth: {error.detail}") from error
 
     def _count(self, member: str, checkpoint: VerifiedCheckpoint, known: VerifiedCheckpoint) -> None:
         self.exchanges[member] = self.exchanges.get(member, 0) + 1
@@ -356,26 +358,26 @@ class KnownLogs:
 
     def _doubt(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
         if not self.forks.is_forgiven(checkpoint):
-            self.doubts.add(member, checkpoint, told_by)
+            self.unverified_checkpoints.add(member, checkpoint, told_by)
 
     def _origin(self, member: str) -> str:
         return self._newest_origin(member) if self._newest_origin is not None else self._newest.get(member, "")
 
 
-async def record_fork(ledger: Ledger, logs: KnownLogs) -> None:
-    """Have what `KnownLogs` found committed to our own log; nothing where it found nothing."""
+async def record_fork(ledger: Ledger, logs: PeerLogViews) -> None:
+    """Have what `PeerLogViews` found committed to our own log; nothing where it found nothing."""
     if found := list(logs.forks.unrecorded):
-        await ledger.commit(lambda pen: write_forks(pen, found))
+        await ledger.commit(lambda tx: write_forks(tx, found))
         logs.recorded(found)
 
 
-def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.Growth:
+def claim(ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int) -> log_pb2.ConsistencyClaim:
     """State our checkpoint, its growth from the size the other knows, and the size of its log that we know."""
     first, second = sorted((from_size, checkpoint.size))
-    return log_pb2.Growth(
+    return log_pb2.ConsistencyClaim(
         checkpoint=checkpoint.note,
         from_size=from_size,
-        consistency_hashes=ledger.prove_growth(first, second),
+        consistency_hashes=ledger.prove_consistency(first, second),
         known_size=known_size,
     )
 

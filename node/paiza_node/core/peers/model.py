@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 @dataclass(frozen=True, slots=True)
-class KnownLog:
+class PeerLogView:
     """The largest checkpoint of another member's log that this node accepted."""
 
     member: str
@@ -35,7 +35,7 @@ class Finding:
     """What was found against another member's log. Named by ``index``, the entry of our log that says so.
 
     ``proof`` is a serialized ForkProof; of a default it holds the two signed notes that the log did not lead together,
-    and shows no contradiction. ``forgiven_size``: what the log signed up to there counts no more.
+    and shows no contradiction. ``accepted_up_to``: what the log signed up to there counts no more.
     """
 
     index: int
@@ -48,4 +48,4 @@ class Finding:
     ended_time: datetime | None = None
     ended_index: int | None = None
     reason_text: str = ""
-    forgiven_size: int = 0
+    accepted_up_to: int = 0

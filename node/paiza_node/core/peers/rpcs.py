@@ -71,7 +71,7 @@ DELIVER: Final = _rpc(
     "ExchangeService/Deliver", exchange_pb2.DeliverRequest, exchange_pb2.DeliverResponse, BATCH_SECONDS
 )
 PROVE_CONSISTENCY: Final = _rpc(
-    "ExchangeService/ProveGrowth", exchange_pb2.ProveGrowthRequest, exchange_pb2.ProveGrowthResponse
+    "ExchangeService/ProveGrowth", exchange_pb2.ProveConsistencyRequest, exchange_pb2.ProveConsistencyResponse
 )
 FETCH_MESSAGES: Final = _rpc(
     "ExchangeService/FetchMessages",
@@ -94,25 +94,28 @@ PROVE_ENTRIES: Final = _rpc(
     "WitnessService/ProveEntries", witness_pb2.ProveEntriesRequest, witness_pb2.ProveEntriesResponse
 )
 LIST_HELD_CHECKPOINTS: Final = _rpc(
-    "RecoveryService/GetStanding", recovery_pb2.GetStandingRequest, recovery_pb2.GetStandingResponse
+    "RecoveryService/GetStanding", recovery_pb2.ListHeldCheckpointsRequest, recovery_pb2.ListHeldCheckpointsResponse
 )
 LIST_LOST_ENTRIES: Final = _rpc(
-    "RecoveryService/GiveBack", recovery_pb2.GiveBackRequest, recovery_pb2.GiveBackResponse, BATCH_SECONDS
+    "RecoveryService/ListLostEntries",
+    recovery_pb2.ListLostEntriesRequest,
+    recovery_pb2.ListLostEntriesResponse,
+    BATCH_SECONDS,
 )
 LIST_GRANTED_ENTRIES: Final = _rpc(
-    "OversightService/ListGrantedEntries",
+    "PeerAuditService/ListGrantedEntries",
     oversight_pb2.ListGrantedEntriesRequest,
     oversight_pb2.ListGrantedEntriesResponse,
     refusal_is_answer=True,
 )
 COUNT_GRANTED_MESSAGES: Final = _rpc(
-    "OversightService/CountGrantedMessages",
+    "PeerAuditService/CountGrantedMessages",
     oversight_pb2.CountGrantedMessagesRequest,
     oversight_pb2.CountGrantedMessagesResponse,
     refusal_is_answer=True,
 )
 AGREE_PERIOD: Final = _rpc(
-    "OversightService/AgreePeriod",
+    "PeerAuditService/AgreePeriod",
     oversight_pb2.AgreePeriodRequest,
     oversight_pb2.AgreePeriodResponse,
     BATCH_SECONDS,

@@ -9,17 +9,17 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
-from paiza_node.core.executors.executors import Lane
+from paiza_node.core.executors.executors import Executor
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.peers import rpcs
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import Build, LogAgreement
 from paiza_node.core.peers.health import PeerHealth
-from paiza_node.core.peers.log_views import GrowthMismatch, KnownLogs, record_fork
+from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews, record_fork
 from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.rpcs import PeerChannel, RequestT, ResponseT, Rpc
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -39,16 +39,16 @@ class PeerSession:
         attachments: PeerChannel,
         *,
         own_member: str,
-        registers: Registers,
+        register_cache: RegisterCache,
         ledger: Ledger,
-        logs: KnownLogs,
-        executor: Lane,
+        logs: PeerLogViews,
+        executor: Executor,
         clock: Callable[[], datetime],
     ) -> None:
         """Begin with nothing known; ``attachments`` is a channel of their own, so that no message waits behind one."""
         self._channel = channel
         self._attachments = attachments
-        self._registers = registers
+        self._register_cache = register_cache
         self._ledger = ledger
         self._logs = logs
         self.member = channel.member
@@ -58,7 +58,7 @@ class PeerSession:
             channel,
             self.health,
             own_member=own_member,
-            registers=registers,
+            register_cache=register_cache,
             ledger=ledger,
             logs=logs,
             executor=executor,
@@ -100,14 +100,14 @@ class PeerSession:
         `agreement.agree` comes first.
         """
         response = await self.agreement.deliver(size, build)
-        return response, await self.accept(response.growth)
+        return response, await self.accept(response.consistency_claim)
 
     async def submit_checkpoint(
         self, candidate: VerifiedCheckpoint, request: witness_pb2.ExchangeCheckpointsRequest
     ) -> tuple[witness_pb2.ExchangeCheckpointsResponse, VerifiedCheckpoint]:
         """Submit a checkpoint of our log for cosigning; return the answer and the peer's own checkpoint."""
         response = await self.agreement.submit_checkpoint(candidate, request)
-        return response, await self.accept(response.growth)
+        return response, await self.accept(response.consistency_claim)
 
     async def send_attachment_answers(self, entries: Sequence[StoredEntry]) -> None:
         """Send what our log says of attachments the peer handed over; return when it has recorded that."""
@@ -121,13 +121,13 @@ class PeerSession:
         await self.agreement.agree()
         _response, checkpoint = await self.deliver(len(entries), partial(self._answers, entries, field))
         known = self._logs.to_store(self.member, checkpoint)
-        await self._ledger.commit(lambda pen: peers_store.put_known_log(pen.tx, known))
+        await self._ledger.commit(lambda tx: peers_store.put_known_log(tx.conn, known))
 
     def _answers(
         self, entries: Sequence[StoredEntry], field: str, own: VerifiedCheckpoint
     ) -> exchange_pb2.DeliverRequest:
         proofs = self._ledger.prove([entry.index for entry in entries], own.size)
-        request = exchange_pb2.DeliverRequest(register_version=self._registers.version)
+        request = exchange_pb2.DeliverRequest(register_version=self._register_cache.version)
         getattr(request, field).extend(
             log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=proof)
             for entry, proof in zip(entries, proofs, strict=True)
@@ -136,32 +136,32 @@ class PeerSession:
 
     # Questions about the peer's log
 
-    async def accept(self, growth: log_pb2.Growth) -> VerifiedCheckpoint:
+    async def accept(self, consistency_claim: log_pb2.ConsistencyClaim) -> VerifiedCheckpoint:
         """Check that the peer's log grew honestly to the checkpoint it answers with."""
         logs = self._logs
-        peer = self._registers.current.active_member(self.member)
+        peer = self._register_cache.current.active_member(self.member)
         try:
             try:
-                return logs.accept(peer, growth)
-            except GrowthMismatch:
+                return logs.accept(peer, consistency_claim)
+            except ConsistencyMismatch:
                 # Another call's answer overtook this one, so this proof begins behind what is known now.
-                checkpoint = logs.verify(peer, growth.checkpoint)
+                checkpoint = logs.verify(peer, consistency_claim.checkpoint)
                 proof = await self.prove_consistency([logs.size(peer.id), checkpoint.size])
                 return await asyncio.to_thread(logs.accept_between, peer, checkpoint, proof)
         except Rejected:
             await record_fork(self._ledger, logs)
             raise
 
-    async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveGrowthResponse:
+    async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveConsistencyResponse:
         """Ask for proofs that the peer's log grew from each of these sizes; nothing of the answer is verified here."""
-        return await self._call(rpcs.PROVE_CONSISTENCY, exchange_pb2.ProveGrowthRequest(sizes=sizes))
+        return await self._call(rpcs.PROVE_CONSISTENCY, exchange_pb2.ProveConsistencyRequest(sizes=sizes))
 
     async def prove_history(self, shown: VerifiedCheckpoint) -> None:
         """Have the peer prove that a checkpoint of its log and the accepted one both lead to its newest one.
 
         Rejected("log_forked"), and recorded, where they do not; Unavailable where it is merely not proven.
         """
-        peer, known = self._registers.current.member(self.member), self._logs.link(self.member)
+        peer, known = self._register_cache.current.member(self.member), self._logs.link(self.member)
         proof = await self.prove_consistency(sorted({known.size, shown.size}))
         try:
             await asyncio.to_thread(self._logs.reconcile, peer, known, [shown], proof)
@@ -197,35 +197,37 @@ class PeerSession:
         """Ask for messages; return the answer and the peer's checkpoint that it is proven to."""
         request = exchange_pb2.FetchMessagesRequest(
             known_size=self._logs.size(self.member),
-            register_version=self._registers.version,
+            register_version=self._register_cache.version,
             message_digests=digests,
         )
         response = await self._call(rpcs.FETCH_MESSAGES, request)
-        return response, await self.accept(response.growth)
+        return response, await self.accept(response.consistency_claim)
 
     async def fetch_attachment(self, request: exchange_pb2.FetchAttachmentRequest) -> AsyncGenerator[bytes]:
         """Yield the ciphertext of an attachment from an offset on; Unavailable where it breaks off or stands still."""
-        self._registers.current.active_member(self.member)
+        self._register_cache.current.active_member(self.member)
         async with aclosing(self._attachments.stream(rpcs.FETCH_ATTACHMENT, request)) as responses:
             async for response in responses:
                 yield bytes(response.data)
 
     # Recovery
 
-    async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.GetStandingResponse:
+    async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Ask for the largest checkpoints that the peer holds; nothing is verified here."""
-        request = recovery_pb2.GetStandingRequest(register_version=self._registers.version, tell_again=tell_again)
+        request = recovery_pb2.ListHeldCheckpointsRequest(
+            register_version=self._register_cache.version, tell_again=tell_again
+        )
         return await self._call(rpcs.LIST_HELD_CHECKPOINTS, request)
 
     async def list_lost_entries(
-        self, request: recovery_pb2.GiveBackRequest
-    ) -> tuple[recovery_pb2.GiveBackResponse, VerifiedCheckpoint]:
+        self, request: recovery_pb2.ListLostEntriesRequest
+    ) -> tuple[recovery_pb2.ListLostEntriesResponse, VerifiedCheckpoint]:
         """Ask for a page of what our lost log was about; return it and the peer's checkpoint it is proven to."""
         request.known_size = self._logs.size(self.member)
-        request.register_version = self._registers.version
+        request.register_version = self._register_cache.version
         response = await self._call(rpcs.LIST_LOST_ENTRIES, request)
-        return response, await self.accept(response.growth)
+        return response, await self.accept(response.consistency_claim)
 
     async def _call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
-        self._registers.current.active_member(self.member)  # nobody is called while no register is in force
+        self._register_cache.current.active_member(self.member)  # nobody is called while no register is in force
         return await self._channel.call(rpc, request)

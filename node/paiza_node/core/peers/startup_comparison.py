@@ -57,8 +57,8 @@ class StartupComparison:
 def claimed_size(request: Any) -> int | None:
     """Return how much of our log the caller of a request knows; None where it does not say."""
     names = request.DESCRIPTOR.fields_by_name
-    if "growth" in names:
-        return int(request.growth.known_size)
+    if "consistency_claim" in names:
+        return int(request.consistency_claim.known_size)
     if "known_size" in names:
         return int(request.known_size)
     if "sizes" in names:

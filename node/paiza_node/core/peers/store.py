@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from paiza_node.core.peers.model import Finding, FindingKind, FindingState, KnownLog
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import insertion, replacement
@@ -47,7 +47,7 @@ finding_table = Table(
     Column("ended_time", BigInteger, nullable=True),
     Column("ended_index", BigInteger, nullable=True),
     Column("reason_text", Text, nullable=False),
-    Column("forgiven_size", BigInteger, nullable=False),
+    Column("accepted_up_to", BigInteger, nullable=False),
 )
 Index("ix_finding_member", finding_table.c.member)
 
@@ -85,13 +85,13 @@ def add_finding(conn: WriteConnection, finding: Finding) -> None:
         None if finding.ended_time is None else to_micros(finding.ended_time),
         finding.ended_index,
         finding.reason_text,
-        finding.forgiven_size,
+        finding.accepted_up_to,
     )
     _ADD.run(conn, [row])
 
 
 def end_finding(
-    conn: WriteConnection, index: int, now: datetime, ended_index: int, reason_text: str = "", forgiven_size: int = 0
+    conn: WriteConnection, index: int, now: datetime, ended_index: int, reason_text: str = "", accepted_up_to: int = 0
 ) -> None:
     """Note that a finding has ended, by which entry of our log, and why."""
     conn.execute(
@@ -102,7 +102,7 @@ def end_finding(
             ended_time=to_micros(now),
             ended_index=ended_index,
             reason_text=reason_text,
-            forgiven_size=forgiven_size,
+            accepted_up_to=accepted_up_to,
         )
     )
 
@@ -120,20 +120,20 @@ def _finding(row: Row[Any]) -> Finding:
         ended_time=None if row.ended_time is None else from_micros(row.ended_time),
         ended_index=row.ended_index,
         reason_text=row.reason_text,
-        forgiven_size=row.forgiven_size,
+        accepted_up_to=row.accepted_up_to,
     )
 
 
 _ADD: Final = insertion(finding_table)
 
 
-def known_logs(conn: ReadConnection) -> dict[str, KnownLog]:
+def known_logs(conn: ReadConnection) -> dict[str, PeerLogView]:
     """Give the largest accepted checkpoint of every other member."""
     rows = conn.execute(select(known_log_table))
-    return {r.member: KnownLog(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows}
+    return {r.member: PeerLogView(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows}
 
 
-def put_known_log(conn: WriteConnection, known: KnownLog) -> None:
+def put_known_log(conn: WriteConnection, known: PeerLogView) -> None:
     """Store the largest accepted checkpoint of another member's newest log; a smaller one changes nothing.
 
     Where the member has left the log behind that is stored, that one's stays beside.
@@ -146,7 +146,7 @@ def put_known_log(conn: WriteConnection, known: KnownLog) -> None:
                 return
         else:
             time = from_micros(stored.accepted_time)
-            former = KnownLog(stored.member, stored.size, stored.root, stored.note, time)
+            former = PeerLogView(stored.member, stored.size, stored.root, stored.note, time)
             leave_known_log(conn, former, _origin_line(stored.note).decode())
     row = (known.member, known.size, known.root, known.note, to_micros(known.accepted_time))
     _PUT_KNOWN_LOG.run(conn, [row])
@@ -164,14 +164,14 @@ def _origin_line(note: bytes) -> bytes:
     return note.split(b"\n", 1)[0]
 
 
-def former_known_logs(conn: ReadConnection, member: str) -> list[KnownLog]:
+def former_known_logs(conn: ReadConnection, member: str) -> list[PeerLogView]:
     """Give the largest checkpoints accepted of logs that a member has left behind."""
     f = former_known_log_table.c
     rows = conn.execute(select(former_known_log_table).where(f.member == member).order_by(f.accepted_time))
-    return [KnownLog(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows]
+    return [PeerLogView(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows]
 
 
-def leave_known_log(conn: WriteConnection, known: KnownLog, origin: str) -> None:
+def leave_known_log(conn: WriteConnection, known: PeerLogView, origin: str) -> None:
     """Move the known log of a member, which is of this origin, to those left behind: it has a newer one.
 
     Proofs of its entries to cosigned notes are from now on named by the origin, for the indices begin anew; what

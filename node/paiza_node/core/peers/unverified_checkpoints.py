@@ -25,7 +25,7 @@ class ToldEntry:
     checkpoint: VerifiedCheckpoint
 
 
-class Doubts:
+class UnverifiedCheckpoints:
     """The doubts about each member's log: of each teller one at a time, so that none crowds out another's.
 
     What there is no room for is told again with the next exchange.

@@ -57,7 +57,7 @@ UNLIMITED: Final = handling.Marks(tlp="CLEAR", code="H0")
 
 
 @dataclass(frozen=True, slots=True)
-class MessageFacts:
+class MessageAttributes:
     """What a decision about a message depends on. ``ceiling`` is the lowest of those who would hold it."""
 
     kind: str
@@ -86,7 +86,7 @@ class MessageFacts:
     @classmethod
     def of(
         cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int, workflow: str = ""
-    ) -> "MessageFacts":
+    ) -> "MessageAttributes":
         """Take the facts from a header; its marks are the strictest of all its parts."""
         annex = False
         marks = [header.handling.SerializeToString()]
@@ -122,10 +122,10 @@ def _facts(
     ceiling: int,
     workflow: str,
     is_short: bool,  # noqa: FBT001
-) -> MessageFacts:
+) -> MessageAttributes:
     """Make facts; almost all messages have one of a few."""
     strictest = handling.merge([message_pb2.Handling.FromString(each) for each in marks])
-    return MessageFacts(
+    return MessageAttributes(
         kind=kind,
         author=author,
         urgency=urgency,
@@ -141,7 +141,7 @@ def _facts(
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class PolicyContext:
     """What a decision about passing on, exporting or deriving depends on beside who and what.
 
     ``recipient`` is the member a message is passed on to, ``audience`` whom an export is for. ``granted``: by the
@@ -194,16 +194,16 @@ class Policy:
         self,
         principal: Principal,
         action: str,
-        message: MessageFacts | None = None,
+        message: MessageAttributes | None = None,
         roles: frozenset[str] = frozenset(),
-        circumstances: Circumstances | None = None,
+        policy_context: PolicyContext | None = None,
     ) -> None:
         """Allow, or raise Rejected whose detail names the rules that forbid it.
 
         The reason is "grant_missing" where the originator's grant is all that is missing, else "policy_denied".
         """
         decide = self._decide if message is None or message.is_short else self._ask
-        denied = decide(principal, action, message, roles, circumstances)
+        denied = decide(principal, action, message, roles, policy_context)
         if denied is not None:
             missing = all(name.endswith(NEEDS_GRANT) for name in denied.split(", "))
             raise Rejected("grant_missing" if missing else "policy_denied", denied)
@@ -212,20 +212,20 @@ class Policy:
         self,
         principal: Principal,
         action: str,
-        message: MessageFacts | None,
+        message: MessageAttributes | None,
         roles: frozenset[str],
-        circumstances: Circumstances | None,
+        policy_context: PolicyContext | None,
     ) -> str | None:
-        allowed, names = self.explain(principal, action, message, roles, circumstances)
+        allowed, names = self.explain(principal, action, message, roles, policy_context)
         return None if allowed else ", ".join(names) or f"no rule permits {action}"
 
     def explain(
         self,
         principal: Principal,
         action: str,
-        message: MessageFacts | None = None,
+        message: MessageAttributes | None = None,
         roles: frozenset[str] = frozenset(),
-        circumstances: Circumstances | None = None,
+        policy_context: PolicyContext | None = None,
     ) -> tuple[bool, tuple[str, ...]]:
         """Decide, and give the ids of the rules that decided: those that permit, or those that forbid.
 
@@ -237,7 +237,7 @@ class Policy:
             "principal": who["uid"],
             "action": {"type": "Paiza::Action", "id": action},
             "resource": what["uid"],
-            "context": _context(action, roles, circumstances),
+            "context": _core(action, roles, policy_context),
         }
         result = cedarpy.is_authorized(
             request, self._policies, cedarpy.Entities.from_json_str(json.dumps([who, what])), self._schema
@@ -255,7 +255,7 @@ def _principal(principal: Principal) -> Mapping[str, Any]:
     return _entity("Officer", principal.id, attributes)
 
 
-def _resource(action: str, message: MessageFacts | None) -> Mapping[str, Any]:
+def _resource(action: str, message: MessageAttributes | None) -> Mapping[str, Any]:
     if message is None:
         return _entity("Register" if action == "read_register" else "Log", "own", {})
     return _entity(
@@ -279,20 +279,20 @@ def _resource(action: str, message: MessageFacts | None) -> Mapping[str, Any]:
     )
 
 
-def _context(action: str, roles: frozenset[str], circumstances: Circumstances | None) -> Mapping[str, Any]:
+def _core(action: str, roles: frozenset[str], policy_context: PolicyContext | None) -> Mapping[str, Any]:
     if action == "submit":
         return {"roles": sorted(roles)}
-    if circumstances is None:
+    if policy_context is None:
         return {}
     facts = {
-        "recipient": circumstances.recipient,
-        "audience": circumstances.audience,
-        "purpose": circumstances.purpose,
-        "granted": circumstances.granted,
-        "consented": circumstances.consented,
-        "recalled": circumstances.recalled,
-        "withAnnex": circumstances.with_annex,
-        "covered": circumstances.covered,
+        "recipient": policy_context.recipient,
+        "audience": policy_context.audience,
+        "purpose": policy_context.purpose,
+        "granted": policy_context.granted,
+        "consented": policy_context.consented,
+        "recalled": policy_context.recalled,
+        "withAnnex": policy_context.with_annex,
+        "covered": policy_context.covered,
     }
     return {name: facts[name] for name in CONTEXTS[action]}
 

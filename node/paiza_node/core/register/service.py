@@ -4,13 +4,13 @@ import asyncio
 
 from paiza.core.v1 import register_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.features.audit.service import MAX_PATH
 from paiza_register import FetchMissing, RegisterReader
 from paiza_wire.errors import Rejected
 
 
-def register_behaviours(reader: RegisterReader) -> Behaviours:
+def register_behaviours(reader: RegisterReader) -> Handlers:
     """Give the behaviour of every RPC of RegisterService; who asks verifies what he gets."""
 
     async def get_file(_caller: Caller, request: register_pb2.GetFileRequest) -> register_pb2.GetFileResponse:

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.storage import settings as settings_store
 from paiza_register import Register, RegisterReader
@@ -35,7 +35,7 @@ FetchSet = Callable[[bytes, Learn], Awaitable[None]]
 log = structlog.get_logger("paiza.refresh")
 
 
-class Registers:
+class RegisterCache:
     """The register and the policy in force. Safe between threads: both are replaced, never changed."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Registers:
                 self._loop.call_soon_threadsafe(self._want, version)
             raise
 
-    def heard_of(self, version: bytes) -> None:
+    def note_version(self, version: bytes) -> None:
         """Take note that a peer has another register than ours: ours is refreshed. On the event loop."""
         if version != self._register.version:
             self._asked.set()
@@ -153,13 +153,13 @@ class Registers:
             log.info("register_updated", version=register.version.hex())
         self._register = register
 
-    def note(self, pen: Pen) -> None:
+    def note(self, tx: LogTransaction) -> None:
         """Log that the register in force is another than the one logged last; nothing where it is the same."""
-        if settings_store.setting(pen.tx, SETTING_VERSION) == self._register.version:
+        if settings_store.setting(tx.conn, SETTING_VERSION) == self._register.version:
             return
-        pen.register_version = self._register.version
-        pen.append(log_entries.register_updated(register_version=self._register.version))
-        settings_store.put_setting(pen.tx, SETTING_VERSION, self._register.version)
+        tx.register_version = self._register.version
+        tx.append(log_entries.register_updated(register_version=self._register.version))
+        settings_store.put_setting(tx.conn, SETTING_VERSION, self._register.version)
 
     async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:
         """Refresh for as long as the node runs, and ask the peers for older versions that messages name."""

@@ -1,9 +1,9 @@
 """Approve: a second officer signs the very bytes that the first one signed, and only then they are released.
 
-What waits was submitted by one of the officers its header names (`paiza_node.core.exchange.send.check`: SUBMITTED). Every other of them
-is shown the whole message, opened with the node's own key (OPENED), and signs or declines; the last signature releases
-it, APPROVED and RELEASED in one commit. Neither can do it alone: whoever submitted it is never its second officer. What
-nobody decides in time is given up. Every refusal is logged.
+What waits was submitted by one of the officers its header names (`paiza_node.core.exchange.send.check`: SUBMITTED).
+Every other of them is shown the whole message, opened with the node's own key (OPENED), and signs or declines; the last
+signature releases it, APPROVED and RELEASED in one commit. Neither can do it alone: whoever submitted it is never its
+second officer. What nobody decides in time is given up. Every refusal is logged.
 
 A crash before a commit leaves the message waiting; after it, a repeat is answered with the entries there are.
 """
@@ -20,12 +20,12 @@ from paiza.officer.v1 import approval_pb2
 from paiza_node.changes import Change
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.stages import Held, Outcome
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
@@ -72,19 +72,19 @@ class Approve:
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         submit: Submit,
         officers: Callable[[], dict[str, Officer]],
     ) -> None:
         """Take what the verbs need."""
-        self._node_id = context.node_id
-        self._ledger = context.ledger
-        self._store = context.store
-        self._news = context.news
+        self._node_id = core.node_id
+        self._ledger = core.ledger
+        self._store = core.store
+        self._news = core.news
         self._submit = submit
         self._officers = officers
-        self._own_keys = context.own_keys
+        self._decryption_keys = core.decryption_keys
 
     def officers(self) -> list[Officer]:
         """Give the officers a second one is chosen from."""
@@ -112,17 +112,17 @@ class Approve:
         if row.signed is None:
             raise _over(row)
         await self._check_named(officer, row, wire.parse_header(row.header))
-        committed = await self._ledger.commit(lambda pen: self._show(pen, officer, request))
+        committed = await self._ledger.commit(lambda tx: self._show(tx, officer, request))
         response, opened = committed.result
         size, note = committed.checkpoint.size, committed.checkpoint.note
         response.opened.extend(own_proof(self._ledger, entry, size, note) for entry in opened)
         return response
 
     def _show(
-        self, pen: Pen, officer: Officer, request: approval_pb2.GetWaitingRequest
+        self, tx: LogTransaction, officer: Officer, request: approval_pb2.GetWaitingRequest
     ) -> tuple[approval_pb2.GetWaitingResponse, list[StoredEntry]]:
         """Read body and keys of what still waits, and write OPENED; runs in the transaction."""
-        row = approvals_store.approval(pen.tx, request.message_digest)
+        row = approvals_store.approval(tx.conn, request.message_digest)
         if row is None:
             raise _none_waits()
         if row.signed is None:
@@ -138,7 +138,7 @@ class Approve:
         if request.attachment_number:
             attachment.described(header, request.attachment_number)
             numbers = [request.attachment_number]
-        keys = [self._own_keys.part_key(message, number) for number in numbers]
+        keys = [self._decryption_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE
         response = approval_pb2.GetWaitingResponse(
             message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=sealed),
@@ -149,7 +149,7 @@ class Approve:
             submitted_by=row.drafter,
         )
         response.expires_time.FromDatetime(row.expires_time)
-        return response, [_log_opened(pen, officer, row.digest, number, reason) for number in numbers]
+        return response, [_log_opened(tx, officer, row.digest, number, reason) for number in numbers]
 
     async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
         """Give the header of a waiting message to those it names; None where no such message waits."""
@@ -193,26 +193,26 @@ class Approve:
             raise await self._denied(officer, row, denied) from denied
 
         # 5.
-        def work(pen: Pen) -> tuple[Approved | Rejected, bytes]:
-            now = approvals_store.approval(pen.tx, row.digest)
+        def work(tx: LogTransaction) -> tuple[Approved | Rejected, bytes]:
+            now = approvals_store.approval(tx.conn, row.digest)
             if now is None or now.signed is None:
                 return _over(now or row), b""
-            if pen.now >= now.expires_time:
+            if tx.now >= now.expires_time:
                 return Rejected("approval_expired", "the time to decide is over"), b""
             if now.signed != base:
                 raise Unavailable("busy", "another officer signed at this very moment", 0.0)
             if isinstance(item.message, PendingMessage):
-                approved = pen.append(approved_entry(item.message, officer))
+                approved = tx.append(approved_entry(item.message, officer))
                 missing = tuple(signer.id for signer in item.message.missing)
-                approvals_store.put_signed(pen.tx, row.digest, raw, missing)
-                pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
-                return Approved(approved.index, approved.entry, _still(pen, now, missing)), raw
-            index = pen.size
-            outcome = self._submit.release(pen, officer, item)
+                approvals_store.put_signed(tx.conn, row.digest, raw, missing)
+                tx.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
+                return Approved(approved.index, approved.entry, _still(tx, now, missing)), raw
+            index = tx.size
+            outcome = self._submit.release(tx, officer, item)
             if isinstance(outcome, (Rejected, Unavailable)):
                 return Approved(0, b"", outcome), b""
-            pen.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
-            return Approved(index, pen.appended(index).entry, outcome), raw
+            tx.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
+            return Approved(index, tx.appended(index).entry, outcome), raw
 
         committed = await self._ledger.commit(work)
         done, signed = committed.result
@@ -233,7 +233,7 @@ class Approve:
         if not withdrawn and not text:
             raise Rejected("reason_missing", "whoever declines says why")
         state = ApprovalState.WITHDRAWN if withdrawn else ApprovalState.DECLINED
-        committed = await self._ledger.commit(lambda pen: _end(pen, row.digest, state, officer.id, text))
+        committed = await self._ledger.commit(lambda tx: _end(tx, row.digest, state, officer.id, text))
         log.info("approval_ended", officer=officer.id, reason=ENDED[state], message=row.digest.hex()[:LOGGED_DIGITS])
         (hashes,) = self._ledger.prove([committed.result.index], committed.checkpoint.size)
         return approval_pb2.DeclineResponse(
@@ -263,7 +263,7 @@ class Approve:
             try:
                 seconds = await self.round()
             except Unavailable as error:  # the database is away for now
-                log.warning("approvals_not_looked_at", reason=error.reason, detail=error.detail)
+                log.warning("approvals_not_read", reason=error.reason, detail=error.detail)
                 seconds = LOOK_SECONDS
             await asyncio.sleep(seconds)
 
@@ -272,10 +272,10 @@ class Approve:
         committed = await self._ledger.commit(self._give_up)
         return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
 
-    def _give_up(self, pen: Pen) -> list[ApprovalRow]:
-        over = approvals_store.approvals_expired(pen.tx, pen.now, EXPIRED_AT_ONCE)
+    def _give_up(self, tx: LogTransaction) -> list[ApprovalRow]:
+        over = approvals_store.approvals_expired(tx.conn, tx.now, EXPIRED_AT_ONCE)
         for row in over:
-            _end(pen, row.digest, ApprovalState.EXPIRED, self._node_id, "")
+            _end(tx, row.digest, ApprovalState.EXPIRED, self._node_id, "")
         return over
 
     def _found(self, digest: bytes) -> ApprovalRow:
@@ -304,15 +304,15 @@ class Approve:
         ):  # once released, none is struck off the list
             return None
 
-        def work(pen: Pen) -> tuple[Approved, bytes] | None:
-            for entry in log_store.entries_of(pen.tx, row.digest):
+        def work(tx: LogTransaction) -> tuple[Approved, bytes] | None:
+            for entry in log_store.entries_of(tx.conn, row.digest):
                 parsed = log_pb2.LogEntry.FromString(entry.entry)
                 if parsed.event == log_pb2.LOG_EVENT_APPROVED and parsed.actor == officer.id:
                     if row.signed is not None:
-                        return Approved(entry.index, entry.entry, held(pen, row)), row.signed
-                    signed = messages_store.message(pen.tx, row.digest)
-                    body = messages_store.body(pen.tx, signed.seq) if signed is not None else None
-                    return Approved(entry.index, entry.entry, self._submit.repeated(pen, row.digest)), body or b""
+                        return Approved(entry.index, entry.entry, held(tx, row)), row.signed
+                    signed = messages_store.message(tx.conn, row.digest)
+                    body = messages_store.body(tx.conn, signed.seq) if signed is not None else None
+                    return Approved(entry.index, entry.entry, self._submit.repeated(tx, row.digest)), body or b""
             return None
 
         committed = await self._ledger.commit(work)
@@ -334,7 +334,7 @@ class Approve:
     async def _denied(self, officer: Officer, row: ApprovalRow, denied: Rejected) -> Rejected:
         """Log that an officer was refused; gives the refusal."""
         entry = log_entries.denied(actor=officer.id, reason=denied.reason, digest=row.digest)
-        await self._ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
+        await self._ledger.commit(lambda tx: tx.append(entry, text=denied.detail))
         return denied
 
 
@@ -355,22 +355,22 @@ def _over(row: ApprovalRow) -> Rejected:
     return Rejected(reason, "the message does not wait any more")
 
 
-def _still(pen: Pen, row: ApprovalRow, missing: tuple[str, ...]) -> Held:
-    found = held(pen, row)
+def _still(tx: LogTransaction, row: ApprovalRow, missing: tuple[str, ...]) -> Held:
+    found = held(tx, row)
     return Held(found.digest, found.index, found.entry, missing, found.expires_time)
 
 
-def _end(pen: Pen, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:
-    row = approvals_store.approval(pen.tx, digest)
+def _end(tx: LogTransaction, digest: bytes, state: ApprovalState, actor: str, text: str) -> StoredEntry:
+    row = approvals_store.approval(tx.conn, digest)
     if row is None or row.state is not ApprovalState.WAITING:
         raise _over(row) if row is not None else _none_waits()
-    stored = pen.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
-    approvals_store.end_approval(pen.tx, digest, state, ENDED[state])
-    pen.announce(ApprovalDecided(digest, row.header, row.drafter, ENDED[state], text))
+    stored = tx.append(_ENTRIES[state](actor=actor, digest=digest), text=text)
+    approvals_store.end_approval(tx.conn, digest, state, ENDED[state])
+    tx.announce(ApprovalDecided(digest, row.header, row.drafter, ENDED[state], text))
     return stored
 
 
-def _log_opened(pen: Pen, officer: Officer, digest: bytes, number: int, reason: str) -> StoredEntry:
-    stored = pen.append(log_entries.opened(actor=officer.id, digest=digest, part_number=number), text=reason)
-    access_store.add_opened(pen.tx, Opened(digest, number, officer.id, stored.index))
+def _log_opened(tx: LogTransaction, officer: Officer, digest: bytes, number: int, reason: str) -> StoredEntry:
+    stored = tx.append(log_entries.opened(actor=officer.id, digest=digest, part_number=number), text=reason)
+    access_store.add_opened(tx.conn, Opened(digest, number, officer.id, stored.index))
     return stored

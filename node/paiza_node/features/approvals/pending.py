@@ -14,7 +14,7 @@ from paiza_node.changes import Change
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
@@ -53,8 +53,8 @@ def approval_stage(life: timedelta) -> ReleaseStage:
     This stage is the last to judge: what it holds it keeps.
     """
 
-    def begin(pen: Pen, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
-        session = _Approvals(pen, officer, batch, life)
+    def begin(tx: LogTransaction, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
+        session = _Approvals(tx, officer, batch, life)
         return ReleaseSession(session.known, session.judge, session.releasing)
 
     return ReleaseStage("approvals", begin)
@@ -63,12 +63,12 @@ def approval_stage(life: timedelta) -> ReleaseStage:
 class _Approvals:
     """What waits, or waited, of the messages of one batch."""
 
-    def __init__(self, pen: Pen, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
-        self._pen = pen
+    def __init__(self, tx: LogTransaction, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
+        self._pen = tx
         self._officer = officer
         self._life = life
         several = [each.message.header.message_id for each in batch if len(each.message.header.required_signers) > 1]
-        self._approvals = approvals_store.approvals_of(pen.tx, several) if several else {}
+        self._approvals = approvals_store.approvals_of(tx.conn, several) if several else {}
 
     def known(self, item: Submission) -> Outcome | None:
         """Return the answer for a message that came to wait before."""
@@ -91,7 +91,7 @@ class _Approvals:
             return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
         kept = keep(self._pen, message, item.raw, self._officer, self._life)
         if isinstance(kept, Held):
-            self._approvals |= approvals_store.approvals_of(self._pen.tx, [message.header.message_id])
+            self._approvals |= approvals_store.approvals_of(self._pen.conn, [message.header.message_id])
         return kept
 
     def releasing(self, item: Submission) -> None:
@@ -99,39 +99,41 @@ class _Approvals:
         if item.approved:
             self._pen.append(approved_entry(item.message, self._officer))
         if item.message.header.message_id in self._approvals:
-            approvals_store.end_approval(self._pen.tx, item.message.digest, ApprovalState.RELEASED)
+            approvals_store.end_approval(self._pen.conn, item.message.digest, ApprovalState.RELEASED)
 
 
-def keep(pen: Pen, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta) -> Held | Unavailable:
+def keep(
+    tx: LogTransaction, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta
+) -> Held | Unavailable:
     """Keep a message for so long at most, or as long as an answer to it may take; Unavailable where too many wait."""
     header = message.header
-    waiting = approvals_store.waiting_approvals(pen.tx)
+    waiting = approvals_store.waiting_approvals(tx.conn)
     missing = tuple(signer.id for signer in message.missing)
     own = [row for row in waiting if row.drafter == officer.id]
     if len(own) >= MAX_WAITING or any(sum(name in row.missing for row in waiting) >= MAX_WAITING for name in missing):
         return Unavailable("busy", f"{MAX_WAITING} messages of or for one officer wait for a second one", 60.0)
     if any(sum(name in row.missing for row in own) >= MAX_WAITING_OF_ONE for name in missing):
         return Unavailable("busy", f"{MAX_WAITING_OF_ONE} messages of this officer wait for the same second one", 60.0)
-    submitted = pen.append(log_entries.submitted(actor=officer.id, digest=message.digest, signers=signed_by(message)))
+    submitted = tx.append(log_entries.submitted(actor=officer.id, digest=message.digest, signers=signed_by(message)))
     row = ApprovalRow(
         digest=message.digest,
         message_id=header.message_id,
         drafter=officer.id,
         header=message.signed.header,
         submitted_index=submitted.index,
-        submitted_time=pen.now,
-        expires_time=pen.now + min(life, deadlines.ANSWER_WITHIN.get(header.urgency, life)),
+        submitted_time=tx.now,
+        expires_time=tx.now + min(life, deadlines.ANSWER_WITHIN.get(header.urgency, life)),
         missing=missing,
         signed=raw,
     )
-    approvals_store.add_approval(pen.tx, row)
-    pen.announce(ApprovalRequested(row.digest, row.header, row.drafter, row.missing))
+    approvals_store.add_approval(tx.conn, row)
+    tx.announce(ApprovalRequested(row.digest, row.header, row.drafter, row.missing))
     return Held(row.digest, submitted.index, submitted.entry, missing, row.expires_time)
 
 
-def held(pen: Pen, row: ApprovalRow) -> Held:
+def held(tx: LogTransaction, row: ApprovalRow) -> Held:
     """Return by which entry a message waits."""
-    (entry,) = log_store.entries_at(pen.tx, [row.submitted_index])
+    (entry,) = log_store.entries_at(tx.conn, [row.submitted_index])
     return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
 
 

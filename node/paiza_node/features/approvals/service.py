@@ -2,7 +2,7 @@
 
 from paiza.officer.v1 import approval_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.inbox.service import officer_of
 
@@ -10,7 +10,7 @@ PREFIX = "/paiza.officer.v1.ApprovalService/"
 MAX_LISTED = 500
 
 
-def approval_behaviours(approve: Approve) -> Behaviours:
+def approval_behaviours(approve: Approve) -> Handlers:
     """Give the behaviour of every RPC of ApprovalService."""
 
     async def list_waiting(

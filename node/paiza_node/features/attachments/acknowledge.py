@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import awaited, went_to
@@ -59,26 +59,26 @@ def check_answers(
 
 
 def record_answers(
-    pen: Pen, answers: Sequence[Answer], member: str, node_id: str, register_version: bytes
+    tx: LogTransaction, answers: Sequence[Answer], member: str, node_id: str, register_version: bytes
 ) -> set[bytes]:
     """Log what became of our attachments at a member; gives the messages concerned. Runs in the transaction."""
     changed: set[bytes] = set()
     for answer in answers:
         entry, digest = answer.entry.entry, answer.entry.entry.message_digest
-        row = _row(pen, digest, entry.part_number, member)
+        row = _row(tx, digest, entry.part_number, member)
         if row is None or row.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
             continue
         evidence = receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note)
-        index = pen.append(
+        index = tx.append(
             log_entries.answered(actor=node_id, recipient=member, answer=entry, answer_sha256=evidence)
         ).index
         state = _STATES[entry.event]
         attachments_store.put_attachments(
-            pen.tx,
-            [replace(row, state=state, reason=entry.reason, settled_time=pen.now, log_index=index, due_time=None)],
+            tx.conn,
+            [replace(row, state=state, reason=entry.reason, settled_time=tx.now, log_index=index, due_time=None)],
         )
         attachments_store.add_attachment_proofs(
-            pen.tx,
+            tx.conn,
             [
                 AttachmentProof(
                     digest=digest,
@@ -96,13 +96,13 @@ def record_answers(
     return changed
 
 
-def _row(pen: Pen, digest: bytes, number: int, member: str) -> AttachmentRow | None:
+def _row(tx: LogTransaction, digest: bytes, number: int, member: str) -> AttachmentRow | None:
     """Find where the attachment stands; one of a message passed on has no row before its first answer."""
-    row = attachments_store.attachment(pen.tx, digest, number, member)
+    row = attachments_store.attachment(tx.conn, digest, number, member)
     if row is not None:
         return row if not row.source else None
-    message = messages_store.message(pen.tx, digest)
-    if message is None or member not in went_to(pen.tx, digest):
+    message = messages_store.message(tx.conn, digest)
+    if message is None or member not in went_to(tx.conn, digest):
         return None
-    rows = awaited(digest, wire.parse_header(message.header), member, pen.now)
+    rows = awaited(digest, wire.parse_header(message.header), member, tx.now)
     return next((each for each in rows if each.part_number == number), None)

@@ -7,7 +7,7 @@ from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
@@ -75,10 +75,10 @@ def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> None:
 def attachment_stage() -> ReleaseStage:
     """The part of attachments in a release: each was uploaded whole, and its recipients await it from then on."""
 
-    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
             try:
-                check_uploaded(pen.tx, item.message.header)
+                check_uploaded(tx.conn, item.message.header)
             except (Rejected, Unavailable) as error:
                 return error
             return None
@@ -88,9 +88,9 @@ def attachment_stage() -> ReleaseStage:
             brought = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
             if not brought:
                 return
-            attachments_store.drop_uploads(pen.tx, brought)
+            attachments_store.drop_uploads(tx.conn, brought)
             for recipient in header.recipients:
-                attachments_store.put_attachments(pen.tx, awaited(digest, header, recipient.member, pen.now))
+                attachments_store.put_attachments(tx.conn, awaited(digest, header, recipient.member, tx.now))
 
         return ReleaseSession(judge=judge, releasing=releasing)
 

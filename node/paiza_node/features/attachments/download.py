@@ -23,9 +23,9 @@ import structlog
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.changes import AttachmentsExpected, Change, MessagesChanged
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
@@ -58,12 +58,12 @@ log = structlog.get_logger("paiza.attachments")
 _Part = tuple[bytes, int]
 
 
-class Collect:
+class AttachmentDownloads:
     """The duty of fetching attachments. Belongs to one event loop."""
 
-    def __init__(self, context: Context, files: AttachmentFiles, *, peers: PeerDirectory, life: timedelta) -> None:
+    def __init__(self, core: Core, files: AttachmentFiles, *, peers: PeerDirectory, life: timedelta) -> None:
         """Fetch from these peers into these files; what is not handed over within ``life`` is given up."""
-        self._context = context
+        self._core = core
         self._folder = files
         self._by_source: dict[str, AttachmentFiles] = {}
         self._peers = peers
@@ -86,7 +86,7 @@ class Collect:
 
     def awaited(self) -> dict[tuple[str, str], int]:
         """Count what is awaited: ("here", member who hands it over) or ("there", member who awaits it from us)."""
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             found = attachments_store.attachments_awaited(reads)
         gone = dict.fromkeys(self._counted - set(found), 0)
         self._counted |= set(found)
@@ -134,7 +134,7 @@ class Collect:
 
     async def _begin(self) -> float:
         """Begin what is due and fits; gives how long until something else is due, at most."""
-        now = self._context.clock()
+        now = self._core.clock()
         planned = await asyncio.to_thread(self._planned)
         for source, due in planned.items():
             if due > now:
@@ -155,14 +155,14 @@ class Collect:
         return len(self._fetching) < FETCHES and own < FETCHES_PER_PEER
 
     def _planned(self) -> dict[str, datetime]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return attachments_store.attachment_sources(reads)
 
     def _due(self, source: str) -> list[AttachmentRow]:
         """Give what is due; of answers those that a signed checkpoint covers: a commit is seen before it is signed."""
-        provable = self._context.ledger.checkpoint.size
-        with self._context.store.reads() as reads:
-            found = attachments_store.attachments_due(reads, source, self._context.clock(), LOOKED_AT)
+        provable = self._core.ledger.checkpoint.size
+        with self._core.store.reads() as reads:
+            found = attachments_store.attachments_due(reads, source, self._core.clock(), LOOKED_AT)
         return [row for row in found if row.log_index is None or row.log_index < provable]
 
     async def _collect(self, row: AttachmentRow) -> None:
@@ -219,18 +219,18 @@ class Collect:
 
         Nothing of the plaintext is kept: an officer's program opens it again.
         """
-        context, files = self._context, self._files(row.source)
-        signed = messages_store.read_signed(context.store, row.digest)
+        core, files = self._core, self._files(row.source)
+        signed = messages_store.read_signed(core.store, row.digest)
         if signed is None:
             raise Rejected("unknown_id", "the message is gone")
         message = stored(signed)
-        key = context.own_keys.part_key(message, row.part_number)
-        opener = attachment.Opener(message.header, row.part_number, key)
+        key = core.decryption_keys.part_key(message, row.part_number)
+        open_scope = attachment.Opener(message.header, row.part_number, key)
         whole = files.holds(row.ciphertext_sha256, row.size)
         try:
             for piece in files.pieces(row.ciphertext_sha256):
-                opener.update(piece)
-            opener.finish()
+                open_scope.update(piece)
+            open_scope.finish()
         except Rejected:
             if not whole:
                 # It is the sender's fault only if these are the bytes its header names: else they are fetched anew.
@@ -241,21 +241,21 @@ class Collect:
 
     async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> bool:
         """Commit what became of an attachment, and the sender is told next; False where it was erased meanwhile."""
-        context = self._context
+        core = self._core
         reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
-        def work(pen: Pen) -> bool:
-            found = attachments_store.attachment(pen.tx, row.digest, row.part_number, row.member)
+        def work(tx: LogTransaction) -> bool:
+            found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member)
             if found is None or found.state != AWAITED:
                 return False
-            index = pen.append(_answer(row, context.node_id, reason), text=detail).index
+            index = tx.append(_answer(row, core.node_id, reason), text=detail).index
             state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED
-            settled = replace(found, state=state, settled_time=pen.now, log_index=index, due_time=pen.now)
-            attachments_store.put_attachments(pen.tx, [replace(settled, reason=reason, detail=detail)])
-            pen.announce(MessagesChanged((row.digest,)))
+            settled = replace(found, state=state, settled_time=tx.now, log_index=index, due_time=tx.now)
+            attachments_store.put_attachments(tx.conn, [replace(settled, reason=reason, detail=detail)])
+            tx.announce(MessagesChanged((row.digest,)))
             return True
 
-        settled_now = (await context.ledger.commit(work)).result
+        settled_now = (await core.ledger.commit(work)).result
         if settled_now:
             outcome = reason or "received"
             log.info("attachment_settled", peer=row.source, part=row.part_number, bytes=row.size, outcome=outcome)
@@ -270,7 +270,7 @@ class Collect:
         await asyncio.gather(*ending, return_exceptions=True)
 
     def _remove_unnamed(self, ciphertext: bytes) -> None:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             named = attachments_store.named_ciphertexts(reads, [ciphertext])
         if not named:
             self._folder.remove(ciphertext)
@@ -290,11 +290,11 @@ class Collect:
         pause = FIRST_PAUSE_SECONDS * 2.0 ** (0 if progress else min(row.attempts, 10))
         pause = min(pause, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - scatter, no secret
         pause = max(pause, error.retry_after_seconds or 0.0)
-        due = self._context.clock() + timedelta(seconds=pause)
+        due = self._core.clock() + timedelta(seconds=pause)
         attempts = 0 if progress else row.attempts + 1
         log.warning("attachment_waits", peer=row.source, part=row.part_number, reason=error.reason, detail=error.detail)
-        await self._context.ledger.commit(
-            lambda pen: attachments_store.plan_attachment(pen.tx, row, due, attempts, error.reason, error.detail)
+        await self._core.ledger.commit(
+            lambda tx: attachments_store.plan_attachment(tx.conn, row, due, attempts, error.reason, error.detail)
         )
 
     async def _tell(self, source: str, rows: Sequence[AttachmentRow]) -> None:
@@ -307,18 +307,18 @@ class Collect:
         except (Rejected, Unavailable) as error:
             log.warning("attachment_answers_wait", peer=source, reason=error.reason, detail=error.detail)
             pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(rows[0].attempts, 10), LONGEST_PAUSE_SECONDS)
-            due = self._context.clock() + timedelta(seconds=pause)
-            await self._context.ledger.commit(lambda pen: _plan(pen, rows, due))
+            due = self._core.clock() + timedelta(seconds=pause)
+            await self._core.ledger.commit(lambda tx: _plan(tx, rows, due))
             return
-        await self._context.ledger.commit(lambda pen: _plan(pen, rows, None))
+        await self._core.ledger.commit(lambda tx: _plan(tx, rows, None))
 
     def _entries(self, indices: Sequence[int]) -> list[StoredEntry]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return log_store.entries_at(reads, indices)
 
     def _check_quota(self, row: AttachmentRow) -> None:
-        since = self._context.clock() - timedelta(days=1)
-        with self._context.store.reads() as reads:
+        since = self._core.clock() - timedelta(days=1)
+        with self._core.store.reads() as reads:
             taken = attachments_store.attachment_bytes_since(reads, row.source, since)
         files = self._files(row.source)  # what it broke off lies here too
         taken += max(0, files.unfinished_bytes() - files.offset(row.ciphertext_sha256))
@@ -333,16 +333,16 @@ class Collect:
 
     async def _give_up_expired(self) -> None:
         """Give up what was not handed over in the life time of a delivery, and say so in the log."""
-        before = self._context.clock() - self._life
+        before = self._core.clock() - self._life
         expired = await asyncio.to_thread(self._expired, before)
         if not expired:
             return
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             for row in expired:
-                index = pen.append(
+                index = tx.append(
                     log_entries.expired(
-                        actor=self._context.node_id,
+                        actor=self._core.node_id,
                         recipient=row.source,
                         digest=row.digest,
                         reason="delivery_expired",
@@ -350,24 +350,24 @@ class Collect:
                     )
                 ).index
                 state = delivery_pb2.ATTACHMENT_STATE_EXPIRED
-                ended = replace(row, state=state, settled_time=pen.now, log_index=index, due_time=None)
-                attachments_store.put_attachments(pen.tx, [replace(ended, reason="delivery_expired")])
-            pen.announce(MessagesChanged(tuple({row.digest for row in expired})))
+                ended = replace(row, state=state, settled_time=tx.now, log_index=index, due_time=None)
+                attachments_store.put_attachments(tx.conn, [replace(ended, reason="delivery_expired")])
+            tx.announce(MessagesChanged(tuple({row.digest for row in expired})))
 
-        await self._context.ledger.commit(work)
+        await self._core.ledger.commit(work)
         for row in expired:
             await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
 
     def _expired(self, before: datetime) -> list[AttachmentRow]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             found = attachments_store.attachments_expired(reads, before, EXPIRY_BATCH)
         return [row for row in found if (row.digest, row.part_number) not in self._fetching]
 
 
-def _plan(pen: Pen, rows: Sequence[AttachmentRow], due: datetime | None) -> None:
+def _plan(tx: LogTransaction, rows: Sequence[AttachmentRow], due: datetime | None) -> None:
     """Say when a member is to be told again; never again where it has taken note."""
     for row in rows:
-        attachments_store.plan_attachment(pen.tx, row, due, row.attempts + (due is not None), row.reason, row.detail)
+        attachments_store.plan_attachment(tx.conn, row, due, row.attempts + (due is not None), row.reason, row.detail)
 
 
 class _Pace:

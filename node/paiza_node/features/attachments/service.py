@@ -6,14 +6,14 @@ from paiza.officer.v1 import attachment_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
-from paiza_node.features.attachments.serve import HandOut
+from paiza_node.core.api.server import Handlers
+from paiza_node.features.attachments.serve import AttachmentServer
 from paiza_node.features.attachments.upload import Upload
 
 PREFIX = "/paiza.officer.v1.AttachmentService/"
 
 
-def attachment_behaviours(upload: Upload, hand_out: HandOut) -> Behaviours:
+def attachment_behaviours(upload: Upload, hand_out: AttachmentServer) -> Handlers:
     """Give the behaviour of every RPC about attachments."""
 
     async def start(caller: Caller, request: attachment_pb2.StartUploadRequest) -> attachment_pb2.StartUploadResponse:

@@ -16,10 +16,10 @@ import structlog
 
 from paiza.officer.v1 import attachment_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store
 from paiza_node.features.approvals import store as approvals_store
-from paiza_node.features.attachments import model as attachments_model
+from paiza_node.features.attachments import model
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.files import AttachmentFiles, Writer
 from paiza_wire import message as wire
@@ -61,7 +61,7 @@ class Upload:
         if not here:
             offset = await asyncio.to_thread(self._files.offset, ciphertext)
             await asyncio.to_thread(self._files.check_room, size - offset)
-        row = (await self._ledger.commit(lambda pen: _note(pen, officer, ciphertext, size, here=here))).result
+        row = (await self._ledger.commit(lambda tx: _note(tx, officer, ciphertext, size, here=here))).result
         if row.whole:
             return attachment_pb2.StartUploadResponse(offset=size, whole=True)
         offset = await asyncio.to_thread(self._files.offset, ciphertext)
@@ -114,7 +114,7 @@ class Upload:
         If we crash between the commit and the removal, the next round finds a file that nothing names.
         """
         before = self._clock() - ORPHAN_LIFE
-        committed = await self._ledger.commit(lambda pen: _give_up(pen, before))
+        committed = await self._ledger.commit(lambda tx: _give_up(tx, before))
         old = committed.result
         leftovers = await asyncio.to_thread(self._files.older_than, LEFTOVER_SECONDS)
         unnamed = leftovers - await asyncio.to_thread(self._named, leftovers)
@@ -127,16 +127,16 @@ class Upload:
         await asyncio.to_thread(writer.write, data)
         self.bytes_taken += len(data)
 
-    async def _finish(self, row: attachments_model.Upload) -> attachment_pb2.StartUploadResponse:
+    async def _finish(self, row: model.Upload) -> attachment_pb2.StartUploadResponse:
         """Check the digest of what is on disk, and only then believe it."""
         await asyncio.to_thread(self._files.check, row.ciphertext_sha256)
         await asyncio.to_thread(self._files.complete, row.ciphertext_sha256)
         # If we crash here, the next StartUpload finds the whole file and notes that.
-        await self._ledger.commit(lambda pen: attachments_store.put_upload(pen.tx, replace(row, whole=True)))
+        await self._ledger.commit(lambda tx: attachments_store.put_upload(tx.conn, replace(row, whole=True)))
         log.info("uploaded", officer=row.officer, bytes=row.size)
         return attachment_pb2.StartUploadResponse(offset=row.size, whole=True)
 
-    def _mine(self, officer: Officer, ciphertext: bytes) -> attachments_model.Upload:
+    def _mine(self, officer: Officer, ciphertext: bytes) -> model.Upload:
         with self._store.reads() as reads:
             row = attachments_store.uploads(reads, [ciphertext]).get(ciphertext)
         if row is None or row.officer != officer.id:
@@ -148,37 +148,37 @@ class Upload:
             return attachments_store.named_ciphertexts(reads, ciphertexts)
 
 
-def _note(pen: Pen, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> attachments_model.Upload:
+def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> model.Upload:
     """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted rightly."""
-    row = attachments_store.uploads(pen.tx, [ciphertext]).get(ciphertext)
+    row = attachments_store.uploads(tx.conn, [ciphertext]).get(ciphertext)
     if row is not None and (row.officer, row.size) != (officer.id, size):
         raise Rejected("conflict", "another upload of this digest is under way")
     if row is None:
-        own = attachments_store.uploads_of(pen.tx, officer.id)
+        own = attachments_store.uploads_of(tx.conn, officer.id)
         if len(own) >= MAX_OFFICER_UPLOADS or sum(each.size for each in own) + size > MAX_OFFICER_BYTES:
             raise Unavailable("quota_exceeded", "this officer has as many uploads that no message names as allowed")
-        row = attachments_model.Upload(ciphertext, size, officer.id, pen.now)
+        row = model.Upload(ciphertext, size, officer.id, tx.now)
     row = replace(row, whole=row.whole or here)
-    attachments_store.put_upload(pen.tx, row)
+    attachments_store.put_upload(tx.conn, row)
     return row
 
 
-def _give_up(pen: Pen, before: datetime) -> list[bytes]:
+def _give_up(tx: LogTransaction, before: datetime) -> list[bytes]:
     """Forget old uploads; gives those whose files nothing else names.
 
     What a waiting message names begins its time anew: its second officer may take longer than an upload lives.
     """
-    found = attachments_store.old_uploads(pen.tx, before, CLEAN_BATCH)
-    waiting = _named_by_waiting(pen) if found else frozenset()
+    found = attachments_store.old_uploads(tx.conn, before, CLEAN_BATCH)
+    waiting = _named_by_waiting(tx) if found else frozenset()
     for upload in found:
         if upload.ciphertext_sha256 in waiting:
-            attachments_store.put_upload(pen.tx, replace(upload, started_time=pen.now))
+            attachments_store.put_upload(tx.conn, replace(upload, started_time=tx.now))
     old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
-    attachments_store.drop_uploads(pen.tx, old)
-    return sorted(set(old) - attachments_store.named_ciphertexts(pen.tx, old))
+    attachments_store.drop_uploads(tx.conn, old)
+    return sorted(set(old) - attachments_store.named_ciphertexts(tx.conn, old))
 
 
-def _named_by_waiting(pen: Pen) -> frozenset[bytes]:
+def _named_by_waiting(tx: LogTransaction) -> frozenset[bytes]:
     """Give the ciphertexts that messages name which wait for a second officer."""
-    headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(pen.tx)]
+    headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(tx.conn)]
     return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))

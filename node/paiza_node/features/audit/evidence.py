@@ -9,7 +9,7 @@ from paiza.officer.v1 import audit_pb2
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.retention import store as retention_store
@@ -57,12 +57,12 @@ def others_of(
 
 
 def spans_of(
-    reads: ReadConnection, ledger: Ledger, registers: Registers, proofs: Sequence[log_pb2.LogProof]
+    reads: ReadConnection, ledger: Ledger, register_cache: RegisterCache, proofs: Sequence[log_pb2.LogProof]
 ) -> list[audit_pb2.EvidenceSpan]:
     """Give the cosigned proofs this node holds of these entries; entries that lie between the same notes together."""
     spans: dict[CosignedSpan, list[log_pb2.ProvenIndex]] = {}
     for place in dict.fromkeys(map(_place, proofs)):
-        found = _own(reads, ledger, registers, place) if place.origin == ledger.origin else _foreign(reads, place)
+        found = _own(reads, ledger, register_cache, place) if place.origin == ledger.origin else _foreign(reads, place)
         if found is not None:
             span, hashes = found
             spans.setdefault(span, []).append(log_pb2.ProvenIndex(index=place.index, inclusion_hashes=hashes))
@@ -71,7 +71,7 @@ def spans_of(
             span=log_pb2.WitnessedSpan(
                 before_note=span.before,
                 note=span.note,
-                growth_hashes=split_hashes(span.growth),
+                growth_hashes=split_hashes(span.consistency_proof),
                 entries=sorted(entries, key=lambda each: each.index),
             ),
             register_version=span.register_version,
@@ -95,7 +95,7 @@ def _place(proof: log_pb2.LogProof) -> _Place:
 
 
 def _own(
-    reads: ReadConnection, ledger: Ledger, registers: Registers, place: _Place
+    reads: ReadConnection, ledger: Ledger, register_cache: RegisterCache, place: _Place
 ) -> tuple[CosignedSpan, Sequence[bytes]] | None:
     """Prove an entry of our own log to the first witnessed note that holds it.
 
@@ -111,7 +111,7 @@ def _own(
         before = None
     chosen = [
         register
-        for register in _candidates(registers, place.register_version)
+        for register in _candidates(register_cache, place.register_version)
         if _enough(register, place.member, after.witnesses)
     ]
     if not chosen:
@@ -119,9 +119,9 @@ def _own(
     register = chosen[0]
     if before is not None and not _enough(register, place.member, before.witnesses):
         before = None
-    growth = b"" if before is None else b"".join(ledger.prove_growth(before.size, after.size))
+    consistency_proof = b"" if before is None else b"".join(ledger.prove_consistency(before.size, after.size))
     (hashes,) = ledger.prove([place.index], after.size)
-    return CosignedSpan(b"" if before is None else before.note, after.note, growth, register.version), hashes
+    return CosignedSpan(b"" if before is None else before.note, after.note, consistency_proof, register.version), hashes
 
 
 def _foreign(reads: ReadConnection, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]] | None:
@@ -131,9 +131,9 @@ def _foreign(reads: ReadConnection, place: _Place) -> tuple[CosignedSpan, Sequen
     return proof.span, split_hashes(proof.hashes)
 
 
-def _candidates(registers: Registers, version: bytes) -> list[Register]:
+def _candidates(register_cache: RegisterCache, version: bytes) -> list[Register]:
     try:
-        return list({each.version: each for each in (registers.archived(version), registers.last)}.values())
+        return list({each.version: each for each in (register_cache.archived(version), register_cache.last)}.values())
     except PaizaError:  # a set that is not here judges nothing
         return []
 

@@ -17,10 +17,10 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageState
@@ -28,7 +28,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.audit import store as audit_store
-from paiza_node.features.audit.model import LogFact
+from paiza_node.features.audit.model import LogIndexRow
 from paiza_node.features.retention import store as retention_store
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -44,13 +44,15 @@ REVIEWS: Final = "reviews"
 log = structlog.get_logger("paiza.lawful")
 
 
-class Facts:
+class LogIndex:
     """The duty that notes what the log says, and when messages are to be reviewed. One per node."""
 
-    def __init__(self, context: Context, desks: Desks, officers: Callable[[], Mapping[str, Officer]]) -> None:
+    def __init__(
+        self, core: Core, unit_directory: UnitDirectory, officers: Callable[[], Mapping[str, Officer]]
+    ) -> None:
         """Take what the duty needs; ``officers`` gives those of the moment, by id."""
-        self._context = context
-        self._desks = desks
+        self._core = core
+        self._unit_directory = unit_directory
         self._officers = officers
         self._under_way = asyncio.Lock()
 
@@ -62,36 +64,36 @@ class Facts:
                 await self._plan_reviews()
                 await asyncio.sleep(PAUSE_SECONDS)
             except Unavailable as error:
-                log.warning("log_facts_wait", reason=error.reason, detail=error.detail)
+                log.warning("log_index_waits", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def catch_up(self) -> int:
         """Note all that a signed checkpoint covers; gives the size of the log up to which that was done."""
-        context = self._context
+        core = self._core
         async with self._under_way:
             while True:
-                size = context.ledger.checkpoint.size
+                size = core.ledger.checkpoint.size
                 began = perf_counter()
                 first, facts = await asyncio.to_thread(self._read, size)
                 if not facts:
                     return first
                 end = facts[-1].index + 1
-                await context.ledger.commit(lambda pen, facts=facts, end=end: _note(pen, facts, end))  # type: ignore[misc]
+                await core.ledger.commit(lambda tx, facts=facts, end=end: _note(tx, facts, end))  # type: ignore[misc]
                 if end - first == BATCH:
                     await asyncio.sleep((perf_counter() - began) * REST)
 
-    def _read(self, size: int) -> tuple[int, list[LogFact]]:
-        with self._context.store.reads() as reads:
+    def _read(self, size: int) -> tuple[int, list[LogIndexRow]]:
+        with self._core.store.reads() as reads:
             first = settings_store.counter(reads, CURSOR)
             if first >= size:  # most looks end here
                 return first, []
             entries = [each for each in log_store.entries(reads, first, BATCH) if each.index < size]
             return first, [self._fact(reads, each) for each in entries]
 
-    def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogFact:
+    def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogIndexRow:
         entry = log_pb2.LogEntry.FromString(stored.entry)
         needless = entry.event == log_pb2.LOG_EVENT_OPENED and not self._needed(reads, entry)
-        return LogFact(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
+        return LogIndexRow(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
 
     def _needed(self, reads: ReadConnection, entry: log_pb2.LogEntry) -> bool:
         """Say whether an officer had need of what he opened, by unit, desk, assignment or authorship."""
@@ -105,18 +107,20 @@ class Facts:
             signers = set()
         if entry.actor in signers:
             return True
-        return officer is not None and bool(access_store.visible(reads, [row.seq], self._desks.desk_of(officer)))
+        return officer is not None and bool(
+            access_store.visible(reads, [row.seq], self._unit_directory.desk_of(officer))
+        )
 
     async def _plan_reviews(self) -> None:
         """Take the review dates of messages that were stored since the last look."""
         while planned := await asyncio.to_thread(self._unplanned):
             last, rows = planned
-            await self._context.ledger.commit(
-                lambda pen, last=last, rows=rows: _plan(pen, rows, last)  # type: ignore[misc]
+            await self._core.ledger.commit(
+                lambda tx, last=last, rows=rows: _plan(tx, rows, last)  # type: ignore[misc]
             )
 
     def _unplanned(self) -> "tuple[int, list[tuple[int, datetime]]] | None":
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             rows = messages_store.unindexed(reads, settings_store.counter(reads, REVIEWS), BATCH)
         if not rows:
             return None
@@ -134,12 +138,12 @@ class Facts:
         return rows[-1].seq, dated
 
 
-def _note(pen: Pen, facts: Sequence[LogFact], end: int) -> None:
-    audit_store.add_facts(pen.tx, facts)
-    settings_store.put_counter(pen.tx, CURSOR, end)
+def _note(tx: LogTransaction, facts: Sequence[LogIndexRow], end: int) -> None:
+    audit_store.add_facts(tx.conn, facts)
+    settings_store.put_counter(tx.conn, CURSOR, end)
 
 
-def _plan(pen: Pen, rows: Sequence[tuple[int, datetime]], last: int) -> None:
-    erased = messages_store.erased_seqs(pen.tx, [seq for seq, _time in rows])  # since they were read
-    retention_store.put_reviews(pen.tx, [(seq, time) for seq, time in rows if seq not in erased])
-    settings_store.put_counter(pen.tx, REVIEWS, last)
+def _plan(tx: LogTransaction, rows: Sequence[tuple[int, datetime]], last: int) -> None:
+    erased = messages_store.erased_seqs(tx.conn, [seq for seq, _time in rows])  # since they were read
+    retention_store.put_reviews(tx.conn, [(seq, time) for seq, time in rows if seq not in erased])
+    settings_store.put_counter(tx.conn, REVIEWS, last)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class LogFact:
+class LogIndexRow:
     """What an entry of the log says that is asked about. ``needless``: an opening without need."""
 
     index: int

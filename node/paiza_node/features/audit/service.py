@@ -7,7 +7,7 @@ from typing import Any
 from paiza.officer.v1 import audit_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.features.audit.trail import Audit
 from paiza_register import Member
 
@@ -18,7 +18,7 @@ Consulted = Callable[[Officer, str, bytes], Awaitable[Any]]
 """Logs that an officer consulted the log: what he asked, and of which message."""
 
 
-def audit_behaviours(audit: Audit, consulted: Consulted) -> Behaviours:
+def audit_behaviours(audit: Audit, consulted: Consulted) -> Handlers:
     """Give the behaviour of every RPC of AuditService; the store is read in a thread. That it was read is logged."""
 
     async def trail(caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:

@@ -10,7 +10,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.settings import counter_table
 from paiza_node.core.storage.statements import blocks, insertion, replacement
-from paiza_node.features.audit.model import LogFact, LogQuery
+from paiza_node.features.audit.model import LogIndexRow, LogQuery
 
 # Who and what the log speaks of, each name once; and what every entry says that is asked about. Made from the log, a
 # little behind it, so that no commit waits for it.
@@ -62,7 +62,7 @@ def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
     return list(conn.execute(statement.order_by(_F.index).limit(query.limit)).scalars())
 
 
-def add_facts(conn: WriteConnection, facts: Sequence[LogFact]) -> None:
+def add_facts(conn: WriteConnection, facts: Sequence[LogIndexRow]) -> None:
     """Note what entries say; what was noted before stays as it is."""
     numbers = _names(conn, {name for fact in facts for name in (fact.actor, fact.counterpart)})
     _ADD_FACT.run(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import denied, lister, may_list
+from paiza_node.core.access.need_to_know import denied, list_scope, may_list
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.proofs import foreign_proof, forwardings_of, proofs_of
 from paiza_node.core.log import store as log_store
@@ -15,7 +15,7 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.attachments import store as attachments_store
@@ -29,11 +29,11 @@ class Audit:
     """The verb of looking into the own log."""
 
     def __init__(
-        self, *, registers: Registers, ledger: Ledger, store: Store, convictions: Callable[[str], list[str]]
+        self, *, register_cache: RegisterCache, ledger: Ledger, store: Store, convictions: Callable[[str], list[str]]
     ) -> None:
         """Take what the verb needs; ``convictions`` gives the reason codes of what speaks against a member's log."""
         self._convictions = convictions
-        self._registers = registers
+        self._register_cache = register_cache
         self._ledger = ledger
         self._store = store
 
@@ -41,7 +41,7 @@ class Audit:
         """Refuse what an officer does not need to know of; the refusal is logged."""
         if not await asyncio.to_thread(self._hidden, officer, digest):
             return
-        raise (await self._ledger.commit(lambda pen: denied(pen, officer, digest))).result
+        raise (await self._ledger.commit(lambda tx: denied(tx, officer, digest))).result
 
     def _hidden(self, officer: Officer, digest: bytes) -> bool:
         with self._store.reads() as reads:
@@ -49,7 +49,7 @@ class Audit:
             if row is not None:
                 return not may_list(reads, officer, row)
             approval = approvals_store.approval(reads, digest)
-        if approval is None or lister(officer).units is None:
+        if approval is None or list_scope(officer).units is None:
             return False
         return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
 
@@ -77,12 +77,12 @@ class Audit:
         with self._store.reads() as reads:
             others = others_of(reads, self._ledger, digest, size, note, with_openings=with_openings)
             proofs = (*released, *answers, *forwarded, *others)
-            spans = spans_of(reads, self._ledger, self._registers, proofs)
+            spans = spans_of(reads, self._ledger, self._register_cache, proofs)
             versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
             versions.extend(span.register_version for span in spans)
             versions.extend(proof.register_version for proof in exchange_store.proofs(reads, digest))
         # The one in force says what was revoked since.
-        versions.append(self._registers.version)
+        versions.append(self._register_cache.version)
         here = [version for version in dict.fromkeys(versions) if self._has(version)]
         return audit_pb2.GetEvidenceResponse(
             message=signed,
@@ -104,7 +104,7 @@ class Audit:
             if since is not None:
                 response.unwitnessed_since_time.FromDatetime(since)
             known_logs = peers_store.known_logs(reads)
-        for member in sorted({*known_logs, *self._registers.last.members}):
+        for member in sorted({*known_logs, *self._register_cache.last.members}):
             known, convictions = known_logs.get(member), self._convictions(member)
             if known is None and not convictions:
                 continue
@@ -116,8 +116,8 @@ class Audit:
 
     def _message(self, digest: bytes) -> tuple[MessageRow, bytes]:
         with self._store.reads() as reads:
-            row, remains = messages_store.message(reads, digest), messages_store.remains(reads, digest)
-        signed = remains or messages_store.read_signed(self._store, digest)
+            row, tombstone = messages_store.message(reads, digest), messages_store.tombstone(reads, digest)
+        signed = tombstone or messages_store.read_signed(self._store, digest)
         if row is None or signed is None:
             raise Rejected("unknown_id", "there is no such message here, or it was refused")
         return row, signed
@@ -131,7 +131,7 @@ class Audit:
 
     def _has(self, version: bytes) -> bool:
         try:
-            self._registers.archived(version)
+            self._register_cache.archived(version)
         except Exception:  # noqa: BLE001 - not here, for whatever reason
             return False
         return True

@@ -15,12 +15,12 @@ from paiza.officer.v1 import passing_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.core.policy import Circumstances, MessageFacts, principal_of
+from paiza_node.core.policy import MessageAttributes, PolicyContext, principal_of
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.forward import check_reason, not_here, read
@@ -43,7 +43,7 @@ class _Asked:
     """A message that is to be taken out, as far as it never changes, and the grant for it, where one was needed."""
 
     row: MessageRow
-    facts: MessageFacts
+    facts: MessageAttributes
     with_annex: bool
     grant: bytes = b""
 
@@ -51,18 +51,18 @@ class _Asked:
 class Export:
     """The verb of leave to take content out."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what the verb needs."""
-        self._member = context.member
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._own_keys = context.own_keys
-        self._clock = context.clock
+        self._member = core.member
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._decryption_keys = core.decryption_keys
+        self._clock = core.clock
 
     async def __call__(
-        self, officer: Officer, request: passing_pb2.NoteExportRequest
-    ) -> passing_pb2.NoteExportResponse:
+        self, officer: Officer, request: passing_pb2.AuthorizeExportRequest
+    ) -> passing_pb2.AuthorizeExportResponse:
         """Decide message by message and log it, leave or denial. Rejected: reason_missing, malformed, too_large."""
         digests = list(request.message_digests)
         if not digests or len(set(digests)) != len(digests):
@@ -78,7 +78,7 @@ class Export:
             raise Rejected("too_large", f"the recipient has at most {MAX_RECIPIENT} characters")
         check_reason(request.reason_text, request.purpose)
         asked = await asyncio.to_thread(self._ask_all, officer, digests, audience, request)
-        committed = await self._ledger.commit(lambda pen: self._write(pen, officer, digests, asked, audience, request))
+        committed = await self._ledger.commit(lambda tx: self._write(tx, officer, digests, asked, audience, request))
         size = committed.checkpoint.size
         written = [each for each in committed.result if isinstance(each, tuple)]
         hashes = dict(zip([i for i, _ in written], self._ledger.prove([i for i, _ in written], size), strict=True))
@@ -91,10 +91,10 @@ class Export:
                 index, entry = outcome
                 result.exported.CopyFrom(log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=hashes[index]))
             results.append(result)
-        return passing_pb2.NoteExportResponse(checkpoint=committed.checkpoint.note, results=results)
+        return passing_pb2.AuthorizeExportResponse(checkpoint=committed.checkpoint.note, results=results)
 
     def _ask_all(
-        self, officer: Officer, digests: Sequence[bytes], audience: str, request: passing_pb2.NoteExportRequest
+        self, officer: Officer, digests: Sequence[bytes], audience: str, request: passing_pb2.AuthorizeExportRequest
     ) -> list[_Asked | Rejected]:
         asked: list[_Asked | Rejected] = []
         for digest in digests:
@@ -104,21 +104,23 @@ class Export:
                 asked.append(error)
         return asked
 
-    def _ask(self, officer: Officer, digest: bytes, audience: str, request: passing_pb2.NoteExportRequest) -> _Asked:
+    def _ask(
+        self, officer: Officer, digest: bytes, audience: str, request: passing_pb2.AuthorizeExportRequest
+    ) -> _Asked:
         """Find the message and, where the rules miss only the originator's grant, one to our own member."""
         row, _signed = read(self._store, digest)
         header = wire.parse_header(row.header)
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
         with_annex = request.with_annex and any(part.kind == annex for part in header.parts)
         kind = kinds.get(header.kind, header.kind_version)
-        ceiling = self._registers.current.member(self._member).classification_ceiling
-        asked = _Asked(row, MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
+        ceiling = self._register_cache.current.member(self._member).classification_ceiling
+        asked = _Asked(row, MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
         with self._store.reads() as reads:
             refused = self._refused(reads, officer, asked, audience, request.purpose)
         if refused is None or refused.reason != "grant_missing":
             return asked
-        wish = grants.Wish(digest, header.author, self._member, request.purpose, with_annex, self._clock())
-        grant = grants.find(self._store, wish, self._own_keys)
+        wish = grants.GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
+        grant = grants.find(self._store, wish, self._decryption_keys)
         return asked if grant is None else replace(asked, grant=grant.digest)
 
     def _refused(
@@ -139,7 +141,7 @@ class Export:
             return Rejected("policy_denied", "need-to-know")
         # 3.
         granted = author == self._member or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author))
-        circumstances = Circumstances(
+        policy_context = PolicyContext(
             audience=audience,
             purpose=purpose,
             granted=granted,
@@ -147,30 +149,32 @@ class Export:
             with_annex=asked.with_annex,
         )
         try:
-            self._registers.policy.check(principal_of(officer), "export", asked.facts, circumstances=circumstances)
+            self._register_cache.policy.check(
+                principal_of(officer), "export", asked.facts, policy_context=policy_context
+            )
         except Rejected as denied:
             return denied
         return None
 
     def _write(
         self,
-        pen: Pen,
+        tx: LogTransaction,
         officer: Officer,
         digests: Sequence[bytes],
         asked: Sequence[_Asked | Rejected],
         audience: str,
-        request: passing_pb2.NoteExportRequest,
+        request: passing_pb2.AuthorizeExportRequest,
     ) -> list[tuple[int, bytes] | Rejected]:
         """Judge every message at the moment of the commit, and log leave or denial; runs in the transaction."""
         outcomes: list[tuple[int, bytes] | Rejected] = []
         for digest, each in zip(digests, asked, strict=True):
             judged = each
             if isinstance(each, _Asked):
-                judged = self._refused(pen.tx, officer, each, audience, request.purpose) or each
+                judged = self._refused(tx.conn, officer, each, audience, request.purpose) or each
             if isinstance(judged, Rejected):
                 if judged.reason in ("policy_denied", "grant_missing"):
                     denial = log_entries.denied(actor=officer.id, reason=judged.reason, digest=digest)
-                    pen.append(denial, text=judged.detail)
+                    tx.append(denial, text=judged.detail)
                 outcomes.append(judged)
                 continue
             entry = log_entries.exported(
@@ -180,6 +184,6 @@ class Export:
                 grant_digest=judged.grant,
                 without_annex=not request.with_annex,
             )
-            stored = pen.append(entry, text=f"{request.recipient_text}: {request.reason_text}")
+            stored = tx.append(entry, text=f"{request.recipient_text}: {request.reason_text}")
             outcomes.append((stored.index, stored.entry))
         return outcomes

@@ -21,20 +21,20 @@ from paiza_domain import codes, kinds
 from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import DeliveryRow, Outgoing, Passing, ProofKind
+from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, Outgoing, ProofKind
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.exchange.rewrap import wrap_for
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
-from paiza_node.core.policy import Circumstances, MessageFacts, Principal, principal_of
+from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal, principal_of
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.forwarding import grants
 from paiza_register import Register
@@ -55,7 +55,7 @@ log = structlog.get_logger("paiza.forward")
 
 
 @dataclass(frozen=True, slots=True)
-class _Leave:
+class _Permission:
     """That a message may be passed on to one member: by whom, what for, with or without its annex, on which grant."""
 
     row: MessageRow
@@ -71,18 +71,18 @@ class Forward:
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         delivery_life: timedelta,
     ) -> None:
         """Take what the verb needs."""
-        self._member = context.member
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._own_keys = context.own_keys
+        self._member = core.member
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._decryption_keys = core.decryption_keys
         self._life = delivery_life
-        self._clock = context.clock
+        self._clock = core.clock
 
     async def __call__(self, officer: Officer, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
         """Pass one message on to each of several members; every one is answered for itself, and a denial is logged.
@@ -102,9 +102,9 @@ class Forward:
             self._decide_all, officer, row, header, recipients, request.purpose, with_annex
         )
         committed = await self._ledger.commit(
-            lambda pen: self._write_all(pen, officer.id, [(row, each) for each in decided], request.reason_text)
+            lambda tx: self._write_all(tx, officer.id, [(row, each) for each in decided], request.reason_text)
         )
-        leaves = [each for each in decided if isinstance(each, _Leave)]
+        leaves = [each for each in decided if isinstance(each, _Permission)]
         if leaves:
             shown = row.digest.hex()[:LOGGED_DIGITS]
             log.info("forwarded", actor=officer.id, message=shown, to=[leave.recipient for leave in leaves])
@@ -131,10 +131,10 @@ class Forward:
         if len(digests) > MAX_SHARED:
             raise Rejected("too_large", f"at most {MAX_SHARED} messages are shared at once")
         decided = await asyncio.to_thread(self._decide_shared, list(dict.fromkeys(digests)), recipient, actor)
-        leaves = {digest: each for digest, each in decided.items() if isinstance(each, _Leave)}
+        leaves = {digest: each for digest, each in decided.items() if isinstance(each, _Permission)}
         if leaves:
             await self._ledger.commit(
-                lambda pen: self._write_all(pen, actor, [(leave.row, leave) for leave in leaves.values()], "")
+                lambda tx: self._write_all(tx, actor, [(leave.row, leave) for leave in leaves.values()], "")
             )
             shown = [digest.hex()[:LOGGED_DIGITS] for digest in leaves]
             log.info("shared", recipient=recipient, actor=actor, messages=shown)
@@ -148,12 +148,12 @@ class Forward:
         recipients: Sequence[str],
         purpose: str,
         with_annex: bool,  # noqa: FBT001 - called through to_thread
-    ) -> list[_Leave | Rejected]:
-        register = self._registers.current
+    ) -> list[_Permission | Rejected]:
+        register = self._register_cache.current
         with self._store.reads() as reads:
             if not may_see(reads, officer, row):
                 return [Rejected("policy_denied", "need-to-know") for _ in recipients]
-        decided: list[_Leave | Rejected] = []
+        decided: list[_Permission | Rejected] = []
         for recipient in recipients:
             try:
                 decided.append(self._decide(officer, row, header, recipient, purpose, register, with_annex=with_annex))
@@ -171,7 +171,7 @@ class Forward:
         register: Register,
         *,
         with_annex: bool,
-    ) -> _Leave:
+    ) -> _Permission:
         """Ask the rules; where they miss only the originator's grant, look for one and ask again."""
         to = register.active_member(recipient)
         if recipient in (self._member, header.author):
@@ -179,36 +179,38 @@ class Forward:
         if row.state is MessageState.RELEASED and recipient in {each.member for each in header.recipients}:
             raise Rejected("conflict", "the message was addressed to that member and is delivered anyway")
         kind = kinds.get(header.kind, header.kind_version)
-        facts = MessageFacts.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
+        facts = MessageAttributes.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
         with self._store.reads() as reads:
             recalled = grants.is_recalled(reads, row.digest, header.author)
 
         def ask(*, granted: bool) -> None:
-            circumstances = Circumstances(
+            policy_context = PolicyContext(
                 recipient=recipient, purpose=purpose, granted=granted, recalled=recalled, with_annex=with_annex
             )
-            self._registers.policy.check(principal_of(officer), "forward", facts, circumstances=circumstances)
+            self._register_cache.policy.check(principal_of(officer), "forward", facts, policy_context=policy_context)
 
-        leave = _Leave(row, recipient, officer.id, purpose, with_annex)
+        leave = _Permission(row, recipient, officer.id, purpose, with_annex)
         try:
             # The originator speaks for itself, except where two of its officers must sign.
             ask(granted=header.author == self._member and not with_annex)
         except Rejected as denied:
             if denied.reason != "grant_missing" or header.author == self._member:
                 raise
-            wish = grants.Wish(row.digest, header.author, recipient, purpose, with_annex, self._clock())
-            grant = grants.find(self._store, wish, self._own_keys)
+            wish = grants.GrantQuery(row.digest, header.author, recipient, purpose, with_annex, self._clock())
+            grant = grants.find(self._store, wish, self._decryption_keys)
             if grant is None:
                 raise
             ask(granted=True)
-            return _Leave(row, recipient, officer.id, purpose, with_annex, grant.digest)
+            return _Permission(row, recipient, officer.id, purpose, with_annex, grant.digest)
         return leave
 
-    def _decide_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, _Leave | Rejected]:
-        register = self._registers.current
+    def _decide_shared(
+        self, digests: Sequence[bytes], recipient: str, actor: str
+    ) -> dict[bytes, _Permission | Rejected]:
+        register = self._register_cache.current
         to = register.active_member(recipient)
         node = Principal(self._member, node=True)
-        decided: dict[bytes, _Leave | Rejected] = {}
+        decided: dict[bytes, _Permission | Rejected] = {}
         for digest in digests:
             try:
                 row, signed = read(self._store, digest)
@@ -217,39 +219,41 @@ class Forward:
                 if header.author == recipient or (addressed and row.state is MessageState.RELEASED):
                     continue
                 kind = kinds.get(header.kind, header.kind_version)
-                facts = MessageFacts.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
+                facts = MessageAttributes.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
                 with_annex = _has_annex(header, signed)
                 # Our own recalls and corrections go after their message, wherever others passed that on to.
-                circumstances = Circumstances(
+                policy_context = PolicyContext(
                     recipient=recipient,
                     granted=header.author == self._member and not with_annex,
                     consented=bool(kind.workflow),
                     with_annex=with_annex,
                 )
-                self._registers.policy.check(node, "take_forwarded", facts, circumstances=circumstances)
-                decided[digest] = _Leave(row, recipient, actor, "", with_annex)
+                self._register_cache.policy.check(node, "take_forwarded", facts, policy_context=policy_context)
+                decided[digest] = _Permission(row, recipient, actor, "", with_annex)
             except Rejected as error:
                 decided[digest] = error
         return decided
 
     def _write_all(
-        self, pen: Pen, actor: str, decided: Iterable[tuple[MessageRow, _Leave | Rejected]], reason: str
+        self, tx: LogTransaction, actor: str, decided: Iterable[tuple[MessageRow, _Permission | Rejected]], reason: str
     ) -> list[int | Rejected]:
         """Write decisions down, each as `_write` does, and announce what is to be delivered."""
         outcomes: list[int | Rejected] = []
         members: set[str] = set()
         digests: dict[bytes, None] = {}
         for row, each in decided:
-            outcomes.append(self._write(pen, actor, row, each, reason))
-            if isinstance(each, _Leave):
+            outcomes.append(self._write(tx, actor, row, each, reason))
+            if isinstance(each, _Permission):
                 members.update((each.recipient, row.author))
                 digests[row.digest] = None
         if digests:
-            pen.announce(DeliveriesQueued(frozenset(members)))
-            pen.announce(MessagesChanged(tuple(digests)))
+            tx.announce(DeliveriesQueued(frozenset(members)))
+            tx.announce(MessagesChanged(tuple(digests)))
         return outcomes
 
-    def _write(self, pen: Pen, actor: str, row: MessageRow, decided: _Leave | Rejected, reason: str) -> int | Rejected:
+    def _write(
+        self, tx: LogTransaction, actor: str, row: MessageRow, decided: _Permission | Rejected, reason: str
+    ) -> int | Rejected:
         """Write one decision down: FORWARDED with its deliveries, or DENIED. Gives the entry's index.
 
         What was passed on before and did not fail is answered with the entry of then.
@@ -257,9 +261,9 @@ class Forward:
         if isinstance(decided, Rejected):
             if decided.reason in ("policy_denied", "grant_missing"):
                 denial = log_entries.denied(actor=actor, reason=decided.reason, digest=row.digest)
-                pen.append(denial, text=decided.detail)
+                tx.append(denial, text=decided.detail)
             return decided
-        for recipient, earlier, state in reversed(deliveries_store.forwarded_indices(pen.tx, row.digest)):
+        for recipient, earlier, state in reversed(deliveries_store.forwarded_indices(tx.conn, row.digest)):
             if recipient == decided.recipient and state not in _FAILED:
                 return earlier
         has_annex = any(
@@ -273,26 +277,28 @@ class Forward:
             grant_digest=decided.grant,
             without_annex=has_annex and not decided.with_annex,
         )
-        index = pen.append(entry, text=reason).index
-        deliveries = [self._delivery(pen, decided, decided.recipient, index, Passing.PASSED_ON)]
+        index = tx.append(entry, text=reason).index
+        deliveries = [self._delivery(tx, decided, decided.recipient, index, DeliveryKind.FORWARDED)]
         if row.author != self._member:
-            deliveries.append(self._delivery(pen, decided, row.author, index, Passing.NOTICE))
-        deliveries_store.add_deliveries(pen.tx, deliveries)
+            deliveries.append(self._delivery(tx, decided, row.author, index, DeliveryKind.NOTICE))
+        deliveries_store.add_deliveries(tx.conn, deliveries)
         return index
 
-    def _delivery(self, pen: Pen, leave: _Leave, recipient: str, index: int, passing: Passing) -> DeliveryRow:
+    def _delivery(
+        self, tx: LogTransaction, leave: _Permission, recipient: str, index: int, delivery_kind: DeliveryKind
+    ) -> DeliveryRow:
         header = wire.parse_header(leave.row.header)
         return DeliveryRow(
-            id=pen.next_delivery_id(),
+            id=tx.next_delivery_id(),
             message_seq=leave.row.seq,
             digest=leave.row.digest,
             recipient=recipient,
             urgency=precedence.urgency_of(header),
             released_index=index,
-            released_time=pen.now,
-            expires_time=pen.now + self._life,
-            next_attempt_time=pen.now,
-            passing=passing,
+            released_time=tx.now,
+            expires_time=tx.now + self._life,
+            next_attempt_time=tx.now,
+            delivery_kind=delivery_kind,
         )
 
     def _entries(self, indices: Sequence[int]) -> list[bytes]:
@@ -325,49 +331,49 @@ def not_here() -> Rejected:
     return Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
 
 
-def pack(context: Context, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:
+def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:
     """Build what is sent for a delivery of something passed on.
 
     Where a key cannot be wrapped now, the message goes without: the peer answers that it cannot open it, and it is
     tried again.
     """
-    if outgoing.passing == Passing.NOTICE:
+    if outgoing.delivery_kind == DeliveryKind.NOTICE:
         return exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice(forwarded=released))
     entry = log_pb2.LogEntry.FromString(outgoing.released_entry)
     without_annex = entry.HasField("part_number")
-    with context.store.reads() as reads:
-        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(context, reads, outgoing.digest))
+    with core.store.reads() as reads:
+        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(core, reads, outgoing.digest))
         if entry.evidence_sha256:
-            forwarding.grant.released.CopyFrom(_origin(context, reads, entry.evidence_sha256))
-    forwarding.message = _wrapped(context, outgoing.signed, peer, without_annex=without_annex)
+            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.evidence_sha256))
+    forwarding.message = _wrapped(core, outgoing.signed, peer, without_annex=without_annex)
     if entry.evidence_sha256:
         forwarding.grant.message = _wrapped(
-            context, messages_store.read_signed(context.store, entry.evidence_sha256) or b"", peer
+            core, messages_store.read_signed(core.store, entry.evidence_sha256) or b"", peer
         )
     return exchange_pb2.Dispatch(forwarding=forwarding)
 
 
-def _origin(context: Context, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
+def _origin(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
     """Give a release by the author's log, to whomever; an empty proof where none is here."""
     for kind in (ProofKind.RELEASED, ProofKind.ORIGIN):
         for proof in exchange_store.proofs(reads, digest, kind):
             return foreign_proof(proof)
-    size, note = context.ledger.checkpoint.size, context.ledger.checkpoint.note
+    size, note = core.ledger.checkpoint.size, core.ledger.checkpoint.note
     for stored in log_store.entries_at(
         reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, digest)[:1]]
     ):
-        return own_proof(context.ledger, stored, size, note)
+        return own_proof(core.ledger, stored, size, note)
     return log_pb2.LogProof()
 
 
-def _wrapped(context: Context, signed: bytes, peer: str, *, without_annex: bool = False) -> bytes:
+def _wrapped(core: Core, signed: bytes, peer: str, *, without_annex: bool = False) -> bytes:
     try:
         return wrap_for(
             signed,
             peer,
-            own_keys=context.own_keys,
-            register=context.registers.current,
-            now=context.clock(),
+            decryption_keys=core.decryption_keys,
+            register=core.register_cache.current,
+            now=core.clock(),
             without_annex=without_annex,
         )
     except PaizaError as error:

@@ -11,7 +11,7 @@ from typing import Final
 
 from paiza_domain import kinds, validation
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.decryption import DecryptionKeys, stored
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_wire.errors import Rejected
@@ -26,7 +26,7 @@ MAX_GRANT_BYTES: Final = 64 * 1024  # of one that is shown to a member: it trave
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GrantQuery:
     """What somebody wants to do with a message, and when. ``recipient`` is a member id."""
 
     digest: bytes
@@ -45,7 +45,7 @@ class Grant:
     signed: bytes
 
 
-def find(store: Store, wish: Wish, own_keys: OwnKeys) -> Grant | None:
+def find(store: Store, wish: GrantQuery, decryption_keys: DecryptionKeys) -> Grant | None:
     """Give the newest grant this node holds that covers a wish; None where there is none."""
     with store.reads() as reads:
         rows = _in_force(reads, wish)
@@ -54,14 +54,14 @@ def find(store: Store, wish: Wish, own_keys: OwnKeys) -> Grant | None:
         if signed is None or len(signed) > MAX_GRANT_BYTES:
             continue
         try:
-            check(stored(signed), wish, own_keys)
+            check(stored(signed), wish, decryption_keys)
         except Rejected:
             continue
         return Grant(row.digest, signed)
     return None
 
 
-def check(message: VerifiedMessage, wish: Wish, own_keys: OwnKeys) -> None:
+def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: DecryptionKeys) -> None:
     """Refuse ("grant_missing") what is no grant of the originator, or does not cover the wish.
 
     1. It is a grant by the author of the message concerned, which is one of its parents, signed by two officers.
@@ -77,7 +77,7 @@ def check(message: VerifiedMessage, wish: Wish, own_keys: OwnKeys) -> None:
     validation.check_four_eyes(header, kind)
     # 2.
     try:
-        content = own_keys.content(message, kind)
+        content = decryption_keys.content(message, kind)
     except Rejected as error:
         raise Rejected("grant_missing", f"the grant cannot be read: {error.detail}") from error
     if wish.recipient not in content.recipients:
@@ -104,7 +104,7 @@ def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
     )
 
 
-def _in_force(reads: ReadConnection, wish: Wish) -> list[MessageRow]:
+def _in_force(reads: ReadConnection, wish: GrantQuery) -> list[MessageRow]:
     """Give the author's grants for a message that were not recalled, the newest first."""
     found = [row for row in _children(reads, wish.digest, GRANT) if row.author == wish.author]
     return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, wish.author)]

@@ -41,7 +41,9 @@ class Holders:
         own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
         passings = [(self._member, stored.entry) for stored in own]
         passings += [
-            (each.forwarder, each.entry) for each in exchange_store.passed_on_of(reads, digest) if not each.denied
+            (each.forwarder, each.entry)
+            for each in exchange_store.forwardings_of_message(reads, digest)
+            if not each.denied
         ]
         for forwarder, raw in passings:
             entry = log_pb2.LogEntry.FromString(raw)

@@ -10,10 +10,10 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import handling, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.core.policy import Circumstances, MessageFacts, Policy, Principal, principal_of
+from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, principal_of
 from paiza_node.core.storage import ReadConnection
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -22,10 +22,10 @@ from paiza_wire.errors import Rejected
 def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
     """The part of inherited markings in a release; ``policy`` returns the rules in force."""
 
-    def begin(pen: Pen, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(tx: LogTransaction, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
-            return refusal(pen.tx, header, principal_of(officer), policy()) if header.parent_digests else None
+            return refusal(tx.conn, header, principal_of(officer), policy()) if header.parent_digests else None
 
         return ReleaseSession(judge=judge)
 
@@ -43,9 +43,9 @@ def refusal(reads: ReadConnection, header: message_pb2.Header, principal: Princi
         strictest = strictest.merge(handling.of_message(other))
     lower = handling.Marks.of(header.handling).lower_than(strictest)
     kind = kinds.get(header.kind, header.kind_version)
-    facts = MessageFacts.of(header, kind.sender_roles, handling.MAX_CLASSIFICATION, kind.workflow)
+    facts = MessageAttributes.of(header, kind.sender_roles, handling.MAX_CLASSIFICATION, kind.workflow)
     try:
-        policy.check(principal, "derive", facts, circumstances=Circumstances(covered=not lower))
+        policy.check(principal, "derive", facts, policy_context=PolicyContext(covered=not lower))
     except Rejected as denied:
         return Rejected("marks_lowered", f"{denied.detail}: {', '.join(lower)}") if lower else denied
     return None

@@ -18,11 +18,11 @@ from paiza_node.changes import Change, HoldersChanged
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from paiza_wire.errors import PaizaError, Rejected
 
 LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
@@ -34,13 +34,13 @@ Share = Callable[[Sequence[bytes], str, str], Awaitable[Mapping[bytes, Rejected]
 log = structlog.get_logger("paiza.late_holders")
 
 
-class LateHolders:
+class NotifyNewHolders:
     """The verb of sending recalls and corrections after their message. Belongs to one event loop."""
 
-    def __init__(self, *, node_id: str, registers: Registers, store: Store, share: Share) -> None:
+    def __init__(self, *, node_id: str, register_cache: RegisterCache, store: Store, share: Share) -> None:
         """Take what the verb needs."""
         self._node_id = node_id
-        self._registers = registers
+        self._register_cache = register_cache
         self._store = store
         self._share = share
         self._told: set[bytes] = set()
@@ -68,7 +68,7 @@ class LateHolders:
             try:
                 await self._send(await asyncio.to_thread(self._owed_by, None if everything else told))
             except PaizaError as error:  # the database is away for now: what was told is looked at again
-                log.warning("late_holders_not_looked_at", reason=error.reason, detail=error.detail)
+                log.warning("new_holders_not_read", reason=error.reason, detail=error.detail)
                 self._told |= told
                 self._everything = self._everything or everything
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -79,7 +79,7 @@ class LateHolders:
         for digest, member in owed:
             refused = await self._share([digest], member, self._node_id)
             for error in refused.values():
-                log.warning("late_holder_not_reached", member=member, reason=error.reason, detail=error.detail)
+                log.warning("new_holder_not_notified", member=member, reason=error.reason, detail=error.detail)
 
     def _owed_by(self, told: Collection[bytes] | None) -> list[tuple[bytes, str]]:
         return self._all() if told is None else self._about(told)
@@ -123,7 +123,7 @@ class LateHolders:
         holders = {
             member
             for digest in (*thread.concerned(header), *thread.to_be_erased(header))
-            for member in taking_back.holders(reads, digest)
+            for member in recalls.holders(reads, digest)
         }
-        active = {member.id for member in self._registers.current.active_members()}
+        active = {member.id for member in self._register_cache.current.active_members()}
         return [(row.digest, member) for member in sorted((holders - reached) & active)]

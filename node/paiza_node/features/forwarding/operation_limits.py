@@ -17,9 +17,9 @@ from paiza_domain.threads import thread
 from paiza_domain.threads.thread import UNMARKED, ThreadMessage
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.decryption import DecryptionKeys, stored
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_wire.errors import Rejected
@@ -31,17 +31,17 @@ EXEMPT: Final = frozenset({thread.RECALL, thread.CORRECTION, "acknowledgement", 
 class OperationLimits:
     """Asks the operation that a thread belongs to."""
 
-    def __init__(self, own_keys: OwnKeys) -> None:
+    def __init__(self, decryption_keys: DecryptionKeys) -> None:
         """Take what opens it."""
-        self._own_keys = own_keys
+        self._decryption_keys = decryption_keys
 
     def stage(self) -> ReleaseStage:
         """Return the part of operations in a release."""
         return ReleaseStage("operation limits", self._open)
 
-    def _open(self, pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def _open(self, tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
-            return self.refusal(pen.tx, item.message.header, pen.now)
+            return self.refusal(tx.conn, item.message.header, tx.now)
 
         return ReleaseSession(judge=judge)
 
@@ -81,7 +81,9 @@ class OperationLimits:
             return None
         try:
             message = stored(body)
-            content = self._own_keys.content(message, kinds.get(message.header.kind, message.header.kind_version))
+            content = self._decryption_keys.content(
+                message, kinds.get(message.header.kind, message.header.kind_version)
+            )
         except Rejected:  # a key is gone, or it is none: it stays closed
             return None
         return content if isinstance(content, Operation) else None

@@ -9,7 +9,7 @@ from typing import Final
 
 from paiza.officer.v1 import desk_pb2, notice_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks, may_see
+from paiza_node.core.access.need_to_know import UnitDirectory, may_see
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.approvals import store as approvals_store
@@ -18,8 +18,8 @@ from paiza_node.features.approvals.notices import ASKED, approval_notice
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.notices import REVIEW_DUE, review_notice
 from paiza_node.features.tasks import store as tasks_store
-from paiza_node.features.tasks.model import WorkRow
-from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, OVERDUE, work_notice
+from paiza_node.features.tasks.model import TaskRow
+from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, OVERDUE, task_notice
 from paiza_wire import message as wire
 
 MAX_REVIEWS: Final = 20  # overdue reviews that are told of when a watch begins; the list gives the rest
@@ -27,13 +27,13 @@ REVIEWERS: Final = frozenset({"liaison", "duty", "authoriser"})
 MAX_TOLD: Final = 200  # messages of work looked at when a watch begins; the desk's list gives the rest
 
 
-class Pending:
+class PendingNotices:
     """Says what waits for one officer."""
 
-    def __init__(self, *, store: Store, desks: Desks, clock: Callable[[], datetime]) -> None:
+    def __init__(self, *, store: Store, unit_directory: UnitDirectory, clock: Callable[[], datetime]) -> None:
         """Take where it is read."""
         self._store = store
-        self._desks = desks
+        self._unit_directory = unit_directory
         self._clock = clock
 
     def of(self, officer: Officer) -> list[notice_pb2.Notice]:
@@ -47,18 +47,18 @@ class Pending:
         """Give the messages of his desk that should have been reviewed."""
         if officer.roles.isdisjoint(REVIEWERS):
             return []
-        due = retention_store.reviews(reads, now, self._desks.desk_of(officer), MAX_REVIEWS)
+        due = retention_store.reviews(reads, now, self._unit_directory.desk_of(officer), MAX_REVIEWS)
         return [review_notice(each, REVIEW_DUE) for each in due]
 
     def _work(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         on_duty = "duty" in officer.roles
-        units = tuple({officer.unit, self._desks.duty_desk} if on_duty else {officer.unit})
+        units = tuple({officer.unit, self._unit_directory.duty_desk} if on_duty else {officer.unit})
         found: list[notice_pb2.Notice] = []
-        for work in tasks_store.open_work(reads, units, officer.id, MAX_TOLD):
+        for work in tasks_store.open_tasks(reads, units, officer.id, MAX_TOLD):
             code = _code(work, officer, now, on_duty=on_duty)
             row = messages_store.message(reads, work.digest) if code else None
             if row is not None and may_see(reads, officer, row):
-                found.append(work_notice(row, code, work))
+                found.append(task_notice(row, code, work))
         return found
 
 
@@ -66,7 +66,7 @@ def _asked(row: ApprovalRow) -> notice_pb2.Notice:
     return approval_notice(wire.parse_header(row.header), row.digest, ASKED, row.drafter)
 
 
-def _code(work: WorkRow, officer: Officer, now: datetime, *, on_duty: bool) -> str:
+def _code(work: TaskRow, officer: Officer, now: datetime, *, on_duty: bool) -> str:
     """Say what an officer is told of open work; nothing of a colleague's, and nothing that is at leisure."""
     if work.assignee not in (officer.id, ""):
         return ""

@@ -14,7 +14,7 @@ Item = bytes | notice_pb2.Notice
 """The digest of a message that changed, or a notice."""
 
 
-class Watch:
+class Subscription:
     """What one watcher is told: what goes ahead first, the rest in order. Belongs to one event loop."""
 
     def __init__(self, officer: str = "") -> None:
@@ -54,12 +54,12 @@ class Watch:
         return self._ahead.popleft() if self._ahead else None
 
 
-class News:
+class Notifier:
     """Fans digests of changed messages, and notices, out to whoever watches. Belongs to one event loop."""
 
     def __init__(self) -> None:
         """Begin with nobody watching."""
-        self._watches: set[Watch] = set()
+        self._watches: set[Subscription] = set()
         self._closed = False
 
     def hear(self, changes: Sequence[Change]) -> None:
@@ -86,16 +86,16 @@ class News:
             if not watch.put(notice, first=first):
                 self._watches.discard(watch)
 
-    def subscribe(self, officer: str = "") -> Watch:
+    def subscribe(self, officer: str = "") -> Subscription:
         """Begin to watch; once all was closed it is over before it began. End it with `unsubscribe`."""
-        watch = Watch(officer)
+        watch = Subscription(officer)
         if self._closed:
             watch.end()
         else:
             self._watches.add(watch)
         return watch
 
-    def unsubscribe(self, watch: Watch) -> None:
+    def unsubscribe(self, watch: Subscription) -> None:
         """End a watch."""
         self._watches.discard(watch)
 

@@ -11,24 +11,24 @@ from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import lister, may_see
-from paiza_node.core.access.open import Disclose
+from paiza_node.core.access.need_to_know import list_scope, may_see
+from paiza_node.core.access.open import OpenPart
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
-from paiza_node.core.dependencies import Context
+from paiza_node.core.api.server import Handlers
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.policy import MessageAttributes, principal_of
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals.notices import APPROVAL
 from paiza_node.features.attachments.attached import standing
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import ListedMessage, MessageQuery
-from paiza_node.features.inbox.notices import Pending
+from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.inbox.notifier import Item
 from paiza_node.features.search.search import Search
-from paiza_node.features.workflows.deadlines import Duties, overlapping
+from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlapping
 from paiza_node.features.workflows.service import sees_thread
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -50,38 +50,38 @@ class OfficerService:
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         submit: Submit,
-        disclose: Disclose,
-        duties: Duties,
-        pending: Pending,
+        open_part: OpenPart,
+        duties: WorkflowDeadlines,
+        pending: PendingNotices,
         search: Search,
         version: str,
         protocol_version: int,
     ) -> None:
         """Take the verbs and what is told of the node."""
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._news = context.news
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._news = core.news
         self._submit = submit
-        self._disclose = disclose
+        self._open_part = open_part
         self._duties = duties
         self._pending = pending
         self._search = search
         self._version = version
         self._protocol_version = protocol_version
-        self._clock = context.clock
+        self._clock = core.clock
 
-    def behaviours(self) -> Behaviours:
+    def handlers(self) -> Handlers:
         """Give the behaviour of every RPC of the service."""
         return {
             PREFIX + "GetSession": self.get_session,
             PREFIX + "Submit": self.submit,
             PREFIX + "ListMessages": self.list_messages,
             PREFIX + "OpenMessage": self.open_message,
-            PREFIX + "Watch": self.watch,
+            PREFIX + "Subscription": self.watch,
             PREFIX + "FindSourceRows": self.find_source_rows,
         }
 
@@ -95,7 +95,7 @@ class OfficerService:
             roles=sorted(officer.roles),
             unit=officer.unit,
             protocol_version=self._protocol_version,
-            register_version=self._registers.version,
+            register_version=self._register_cache.version,
             checkpoint=self._ledger.checkpoint.note,
             node_version=self._version,
         )
@@ -110,7 +110,7 @@ class OfficerService:
         self, caller: Caller, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
         """Hand over one part."""
-        return await self._disclose(officer_of(caller), request)
+        return await self._open_part(officer_of(caller), request)
 
     async def list_messages(
         self, caller: Caller, request: officer_pb2.ListMessagesRequest
@@ -184,12 +184,12 @@ class OfficerService:
             if not may_see(reads, officer, rows[0]):
                 return False
         header = wire.parse_header(rows[0].header)
-        register = self._registers.current
+        register = self._register_cache.current
         try:
             kind = kinds.get(header.kind, header.kind_version)
             ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
-            facts = MessageFacts.of(header, kind.sender_roles, ceiling)
-            self._registers.policy.check(principal_of(officer), "open", facts)
+            facts = MessageAttributes.of(header, kind.sender_roles, ceiling)
+            self._register_cache.policy.check(principal_of(officer), "open", facts)
         except Rejected:
             return False
         return True
@@ -197,7 +197,7 @@ class OfficerService:
     def _source_rows(self, rows: set[bytes], officer: Officer) -> dict[bytes, bytes]:
         with self._store.reads() as reads:
             found = messages_store.messages_by_source_row(reads, rows)
-            viewer = lister(officer)
+            viewer = list_scope(officer)
             if viewer.units is None:
                 return found
             seen = {each.row.digest for each in inbox_store.listed(reads, found.values(), officer.id, viewer)}
@@ -205,12 +205,14 @@ class OfficerService:
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            found = inbox_store.list_messages(reads, replace(query, seen_by=lister(officer)), officer.id)
+            found = inbox_store.list_messages(reads, replace(query, seen_by=list_scope(officer)), officer.id)
             return self._with_links(reads, found, officer)
 
     def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return self._with_links(reads, inbox_store.listed(reads, [digest], officer.id, lister(officer)), officer)
+            return self._with_links(
+                reads, inbox_store.listed(reads, [digest], officer.id, list_scope(officer)), officer
+            )
 
     def _with_links(
         self, reads: ReadConnection, messages: list[ListedMessage], officer: Officer

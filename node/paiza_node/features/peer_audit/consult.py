@@ -15,13 +15,13 @@ import structlog
 
 from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.precedence import Share
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant, Tally
 from paiza_node.features.peer_audit.query import Found, look
-from paiza_node.features.peer_audit.rate_limit import Budget
-from paiza_node.features.peer_audit.visibility import Sight, standing
+from paiza_node.features.peer_audit.rate_limit import RateLimit
+from paiza_node.features.peer_audit.visibility import Visibility, standing
 from paiza_register.model import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
@@ -44,18 +44,18 @@ class Asker:
 
     officer: str
     member: str
-    sight: Sight
+    sight: Visibility
 
 
 class Consult:
     """The verb of showing the log."""
 
-    def __init__(self, context: Context, noted: Callable[[], Awaitable[int]]) -> None:
+    def __init__(self, core: Core, noted: Callable[[], Awaitable[int]]) -> None:
         """Take what the verb needs; ``noted`` brings the index of entries up to date and returns its end."""
-        self._context = context
+        self._core = core
         self._noted = noted
         self._share = Share(MAX_CONSULTATIONS)
-        self._looked = Budget()
+        self._looked = RateLimit()
 
     async def entries(self, asker: Asker, data: bytes) -> log_query_pb2.EntriesPage:
         """Show entries.
@@ -72,7 +72,7 @@ class Consult:
         if not asker.sight.own and (query.actor or query.without_need or query.with_texts):
             raise await self._denied(asker, "texts, officers or judgements of need")
         # 3.
-        size = await self._noted() if asker.sight.own else self._context.ledger.checkpoint.size
+        size = await self._noted() if asker.sight.own else self._core.ledger.checkpoint.size
         found = await asyncio.to_thread(self._look, query, asker.sight, size)
         self._looked.add(asker.member, found.looked, monotonic())
         page = log_query_pb2.EntriesPage(
@@ -88,7 +88,7 @@ class Consult:
             asker, consultations.entries_digest(data, page), told_entries(query), page.consulted, about(query)
         )
         proven = [*(shown.proven for shown in page.entries), page.consulted]
-        hashes = await asyncio.to_thread(self._context.ledger.prove, [each.index for each in proven], size)
+        hashes = await asyncio.to_thread(self._core.ledger.prove, [each.index for each in proven], size)
         for each, proof in zip(proven, hashes, strict=True):
             each.inclusion_hashes.extend(proof)
         return page
@@ -98,44 +98,44 @@ class Consult:
         query = consultations.parse_count_query(data)
         word = await asyncio.to_thread(self._count, query, asker.sight)
         self._looked.add(asker.member, COUNTS_LOOKED, monotonic())
-        page = log_query_pb2.CountsPage(member=self._context.member, word=word.SerializeToString(deterministic=True))
+        page = log_query_pb2.CountsPage(member=self._core.member, word=word.SerializeToString(deterministic=True))
         digest = consultations.counts_digest(data, page.word)
         page.consulted.index, page.checkpoint, size = await self._log(asker, digest, "counts", page.consulted)
-        (hashes,) = self._context.ledger.prove([page.consulted.index], size)
+        (hashes,) = self._core.ledger.prove([page.consulted.index], size)
         page.consulted.inclusion_hashes.extend(hashes)
         return page
 
     async def note(self, officer: Officer, asked: str, digest: bytes) -> None:
         """Log that an officer consulted the log by another verb: what was asked, and of which message."""
         entry = log_entries.consulted(actor=officer.id, digest=digest)
-        await self._context.ledger.commit(lambda pen: pen.append(entry, text=asked))
+        await self._core.ledger.commit(lambda tx: tx.append(entry, text=asked))
 
     def as_officer(self, officer: Officer) -> Asker:
         """Give the sight of an officer of our own, whom the edge let read the log."""
-        return Asker(officer.id, "", Sight(self._context.member, own=True))
+        return Asker(officer.id, "", Visibility(self._core.member, own=True))
 
     async def as_member(self, member: Member, officer_id: str) -> Asker:
         """Give the sight of another member; the officer is named by its word, and must be its own."""
         named = SpiffeId.parse(officer_id)
-        federation = self._context.registers.current.federation
+        federation = self._core.register_cache.current.federation
         if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
             raise Rejected("wrong_member", "the officer named is not one of the caller's member")
         if not self._share.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_CONSULTATIONS} questions of {member.id} in a minute are answered", 10.0)
         self._looked.check(member.id, MAX_LOOKED, monotonic())
         grant = await asyncio.to_thread(self._grant, member.id)
-        return Asker(officer_id, member.id, Sight(member.id, grant=grant))
+        return Asker(officer_id, member.id, Visibility(member.id, grant=grant))
 
     def _grant(self, member: str) -> AuditGrant | None:
-        with self._context.store.reads() as reads:
-            return standing(peer_audit_store.audit_grants(reads, member), self._context.clock())
+        with self._core.store.reads() as reads:
+            return standing(peer_audit_store.audit_grants(reads, member), self._core.clock())
 
-    def _look(self, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
-        with self._context.store.reads() as reads:
+    def _look(self, query: log_query_pb2.EntryQuery, sight: Visibility, size: int) -> Found:
+        with self._core.store.reads() as reads:
             return look(reads, query, sight, size)
 
-    def _count(self, query: log_query_pb2.CountQuery, sight: Sight) -> log_query_pb2.CountsWord:
-        context, now = self._context, self._context.clock()
+    def _count(self, query: log_query_pb2.CountQuery, sight: Visibility) -> log_query_pb2.CountsWord:
+        core, now = self._core, self._core.clock()
         everybody = sight.own or set(COUNTED) <= set(sight.scope(COUNTED).events)
         since = consultations.moment(query.period.since_time) if query.period.HasField("since_time") else None
         until = consultations.moment(query.period.until_time) if query.period.HasField("until_time") else None
@@ -143,7 +143,7 @@ class Consult:
             since = max(since or sight.grant.since_time, sight.grant.since_time)
         overdue = min(query.overdue_seconds or consultations.DEFAULT_OVERDUE_SECONDS, MAX_OVERDUE_SECONDS)
         members = self._counterparts() if everybody else {sight.member}
-        with context.store.reads() as reads:
+        with core.store.reads() as reads:
             tallies = peer_audit_store.tallies(reads, members, since, until, now - timedelta(seconds=overdue))
         word = log_query_pb2.CountsWord(counts=map(_counts, tallies), only_with_caller=not everybody)
         _set(word.period, since, until)
@@ -151,22 +151,22 @@ class Consult:
 
     def _counterparts(self) -> set[str]:
         """Name the other members, also those that are suspended: what was exchanged with them stays."""
-        return {member for member in self._context.registers.current.members if member != self._context.member}
+        return {member for member in self._core.register_cache.current.members if member != self._core.member}
 
     async def _log(
         self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry, message: bytes = b""
     ) -> tuple[int, bytes, int]:
         """Log a consultation; gives the entry's index, and note and size of a checkpoint that holds it."""
         entry = log_entries.consulted(actor=asker.officer, member=asker.member, digest=message, answer_sha256=digest)
-        committed = await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))
+        committed = await self._core.ledger.commit(lambda tx: tx.append(entry, text=text))
         consulted.entry = committed.result.entry
         log.info("consulted", by=asker.officer, member=asker.member, what=text)
         return committed.result.index, committed.checkpoint.note, committed.checkpoint.size
 
     async def _denied(self, asker: Asker, what: str) -> Rejected:
-        denied = Rejected("audit_not_granted", f"{self._context.member} granted {asker.member} no {what}")
+        denied = Rejected("audit_not_granted", f"{self._core.member} granted {asker.member} no {what}")
         entry = log_entries.denied(actor=asker.officer, reason=denied.reason, counterpart=asker.member)
-        await self._context.ledger.commit(lambda pen: pen.append(entry, text=denied.detail))
+        await self._core.ledger.commit(lambda tx: tx.append(entry, text=denied.detail))
         return denied
 
 

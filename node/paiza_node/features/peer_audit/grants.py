@@ -11,8 +11,8 @@ from typing import Final
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access.operator import operator
-from paiza_node.core.dependencies import Context
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.dependencies import Core
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant
@@ -29,57 +29,57 @@ GRANTED: Final = "granted"
 class AuditGrants:
     """The verbs of the operator about grants."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what the verbs need."""
-        self._context = context
+        self._core = core
 
     async def grant(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.GrantAuditResponse:
         """Grant a member to see entries; what it was granted before ends with that."""
-        member = self._context.registers.current.active_member(request.member)
-        if member.id == self._context.member:
+        member = self._core.register_cache.current.active_member(request.member)
+        if member.id == self._core.member:
             raise Rejected("wrong_member", "a member needs no grant for its own log")
         events = frozenset(request.events)
         if not events or not events <= ALL_EVENTS:
             raise Rejected("malformed", "the grant names no events, or one that there is not")
         since = moment(request.since_time) if request.HasField("since_time") else None
         until = moment(request.until_time)
-        now = self._context.clock()
+        now = self._core.clock()
         if not now < until <= now + timedelta(days=MAX_GRANT_DAYS):
             raise Rejected("malformed", f"a grant ends in the future, in at most {MAX_GRANT_DAYS} days")
         if since is not None and since >= until:
             raise Rejected("malformed", "the grant ends before what it shows begins")
 
-        def work(pen: Pen) -> AuditGrant:
-            earlier = standing(peer_audit_store.audit_grants(pen.tx, member.id), pen.now)
+        def work(tx: LogTransaction) -> AuditGrant:
+            earlier = standing(peer_audit_store.audit_grants(tx.conn, member.id), tx.now)
             if earlier is not None:
-                _end(pen, earlier, replaced=True)
-            number = settings_store.counter(pen.tx, COUNTER) + 1
-            settings_store.put_counter(pen.tx, COUNTER, number)
-            given = AuditGrant(number, member.id, events, since, until, request.headers, pen.now)
-            peer_audit_store.add_audit_grant(pen.tx, given)
+                _end(tx, earlier, replaced=True)
+            number = settings_store.counter(tx.conn, COUNTER) + 1
+            settings_store.put_counter(tx.conn, COUNTER, number)
+            given = AuditGrant(number, member.id, events, since, until, request.headers, tx.now)
+            peer_audit_store.add_audit_grant(tx.conn, given)
             text = told(given)
             digest = sha256(text.encode()).digest()
-            pen.append(log_entries.audit_granted(actor=operator(), member=member.id, grant_sha256=digest), text=text)
+            tx.append(log_entries.audit_granted(actor=operator(), member=member.id, grant_sha256=digest), text=text)
             return given
 
-        return admin_pb2.GrantAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
+        return admin_pb2.GrantAuditResponse(grant=_shown((await self._core.ledger.commit(work)).result))
 
     async def list_grants(self, _request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
         """List every grant, oldest first, also those that ended."""
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, peer_audit_store.audit_grants(reads)))
 
     async def withdraw(self, request: admin_pb2.WithdrawAuditRequest) -> admin_pb2.WithdrawAuditResponse:
         """End a grant before its time."""
 
-        def work(pen: Pen) -> AuditGrant:
-            found = next((each for each in peer_audit_store.audit_grants(pen.tx) if each.id == request.grant_id), None)
+        def work(tx: LogTransaction) -> AuditGrant:
+            found = next((each for each in peer_audit_store.audit_grants(tx.conn) if each.id == request.grant_id), None)
             if found is None or found.withdrawn_time is not None:
                 raise Rejected("unknown_id", f"no grant {request.grant_id} stands")
-            _end(pen, found, replaced=False)
-            return next(each for each in peer_audit_store.audit_grants(pen.tx, found.member) if each.id == found.id)
+            _end(tx, found, replaced=False)
+            return next(each for each in peer_audit_store.audit_grants(tx.conn, found.member) if each.id == found.id)
 
-        return admin_pb2.WithdrawAuditResponse(grant=_shown((await self._context.ledger.commit(work)).result))
+        return admin_pb2.WithdrawAuditResponse(grant=_shown((await self._core.ledger.commit(work)).result))
 
 
 def told(grant: AuditGrant) -> str:
@@ -89,13 +89,13 @@ def told(grant: AuditGrant) -> str:
     return f"grant {grant.id}: {events}{since}; until {grant.until_time.isoformat()}" + "; headers" * grant.headers
 
 
-def _end(pen: Pen, grant: AuditGrant, *, replaced: bool) -> None:
-    peer_audit_store.end_audit_grant(pen.tx, grant.id, pen.now)
+def _end(tx: LogTransaction, grant: AuditGrant, *, replaced: bool) -> None:
+    peer_audit_store.end_audit_grant(tx.conn, grant.id, tx.now)
     text = told(grant)
     entry = log_entries.audit_withdrawn(
         actor=operator(), member=grant.member, grant_sha256=sha256(text.encode()).digest(), replaced=replaced
     )
-    pen.append(entry, text=text)
+    tx.append(entry, text=text)
 
 
 def _shown(grant: AuditGrant) -> admin_pb2.AuditGrant:

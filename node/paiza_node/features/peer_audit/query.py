@@ -17,7 +17,7 @@ from paiza_node.core.messages.model import Possession
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.model import LogQuery
-from paiza_node.features.peer_audit.visibility import Sight
+from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.tlog.consultations import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
 
 MAX_SCANNED: Final = 20_000  # entries looked at for one page; the caller goes on from next_index
@@ -57,7 +57,7 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
     return log_pb2.LogEntry.FromString(stored.entry)
 
 
-def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Sight, size: int) -> Found:
+def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibility, size: int) -> Found:
     """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well.
 
     For officers of our own they are found by what was noted of them, which is done up to ``size``; other members'
@@ -153,7 +153,7 @@ def _matches(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
 class _Page:
     """Gathers what is shown; full when it has as many entries as asked for, or is large enough."""
 
-    def __init__(self, reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Sight) -> None:
+    def __init__(self, reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibility) -> None:
         self._reads = reads
         self._query = query
         self._sight = sight

@@ -8,7 +8,7 @@ from paiza_wire.errors import Unavailable
 RETRY_SECONDS: Final = 10.0  # whoever has had enough done tries again after so long
 
 
-class Budget:
+class RateLimit:
     """What was spent on each member in the present minute, in whichever unit. Belongs to one event loop."""
 
     def __init__(self) -> None:

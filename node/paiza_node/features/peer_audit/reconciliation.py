@@ -18,22 +18,22 @@ from paiza.core.v1 import delivery_pb2, log_pb2, log_query_pb2
 from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, Passing, ProofKind
+from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, ProofKind
 from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import ReconciledPeriod
 from paiza_node.features.peer_audit.query import parse, scan
-from paiza_node.features.peer_audit.rate_limit import Budget
+from paiza_node.features.peer_audit.rate_limit import RateLimit
 from paiza_register.model import Member
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -52,15 +52,15 @@ _ANSWERS: Final = (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED)
 log = structlog.get_logger("paiza.oversight")
 
 
-class Periods:
+class Reconciliation:
     """The verbs of closing a period, on both sides."""
 
-    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+    def __init__(self, core: Core, peers: PeerDirectory) -> None:
         """Take what the verbs need."""
-        self._context = context
+        self._core = core
         self._peers = peers
         self._share = Share(MAX_PROPOSALS)
-        self._computed = Budget()
+        self._computed = RateLimit()
         self._one_at_a_time = asyncio.Lock()
         self._asking: set[str] = set()  # members for whom a period is computed or waits to be
 
@@ -77,8 +77,8 @@ class Periods:
         """
         # 1.
         since, until = self._whole(request.period)
-        member = self._context.registers.current.active_member(request.counterpart)
-        if member.id == self._context.member:
+        member = self._core.register_cache.current.active_member(request.counterpart)
+        if member.id == self._core.member:
             raise Rejected("wrong_member", "a period is closed with another member")
         # 2.
         digest = await self._digest(member.id, since, until)
@@ -110,17 +110,17 @@ class Periods:
         self._computed.check(member.id, MAX_COMPUTED_SECONDS, monotonic())
         digest = await self._digest(member.id, since, until)
         if digest != request.period_digest:
-            raise Rejected("period_differs", f"{self._context.member} knows something else of that period")
+            raise Rejected("period_differs", f"{self._core.member} knows something else of that period")
         proof = None
         if request.HasField("reconciled"):
             proof = self._verified(member, request.reconciled, digest)
-        ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), self._context.node_id)
+        ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), self._core.node_id)
         return oversight_pb2.AgreePeriodResponse(reconciled=ours)
 
     def _whole(self, period: log_query_pb2.Period) -> tuple[datetime, datetime]:
         since, until = consultations.whole_period(period)
-        if until > self._context.clock():
-            raise Rejected("period_open", f"by the clock of {self._context.member} the period is not over")
+        if until > self._core.clock():
+            raise Rejected("period_open", f"by the clock of {self._core.member} the period is not over")
         return since, until
 
     async def _digest(self, member: str, since: datetime, until: datetime) -> bytes:
@@ -138,26 +138,26 @@ class Periods:
             self._asking.discard(member)
 
     def _compute(self, member: str, since: datetime, until: datetime) -> bytes:
-        size = self._context.ledger.checkpoint.size
-        with self._context.store.reads() as reads:
+        size = self._core.ledger.checkpoint.size
+        with self._core.store.reads() as reads:
             exchanged = [
-                *_ours(reads, self._context.member, member, since, until, size),
+                *_ours(reads, self._core.member, member, since, until, size),
                 *_theirs(reads, member, since, until, size),
             ]
-        return consultations.period_digest((self._context.member, member), since, until, exchanged)
+        return consultations.period_digest((self._core.member, member), since, until, exchanged)
 
     def _verified(self, member: Member, shown: log_pb2.LogProof, digest: bytes) -> ForeignProof:
         """Check the other side's RECONCILED entry.
 
         A checkpoint that is not known of its log is a doubt: that log will be asked to prove that it leads to it.
         """
-        logs = self._context.logs
+        logs = self._core.logs
         checkpoint = logs.verify(member, shown.checkpoint)
         entry = receipts.verify_entry(shown.proven, checkpoint)
         logs.hear_entry(member, entry, shown.proven.inclusion_hashes, told_by=member.id)
         logs.check_trusted(member.id)  # also where this very checkpoint shows that it is forked
         said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
-        if said != (log_pb2.LOG_EVENT_RECONCILED, self._context.member, digest):
+        if said != (log_pb2.LOG_EVENT_RECONCILED, self._core.member, digest):
             raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")
         return ForeignProof(
             digest=b"",
@@ -167,14 +167,16 @@ class Periods:
             index=entry.index,
             hashes=b"".join(shown.proven.inclusion_hashes),
             checkpoint=checkpoint.note,
-            register_version=self._context.registers.version,
+            register_version=self._core.register_cache.version,
         )
 
     async def _record(self, period: ReconciledPeriod, actor: str) -> log_pb2.LogProof:
         """Log that a period agrees, once, and keep the other side's proof; gives ours."""
 
-        def work(pen: Pen) -> int:
-            known = peer_audit_store.reconciled_period(pen.tx, period.counterpart, period.since_time, period.until_time)
+        def work(tx: LogTransaction) -> int:
+            known = peer_audit_store.reconciled_period(
+                tx.conn, period.counterpart, period.since_time, period.until_time
+            )
             if known is not None and known.digest == period.digest:
                 index, theirs = known.log_index, period.theirs or known.theirs
                 if theirs == known.theirs:
@@ -182,19 +184,19 @@ class Periods:
             else:
                 entry = log_entries.reconciled(actor=actor, member=period.counterpart, period_digest=period.digest)
                 span = f"{period.since_time.isoformat()} – {period.until_time.isoformat()}"
-                index, theirs = pen.append(entry, text=span).index, period.theirs
+                index, theirs = tx.append(entry, text=span).index, period.theirs
             peer_audit_store.put_reconciled(
-                pen.tx,
+                tx.conn,
                 ReconciledPeriod(
                     period.counterpart, period.since_time, period.until_time, period.digest, index, theirs
                 ),
             )
             return index
 
-        committed = await self._context.ledger.commit(work)
-        with self._context.store.reads() as reads:
+        committed = await self._core.ledger.commit(work)
+        with self._core.store.reads() as reads:
             (stored,) = log_store.entries_at(reads, [committed.result])
-        return own_proof(self._context.ledger, stored, committed.checkpoint.size, committed.checkpoint.note)
+        return own_proof(self._core.ledger, stored, committed.checkpoint.size, committed.checkpoint.note)
 
 
 def _ours(
@@ -269,7 +271,7 @@ def _released_in(proof: ForeignProof, since: datetime, until: datetime) -> bool:
 def _is_awaited(reads: ReadConnection, digest: bytes, member: str) -> bool:
     return any(
         delivery.recipient == member
-        and delivery.passing == Passing.OWN
+        and delivery.delivery_kind == DeliveryKind.OWN
         and delivery.state == delivery_pb2.DELIVERY_STATE_WAITING
         for delivery in deliveries_store.deliveries_of(reads, digest)
     )

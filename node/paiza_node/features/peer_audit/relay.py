@@ -15,7 +15,7 @@ from paiza.core.v1 import log_query_pb2
 from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import record_fork
 from paiza_node.features.peer_audit.consult import Consult, about, told_entries
@@ -31,9 +31,9 @@ log = structlog.get_logger("paiza.oversight")
 class Relay:
     """The verbs of coordinators and auditors about logs, the own one and others'."""
 
-    def __init__(self, context: Context, consult: Consult, peers: PeerDirectory) -> None:
+    def __init__(self, core: Core, consult: Consult, peers: PeerDirectory) -> None:
         """Take what the verbs need."""
-        self._context = context
+        self._core = core
         self._consult = consult
         self._peers = peers
 
@@ -46,12 +46,12 @@ class Relay:
         2. That the officer asks is logged here before anybody is asked.
         3. The checkpoint of the answer belongs to the history that log showed us.
         """
-        if request.member in ("", self._context.member):
+        if request.member in ("", self._core.member):
             page = await self._consult.entries(self._consult.as_officer(officer), request.query)
             return coordination_pb2.ListLogEntriesResponse(page=page)
         # 1.
         query = consultations.parse_entry_query(request.query)
-        self._context.registers.current.active_member(request.member)
+        self._core.register_cache.current.active_member(request.member)
         # 2.
         await self._note(officer, request.member, request.query, told_entries(query), about(query))
         response = await self._peers.session(request.member).list_granted_entries(
@@ -70,14 +70,14 @@ class Relay:
         )
         if not others:
             return response
-        members = [each.id for each in self._context.registers.current.active_members()]
-        members.remove(self._context.member)
+        members = [each.id for each in self._core.register_cache.current.active_members()]
+        members.remove(self._core.member)
         for member in members:
             await self._note(officer, member, request.query, "counts")
-        gate = asyncio.Semaphore(AT_ONCE)
+        authenticator = asyncio.Semaphore(AT_ONCE)
 
         async def ask(member: str) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
-            async with gate:
+            async with authenticator:
                 return await self._ask_counts(officer, member, request.query)
 
         for answer in await asyncio.gather(*map(ask, members)):
@@ -103,22 +103,22 @@ class Relay:
         entry = log_entries.consulted(
             actor=officer.id, member=member, digest=message, question_sha256=sha256(query).digest()
         )
-        await self._context.ledger.commit(lambda pen: pen.append(entry, text=text))
+        await self._core.ledger.commit(lambda tx: tx.append(entry, text=text))
 
     async def _check_history(self, member_id: str, note: bytes) -> None:
         """Have the peer prove that a checkpoint and the one we know both lead to its newest; a fork is recorded.
 
         Rejected("log_forked") where they do not. What is merely not proven is Unavailable, and nothing is shown.
         """
-        logs = self._context.logs
-        shown = logs.verify(self._context.registers.current.member(member_id), note)
+        logs = self._core.logs
+        shown = logs.verify(self._core.register_cache.current.member(member_id), note)
         try:
             logs.check_trusted(member_id)
             if logs.compare(member_id, shown):
                 return
             await self._peers.session(member_id).prove_history(shown)
         except Rejected:
-            await record_fork(self._context.ledger, logs)
+            await record_fork(self._core.ledger, logs)
             raise
         except Unavailable as error:
             log.warning("history_not_proven", member=member_id, reason=error.reason, detail=error.detail)

@@ -7,21 +7,21 @@ from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.core.policy import Policy, principal_of
 from paiza_node.features.peer_audit.consult import Consult
-from paiza_node.features.peer_audit.reconciliation import Periods
+from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
 from paiza_register import Member
 from paiza_wire.errors import Rejected
 
-OVERSIGHT: Final = "/paiza.peer.v1.OversightService/"
-COORDINATION: Final = "/paiza.officer.v1.CoordinationService/"
+OVERSIGHT: Final = "/paiza.peer.v1.PeerAuditService/"
+COORDINATION: Final = "/paiza.officer.v1.AuditQueryService/"
 OVERSEE: Final = "oversee"
 
 
-def oversight_behaviours(consult: Consult, periods: Periods) -> Behaviours:
-    """Give the behaviour of every RPC of OversightService."""
+def oversight_behaviours(consult: Consult, periods: Reconciliation) -> Handlers:
+    """Give the behaviour of every RPC of PeerAuditService."""
 
     async def entries(
         caller: Caller, request: oversight_pb2.ListGrantedEntriesRequest
@@ -46,9 +46,9 @@ def oversight_behaviours(consult: Consult, periods: Periods) -> Behaviours:
 
 
 def coordination_behaviours(
-    relay: Relay, periods: Periods, policy: Callable[[], Policy], own_member: str
-) -> Behaviours:
-    """Give the behaviour of every RPC of CoordinationService; only coordinators reach other members' logs by it."""
+    relay: Relay, periods: Reconciliation, policy: Callable[[], Policy], own_member: str
+) -> Handlers:
+    """Give the behaviour of every RPC of AuditQueryService; only coordinators reach other members' logs by it."""
 
     async def entries(
         caller: Caller, request: coordination_pb2.ListLogEntriesRequest

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from paiza.core.v1 import delivery_pb2
-from paiza_node.core.exchange.model import ForeignProof, Passing, ProofKind
+from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, ProofKind
 from paiza_node.core.exchange.send.store import delivery_table
 from paiza_node.core.exchange.store import note_table, passed_on_table
 from paiza_node.core.messages.model import MessageState
@@ -70,7 +70,7 @@ reconciled_period_table = Table(
 )
 
 
-_OWN: Final[Any] = literal_column(str(int(Passing.OWN)), Integer())
+_OWN: Final[Any] = literal_column(str(int(DeliveryKind.OWN)), Integer())
 
 _REFUSED_HERE: Final[Any] = literal_column(str(int(MessageState.REFUSED)), Integer())
 
@@ -132,7 +132,7 @@ def tallies(
     failed: dict[tuple[str, bool], int] = {}
     rows = conn.execute(
         select(d.recipient, d.state, func.count())
-        .where(d.state > literal_column("2", Integer()), d.passing == _OWN, *sent_span)
+        .where(d.state > literal_column("2", Integer()), d.delivery_kind == _OWN, *sent_span)
         .group_by(d.recipient, d.state)
     )
     for recipient, state, count in rows:
@@ -156,8 +156,8 @@ def _tally(
     passed: int,
 ) -> Tally | None:
     d, m = delivery_table.c, message_table.c
-    sent = _count(conn, delivery_table, d.recipient == member, d.passing == _OWN, *sent_span)
-    waits = [d.state == WAITING_LITERAL, d.recipient == member, d.passing == _OWN, *sent_span]
+    sent = _count(conn, delivery_table, d.recipient == member, d.delivery_kind == _OWN, *sent_span)
+    waits = [d.state == WAITING_LITERAL, d.recipient == member, d.delivery_kind == _OWN, *sent_span]
     waiting = _count(conn, delivery_table, *waits)
     late = _count(conn, delivery_table, *waits, d.id < overdue) if waiting else 0
     refused, given_up = failed.get((member, True), 0), failed.get((member, False), 0)

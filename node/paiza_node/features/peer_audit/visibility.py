@@ -39,7 +39,7 @@ _SHOWN_TO_PARTIES: Final = frozenset({
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Visibility:
     """What one caller may see. ``member`` is who asks; ``grant`` the one in force, None where none is."""
 
     member: str

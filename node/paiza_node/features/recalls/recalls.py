@@ -14,7 +14,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
@@ -30,24 +30,24 @@ def holders(reads: ReadConnection, digest: bytes) -> tuple[str, ...]:
     Who proved that it refused the message is left out; who has not answered may hold it.
     """
     sent = [each.recipient for each in deliveries_store.deliveries_of(reads, digest) if each.state not in _NOT_HELD]
-    passed_on = [
+    forwarding = [
         recipient
         for recipient, _index, state in deliveries_store.forwarded_indices(reads, digest)
         if state not in _NOT_HELD
     ]
-    told = [each.holder for each in exchange_store.passed_on_of(reads, digest) if not each.denied]
-    return tuple(dict.fromkeys([*sent, *passed_on, *told]))
+    told = [each.holder for each in exchange_store.forwardings_of_message(reads, digest) if not each.denied]
+    return tuple(dict.fromkeys([*sent, *forwarding, *told]))
 
 
 def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
     """The part of recalls and corrections in a release; ``active`` returns the active members."""
 
-    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
             if not thread.concerned(header):
                 return None
-            return refusal(pen.tx, header, member, active().__contains__)
+            return refusal(tx.conn, header, member, active().__contains__)
 
         return ReleaseSession(judge=judge)
 
@@ -120,27 +120,27 @@ def check_holders(
         raise Rejected("holder_missing", f"recipients: {', '.join(missing)} hold the message too")
 
 
-def note_released(pen: Pen, actor: str, rows: Iterable[MessageRow]) -> None:
+def note_released(tx: LogTransaction, actor: str, rows: Iterable[MessageRow]) -> None:
     """Log what our own recalls among ``rows`` take back; runs after the rows were written."""
     for row in rows:
         if row.kind == thread.RECALL:
             for digest in thread.concerned(message_pb2.Header.FromString(row.header)):
-                _append(pen, actor, "", digest, row.digest)
+                _append(tx, actor, "", digest, row.digest)
 
 
-def note_received(pen: Pen, node_id: str, rows: Iterable[MessageRow]) -> None:
+def note_received(tx: LogTransaction, node_id: str, rows: Iterable[MessageRow]) -> None:
     """Log what was recalled by or among messages just taken; runs after the rows were written.
 
     A recall may come before what it takes back.
     """
     taken = [row for row in rows if row.state is MessageState.RECEIVED]
-    known = messages_store.marks(pen.tx, taken)
+    known = messages_store.marks(tx.conn, taken)
     found = {(row.author, row.digest, recall) for row in taken for recall in _recalls(known, row)}
     for row in taken:
         if row.kind == thread.RECALL:
-            found |= {(row.author, digest, row.digest) for digest in _taken_back_here(pen.tx, row)}
+            found |= {(row.author, digest, row.digest) for digest in _taken_back_here(tx.conn, row)}
     for author, digest, recall in sorted(found):
-        _append(pen, node_id, author, digest, recall)
+        _append(tx, node_id, author, digest, recall)
 
 
 def _recalls(known: Mapping[bytes, thread.Marks], row: MessageRow) -> tuple[bytes, ...]:
@@ -157,8 +157,8 @@ def _taken_back_here(reads: ReadConnection, recall: MessageRow) -> list[bytes]:
     ]
 
 
-def _append(pen: Pen, actor: str, counterpart: str, digest: bytes, recall: bytes) -> None:
-    pen.append(log_entries.recalled(actor=actor, author=counterpart, digest=digest, recall_digest=recall))
+def _append(tx: LogTransaction, actor: str, counterpart: str, digest: bytes, recall: bytes) -> None:
+    tx.append(log_entries.recalled(actor=actor, author=counterpart, digest=digest, recall_digest=recall))
 
 
 def is_recalled(reads: ReadConnection, row: MessageRow) -> bool:

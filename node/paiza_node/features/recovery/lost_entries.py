@@ -13,7 +13,7 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.changes import MessagesChanged
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost
@@ -82,7 +82,7 @@ def erasure_answers(
     return list({(each.entry.entry.evidence_sha256, each.row.digest): each for each in found}.values())
 
 
-def put_back(pen: Pen, answers: Sequence[Lost], node_id: str) -> set[bytes]:
+def put_back(tx: LogTransaction, answers: Sequence[Lost], node_id: str) -> set[bytes]:
     """Put the holds back that ``answers`` show; gives the messages. Runs before the requests are written.
 
     A request that is here already was decided on by the log that goes on, and a hold lifted since stays lifted.
@@ -90,14 +90,17 @@ def put_back(pen: Pen, answers: Sequence[Lost], node_id: str) -> set[bytes]:
     restored: set[bytes] = set()
     for each in answers:
         entry, digest = each.entry.entry, each.row.digest
-        if entry.event != log_pb2.LOG_EVENT_DENIED or messages_store.message(pen.tx, entry.evidence_sha256) is not None:
+        if (
+            entry.event != log_pb2.LOG_EVENT_DENIED
+            or messages_store.message(tx.conn, entry.evidence_sha256) is not None
+        ):
             continue
-        if retention_store.holds(pen.tx, [digest]) or messages_store.erased(pen.tx, [digest]):
+        if retention_store.holds(tx.conn, [digest]) or messages_store.erased(tx.conn, [digest]):
             continue
         shown = receipts.evidence_digest(each.row.entry, each.row.checkpoint)
         hold = log_entries.hold_restored(actor=node_id, digest=digest, lost_sha256=shown)
-        retention_store.put_hold(pen.tx, digest, pen.append(hold, text=RESTORED_TEXT).index)
+        retention_store.put_hold(tx.conn, digest, tx.append(hold, text=RESTORED_TEXT).index)
         restored.add(digest)
     if restored:
-        pen.announce(MessagesChanged(tuple(restored)))
+        tx.announce(MessagesChanged(tuple(restored)))
     return restored

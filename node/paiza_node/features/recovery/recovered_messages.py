@@ -15,14 +15,14 @@ from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.release import announce_released
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.features.approvals import store as approvals_store
@@ -30,7 +30,7 @@ from paiza_node.features.approvals.model import ApprovalState
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import awaited
 from paiza_node.features.attachments.files import AttachmentFiles
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.retention import requests
@@ -64,7 +64,7 @@ class Regained:
     hashes: bytes
 
 
-def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
+def recovered(tx: LogTransaction, lost: Sequence[Lost], actor: str) -> int:
     """Log and keep what was given back, but for what was before; gives how much was new."""
     by_origin: dict[str, list[int]] = {}
     for each in lost:
@@ -72,7 +72,7 @@ def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
     known = {
         (origin, at)
         for origin, ats in by_origin.items()
-        for at in recovery_store.recovered_entries(pen.tx, origin, ats)
+        for at in recovery_store.recovered_entries(tx.conn, origin, ats)
     }
     rows: list[RecoveredEntry] = []
     for each in lost:
@@ -80,7 +80,7 @@ def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
         if (row.origin, row.index) in known:
             continue
         known.add((row.origin, row.index))
-        index = pen.append(
+        index = tx.append(
             log_entries.recovered(
                 actor=actor,
                 member=row.counterpart,
@@ -93,26 +93,26 @@ def recovered(pen: Pen, lost: Sequence[Lost], actor: str) -> int:
                 row.origin, row.index, row.counterpart, row.digest, row.entry, row.hashes, row.checkpoint, index
             )
         )
-    recovery_store.add_recovered(pen.tx, rows)
+    recovery_store.add_recovered(tx.conn, rows)
     return len(rows)
 
 
-class Regains:
+class RecoveredMessages:
     """Checks messages of ours that are given back, and writes them as released."""
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         officers: Callable[[], dict[str, Officer]],
-        desks: Desks,
+        unit_directory: UnitDirectory,
         files: AttachmentFiles,
         delivery_life: timedelta,
     ) -> None:
         """Take what it needs."""
-        self._context = context
+        self._core = core
         self._officers = officers
-        self._desks = desks
+        self._unit_directory = unit_directory
         self._files = files
         self._life = delivery_life
 
@@ -127,47 +127,47 @@ class Regains:
         """
         if not item.message:
             return None
-        context = self._context
+        core = self._core
         # 1.
         version = lost.entry.entry.register_version
-        context.registers.check_known(version)
-        register = context.registers.archived(version)
+        core.register_cache.check_known(version)
+        register = core.register_cache.archived(version)
         message = wire.verify(item.message, register.certificate_verifier(), at=lost.entry.time)
         # 2.
-        if message.header.author != context.member:
+        if message.header.author != core.member:
             raise Rejected("wrong_member", "the message is not of ours")
         receipts.check_released(lost.entry.entry, message, peer)
         # 3.
         answer = receipts.verify_entry(item.answer, checkpoint)
-        receipts.check_answer(answer.entry, message.digest, context.member)
+        receipts.check_answer(answer.entry, message.digest, core.member)
         return Regained(message, item.message, lost, answer, b"".join(item.answer.inclusion_hashes))
 
-    def write(self, pen: Pen, regained: Sequence[Regained], peer: str) -> None:
+    def write(self, tx: LogTransaction, regained: Sequence[Regained], peer: str) -> None:
         """Write them as released, and settle what went to that member; runs in the ledger's transaction."""
         ids = [each.message.header.message_id for each in regained]
-        known = messages_store.claimed(pen.tx, self._context.member, ids)
-        names = messages_store.thread_names(pen.tx, {each.message.header.thread_id for each in regained})
+        known = messages_store.claimed(tx.conn, self._core.member, ids)
+        names = messages_store.thread_names(tx.conn, {each.message.header.thread_id for each in regained})
         for each in regained:
             held = known.get(each.message.header.message_id)
             if held is None:
-                self._release(pen, each, names)
+                self._release(tx, each, names)
                 known[each.message.header.message_id] = each.message.digest
             elif held != each.message.digest:
                 continue  # the id was used again since: what the peer holds stands as RECOVERED
-            self._settle(pen, each, peer)
-        announce_released(pen, [each.message for each in regained])
+            self._settle(tx, each, peer)
+        announce_released(tx, [each.message for each in regained])
 
-    def _release(self, pen: Pen, each: Regained, names: dict[bytes, str]) -> None:
+    def _release(self, tx: LogTransaction, each: Regained, names: dict[bytes, str]) -> None:
         message, header = each.message, each.message.header
         then = each.lost.entry.entry
         opens_thread = header.thread_id == header.message_id
         if opens_thread:
             names[header.thread_id] = then.thread_name
-        self._approve(pen, message)
-        seq = pen.next_message_seq()
+        self._approve(tx, message)
+        seq = tx.next_message_seq()
         deliveries: list[DeliveryRow] = []
         for recipient in header.recipients:
-            index = pen.append(
+            index = tx.append(
                 log_entries.released(
                     actor=then.actor,
                     recipient=recipient.member,
@@ -178,15 +178,15 @@ class Regains:
             ).index
             deliveries.append(
                 DeliveryRow(
-                    id=pen.next_delivery_id(),
+                    id=tx.next_delivery_id(),
                     message_seq=seq,
                     digest=message.digest,
                     recipient=recipient.member,
                     urgency=precedence.urgency_of(header),
                     released_index=index,
-                    released_time=pen.now,
-                    expires_time=pen.now + self._life,
-                    next_attempt_time=pen.now,
+                    released_time=tx.now,
+                    expires_time=tx.now + self._life,
+                    next_attempt_time=tx.now,
                 )
             )
         row = MessageRow(
@@ -200,21 +200,21 @@ class Regains:
             urgency=header.urgency,
             state=MessageState.RELEASED,
             header=message.signed.header,
-            stored_time=pen.now,
+            stored_time=tx.now,
             signed=each.raw,
             parents=tuple(header.parent_digests),
         )
         officer = self._officers().get(then.actor)
-        rows = [row] if officer is None else self._desks.sent(officer, [row])
-        messages_store.add_messages(pen.tx, rows)
+        rows = [row] if officer is None else self._unit_directory.sent(officer, [row])
+        messages_store.add_messages(tx.conn, rows)
         if len(header.required_signers) > 1:
-            access_store.add_readers(pen.tx, [(signer.id, seq) for signer in header.required_signers])
-        deliveries_store.add_deliveries(pen.tx, deliveries)
-        self._await_attachments(pen, each)
-        taking_back.note_released(pen, then.actor, rows)
-        requests.note_released(pen, self._context.member, self._context.node_id, rows)
+            access_store.add_readers(tx.conn, [(signer.id, seq) for signer in header.required_signers])
+        deliveries_store.add_deliveries(tx.conn, deliveries)
+        self._await_attachments(tx, each)
+        recalls.note_released(tx, then.actor, rows)
+        requests.note_released(tx, self._core.member, self._core.node_id, rows)
 
-    def _await_attachments(self, pen: Pen, each: Regained) -> None:
+    def _await_attachments(self, tx: LogTransaction, each: Regained) -> None:
         """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""
         header = each.message.header
         parts = [header.parts[number] for number in numbers(header)]
@@ -222,33 +222,33 @@ class Regains:
             log.warning("attachments_lost", message=each.message.digest.hex()[:LOGGED_DIGITS])
             return
         for recipient in header.recipients:
-            attachments_store.put_attachments(pen.tx, awaited(each.message.digest, header, recipient.member, pen.now))
+            attachments_store.put_attachments(tx.conn, awaited(each.message.digest, header, recipient.member, tx.now))
 
-    def _approve(self, pen: Pen, message: VerifiedMessage) -> None:
+    def _approve(self, tx: LogTransaction, message: VerifiedMessage) -> None:
         """End the waiting of a message for other officers: all have signed, as their signatures show."""
-        approval = approvals_store.approval(pen.tx, message.digest)
+        approval = approvals_store.approval(tx.conn, message.digest)
         if approval is None or approval.state is not ApprovalState.WAITING:
             return
         for signer in receipts.logged_signers(message):
             if signer.id in approval.missing:
-                pen.append(log_entries.approved(actor=signer.id, digest=message.digest, signer=signer))
-        approvals_store.end_approval(pen.tx, message.digest, ApprovalState.RELEASED)
+                tx.append(log_entries.approved(actor=signer.id, digest=message.digest, signer=signer))
+        approvals_store.end_approval(tx.conn, message.digest, ApprovalState.RELEASED)
 
-    def _settle(self, pen: Pen, each: Regained, peer: str) -> None:
+    def _settle(self, tx: LogTransaction, each: Regained, peer: str) -> None:
         digest, answer = each.message.digest, each.answer
         received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
         state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
         waiting = [
-            delivery for delivery in deliveries_store.deliveries_of(pen.tx, digest) if delivery.recipient == peer
+            delivery for delivery in deliveries_store.deliveries_of(tx.conn, digest) if delivery.recipient == peer
         ]
         ended = deliveries_store.settle(
-            pen.tx, [Settlement(row.id, state, answer.entry.reason) for row in waiting], pen.now
+            tx.conn, [Settlement(row.id, state, answer.entry.reason) for row in waiting], tx.now
         )
         if not ended:  # it was settled by a courier meanwhile
             return
-        pen.append(
+        tx.append(
             log_entries.answered(
-                actor=self._context.node_id,
+                actor=self._core.node_id,
                 recipient=peer,
                 answer=answer.entry,
                 answer_sha256=receipts.evidence_digest(answer.raw, answer.checkpoint.note),
@@ -262,6 +262,6 @@ class Regains:
             index=answer.index,
             hashes=each.hashes,
             checkpoint=answer.checkpoint.note,
-            register_version=pen.register_version,
+            register_version=tx.register_version,
         )
-        exchange_store.add_proofs(pen.tx, [proof])
+        exchange_store.add_proofs(tx.conn, [proof])

@@ -24,10 +24,10 @@ from typing import Final
 import structlog
 
 from paiza.peer.v1 import recovery_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.receive.write import MAX_DISPATCHES, Receive
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
@@ -35,7 +35,7 @@ from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.recovery import lost_entries
 from paiza_node.features.recovery.progress import SETTING, SIDES, Place, Progress
-from paiza_node.features.recovery.recovered_messages import Lost, Regained, Regains, recovered
+from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained, recovered
 from paiza_node.features.recovery.serve_peer import MAX_CHECKPOINTS
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -52,26 +52,26 @@ Hold = Callable[[set[str] | None], None]
 log = structlog.get_logger("paiza.recovery")
 
 
-class FetchBack:
+class RestoreFromPeers:
     """The duty of a restored node. Belongs to one event loop."""
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         peers: PeerDirectory,
         receive: Receive,
-        regains: Regains,
+        recovered_messages: RecoveredMessages,
         hold: Hold,
     ) -> None:
         """Take what the duty needs; begin with what is left to do, and have nothing cosigned that is not known."""
-        self._context = context
+        self._core = core
         self._peers = peers
         self._receive = receive
-        self._regains = regains
+        self._regains = recovered_messages
         self._hold = hold
         self._tries: Counter[tuple[str, Place]] = Counter()
-        with context.store.reads() as reads:
+        with core.store.reads() as reads:
             self.progress = Progress.from_bytes(settings_store.setting(reads, SETTING))
         self._hold(self.progress.held())
 
@@ -90,7 +90,7 @@ class FetchBack:
 
     async def _round(self) -> None:
         with suppress(Unavailable):  # an expired register names nobody
-            self.progress.keep_only({each.id for each in self._context.registers.current.active_members()})
+            self.progress.keep_only({each.id for each in self._core.register_cache.current.active_members()})
         sessions = self._peers.sessions
         for member in sorted(self.progress.unheard & sessions.keys()):
             await self._try(self._hear, sessions[member])
@@ -116,29 +116,29 @@ class FetchBack:
     async def _hear(self, session: PeerSession) -> None:
         """Step 1: hear which checkpoints a member holds of third logs."""
         response = await session.list_held_checkpoints()
-        context, doubted = self._context, {member: list(notes) for member, notes in self.progress.doubted.items()}
-        owners = {each.log_keys[-1].origin: each for each in context.registers.current.members.values()}
+        core, doubted = self._core, {member: list(notes) for member, notes in self.progress.doubted.items()}
+        owners = {each.log_keys[-1].origin: each for each in core.register_cache.current.members.values()}
         for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
             try:
                 owner = owners[fork_proofs.read_origin(note)]
-                checkpoint = context.logs.verify(owner, note)
+                checkpoint = core.logs.verify(owner, note)
             except (PaizaError, KeyError):  # of a log that was left behind, or not signed by it: nobody cosigns that
                 continue
-            if owner.id == context.member or checkpoint.size <= context.logs.size(owner.id):
+            if owner.id == core.member or checkpoint.size <= core.logs.size(owner.id):
                 continue
             notes = doubted.setdefault(owner.id, [])
             if checkpoint.note not in notes:
                 notes.append(checkpoint.note)
         self.progress.doubted = doubted
         self.progress.unheard.discard(session.member)
-        await self._context.ledger.commit(self._note)
+        await self._core.ledger.commit(self._note)
 
     async def _settle(self, session: PeerSession) -> None:
         """Step 1: have a log prove that it leads to every larger checkpoint others hold of it, one after the other."""
-        context, owner = self._context, self._context.registers.current.active_member(session.member)
+        core, owner = self._core, self._core.register_cache.current.active_member(session.member)
         for note in sorted(self.progress.doubted[session.member], key=fork_proofs.read_size):
-            checkpoint = context.logs.verify(owner, note)
-            if checkpoint.size > context.logs.size(owner.id):
+            checkpoint = core.logs.verify(owner, note)
+            if checkpoint.size > core.logs.size(owner.id):
                 try:
                     await session.prove_history(checkpoint)
                 except Rejected as error:
@@ -146,14 +146,14 @@ class FetchBack:
                         raise
                     break  # a person decides on a fork: that log is not cosigned any more
         del self.progress.doubted[session.member]
-        known = context.logs.to_store(owner.id, context.logs.link(owner.id))
+        known = core.logs.to_store(owner.id, core.logs.link(owner.id))
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             if known.note:
-                peers_store.put_known_log(pen.tx, known)
-            self._note(pen)
+                peers_store.put_known_log(tx.conn, known)
+            self._note(tx)
 
-        await context.ledger.commit(work)
+        await core.ledger.commit(work)
 
     async def _fetch(self, session: PeerSession) -> None:
         """Steps 2 to 4: take page after page of what a member gives back."""
@@ -161,7 +161,7 @@ class FetchBack:
         while not self.progress.gave_all(member):
             place = self.progress.awaited[member]
             origin, own_size = self.progress.lost[place.log]
-            request = recovery_pb2.GiveBackRequest(
+            request = recovery_pb2.ListLostEntriesRequest(
                 side=place.side, own_size=own_size, from_index=place.from_index, origin=origin
             )
             page, checkpoint = await session.list_lost_entries(request)
@@ -171,11 +171,11 @@ class FetchBack:
                 raise Unavailable("unexpected_answer", f"{member} gives more than a page")
             take = self._take_received if place.side == SIDES[0] else self._take_released
             count = await take(member, page.items, checkpoint, place, page.next_index)
-            log.info("given_back", peer=member, side=int(place.side), items=len(page.items), new=count)
+            log.info("lost_entries_received", peer=member, side=int(place.side), items=len(page.items), new=count)
         # 4.
         await session.list_held_checkpoints(tell_again=True)
         del self.progress.awaited[member]
-        await self._context.ledger.commit(self._note)
+        await self._core.ledger.commit(self._note)
 
     async def _take_received(
         self,
@@ -186,16 +186,16 @@ class FetchBack:
         next_index: int,
     ) -> int:
         """Take messages that the peer handed over before: they are received anew, and their lost receipts kept."""
-        member = self._context.registers.current.active_member(peer)
+        member = self._core.register_cache.current.active_member(peer)
         dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
         given = [(item, found) for item in items if (found := self._lost(member, place, item)) is not None]
-        own, logs = own_member(self._context), dict(self.progress.lost)
+        own, logs = own_member(self._core), dict(self.progress.lost)
         answers = await asyncio.to_thread(lost_entries.erasure_answers, own, logs, peer, given)
         if dispatches:
             restored: set[bytes] = set()
 
-            def before(pen: Pen) -> None:
-                restored.update(lost_entries.put_back(pen, answers, self._context.node_id))
+            def before(tx: LogTransaction) -> None:
+                restored.update(lost_entries.put_back(tx, answers, self._core.node_id))
 
             committed = await self._receive.take(member, dispatches, checkpoint, before=before)
             if restored:
@@ -215,7 +215,7 @@ class FetchBack:
         next_index: int,
     ) -> int:
         """Take messages of ours that the peer answered: they are released as they were, and settled by its answer."""
-        member = self._context.registers.current.active_member(peer)
+        member = self._core.register_cache.current.active_member(peer)
         lost: list[Lost] = []
         regained: list[Regained] = []
         for item in items:
@@ -229,7 +229,7 @@ class FetchBack:
                 self._try_again(peer, place, error)
                 continue
             except PaizaError as error:
-                log.warning("not_regained", peer=peer, reason=error.reason, detail=error.detail)
+                log.warning("message_not_recovered", peer=peer, reason=error.reason, detail=error.detail)
                 continue
             if whole is not None:
                 regained.append(whole)
@@ -246,9 +246,9 @@ class FetchBack:
         """Check that what is given back is an entry of our lost log about that member; None where it does not hold."""
         try:
             origin, own_size = self.progress.lost[place.log]
-            return lost_entries.verified(own_member(self._context), origin, own_size, peer.id, item.lost)
+            return lost_entries.verified(own_member(self._core), origin, own_size, peer.id, item.lost)
         except PaizaError as error:
-            log.warning("not_given_back", peer=peer.id, reason=error.reason, detail=error.detail)
+            log.warning("lost_entries_refused", peer=peer.id, reason=error.reason, detail=error.detail)
             return None
 
     async def _commit(
@@ -259,27 +259,27 @@ class FetchBack:
         checkpoint: VerifiedCheckpoint,
         next_index: int,
     ) -> int:
-        context = self._context
-        known = context.logs.to_store(peer, checkpoint)
+        core = self._core
+        known = core.logs.to_store(peer, checkpoint)
         after = Progress.from_bytes(self.progress.to_bytes())
         after.took(peer, next_index)
 
-        def work(pen: Pen) -> int:
-            peers_store.put_known_log(pen.tx, known)
-            self._regains.write(pen, regained, peer)
-            count = recovered(pen, lost, context.node_id)
-            settings_store.put_setting(pen.tx, SETTING, after.to_bytes())
+        def work(tx: LogTransaction) -> int:
+            peers_store.put_known_log(tx.conn, known)
+            self._regains.write(tx, regained, peer)
+            count = recovered(tx, lost, core.node_id)
+            settings_store.put_setting(tx.conn, SETTING, after.to_bytes())
             return count
 
-        committed = await context.ledger.commit(work)
+        committed = await core.ledger.commit(work)
         self.progress = after
         return committed.result
 
-    def _note(self, pen: Pen) -> None:
-        settings_store.put_setting(pen.tx, SETTING, self.progress.to_bytes())
+    def _note(self, tx: LogTransaction) -> None:
+        settings_store.put_setting(tx.conn, SETTING, self.progress.to_bytes())
 
 
-def own_member(context: Context) -> Member:
+def own_member(core: Core) -> Member:
     """Give what the register says of ourselves."""
-    register: Register = context.registers.current
-    return register.member(context.member)
+    register: Register = core.register_cache.current
+    return register.member(core.member)

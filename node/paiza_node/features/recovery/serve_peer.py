@@ -19,16 +19,16 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_domain.threads import thread
 from paiza_node.changes import AttachmentsExpected, MessagesChanged
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, Outgoing, Passing, ProofKind
+from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForeignProof, Outgoing, ProofKind
 from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.exchange.proofs import foreign_proof
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
@@ -52,40 +52,40 @@ MAX_CHECKPOINTS: Final = 64  # of the answer to GetStanding: one of each member 
 log = structlog.get_logger("paiza.recovery")
 
 
-class GiveBack:
+class ServePeer:
     """The verbs of what is held of other members' logs."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what the verbs need."""
-        self._context = context
+        self._core = core
         self._share = Share(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
 
     async def standing(
-        self, member: Member, request: recovery_pb2.GetStandingRequest
-    ) -> recovery_pb2.GetStandingResponse:
+        self, member: Member, request: recovery_pb2.ListHeldCheckpointsRequest
+    ) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Tell a member the largest checkpoints held: of each of its logs, former ones first, and of the others'.
 
         Where it asks for that, what it lost the knowledge of is told again, in `Deliver` as ever.
         """
-        context = self._context
+        core = self._core
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
-        context.registers.heard_of(request.register_version)
+        core.register_cache.note_version(request.register_version)
         if request.tell_again:
             if not self._share.take(member.id, monotonic()):
                 raise Unavailable("busy", f"{MAX_TOLD_AGAIN} times in a minute {member.id} is told again", 10.0)
-            await context.ledger.commit(lambda pen: _tell_again(pen, member.id))
+            await core.ledger.commit(lambda tx: _tell_again(tx, member.id))
         own, others = await asyncio.to_thread(self._held, member.id)
-        return recovery_pb2.GetStandingResponse(
-            register_version=context.registers.version,
+        return recovery_pb2.ListHeldCheckpointsResponse(
+            register_version=core.register_cache.version,
             own_checkpoints=own,
             other_checkpoints=others[:MAX_CHECKPOINTS],
         )
 
     def _held(self, member: str) -> tuple[list[bytes], list[bytes]]:
-        logs = self._context.logs
-        with self._context.store.reads() as reads:
+        logs = self._core.logs
+        with self._core.store.reads() as reads:
             own = [known.note for known in peers_store.former_known_logs(reads, member)]
             stored = peers_store.known_logs(reads)
         # The store may be behind memory, where nothing was committed since, and ahead of it, where the register names
@@ -95,21 +95,23 @@ class GiveBack:
         others = [logs.note(other) or known.note for other, known in sorted(stored.items()) if other != member]
         return own, others
 
-    async def __call__(self, member: Member, request: recovery_pb2.GiveBackRequest) -> recovery_pb2.GiveBackResponse:
+    async def __call__(
+        self, member: Member, request: recovery_pb2.ListLostEntriesRequest
+    ) -> recovery_pb2.ListLostEntriesResponse:
         """Give a page back.
 
         1. The question is well formed, knows no more of our log than there is, and is about a log of the caller's own
            that it has left behind.
         2. Of that log, what stood from the index on that the caller still has is given in its order.
         """
-        context = self._context
+        core = self._core
         # 1.
-        checkpoint = context.ledger.checkpoint
+        checkpoint = core.ledger.checkpoint
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
-        context.registers.heard_of(request.register_version)
+        core.register_cache.note_version(request.register_version)
         if request.known_size > checkpoint.size:
-            raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
+            raise Rejected("consistency_mismatch", "the caller claims to know more of our log than there is")
         if request.side not in (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED):
             raise Rejected("malformed", "the side is not set")
         if max(request.own_size, request.from_index) > MAX_TREE_SIZE:
@@ -119,27 +121,27 @@ class GiveBack:
         # 2.
         async with self._one:
             items, next_index = await asyncio.to_thread(self._page, member, request, checkpoint)
-        log.info("gave_back", peer=member.id, origin=request.origin, items=len(items))
-        return recovery_pb2.GiveBackResponse(
-            growth=claim(context.ledger, checkpoint, request.known_size, context.logs.size(member.id)),
+        log.info("lost_entries_served", peer=member.id, origin=request.origin, items=len(items))
+        return recovery_pb2.ListLostEntriesResponse(
+            consistency_claim=claim(core.ledger, checkpoint, request.known_size, core.logs.size(member.id)),
             items=items,
             next_index=next_index,
         )
 
     def _page(
-        self, member: Member, request: recovery_pb2.GiveBackRequest, checkpoint: VerifiedCheckpoint
+        self, member: Member, request: recovery_pb2.ListLostEntriesRequest, checkpoint: VerifiedCheckpoint
     ) -> tuple[list[recovery_pb2.GivenBack], int]:
         received = request.side == recovery_pb2.GIVE_BACK_SIDE_RECEIVED
         kind = ProofKind.ANSWER if received else ProofKind.RELEASED
         first = max(request.own_size, request.from_index)
         items: list[recovery_pb2.GivenBack] = []
         room = MAX_BATCH_BYTES
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             lost = recovery_store.lost_entries(reads, member.id, kind, request.origin, first, MAX_ITEMS + 1)
             if received:
                 given = self._received(reads, member.id, lost, checkpoint)
             else:
-                own = self._context.member
+                own = self._core.member
                 lost += recovery_store.lost_passings(reads, member.id, own, request.origin, first, MAX_ITEMS + 1)
                 lost = sorted(lost, key=lambda proof: proof.index)[: MAX_ITEMS + 1]
                 given = self._released(reads, member.id, lost, checkpoint)
@@ -161,7 +163,9 @@ class GiveBack:
                 deliveries_store.deliveries_of(reads, proof.digest),
             )
             body = None if row is None else messages_store.body(reads, row.seq)
-            handed = [each for each in deliveries if each.recipient == caller and each.passing != Passing.NOTICE]
+            handed = [
+                each for each in deliveries if each.recipient == caller and each.delivery_kind != DeliveryKind.NOTICE
+            ]
             if body is not None and handed and handed[0].released_index < checkpoint.size:
                 self._add_dispatch(item, handed[0], body, caller, reads, checkpoint)
             if row is not None and row.kind == thread.ERASURE:
@@ -178,20 +182,20 @@ class GiveBack:
         reads: ReadConnection,
         checkpoint: VerifiedCheckpoint,
     ) -> None:
-        context = self._context
+        core = self._core
         (entry,) = log_store.entries_at(reads, [delivery.released_index])
         released = self._proven(entry, checkpoint.size)
-        if delivery.passing == Passing.PASSED_ON:
-            outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.passing)
-            item.dispatch.CopyFrom(pack(context, outgoing, released, caller))
+        if delivery.delivery_kind == DeliveryKind.FORWARDED:
+            outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.delivery_kind)
+            item.dispatch.CopyFrom(pack(core, outgoing, released, caller))
             return
         try:
             body = rewrap(
                 body,
                 caller,
-                own_keys=context.own_keys,
-                register=context.registers.current,
-                now=context.clock(),
+                decryption_keys=core.decryption_keys,
+                register=core.register_cache.current,
+                now=core.clock(),
             )
         except PaizaError as error:  # its wraps of then may still do
             log.warning("not_wrapped", peer=caller, reason=error.reason, detail=error.detail)
@@ -213,11 +217,11 @@ class GiveBack:
             yield item
 
     def _proven(self, entry: StoredEntry, size: int) -> log_pb2.ProvenEntry:
-        (hashes,) = self._context.ledger.prove([entry.index], size)
+        (hashes,) = self._core.ledger.prove([entry.index], size)
         return log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
 
 
-def _tell_again(pen: Pen, member: str) -> None:
+def _tell_again(tx: LogTransaction, member: str) -> None:
     """Have a member told again what it lost the knowledge of; runs in the transaction."""
-    pen.announce(MessagesChanged(tuple(recovery_store.tell_again(pen.tx, member, pen.now))))
-    pen.announce(AttachmentsExpected())
+    tx.announce(MessagesChanged(tuple(recovery_store.tell_again(tx.conn, member, tx.now))))
+    tx.announce(AttachmentsExpected())

@@ -14,7 +14,7 @@ import structlog
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import ReadConnection
@@ -30,7 +30,7 @@ log = structlog.get_logger("paiza.erase")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class VerifiedErasureAnswer:
     """An entry of a holder's log that answers a request of ours, proven to its checkpoint."""
 
     entry: receipts.VerifiedEntry
@@ -39,11 +39,11 @@ class Told:
 
 def check_erasures(
     proven: Sequence[log_pb2.ProvenEntry], checkpoint: VerifiedCheckpoint, member: str, own: str
-) -> list[Told]:
+) -> list[VerifiedErasureAnswer]:
     """Give those entries that are proven and answer a request of ``own`` to erase."""
     if len(proven) > MAX_ANSWERS:
         raise Rejected("too_large", f"at most {MAX_ANSWERS} erasures are answered for at once")
-    told: list[Told] = []
+    told: list[VerifiedErasureAnswer] = []
     for each in proven:
         try:
             entry = receipts.verify_entry(each, checkpoint)
@@ -51,28 +51,30 @@ def check_erasures(
         except Rejected as error:
             log.warning("erasure_answer_refused", peer=member, reason=error.reason, detail=error.detail)
             continue
-        told.append(Told(entry, b"".join(each.inclusion_hashes)))
+        told.append(VerifiedErasureAnswer(entry, b"".join(each.inclusion_hashes)))
     return told
 
 
-def record_erasures(pen: Pen, told: Sequence[Told], member: str, node_id: str, register_version: bytes) -> set[bytes]:
+def record_erasures(
+    tx: LogTransaction, told: Sequence[VerifiedErasureAnswer], member: str, node_id: str, register_version: bytes
+) -> set[bytes]:
     """Log and keep what holders said; gives the messages concerned. Runs in the transaction."""
     changed: set[bytes] = set()
     for each in told:
         entry = each.entry.entry
         request, digest = entry.evidence_sha256, entry.message_digest
-        if not _was_asked(pen.tx, request, digest, member):
+        if not _was_asked(tx.conn, request, digest, member):
             log.warning("erasure_answer_refused", peer=member, reason="unknown_id", detail="it was not asked for")
             continue
         earlier = [
-            a for a in retention_store.erasure_answers(pen.tx, [request]) if (a.digest, a.member) == (digest, member)
+            a for a in retention_store.erasure_answers(tx.conn, [request]) if (a.digest, a.member) == (digest, member)
         ]
         if earlier and not _is_later(each.entry, earlier[0]):
             continue
         evidence = receipts.evidence_digest(each.entry.raw, each.entry.checkpoint.note)
-        pen.append(log_entries.erasure_answered(actor=node_id, holder=member, answer=entry, answer_sha256=evidence))
+        tx.append(log_entries.erasure_answered(actor=node_id, holder=member, answer=entry, answer_sha256=evidence))
         retention_store.put_erasure_answer(
-            pen.tx,
+            tx.conn,
             ErasureAnswer(
                 request=request,
                 digest=digest,
@@ -105,5 +107,5 @@ def _was_asked(reads: ReadConnection, request: bytes, digest: bytes, member: str
 
 def asked_of(reads: ReadConnection, request: bytes, header: message_pb2.Header) -> list[str]:
     """Name the members that a request of ours went to: those it is addressed to, and those it was passed on to."""
-    passed_on = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
-    return list(dict.fromkeys([*(each.member for each in header.recipients), *passed_on]))
+    forwarding = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
+    return list(dict.fromkeys([*(each.member for each in header.recipients), *forwarding]))

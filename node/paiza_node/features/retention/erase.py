@@ -20,11 +20,11 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.changes import Change, MessagesChanged
-from paiza_node.core.dependencies import Context
-from paiza_node.core.exchange.model import Passing, Settlement
+from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange.model import DeliveryKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
@@ -67,9 +67,9 @@ log = structlog.get_logger("paiza.erase")
 class Erase:
     """The duty of erasing. Belongs to one event loop."""
 
-    def __init__(self, context: Context, files: AttachmentFiles, *, peers: PeerDirectory, forget: Forget) -> None:
+    def __init__(self, core: Core, files: AttachmentFiles, *, peers: PeerDirectory, forget: Forget) -> None:
         """Take what the duty needs."""
-        self._context = context
+        self._core = core
         self._files = files
         self._peers = peers
         self._forget = forget
@@ -101,62 +101,62 @@ class Erase:
 
     async def erase_due(self) -> None:
         """Erase all that is to be erased; Unavailable where something stands in the way for now."""
-        context = self._context
+        core = self._core
         while due := await asyncio.to_thread(self._due):
-            await context.ledger.commit(lambda pen, due=due: self._delete(pen, due))  # type: ignore[misc]
+            await core.ledger.commit(lambda tx, due=due: self._delete(tx, due))  # type: ignore[misc]
             # If we crash here or below, the rows say GONE, and all of this is done again.
             for row in due:
                 await self._forget(row.digest)  # now, when nothing begins to fetch it again
                 await asyncio.to_thread(self._remove_files, row.digest)
-            await asyncio.to_thread(context.store.purge)
-            finished = (await context.ledger.commit(lambda pen, due=due: self._finish(pen, due))).result  # type: ignore[misc]
+            await asyncio.to_thread(core.store.purge)
+            finished = (await core.ledger.commit(lambda tx, due=due: self._finish(tx, due))).result  # type: ignore[misc]
             if finished:
                 log.info("erased", messages=[digest.hex()[:LOGGED_DIGITS] for digest in finished])
 
     def _due(self) -> list[ErasureRow]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return retention_store.erasures_due(reads, BATCH)
 
-    def _delete(self, pen: Pen, due: Sequence[ErasureRow]) -> None:
+    def _delete(self, tx: LogTransaction, due: Sequence[ErasureRow]) -> None:
         """Delete what is asked in the database, as far as it is still asked; runs in the transaction."""
-        context = self._context
+        core = self._core
         for each in due:
-            row = retention_store.erasure(pen.tx, each.digest, each.request)
+            row = retention_store.erasure(tx.conn, each.digest, each.request)
             if row is None or row.step is not ErasureStep.ASKED:
                 continue
-            message = messages_store.message(pen.tx, row.digest)
+            message = messages_store.message(tx.conn, row.digest)
             if message is None or message.state is MessageState.REFUSED:
-                settle(pen, context.member, context.node_id, row, ErasureStep.NOT_HELD)
+                settle(tx, core.member, core.node_id, row, ErasureStep.NOT_HELD)
                 continue
-            if retention_store.holds(pen.tx, [row.digest]):
-                settle(pen, context.member, context.node_id, row, ErasureStep.HELD)
+            if retention_store.holds(tx.conn, [row.digest]):
+                settle(tx, core.member, core.node_id, row, ErasureStep.HELD)
                 continue
-            self._give_up_deliveries(pen, message)
-            body = messages_store.body(pen.tx, message.seq)
+            self._give_up_deliveries(tx, message)
+            body = messages_store.body(tx.conn, message.seq)
             if body is not None:
-                retention_store.erase_body(pen.tx, message, _remains(body), pen.now)
-            log_store.drop_texts(pen.tx, _texts_of(pen, row.digest))
+                retention_store.erase_body(tx.conn, message, _remains(body), tx.now)
+            log_store.drop_texts(tx.conn, _texts_of(tx, row.digest))
             retention_store.put_erasures(
-                pen.tx, [ErasureRow(row.digest, row.request, row.requester, ErasureStep.GONE, row.asked_time)]
+                tx.conn, [ErasureRow(row.digest, row.request, row.requester, ErasureStep.GONE, row.asked_time)]
             )
 
-    def _give_up_deliveries(self, pen: Pen, message: MessageRow) -> None:
+    def _give_up_deliveries(self, tx: LogTransaction, message: MessageRow) -> None:
         """Give up what waits to be sent of a message; word that it was passed on still goes to its author."""
         given_up = {
             delivery: recipient
-            for delivery, recipient, passing in deliveries_store.waiting_deliveries(pen.tx, message.seq)
-            if passing != Passing.NOTICE
+            for delivery, recipient, delivery_kind in deliveries_store.waiting_deliveries(tx.conn, message.seq)
+            if delivery_kind != DeliveryKind.NOTICE
         }
         settlements = [Settlement(delivery, delivery_pb2.DELIVERY_STATE_DROPPED, "erased") for delivery in given_up]
-        for delivery in deliveries_store.settle(pen.tx, settlements, pen.now):
-            pen.append(
+        for delivery in deliveries_store.settle(tx.conn, settlements, tx.now):
+            tx.append(
                 log_entries.expired(
-                    actor=self._context.node_id, recipient=given_up[delivery], digest=message.digest, reason="erased"
+                    actor=self._core.node_id, recipient=given_up[delivery], digest=message.digest, reason="erased"
                 )
             )
 
     def _remove_files(self, digest: bytes) -> None:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             row = messages_store.message(reads, digest)
             if row is None or not messages_store.erased(reads, [digest]):
                 return
@@ -168,22 +168,22 @@ class Erase:
         if sole:
             self._files.sync()
 
-    def _finish(self, pen: Pen, due: Sequence[ErasureRow]) -> set[bytes]:
+    def _finish(self, tx: LogTransaction, due: Sequence[ErasureRow]) -> set[bytes]:
         """Log what is gone now; runs in the transaction."""
         finished: set[bytes] = set()
         for each in due:
-            row = retention_store.erasure(pen.tx, each.digest, each.request)
+            row = retention_store.erasure(tx.conn, each.digest, each.request)
             if row is not None and row.step is ErasureStep.GONE:
-                settle(pen, self._context.member, self._context.node_id, row, ErasureStep.ERASED)
+                settle(tx, self._core.member, self._core.node_id, row, ErasureStep.ERASED)
                 finished.add(row.digest)
         if finished:
-            pen.announce(MessagesChanged(tuple(finished)))
+            tx.announce(MessagesChanged(tuple(finished)))
         return finished
 
     async def _tell_all(self) -> float:
         """Tell requesters what is due to be told; gives how long until something else is, at most."""
-        context = self._context
-        now, provable = context.clock(), context.ledger.checkpoint.size
+        core = self._core
+        now, provable = core.clock(), core.ledger.checkpoint.size
         waiting = await asyncio.to_thread(self._untold)
         due: dict[str, list[ErasureRow]] = {}
         seconds = IDLE_SECONDS
@@ -199,12 +199,12 @@ class Erase:
         return seconds
 
     def _untold(self) -> list[ErasureRow]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return retention_store.erasures_to_tell(reads, TOLD_AT_ONCE)
 
     async def _tell(self, requester: str, rows: Sequence[ErasureRow]) -> float:
         """Tell one requester; gives after how many seconds to look again."""
-        context = self._context
+        core = self._core
         pause = IDLE_SECONDS
         again = None
         try:
@@ -214,16 +214,16 @@ class Erase:
             await self._peers.session(requester).send_erasure_answers(entries)
         except (Rejected, Unavailable) as error:
             log.warning("erasure_answers_wait", peer=requester, reason=error.reason, detail=error.detail)
-            age = (context.clock() - min(row.asked_time for row in rows)).total_seconds()
+            age = (core.clock() - min(row.asked_time for row in rows)).total_seconds()
             pause = min(max(FIRST_TELL_SECONDS, age / 8), LONGEST_TELL_SECONDS)
-            again = context.clock() + timedelta(seconds=pause)
+            again = core.clock() + timedelta(seconds=pause)
 
-        def plan(pen: Pen) -> None:
+        def plan(tx: LogTransaction) -> None:
             for row in rows:
-                found = retention_store.erasure(pen.tx, row.digest, row.request)
+                found = retention_store.erasure(tx.conn, row.digest, row.request)
                 if found is not None and found.log_index == row.log_index:
                     retention_store.put_erasures(
-                        pen.tx,
+                        tx.conn,
                         [
                             ErasureRow(
                                 found.digest,
@@ -238,13 +238,13 @@ class Erase:
                     )
 
         try:
-            await context.ledger.commit(plan)
+            await core.ledger.commit(plan)
         except PaizaError as error:
             log.warning("erasure_answers_wait", peer=requester, reason=error.reason, detail=error.detail)
         return min(pause, IDLE_SECONDS)
 
     def _entries(self, indices: Sequence[int]) -> list[StoredEntry]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return log_store.entries_at(reads, indices)
 
 
@@ -255,10 +255,10 @@ def _remains(body: bytes) -> bytes:
     return kept.SerializeToString(deterministic=True)
 
 
-def _texts_of(pen: Pen, digest: bytes) -> list[int]:
+def _texts_of(tx: LogTransaction, digest: bytes) -> list[int]:
     """Give the entries about a message beside which a text stands that may repeat what it said."""
     return [
         stored.index
-        for stored in log_store.entries_of(pen.tx, digest)
+        for stored in log_store.entries_of(tx.conn, digest)
         if log_pb2.LogEntry.FromString(stored.entry).event not in KEPT_TEXTS
     ]

@@ -9,8 +9,8 @@ from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import lister
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import list_scope
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
@@ -36,16 +36,16 @@ _STATES: Final = {
 _DONE: Final = frozenset({lawful_pb2.ERASURE_STATE_ERASED, lawful_pb2.ERASURE_STATE_NOT_HELD})
 
 
-class Erasures:
+class ErasureStatus:
     """The verb of asking how erasures stand."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what the verb needs."""
-        self._context = context
+        self._core = core
 
     def __call__(self, officer: Officer, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
         """Give the erasures of messages that an officer may know of, the newest request first."""
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             found = [*self._asked_by_us(reads, officer), *self._here(reads, officer)]
         if request.overdue_only:
             found = [each for each in found if each.overdue]
@@ -53,7 +53,7 @@ class Erasures:
         return lawful_pb2.ListErasuresResponse(erasures=found)
 
     def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
-        query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=lister(officer))
+        query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=list_scope(officer))
         rows = [listed.row for listed in inbox_store.list_messages(reads, query, officer.id)]
         answers = {
             (a.request, a.digest, a.member): a
@@ -73,7 +73,7 @@ class Erasures:
             request_digest=request.digest,
             message_digest=digest,
             thread_name=request.thread_name,
-            requester=self._context.member,
+            requester=self._core.member,
             holder=holder,
             state=lawful_pb2.ERASURE_STATE_ASKED,
         )
@@ -86,8 +86,10 @@ class Erasures:
     def _here(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
         rows = retention_store.erasures_of_others(reads, MAX_LISTED)
         found = {row.digest: messages_store.message(reads, row.digest) for row in rows}
-        seen = access_store.visible(reads, [each.seq for each in found.values() if each is not None], lister(officer))
-        checkpoint = self._context.ledger.checkpoint
+        seen = access_store.visible(
+            reads, [each.seq for each in found.values() if each is not None], list_scope(officer)
+        )
+        checkpoint = self._core.ledger.checkpoint
         said = [row.log_index for row in rows if row.log_index is not None and row.log_index < checkpoint.size]
         entries = {stored.index: stored for stored in log_store.entries_at(reads, said)}
         for row in rows:
@@ -97,7 +99,7 @@ class Erasures:
             shown = self._of_ours(row, message)
             stored = None if row.log_index is None else entries.get(row.log_index)
             if stored is not None:
-                shown.answer.CopyFrom(own_proof(self._context.ledger, stored, checkpoint.size, checkpoint.note))
+                shown.answer.CopyFrom(own_proof(self._core.ledger, stored, checkpoint.size, checkpoint.note))
             yield shown
 
     def _of_ours(self, row: ErasureRow, message: MessageRow | None) -> lawful_pb2.Erasure:
@@ -106,7 +108,7 @@ class Erasures:
             message_digest=row.digest,
             thread_name="" if message is None else message.thread_name,
             requester=row.requester,
-            holder=self._context.member,
+            holder=self._core.member,
             state=_STATES[row.step],
         )
         return self._timed(shown, row.asked_time)
@@ -117,7 +119,7 @@ class Erasures:
         shown.asked_time.FromDatetime(asked)
         shown.due_time.FromDatetime(due)
         held = shown.state == lawful_pb2.ERASURE_STATE_HELD
-        shown.overdue = held or (shown.state not in _DONE and due <= self._context.clock())
+        shown.overdue = held or (shown.state not in _DONE and due <= self._core.clock())
         return shown
 
 

@@ -9,11 +9,11 @@ from paiza.officer.v1 import lawful_pb2
 from paiza_node.changes import MessagesChanged
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import denied, lister, may_list
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import denied, list_scope, may_list
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.retention import store as retention_store
@@ -29,9 +29,9 @@ RESTORED: Final = "hold_restored"  # put back by the node after it lost part of 
 class Holds:
     """The verbs of legal hold."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what the verbs need."""
-        self._context = context
+        self._core = core
 
     async def place(self, officer: Officer, request: lawful_pb2.PlaceHoldRequest) -> lawful_pb2.PlaceHoldResponse:
         """Put a message under hold; a repeat is logged again and changes nothing.
@@ -39,7 +39,7 @@ class Holds:
         Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged).
         """
         check_words(request.reason_text)
-        return lawful_pb2.PlaceHoldResponse(held=await self._logged(lambda pen: self._place(pen, officer, request)))
+        return lawful_pb2.PlaceHoldResponse(held=await self._logged(lambda tx: self._place(tx, officer, request)))
 
     async def release(self, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> lawful_pb2.ReleaseHoldResponse:
         """Release a message from hold; what was to be erased while it was held is erased then.
@@ -47,40 +47,44 @@ class Holds:
         Rejected: unknown_id, conflict, reason_missing, too_large, policy_denied (logged).
         """
         check_words(request.reason_text)
-        released = await self._logged(lambda pen: self._release(pen, officer, request))
+        released = await self._logged(lambda tx: self._release(tx, officer, request))
         return lawful_pb2.ReleaseHoldResponse(released=released)
 
-    async def _logged(self, write: Callable[[Pen], StoredEntry | Rejected]) -> log_pb2.LogProof:
+    async def _logged(self, write: Callable[[LogTransaction], StoredEntry | Rejected]) -> log_pb2.LogProof:
         """Commit what changes a hold; return the proof of its entry."""
-        committed = await self._context.ledger.commit(write)
+        committed = await self._core.ledger.commit(write)
         if isinstance(committed.result, Rejected):
             raise committed.result
         size, note = committed.checkpoint.size, committed.checkpoint.note
-        return own_proof(self._context.ledger, committed.result, size, note)
+        return own_proof(self._core.ledger, committed.result, size, note)
 
-    def _place(self, pen: Pen, officer: Officer, request: lawful_pb2.PlaceHoldRequest) -> StoredEntry | Rejected:
+    def _place(
+        self, tx: LogTransaction, officer: Officer, request: lawful_pb2.PlaceHoldRequest
+    ) -> StoredEntry | Rejected:
         digest = request.message_digest
-        refused = check_known(pen, officer, digest)
+        refused = check_known(tx, officer, digest)
         if refused is not None:
             return refused
-        if messages_store.erased(pen.tx, [digest]):
+        if messages_store.erased(tx.conn, [digest]):
             return Rejected("erased", "the content was erased before: there is nothing to hold")
-        entry = pen.append(log_entries.held(actor=officer.id, digest=digest), text=request.reason_text)
-        retention_store.put_hold(pen.tx, digest, entry.index)
-        pen.announce(MessagesChanged((digest,)))
+        entry = tx.append(log_entries.held(actor=officer.id, digest=digest), text=request.reason_text)
+        retention_store.put_hold(tx.conn, digest, entry.index)
+        tx.announce(MessagesChanged((digest,)))
         return entry
 
-    def _release(self, pen: Pen, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> StoredEntry | Rejected:
+    def _release(
+        self, tx: LogTransaction, officer: Officer, request: lawful_pb2.ReleaseHoldRequest
+    ) -> StoredEntry | Rejected:
         digest = request.message_digest
-        refused = check_known(pen, officer, digest)
+        refused = check_known(tx, officer, digest)
         if refused is not None:
             return refused
-        if not retention_store.holds(pen.tx, [digest]):
+        if not retention_store.holds(tx.conn, [digest]):
             return Rejected("conflict", "the message is not under hold")
-        entry = pen.append(log_entries.hold_released(actor=officer.id, digest=digest), text=request.reason_text)
-        retention_store.lift_hold(pen.tx, digest)
-        plan_again(pen, self._context.member, self._context.node_id, digest)
-        pen.announce(MessagesChanged((digest,)))
+        entry = tx.append(log_entries.hold_released(actor=officer.id, digest=digest), text=request.reason_text)
+        retention_store.lift_hold(tx.conn, digest)
+        plan_again(tx, self._core.member, self._core.node_id, digest)
+        tx.announce(MessagesChanged((digest,)))
         return entry
 
     async def listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
@@ -89,13 +93,13 @@ class Holds:
 
     def _listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
         answer = lawful_pb2.ListHoldsResponse()
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             holds = retention_store.all_holds(reads, MAX_LISTED)
             entries = {each.index: each.entry for each in log_store.entries_at(reads, [index for _, index in holds])}
             texts = log_store.texts(reads, entries)
             for digest, index in holds:
                 row = messages_store.message(reads, digest)
-                if row is None or not access_store.visible(reads, [row.seq], lister(officer)):
+                if row is None or not access_store.visible(reads, [row.seq], list_scope(officer)):
                     continue
                 entry = log_pb2.LogEntry.FromString(entries.get(index, b""))
                 shown = answer.holds.add(
@@ -116,9 +120,9 @@ def check_words(reason: str) -> None:
         raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
 
 
-def check_known(pen: Pen, officer: Officer, digest: bytes) -> Rejected | None:
+def check_known(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected | None:
     """Say why an officer may not act on a message that is here; a denial is logged."""
-    row = messages_store.message(pen.tx, digest)
+    row = messages_store.message(tx.conn, digest)
     if row is None:
         return Rejected("unknown_id", "there is no such message here")
-    return None if may_list(pen.tx, officer, row) else denied(pen, officer, digest)
+    return None if may_list(tx.conn, officer, row) else denied(tx, officer, digest)

@@ -17,9 +17,9 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import log_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.storage import ReadConnection
@@ -49,12 +49,12 @@ STANDING: Final = frozenset({
 log = structlog.get_logger("paiza.retire")
 
 
-class Retire:
+class LogRetention:
     """The duty of retiring. One per node."""
 
-    def __init__(self, context: Context, retention: timedelta) -> None:
+    def __init__(self, core: Core, retention: timedelta) -> None:
         """Take how long entries are kept."""
-        self._context = context
+        self._core = core
         self._retention = retention
 
     async def run(self) -> None:
@@ -69,8 +69,8 @@ class Retire:
 
     async def once(self) -> int:
         """Retire all that is old enough now; gives how many entries went."""
-        context = self._context
-        before = context.clock() - self._retention
+        core = self._core
+        before = core.clock() - self._retention
         end = await asyncio.to_thread(self._end, before)
         first = retired = 0
         while first < end:
@@ -81,50 +81,50 @@ class Retire:
             going = await asyncio.to_thread(self._may_go, looked_at, end)
             if not going:
                 continue
-            committed = await context.ledger.commit(
-                lambda pen, going=going: self._retire(pen, going, end, before)  # type: ignore[misc]
+            committed = await core.ledger.commit(
+                lambda tx, going=going: self._retire(tx, going, end, before)  # type: ignore[misc]
             )
             retired += committed.result
             await asyncio.sleep(PAUSE_SECONDS)
         if await asyncio.to_thread(self._anything):  # also where nothing went now: a round before may have broken off
-            await asyncio.to_thread(context.store.purge)
+            await asyncio.to_thread(core.store.purge)
         if retired:
             log.info("retired", entries=retired, before=before.isoformat())
         return retired
 
     def _end(self, before: datetime) -> int:
-        with self._context.store.reads() as reads:
-            return index_at(reads, before, self._context.ledger.checkpoint.size) or 0
+        with self._core.store.reads() as reads:
+            return index_at(reads, before, self._core.ledger.checkpoint.size) or 0
 
     def _anything(self) -> bool:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return log_store.retired_end(reads) > 0
 
     def _entries(self, first: int, end: int) -> list[StoredEntry]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return [entry for entry in log_store.entries(reads, first, BATCH) if entry.index < end]
 
     def _may_go(self, entries: Sequence[StoredEntry], end: int) -> list[StoredEntry]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return [entry for entry in entries if _may_go(reads, entry, end)]
 
-    def _retire(self, pen: Pen, entries: Sequence[StoredEntry], end: int, before: datetime) -> int:
+    def _retire(self, tx: LogTransaction, entries: Sequence[StoredEntry], end: int, before: datetime) -> int:
         """Retire entries with the messages they are about, as far as they still may go; runs in the transaction."""
         gone: dict[int, StoredEntry] = {}
         about: set[bytes] = set()
         for entry in entries:
-            if entry.index in gone or not _may_go(pen.tx, entry, end):
+            if entry.index in gone or not _may_go(tx.conn, entry, end):
                 continue
             gone[entry.index] = entry
             digest = log_pb2.LogEntry.FromString(entry.entry).message_digest
             if digest:
-                gone.update((each.index, each) for each in log_store.entries_of(pen.tx, digest))
+                gone.update((each.index, each) for each in log_store.entries_of(tx.conn, digest))
                 about.add(digest)
-        messages = retention_store.retire_messages(pen.tx, about)
-        retention_store.retire_entries(pen.tx, [gone[index] for index in sorted(gone)])
+        messages = retention_store.retire_messages(tx.conn, about)
+        retention_store.retire_entries(tx.conn, [gone[index] for index in sorted(gone)])
         if gone:
-            retired = log_entries.retired(actor=self._context.node_id)
-            pen.append(retired, text=f"{len(gone)} entries and {messages} messages before {before:%Y-%m-%d}")
+            retired = log_entries.retired(actor=self._core.node_id)
+            tx.append(retired, text=f"{len(gone)} entries and {messages} messages before {before:%Y-%m-%d}")
         return len(gone)
 
 

@@ -12,11 +12,11 @@ from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureRow, ErasureStep
 from paiza_wire import log_entries
@@ -32,10 +32,10 @@ _ANSWERS: Final = {
 def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
     """The part of requests to erase in a release; ``active`` returns the active members."""
 
-    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
-            return refusal(pen.tx, header, member, active().__contains__) if header.kind == thread.ERASURE else None
+            return refusal(tx.conn, header, member, active().__contains__) if header.kind == thread.ERASURE else None
 
         return ReleaseSession(judge=judge)
 
@@ -62,7 +62,7 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
     """
     # 1.
     digests = thread.to_be_erased(header)
-    targets = [taking_back.own_message(reads, digest, member) for digest in digests]
+    targets = [recalls.own_message(reads, digest, member) for digest in digests]
     if any(thread.is_step(target.kind) for target in targets):
         raise Rejected("workflow_breach", "a step of a workflow is erased when it is reviewed, by each who holds it")
     if any(not thread.erases(header.author, target.author, target.kind) for target in targets):
@@ -71,18 +71,18 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
     if any(target.thread_id != header.thread_id for target in targets):
         raise Rejected("invalid_header", "thread_id: it stands in the thread of what it names")
     # 3.
-    taking_back.check_holders(reads, header, digests, is_active)
+    recalls.check_holders(reads, header, digests, is_active)
 
 
-def note_released(pen: Pen, member: str, node_id: str, rows: Iterable[MessageRow]) -> None:
+def note_released(tx: LogTransaction, member: str, node_id: str, rows: Iterable[MessageRow]) -> None:
     """Plan what our own requests among ``rows`` ask of ourselves; runs after the rows were written."""
     for row in rows:
         if row.kind == thread.ERASURE:
             for digest in thread.to_be_erased(message_pb2.Header.FromString(row.header)):
-                _plan(pen, member, node_id, ErasureRow(digest, row.digest, member, ErasureStep.ASKED, pen.now))
+                _plan(tx, member, node_id, ErasureRow(digest, row.digest, member, ErasureStep.ASKED, tx.now))
 
 
-def note_received(pen: Pen, member: str, node_id: str, rows: Sequence[MessageRow]) -> None:
+def note_received(tx: LogTransaction, member: str, node_id: str, rows: Sequence[MessageRow]) -> None:
     """Plan what requests among messages just taken ask, and what earlier ones ask of these messages.
 
     Runs after the rows were written.
@@ -92,39 +92,39 @@ def note_received(pen: Pen, member: str, node_id: str, rows: Sequence[MessageRow
         if row.kind == thread.ERASURE:
             header = message_pb2.Header.FromString(row.header)
             for digest in thread.to_be_erased(header):
-                target = messages_store.message(pen.tx, digest)
+                target = messages_store.message(tx.conn, digest)
                 if target is None or thread.erases(row.author, target.author, target.kind):
-                    _plan(pen, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, pen.now))
-    earlier = retention_store.erasures_of(pen.tx, [row.digest for row in taken])
+                    _plan(tx, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, tx.now))
+    earlier = retention_store.erasures_of(tx.conn, [row.digest for row in taken])
     for row in taken:
         for erasure in earlier.get(row.digest, ()):
             if erasure.step is ErasureStep.NOT_HELD and thread.erases(erasure.requester, row.author, row.kind):
-                _plan(pen, member, node_id, erasure)
+                _plan(tx, member, node_id, erasure)
 
 
-def plan_again(pen: Pen, member: str, node_id: str, digest: bytes) -> None:
+def plan_again(tx: LogTransaction, member: str, node_id: str, digest: bytes) -> None:
     """Plan anew what was not erased because it was under hold; runs when the hold was lifted."""
-    for erasure in retention_store.erasures_of(pen.tx, [digest]).get(digest, ()):
+    for erasure in retention_store.erasures_of(tx.conn, [digest]).get(digest, ()):
         if erasure.step is ErasureStep.HELD:
-            _plan(pen, member, node_id, erasure)
+            _plan(tx, member, node_id, erasure)
 
 
-def _plan(pen: Pen, member: str, node_id: str, erasure: ErasureRow) -> None:
+def _plan(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow) -> None:
     """Decide on one message: erased soon (`erasing.erase`), or answered at once because it is held, or not here."""
-    row = messages_store.message(pen.tx, erasure.digest)
+    row = messages_store.message(tx.conn, erasure.digest)
     if row is None or row.state is MessageState.REFUSED:
-        settle(pen, member, node_id, erasure, ErasureStep.NOT_HELD)
-    elif retention_store.holds(pen.tx, [erasure.digest]):
-        settle(pen, member, node_id, erasure, ErasureStep.HELD)
+        settle(tx, member, node_id, erasure, ErasureStep.NOT_HELD)
+    elif retention_store.holds(tx.conn, [erasure.digest]):
+        settle(tx, member, node_id, erasure, ErasureStep.HELD)
     else:
         planned = ErasureRow(erasure.digest, erasure.request, erasure.requester, ErasureStep.ASKED, erasure.asked_time)
-        retention_store.put_erasures(pen.tx, [planned])
+        retention_store.put_erasures(tx.conn, [planned])
 
 
-def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
+def settle(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
     """Log what became of an erasure, and plan that the requester is told: ERASED, or DENIED under legal hold."""
     foreign = erasure.requester != member
-    index = pen.append(
+    index = tx.append(
         _ANSWERS[step](
             actor=node_id,
             requester=erasure.requester if foreign else "",
@@ -133,7 +133,7 @@ def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: Erasu
         )
     ).index
     retention_store.put_erasures(
-        pen.tx,
+        tx.conn,
         [
             ErasureRow(
                 erasure.digest,
@@ -142,7 +142,7 @@ def settle(pen: Pen, member: str, node_id: str, erasure: ErasureRow, step: Erasu
                 step,
                 erasure.asked_time,
                 index,
-                pen.now if foreign else None,
+                tx.now if foreign else None,
             )
         ],
     )

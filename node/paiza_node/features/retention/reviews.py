@@ -15,10 +15,10 @@ from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
 from paiza_node.changes import MessagesChanged
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import denied, lister, may_see
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import denied, list_scope, may_see
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
@@ -43,9 +43,9 @@ log = structlog.get_logger("paiza.reviews")
 class Reviews:
     """The verbs of reviewing, and the duty of reminding. Belongs to one event loop."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, core: Core) -> None:
         """Take what is needed."""
-        self._context = context
+        self._core = core
 
     async def listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
         """Give the messages whose review date is past or near, of those an officer may know of."""
@@ -54,10 +54,10 @@ class Reviews:
         return await asyncio.to_thread(self._listed, officer, request)
 
     def _listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
-        now = self._context.clock()
+        now = self._core.clock()
         limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-        with self._context.store.reads() as reads:
-            found = retention_store.reviews(reads, now + timedelta(days=request.days_ahead), lister(officer), limit)
+        with self._core.store.reads() as reads:
+            found = retention_store.reviews(reads, now + timedelta(days=request.days_ahead), list_scope(officer), limit)
             held = retention_store.holds(reads, [each.message.digest for each in found])
         answer = lawful_pb2.ListReviewsResponse()
         for each in found:
@@ -78,7 +78,7 @@ class Reviews:
         Rejected: unknown_id, erased, malformed (no date, or not one within ten years), reason_missing, too_large,
         policy_denied (logged).
         """
-        now = self._context.clock()
+        now = self._core.clock()
         until = request.keep_until_time.ToDatetime(tzinfo=UTC) if request.HasField("keep_until_time") else None
         if until is None or not now < until <= now + LONGEST_KEPT:
             raise Rejected("malformed", f"it is kept until a date within {LONGEST_KEPT.days} days from now")
@@ -96,58 +96,58 @@ class Reviews:
 
     async def _commit(self, officer: Officer, digest: bytes, reason: str, keep: datetime | None) -> log_pb2.LogProof:
         """Commit one decision and return the proof of its entry; without a date the own copy is erased."""
-        context = self._context
+        core = self._core
         check_words(reason)
-        committed = await context.ledger.commit(lambda pen: self._decide(pen, officer, digest, reason, keep))
+        committed = await core.ledger.commit(lambda tx: self._decide(tx, officer, digest, reason, keep))
         if isinstance(committed.result, Rejected):
             raise committed.result
-        return own_proof(context.ledger, committed.result, committed.checkpoint.size, committed.checkpoint.note)
+        return own_proof(core.ledger, committed.result, committed.checkpoint.size, committed.checkpoint.note)
 
     def _decide(
-        self, pen: Pen, officer: Officer, digest: bytes, reason: str, keep: datetime | None
+        self, tx: LogTransaction, officer: Officer, digest: bytes, reason: str, keep: datetime | None
     ) -> StoredEntry | Rejected:
-        refused = check_known(pen, officer, digest)
+        refused = check_known(tx, officer, digest)
         if refused is not None:
             return refused
-        row = messages_store.message(pen.tx, digest)
+        row = messages_store.message(tx.conn, digest)
         assert row is not None, "what is known has a row"
-        if not may_see(pen.tx, officer, row):
-            return denied(pen, officer, digest)
-        if messages_store.erased(pen.tx, [digest]):
+        if not may_see(tx.conn, officer, row):
+            return denied(tx, officer, digest)
+        if messages_store.erased(tx.conn, [digest]):
             return Rejected("erased", "the content was erased before")
-        due = retention_store.review(pen.tx, row.seq)
-        against = self._against(pen, row, due) if keep is None else None
+        due = retention_store.review(tx.conn, row.seq)
+        against = self._against(tx, row, due) if keep is None else None
         if against is not None:
             return against
         if keep is None:
-            entry = pen.append(log_entries.review_erased(actor=officer.id, digest=digest), text=reason)
-            retention_store.drop_review(pen.tx, row.seq)
+            entry = tx.append(log_entries.review_erased(actor=officer.id, digest=digest), text=reason)
+            retention_store.drop_review(tx.conn, row.seq)
             retention_store.put_erasures(
-                pen.tx, [ErasureRow(digest, b"", self._context.member, ErasureStep.ASKED, pen.now)]
+                tx.conn, [ErasureRow(digest, b"", self._core.member, ErasureStep.ASKED, tx.now)]
             )
         else:
             kept = log_entries.review_kept(actor=officer.id, digest=digest)
-            entry = pen.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
-            retention_store.put_reviews(pen.tx, [(row.seq, keep)])
-        pen.announce(MessagesChanged((digest,)))
+            entry = tx.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
+            retention_store.put_reviews(tx.conn, [(row.seq, keep)])
+        tx.announce(MessagesChanged((digest,)))
         return entry
 
-    def _against(self, pen: Pen, row: MessageRow, due: datetime | None) -> Rejected | None:
+    def _against(self, tx: LogTransaction, row: MessageRow, due: datetime | None) -> Rejected | None:
         """Say why the own copy is not erased."""
-        if retention_store.holds(pen.tx, [row.digest]):
+        if retention_store.holds(tx.conn, [row.digest]):
             return Rejected("legal_hold", "the message is under legal hold")
         if row.kind == thread.ERASURE:
             return Rejected("invalid_header", "a request to erase says why something is gone, and stays")
-        if thread.is_step(row.kind) and (due is None or due > pen.now):
+        if thread.is_step(row.kind) and (due is None or due > tx.now):
             return Rejected("workflow_breach", "others rest on a step of a workflow: it is kept until its review date")
         return None
 
     async def remind(self) -> None:
         """Tell officers who watch of review dates that have come, for as long as the node runs."""
-        since = self._context.clock()
+        since = self._core.clock()
         while True:
             await asyncio.sleep(REMIND_SECONDS)
-            now = self._context.clock()
+            now = self._core.clock()
             try:
                 await self._tell(since, now)
             except Unavailable as error:
@@ -158,9 +158,9 @@ class Reviews:
 
     async def _tell(self, since: datetime, now: datetime) -> None:
         def read() -> list[Callable[[], None]]:
-            with self._context.store.reads() as reads:
+            with self._core.store.reads() as reads:
                 return [
-                    lambda row=each: self._context.news.tell(review_notice(row, REVIEW_DUE))  # type: ignore[misc]
+                    lambda row=each: self._core.news.tell(review_notice(row, REVIEW_DUE))  # type: ignore[misc]
                     for each in retention_store.reviews_between(reads, since, now, MAX_REMINDED)
                 ]
 

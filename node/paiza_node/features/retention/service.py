@@ -5,17 +5,17 @@ from typing import Final
 
 from paiza.officer.v1 import lawful_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.features.inbox.service import officer_of
-from paiza_node.features.retention.erasure_status import Erasures
+from paiza_node.features.retention.erasure_status import ErasureStatus
 from paiza_node.features.retention.holds import Holds
 from paiza_node.features.retention.reviews import Reviews
 
-PREFIX: Final = "/paiza.officer.v1.LawfulService/"
+PREFIX: Final = "/paiza.officer.v1.RetentionService/"
 
 
-def lawful_behaviours(erasures: Erasures, holds: Holds, reviews: Reviews) -> Behaviours:
-    """Give the behaviour of every RPC of LawfulService."""
+def lawful_behaviours(erasures: ErasureStatus, holds: Holds, reviews: Reviews) -> Handlers:
+    """Give the behaviour of every RPC of RetentionService."""
 
     async def list_erasures(caller: Caller, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
         return await asyncio.to_thread(erasures, officer_of(caller), request)

@@ -210,12 +210,12 @@ def put_erasures(conn: WriteConnection, rows: Sequence[ErasureRow]) -> None:
     )
 
 
-def erase_body(conn: WriteConnection, message: MessageRow, remains: bytes, now: datetime) -> None:
+def erase_body(conn: WriteConnection, message: MessageRow, tombstone: bytes, now: datetime) -> None:
     """Delete what a message says, and what was made of it; ``remains`` stays in its place.
 
     Of its attachments those not settled are settled as erased; the files are the caller's.
     """
-    _ADD_ERASED.run(conn, [(message.digest, remains)])
+    _ADD_ERASED.run(conn, [(message.digest, tombstone)])
     seq = message.seq
     for statement in (
         delete(message_body_table).where(message_body_table.c.seq == seq),
@@ -358,7 +358,7 @@ _BY_SEQ: Final[tuple[tuple[str, str], ...]] = (
 _BY_DIGEST: Final[tuple[str, ...]] = (
     "answer",
     "proof",
-    "passed_on",
+    "forwarding",
     "attachment",
     "attachment_proof",
     "opened",

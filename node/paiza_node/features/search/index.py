@@ -24,8 +24,8 @@ from paiza_domain.schema.shapes import FieldType
 from paiza_domain.terms.folding import RULES_VERSION
 from paiza_domain.terms.index_terms import Term, terms
 from paiza_node.changes import Change, MessagesChanged
-from paiza_node.core.dependencies import Context
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.dependencies import Core
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -47,7 +47,7 @@ SETTING_KEY: Final = "index_key"
 log = structlog.get_logger("paiza.index")
 
 
-class Blinder:
+class TokenKey:
     """Turns terms into tokens with the node's index key. Holds the only secret of the index."""
 
     def __init__(self, key: bytes) -> None:
@@ -69,15 +69,15 @@ class Index:
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
-        blinder: Blinder,
+        token_key: TokenKey,
     ) -> None:
         """Take what the duty needs."""
-        self._store = context.store
-        self._ledger = context.ledger
-        self._blinder = blinder
-        self._own_keys = context.own_keys
+        self._store = core.store
+        self._ledger = core.ledger
+        self._token_key = token_key
+        self._decryption_keys = core.decryption_keys
         self._woken = asyncio.Event()
 
     def hear(self, changes: Sequence[Change]) -> None:
@@ -116,11 +116,11 @@ class Index:
             if len(batch) == BATCH:
                 await asyncio.sleep((perf_counter() - began) * REST)
 
-    def _begin(self, pen: Pen) -> None:
-        if settings_store.setting(pen.tx, SETTING_KEY) != self._blinder.fingerprint:
-            search_store.clear_index(pen.tx)
-            settings_store.put_counter(pen.tx, CURSOR, 0)
-            settings_store.put_setting(pen.tx, SETTING_KEY, self._blinder.fingerprint)
+    def _begin(self, tx: LogTransaction) -> None:
+        if settings_store.setting(tx.conn, SETTING_KEY) != self._token_key.fingerprint:
+            search_store.clear_index(tx.conn)
+            settings_store.put_counter(tx.conn, CURSOR, 0)
+            settings_store.put_setting(tx.conn, SETTING_KEY, self._token_key.fingerprint)
 
     def _read(self) -> list[IndexedMessage]:
         with self._store.reads() as reads:
@@ -144,12 +144,12 @@ class Index:
 
     def _read_terms(self, row: MessageRow, message: VerifiedMessage) -> IndexedMessage:
         kind = kinds.get(message.header.kind, message.header.kind_version)
-        content, annex = self._own_keys.content(message, kind), self._own_keys.annex(message, kind)
+        content, annex = self._decryption_keys.content(message, kind), self._decryption_keys.annex(message, kind)
         open_terms = terms(kind, content, None)
-        tokens = [(self._blinder.token(each), each.field, False) for each in sorted(open_terms)]
+        tokens = [(self._token_key.token(each), each.field, False) for each in sorted(open_terms)]
         sealed_apart = sorted(terms(kind, content, annex) - open_terms)
-        tokens += [(self._blinder.token(each), each.field, True) for each in sealed_apart]
-        links = [self._blinder.token(each) for each in (*sorted(open_terms), *sealed_apart) if each.links]
+        tokens += [(self._token_key.token(each), each.field, True) for each in sealed_apart]
+        links = [self._token_key.token(each) for each in (*sorted(open_terms), *sealed_apart) if each.links]
         with self._store.reads() as reads:
             linked = bool(links and search_store.sharing(reads, links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
         return IndexedMessage(row.seq, _event_time(kind, content), tuple(tokens), linked)
@@ -162,14 +162,14 @@ class Index:
             return [row.digest for row in messages_store.messages_at(reads, seqs)]
 
 
-def _store(pen: Pen, *, batch: Sequence[IndexedMessage], last: int, linked: Sequence[bytes]) -> None:
-    erased = messages_store.erased_seqs(pen.tx, [each.seq for each in batch])  # after it was read, and before this
+def _store(tx: LogTransaction, *, batch: Sequence[IndexedMessage], last: int, linked: Sequence[bytes]) -> None:
+    erased = messages_store.erased_seqs(tx.conn, [each.seq for each in batch])  # after it was read, and before this
     search_store.add_indexed(
-        pen.tx, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch]
+        tx.conn, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch]
     )
-    settings_store.put_counter(pen.tx, CURSOR, last)
+    settings_store.put_counter(tx.conn, CURSOR, last)
     if linked:
-        pen.announce(MessagesChanged(tuple(linked)))
+        tx.announce(MessagesChanged(tuple(linked)))
 
 
 def _event_time(kind: Kind, content: Any) -> datetime | None:

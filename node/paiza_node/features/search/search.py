@@ -9,31 +9,33 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import search_pb2
 from paiza_domain import kinds, reference
 from paiza_domain.reference import NameIndex
-from paiza_domain.terms import query_terms as searching
+from paiza_domain.terms import query_terms
 from paiza_domain.terms.index_terms import IDENTIFIERS, Term, folded
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.policy import MessageAttributes, principal_of
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.index import CURSOR, Blinder
+from paiza_node.features.search.index import CURSOR, TokenKey
 from paiza_node.features.search.model import Found, SearchQuery, SharedToken
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
+
+if TYPE_CHECKING:
+    from paiza.core.v1 import message_pb2
 
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
@@ -84,13 +86,13 @@ class Similar:
 class Search:
     """The verb that finds."""
 
-    def __init__(self, context: Context, blinder: Blinder) -> None:
+    def __init__(self, core: Core, token_key: TokenKey) -> None:
         """Take what the verb needs."""
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._clock = context.clock
-        self._blinder = blinder
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._clock = core.clock
+        self._token_key = token_key
         self._names: tuple[bytes, NameIndex] | None = None
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -167,24 +169,24 @@ class Search:
             return await asyncio.to_thread(self._similar, officer, kind, wanted)
 
     def _clauses(self, criteria: Sequence[search_pb2.Criterion]) -> tuple[tuple[bytes, ...], ...]:
-        if len(criteria) > searching.MAX_CRITERIA:
-            raise Rejected("too_large", f"a search has at most {searching.MAX_CRITERIA} criteria")
+        if len(criteria) > query_terms.MAX_CRITERIA:
+            raise Rejected("too_large", f"a search has at most {query_terms.MAX_CRITERIA} criteria")
         sought: list[tuple[bytes, ...]] = []
         for each in criteria:
             _check(each)
-            clauses = searching.clauses(each.field, each.text, self._other_names(each))
+            clauses = query_terms.clauses(each.field, each.text, self._other_names(each))
             if not clauses:
                 raise Rejected("search_empty", f"nothing is left of the text for {each.field}")
-            sought += [tuple(self._blinder.token(term) for term in clause) for clause in clauses]
-        if len(sought) > searching.MAX_CLAUSES:
-            raise Rejected("too_large", f"a search has at most {searching.MAX_CLAUSES} words")
+            sought += [tuple(self._token_key.token(term) for term in clause) for clause in clauses]
+        if len(sought) > query_terms.MAX_CLAUSES:
+            raise Rejected("too_large", f"a search has at most {query_terms.MAX_CLAUSES} words")
         return tuple(sought)
 
     def _other_names(self, criterion: search_pb2.Criterion) -> list[str]:
         """Give every name of the substance that a text means, by the reference data of the register."""
         if criterion.field != "substance":
             return []
-        register = self._registers.last
+        register = self._register_cache.last
         names = self._names
         if names is None or names[0] != register.version:  # read when first asked for: most nodes' days have no search
             names = self._names = (register.version, NameIndex(reference.read(register.reference)))
@@ -193,14 +195,14 @@ class Search:
     async def _note(self, officer: Officer, criteria: Sequence[search_pb2.Criterion], reason: str) -> None:
         """Write down who searched for a person and why, before anything is found."""
         tokens = [
-            f"{each.field}:{self._blinder.token(term).hex()}"
+            f"{each.field}:{self._token_key.token(term).hex()}"
             for each in criteria
             if each.field in PERSONAL
-            for clause in searching.clauses(each.field, each.text)
+            for clause in query_terms.clauses(each.field, each.text)
             for term in sorted(clause)
         ]
         entry = log_entries.searched(actor=officer.id)
-        await self._ledger.commit(lambda pen: pen.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
+        await self._ledger.commit(lambda tx: tx.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
 
     def _find(self, officer: Officer, query: SearchQuery) -> Results:
         """Read pages until one is full of what the officer may see, nothing is left, or enough was looked at."""
@@ -244,20 +246,20 @@ class Search:
 
     def _may_open(self, officer: Officer, row: MessageRow) -> bool:
         header = wire.parse_header(row.header)
-        register = self._registers.current
+        register = self._register_cache.current
         try:
             kind = kinds.get(header.kind, header.kind_version)
             ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
-            facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
-            self._registers.policy.check(principal_of(officer), "open", facts)
+            facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
+            self._register_cache.policy.check(principal_of(officer), "open", facts)
         except Rejected:
             return False
         return True
 
     def _similar(self, officer: Officer, kind: str, wanted: set[Term]) -> list[Similar]:
         """Compare with own messages of the kind: an identifier in common, or half of the subject's words."""
-        links = [self._blinder.token(each) for each in wanted if each.links]
-        words = {self._blinder.token(each) for each in wanted if each.field == "subject" and " " not in each.text}
+        links = [self._token_key.token(each) for each in wanted if each.links]
+        words = {self._token_key.token(each) for each in wanted if each.field == "subject" and " " not in each.text}
         enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
         annex = self._may_search_annexes(officer)
         with self._store.reads() as reads:
@@ -281,15 +283,15 @@ class Search:
 
     def _may_search_annexes(self, officer: Officer) -> bool:
         try:
-            self._registers.policy.check(principal_of(officer), "search_annex")
+            self._register_cache.policy.check(principal_of(officer), "search_annex")
         except Rejected:
             return False
         return True
 
 
 def _check(criterion: search_pb2.Criterion) -> None:
-    if criterion.field not in searching.SEARCHABLE:
-        raise Rejected("search_field_unknown", f"searchable are {', '.join(searching.SEARCHABLE)}")
+    if criterion.field not in query_terms.SEARCHABLE:
+        raise Rejected("search_field_unknown", f"searchable are {', '.join(query_terms.SEARCHABLE)}")
     if len(criterion.text) > MAX_TEXT:
         raise Rejected("too_large", f"a text to search for has at most {MAX_TEXT} characters")
 

@@ -6,7 +6,7 @@ from typing import Final
 from paiza.officer.v1 import officer_pb2, search_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
 from paiza_node.features.inbox import store as inbox_store
@@ -24,7 +24,7 @@ class SearchService:
         self._search = search
         self._store = store
 
-    def behaviours(self) -> Behaviours:
+    def handlers(self) -> Handlers:
         """Give the behaviour of every RPC of the service."""
         return {
             PREFIX + "Search": self.search,

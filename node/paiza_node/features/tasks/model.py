@@ -5,8 +5,8 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class WorkRow:
-    """A message as somebody's work: of a unit, or of one of its officers. ``state`` is a `WorkState`."""
+class TaskRow:
+    """A message as somebody's work: of a unit, or of one of its officers. ``state`` is a `TaskState`."""
 
     seq: int
     digest: bytes

@@ -7,19 +7,19 @@ from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds
 from paiza_domain.threads import notices
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.features.tasks.model import WorkRow
+from paiza_node.features.tasks.model import TaskRow
 from paiza_wire import message as wire
 
-ASSIGNED: Final = "work_assigned"
+ASSIGNED: Final = "task_assigned"
 
 
-ESCALATED: Final = "work_escalated"
+ESCALATED: Final = "task_escalated"
 
 
-OVERDUE: Final = "work_overdue"
+OVERDUE: Final = "task_overdue"
 
 
-def work_notice(row: MessageRow, code: str, work: WorkRow) -> notice_pb2.Notice:
+def task_notice(row: MessageRow, code: str, work: TaskRow) -> notice_pb2.Notice:
     """Say that work came to somebody, or is late; the time is that to acknowledge it, or else to answer."""
     header: message_pb2.Header = wire.parse_header(row.header)
     known = kinds.all_kinds().get(header.kind)

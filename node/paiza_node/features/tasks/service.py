@@ -6,24 +6,24 @@ from typing import Final
 
 from paiza.officer.v1 import desk_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.features.inbox.service import message_info, officer_of
 from paiza_node.features.tasks.assign import Assign
-from paiza_node.features.tasks.model import WorkRow
+from paiza_node.features.tasks.model import TaskRow
 
-PREFIX: Final = "/paiza.officer.v1.DeskService/"
+PREFIX: Final = "/paiza.officer.v1.TaskService/"
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
 
 
-def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Behaviours:
-    """Give the behaviour of every RPC of DeskService."""
+def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Handlers:
+    """Give the behaviour of every RPC of TaskService."""
 
-    async def list_work(caller: Caller, request: desk_pb2.ListWorkRequest) -> desk_pb2.ListWorkResponse:
+    async def list_work(caller: Caller, request: desk_pb2.ListTasksRequest) -> desk_pb2.ListTasksResponse:
         limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         found = await assign.listed(officer_of(caller), request.scope, limit)
         now = clock()
-        return desk_pb2.ListWorkResponse(
+        return desk_pb2.ListTasksResponse(
             items=[desk_pb2.WorkItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found]
         )
 
@@ -46,7 +46,7 @@ def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Behaviours
         return desk_pb2.CompleteTaskResponse(work=work_info(work, clock()))
 
     return {
-        PREFIX + "ListWork": list_work,
+        PREFIX + "ListTasks": list_work,
         PREFIX + "AssignTask": assign_task,
         PREFIX + "TakeTask": take_task,
         PREFIX + "AcknowledgeTask": acknowledge_task,
@@ -54,7 +54,7 @@ def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Behaviours
     }
 
 
-def work_info(work: WorkRow, now: datetime) -> desk_pb2.Work:
+def work_info(work: TaskRow, now: datetime) -> desk_pb2.Work:
     """Write down how work stands."""
     shown = desk_pb2.Work(
         unit=work.unit,

@@ -26,7 +26,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
-from paiza_node.features.tasks.model import WorkRow
+from paiza_node.features.tasks.model import TaskRow
 
 # Received messages as somebody's work; states are those of the protocol.
 work_table = Table(
@@ -69,9 +69,9 @@ _OPEN: Final = work_table.c.state < literal_column("3")
 _NEW: Final = work_table.c.state == literal_column("1")
 
 
-def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, WorkRow]:
+def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRow]:
     """Give the work on these messages."""
-    found: dict[bytes, WorkRow] = {}
+    found: dict[bytes, TaskRow] = {}
     wanted = list(digests)
     for block in blocks(wanted):
         for row in conn.execute(select(work_table).where(work_table.c.digest.in_(block))):
@@ -79,7 +79,7 @@ def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, WorkRo
     return found
 
 
-def open_work(conn: ReadConnection, units: Collection[str] | None, officer: str, limit: int) -> list[WorkRow]:
+def open_tasks(conn: ReadConnection, units: Collection[str] | None, officer: str, limit: int) -> list[TaskRow]:
     """Give what is not done: of these units (None: of all), or given to an officer; what is due first ahead."""
     w = work_table.c
     order = (w.due_time.asc().nulls_last(), w.seq)
@@ -88,20 +88,20 @@ def open_work(conn: ReadConnection, units: Collection[str] | None, officer: str,
         return [_work(row) for row in rows]
     branches = [select(work_table).where(_OPEN, w.unit == unit).order_by(*order).limit(limit) for unit in units]
     branches.append(select(work_table).where(_OPEN, w.assignee == officer).order_by(*order).limit(limit))
-    found: dict[int, WorkRow] = {}
+    found: dict[int, TaskRow] = {}
     for branch in branches:
         found.update((row.seq, _work(row)) for row in conn.execute(branch))
     return sorted(found.values(), key=lambda row: (row.due_time is None, row.due_time, row.seq))[:limit]
 
 
-def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[WorkRow]:
+def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[TaskRow]:
     """Give work that should have been acknowledged by now."""
     w = work_table.c
     query = select(work_table).where(_NEW, w.acknowledge_time <= to_micros(now)).order_by(w.acknowledge_time)
     return [_work(row) for row in conn.execute(query.limit(limit))]
 
 
-def add_work(conn: WriteConnection, work: Sequence[WorkRow]) -> None:
+def add_tasks(conn: WriteConnection, work: Sequence[TaskRow]) -> None:
     """Begin work."""
     rows = [
         (
@@ -119,7 +119,7 @@ def add_work(conn: WriteConnection, work: Sequence[WorkRow]) -> None:
     _ADD_WORK.run(conn, rows)
 
 
-def put_work(conn: WriteConnection, work: WorkRow) -> None:
+def put_task(conn: WriteConnection, work: TaskRow) -> None:
     """Say how work stands now."""
     values = {
         "unit": work.unit,
@@ -134,8 +134,8 @@ def put_work(conn: WriteConnection, work: WorkRow) -> None:
 _ADD_WORK: Final = insertion(work_table, ignore_known=True)
 
 
-def _work(row: Row[Any]) -> WorkRow:
-    return WorkRow(
+def _work(row: Row[Any]) -> TaskRow:
+    return TaskRow(
         seq=row.seq,
         digest=row.digest,
         unit=row.unit,

@@ -14,9 +14,9 @@ asks again.
 from collections.abc import Callable
 
 from paiza.peer.v1 import witness_pb2
-from paiza_node.core.dependencies import Context
-from paiza_node.core.peers.log_views import GrowthMismatch, claim, record_fork
-from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.core.dependencies import Core
+from paiza_node.core.peers.log_views import ConsistencyMismatch, claim, record_fork
+from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
 from paiza_register import Member
 from paiza_wire import message as wire
@@ -26,48 +26,54 @@ from paiza_wire.errors import Rejected, Unavailable
 class AnswerExchange:
     """The verb of being shown a checkpoint."""
 
-    def __init__(self, context: Context, witnessing: Witnessing, suspect: Callable[[str], None]) -> None:
+    def __init__(self, core: Core, checkpoint_exchange: CheckpointExchange, suspect: Callable[[str], None]) -> None:
         """Take what the verb needs; ``suspect`` has a member asked what it holds of our log."""
-        self._context = context
-        self._witnessing = witnessing
+        self._core = core
+        self._checkpoint_exchange = checkpoint_exchange
         self._suspect = suspect
 
     async def __call__(
         self, member: Member, request: witness_pb2.ExchangeCheckpointsRequest
     ) -> witness_pb2.ExchangeCheckpointsResponse:
         """Answer the node of ``member``, whose certificate the edge has verified."""
-        context, witnessing = self._context, self._witnessing
+        core, checkpoint_exchange = self._core, self._checkpoint_exchange
         # 1.
         if len(request.heard) > MAX_HEARD or len(request.fork_proofs) > MAX_FORK_PROOFS:
             raise Rejected("too_large", f"at most {MAX_HEARD} notes and {MAX_FORK_PROOFS} proofs are told at once")
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
-        context.registers.heard_of(request.register_version)
-        if request.growth.known_size > context.ledger.checkpoint.size:
+        core.register_cache.note_version(request.register_version)
+        if request.consistency_claim.known_size > core.ledger.checkpoint.size:
             self._suspect(member.id)
-            raise Unavailable("growth_mismatch", "the caller claims to know more of our log than there is")
+            raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
         # 2.
         try:
-            checkpoint = context.logs.accept(member, request.growth)
-        except GrowthMismatch as mismatch:
-            own = context.ledger.checkpoint
-            growth = claim(context.ledger, own, min(request.growth.known_size, own.size), mismatch.known_size)
-            return witness_pb2.ExchangeCheckpointsResponse(growth=growth, growth_mismatch=True)
+            checkpoint = core.logs.accept(member, request.consistency_claim)
+        except ConsistencyMismatch as mismatch:
+            own = core.ledger.checkpoint
+            consistency_claim = claim(
+                core.ledger, own, min(request.consistency_claim.known_size, own.size), mismatch.known_size
+            )
+            return witness_pb2.ExchangeCheckpointsResponse(
+                consistency_claim=consistency_claim, consistency_mismatch=True
+            )
         except Rejected:
-            await record_fork(context.ledger, context.logs)
+            await record_fork(core.ledger, core.logs)
             raise
         # 3.
-        witnessing.gossip.heard(member.id, request.heard, request.fork_proofs)
+        checkpoint_exchange.gossip.heard(member.id, request.heard, request.fork_proofs)
         if request.cosigned:
-            witnessing.take(member.id, request.cosigned)
+            checkpoint_exchange.take(member.id, request.cosigned)
         # 4.
-        cosigned, reason = await witnessing.cosign_for_caller(member, checkpoint)
+        cosigned, reason = await checkpoint_exchange.cosign_for_caller(member, checkpoint)
         # 5.
-        shown = witnessing.candidate(at_least=request.growth.known_size)
+        shown = checkpoint_exchange.candidate(at_least=request.consistency_claim.known_size)
         return witness_pb2.ExchangeCheckpointsResponse(
-            growth=claim(context.ledger, shown, request.growth.known_size, context.logs.size(member.id)),
+            consistency_claim=claim(
+                core.ledger, shown, request.consistency_claim.known_size, core.logs.size(member.id)
+            ),
             cosigned=cosigned,
             not_cosigned_reason=reason,
-            heard=witnessing.gossip.notes(member.id),
-            fork_proofs=witnessing.gossip.forks(member.id),
+            heard=checkpoint_exchange.gossip.notes(member.id),
+            fork_proofs=checkpoint_exchange.gossip.forks(member.id),
         )

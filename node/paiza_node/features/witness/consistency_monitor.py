@@ -28,7 +28,7 @@ import structlog
 
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.peers.log_views import STALE_ALARM, KnownLogs
+from paiza_node.core.peers.log_views import STALE_ALARM, PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -44,7 +44,7 @@ MAX_SILENCES: Final = 24  # questions in a row without an answer, before each of
 QUIET: Final = timedelta(seconds=300)  # since a log was accepted last: an idle one is exchanged with every 30 seconds
 PATIENCE: Final = timedelta(seconds=60)  # that a log has at least to prove itself
 
-REFUSALS: Final = frozenset({"growth_mismatch", "malformed", "too_large", "policy_denied", "unexpected_answer"})
+REFUSALS: Final = frozenset({"consistency_mismatch", "malformed", "too_large", "policy_denied", "unexpected_answer"})
 """Reasons with which a node answers that it does not prove; any other may be a node's trouble or the network's."""
 
 FORKED: Final = "log_forked"
@@ -93,16 +93,16 @@ class Question:
     doubted: tuple[VerifiedCheckpoint, ...]
 
     @property
-    def request(self) -> exchange_pb2.ProveGrowthRequest:
+    def request(self) -> exchange_pb2.ProveConsistencyRequest:
         """Give the call that asks it."""
         sizes = dict.fromkeys(each.size for each in (self.base, *self.doubted))
-        return exchange_pb2.ProveGrowthRequest(sizes=sizes)
+        return exchange_pb2.ProveConsistencyRequest(sizes=sizes)
 
 
-class Judge:
+class ConsistencyMonitor:
     """Judges what is heard of other members' logs. Belongs to one event loop."""
 
-    def __init__(self, member: str, logs: KnownLogs, findings: Iterable[Finding] = ()) -> None:
+    def __init__(self, member: str, logs: PeerLogViews, findings: Iterable[Finding] = ()) -> None:
         """Take whose node this is, what is known of the logs, and what was found before."""
         self._member = member
         self._logs = logs
@@ -161,7 +161,7 @@ class Judge:
 
     def _passed_over(self, teller: str, error: PaizaError) -> None:
         if error.reason != FORKED:  # that is a conviction, told where it is found
-            log.info("hearsay_passed_over", teller=teller, reason=error.reason, detail=error.detail)
+            log.info("gossip_ignored", teller=teller, reason=error.reason, detail=error.detail)
 
     def due(self, register: Register, now: datetime) -> list[Question]:
         """Give what is to be asked now."""
@@ -204,7 +204,7 @@ class Judge:
         return member in self.defaults or (trial is not None and trial.failures + trial.silences > 0)
 
     def answered(
-        self, member: Member, question: Question, response: exchange_pb2.ProveGrowthResponse, now: datetime
+        self, member: Member, question: Question, response: exchange_pb2.ProveConsistencyResponse, now: datetime
     ) -> None:
         """Judge the answer to a question."""
         try:
@@ -233,7 +233,7 @@ class Judge:
             self._consider(question, trial, now)
 
     def _failed(self, question: Question, error: PaizaError, now: datetime) -> None:
-        log.warning("growth_not_proven", peer=question.member, reason=error.reason, detail=error.detail)
+        log.warning("consistency_not_proven", peer=question.member, reason=error.reason, detail=error.detail)
         trial = self._trials.get(question.member)
         if trial is not None:
             trial.failures += 1

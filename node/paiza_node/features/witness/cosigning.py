@@ -49,7 +49,7 @@ class Cosigner:
     """Decides which checkpoints this node cosigns. Belongs to one event loop."""
 
     def __init__(
-        self, stored: Mapping[str, int], condemned: Iterable[str] = (), decided: Mapping[str, int] | None = None
+        self, stored: Mapping[str, int], distrusted: Iterable[str] = (), decided: Mapping[str, int] | None = None
     ) -> None:
         """Begin with the sizes of the known logs in the store, by origin, and the members that are not trusted.
 
@@ -57,16 +57,16 @@ class Cosigner:
         """
         self._stored = dict(stored)
         self._decided = dict(decided or {})
-        self._condemned = set(condemned)
+        self._condemned = set(distrusted)
         self._held: set[str] | None = set()
         self.last: dict[str, Cosigned] = {}
         """What was cosigned last of each member's newest log since the start."""
 
-    def condemn(self, member: str) -> None:
+    def distrust(self, member: str) -> None:
         """Cosign nothing more of a member's log: it showed two histories."""
         self._condemned.add(member)
 
-    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+    def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
         """Cosign a member's log again: it was proven, or a person decided so on what it signed up to these sizes.
 
         Up to there nothing is cosigned, ever: another history of that log may have been.

@@ -15,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from paiza_node.core.dependencies import Context
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.dependencies import Core
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.cosigning import Cosigner, cosigned_note
@@ -37,14 +37,14 @@ COSIGN_AGAIN: Final = timedelta(seconds=15)  # a caller cosigns an unchanged log
 log = structlog.get_logger("paiza.witness")
 
 
-class Witnessing:
+class CheckpointExchange:
     """The node as a witness, and its log as what is witnessed. Belongs to one event loop."""
 
     def __init__(
-        self, context: Context, signer: WitnessSigner, *, cosigner: Cosigner, rounds: Rounds, gossip: Gossip
+        self, core: Core, signer: WitnessSigner, *, cosigner: Cosigner, rounds: Rounds, gossip: Gossip
     ) -> None:
         """Take the node's witness key, the judgements, and what is told of third logs."""
-        self._context = context
+        self._core = core
         self._signer = signer
         self.cosigner = cosigner
         self.rounds = rounds
@@ -63,7 +63,7 @@ class Witnessing:
         It is the newest checkpoint of the log; with ``at_least`` the one shown last where that has so many entries, so
         that what is shown in answers is cosigned by many in one round.
         """
-        own, now = self._context.ledger.checkpoint, self._context.clock()
+        own, now = self._core.ledger.checkpoint, self._core.clock()
         held, made = self._candidate or (None, now)
         if held is not None and at_least is not None and held.size >= at_least:
             own = held
@@ -76,9 +76,9 @@ class Witnessing:
 
     def witnesses(self) -> Witnesses:
         """Give the other active members and the keys with which they cosign now."""
-        register = self._context.registers.current
+        register = self._core.register_cache.current
         if register is not self._register:
-            self._witnesses = cosigners(register, self._context.member)
+            self._witnesses = cosigners(register, self._core.member)
             self._register = register
         return self._witnesses
 
@@ -99,7 +99,7 @@ class Witnessing:
     def _check_clock(self, member: str, note: bytes) -> None:
         """Refuse a cosignature of a time far from ours, nothing of it being verified: one of the clocks is wrong."""
         names = {key.name for key in self.witnesses().get(member, ())}
-        now = self._context.clock().timestamp()
+        now = self._core.clock().timestamp()
         for each in parse_note(note).signatures:
             off = abs(int.from_bytes(each.signature[:TIME_BYTES], "big") - now)
             if each.name in names and off > CLOCKS_DIFFER.total_seconds():
@@ -110,11 +110,11 @@ class Witnessing:
 
         Rejected or Unavailable where it is not cosigned; see `Cosigner.consider`.
         """
-        logs = self._context.logs
-        permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._context.clock())
+        logs = self._core.logs
+        permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._core.clock())
         if not self.cosigner.is_stored(checkpoint):
             known = logs.to_store(member.id, checkpoint)
-            await self._context.ledger.commit(lambda pen: peers_store.put_known_log(pen.tx, known))
+            await self._core.ledger.commit(lambda tx: peers_store.put_known_log(tx.conn, known))
             self.cosigner.stored(checkpoint)
         logs.check_trusted(member.id)
         self.cosigner.redeem(permit)
@@ -139,7 +139,7 @@ class Witnessing:
     async def cosign_when_shown(self, member: Member, checkpoint: VerifiedCheckpoint) -> None:
         """Cosign what a called member answered with, to be brought with the next call; one of an idle log seldom."""
         last = self.cosigner.last.get(member.id)
-        if last is not None and checkpoint.size <= last.size and self._context.clock() - last.time < COSIGN_AGAIN:
+        if last is not None and checkpoint.size <= last.size and self._core.clock() - last.time < COSIGN_AGAIN:
             return
         try:
             self._to_bring[member.id] = await self.cosign(member, checkpoint)
@@ -171,12 +171,12 @@ class Witnessing:
         if not (notes := self.rounds.take_changed()):
             return
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             for note in notes:
-                witness_store.put_witnessed(pen.tx, note)
+                witness_store.put_witnessed(tx.conn, note)
 
         try:
-            await self._context.ledger.commit(work)
+            await self._core.ledger.commit(work)
         except PaizaError as error:
             self.rounds.put_back(notes)
             log.warning("witnessed_not_stored", reason=error.reason, detail=error.detail)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from paiza.core.v1 import fork_proof_pb2
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.notes import format_note, parse_note
@@ -17,7 +17,7 @@ MAX_HEARD: Final = 128  # notes of one exchange: of each log the largest that is
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
 
 
-Judge = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]], None]
+ConsistencyMonitor = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]], None]
 """Takes the teller's member id, notes and proofs of forks; none is verified."""
 
 
@@ -40,9 +40,9 @@ class LargestKnown:
     def __init__(
         self,
         member: str,
-        logs: KnownLogs,
+        logs: PeerLogViews,
         register: Callable[[], Register],
-        judge: Judge = lambda _member, _notes, _proofs: None,
+        judge: ConsistencyMonitor = lambda _member, _notes, _proofs: None,
     ) -> None:
         """Take whose node this is; ``judge`` is given the teller's member id and what it told, and must not wait."""
         self._member = member

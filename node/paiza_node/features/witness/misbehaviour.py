@@ -18,17 +18,17 @@ from google.protobuf.message import DecodeError
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import fork_proof_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import record_fork
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_node.core.peers.unverified_checkpoints import ToldEntry
-from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, Default, Judge, Question
+from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, ConsistencyMonitor, Default, Question
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.tlog import checkpoint as checkpoints
@@ -45,28 +45,28 @@ MAX_ASKED: Final = 16  # members asked at the same time
 log = structlog.get_logger("paiza.convictions")
 
 
-class Convictions:
+class Misbehaviour:
     """The duty of settling doubts, and the verb of deciding. Belongs to one event loop."""
 
     def __init__(
         self,
-        context: Context,
-        judge: Judge,
+        core: Core,
+        judge: ConsistencyMonitor,
         peers: PeerDirectory,
         *,
-        condemn: Callable[[str], None] = lambda _member: None,
-        pardon: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
+        distrust: Callable[[str], None] = lambda _member: None,
+        restore_trust: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
     ) -> None:
         """Take what it needs.
 
         ``condemn`` has nothing more of a member's log cosigned; ``pardon`` has it cosigned again, above these sizes by
         origin.
         """
-        self._context = context
+        self._core = core
         self._judge = judge
         self._peers = peers
-        self._condemn = condemn
-        self._pardon = pardon
+        self._distrust = distrust
+        self._restore_trust = restore_trust
         self._heard: dict[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]] = {}
         self._wake = asyncio.Event()
 
@@ -84,17 +84,17 @@ class Convictions:
             try:
                 await self.step()
             except Unavailable as error:
-                log.warning("convictions_not_recorded", reason=error.reason, detail=error.detail)
+                log.warning("misbehaviour_not_recorded", reason=error.reason, detail=error.detail)
 
     async def step(self) -> None:
         """Judge what was heard, ask what is due, and commit what was found."""
-        context = self._context
-        register = context.registers.current
+        core = self._core
+        register = core.register_cache.current
         heard, self._heard = self._heard, {}
         for teller, (notes, proofs) in heard.items():
             # Signatures are verified: not on the loop that answers callers.
             await asyncio.to_thread(self._judge.heard, teller, notes, proofs, register)
-        due = self._judge.due(register, context.clock())
+        due = self._judge.due(register, core.clock())
         for first in range(0, len(due), MAX_ASKED):
             await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
         await asyncio.to_thread(self._compare_entries)
@@ -105,54 +105,54 @@ class Convictions:
 
         Only where the log was asked in vain: else its own answer says all, and nothing needs to be looked for.
         """
-        context = self._context
-        register = context.registers.current
-        for _ in range(len(context.logs.doubts.entries)):
-            told = context.logs.doubts.entries.popleft()
+        core = self._core
+        register = core.register_cache.current
+        for _ in range(len(core.logs.unverified_checkpoints.entries)):
+            told = core.logs.unverified_checkpoints.entries.popleft()
             member = register.members.get(told.member)
             if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
                 continue
-            doubted = context.logs.doubted(told.member, told.checkpoint.origin)
+            doubted = core.logs.doubted(told.member, told.checkpoint.origin)
             if not any(each.size == told.checkpoint.size for each in doubted):
                 continue  # it was proven meanwhile, or the log was convicted
             if not self._judge.in_vain(told.member):
-                context.logs.doubts.entries.append(told)
+                core.logs.unverified_checkpoints.entries.append(told)
                 continue
-            with context.store.reads() as reads:
+            with core.store.reads() as reads:
                 kept = exchange_store.proofs_at(reads, told.member, told.index)
             key = VerifierKey.from_vkey(member.log_keys[-1].vkey)
             for proof in kept:
                 if (fork := contradiction(told, proof, key)) is not None:
-                    context.logs.convict(told.member, fork)
+                    core.logs.convict(told.member, fork)
 
     async def _ask(self, question: Question) -> None:
         try:
             response = await self._peers.session(question.member).prove_consistency(question.request.sizes)
         except PaizaError as error:
-            self._judge.not_answered(question, error, self._context.clock())
+            self._judge.not_answered(question, error, self._core.clock())
             return
-        member = self._context.registers.current.member(question.member)
-        self._judge.answered(member, question, response, self._context.clock())
+        member = self._core.register_cache.current.member(question.member)
+        self._judge.answered(member, question, response, self._core.clock())
 
     async def _record(self) -> None:
         """Commit what was found; what cannot be committed now is with the next step."""
-        context, judge = self._context, self._judge
-        for member in context.registers.current.members:
-            if context.logs.forked(member) or member in judge.defaults:
-                self._condemn(member)
+        core, judge = self._core, self._judge
+        for member in core.register_cache.current.members:
+            if core.logs.forked(member) or member in judge.defaults:
+                self._distrust(member)
             else:  # also where a new log of its took the place of a forked one
-                self._pardon(member, {})
-        await record_fork(context.ledger, context.logs)
+                self._restore_trust(member, {})
+        await record_fork(core.ledger, core.logs)
         begun, ended = list(judge.begun), list(judge.ended)
         if not begun and not ended:
             return
-        await context.ledger.commit(lambda pen: _write(pen, begun, ended))
+        await core.ledger.commit(lambda tx: _write(tx, begun, ended))
         judge.begun = [each for each in judge.begun if each not in begun]
         judge.ended = [each for each in judge.ended if each not in ended]
 
     def findings(self) -> list[Finding]:
         """Give what was found, oldest first: all that stands, and the newest of what has ended."""
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return listed(peers_store.findings(reads))
 
     async def decide(self, index: int, reason_text: str, actor: str) -> Finding:
@@ -165,31 +165,31 @@ class Convictions:
         text = reason_text.strip()
         if not text or len(text) > MAX_REASON:
             raise Rejected("reason_missing", f"say why, in 1 to {MAX_REASON} characters")
-        logs = self._context.logs
+        logs = self._core.logs
 
-        def work(pen: Pen) -> Finding:
-            found = next((each for each in peers_store.findings(pen.tx) if each.index == index), None)
+        def work(tx: LogTransaction) -> Finding:
+            found = next((each for each in peers_store.findings(tx.conn) if each.index == index), None)
             if found is None or found.kind is not FindingKind.FORK or found.state is not FindingState.OPEN:
                 raise Rejected("unknown_id", f"no fork {index} waits for a decision")
             size = max(logs.largest_shown(found.origin), *fork_sizes(found.proof))
-            known = peers_store.known_logs(pen.tx).get(found.member)
+            known = peers_store.known_logs(tx.conn).get(found.member)
             if known is not None and fork_proofs.read_origin(known.note) != found.origin:
                 known = None
             if size > MAX_FORGIVEN_AHEAD + (0 if known is None else known.size):
                 raise Rejected("too_large", f"{found.origin} signed a size of {size}, far beyond what it showed")
             entry = log_entries.trust_restored(actor=actor, member=found.member, notes_sha256=fork_digest(found.proof))
-            ended_index = pen.append(entry, text=text).index
-            peers_store.end_finding(pen.tx, index, pen.now, ended_index, text, size)
+            ended_index = tx.append(entry, text=text).index
+            peers_store.end_finding(tx.conn, index, tx.now, ended_index, text, size)
             if known is not None:
-                peers_store.drop_known_log(pen.tx, found.member)
-            return next(each for each in peers_store.findings(pen.tx, found.member) if each.index == index)
+                peers_store.drop_known_log(tx.conn, found.member)
+            return next(each for each in peers_store.findings(tx.conn, found.member) if each.index == index)
 
-        decided = (await self._context.ledger.commit(work)).result
+        decided = (await self._core.ledger.commit(work)).result
         # A crash here changes nothing: the next start restores the same from what was committed.
-        sizes = {decided.origin: decided.forgiven_size}
-        logs.pardon(decided.member, sizes)
-        self._pardon(decided.member, sizes)
-        log.warning("conviction_decided", member=decided.member, origin=decided.origin, actor=actor)
+        sizes = {decided.origin: decided.accepted_up_to}
+        logs.restore_trust(decided.member, sizes)
+        self._restore_trust(decided.member, sizes)
+        log.warning("trust_restored", member=decided.member, origin=decided.origin, actor=actor)
         return decided
 
 
@@ -230,7 +230,7 @@ def conviction(finding: Finding) -> admin_pb2.Conviction:
         reason=FORKED if finding.kind is FindingKind.FORK else IN_DEFAULT,
         proof=fork_proof_pb2.ForkProof.FromString(finding.proof),
         reason_text=finding.reason_text,
-        forgiven_size=finding.forgiven_size,
+        accepted_up_to=finding.accepted_up_to,
     )
     shown.found_time.FromDatetime(finding.found_time)
     if finding.ended_time is not None:
@@ -253,25 +253,25 @@ def fork_digest(proof: bytes) -> bytes:
     return fork_proofs.digest(notes.first_note, notes.second_note)
 
 
-def _write(pen: Pen, begun: Sequence[Default], ended: Sequence[tuple[Default, str]]) -> None:
+def _write(tx: LogTransaction, begun: Sequence[Default], ended: Sequence[tuple[Default, str]]) -> None:
     """Log which logs are in default now and which no more, and keep the findings."""
     for default in begun:
-        if _open_default(pen, default) is None:
+        if _open_default(tx, default) is None:
             entry = log_entries.default_found(member=default.member, notes_sha256=fork_digest(default.proof))
-            index = pen.append(entry).index
+            index = tx.append(entry).index
             peers_store.add_finding(
-                pen.tx, Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, pen.now)
+                tx.conn, Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, tx.now)
             )
     for default, reason in ended:
-        if (found := _open_default(pen, default)) is not None:
+        if (found := _open_default(tx, default)) is not None:
             entry = log_entries.default_ended(
                 member=default.member, reason=reason, notes_sha256=fork_digest(default.proof)
             )
-            peers_store.end_finding(pen.tx, found.index, pen.now, pen.append(entry).index)
+            peers_store.end_finding(tx.conn, found.index, tx.now, tx.append(entry).index)
 
 
-def _open_default(pen: Pen, default: Default) -> Finding | None:
-    for each in peers_store.findings(pen.tx, default.member):
+def _open_default(tx: LogTransaction, default: Default) -> Finding | None:
+    for each in peers_store.findings(tx.conn, default.member):
         if (each.kind, each.origin, each.state) == (FindingKind.DEFAULT, default.origin, FindingState.OPEN):
             return each
     return None

@@ -40,7 +40,7 @@ class CosignedSpan:
 
     before: bytes
     note: bytes
-    growth: bytes
+    consistency_proof: bytes
     register_version: bytes
 
 

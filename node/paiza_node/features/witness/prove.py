@@ -57,5 +57,5 @@ class ProveEntries:
         before = witness_store.witnessed_before(reads, index)
         if before is None:
             return log_pb2.WitnessedSpan(note=note.note)
-        growth = self._ledger.prove_growth(before.size, note.size)
-        return log_pb2.WitnessedSpan(before_note=before.note, note=note.note, growth_hashes=growth)
+        consistency_claim = self._ledger.prove_consistency(before.size, note.size)
+        return log_pb2.WitnessedSpan(before_note=before.note, note=note.note, growth_hashes=consistency_claim)

@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.witness import store as witness_store
@@ -50,7 +50,7 @@ TIERS: Final = (
 )
 
 
-class Thinning:
+class Prune:
     """The duty of letting go of old witnessed notes."""
 
     def __init__(self, ledger: Ledger, store: Store, clock: Callable[[], datetime]) -> None:
@@ -67,7 +67,7 @@ class Thinning:
                     while await self.thin(tier):
                         pass
             except Unavailable as error:
-                log.warning("not_thinned", reason=error.reason, detail=error.detail)
+                log.warning("not_pruned", reason=error.reason, detail=error.detail)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def thin(self, tier: Tier) -> bool:
@@ -81,9 +81,9 @@ class Thinning:
         whole = [note for note in found if note.time < reached] if reached > since else found
         dropped = superfluous(whole, tier.span)
 
-        def work(pen: Pen) -> None:
-            witness_store.drop_witnessed(pen.tx, dropped)
-            settings_store.put_counter(pen.tx, tier.counter, (max(reached, since) - _EPOCH) // timedelta(seconds=1))
+        def work(tx: LogTransaction) -> None:
+            witness_store.drop_witnessed(tx.conn, dropped)
+            settings_store.put_counter(tx.conn, tier.counter, (max(reached, since) - _EPOCH) // timedelta(seconds=1))
 
         await self._ledger.commit(work)
         return full and bool(dropped or reached > since)

@@ -5,7 +5,7 @@ from typing import Final
 
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.prove import ProveEntries
 from paiza_register import Member
@@ -13,7 +13,7 @@ from paiza_register import Member
 PREFIX: Final = "/paiza.peer.v1.WitnessService/"
 
 
-def witness_behaviours(answer: AnswerExchange, prove: ProveEntries) -> Behaviours:
+def witness_behaviours(answer: AnswerExchange, prove: ProveEntries) -> Handlers:
     """Give the behaviour of every RPC of WitnessService."""
 
     async def exchange(

@@ -76,7 +76,7 @@ cosigned_span_table = Table(
     Column("id", LargeBinary, primary_key=True),
     Column("before_digest", LargeBinary, nullable=True),
     Column("note_digest", LargeBinary, nullable=False),
-    Column("growth", LargeBinary, nullable=False),
+    Column("consistency_proof", LargeBinary, nullable=False),
     Column("register_version", LargeBinary, nullable=False),
 )
 
@@ -131,7 +131,7 @@ def cosigned_proof(conn: ReadConnection, member: str, index: int, origin: str = 
     p, span = cosigned_proof_table.c, cosigned_span_table.c
     note, before = note_table.alias("after"), note_table.alias("before")
     row = conn.execute(
-        select(p.hashes, span.growth, span.register_version, note.c.note, before.c.note.label("before"))
+        select(p.hashes, span.consistency_proof, span.register_version, note.c.note, before.c.note.label("before"))
         .select_from(
             cosigned_proof_table.join(cosigned_span_table, span.id == p.span)
             .join(note, note.c.digest == span.note_digest)
@@ -141,7 +141,7 @@ def cosigned_proof(conn: ReadConnection, member: str, index: int, origin: str = 
     ).one_or_none()
     if row is None:
         return None
-    found = CosignedSpan(row.before or b"", row.note, row.growth, row.register_version)
+    found = CosignedSpan(row.before or b"", row.note, row.consistency_proof, row.register_version)
     return CosignedProof(member, index, row.hashes, found)
 
 
@@ -236,7 +236,7 @@ def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None
 def _span_row(span: CosignedSpan) -> tuple[bytes, bytes | None, bytes, bytes, bytes]:
     before = sha256(span.before).digest() if span.before else None
     note = sha256(span.note).digest()
-    return sha256((before or b"") + note).digest(), before, note, span.growth, span.register_version
+    return sha256((before or b"") + note).digest(), before, note, span.consistency_proof, span.register_version
 
 
 def _witnessed_note(row: Row[Any]) -> WitnessedNote:

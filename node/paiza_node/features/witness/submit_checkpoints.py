@@ -15,11 +15,11 @@ from typing import Final
 import structlog
 
 from paiza.peer.v1 import witness_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.session import PeerSession
-from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
@@ -44,19 +44,19 @@ class Turn:
     task: asyncio.Task[None] | None = None
 
 
-class Show:
+class SubmitCheckpoints:
     """The duty of showing checkpoints. Belongs to one event loop."""
 
     def __init__(
         self,
-        context: Context,
-        witnessing: Witnessing,
+        core: Core,
+        checkpoint_exchange: CheckpointExchange,
         peers: PeerDirectory,
         seconds: Callable[[], float] = monotonic,
     ) -> None:
         """Submit to these peers; ``seconds`` is a clock that is never set."""
-        self._context = context
-        self._witnessing = witnessing
+        self._core = core
+        self._checkpoint_exchange = checkpoint_exchange
         self._peers = peers
         self._seconds = seconds
         self._turns: dict[str, Turn] = {}
@@ -67,7 +67,7 @@ class Show:
             while True:
                 try:
                     self.begin_round()
-                    await self._witnessing.keep_witnessed()
+                    await self._checkpoint_exchange.keep_witnessed()
                 except Unavailable as error:
                     log.warning("no_round", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(ROUND_SECONDS)
@@ -90,7 +90,7 @@ class Show:
         for member, session in sessions.items():
             turn = self._turns.setdefault(member, Turn())
             if turn.task is None and self._is_due(member, turn):
-                candidate = candidate or self._witnessing.candidate()
+                candidate = candidate or self._checkpoint_exchange.candidate()
                 turn.task = asyncio.create_task(self._show(session, turn, candidate), name=f"witness {member}")
 
     def under_way(self) -> list[asyncio.Task[None]]:
@@ -101,10 +101,10 @@ class Show:
         now = self._seconds()
         if now < turn.pause_until:
             return False
-        seen = self._witnessing.rounds.seen.get(member)
-        if seen is None or seen.size < self._context.ledger.checkpoint.size:
+        seen = self._checkpoint_exchange.rounds.seen.get(member)
+        if seen is None or seen.size < self._core.ledger.checkpoint.size:
             return True
-        waits = BRING_SECONDS if self._witnessing.brings_news(member) else IDLE_SECONDS
+        waits = BRING_SECONDS if self._checkpoint_exchange.brings_news(member) else IDLE_SECONDS
         return now - turn.last >= waits
 
     async def _show(self, session: PeerSession, turn: Turn, candidate: VerifiedCheckpoint) -> None:
@@ -114,13 +114,13 @@ class Show:
         except NodeStopped:
             raise
         except PaizaError as error:
-            self._witnessing.reasons[member] = error.reason
-            log.debug("not_shown", peer=member, reason=error.reason, detail=error.detail)
+            self._checkpoint_exchange.reasons[member] = error.reason
+            log.debug("checkpoint_not_shown", peer=member, reason=error.reason, detail=error.detail)
         except Exception:  # no answer of one peer may end the node
-            self._witnessing.reasons[member] = "internal_error"
-            log.exception("show_failed", peer=member)
+            self._checkpoint_exchange.reasons[member] = "internal_error"
+            log.exception("checkpoint_not_submitted", peer=member)
         turn.last = self._seconds()
-        seen = self._witnessing.rounds.seen.get(member)
+        seen = self._checkpoint_exchange.rounds.seen.get(member)
         if seen is not None and seen.size >= candidate.size:
             turn.failures = 0
             return
@@ -129,22 +129,22 @@ class Show:
         turn.pause_until = turn.last + pause
 
     async def _exchange(self, session: PeerSession, candidate: VerifiedCheckpoint) -> None:
-        context, witnessing, member = self._context, self._witnessing, session.member
-        bring = witnessing.to_bring(member)
+        core, checkpoint_exchange, member = self._core, self._checkpoint_exchange, session.member
+        bring = checkpoint_exchange.to_bring(member)
         request = witness_pb2.ExchangeCheckpointsRequest(
-            register_version=context.registers.version,
+            register_version=core.register_cache.version,
             cosigned=bring,
-            heard=witnessing.gossip.notes(member),
-            fork_proofs=witnessing.gossip.forks(member),
+            heard=checkpoint_exchange.gossip.notes(member),
+            fork_proofs=checkpoint_exchange.gossip.forks(member),
         )
         response, checkpoint = await session.submit_checkpoint(candidate, request)
-        witnessing.brought(member, bring)
-        witnessing.gossip.heard(member, response.heard[:MAX_HEARD], response.fork_proofs[:MAX_FORK_PROOFS])
+        checkpoint_exchange.brought(member, bring)
+        checkpoint_exchange.gossip.heard(member, response.heard[:MAX_HEARD], response.fork_proofs[:MAX_FORK_PROOFS])
         if response.cosigned:
-            witnessing.take(member, response.cosigned)
+            checkpoint_exchange.take(member, response.cosigned)
         else:
-            witnessing.reasons[member] = _known_reason(response.not_cosigned_reason)
-        await witnessing.cosign_when_shown(context.registers.current.active_member(member), checkpoint)
+            checkpoint_exchange.reasons[member] = _known_reason(response.not_cosigned_reason)
+        await checkpoint_exchange.cosign_when_shown(core.register_cache.current.active_member(member), checkpoint)
 
 
 def _known_reason(reason: str) -> str:

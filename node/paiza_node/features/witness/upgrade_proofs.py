@@ -21,10 +21,10 @@ import structlog
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import witness_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import record_fork
 from paiza_node.core.peers.session import PeerSession
@@ -57,17 +57,17 @@ COUNTER: Final = "uncosigned_swept"
 log = structlog.get_logger("paiza.witness")
 
 
-class Upgrade:
+class UpgradeProofs:
     """The duty of upgrading proofs. Belongs to one event loop."""
 
-    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+    def __init__(self, core: Core, peers: PeerDirectory) -> None:
         """Ask these peers."""
-        self._context = context
+        self._core = core
         self._peers = peers
         self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
         self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._registers: list[Register] = []  # those in force since the start, the newest first
+        self._register_cache: list[Register] = []  # those in force since the start, the newest first
 
     async def run(self) -> None:
         """Upgrade for as long as the node runs."""
@@ -81,7 +81,7 @@ class Upgrade:
                     waiting = await asyncio.to_thread(self._counts)
                     self._ask_all(waiting)
                 except Unavailable as error:
-                    log.warning("not_upgraded", reason=error.reason, detail=error.detail)
+                    log.warning("proof_not_upgraded", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             for task in self._tasks.values():
@@ -96,20 +96,20 @@ class Upgrade:
             return False
         end, waiting, more = found
 
-        def work(pen: Pen) -> None:
-            witness_store.add_uncosigned(pen.tx, waiting)
-            settings_store.put_counter(pen.tx, COUNTER, end)
+        def work(tx: LogTransaction) -> None:
+            witness_store.add_uncosigned(tx.conn, waiting)
+            settings_store.put_counter(tx.conn, COUNTER, end)
 
-        await self._context.ledger.commit(work)
+        await self._core.ledger.commit(work)
         return more
 
     def _follow_register(self) -> None:
-        register = self._context.registers.current
-        if not self._registers or self._registers[0].version != register.version:
-            self._registers = [register, *self._registers][:REMEMBERED_REGISTERS]
+        register = self._core.register_cache.current
+        if not self._register_cache or self._register_cache[0].version != register.version:
+            self._register_cache = [register, *self._register_cache][:REMEMBERED_REGISTERS]
 
     def _next(self) -> tuple[int, list[Uncosigned], bool] | None:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             entries = log_store.entries(reads, settings_store.counter(reads, COUNTER), SWEPT_ENTRIES)
             if not entries:
                 return None
@@ -118,7 +118,7 @@ class Upgrade:
             return entries[-1].index + 1, witness_store.foreign_entries(reads, digests), len(entries) == SWEPT_ENTRIES
 
     def _counts(self) -> dict[str, int]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return witness_store.uncosigned_counts(reads)
 
     def _ask_all(self, waiting: Mapping[str, int]) -> None:
@@ -140,7 +140,7 @@ class Upgrade:
         except NodeStopped:
             raise
         except PaizaError as error:
-            log.debug("not_upgraded", peer=member, reason=error.reason, detail=error.detail)
+            log.debug("proof_not_upgraded", peer=member, reason=error.reason, detail=error.detail)
         except Exception:  # no answer of one peer may end the node
             log.exception("upgrade_failed", peer=member)
         failures = self._failures[member] = self._failures.get(member, 0) + 1
@@ -151,45 +151,45 @@ class Upgrade:
 
         What it gave no proof of is asked for again after all that waits behind it, and holds up nothing.
         """
-        context, member = self._context, session.member
+        core, member = self._core, session.member
         waiting = await asyncio.to_thread(self._waiting, member)
         if not waiting and self._after.pop(member, None) is not None:
             waiting = await asyncio.to_thread(self._waiting, member)
         if not waiting:
             return False
-        owner = context.registers.current.active_member(member)
+        owner = core.register_cache.current.active_member(member)
         response = await session.prove_entries([each.index for each in waiting])
         proofs = await self._judge(owner, waiting, response)
         if not proofs:
             self._after[member] = waiting[-1].index
             return False
-        await context.ledger.commit(lambda pen: witness_store.add_cosigned(pen.tx, proofs))
+        await core.ledger.commit(lambda tx: witness_store.add_cosigned(tx.conn, proofs))
         left = {each.index for each in waiting} - {proof.index for proof in proofs}
         # An answer may have been cut short: what it left out comes next.
         self._after[member] = min(left) - 1 if left else waiting[-1].index
         return True
 
     def _waiting(self, member: str) -> list[Uncosigned]:
-        with self._context.store.reads() as reads:
+        with self._core.store.reads() as reads:
             return witness_store.uncosigned(reads, member, MAX_INDICES, after=self._after.get(member, -1))
 
     async def _judge(
         self, owner: Member, waiting: list[Uncosigned], response: witness_pb2.ProveEntriesResponse
     ) -> list[CosignedProof]:
         """Verify every span, and compare its checkpoints with those known; one that does not hold is left out."""
-        context = self._context
+        core = self._core
         self._follow_register()
         by_index = {each.index: each for each in waiting}
         found: dict[int, CosignedProof] = {}
         for span in response.spans[:MAX_INDICES]:
-            judge = partial(judge_by_any, span, owner.id, by_index, list(self._registers), context.clock())
+            judge = partial(judge_by_any, span, owner.id, by_index, list(self._register_cache), core.clock())
             try:
                 proofs, shown = await asyncio.to_thread(judge)
                 for each in shown:
                     if each.origin == owner.log_keys[-1].origin:
-                        context.logs.compare(owner.id, context.logs.verify(owner, bare(each.note, owner)))
+                        core.logs.compare(owner.id, core.logs.verify(owner, bare(each.note, owner)))
             except PaizaError as error:
-                await record_fork(context.ledger, context.logs)
+                await record_fork(core.ledger, core.logs)
                 log.warning("span_refused", peer=owner.id, reason=error.reason, detail=error.detail)
                 continue
             found.update({proof.index: proof for proof in proofs})
@@ -200,12 +200,12 @@ def judge_by_any(
     span: log_pb2.WitnessedSpan,
     owner: str,
     waiting: dict[int, Uncosigned],
-    registers: Sequence[Register],
+    register_cache: Sequence[Register],
     now: datetime,
 ) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
     """Verify a span by the first of these registers by which it holds; what it fails by is what the first says."""
     refused: Rejected | None = None
-    for register in registers:
+    for register in register_cache:
         try:
             return judge_span(span, register.member(owner), waiting, register, now)
         except Rejected as error:

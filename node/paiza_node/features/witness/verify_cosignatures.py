@@ -100,7 +100,7 @@ def judge_span(
     kept = CosignedSpan(
         before=before.checkpoint.note if before is not None else b"",
         note=after.checkpoint.note,
-        growth=b"".join(span.growth_hashes) if before is not None else b"",
+        consistency_proof=b"".join(span.growth_hashes) if before is not None else b"",
         register_version=register.version,
     )
     proofs = []

@@ -12,7 +12,7 @@ import structlog
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.write import Receive
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
@@ -20,10 +20,10 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import claim
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.workflows.deadlines import Share
-from paiza_node.features.workflows.legality import Standings
+from paiza_node.features.workflows.legality import WorkflowStates
 from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
@@ -34,23 +34,23 @@ MAX_ASKED: Final = 64  # digests of one question: more than a delivery has steps
 log = structlog.get_logger("paiza.ancestors")
 
 
-class Give:
+class BackfillServe:
     """The verb of giving what a peer lacks."""
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
-        standings: Standings,
+        workflow_states: WorkflowStates,
         share: Share,
     ) -> None:
         """Take what the verb needs."""
-        self._node_id = context.node_id
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._logs = context.logs
-        self._standings = standings
+        self._node_id = core.node_id
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._logs = core.logs
+        self._workflow_states = workflow_states
         self._share = share
 
     async def __call__(
@@ -70,16 +70,16 @@ class Give:
             raise Rejected("malformed", "a digest is not 32 bytes long")
         checkpoint = self._ledger.checkpoint
         if request.known_size > checkpoint.size:
-            raise Rejected("growth_mismatch", "the caller claims to know more of our log than there is")
+            raise Rejected("consistency_mismatch", "the caller claims to know more of our log than there is")
         if request.register_version:
-            self._registers.heard_of(request.register_version)
+            self._register_cache.note_version(request.register_version)
         # 2. and 3.
         given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
         if shared:
             await self._share(shared, member.id, self._node_id)
-        log.info("asked", peer=member.id, asked=len(digests), given=len(given), passed_on=len(shared))
+        log.info("asked", peer=member.id, asked=len(digests), given=len(given), forwarding=len(shared))
         return exchange_pb2.FetchMessagesResponse(
-            growth=claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id)),
+            consistency_claim=claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id)),
             dispatches=given,
             passed_on_digests=shared,
         )
@@ -122,16 +122,16 @@ class Give:
         return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=body, released=proven))
 
     def _takes_part(self, reads: ReadConnection, row: MessageRow, caller: str) -> bool:
-        stood = self._standings.of(reads, row.thread_id)
-        return stood is not None and caller in stood.standing.participants
+        workflow_state = self._workflow_states.of(reads, row.thread_id)
+        return workflow_state is not None and caller in workflow_state.standing.participants
 
 
-class Ask:
+class BackfillFetch:
     """The verb of asking for what we lack."""
 
-    def __init__(self, *, registers: Registers, peers: PeerDirectory, receive: Receive) -> None:
+    def __init__(self, *, register_cache: RegisterCache, peers: PeerDirectory, receive: Receive) -> None:
         """Take what the verb needs."""
-        self._registers = registers
+        self._register_cache = register_cache
         self._peers = peers
         self._receive = receive
 
@@ -143,7 +143,7 @@ class Ask:
         try:
             response, checkpoint = await session.fetch_messages(digests[:MAX_ASKED])
             if response.dispatches:
-                peer = self._registers.current.active_member(member)
+                peer = self._register_cache.current.active_member(member)
                 await self._receive.take(peer, response.dispatches[:MAX_ASKED], checkpoint)
         except PaizaError as error:
             log.warning("not_given", peer=member, reason=error.reason, detail=error.detail)

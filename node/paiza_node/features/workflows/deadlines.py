@@ -22,9 +22,9 @@ from paiza_node.changes import Change, WorkflowsMoved
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import ThreadRow
 from paiza_node.core.storage import Store
-from paiza_node.features.inbox.notifier import News
-from paiza_node.features.workflows.deconfliction import Pointers, overlap
-from paiza_node.features.workflows.legality import Standings, Stood, is_of
+from paiza_node.features.inbox.notifier import Notifier
+from paiza_node.features.workflows.deconfliction import Identifiers, overlap
+from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates, is_of
 from paiza_node.features.workflows.steps import Steps
 from paiza_wire.errors import Unavailable
 
@@ -35,7 +35,7 @@ IDLE_SECONDS: Final = 3600.0  # look at the clock at least this often: it may ha
 MAX_LIVE: Final = 200  # live workflows of one other member that are watched over; a whole region has some dozens
 LOAD_PAGE: Final = 100  # threads looked for at once
 
-Ask = Callable[[str, Sequence[bytes]], Awaitable[None]]
+BackfillFetch = Callable[[str, Sequence[bytes]], Awaitable[None]]
 """Asks a member's node for messages that we lack."""
 
 Share = Callable[[Sequence[bytes], str, str], Awaitable[object]]
@@ -48,28 +48,30 @@ log = structlog.get_logger("paiza.duties")
 class _Case:
     """A live workflow, what it speaks of, and when its missing ancestors are asked for next."""
 
-    stood: Stood
-    pointers: dict[bytes, Pointers]
+    workflow_state: WorkflowState
+    identifiers_of: dict[bytes, Identifiers]
     overlaps: dict[bytes, frozenset[str]] = field(default_factory=dict)  # other thread -> kinds of thing
     ask_time: datetime | None = None
     asked: int = 0
     shared: set[tuple[str, bytes]] = field(default_factory=set)  # with whom which step was shared since the start
-    speaks_of: Pointers = field(init=False)  # what all its steps speak of, joined once: every other is compared with it
+    speaks_of: Identifiers = field(
+        init=False
+    )  # what all its steps speak of, joined once: every other is compared with it
 
     def __post_init__(self) -> None:
         """Join what the steps speak of."""
-        self.speaks_of = Pointers()
-        for each in self.pointers.values():
+        self.speaks_of = Identifiers()
+        for each in self.identifiers_of.values():
             self.speaks_of = self.speaks_of.joined(each)
 
     @property
-    def opener(self) -> str:
+    def open_scope(self) -> str:
         """Name the member that began it; where the beginning is not here, who wrote the first step that is."""
-        first = self.stood.steps[0].author if self.stood.steps else ""
-        return str(self.stood.standing.requester) or first
+        first = self.workflow_state.steps[0].author if self.workflow_state.steps else ""
+        return str(self.workflow_state.standing.requester) or first
 
 
-class Duties:
+class WorkflowDeadlines:
     """Keeps watch over live workflows. Belongs to one event loop."""
 
     def __init__(
@@ -78,10 +80,10 @@ class Duties:
         member: str,
         store: Store,
         steps: Steps,
-        standings: Standings,
-        news: News,
+        workflow_states: WorkflowStates,
+        news: Notifier,
         clock: Callable[[], datetime],
-        ask: Ask,
+        ask: BackfillFetch,
         share: Share,
     ) -> None:
         """Take what the loop needs; `run` begins.
@@ -91,7 +93,7 @@ class Duties:
         self._member = member
         self._store = store
         self.steps = steps
-        self.standings = standings
+        self.workflow_states = workflow_states
         self._ask = ask
         self._share = share
         self._news = news
@@ -120,12 +122,15 @@ class Duties:
         """Give what is due soon or overdue now, the earliest first: what a watch that begins is told."""
         now = self._clock()
         due = [
-            (deadline.due_time, case.stood, deadline)
+            (deadline.due_time, case.workflow_state, deadline)
             for case in self._cases.values()
-            for deadline in case.stood.standing.deadlines
+            for deadline in case.workflow_state.standing.deadlines
             if deadline.due_time - REMIND_BEFORE[0] <= now
         ]
-        return [_reminder(stood, deadline, now) for _, stood, deadline in sorted(due, key=lambda each: each[0])]
+        return [
+            _reminder(workflow_state, deadline, now)
+            for _, workflow_state, deadline in sorted(due, key=lambda each: each[0])
+        ]
 
     @property
     def live(self) -> Collection[bytes]:
@@ -140,7 +145,7 @@ class Duties:
     def name(self, thread_id: bytes) -> str:
         """Give the short name of a live workflow; empty where it is none."""
         case = self._cases.get(thread_id)
-        return "" if case is None else case.stood.thread_name
+        return "" if case is None else case.workflow_state.thread_name
 
     async def run(self) -> None:
         """Keep watch for as long as the node runs."""
@@ -153,7 +158,7 @@ class Duties:
                     loaded = True
                 seconds = await self.round()
             except Unavailable as error:  # the database is away for now
-                log.warning("duties_not_done", reason=error.reason, detail=error.detail)
+                log.warning("deadlines_not_checked", reason=error.reason, detail=error.detail)
             try:
                 await asyncio.wait_for(self._woken.wait(), seconds)
             except TimeoutError:
@@ -209,42 +214,42 @@ class Duties:
         """See where a thread stands now; ``tell`` watching officers which others it has come to overlap with."""
         known = self._cases.get(thread_id)
         case = await asyncio.to_thread(self._read, thread_id, known)
-        if case is None or not (case.stood.live or case.stood.standing.waiting_for):
+        if case is None or not (case.workflow_state.live or case.workflow_state.standing.waiting_for):
             self._cases.pop(thread_id, None)
             for other in self._cases.values():
                 other.overlaps.pop(thread_id, None)
             return
-        if known is None and self._too_many_of(case.opener):
-            if case.opener not in self._passed_over:  # said once, or the log is flooded in their place
-                log.warning("workflow_not_watched_over", member=case.opener, thread=case.stood.thread_name)
-            self._passed_over.add(case.opener)
+        if known is None and self._too_many_of(case.open_scope):
+            if case.open_scope not in self._passed_over:  # said once, or the log is flooded in their place
+                log.warning("workflow_not_monitored", member=case.open_scope, thread=case.workflow_state.thread_name)
+            self._passed_over.add(case.open_scope)
             return
         self._cases[thread_id] = case
-        if case.stood.standing.waiting_for and case.ask_time is None:
+        if case.workflow_state.standing.waiting_for and case.ask_time is None:
             case.ask_time = self._clock() + ASK_AFTER
-        elif not case.stood.standing.waiting_for:
+        elif not case.workflow_state.standing.waiting_for:
             case.ask_time, case.asked = None, 0
         self._compare(case, tell=tell)
 
     def _too_many_of(self, member: str) -> bool:
         """Say whether another member has as many live workflows here as are watched over."""
-        return member != self._member and sum(case.opener == member for case in self._cases.values()) >= MAX_LIVE
+        return member != self._member and sum(case.open_scope == member for case in self._cases.values()) >= MAX_LIVE
 
     def _read(self, thread_id: bytes, known: _Case | None) -> _Case | None:
         with self._store.reads() as reads:
-            stood = self.standings.of(reads, thread_id)
-            if stood is None:
+            workflow_state = self.workflow_states.of(reads, thread_id)
+            if workflow_state is None:
                 return None
-            pointers = dict(known.pointers) if known is not None else {}
+            identifiers_of = dict(known.identifiers_of) if known is not None else {}
             for row in messages_store.thread(reads, thread_id):
-                if row.digest not in pointers and stood.live:
-                    pointers[row.digest] = self.steps.pointers(reads, row)
+                if row.digest not in identifiers_of and workflow_state.live:
+                    identifiers_of[row.digest] = self.steps.identifiers_of(reads, row)
         if known is None:
-            return _Case(stood, pointers)
-        return _Case(stood, pointers, known.overlaps, known.ask_time, known.asked, known.shared)
+            return _Case(workflow_state, identifiers_of)
+        return _Case(workflow_state, identifiers_of, known.overlaps, known.ask_time, known.asked, known.shared)
 
     def _compare(self, case: _Case, *, tell: bool) -> None:
-        thread_id, speaks_of = case.stood.thread_id, case.speaks_of
+        thread_id, speaks_of = case.workflow_state.thread_id, case.speaks_of
         fresh = False
         for other_id, other in self._cases.items():
             if other_id == thread_id:
@@ -258,18 +263,18 @@ class Duties:
                 other.overlaps.pop(thread_id, None)
         if fresh and tell:
             others = [self.name(other) for other in case.overlaps]
-            self._news.tell(overlapping(thread_id, case.stood.thread_name, others))
+            self._news.tell(overlapping(thread_id, case.workflow_state.thread_name, others))
 
     def _remind(self, now: datetime) -> None:
         """Tell watching officers of what has come near, or past, since they were told last."""
         since, self._told_until = self._told_until, now
         for case in self._cases.values():
-            for deadline in case.stood.standing.deadlines:
+            for deadline in case.workflow_state.standing.deadlines:
                 if any(since < deadline.due_time - before <= now for before in REMIND_BEFORE):
-                    self._news.tell(_reminder(case.stood, deadline, now))
+                    self._news.tell(_reminder(case.workflow_state, deadline, now))
 
     def _moments(self, case: _Case) -> Iterator[datetime]:
-        for deadline in case.stood.standing.deadlines:
+        for deadline in case.workflow_state.standing.deadlines:
             yield from (deadline.due_time - before for before in REMIND_BEFORE)
         if case.ask_time is not None:
             yield case.ask_time
@@ -282,50 +287,54 @@ class Duties:
         case = self._cases.get(thread_id)
         if case is None:
             return
-        steps = [step for step in case.stood.steps if is_of(step, case.stood.workflow)]
-        for joiner in case.stood.standing.participants:
-            invited = next((step for step in _in_order(case.stood, steps) if joiner in step.recipients), None)
+        steps = [step for step in case.workflow_state.steps if is_of(step, case.workflow_state.workflow)]
+        for joiner in case.workflow_state.standing.participants:
+            invited = next((step for step in _in_order(case.workflow_state, steps) if joiner in step.recipients), None)
             if invited is None or invited.author != self._member or joiner == self._member:
                 continue
             lacking = [step.digest for step in steps if joiner not in (step.author, *step.recipients)]
             fresh = [digest for digest in lacking if (joiner, digest) not in case.shared]
             if fresh:
                 case.shared.update((joiner, digest) for digest in fresh)
-                log.info("shares_thread", peer=joiner, thread=case.stood.thread_name, steps=len(fresh))
+                log.info("shares_thread", peer=joiner, thread=case.workflow_state.thread_name, steps=len(fresh))
                 await self._share(fresh, joiner, invited.signers[0][0])
 
     async def _ask_for_missing(self, case: _Case, now: datetime) -> None:
         """Ask for missing ancestors: first whoever sent what names them, then the other participants in turn."""
         if case.ask_time is None or case.ask_time > now:
             return
-        await self._look(case.stood.thread_id, tell=True)  # what was missing may have come, and be no step
-        found = self._cases.get(case.stood.thread_id)
+        await self._look(case.workflow_state.thread_id, tell=True)  # what was missing may have come, and be no step
+        found = self._cases.get(case.workflow_state.thread_id)
         if found is None or found.ask_time is None:
             return
         case = found
-        missing = case.stood.standing.waiting_for
-        senders = [step.author for step in case.stood.steps if not set(missing).isdisjoint(step.parents)]
-        asked = [name for name in dict.fromkeys((*senders, *case.stood.standing.participants)) if name != self._member]
+        missing = case.workflow_state.standing.waiting_for
+        senders = [step.author for step in case.workflow_state.steps if not set(missing).isdisjoint(step.parents)]
+        asked = [
+            name
+            for name in dict.fromkeys((*senders, *case.workflow_state.standing.participants))
+            if name != self._member
+        ]
         pause = min(ASK_LONGEST, ASK_AFTER * 2 ** min(case.asked, 12))
         case.ask_time = now + pause
         if asked:
             whom = asked[case.asked % len(asked)]
             case.asked += 1
-            log.info("asks_for_missing", peer=whom, thread=case.stood.thread_name, missing=len(missing))
+            log.info("asks_for_missing", peer=whom, thread=case.workflow_state.thread_name, missing=len(missing))
             await self._ask(whom, missing)
 
 
-def _in_order(stood: Stood, steps: Sequence[Step]) -> list[Step]:
-    place = {digest: number for number, digest in enumerate(stood.standing.order)}
+def _in_order(workflow_state: WorkflowState, steps: Sequence[Step]) -> list[Step]:
+    place = {digest: number for number, digest in enumerate(workflow_state.standing.order)}
     return sorted(steps, key=lambda step: place.get(step.digest, len(place)))
 
 
-def _reminder(stood: Stood, deadline: Any, now: datetime) -> notice_pb2.Notice:
+def _reminder(workflow_state: WorkflowState, deadline: Any, now: datetime) -> notice_pb2.Notice:
     overdue = deadline.due_time <= now
     notice = notice_pb2.Notice(
         code=str(deadline.code),
-        thread_id=stood.thread_id,
-        thread_name=stood.thread_name,
+        thread_id=workflow_state.thread_id,
+        thread_name=workflow_state.thread_name,
         member=deadline.member,
         overdue=overdue,
     )
@@ -333,7 +342,12 @@ def _reminder(stood: Stood, deadline: Any, now: datetime) -> notice_pb2.Notice:
     notice.text.CopyFrom(
         bilingual(
             lambda lang: notices.due_text(
-                stood.thread_name, deadline.code, deadline.member, deadline.due_time, overdue=overdue, lang=lang
+                workflow_state.thread_name,
+                deadline.code,
+                deadline.member,
+                deadline.due_time,
+                overdue=overdue,
+                lang=lang,
             )
         )
     )

@@ -1,8 +1,8 @@
 """Deconfliction: whether two live workflows speak of the same thing, so that two services do not meet unprepared.
 
 Two overlap where they share an identifier (a plate, a container, a person), or a place at which both are in the same
-days. Compared is in memory, by terms alike in both alphabets (`paiza_domain.terms.index_terms`); what is told is that they overlap
-and in which kinds of thing, never in what.
+days. Compared is in memory, by terms alike in both alphabets (`paiza_domain.terms.index_terms`); what is told is that
+they overlap and in which kinds of thing, never in what.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryContact
 from paiza_domain.schema.kind import Kind
-from paiza_domain.terms import index_terms as terms
+from paiza_domain.terms import index_terms
 from paiza_domain.terms.index_terms import Term
 
 PLACE: Final = "place"
@@ -25,32 +25,32 @@ MAX_DEPTH: Final = 8  # messages within messages: a content has four at most
 
 
 @dataclass(frozen=True, slots=True)
-class Pointers:
+class Identifiers:
     """What one workflow speaks of: identifiers, places, and the days in which it moves."""
 
     identifiers: frozenset[Term] = frozenset()
     places: frozenset[str] = frozenset()
     days: tuple[datetime, datetime] | None = None
 
-    def joined(self, other: "Pointers") -> "Pointers":
+    def joined(self, other: "Identifiers") -> "Identifiers":
         """Give what both speak of."""
         windows = [each.days for each in (self, other) if each.days is not None]
         days = (min(first for first, _ in windows), max(last for _, last in windows)) if windows else None
-        return Pointers(self.identifiers | other.identifiers, self.places | other.places, days)
+        return Identifiers(self.identifiers | other.identifiers, self.places | other.places, days)
 
 
-def pointers(kind: Kind, content: Message, annex: Message | None) -> Pointers:
+def identifiers_of(kind: Kind, content: Message, annex: Message | None) -> Identifiers:
     """Give what one message speaks of."""
-    found = terms.terms(kind, _without_contacts(content), annex)
+    found = index_terms.terms(kind, _without_contacts(content), annex)
     times = list(_times(content))
-    return Pointers(
+    return Identifiers(
         frozenset(term for term in found if term.links),
         _whole_places(found),
         (min(times), max(times)) if times else None,
     )
 
 
-def overlap(one: Pointers, other: Pointers) -> frozenset[str]:
+def overlap(one: Identifiers, other: Identifiers) -> frozenset[str]:
     """Say in which kinds of thing two workflows overlap; empty where they do not."""
     shared = {term.field for term in one.identifiers & other.identifiers}
     if one.places & other.places and _meet(one.days, other.days):

@@ -19,7 +19,7 @@ from paiza_domain.workflows.step import Step
 from paiza_node.core.access.model import Officer
 from paiza_node.core.errors import BrokenRules
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
@@ -43,8 +43,8 @@ def workflow_stage(steps: Steps) -> ReleaseStage:
         header = message.header
         return steps.open(message, now) if kinds.get(header.kind, header.kind_version).workflow else None
 
-    def begin(pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
-        turns = Turns(steps, pen)
+    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        turns = StepLegality(steps, tx)
 
         def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
             step = item.prepared.get(STAGE)
@@ -55,13 +55,13 @@ def workflow_stage(steps: Steps) -> ReleaseStage:
     return ReleaseStage(STAGE, begin, prepare)
 
 
-class Turns:
+class StepLegality:
     """Judges the steps of one batch, one after another, inside the transaction that releases them."""
 
-    def __init__(self, steps: Steps, pen: Pen) -> None:
+    def __init__(self, steps: Steps, tx: LogTransaction) -> None:
         """Begin with the batch's pen."""
         self._steps = steps
-        self._pen = pen
+        self._pen = tx
         self._legal: dict[bytes, Step] = {}
         self._threads: dict[bytes, list[Step]] = {}
         self._judged = 0
@@ -86,7 +86,7 @@ class Turns:
 
     def _thread(self, thread_id: bytes) -> list[Step]:
         if thread_id not in self._threads:
-            self._threads[thread_id] = self._steps.of_thread(self._pen.tx, thread_id)
+            self._threads[thread_id] = self._steps.of_thread(self._pen.conn, thread_id)
         return self._threads[thread_id]
 
     def _fresh(self, thread_id: bytes, before: Sequence[MessageRow]) -> list[Step]:
@@ -99,7 +99,7 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Stood:
+class WorkflowState:
     """Where a thread stands, with the steps it was folded from. ``standing`` is the workflow's own noun.
 
     ``held`` counts the messages of the thread that are here, the unreadable with them. ``heads`` are what the next step
@@ -124,16 +124,16 @@ class Stood:
 OVER: Final = frozenset({"refused", "expired", "withdrawn", "closed"})
 
 
-class Standings:
+class WorkflowStates:
     """Folds threads, and remembers the last ones. Safe between threads."""
 
     def __init__(self, steps: Steps) -> None:
         """Take what opens the steps."""
         self._steps = steps
         self._lock = threading.Lock()
-        self._kept: OrderedDict[bytes, Stood] = OrderedDict()
+        self._kept: OrderedDict[bytes, WorkflowState] = OrderedDict()
 
-    def of(self, reads: ReadConnection, thread_id: bytes) -> Stood | None:
+    def of(self, reads: ReadConnection, thread_id: bytes) -> WorkflowState | None:
         """Say where a thread stands; None where it is of no workflow, or nothing of it is here."""
         rows = messages_store.thread(reads, thread_id)
         name = _workflow_of(rows)
@@ -147,14 +147,14 @@ class Standings:
         steps = tuple(self._steps.of_thread(reads, thread_id))
         thread_name = next((row.thread_name for row in rows if row.thread_name), "")
         standing = workflows.get(name).fold(steps)
-        stood = Stood(
+        workflow_state = WorkflowState(
             thread_id, thread_name, name, rows[-1].seq, len(rows), steps, standing, _heads(name, steps, standing)
         )
         with self._lock:
-            self._kept[thread_id] = stood
+            self._kept[thread_id] = workflow_state
             if len(self._kept) > MAX_STANDINGS:
                 self._kept.popitem(last=False)
-        return stood
+        return workflow_state
 
 
 def _heads(name: str, steps: Sequence[Step], standing: Any) -> tuple[bytes, ...]:

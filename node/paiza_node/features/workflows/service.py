@@ -13,13 +13,13 @@ from paiza_domain import kinds
 from paiza_domain.schema.reading import code_text
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import lister
+from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Behaviours
+from paiza_node.core.api.server import Handlers
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, Store
-from paiza_node.features.workflows.deadlines import Duties, bilingual
-from paiza_node.features.workflows.legality import Stood
+from paiza_node.features.workflows.deadlines import WorkflowDeadlines, bilingual
+from paiza_node.features.workflows.legality import WorkflowState
 from paiza_wire.errors import Rejected
 
 PREFIX: Final = "/paiza.officer.v1.WorkflowService/"
@@ -41,18 +41,18 @@ class WorkflowService:
         self,
         *,
         store: Store,
-        duties: Duties,
+        duties: WorkflowDeadlines,
         entitled: Entitled,
         clock: Callable[[], datetime],
     ) -> None:
         """Take what is asked; ``entitled`` decides whether another thread is named to the caller."""
         self._store = store
-        self._standings = duties.standings
+        self._workflow_states = duties.workflow_states
         self._duties = duties
         self._entitled = entitled
         self._clock = clock
 
-    def behaviours(self) -> Behaviours:
+    def handlers(self) -> Handlers:
         """Give the behaviour of every RPC of the service."""
         return {PREFIX + "ListWorkflows": self.list_workflows, PREFIX + "GetWorkflow": self.get_workflow}
 
@@ -85,57 +85,61 @@ class WorkflowService:
         found, more = self._page(request, officer)
         now = self._clock()
         return workflow_pb2.ListWorkflowsResponse(
-            workflows=[self._standing(stood, officer, now) for stood in found],
+            workflows=[self._standing(workflow_state, officer, now) for workflow_state in found],
             next_page_token=str(more) if more else "",
         )
 
     def _one(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> workflow_pb2.GetWorkflowResponse:
-        stood = self._find(request, officer)
-        if stood is None:
+        workflow_state = self._find(request, officer)
+        if workflow_state is None:
             raise Rejected("unknown_id", "no workflow of this node has such a thread")
-        standing = stood.standing
+        standing = workflow_state.standing
         return workflow_pb2.GetWorkflowResponse(
-            standing=self._standing(stood, officer, self._clock()),
-            steps=_steps(stood),
-            heads=stood.heads,
+            standing=self._standing(workflow_state, officer, self._clock()),
+            steps=_steps(workflow_state),
+            heads=workflow_state.heads,
             participants=standing.participants,
             missing_digests=standing.waiting_for,
         )
 
-    def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[Stood], int]:
+    def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[WorkflowState], int]:
         """Give up to a page of workflows that match and that the officer sees, and where the next begins."""
         wanted = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
         names = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
         names = [name for name in names if request.workflow in ("", kinds.all_kinds()[name].workflow)]
-        found: list[Stood] = []
+        found: list[WorkflowState] = []
         before = int(request.page_token) if request.page_token else None
         with self._store.reads() as reads:
             threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
             for thread in threads:
-                stood = self._seen(reads, thread.thread_id, officer)
-                if stood is not None and (stood.live or request.scope == workflow_pb2.WORKFLOW_SCOPE_ALL):
-                    found.append(stood)
+                workflow_state = self._seen(reads, thread.thread_id, officer)
+                if workflow_state is not None and (
+                    workflow_state.live or request.scope == workflow_pb2.WORKFLOW_SCOPE_ALL
+                ):
+                    found.append(workflow_state)
                 if len(found) == wanted:
                     return found, thread.last_seq if thread is not threads[-1] else 0
         return found, threads[-1].last_seq if len(threads) == MAX_LOOKED_AT else 0
 
-    def _find(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> Stood | None:
+    def _find(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> WorkflowState | None:
         with self._store.reads() as reads:
             thread_id = request.thread_id or messages_store.thread_id(reads, request.thread_name)
             return self._seen(reads, thread_id, officer) if thread_id else None
 
-    def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> Stood | None:
-        return self._standings.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
+    def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> WorkflowState | None:
+        return self._workflow_states.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
 
-    def _standing(self, stood: Stood, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStanding:
-        standing = stood.standing
+    def _standing(
+        self, workflow_state: WorkflowState, officer: Officer, now: datetime
+    ) -> workflow_pb2.WorkflowStanding:
+        standing = workflow_state.standing
         return workflow_pb2.WorkflowStanding(
-            thread_id=stood.thread_id,
-            thread_name=stood.thread_name,
-            workflow=stood.workflow,
+            thread_id=workflow_state.thread_id,
+            thread_name=workflow_state.thread_name,
+            workflow=workflow_state.workflow,
             overall=standing.overall,
             overall_text=_code("cd_overall", standing.overall),
-            live=stood.live,
+            live=workflow_state.live,
             author=standing.requester,
             states=_states(standing),
             responsible=standing.responsible,
@@ -143,14 +147,14 @@ class WorkflowService:
             alarms=[_alarm(each) for each in standing.alarms],
             ineffective_count=len(standing.ineffective),
             missing_count=len(standing.waiting_for),
-            overlaps=self._overlaps(stood, officer),
+            overlaps=self._overlaps(workflow_state, officer),
             lacking=_breaches(standing.lacking),
             offered_to=standing.offer.taker if standing.offer is not None else "",
         )
 
-    def _overlaps(self, stood: Stood, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:
+    def _overlaps(self, workflow_state: WorkflowState, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:
         """Name the workflows that overlap with one, as far as the officer may know of them."""
-        found: Mapping[bytes, frozenset[str]] = self._duties.overlaps(stood.thread_id)
+        found: Mapping[bytes, frozenset[str]] = self._duties.overlaps(workflow_state.thread_id)
         return [
             workflow_pb2.WorkflowOverlap(thread_name=self._duties.name(other), fields=sorted(fields))
             for other, fields in found.items()
@@ -161,7 +165,7 @@ class WorkflowService:
 def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bool:
     """Say whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
     numbers = [row.seq for row in messages_store.thread(reads, thread_id)]
-    return not numbers or bool(access_store.visible(reads, numbers, lister(officer)))
+    return not numbers or bool(access_store.visible(reads, numbers, list_scope(officer)))
 
 
 def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:
@@ -181,9 +185,9 @@ def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:
     ]
 
 
-def _steps(stood: Stood) -> list[workflow_pb2.WorkflowStep]:
-    standing = stood.standing
-    by_digest = {step.digest: step for step in stood.steps}
+def _steps(workflow_state: WorkflowState) -> list[workflow_pb2.WorkflowStep]:
+    standing = workflow_state.standing
+    by_digest = {step.digest: step for step in workflow_state.steps}
     waiting = set(standing.waiting)
     found = []
     for digest in (*standing.order, *standing.waiting):

@@ -19,10 +19,10 @@ from paiza_domain.workflows.step import Step
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ProofKind
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import OwnKeys, stored
+from paiza_node.core.messages.decryption import DecryptionKeys, stored
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.workflows.deconfliction import Pointers, pointers
+from paiza_node.features.workflows.deconfliction import Identifiers, identifiers_of
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -37,9 +37,9 @@ log = structlog.get_logger("paiza.workflow")
 class Steps:
     """Opens messages of threads and remembers them. Safe between threads."""
 
-    def __init__(self, own_keys: OwnKeys) -> None:
+    def __init__(self, decryption_keys: DecryptionKeys) -> None:
         """Take what opens them."""
-        self._own_keys = own_keys
+        self._decryption_keys = decryption_keys
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Step] = OrderedDict()
 
@@ -51,23 +51,23 @@ class Steps:
     def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
         """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
         header = message.header
-        main, *annex = self._own_keys.parts(message)
+        main, *annex = self._decryption_keys.parts(message)
         validation.check_message(header, main, annex[0] if annex else None, released)
         content = kinds.get(header.kind, header.kind_version).content.FromString(main)
         return Step.of(header, message.digest, content, released)
 
-    def pointers(self, reads: ReadConnection, row: MessageRow) -> Pointers:
+    def identifiers_of(self, reads: ReadConnection, row: MessageRow) -> Identifiers:
         """Say what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
         kind, body = known_kind(wire.parse_header(row.header)), messages_store.body(reads, row.seq)
         if kind is None or not kind.workflow or body is None:
-            return Pointers()
+            return Identifiers()
         try:
             message = stored(body)
-            content, annex = self._own_keys.content(message, kind), self._own_keys.annex(message, kind)
+            content, annex = self._decryption_keys.content(message, kind), self._decryption_keys.annex(message, kind)
         except Rejected as error:
             log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
-            return Pointers()
-        return pointers(kind, content, annex)
+            return Identifiers()
+        return identifiers_of(kind, content, annex)
 
     def _step(self, reads: ReadConnection, row: MessageRow) -> Step | None:
         with self._lock:
@@ -96,7 +96,7 @@ class Steps:
             body = messages_store.body(reads, row.seq)
             if body is None:
                 raise Rejected("unknown_id", "its content was erased")
-            content = self._own_keys.content(stored(body), kind)
+            content = self._decryption_keys.content(stored(body), kind)
         return Step.of(header, row.digest, content, _release_time(reads, row))
 
 

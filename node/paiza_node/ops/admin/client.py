@@ -53,21 +53,21 @@ class AdminClient:
         """Have a delivery given up."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
-    def convictions(self) -> admin_pb2.ListConvictionsResponse:
+    def convictions(self) -> admin_pb2.ListMisbehaviourResponse:
         """Ask what was found against other members' logs."""
-        request = admin_pb2.ListConvictionsRequest()
-        response: admin_pb2.ListConvictionsResponse = self._call(self._stub.ListConvictions, request)
+        request = admin_pb2.ListMisbehaviourRequest()
+        response: admin_pb2.ListMisbehaviourResponse = self._call(self._stub.ListMisbehaviour, request)
         return response
 
     def decide(self, number: int, reason: str) -> admin_pb2.Conviction:
         """Have a forked log trusted again."""
-        request = admin_pb2.DecideConvictionRequest(number=number, reason_text=reason)
-        response: admin_pb2.DecideConvictionResponse = self._call(self._stub.DecideConviction, request)
+        request = admin_pb2.RestoreTrustRequest(number=number, reason_text=reason)
+        response: admin_pb2.RestoreTrustResponse = self._call(self._stub.RestoreTrust, request)
         return response.conviction
 
     def note_backup(self) -> bool:
         """Have the last backup logged; says whether it was logged now."""
-        response: admin_pb2.NoteBackupResponse = self._call(self._stub.NoteBackup, admin_pb2.NoteBackupRequest())
+        response: admin_pb2.RecordBackupResponse = self._call(self._stub.RecordBackup, admin_pb2.RecordBackupRequest())
         return response.logged
 
     def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.AuditGrant:

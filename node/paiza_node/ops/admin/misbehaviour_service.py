@@ -6,19 +6,19 @@ from typing import Any
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.access.operator import operator
-from paiza_node.features.witness.misbehaviour import Convictions, conviction
+from paiza_node.features.witness.misbehaviour import Misbehaviour, conviction
 
 
-def conviction_behaviours(convictions: Convictions) -> Mapping[str, Any]:
+def conviction_behaviours(convictions: Misbehaviour) -> Mapping[str, Any]:
     """Give the behaviour of the RPCs of AdminService that are about convictions."""
 
-    async def listed(_request: admin_pb2.ListConvictionsRequest) -> admin_pb2.ListConvictionsResponse:
+    async def listed(_request: admin_pb2.ListMisbehaviourRequest) -> admin_pb2.ListMisbehaviourResponse:
         found = await asyncio.to_thread(convictions.findings)
-        return admin_pb2.ListConvictionsResponse(convictions=map(conviction, found))
+        return admin_pb2.ListMisbehaviourResponse(convictions=map(conviction, found))
 
-    async def decided(request: admin_pb2.DecideConvictionRequest) -> admin_pb2.DecideConvictionResponse:
+    async def decided(request: admin_pb2.RestoreTrustRequest) -> admin_pb2.RestoreTrustResponse:
         finding = await convictions.decide(request.number, request.reason_text, operator())
-        return admin_pb2.DecideConvictionResponse(conviction=conviction(finding))
+        return admin_pb2.RestoreTrustResponse(conviction=conviction(finding))
 
     prefix = "/paiza.admin.v1.AdminService/"
-    return {prefix + "ListConvictions": listed, prefix + "DecideConviction": decided}
+    return {prefix + "ListMisbehaviour": listed, prefix + "RestoreTrust": decided}

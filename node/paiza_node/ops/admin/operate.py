@@ -11,19 +11,19 @@ from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
 from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.access.operator import operator
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSummary, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, Head
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import standing
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_node.features.witness import store as witness_store
-from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.model import WitnessedNote
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_wire import log_entries
@@ -41,12 +41,12 @@ class Operate:
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         version: str,
         peers: PeerDirectory,
         queues: OutboundQueues,
-        witnessing: Witnessing,
+        checkpoint_exchange: CheckpointExchange,
         convictions: Callable[[str], list[str]],
         awaited_from: Callable[[], Collection[str]] = tuple,
     ) -> None:
@@ -57,17 +57,17 @@ class Operate:
         """
         self._convictions = convictions
         self._awaited_from = awaited_from
-        self._member = context.member
+        self._member = core.member
         self._version = version
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._store = context.store
-        self._logs = context.logs
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._store = core.store
+        self._logs = core.logs
         self._peers = peers
         self._queues = queues
-        self._witnessing = witnessing
-        self._clock = context.clock
-        self._started = context.clock()
+        self._checkpoint_exchange = checkpoint_exchange
+        self._clock = core.clock
+        self._started = core.clock()
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """Say how the node stands."""
@@ -76,14 +76,14 @@ class Operate:
             member=self._member,
             version=self._version,
             checkpoint=self._ledger.checkpoint.note,
-            register_version=self._registers.version,
+            register_version=self._register_cache.version,
             messages=head.messages,
             waiting=sum(summary.waiting for summary in queue.values()),
             database=self._store.describe(),
             awaited_from=sorted(self._awaited_from()),
         )
         response.started_time.FromDatetime(self._started)
-        response.register_expiry_time.FromDatetime(self._registers.expiry_time)
+        response.register_expiry_time.FromDatetime(self._register_cache.expiry_time)
         if witnessed is not None:
             response.witnessed_size = witnessed.size
             response.witnessed_time.FromDatetime(witnessed.time)
@@ -97,11 +97,11 @@ class Operate:
                 endpoint=session.endpoint,
                 last_error=health.last_error,
                 known_log_size=self._logs.size(member),
-                not_cosigned_reason=self._witnessing.reasons.get(member, ""),
+                not_cosigned_reason=self._checkpoint_exchange.reasons.get(member, ""),
                 uncosigned_proofs=uncosigned.get(member, 0),
                 convictions=self._convictions(member),
             )
-            if (seen := self._witnessing.rounds.seen.get(member)) is not None:
+            if (seen := self._checkpoint_exchange.rounds.seen.get(member)) is not None:
                 peer.cosigned_size = seen.size
                 peer.cosigned_time.FromDatetime(seen.time)
             if health.last_seen is not None:
@@ -138,9 +138,9 @@ class Operate:
         """Try a delivery again now."""
         row = self._waiting(request.delivery_id)
 
-        def work(pen: Pen) -> None:
-            deliveries_store.postpone(pen.tx, [Postponement(row.id, pen.now, row.reason, row.detail)])
-            pen.announce(DeliveriesQueued(frozenset({row.recipient})))
+        def work(tx: LogTransaction) -> None:
+            deliveries_store.postpone(tx.conn, [Postponement(row.id, tx.now, row.reason, row.detail)])
+            tx.announce(DeliveriesQueued(frozenset({row.recipient})))
 
         await self._ledger.commit(work)
         log.info("delivery_retried", operator=operator(), delivery=row.id)
@@ -153,17 +153,17 @@ class Operate:
         if not text or len(text) > MAX_REASON:
             raise Rejected("opening_reason_missing", f"say why, in 1 to {MAX_REASON} characters")
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             settlement = Settlement(row.id, delivery_pb2.DELIVERY_STATE_DROPPED, "delivery_dropped", text)
-            if not deliveries_store.settle(pen.tx, [settlement], pen.now):
+            if not deliveries_store.settle(tx.conn, [settlement], tx.now):
                 raise Rejected("unknown_id", "the delivery was settled in the meantime")
-            pen.append(
+            tx.append(
                 log_entries.expired(
                     actor=operator(), recipient=row.recipient, digest=row.digest, reason="delivery_dropped"
                 ),
                 text=text,
             )
-            pen.announce(MessagesChanged((row.digest,)))
+            tx.announce(MessagesChanged((row.digest,)))
 
         await self._ledger.commit(work)
         return admin_pb2.DropDeliveryResponse()

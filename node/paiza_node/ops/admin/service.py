@@ -13,8 +13,8 @@ def admin_behaviours(
 ) -> Mapping[str, Any]:
     """Give the behaviour of every RPC of AdminService, which is served on the operator's socket alone."""
 
-    async def backed_up(_request: admin_pb2.NoteBackupRequest) -> admin_pb2.NoteBackupResponse:
-        return admin_pb2.NoteBackupResponse(logged=await note_backup())
+    async def backed_up(_request: admin_pb2.RecordBackupRequest) -> admin_pb2.RecordBackupResponse:
+        return admin_pb2.RecordBackupResponse(logged=await note_backup())
 
     prefix = "/paiza.admin.v1.AdminService/"
     return {
@@ -22,7 +22,7 @@ def admin_behaviours(
         prefix + "ListQueue": operate.list_queue,
         prefix + "RetryDelivery": operate.retry,
         prefix + "DropDelivery": operate.drop,
-        prefix + "NoteBackup": backed_up,
+        prefix + "RecordBackup": backed_up,
         prefix + "GrantAudit": grants.grant,
         prefix + "ListAuditGrants": grants.list_grants,
         prefix + "WithdrawAudit": grants.withdraw,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from paiza_node.core.access.operator import operator
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_wire import log_entries
 
@@ -56,10 +56,10 @@ def read_record(data: Path) -> BackupRecord | None:
         return None
 
 
-def note_backup(pen: Pen, record: BackupRecord | None) -> bool:
+def note_backup(tx: LogTransaction, record: BackupRecord | None) -> bool:
     """Log the last backup, unless it was; says whether it was logged now."""
-    if record is None or settings_store.setting(pen.tx, SETTING) == record.sha256:
+    if record is None or settings_store.setting(tx.conn, SETTING) == record.sha256:
         return False
-    pen.append(log_entries.backed_up(actor=operator(), backup_sha256=record.sha256))
-    settings_store.put_setting(pen.tx, SETTING, record.sha256)
+    tx.append(log_entries.backed_up(actor=operator(), backup_sha256=record.sha256))
+    settings_store.put_setting(tx.conn, SETTING, record.sha256)
     return True

@@ -99,7 +99,7 @@ def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
 async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | PaizaError:
     channel = _channel(register, keys, member)
     try:
-        request = recovery_pb2.GetStandingRequest(register_version=register.version)
+        request = recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version)
         answer = await channel.call_any(LIST_HELD_CHECKPOINTS, request)
     except PaizaError as error:
         return error

@@ -1,4 +1,4 @@
-"""`paiza-node backup`: copy the node to one file, while it runs or not. What is in it: `paiza_node.ops.backup.container`.
+"""`paiza-node backup`: copy the node to one file, while it runs or not (`paiza_node.ops.backup.container`).
 
 The copying is done by this process, not by the node's: it reads, and the node goes on. The node is told afterwards, and
 logs it (BACKED_UP); where it does not run it logs it at its next start.

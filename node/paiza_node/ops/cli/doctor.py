@@ -17,7 +17,7 @@ from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.status import log_size
 from paiza_node.ops.cli.terminal import print_json
 from paiza_node.ops.config import Config
-from paiza_node.ops.doctor import machine as diagnosis
+from paiza_node.ops.doctor import machine
 from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
 from paiza_node.ops.doctor.peers import check_clocks, check_convictions, check_peers
 from paiza_node.ops.keys import load_keys
@@ -55,19 +55,19 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 def examine(config: Config, now: datetime) -> Iterator[Check]:
     """Run every check; one that cannot be made is a failure, and the others are made all the same."""
     yield from _guarded(N_("node"), lambda: _running(config))
-    yield from _guarded(N_("data folder"), lambda: diagnosis.check_data_folder(config))
+    yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
     try:
         _reader, register = known_register(config)
     except PaizaError as error:
         yield _failed(N_("register"), explained(error))
         return
-    yield from _guarded(N_("register"), lambda: diagnosis.check_register(register, now))
-    yield from _guarded(N_("keys"), lambda: diagnosis.check_keys(config, register, now))
-    yield from _guarded(N_("database"), lambda: diagnosis.check_database_settings(config))
-    yield from _guarded(N_("disk"), lambda: diagnosis.check_disk(config, now))
-    yield from _guarded(N_("log"), lambda: diagnosis.check_log(config, register))
-    yield from _guarded(N_("witnesses"), lambda: diagnosis.check_witnesses(config, register, now))
-    yield from _guarded(N_("queue"), lambda: diagnosis.check_queue(config, now))
+    yield from _guarded(N_("register"), lambda: machine.check_register(register, now))
+    yield from _guarded(N_("keys"), lambda: machine.check_keys(config, register, now))
+    yield from _guarded(N_("database"), lambda: machine.check_database_settings(config))
+    yield from _guarded(N_("disk"), lambda: machine.check_disk(config, now))
+    yield from _guarded(N_("log"), lambda: machine.check_log(config, register))
+    yield from _guarded(N_("witnesses"), lambda: machine.check_witnesses(config, register, now))
+    yield from _guarded(N_("queue"), lambda: machine.check_queue(config, now))
     yield from _guarded(N_("convictions"), lambda: check_convictions(config))
     yield from _guarded(N_("clock"), lambda: check_clocks(config, register))
     yield from _guarded(N_("peers"), lambda: _peers(config, register))

@@ -22,7 +22,7 @@ from paiza_register import RegisterReader, folder_fetch
 from paiza_register.documents import FORMAT
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, SpiffeId, certificates, keys
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
 
@@ -175,10 +175,10 @@ def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str
     witness_seed = keys.generate_mldsa44_seed()
     _write(folder / "keys/witness.key", witness_seed)
     witness = WitnessSigner.from_seed(f"{member}.{federation}/witness/1", witness_seed).witness_key
-    seed = hpke.generate_seed()
+    seed = key_wrapping.generate_seed()
     _write(folder / "keys/encryption.seed", seed)
     origin = f"{member}.{federation}/log/1"
-    public = hpke.private_key_from_seed(seed).public_key
+    public = key_wrapping.private_key_from_seed(seed).public_key
     return {
         "format": FORMAT,
         "id": member,

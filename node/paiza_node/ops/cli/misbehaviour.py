@@ -109,7 +109,7 @@ def decide(config_path: Path, log_level: str | None, number: int, reason: str, *
         print_json(as_object(decided))
         return
     told = _("The log {origin} is trusted again; what it signed up to size {size} counts no more.")
-    click.echo(told.format(origin=decided.origin, size=f"{decided.forgiven_size:,}"))
+    click.echo(told.format(origin=decided.origin, size=f"{decided.accepted_up_to:,}"))
 
 
 def _found(config: Config) -> tuple[list[admin_pb2.Conviction], bool]:
@@ -209,7 +209,7 @@ def as_object(each: admin_pb2.Conviction) -> dict[str, Any]:
         "found_time": iso(time_of(each.found_time)),
         "ended_time": iso(time_of(each.ended_time)),
         "reason_text": each.reason_text,
-        "forgiven_size": each.forgiven_size,
+        "accepted_up_to": each.accepted_up_to,
         "first_note": each.proof.first_note.decode(),
         "second_note": each.proof.second_note.decode(),
     }

@@ -15,9 +15,9 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
 from paiza_node.core.errors import N_
-from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.core.policy import Circumstances, MessageFacts, Policy, Principal, member_rules, principal_of
+from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, member_rules, principal_of
 from paiza_node.core.policy.explanations import SENTENCES
 from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
@@ -173,27 +173,27 @@ class _Asked:
         if action == "submit":
             holders = [each.member for each in header.recipients]
         ceiling = min(self._register.member(each).classification_ceiling for each in holders)
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         roles = frozenset(each.role for each in header.required_signers) if action == "submit" else frozenset[str]()
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
         with_annex = not without_annex and any(part.kind == annex for part in header.parts)
-        circumstances = None
+        policy_context = None
         if action in ("forward", "take_forwarded", "export", "derive"):
-            circumstances = self._circumstances(action, recipient, purpose, audience, with_annex=with_annex)
-        return policy.explain(principal, action, facts, roles, circumstances)
+            policy_context = self._circumstances(action, recipient, purpose, audience, with_annex=with_annex)
+        return policy.explain(principal, action, facts, roles, policy_context)
 
     def _circumstances(
         self, action: str, recipient: str, purpose: str, audience: str, *, with_annex: bool
-    ) -> Circumstances:
+    ) -> PolicyContext:
         header, member = self._header, self._config.member
-        wish = grants.Wish(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
+        wish = grants.GrantQuery(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
         granted = header.author == member and (action == "export" or not with_annex)
         if not granted and action != "derive":
             keys = load_keys(self._config.keys, self._register.member(member))
-            granted = grants.find(self._store, wish, OwnKeys(member, keys.decryption)) is not None
+            granted = grants.find(self._store, wish, DecryptionKeys(member, keys.decryption)) is not None
         with self._store.reads() as reads:
             recalled = grants.is_recalled(reads, self._row.digest, header.author)
-        return Circumstances(
+        return PolicyContext(
             recipient=recipient,
             audience=audience,
             purpose=purpose,

@@ -15,7 +15,7 @@ from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import HANDSHAKE
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED
-from paiza_node.ops.cli import misbehaviour as convictions
+from paiza_node.ops.cli import misbehaviour
 from paiza_node.ops.cli.terminal import shown_span
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import store as facts_store
@@ -94,7 +94,7 @@ def _known_size(register: Register, member: str, note: bytes) -> int:
 def check_convictions(config: Config) -> Iterator[Check]:
     """Look at what stands against other members' logs."""
     name = N_("convictions")
-    found = {member: reasons for member, reasons in convictions.standing(config).items() if reasons}
+    found = {member: reasons for member, reasons in misbehaviour.standing(config).items() if reasons}
     for member, reasons in sorted(found.items()):
         if FORKED in reasons:
             yield fail(
@@ -109,7 +109,7 @@ def check_convictions(config: Config) -> Iterator[Check]:
                 N_("The log of {member} is {what}."),
                 N_("Ask that member's operator why; it ends by itself when its node shows and proves its whole log."),
                 member=member,
-                what=convictions.told(reasons),
+                what=misbehaviour.told(reasons),
             )
     if not found:
         yield ok(name, N_("Nothing stands against any other member's log."))

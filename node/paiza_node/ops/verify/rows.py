@@ -10,7 +10,7 @@ from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import Passing, ProofKind
+from paiza_node.core.exchange.model import DeliveryKind, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
@@ -50,7 +50,9 @@ def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> Non
     for rows in scanning.rows(scan, deliveries_store.delivery_table):
         for row in rows:
             recipient = row.recipient.encode()
-            if row.passing != Passing.NOTICE:  # the entry that is sent to the author names who got the message
+            if (
+                row.delivery_kind != DeliveryKind.NOTICE
+            ):  # the entry that is sent to the author names who got the message
                 released.add(b"%d" % row.released_index, row.digest, recipient)
             if row.state in _ENDS:
                 ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
@@ -222,7 +224,7 @@ class Proofs:
         answered = (delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_REFUSED)
         for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
             for row in rows:
-                if row.state in answered and row.passing != Passing.NOTICE:
+                if row.state in answered and row.delivery_kind != DeliveryKind.NOTICE:
                     settled.add(row.digest, row.recipient.encode())
         part.counts = {"proofs": relied.count + receipted.count + len(late), "checkpoints": len(self._checkpoints)}
         _same(part, "RECEIVED, REFUSED / proof", said.relied, relied)

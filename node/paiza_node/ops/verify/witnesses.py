@@ -103,7 +103,7 @@ class Witnesses:
             size, root = after.checkpoint.size, after.checkpoint.root
             if before.origin != after.checkpoint.origin or before.size > size:
                 raise Rejected("bad_proof", "the note before is no beginning of the one after")
-            merkle.verify_consistency(before.size, before.root, size, root, split_hashes(span.growth))
+            merkle.verify_consistency(before.size, before.root, size, root, split_hashes(span.consistency_proof))
         if len(self._judged) >= SPANS:
             self._judged.clear()
         self._judged[span] = after

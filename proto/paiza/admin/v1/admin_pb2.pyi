@@ -651,7 +651,7 @@ class WithdrawAuditResponse(_message.Message):
 Global___WithdrawAuditResponse: _TypeAlias = WithdrawAuditResponse  # noqa: Y015
 
 @_typing.final
-class NoteBackupRequest(_message.Message):
+class RecordBackupRequest(_message.Message):
     """Says that a backup was made."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -665,10 +665,10 @@ class NoteBackupRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NoteBackupRequest: _TypeAlias = NoteBackupRequest  # noqa: Y015
+Global___RecordBackupRequest: _TypeAlias = RecordBackupRequest  # noqa: Y015
 
 @_typing.final
-class NoteBackupResponse(_message.Message):
+class RecordBackupResponse(_message.Message):
     """Done."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -687,10 +687,10 @@ class NoteBackupResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NoteBackupResponse: _TypeAlias = NoteBackupResponse  # noqa: Y015
+Global___RecordBackupResponse: _TypeAlias = RecordBackupResponse  # noqa: Y015
 
 @_typing.final
-class ListConvictionsRequest(_message.Message):
+class ListMisbehaviourRequest(_message.Message):
     """Asks what was found against other members' logs."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -704,10 +704,10 @@ class ListConvictionsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListConvictionsRequest: _TypeAlias = ListConvictionsRequest  # noqa: Y015
+Global___ListMisbehaviourRequest: _TypeAlias = ListMisbehaviourRequest  # noqa: Y015
 
 @_typing.final
-class ListConvictionsResponse(_message.Message):
+class ListMisbehaviourResponse(_message.Message):
     """All of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -728,7 +728,7 @@ class ListConvictionsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListConvictionsResponse: _TypeAlias = ListConvictionsResponse  # noqa: Y015
+Global___ListMisbehaviourResponse: _TypeAlias = ListMisbehaviourResponse  # noqa: Y015
 
 @_typing.final
 class Conviction(_message.Message):
@@ -744,7 +744,7 @@ class Conviction(_message.Message):
     FOUND_TIME_FIELD_NUMBER: _builtins.int
     ENDED_TIME_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
-    FORGIVEN_SIZE_FIELD_NUMBER: _builtins.int
+    ACCEPTED_UP_TO_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number at this node: the index of the entry of its log that says so."""
     member: _builtins.str
@@ -755,7 +755,7 @@ class Conviction(_message.Message):
     """Reason code: log_forked or log_in_default."""
     reason_text: _builtins.str
     """Why the administrator decided so."""
-    forgiven_size: _builtins.int
+    accepted_up_to: _builtins.int
     """Up to this size nothing that the log signed counts against it any more."""
     @_builtins.property
     def proof(self) -> _fork_proof_pb2.ForkProof:
@@ -782,18 +782,18 @@ class Conviction(_message.Message):
         found_time: _timestamp_pb2.Timestamp | None = ...,
         ended_time: _timestamp_pb2.Timestamp | None = ...,
         reason_text: _builtins.str = ...,
-        forgiven_size: _builtins.int = ...,
+        accepted_up_to: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended_time", b"ended_time", "found_time", b"found_time", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_time", b"ended_time", "forgiven_size", b"forgiven_size", "found_time", b"found_time", "member", b"member", "number", b"number", "origin", b"origin", "proof", b"proof", "reason", b"reason", "reason_text", b"reason_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_up_to", b"accepted_up_to", "ended_time", b"ended_time", "found_time", b"found_time", "member", b"member", "number", b"number", "origin", b"origin", "proof", b"proof", "reason", b"reason", "reason_text", b"reason_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Conviction: _TypeAlias = Conviction  # noqa: Y015
 
 @_typing.final
-class DecideConvictionRequest(_message.Message):
+class RestoreTrustRequest(_message.Message):
     """Names a fork, and why its log is trusted again."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -816,10 +816,10 @@ class DecideConvictionRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DecideConvictionRequest: _TypeAlias = DecideConvictionRequest  # noqa: Y015
+Global___RestoreTrustRequest: _TypeAlias = RestoreTrustRequest  # noqa: Y015
 
 @_typing.final
-class DecideConvictionResponse(_message.Message):
+class RestoreTrustResponse(_message.Message):
     """Done."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -840,4 +840,4 @@ class DecideConvictionResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DecideConvictionResponse: _TypeAlias = DecideConvictionResponse  # noqa: Y015
+Global___RestoreTrustResponse: _TypeAlias = RestoreTrustResponse  # noqa: Y015

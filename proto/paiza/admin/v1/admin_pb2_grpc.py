@@ -55,20 +55,20 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DropDeliveryRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DropDeliveryResponse.FromString,
                 _registered_method=True)
-        self.ListConvictions = channel.unary_unary(
-                '/paiza.admin.v1.AdminService/ListConvictions',
-                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListConvictionsRequest.SerializeToString,
-                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListConvictionsResponse.FromString,
+        self.ListMisbehaviour = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/ListMisbehaviour',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListMisbehaviourRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListMisbehaviourResponse.FromString,
                 _registered_method=True)
-        self.DecideConviction = channel.unary_unary(
-                '/paiza.admin.v1.AdminService/DecideConviction',
-                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DecideConvictionRequest.SerializeToString,
-                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DecideConvictionResponse.FromString,
+        self.RestoreTrust = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/RestoreTrust',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustResponse.FromString,
                 _registered_method=True)
-        self.NoteBackup = channel.unary_unary(
-                '/paiza.admin.v1.AdminService/NoteBackup',
-                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.NoteBackupRequest.SerializeToString,
-                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.NoteBackupResponse.FromString,
+        self.RecordBackup = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/RecordBackup',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupResponse.FromString,
                 _registered_method=True)
         self.GrantAudit = channel.unary_unary(
                 '/paiza.admin.v1.AdminService/GrantAudit',
@@ -119,21 +119,21 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListConvictions(self, request, context):
+    def ListMisbehaviour(self, request, context):
         """What was found against other members' logs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DecideConviction(self, request, context):
+    def RestoreTrust(self, request, context):
         """Decides that a log found forked is trusted again; logged with the operator's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def NoteBackup(self, request, context):
+    def RecordBackup(self, request, context):
         """Logs the backup that was made last, as the record in the data folder says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -184,20 +184,20 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DropDeliveryRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DropDeliveryResponse.SerializeToString,
             ),
-            'ListConvictions': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListConvictions,
-                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListConvictionsRequest.FromString,
-                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListConvictionsResponse.SerializeToString,
+            'ListMisbehaviour': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMisbehaviour,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListMisbehaviourRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListMisbehaviourResponse.SerializeToString,
             ),
-            'DecideConviction': grpc.unary_unary_rpc_method_handler(
-                    servicer.DecideConviction,
-                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DecideConvictionRequest.FromString,
-                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.DecideConvictionResponse.SerializeToString,
+            'RestoreTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreTrust,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustResponse.SerializeToString,
             ),
-            'NoteBackup': grpc.unary_unary_rpc_method_handler(
-                    servicer.NoteBackup,
-                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.NoteBackupRequest.FromString,
-                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.NoteBackupResponse.SerializeToString,
+            'RecordBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordBackup,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupResponse.SerializeToString,
             ),
             'GrantAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.GrantAudit,
@@ -335,7 +335,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def ListConvictions(request,
+    def ListMisbehaviour(request,
             target,
             options=(),
             channel_credentials=None,
@@ -348,9 +348,9 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.admin.v1.AdminService/ListConvictions',
-            paiza_dot_admin_dot_v1_dot_admin__pb2.ListConvictionsRequest.SerializeToString,
-            paiza_dot_admin_dot_v1_dot_admin__pb2.ListConvictionsResponse.FromString,
+            '/paiza.admin.v1.AdminService/ListMisbehaviour',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.ListMisbehaviourRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.ListMisbehaviourResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -362,7 +362,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def DecideConviction(request,
+    def RestoreTrust(request,
             target,
             options=(),
             channel_credentials=None,
@@ -375,9 +375,9 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.admin.v1.AdminService/DecideConviction',
-            paiza_dot_admin_dot_v1_dot_admin__pb2.DecideConvictionRequest.SerializeToString,
-            paiza_dot_admin_dot_v1_dot_admin__pb2.DecideConvictionResponse.FromString,
+            '/paiza.admin.v1.AdminService/RestoreTrust',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -389,7 +389,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def NoteBackup(request,
+    def RecordBackup(request,
             target,
             options=(),
             channel_credentials=None,
@@ -402,9 +402,9 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.admin.v1.AdminService/NoteBackup',
-            paiza_dot_admin_dot_v1_dot_admin__pb2.NoteBackupRequest.SerializeToString,
-            paiza_dot_admin_dot_v1_dot_admin__pb2.NoteBackupResponse.FromString,
+            '/paiza.admin.v1.AdminService/RecordBackup',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,11 +41,11 @@ class AdminServiceStub:
     """Tries a delivery again now."""
     DropDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]
     """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
-    ListConvictions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListConvictionsRequest, _admin_pb2.ListConvictionsResponse]
+    ListMisbehaviour: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListMisbehaviourRequest, _admin_pb2.ListMisbehaviourResponse]
     """What was found against other members' logs."""
-    DecideConviction: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DecideConvictionRequest, _admin_pb2.DecideConvictionResponse]
+    RestoreTrust: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]
     """Decides that a log found forked is trusted again; logged with the operator's name."""
-    NoteBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteBackupRequest, _admin_pb2.NoteBackupResponse]
+    RecordBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]
     """Logs the backup that was made last, as the record in the data folder says."""
     GrantAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]
     """Grants another member to see entries of this node's log; logged with the operator's name."""
@@ -67,11 +67,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Tries a delivery again now."""
     DropDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]  # type: ignore[assignment]
     """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
-    ListConvictions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListConvictionsRequest, _admin_pb2.ListConvictionsResponse]  # type: ignore[assignment]
+    ListMisbehaviour: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListMisbehaviourRequest, _admin_pb2.ListMisbehaviourResponse]  # type: ignore[assignment]
     """What was found against other members' logs."""
-    DecideConviction: _aio.UnaryUnaryMultiCallable[_admin_pb2.DecideConvictionRequest, _admin_pb2.DecideConvictionResponse]  # type: ignore[assignment]
+    RestoreTrust: _aio.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]  # type: ignore[assignment]
     """Decides that a log found forked is trusted again; logged with the operator's name."""
-    NoteBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteBackupRequest, _admin_pb2.NoteBackupResponse]  # type: ignore[assignment]
+    RecordBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]  # type: ignore[assignment]
     """Logs the backup that was made last, as the record in the data folder says."""
     GrantAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]  # type: ignore[assignment]
     """Grants another member to see entries of this node's log; logged with the operator's name."""
@@ -116,27 +116,27 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
 
     @_abc_1.abstractmethod
-    def ListConvictions(
+    def ListMisbehaviour(
         self,
-        request: _admin_pb2.ListConvictionsRequest,
+        request: _admin_pb2.ListMisbehaviourRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ListConvictionsResponse, _abc.Awaitable[_admin_pb2.ListConvictionsResponse]]:
+    ) -> _typing.Union[_admin_pb2.ListMisbehaviourResponse, _abc.Awaitable[_admin_pb2.ListMisbehaviourResponse]]:
         """What was found against other members' logs."""
 
     @_abc_1.abstractmethod
-    def DecideConviction(
+    def RestoreTrust(
         self,
-        request: _admin_pb2.DecideConvictionRequest,
+        request: _admin_pb2.RestoreTrustRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.DecideConvictionResponse, _abc.Awaitable[_admin_pb2.DecideConvictionResponse]]:
+    ) -> _typing.Union[_admin_pb2.RestoreTrustResponse, _abc.Awaitable[_admin_pb2.RestoreTrustResponse]]:
         """Decides that a log found forked is trusted again; logged with the operator's name."""
 
     @_abc_1.abstractmethod
-    def NoteBackup(
+    def RecordBackup(
         self,
-        request: _admin_pb2.NoteBackupRequest,
+        request: _admin_pb2.RecordBackupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.NoteBackupResponse, _abc.Awaitable[_admin_pb2.NoteBackupResponse]]:
+    ) -> _typing.Union[_admin_pb2.RecordBackupResponse, _abc.Awaitable[_admin_pb2.RecordBackupResponse]]:
         """Logs the backup that was made last, as the record in the data folder says."""
 
     @_abc_1.abstractmethod

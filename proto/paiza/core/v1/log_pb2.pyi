@@ -387,7 +387,7 @@ class LogProof(_message.Message):
 Global___LogProof: _TypeAlias = LogProof  # noqa: Y015
 
 @_typing.final
-class Growth(_message.Message):
+class ConsistencyClaim(_message.Message):
     """What one node says about its own log and knows about the other's."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -420,7 +420,7 @@ class Growth(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Growth: _TypeAlias = Growth  # noqa: Y015
+Global___ConsistencyClaim: _TypeAlias = ConsistencyClaim  # noqa: Y015
 
 @_typing.final
 class WitnessedSpan(_message.Message):

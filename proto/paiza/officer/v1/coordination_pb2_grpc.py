@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class CoordinationServiceStub:
+class AuditQueryServiceStub:
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed.
     """
 
@@ -36,23 +36,23 @@ class CoordinationServiceStub:
             channel: A grpc.Channel.
         """
         self.ListLogEntries = channel.unary_unary(
-                '/paiza.officer.v1.CoordinationService/ListLogEntries',
+                '/paiza.officer.v1.AuditQueryService/ListLogEntries',
                 request_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesResponse.FromString,
                 _registered_method=True)
         self.GetMatrix = channel.unary_unary(
-                '/paiza.officer.v1.CoordinationService/GetMatrix',
+                '/paiza.officer.v1.AuditQueryService/GetMatrix',
                 request_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixResponse.FromString,
                 _registered_method=True)
         self.ClosePeriod = channel.unary_unary(
-                '/paiza.officer.v1.CoordinationService/ClosePeriod',
+                '/paiza.officer.v1.AuditQueryService/ClosePeriod',
                 request_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodResponse.FromString,
                 _registered_method=True)
 
 
-class CoordinationServiceServicer:
+class AuditQueryServiceServicer:
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed.
     """
 
@@ -79,7 +79,7 @@ class CoordinationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_CoordinationServiceServicer_to_server(servicer, server):
+def add_AuditQueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListLogEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLogEntries,
@@ -98,13 +98,13 @@ def add_CoordinationServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'paiza.officer.v1.CoordinationService', rpc_method_handlers)
+            'paiza.officer.v1.AuditQueryService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('paiza.officer.v1.CoordinationService', rpc_method_handlers)
+    server.add_registered_method_handlers('paiza.officer.v1.AuditQueryService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class CoordinationService:
+class AuditQueryService:
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed.
     """
 
@@ -122,7 +122,7 @@ class CoordinationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.CoordinationService/ListLogEntries',
+            '/paiza.officer.v1.AuditQueryService/ListLogEntries',
             paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesResponse.FromString,
             options,
@@ -149,7 +149,7 @@ class CoordinationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.CoordinationService/GetMatrix',
+            '/paiza.officer.v1.AuditQueryService/GetMatrix',
             paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixResponse.FromString,
             options,
@@ -176,7 +176,7 @@ class CoordinationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.CoordinationService/ClosePeriod',
+            '/paiza.officer.v1.AuditQueryService/ClosePeriod',
             paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodResponse.FromString,
             options,

@@ -26,13 +26,13 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class CoordinationServiceStub:
+class AuditQueryServiceStub:
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> CoordinationServiceAsyncStub: ...
+    def __new__(cls, channel: _aio.Channel) -> AuditQueryServiceAsyncStub: ...
     ListLogEntries: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListLogEntriesRequest, _coordination_pb2.ListLogEntriesResponse]
     """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
     own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
@@ -43,7 +43,7 @@ class CoordinationServiceStub:
     """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
 @_typing.type_check_only
-class CoordinationServiceAsyncStub(CoordinationServiceStub):
+class AuditQueryServiceAsyncStub(AuditQueryServiceStub):
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -56,7 +56,7 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
     ClosePeriod: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ClosePeriodRequest, _coordination_pb2.ClosePeriodResponse]  # type: ignore[assignment]
     """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
-class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
+class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
 
     @_abc_1.abstractmethod
@@ -85,4 +85,4 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_coordination_pb2.ClosePeriodResponse, _abc.Awaitable[_coordination_pb2.ClosePeriodResponse]]:
         """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
-def add_CoordinationServiceServicer_to_server(servicer: CoordinationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_AuditQueryServiceServicer_to_server(servicer: AuditQueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,36 +45,36 @@ WORK_SCOPE_ALL: WorkScope.ValueType  # 2
 """Everything of the member; for those who oversee it."""
 Global___WorkScope: _TypeAlias = WorkScope  # noqa: Y015
 
-class _WorkState:
+class _TaskState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _WorkStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkState.ValueType], _builtins.type):
+class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    WORK_STATE_UNSPECIFIED: _WorkState.ValueType  # 0
+    WORK_STATE_UNSPECIFIED: _TaskState.ValueType  # 0
     """Not set; the message is no work."""
-    WORK_STATE_NEW: _WorkState.ValueType  # 1
+    WORK_STATE_NEW: _TaskState.ValueType  # 1
     """Nobody has acknowledged it."""
-    WORK_STATE_ACKNOWLEDGED: _WorkState.ValueType  # 2
+    WORK_STATE_ACKNOWLEDGED: _TaskState.ValueType  # 2
     """Somebody has acknowledged or taken it."""
-    WORK_STATE_DONE: _WorkState.ValueType  # 3
+    WORK_STATE_DONE: _TaskState.ValueType  # 3
     """It is done."""
 
-class WorkState(_WorkState, metaclass=_WorkStateEnumTypeWrapper):
+class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
     """How far work is."""
 
-WORK_STATE_UNSPECIFIED: WorkState.ValueType  # 0
+WORK_STATE_UNSPECIFIED: TaskState.ValueType  # 0
 """Not set; the message is no work."""
-WORK_STATE_NEW: WorkState.ValueType  # 1
+WORK_STATE_NEW: TaskState.ValueType  # 1
 """Nobody has acknowledged it."""
-WORK_STATE_ACKNOWLEDGED: WorkState.ValueType  # 2
+WORK_STATE_ACKNOWLEDGED: TaskState.ValueType  # 2
 """Somebody has acknowledged or taken it."""
-WORK_STATE_DONE: WorkState.ValueType  # 3
+WORK_STATE_DONE: TaskState.ValueType  # 3
 """It is done."""
-Global___WorkState: _TypeAlias = WorkState  # noqa: Y015
+Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
 
 @_typing.final
-class ListWorkRequest(_message.Message):
+class ListTasksRequest(_message.Message):
     """Which work to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -97,10 +97,10 @@ class ListWorkRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListWorkRequest: _TypeAlias = ListWorkRequest  # noqa: Y015
+Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
 
 @_typing.final
-class ListWorkResponse(_message.Message):
+class ListTasksResponse(_message.Message):
     """Work to be done."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -121,7 +121,7 @@ class ListWorkResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListWorkResponse: _TypeAlias = ListWorkResponse  # noqa: Y015
+Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
 
 @_typing.final
 class WorkItem(_message.Message):
@@ -170,7 +170,7 @@ class Work(_message.Message):
     """Unit whose work it is; empty for the common desk of the member."""
     assignee: _builtins.str
     """SPIFFE ID of the officer whose work it is; empty where it is the unit's."""
-    state: Global___WorkState.ValueType
+    state: Global___TaskState.ValueType
     """How far it is."""
     overdue: _builtins.bool
     """True when a time is over that still counts."""
@@ -189,7 +189,7 @@ class Work(_message.Message):
         *,
         unit: _builtins.str = ...,
         assignee: _builtins.str = ...,
-        state: Global___WorkState.ValueType = ...,
+        state: Global___TaskState.ValueType = ...,
         acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
         overdue: _builtins.bool = ...,

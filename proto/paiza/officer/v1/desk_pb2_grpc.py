@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class DeskServiceStub:
+class TaskServiceStub:
     """The desks of one member: who works on which message received, and until when.
     """
 
@@ -35,38 +35,38 @@ class DeskServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListWork = channel.unary_unary(
-                '/paiza.officer.v1.DeskService/ListWork',
-                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListWorkRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListWorkResponse.FromString,
+        self.ListTasks = channel.unary_unary(
+                '/paiza.officer.v1.TaskService/ListTasks',
+                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
         self.AssignTask = channel.unary_unary(
-                '/paiza.officer.v1.DeskService/AssignTask',
+                '/paiza.officer.v1.TaskService/AssignTask',
                 request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskResponse.FromString,
                 _registered_method=True)
         self.TakeTask = channel.unary_unary(
-                '/paiza.officer.v1.DeskService/TakeTask',
+                '/paiza.officer.v1.TaskService/TakeTask',
                 request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskResponse.FromString,
                 _registered_method=True)
         self.AcknowledgeTask = channel.unary_unary(
-                '/paiza.officer.v1.DeskService/AcknowledgeTask',
+                '/paiza.officer.v1.TaskService/AcknowledgeTask',
                 request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.FromString,
                 _registered_method=True)
         self.CompleteTask = channel.unary_unary(
-                '/paiza.officer.v1.DeskService/CompleteTask',
+                '/paiza.officer.v1.TaskService/CompleteTask',
                 request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskResponse.FromString,
                 _registered_method=True)
 
 
-class DeskServiceServicer:
+class TaskServiceServicer:
     """The desks of one member: who works on which message received, and until when.
     """
 
-    def ListWork(self, request, context):
+    def ListTasks(self, request, context):
         """Lists work, what is due first at the head.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -102,12 +102,12 @@ class DeskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_DeskServiceServicer_to_server(servicer, server):
+def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListWork': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListWork,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListWorkRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListWorkResponse.SerializeToString,
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksResponse.SerializeToString,
             ),
             'AssignTask': grpc.unary_unary_rpc_method_handler(
                     servicer.AssignTask,
@@ -131,18 +131,18 @@ def add_DeskServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'paiza.officer.v1.DeskService', rpc_method_handlers)
+            'paiza.officer.v1.TaskService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('paiza.officer.v1.DeskService', rpc_method_handlers)
+    server.add_registered_method_handlers('paiza.officer.v1.TaskService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class DeskService:
+class TaskService:
     """The desks of one member: who works on which message received, and until when.
     """
 
     @staticmethod
-    def ListWork(request,
+    def ListTasks(request,
             target,
             options=(),
             channel_credentials=None,
@@ -155,9 +155,9 @@ class DeskService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.DeskService/ListWork',
-            paiza_dot_officer_dot_v1_dot_desk__pb2.ListWorkRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_desk__pb2.ListWorkResponse.FromString,
+            '/paiza.officer.v1.TaskService/ListTasks',
+            paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -182,7 +182,7 @@ class DeskService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.DeskService/AssignTask',
+            '/paiza.officer.v1.TaskService/AssignTask',
             paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskResponse.FromString,
             options,
@@ -209,7 +209,7 @@ class DeskService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.DeskService/TakeTask',
+            '/paiza.officer.v1.TaskService/TakeTask',
             paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskResponse.FromString,
             options,
@@ -236,7 +236,7 @@ class DeskService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.DeskService/AcknowledgeTask',
+            '/paiza.officer.v1.TaskService/AcknowledgeTask',
             paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.FromString,
             options,
@@ -263,7 +263,7 @@ class DeskService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.DeskService/CompleteTask',
+            '/paiza.officer.v1.TaskService/CompleteTask',
             paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskResponse.FromString,
             options,

@@ -26,14 +26,14 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class DeskServiceStub:
+class TaskServiceStub:
     """The desks of one member: who works on which message received, and until when."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> DeskServiceAsyncStub: ...
-    ListWork: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ListWorkRequest, _desk_pb2.ListWorkResponse]
+    def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ListTasksRequest, _desk_pb2.ListTasksResponse]
     """Lists work, what is due first at the head."""
     AssignTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.AssignTaskRequest, _desk_pb2.AssignTaskResponse]
     """Gives work to a unit or to an officer."""
@@ -45,11 +45,11 @@ class DeskServiceStub:
     """Says that work is done."""
 
 @_typing.type_check_only
-class DeskServiceAsyncStub(DeskServiceStub):
+class TaskServiceAsyncStub(TaskServiceStub):
     """The desks of one member: who works on which message received, and until when."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListWork: _aio.UnaryUnaryMultiCallable[_desk_pb2.ListWorkRequest, _desk_pb2.ListWorkResponse]  # type: ignore[assignment]
+    ListTasks: _aio.UnaryUnaryMultiCallable[_desk_pb2.ListTasksRequest, _desk_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists work, what is due first at the head."""
     AssignTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.AssignTaskRequest, _desk_pb2.AssignTaskResponse]  # type: ignore[assignment]
     """Gives work to a unit or to an officer."""
@@ -60,15 +60,15 @@ class DeskServiceAsyncStub(DeskServiceStub):
     CompleteTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.CompleteTaskRequest, _desk_pb2.CompleteTaskResponse]  # type: ignore[assignment]
     """Says that work is done."""
 
-class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
+class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """The desks of one member: who works on which message received, and until when."""
 
     @_abc_1.abstractmethod
-    def ListWork(
+    def ListTasks(
         self,
-        request: _desk_pb2.ListWorkRequest,
+        request: _desk_pb2.ListTasksRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.ListWorkResponse, _abc.Awaitable[_desk_pb2.ListWorkResponse]]:
+    ) -> _typing.Union[_desk_pb2.ListTasksResponse, _abc.Awaitable[_desk_pb2.ListTasksResponse]]:
         """Lists work, what is due first at the head."""
 
     @_abc_1.abstractmethod
@@ -103,4 +103,4 @@ class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_desk_pb2.CompleteTaskResponse, _abc.Awaitable[_desk_pb2.CompleteTaskResponse]]:
         """Says that work is done."""
 
-def add_DeskServiceServicer_to_server(servicer: DeskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

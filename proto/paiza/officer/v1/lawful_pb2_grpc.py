@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class LawfulServiceStub:
+class RetentionServiceStub:
     """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
     content.
     """
@@ -37,43 +37,43 @@ class LawfulServiceStub:
             channel: A grpc.Channel.
         """
         self.ListErasures = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/ListErasures',
+                '/paiza.officer.v1.RetentionService/ListErasures',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresResponse.FromString,
                 _registered_method=True)
         self.PlaceHold = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/PlaceHold',
+                '/paiza.officer.v1.RetentionService/PlaceHold',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldResponse.FromString,
                 _registered_method=True)
         self.ReleaseHold = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/ReleaseHold',
+                '/paiza.officer.v1.RetentionService/ReleaseHold',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.FromString,
                 _registered_method=True)
         self.ListHolds = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/ListHolds',
+                '/paiza.officer.v1.RetentionService/ListHolds',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsResponse.FromString,
                 _registered_method=True)
         self.ListReviews = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/ListReviews',
+                '/paiza.officer.v1.RetentionService/ListReviews',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsResponse.FromString,
                 _registered_method=True)
         self.KeepMessage = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/KeepMessage',
+                '/paiza.officer.v1.RetentionService/KeepMessage',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageResponse.FromString,
                 _registered_method=True)
         self.EraseOwnCopy = channel.unary_unary(
-                '/paiza.officer.v1.LawfulService/EraseOwnCopy',
+                '/paiza.officer.v1.RetentionService/EraseOwnCopy',
                 request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.FromString,
                 _registered_method=True)
 
 
-class LawfulServiceServicer:
+class RetentionServiceServicer:
     """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
     content.
     """
@@ -128,7 +128,7 @@ class LawfulServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_LawfulServiceServicer_to_server(servicer, server):
+def add_RetentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListErasures': grpc.unary_unary_rpc_method_handler(
                     servicer.ListErasures,
@@ -167,13 +167,13 @@ def add_LawfulServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'paiza.officer.v1.LawfulService', rpc_method_handlers)
+            'paiza.officer.v1.RetentionService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('paiza.officer.v1.LawfulService', rpc_method_handlers)
+    server.add_registered_method_handlers('paiza.officer.v1.RetentionService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class LawfulService:
+class RetentionService:
     """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
     content.
     """
@@ -192,7 +192,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/ListErasures',
+            '/paiza.officer.v1.RetentionService/ListErasures',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresResponse.FromString,
             options,
@@ -219,7 +219,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/PlaceHold',
+            '/paiza.officer.v1.RetentionService/PlaceHold',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldResponse.FromString,
             options,
@@ -246,7 +246,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/ReleaseHold',
+            '/paiza.officer.v1.RetentionService/ReleaseHold',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.FromString,
             options,
@@ -273,7 +273,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/ListHolds',
+            '/paiza.officer.v1.RetentionService/ListHolds',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsResponse.FromString,
             options,
@@ -300,7 +300,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/ListReviews',
+            '/paiza.officer.v1.RetentionService/ListReviews',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsResponse.FromString,
             options,
@@ -327,7 +327,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/KeepMessage',
+            '/paiza.officer.v1.RetentionService/KeepMessage',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageResponse.FromString,
             options,
@@ -354,7 +354,7 @@ class LawfulService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.LawfulService/EraseOwnCopy',
+            '/paiza.officer.v1.RetentionService/EraseOwnCopy',
             paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.FromString,
             options,

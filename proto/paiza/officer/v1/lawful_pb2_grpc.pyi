@@ -26,7 +26,7 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class LawfulServiceStub:
+class RetentionServiceStub:
     """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
     content.
     """
@@ -34,7 +34,7 @@ class LawfulServiceStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> LawfulServiceAsyncStub: ...
+    def __new__(cls, channel: _aio.Channel) -> RetentionServiceAsyncStub: ...
     ListErasures: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]
     """What became of erasures that this member asked for, and that others asked of it."""
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.PlaceHoldRequest, _lawful_pb2.PlaceHoldResponse]
@@ -51,7 +51,7 @@ class LawfulServiceStub:
     """Erases this member's own copy of a message; other members keep theirs."""
 
 @_typing.type_check_only
-class LawfulServiceAsyncStub(LawfulServiceStub):
+class RetentionServiceAsyncStub(RetentionServiceStub):
     """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
     content.
     """
@@ -72,7 +72,7 @@ class LawfulServiceAsyncStub(LawfulServiceStub):
     EraseOwnCopy: _aio.UnaryUnaryMultiCallable[_lawful_pb2.EraseOwnCopyRequest, _lawful_pb2.EraseOwnCopyResponse]  # type: ignore[assignment]
     """Erases this member's own copy of a message; other members keep theirs."""
 
-class LawfulServiceServicer(metaclass=_abc_1.ABCMeta):
+class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
     content.
     """
@@ -133,4 +133,4 @@ class LawfulServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lawful_pb2.EraseOwnCopyResponse, _abc.Awaitable[_lawful_pb2.EraseOwnCopyResponse]]:
         """Erases this member's own copy of a message; other members keep theirs."""
 
-def add_LawfulServiceServicer_to_server(servicer: LawfulServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_RetentionServiceServicer_to_server(servicer: RetentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

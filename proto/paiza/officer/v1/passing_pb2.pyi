@@ -159,7 +159,7 @@ class ForwardResult(_message.Message):
 Global___ForwardResult: _TypeAlias = ForwardResult  # noqa: Y015
 
 @_typing.final
-class NoteExportRequest(_message.Message):
+class AuthorizeExportRequest(_message.Message):
     """Content that is to leave the system as a file or on paper."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -200,10 +200,10 @@ class NoteExportRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NoteExportRequest: _TypeAlias = NoteExportRequest  # noqa: Y015
+Global___AuthorizeExportRequest: _TypeAlias = AuthorizeExportRequest  # noqa: Y015
 
 @_typing.final
-class NoteExportResponse(_message.Message):
+class AuthorizeExportResponse(_message.Message):
     """What may be taken out."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -228,7 +228,7 @@ class NoteExportResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NoteExportResponse: _TypeAlias = NoteExportResponse  # noqa: Y015
+Global___AuthorizeExportResponse: _TypeAlias = AuthorizeExportResponse  # noqa: Y015
 
 @_typing.final
 class NoteExportResult(_message.Message):

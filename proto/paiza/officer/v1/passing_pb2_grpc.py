@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class PassingServiceStub:
+class ForwardingServiceStub:
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
     originator's grant where the marks say so, and stand in the log.
     """
@@ -37,23 +37,23 @@ class PassingServiceStub:
             channel: A grpc.Channel.
         """
         self.Forward = channel.unary_unary(
-                '/paiza.officer.v1.PassingService/Forward',
+                '/paiza.officer.v1.ForwardingService/Forward',
                 request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardResponse.FromString,
                 _registered_method=True)
-        self.NoteExport = channel.unary_unary(
-                '/paiza.officer.v1.PassingService/NoteExport',
-                request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.NoteExportRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.NoteExportResponse.FromString,
+        self.AuthorizeExport = channel.unary_unary(
+                '/paiza.officer.v1.ForwardingService/AuthorizeExport',
+                request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportResponse.FromString,
                 _registered_method=True)
         self.ListHolders = channel.unary_unary(
-                '/paiza.officer.v1.PassingService/ListHolders',
+                '/paiza.officer.v1.ForwardingService/ListHolders',
                 request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersResponse.FromString,
                 _registered_method=True)
 
 
-class PassingServiceServicer:
+class ForwardingServiceServicer:
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
     originator's grant where the marks say so, and stand in the log.
     """
@@ -65,7 +65,7 @@ class PassingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def NoteExport(self, request, context):
+    def AuthorizeExport(self, request, context):
         """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -80,17 +80,17 @@ class PassingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_PassingServiceServicer_to_server(servicer, server):
+def add_ForwardingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Forward': grpc.unary_unary_rpc_method_handler(
                     servicer.Forward,
                     request_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardRequest.FromString,
                     response_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardResponse.SerializeToString,
             ),
-            'NoteExport': grpc.unary_unary_rpc_method_handler(
-                    servicer.NoteExport,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.NoteExportRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.NoteExportResponse.SerializeToString,
+            'AuthorizeExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthorizeExport,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportResponse.SerializeToString,
             ),
             'ListHolders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHolders,
@@ -99,13 +99,13 @@ def add_PassingServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'paiza.officer.v1.PassingService', rpc_method_handlers)
+            'paiza.officer.v1.ForwardingService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('paiza.officer.v1.PassingService', rpc_method_handlers)
+    server.add_registered_method_handlers('paiza.officer.v1.ForwardingService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class PassingService:
+class ForwardingService:
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
     originator's grant where the marks say so, and stand in the log.
     """
@@ -124,7 +124,7 @@ class PassingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.PassingService/Forward',
+            '/paiza.officer.v1.ForwardingService/Forward',
             paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardResponse.FromString,
             options,
@@ -138,7 +138,7 @@ class PassingService:
             _registered_method=True)
 
     @staticmethod
-    def NoteExport(request,
+    def AuthorizeExport(request,
             target,
             options=(),
             channel_credentials=None,
@@ -151,9 +151,9 @@ class PassingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.PassingService/NoteExport',
-            paiza_dot_officer_dot_v1_dot_passing__pb2.NoteExportRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_passing__pb2.NoteExportResponse.FromString,
+            '/paiza.officer.v1.ForwardingService/AuthorizeExport',
+            paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -178,7 +178,7 @@ class PassingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.PassingService/ListHolders',
+            '/paiza.officer.v1.ForwardingService/ListHolders',
             paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersResponse.FromString,
             options,

@@ -26,7 +26,7 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class PassingServiceStub:
+class ForwardingServiceStub:
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
     originator's grant where the marks say so, and stand in the log.
     """
@@ -34,16 +34,16 @@ class PassingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> PassingServiceAsyncStub: ...
+    def __new__(cls, channel: _aio.Channel) -> ForwardingServiceAsyncStub: ...
     Forward: _grpc.UnaryUnaryMultiCallable[_passing_pb2.ForwardRequest, _passing_pb2.ForwardResponse]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
-    NoteExport: _grpc.UnaryUnaryMultiCallable[_passing_pb2.NoteExportRequest, _passing_pb2.NoteExportResponse]
+    AuthorizeExport: _grpc.UnaryUnaryMultiCallable[_passing_pb2.AuthorizeExportRequest, _passing_pb2.AuthorizeExportResponse]
     """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
     ListHolders: _grpc.UnaryUnaryMultiCallable[_passing_pb2.ListHoldersRequest, _passing_pb2.ListHoldersResponse]
     """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
 
 @_typing.type_check_only
-class PassingServiceAsyncStub(PassingServiceStub):
+class ForwardingServiceAsyncStub(ForwardingServiceStub):
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
     originator's grant where the marks say so, and stand in the log.
     """
@@ -51,12 +51,12 @@ class PassingServiceAsyncStub(PassingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Forward: _aio.UnaryUnaryMultiCallable[_passing_pb2.ForwardRequest, _passing_pb2.ForwardResponse]  # type: ignore[assignment]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
-    NoteExport: _aio.UnaryUnaryMultiCallable[_passing_pb2.NoteExportRequest, _passing_pb2.NoteExportResponse]  # type: ignore[assignment]
+    AuthorizeExport: _aio.UnaryUnaryMultiCallable[_passing_pb2.AuthorizeExportRequest, _passing_pb2.AuthorizeExportResponse]  # type: ignore[assignment]
     """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
     ListHolders: _aio.UnaryUnaryMultiCallable[_passing_pb2.ListHoldersRequest, _passing_pb2.ListHoldersResponse]  # type: ignore[assignment]
     """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
 
-class PassingServiceServicer(metaclass=_abc_1.ABCMeta):
+class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
     originator's grant where the marks say so, and stand in the log.
     """
@@ -70,11 +70,11 @@ class PassingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
 
     @_abc_1.abstractmethod
-    def NoteExport(
+    def AuthorizeExport(
         self,
-        request: _passing_pb2.NoteExportRequest,
+        request: _passing_pb2.AuthorizeExportRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_passing_pb2.NoteExportResponse, _abc.Awaitable[_passing_pb2.NoteExportResponse]]:
+    ) -> _typing.Union[_passing_pb2.AuthorizeExportResponse, _abc.Awaitable[_passing_pb2.AuthorizeExportResponse]]:
         """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
 
     @_abc_1.abstractmethod
@@ -85,4 +85,4 @@ class PassingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_passing_pb2.ListHoldersResponse, _abc.Awaitable[_passing_pb2.ListHoldersResponse]]:
         """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
 
-def add_PassingServiceServicer_to_server(servicer: PassingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_ForwardingServiceServicer_to_server(servicer: ForwardingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import outcome_pb2 as paiza_dot_core_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/exchange.proto\x12\rpaiza.peer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"\x86\x01\n\x15\x46\x65tchMessagesResponse\x12%\n\x06growth\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Growth\x12+\n\ndispatches\x18\x02 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"#\n\x12ProveGrowthRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"U\n\x13ProveGrowthResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12*\n\x06proofs\x18\x02 \x03(\x0b\x32\x1a.paiza.peer.v1.GrowthProof\"C\n\x0bGrowthProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\xeb\x01\n\x0e\x44\x65liverRequest\x12%\n\x06growth\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Growth\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12+\n\ndispatches\x18\x03 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x36\n\x12\x61ttachment_answers\x18\x04 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x33\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa5\x01\n\x08\x44ispatch\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x16.paiza.peer.v1.ReleaseH\x00\x12/\n\nforwarding\x18\x02 \x01(\x0b\x32\x19.paiza.peer.v1.ForwardingH\x00\x12\x31\n\x06notice\x18\x03 \x01(\x0b\x32\x1f.paiza.peer.v1.ForwardingNoticeH\x00\x42\n\n\x08\x64\x65livery\"H\n\x07Release\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12,\n\x08released\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xa1\x01\n\nForwarding\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12-\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\'\n\x06origin\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12*\n\x05grant\x18\x04 \x01(\x0b\x32\x1b.paiza.peer.v1.PassingGrant\"A\n\x10\x46orwardingNotice\x12-\n\tforwarded\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"J\n\x0cPassingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"\x80\x01\n\x0f\x44\x65liverResponse\x12%\n\x06growth\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Growth\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.paiza.peer.v1.DeliverResult\x12\x17\n\x0fgrowth_mismatch\x18\x03 \x01(\x08\"\x9d\x01\n\rDeliverResult\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12%\n\x05retry\x18\x02 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result2\xc1\x03\n\x0f\x45xchangeService\x12N\n\tHandshake\x12\x1f.paiza.peer.v1.HandshakeRequest\x1a .paiza.peer.v1.HandshakeResponse\x12H\n\x07\x44\x65liver\x12\x1d.paiza.peer.v1.DeliverRequest\x1a\x1e.paiza.peer.v1.DeliverResponse\x12T\n\x0bProveGrowth\x12!.paiza.peer.v1.ProveGrowthRequest\x1a\".paiza.peer.v1.ProveGrowthResponse\x12\x62\n\x0f\x46\x65tchAttachment\x12%.paiza.peer.v1.FetchAttachmentRequest\x1a&.paiza.peer.v1.FetchAttachmentResponse0\x01\x12Z\n\rFetchMessages\x12#.paiza.peer.v1.FetchMessagesRequest\x1a$.paiza.peer.v1.FetchMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/exchange.proto\x12\rpaiza.peer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"\x9b\x01\n\x15\x46\x65tchMessagesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12+\n\ndispatches\x18\x02 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"(\n\x17ProveConsistencyRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"_\n\x18ProveConsistencyResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x06proofs\x18\x02 \x03(\x0b\x32\x1f.paiza.peer.v1.ConsistencyProof\"H\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\x80\x02\n\x0e\x44\x65liverRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12+\n\ndispatches\x18\x03 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x36\n\x12\x61ttachment_answers\x18\x04 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x33\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa5\x01\n\x08\x44ispatch\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x16.paiza.peer.v1.ReleaseH\x00\x12/\n\nforwarding\x18\x02 \x01(\x0b\x32\x19.paiza.peer.v1.ForwardingH\x00\x12\x31\n\x06notice\x18\x03 \x01(\x0b\x32\x1f.paiza.peer.v1.ForwardingNoticeH\x00\x42\n\n\x08\x64\x65livery\"H\n\x07Release\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12,\n\x08released\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xa1\x01\n\nForwarding\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12-\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\'\n\x06origin\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12*\n\x05grant\x18\x04 \x01(\x0b\x32\x1b.paiza.peer.v1.PassingGrant\"A\n\x10\x46orwardingNotice\x12-\n\tforwarded\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"J\n\x0cPassingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"\x9a\x01\n\x0f\x44\x65liverResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.paiza.peer.v1.DeliverResult\x12\x1c\n\x14\x63onsistency_mismatch\x18\x03 \x01(\x08\"\x9d\x01\n\rDeliverResult\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12%\n\x05retry\x18\x02 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result2\xd0\x03\n\x0f\x45xchangeService\x12N\n\tHandshake\x12\x1f.paiza.peer.v1.HandshakeRequest\x1a .paiza.peer.v1.HandshakeResponse\x12H\n\x07\x44\x65liver\x12\x1d.paiza.peer.v1.DeliverRequest\x1a\x1e.paiza.peer.v1.DeliverResponse\x12\x63\n\x10ProveConsistency\x12&.paiza.peer.v1.ProveConsistencyRequest\x1a\'.paiza.peer.v1.ProveConsistencyResponse\x12\x62\n\x0f\x46\x65tchAttachment\x12%.paiza.peer.v1.FetchAttachmentRequest\x1a&.paiza.peer.v1.FetchAttachmentResponse0\x01\x12Z\n\rFetchMessages\x12#.paiza.peer.v1.FetchMessagesRequest\x1a$.paiza.peer.v1.FetchMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,37 +36,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHMESSAGESREQUEST']._serialized_start=101
   _globals['_FETCHMESSAGESREQUEST']._serialized_end=194
   _globals['_FETCHMESSAGESRESPONSE']._serialized_start=197
-  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=331
-  _globals['_PROVEGROWTHREQUEST']._serialized_start=333
-  _globals['_PROVEGROWTHREQUEST']._serialized_end=368
-  _globals['_PROVEGROWTHRESPONSE']._serialized_start=370
-  _globals['_PROVEGROWTHRESPONSE']._serialized_end=455
-  _globals['_GROWTHPROOF']._serialized_start=457
-  _globals['_GROWTHPROOF']._serialized_end=524
-  _globals['_HANDSHAKEREQUEST']._serialized_start=526
-  _globals['_HANDSHAKEREQUEST']._serialized_end=596
-  _globals['_HANDSHAKERESPONSE']._serialized_start=598
-  _globals['_HANDSHAKERESPONSE']._serialized_end=719
-  _globals['_DELIVERREQUEST']._serialized_start=722
-  _globals['_DELIVERREQUEST']._serialized_end=957
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=959
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=1044
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=1046
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1085
-  _globals['_DISPATCH']._serialized_start=1088
-  _globals['_DISPATCH']._serialized_end=1253
-  _globals['_RELEASE']._serialized_start=1255
-  _globals['_RELEASE']._serialized_end=1327
-  _globals['_FORWARDING']._serialized_start=1330
-  _globals['_FORWARDING']._serialized_end=1491
-  _globals['_FORWARDINGNOTICE']._serialized_start=1493
-  _globals['_FORWARDINGNOTICE']._serialized_end=1558
-  _globals['_PASSINGGRANT']._serialized_start=1560
-  _globals['_PASSINGGRANT']._serialized_end=1634
-  _globals['_DELIVERRESPONSE']._serialized_start=1637
-  _globals['_DELIVERRESPONSE']._serialized_end=1765
-  _globals['_DELIVERRESULT']._serialized_start=1768
-  _globals['_DELIVERRESULT']._serialized_end=1925
-  _globals['_EXCHANGESERVICE']._serialized_start=1928
-  _globals['_EXCHANGESERVICE']._serialized_end=2377
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=352
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=354
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=394
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=396
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=491
+  _globals['_CONSISTENCYPROOF']._serialized_start=493
+  _globals['_CONSISTENCYPROOF']._serialized_end=565
+  _globals['_HANDSHAKEREQUEST']._serialized_start=567
+  _globals['_HANDSHAKEREQUEST']._serialized_end=637
+  _globals['_HANDSHAKERESPONSE']._serialized_start=639
+  _globals['_HANDSHAKERESPONSE']._serialized_end=760
+  _globals['_DELIVERREQUEST']._serialized_start=763
+  _globals['_DELIVERREQUEST']._serialized_end=1019
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=1021
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=1106
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=1108
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1147
+  _globals['_DISPATCH']._serialized_start=1150
+  _globals['_DISPATCH']._serialized_end=1315
+  _globals['_RELEASE']._serialized_start=1317
+  _globals['_RELEASE']._serialized_end=1389
+  _globals['_FORWARDING']._serialized_start=1392
+  _globals['_FORWARDING']._serialized_end=1553
+  _globals['_FORWARDINGNOTICE']._serialized_start=1555
+  _globals['_FORWARDINGNOTICE']._serialized_end=1620
+  _globals['_PASSINGGRANT']._serialized_start=1622
+  _globals['_PASSINGGRANT']._serialized_end=1696
+  _globals['_DELIVERRESPONSE']._serialized_start=1699
+  _globals['_DELIVERRESPONSE']._serialized_end=1853
+  _globals['_DELIVERRESULT']._serialized_start=1856
+  _globals['_DELIVERRESULT']._serialized_end=2013
+  _globals['_EXCHANGESERVICE']._serialized_start=2016
+  _globals['_EXCHANGESERVICE']._serialized_end=2480
 # @@protoc_insertion_point(module_scope)

@@ -30,7 +30,7 @@ class FetchMessagesRequest(_message.Message):
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
     known_size: _builtins.int
-    """The size of the called node's log that the caller knows; its growth is proven from there."""
+    """The size of the called node's log that the caller knows; its consistency_claim is proven from there."""
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     @_builtins.property
@@ -58,12 +58,12 @@ class FetchMessagesResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROWTH_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     DISPATCHES_FIELD_NUMBER: _builtins.int
     PASSED_ON_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def growth(self) -> _log_pb2.Growth:
-        """The answerer's log: checkpoint, and proof of growth from the size the caller knows."""
+    def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
+        """The answerer's log: checkpoint, and proof of consistency_claim from the size the caller knows."""
 
     @_builtins.property
     def dispatches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dispatch]:
@@ -76,21 +76,21 @@ class FetchMessagesResponse(_message.Message):
     def __init__(
         self,
         *,
-        growth: _log_pb2.Growth | None = ...,
+        consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
         passed_on_digests: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispatches", b"dispatches", "growth", b"growth", "passed_on_digests", b"passed_on_digests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "dispatches", b"dispatches", "passed_on_digests", b"passed_on_digests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FetchMessagesResponse: _TypeAlias = FetchMessagesResponse  # noqa: Y015
 
 @_typing.final
-class ProveGrowthRequest(_message.Message):
-    """Asks for proofs of growth."""
+class ProveConsistencyRequest(_message.Message):
+    """Asks for proofs of consistency_claim."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -110,11 +110,11 @@ class ProveGrowthRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProveGrowthRequest: _TypeAlias = ProveGrowthRequest  # noqa: Y015
+Global___ProveConsistencyRequest: _TypeAlias = ProveConsistencyRequest  # noqa: Y015
 
 @_typing.final
-class ProveGrowthResponse(_message.Message):
-    """Proofs of growth of the answerer's log."""
+class ProveConsistencyResponse(_message.Message):
+    """Proofs of consistency_claim of the answerer's log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -123,14 +123,14 @@ class ProveGrowthResponse(_message.Message):
     checkpoint: _builtins.bytes
     """Its current signed checkpoint note."""
     @_builtins.property
-    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrowthProof]:
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsistencyProof]:
         """One proof per size asked for."""
 
     def __init__(
         self,
         *,
         checkpoint: _builtins.bytes = ...,
-        proofs: _abc.Iterable[Global___GrowthProof] | None = ...,
+        proofs: _abc.Iterable[Global___ConsistencyProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -138,10 +138,10 @@ class ProveGrowthResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProveGrowthResponse: _TypeAlias = ProveGrowthResponse  # noqa: Y015
+Global___ProveConsistencyResponse: _TypeAlias = ProveConsistencyResponse  # noqa: Y015
 
 @_typing.final
-class GrowthProof(_message.Message):
+class ConsistencyProof(_message.Message):
     """That a log grew from one size to the checkpoint beside it."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -170,7 +170,7 @@ class GrowthProof(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GrowthProof: _TypeAlias = GrowthProof  # noqa: Y015
+Global___ConsistencyProof: _TypeAlias = ConsistencyProof  # noqa: Y015
 
 @_typing.final
 class HandshakeRequest(_message.Message):
@@ -238,7 +238,7 @@ class DeliverRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROWTH_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     DISPATCHES_FIELD_NUMBER: _builtins.int
     ATTACHMENT_ANSWERS_FIELD_NUMBER: _builtins.int
@@ -246,8 +246,8 @@ class DeliverRequest(_message.Message):
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     @_builtins.property
-    def growth(self) -> _log_pb2.Growth:
-        """The caller's log: checkpoint, proof of growth, and what it knows of the other's."""
+    def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
+        """The caller's log: checkpoint, proof of consistency_claim, and what it knows of the other's."""
 
     @_builtins.property
     def dispatches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dispatch]:
@@ -268,15 +268,15 @@ class DeliverRequest(_message.Message):
     def __init__(
         self,
         *,
-        growth: _log_pb2.Growth | None = ...,
+        consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         register_version: _builtins.bytes = ...,
         dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
         attachment_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
         erasure_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "dispatches", b"dispatches", "erasure_answers", b"erasure_answers", "growth", b"growth", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "consistency_claim", b"consistency_claim", "dispatches", b"dispatches", "erasure_answers", b"erasure_answers", "register_version", b"register_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -498,31 +498,31 @@ class DeliverResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROWTH_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
-    GROWTH_MISMATCH_FIELD_NUMBER: _builtins.int
-    growth_mismatch: _builtins.bool
-    """True when from_size was not what the answerer knows: growth.known_size says what it is,
-    nothing was taken, and the caller must prove its growth from there.
+    CONSISTENCY_MISMATCH_FIELD_NUMBER: _builtins.int
+    consistency_mismatch: _builtins.bool
+    """True when from_size was not what the answerer knows: consistency_claim.known_size says what it is,
+    nothing was taken, and the caller must prove its consistency_claim from there.
     """
     @_builtins.property
-    def growth(self) -> _log_pb2.Growth:
-        """The answerer's log: checkpoint, proof of growth from the size the caller knew."""
+    def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
+        """The answerer's log: checkpoint, proof of consistency_claim from the size the caller knew."""
 
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverResult]:
-        """One result per dispatch, in the same order; empty when the growth claimed did not match."""
+        """One result per dispatch, in the same order; empty when the consistency_claim claimed did not match."""
 
     def __init__(
         self,
         *,
-        growth: _log_pb2.Growth | None = ...,
+        consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         results: _abc.Iterable[Global___DeliverResult] | None = ...,
-        growth_mismatch: _builtins.bool = ...,
+        consistency_mismatch: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth", "growth_mismatch", b"growth_mismatch", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

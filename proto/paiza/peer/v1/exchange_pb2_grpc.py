@@ -45,10 +45,10 @@ class ExchangeServiceStub:
                 request_serializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.DeliverRequest.SerializeToString,
                 response_deserializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.DeliverResponse.FromString,
                 _registered_method=True)
-        self.ProveGrowth = channel.unary_unary(
-                '/paiza.peer.v1.ExchangeService/ProveGrowth',
-                request_serializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
-                response_deserializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
+        self.ProveConsistency = channel.unary_unary(
+                '/paiza.peer.v1.ExchangeService/ProveConsistency',
+                request_serializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveConsistencyRequest.SerializeToString,
+                response_deserializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveConsistencyResponse.FromString,
                 _registered_method=True)
         self.FetchAttachment = channel.unary_stream(
                 '/paiza.peer.v1.ExchangeService/FetchAttachment',
@@ -68,7 +68,7 @@ class ExchangeServiceServicer:
 
     def Handshake(self, request, context):
         """Agrees on a protocol version and compares what each side knows of the other's log and register.
-        A node calls it before its first Deliver after a start, and when a growth mismatch was answered.
+        A node calls it before its first Deliver after a start, and when a consistency_claim mismatch was answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +81,7 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ProveGrowth(self, request, context):
+    def ProveConsistency(self, request, context):
         """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
         two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
         """
@@ -119,10 +119,10 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.DeliverRequest.FromString,
                     response_serializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.DeliverResponse.SerializeToString,
             ),
-            'ProveGrowth': grpc.unary_unary_rpc_method_handler(
-                    servicer.ProveGrowth,
-                    request_deserializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveGrowthRequest.FromString,
-                    response_serializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveGrowthResponse.SerializeToString,
+            'ProveConsistency': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveConsistency,
+                    request_deserializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveConsistencyRequest.FromString,
+                    response_serializer=paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveConsistencyResponse.SerializeToString,
             ),
             'FetchAttachment': grpc.unary_stream_rpc_method_handler(
                     servicer.FetchAttachment,
@@ -201,7 +201,7 @@ class ExchangeService:
             _registered_method=True)
 
     @staticmethod
-    def ProveGrowth(request,
+    def ProveConsistency(request,
             target,
             options=(),
             channel_credentials=None,
@@ -214,9 +214,9 @@ class ExchangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.peer.v1.ExchangeService/ProveGrowth',
-            paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveGrowthRequest.SerializeToString,
-            paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveGrowthResponse.FromString,
+            '/paiza.peer.v1.ExchangeService/ProveConsistency',
+            paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveConsistencyRequest.SerializeToString,
+            paiza_dot_peer_dot_v1_dot_exchange__pb2.ProveConsistencyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,11 +35,11 @@ class ExchangeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExchangeServiceAsyncStub: ...
     Handshake: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.HandshakeRequest, _exchange_pb2.HandshakeResponse]
     """Agrees on a protocol version and compares what each side knows of the other's log and register.
-    A node calls it before its first Deliver after a start, and when a growth mismatch was answered.
+    A node calls it before its first Deliver after a start, and when a consistency_claim mismatch was answered.
     """
     Deliver: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]
     """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
-    ProveGrowth: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ProveGrowthRequest, _exchange_pb2.ProveGrowthResponse]
+    ProveConsistency: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ProveConsistencyRequest, _exchange_pb2.ProveConsistencyResponse]
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
     """
@@ -60,11 +60,11 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Handshake: _aio.UnaryUnaryMultiCallable[_exchange_pb2.HandshakeRequest, _exchange_pb2.HandshakeResponse]  # type: ignore[assignment]
     """Agrees on a protocol version and compares what each side knows of the other's log and register.
-    A node calls it before its first Deliver after a start, and when a growth mismatch was answered.
+    A node calls it before its first Deliver after a start, and when a consistency_claim mismatch was answered.
     """
     Deliver: _aio.UnaryUnaryMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]  # type: ignore[assignment]
     """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
-    ProveGrowth: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveGrowthRequest, _exchange_pb2.ProveGrowthResponse]  # type: ignore[assignment]
+    ProveConsistency: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveConsistencyRequest, _exchange_pb2.ProveConsistencyResponse]  # type: ignore[assignment]
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
     """
@@ -88,7 +88,7 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.HandshakeResponse, _abc.Awaitable[_exchange_pb2.HandshakeResponse]]:
         """Agrees on a protocol version and compares what each side knows of the other's log and register.
-        A node calls it before its first Deliver after a start, and when a growth mismatch was answered.
+        A node calls it before its first Deliver after a start, and when a consistency_claim mismatch was answered.
         """
 
     @_abc_1.abstractmethod
@@ -100,11 +100,11 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
 
     @_abc_1.abstractmethod
-    def ProveGrowth(
+    def ProveConsistency(
         self,
-        request: _exchange_pb2.ProveGrowthRequest,
+        request: _exchange_pb2.ProveConsistencyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_exchange_pb2.ProveGrowthResponse, _abc.Awaitable[_exchange_pb2.ProveGrowthResponse]]:
+    ) -> _typing.Union[_exchange_pb2.ProveConsistencyResponse, _abc.Awaitable[_exchange_pb2.ProveConsistencyResponse]]:
         """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
         two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
         """

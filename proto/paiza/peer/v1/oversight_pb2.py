@@ -26,7 +26,7 @@ from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import log_query_pb2 as paiza_dot_core_dot_v1_dot_log__query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/peer/v1/oversight.proto\x12\rpaiza.peer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1dpaiza/core/v1/log_query.proto\">\n\x19ListGrantedEntriesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"F\n\x1aListGrantedEntriesResponse\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.EntriesPage\"@\n\x1b\x43ountGrantedMessagesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"G\n\x1c\x43ountGrantedMessagesResponse\x12\'\n\x04page\x18\x01 \x01(\x0b\x32\x19.paiza.core.v1.CountsPage\"\x7f\n\x12\x41greePeriodRequest\x12%\n\x06period\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x15\n\rperiod_digest\x18\x02 \x01(\x0c\x12+\n\nreconciled\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"B\n\x13\x41greePeriodResponse\x12+\n\nreconciled\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof2\xc4\x02\n\x10OversightService\x12i\n\x12ListGrantedEntries\x12(.paiza.peer.v1.ListGrantedEntriesRequest\x1a).paiza.peer.v1.ListGrantedEntriesResponse\x12o\n\x14\x43ountGrantedMessages\x12*.paiza.peer.v1.CountGrantedMessagesRequest\x1a+.paiza.peer.v1.CountGrantedMessagesResponse\x12T\n\x0b\x41greePeriod\x12!.paiza.peer.v1.AgreePeriodRequest\x1a\".paiza.peer.v1.AgreePeriodResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/peer/v1/oversight.proto\x12\rpaiza.peer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1dpaiza/core/v1/log_query.proto\">\n\x19ListGrantedEntriesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"F\n\x1aListGrantedEntriesResponse\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.EntriesPage\"@\n\x1b\x43ountGrantedMessagesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"G\n\x1c\x43ountGrantedMessagesResponse\x12\'\n\x04page\x18\x01 \x01(\x0b\x32\x19.paiza.core.v1.CountsPage\"\x7f\n\x12\x41greePeriodRequest\x12%\n\x06period\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x15\n\rperiod_digest\x18\x02 \x01(\x0c\x12+\n\nreconciled\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"B\n\x13\x41greePeriodResponse\x12+\n\nreconciled\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof2\xc4\x02\n\x10PeerAuditService\x12i\n\x12ListGrantedEntries\x12(.paiza.peer.v1.ListGrantedEntriesRequest\x1a).paiza.peer.v1.ListGrantedEntriesResponse\x12o\n\x14\x43ountGrantedMessages\x12*.paiza.peer.v1.CountGrantedMessagesRequest\x1a+.paiza.peer.v1.CountGrantedMessagesResponse\x12T\n\x0b\x41greePeriod\x12!.paiza.peer.v1.AgreePeriodRequest\x1a\".paiza.peer.v1.AgreePeriodResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGREEPERIODREQUEST']._serialized_end=506
   _globals['_AGREEPERIODRESPONSE']._serialized_start=508
   _globals['_AGREEPERIODRESPONSE']._serialized_end=574
-  _globals['_OVERSIGHTSERVICE']._serialized_start=577
-  _globals['_OVERSIGHTSERVICE']._serialized_end=901
+  _globals['_PEERAUDITSERVICE']._serialized_start=577
+  _globals['_PEERAUDITSERVICE']._serialized_end=901
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class OversightServiceStub:
+class PeerAuditServiceStub:
     """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
@@ -37,23 +37,23 @@ class OversightServiceStub:
             channel: A grpc.Channel.
         """
         self.ListGrantedEntries = channel.unary_unary(
-                '/paiza.peer.v1.OversightService/ListGrantedEntries',
+                '/paiza.peer.v1.PeerAuditService/ListGrantedEntries',
                 request_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesRequest.SerializeToString,
                 response_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesResponse.FromString,
                 _registered_method=True)
         self.CountGrantedMessages = channel.unary_unary(
-                '/paiza.peer.v1.OversightService/CountGrantedMessages',
+                '/paiza.peer.v1.PeerAuditService/CountGrantedMessages',
                 request_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesRequest.SerializeToString,
                 response_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesResponse.FromString,
                 _registered_method=True)
         self.AgreePeriod = channel.unary_unary(
-                '/paiza.peer.v1.OversightService/AgreePeriod',
+                '/paiza.peer.v1.PeerAuditService/AgreePeriod',
                 request_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodRequest.SerializeToString,
                 response_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodResponse.FromString,
                 _registered_method=True)
 
 
-class OversightServiceServicer:
+class PeerAuditServiceServicer:
     """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
@@ -80,7 +80,7 @@ class OversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_OversightServiceServicer_to_server(servicer, server):
+def add_PeerAuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListGrantedEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrantedEntries,
@@ -99,13 +99,13 @@ def add_OversightServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'paiza.peer.v1.OversightService', rpc_method_handlers)
+            'paiza.peer.v1.PeerAuditService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('paiza.peer.v1.OversightService', rpc_method_handlers)
+    server.add_registered_method_handlers('paiza.peer.v1.PeerAuditService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class OversightService:
+class PeerAuditService:
     """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
@@ -124,7 +124,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.peer.v1.OversightService/ListGrantedEntries',
+            '/paiza.peer.v1.PeerAuditService/ListGrantedEntries',
             paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesRequest.SerializeToString,
             paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesResponse.FromString,
             options,
@@ -151,7 +151,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.peer.v1.OversightService/CountGrantedMessages',
+            '/paiza.peer.v1.PeerAuditService/CountGrantedMessages',
             paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesRequest.SerializeToString,
             paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesResponse.FromString,
             options,
@@ -178,7 +178,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.peer.v1.OversightService/AgreePeriod',
+            '/paiza.peer.v1.PeerAuditService/AgreePeriod',
             paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodRequest.SerializeToString,
             paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodResponse.FromString,
             options,

@@ -26,7 +26,7 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class OversightServiceStub:
+class PeerAuditServiceStub:
     """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
@@ -34,7 +34,7 @@ class OversightServiceStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> OversightServiceAsyncStub: ...
+    def __new__(cls, channel: _aio.Channel) -> PeerAuditServiceAsyncStub: ...
     ListGrantedEntries: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.ListGrantedEntriesRequest, _oversight_pb2.ListGrantedEntriesResponse]
     """Entries of the called node's log that the caller may see. The consultation is logged there."""
     CountGrantedMessages: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.CountGrantedMessagesRequest, _oversight_pb2.CountGrantedMessagesResponse]
@@ -43,7 +43,7 @@ class OversightServiceStub:
     """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
 @_typing.type_check_only
-class OversightServiceAsyncStub(OversightServiceStub):
+class PeerAuditServiceAsyncStub(PeerAuditServiceStub):
     """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
@@ -56,7 +56,7 @@ class OversightServiceAsyncStub(OversightServiceStub):
     AgreePeriod: _aio.UnaryUnaryMultiCallable[_oversight_pb2.AgreePeriodRequest, _oversight_pb2.AgreePeriodResponse]  # type: ignore[assignment]
     """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
-class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
+class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
@@ -85,4 +85,4 @@ class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_oversight_pb2.AgreePeriodResponse, _abc.Awaitable[_oversight_pb2.AgreePeriodResponse]]:
         """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
-def add_OversightServiceServicer_to_server(servicer: OversightServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_PeerAuditServiceServicer_to_server(servicer: PeerAuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

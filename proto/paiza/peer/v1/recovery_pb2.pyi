@@ -46,7 +46,7 @@ GIVE_BACK_SIDE_RELEASED: GiveBackSide.ValueType  # 2
 Global___GiveBackSide: _TypeAlias = GiveBackSide  # noqa: Y015
 
 @_typing.final
-class GetStandingRequest(_message.Message):
+class ListHeldCheckpointsRequest(_message.Message):
     """Asks what is held."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -71,10 +71,10 @@ class GetStandingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetStandingRequest: _TypeAlias = GetStandingRequest  # noqa: Y015
+Global___ListHeldCheckpointsRequest: _TypeAlias = ListHeldCheckpointsRequest  # noqa: Y015
 
 @_typing.final
-class GetStandingResponse(_message.Message):
+class ListHeldCheckpointsResponse(_message.Message):
     """The largest checkpoints the called node holds. Nothing in it is signed by the called node."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -105,10 +105,10 @@ class GetStandingResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetStandingResponse: _TypeAlias = GetStandingResponse  # noqa: Y015
+Global___ListHeldCheckpointsResponse: _TypeAlias = ListHeldCheckpointsResponse  # noqa: Y015
 
 @_typing.final
-class GiveBackRequest(_message.Message):
+class ListLostEntriesRequest(_message.Message):
     """Asks for a page."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -120,7 +120,7 @@ class GiveBackRequest(_message.Message):
     FROM_INDEX_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     known_size: _builtins.int
-    """The size of the called node's log that the caller knows; its growth is proven from there."""
+    """The size of the called node's log that the caller knows; its consistency_claim is proven from there."""
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     side: Global___GiveBackSide.ValueType
@@ -147,22 +147,22 @@ class GiveBackRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GiveBackRequest: _TypeAlias = GiveBackRequest  # noqa: Y015
+Global___ListLostEntriesRequest: _TypeAlias = ListLostEntriesRequest  # noqa: Y015
 
 @_typing.final
-class GiveBackResponse(_message.Message):
+class ListLostEntriesResponse(_message.Message):
     """A page of what is given back."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROWTH_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     NEXT_INDEX_FIELD_NUMBER: _builtins.int
     next_index: _builtins.int
     """Where the next page begins; 0 where this is the last."""
     @_builtins.property
-    def growth(self) -> _log_pb2.Growth:
-        """The answerer's log: checkpoint, and proof of growth from the size the caller knows."""
+    def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
+        """The answerer's log: checkpoint, and proof of consistency_claim from the size the caller knows."""
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenBack]:
@@ -171,17 +171,17 @@ class GiveBackResponse(_message.Message):
     def __init__(
         self,
         *,
-        growth: _log_pb2.Growth | None = ...,
+        consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         items: _abc.Iterable[Global___GivenBack] | None = ...,
         next_index: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth", "items", b"items", "next_index", b"next_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "items", b"items", "next_index", b"next_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GiveBackResponse: _TypeAlias = GiveBackResponse  # noqa: Y015
+Global___ListLostEntriesResponse: _TypeAlias = ListLostEntriesResponse  # noqa: Y015
 
 @_typing.final
 class GivenBack(_message.Message):

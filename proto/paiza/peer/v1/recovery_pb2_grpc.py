@@ -36,15 +36,15 @@ class RecoveryServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.GetStanding = channel.unary_unary(
-                '/paiza.peer.v1.RecoveryService/GetStanding',
-                request_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GetStandingRequest.SerializeToString,
-                response_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GetStandingResponse.FromString,
+        self.ListHeldCheckpoints = channel.unary_unary(
+                '/paiza.peer.v1.RecoveryService/ListHeldCheckpoints',
+                request_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListHeldCheckpointsRequest.SerializeToString,
+                response_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListHeldCheckpointsResponse.FromString,
                 _registered_method=True)
-        self.GiveBack = channel.unary_unary(
-                '/paiza.peer.v1.RecoveryService/GiveBack',
-                request_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GiveBackRequest.SerializeToString,
-                response_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GiveBackResponse.FromString,
+        self.ListLostEntries = channel.unary_unary(
+                '/paiza.peer.v1.RecoveryService/ListLostEntries',
+                request_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListLostEntriesRequest.SerializeToString,
+                response_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListLostEntriesResponse.FromString,
                 _registered_method=True)
 
 
@@ -53,14 +53,14 @@ class RecoveryServiceServicer:
     certificate of an active member; it is told of nothing that was not its own or given to it before.
     """
 
-    def GetStanding(self, request, context):
+    def ListHeldCheckpoints(self, request, context):
         """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GiveBack(self, request, context):
+    def ListLostEntries(self, request, context):
         """Gives back, page by page, what the caller's lost entries were about.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -70,15 +70,15 @@ class RecoveryServiceServicer:
 
 def add_RecoveryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'GetStanding': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetStanding,
-                    request_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GetStandingRequest.FromString,
-                    response_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GetStandingResponse.SerializeToString,
+            'ListHeldCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHeldCheckpoints,
+                    request_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListHeldCheckpointsRequest.FromString,
+                    response_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListHeldCheckpointsResponse.SerializeToString,
             ),
-            'GiveBack': grpc.unary_unary_rpc_method_handler(
-                    servicer.GiveBack,
-                    request_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GiveBackRequest.FromString,
-                    response_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.GiveBackResponse.SerializeToString,
+            'ListLostEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLostEntries,
+                    request_deserializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListLostEntriesRequest.FromString,
+                    response_serializer=paiza_dot_peer_dot_v1_dot_recovery__pb2.ListLostEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,7 +94,7 @@ class RecoveryService:
     """
 
     @staticmethod
-    def GetStanding(request,
+    def ListHeldCheckpoints(request,
             target,
             options=(),
             channel_credentials=None,
@@ -107,9 +107,9 @@ class RecoveryService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.peer.v1.RecoveryService/GetStanding',
-            paiza_dot_peer_dot_v1_dot_recovery__pb2.GetStandingRequest.SerializeToString,
-            paiza_dot_peer_dot_v1_dot_recovery__pb2.GetStandingResponse.FromString,
+            '/paiza.peer.v1.RecoveryService/ListHeldCheckpoints',
+            paiza_dot_peer_dot_v1_dot_recovery__pb2.ListHeldCheckpointsRequest.SerializeToString,
+            paiza_dot_peer_dot_v1_dot_recovery__pb2.ListHeldCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -121,7 +121,7 @@ class RecoveryService:
             _registered_method=True)
 
     @staticmethod
-    def GiveBack(request,
+    def ListLostEntries(request,
             target,
             options=(),
             channel_credentials=None,
@@ -134,9 +134,9 @@ class RecoveryService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.peer.v1.RecoveryService/GiveBack',
-            paiza_dot_peer_dot_v1_dot_recovery__pb2.GiveBackRequest.SerializeToString,
-            paiza_dot_peer_dot_v1_dot_recovery__pb2.GiveBackResponse.FromString,
+            '/paiza.peer.v1.RecoveryService/ListLostEntries',
+            paiza_dot_peer_dot_v1_dot_recovery__pb2.ListLostEntriesRequest.SerializeToString,
+            paiza_dot_peer_dot_v1_dot_recovery__pb2.ListLostEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

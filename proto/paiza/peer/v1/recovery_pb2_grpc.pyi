@@ -35,9 +35,9 @@ class RecoveryServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecoveryServiceAsyncStub: ...
-    GetStanding: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.GetStandingRequest, _recovery_pb2.GetStandingResponse]
+    ListHeldCheckpoints: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.ListHeldCheckpointsRequest, _recovery_pb2.ListHeldCheckpointsResponse]
     """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
-    GiveBack: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.GiveBackRequest, _recovery_pb2.GiveBackResponse]
+    ListLostEntries: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.ListLostEntriesRequest, _recovery_pb2.ListLostEntriesResponse]
     """Gives back, page by page, what the caller's lost entries were about."""
 
 @_typing.type_check_only
@@ -47,9 +47,9 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetStanding: _aio.UnaryUnaryMultiCallable[_recovery_pb2.GetStandingRequest, _recovery_pb2.GetStandingResponse]  # type: ignore[assignment]
+    ListHeldCheckpoints: _aio.UnaryUnaryMultiCallable[_recovery_pb2.ListHeldCheckpointsRequest, _recovery_pb2.ListHeldCheckpointsResponse]  # type: ignore[assignment]
     """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
-    GiveBack: _aio.UnaryUnaryMultiCallable[_recovery_pb2.GiveBackRequest, _recovery_pb2.GiveBackResponse]  # type: ignore[assignment]
+    ListLostEntries: _aio.UnaryUnaryMultiCallable[_recovery_pb2.ListLostEntriesRequest, _recovery_pb2.ListLostEntriesResponse]  # type: ignore[assignment]
     """Gives back, page by page, what the caller's lost entries were about."""
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -58,19 +58,19 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """
 
     @_abc_1.abstractmethod
-    def GetStanding(
+    def ListHeldCheckpoints(
         self,
-        request: _recovery_pb2.GetStandingRequest,
+        request: _recovery_pb2.ListHeldCheckpointsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_recovery_pb2.GetStandingResponse, _abc.Awaitable[_recovery_pb2.GetStandingResponse]]:
+    ) -> _typing.Union[_recovery_pb2.ListHeldCheckpointsResponse, _abc.Awaitable[_recovery_pb2.ListHeldCheckpointsResponse]]:
         """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
 
     @_abc_1.abstractmethod
-    def GiveBack(
+    def ListLostEntries(
         self,
-        request: _recovery_pb2.GiveBackRequest,
+        request: _recovery_pb2.ListLostEntriesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_recovery_pb2.GiveBackResponse, _abc.Awaitable[_recovery_pb2.GiveBackResponse]]:
+    ) -> _typing.Union[_recovery_pb2.ListLostEntriesResponse, _abc.Awaitable[_recovery_pb2.ListLostEntriesResponse]]:
         """Gives back, page by page, what the caller's lost entries were about."""
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

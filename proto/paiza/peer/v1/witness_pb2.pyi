@@ -26,7 +26,7 @@ class ExchangeCheckpointsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROWTH_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
@@ -38,7 +38,7 @@ class ExchangeCheckpointsRequest(_message.Message):
     that was not brought before.
     """
     @_builtins.property
-    def growth(self) -> _log_pb2.Growth:
+    def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
         """The caller's log: its candidate, also signed by its witness key, and what it knows of the other's log."""
 
     @_builtins.property
@@ -54,15 +54,15 @@ class ExchangeCheckpointsRequest(_message.Message):
     def __init__(
         self,
         *,
-        growth: _log_pb2.Growth | None = ...,
+        consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         register_version: _builtins.bytes = ...,
         cosigned: _builtins.bytes = ...,
         heard: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "growth", b"growth", "heard", b"heard", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "heard", b"heard", "register_version", b"register_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -74,23 +74,23 @@ class ExchangeCheckpointsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROWTH_FIELD_NUMBER: _builtins.int
-    GROWTH_MISMATCH_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_MISMATCH_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
-    growth_mismatch: _builtins.bool
-    """True when from_size was not what the answerer knows: growth.known_size says what it is, nothing was taken, and the
-    caller must prove its growth from there.
+    consistency_mismatch: _builtins.bool
+    """True when from_size was not what the answerer knows: consistency_claim.known_size says what it is, nothing was taken, and the
+    caller must prove its consistency_claim from there.
     """
     cosigned: _builtins.bytes
     """The caller's candidate with the answerer's cosignature; empty where it was not cosigned."""
     not_cosigned_reason: _builtins.str
     """Reason code why it was not cosigned; empty where it was."""
     @_builtins.property
-    def growth(self) -> _log_pb2.Growth:
-        """The answerer's log: checkpoint, and proof of growth from the size the caller knew."""
+    def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
+        """The answerer's log: checkpoint, and proof of consistency_claim from the size the caller knew."""
 
     @_builtins.property
     def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -103,16 +103,16 @@ class ExchangeCheckpointsResponse(_message.Message):
     def __init__(
         self,
         *,
-        growth: _log_pb2.Growth | None = ...,
-        growth_mismatch: _builtins.bool = ...,
+        consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
+        consistency_mismatch: _builtins.bool = ...,
         cosigned: _builtins.bytes = ...,
         not_cosigned_reason: _builtins.str = ...,
         heard: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["growth", b"growth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "growth", b"growth", "growth_mismatch", b"growth_mismatch", "heard", b"heard", "not_cosigned_reason", b"not_cosigned_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "heard", b"heard", "not_cosigned_reason", b"not_cosigned_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,7 +54,7 @@ class WitnessServiceServicer:
     """
 
     def ExchangeCheckpoints(self, request, context):
-        """Shows the caller's checkpoint, with proof of its growth, and takes the other side's; each cosigns what it accepted.
+        """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class WitnessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WitnessServiceAsyncStub: ...
     ExchangeCheckpoints: _grpc.UnaryUnaryMultiCallable[_witness_pb2.ExchangeCheckpointsRequest, _witness_pb2.ExchangeCheckpointsResponse]
-    """Shows the caller's checkpoint, with proof of its growth, and takes the other side's; each cosigns what it accepted."""
+    """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted."""
     ProveEntries: _grpc.UnaryUnaryMultiCallable[_witness_pb2.ProveEntriesRequest, _witness_pb2.ProveEntriesResponse]
     """Proves entries of the called node's log to checkpoints that a quorum cosigned. Given are hashes and notes, no entry:
     who asks has the entries.
@@ -50,7 +50,7 @@ class WitnessServiceAsyncStub(WitnessServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExchangeCheckpoints: _aio.UnaryUnaryMultiCallable[_witness_pb2.ExchangeCheckpointsRequest, _witness_pb2.ExchangeCheckpointsResponse]  # type: ignore[assignment]
-    """Shows the caller's checkpoint, with proof of its growth, and takes the other side's; each cosigns what it accepted."""
+    """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted."""
     ProveEntries: _aio.UnaryUnaryMultiCallable[_witness_pb2.ProveEntriesRequest, _witness_pb2.ProveEntriesResponse]  # type: ignore[assignment]
     """Proves entries of the called node's log to checkpoints that a quorum cosigned. Given are hashes and notes, no entry:
     who asks has the entries.
@@ -67,7 +67,7 @@ class WitnessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _witness_pb2.ExchangeCheckpointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_witness_pb2.ExchangeCheckpointsResponse, _abc.Awaitable[_witness_pb2.ExchangeCheckpointsResponse]]:
-        """Shows the caller's checkpoint, with proof of its growth, and takes the other side's; each cosigns what it accepted."""
+        """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted."""
 
     @_abc_1.abstractmethod
     def ProveEntries(

@@ -17,7 +17,7 @@ from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.reading import MAX_SUMMARY
 from paiza_domain.schema.shapes import FieldType, Shape
 from paiza_domain.schema.templates import Form
-from paiza_domain.terms import index_terms as terms
+from paiza_domain.terms import index_terms
 from tests.unit.paiza_domain.conftest import NOW
 from tests.unit.paiza_domain.kinds.examples import EXAMPLES, draft
 from tests.unit.paiza_domain.strategies import messages
@@ -104,7 +104,7 @@ def test_sound_fields_have_errors_only_between_fields(name: str, data: st.DataOb
         assert kind.show(content, lang)
         kind.remarks(content, NOW, lang)
         assert len(kind.summary(content, lang)) <= MAX_SUMMARY
-    terms.terms(kind, content, None)
+    index_terms.terms(kind, content, None)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from paiza_domain.drafts import drafts
-from paiza_domain.schema import partial_times as moments
+from paiza_domain.schema import partial_times
 
 AUTHORISATION = """
 kind: cd-authorisation
@@ -26,9 +26,9 @@ content:
 
 def test_a_day_alone_is_the_end_of_the_day_and_its_start_where_something_begins() -> None:
     """What is due on a day may come until its end; what begins on a day begins with it."""
-    assert moments.parse_time("2026-11-24") == datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)
-    assert moments.parse_time("2026-11-24", begins=True) == datetime(2026, 11, 24, tzinfo=UTC)
-    assert moments.parse_time("2026-11-24T06:00Z", begins=True) == datetime(2026, 11, 24, 6, tzinfo=UTC)
+    assert partial_times.parse_time("2026-11-24") == datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)
+    assert partial_times.parse_time("2026-11-24", begins=True) == datetime(2026, 11, 24, tzinfo=UTC)
+    assert partial_times.parse_time("2026-11-24T06:00Z", begins=True) == datetime(2026, 11, 24, 6, tzinfo=UTC)
 
 
 def test_an_authorisation_of_one_day_holds_on_that_day() -> None:

@@ -16,7 +16,7 @@ from paiza.core.v1.message_pb2 import (
     URGENCY_ROUTINE,
     URGENCY_URGENT,
 )
-from paiza_domain.threads import request_status as answers
+from paiza_domain.threads import request_status
 from paiza_domain.threads.request_status import AnswerState, RequestStanding
 from paiza_domain.threads.thread import ThreadMessage
 from tests.unit.paiza_domain.threads.making import at, name, said
@@ -35,7 +35,7 @@ def answer(text: str, author: str, hours: float, *parts: Answer, to: str = "requ
 
 def stands(thread: list[ThreadMessage]) -> RequestStanding:
     """Give the standing of the request."""
-    found = answers.standing(REQUEST, thread)
+    found = request_status.standing(REQUEST, thread)
     assert found is not None
     return found
 
@@ -124,7 +124,7 @@ def test_every_holder_owes_an_acknowledgement_of_a_recall() -> None:
     """Those to whom the recalled message was passed on are asked like its recipients."""
     recall = said("recall", "recall", "kaz", "note", to="tjk", hours=1, urgency=URGENCY_PRIORITY)
     noted = said("noted", "acknowledgement", "tjk", "recall", hours=2)
-    standing = answers.standing(recall, [recall, noted], holders=["tjk", "uzb", "kaz"])
+    standing = request_status.standing(recall, [recall, noted], holders=["tjk", "uzb", "kaz"])
     assert standing is not None
     assert states(standing) == {"tjk": ["answered"], "uzb": ["silent"]}
     assert standing.silent == ("uzb",)
@@ -141,8 +141,8 @@ def test_a_request_that_was_taken_back_is_owed_nothing() -> None:
 def test_a_kind_that_wants_no_answer_has_no_standing() -> None:
     """A free message is owed nothing; a thread lists what wants answers."""
     note = said("note", "free-message", "tjk", "request", hours=1)
-    assert answers.standing(note, [REQUEST, note]) is None
-    assert [each.digest for each in answers.requests([note, REQUEST])] == [name("request")]
+    assert request_status.standing(note, [REQUEST, note]) is None
+    assert [each.digest for each in request_status.requests([note, REQUEST])] == [name("request")]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_kind_that_wants_no_answer_has_no_standing() -> None:
 def test_an_answer_is_due_by_urgency(urgency: int, due: timedelta | None) -> None:
     """Without a deadline of its own, a request is due by its urgency; for information, never."""
     request = said("r", "information-request", "kaz", to="tjk", urgency=urgency)  # type: ignore[arg-type]
-    found = answers.standing(request, [request])
+    found = request_status.standing(request, [request])
     assert found is not None
     assert found.due == (None if due is None else at(0) + due)
 
@@ -168,7 +168,7 @@ def test_a_deadline_of_its_own_goes_before_urgency() -> None:
     content = InformationRequest(questions=QUESTIONS)
     content.deadline_time.FromDatetime(at(5))
     request = said("r", "information-request", "kaz", to="tjk", urgency=URGENCY_FLASH, content=content)
-    found = answers.standing(request, [request])
+    found = request_status.standing(request, [request])
     assert found is not None
     assert found.due == at(5)
 
@@ -178,10 +178,10 @@ def test_what_settles_nothing_leaves_the_question_open() -> None:
     reply = PreExportReply(reply="more-time")
     request = said("r", "pre-export-notification", "kaz", to="tjk")
     more = said("more", "pre-export-reply", "tjk", "r", hours=1, content=reply)
-    found = answers.standing(request, [request, more])
+    found = request_status.standing(request, [request, more])
     assert found is not None
     assert states(found) == {"tjk": ["interim"]}
     objection = said("no", "pre-export-reply", "tjk", "r", hours=2, content=PreExportReply(reply="objection"))
-    found = answers.standing(request, [request, more, objection])
+    found = request_status.standing(request, [request, more, objection])
     assert found is not None
     assert states(found) == {"tjk": ["answered"]}

@@ -8,7 +8,7 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.officer.v1 import approval_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.log.ledger import Pen, Work
+from paiza_node.core.log.ledger import LogTransaction, Work
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
@@ -42,7 +42,7 @@ def waiting(room: Room) -> VerifiedMessage:
         missing=(SECOND.id,),
         signed=message.signed.SerializeToString(),
     )
-    room.ledger.commit_now(lambda pen: approvals_store.add_approval(pen.tx, row))
+    room.ledger.commit_now(lambda tx: approvals_store.add_approval(tx.conn, row))
     return message
 
 
@@ -61,7 +61,7 @@ async def test_what_waits_is_shown_whole_to_whom_it_names(room: Room) -> None:
     request = approval_pb2.GetWaitingRequest(message_digest=message.digest)
     shown = await approve(room, lambda _pen: None).show(SECOND, request)
     keys = [(each.part_number, each.part_key) for each in shown.part_keys]
-    assert keys == [(0, room.context.own_keys.part_key(message, 0))]
+    assert keys == [(0, room.core.decryption_keys.part_key(message, 0))]
     assert [each.proven.index for each in shown.opened] == [0]
     assert room.events(message.digest) == ["OPENED"]
 
@@ -70,8 +70,8 @@ async def test_what_ends_before_the_commit_is_not_shown(room: Room) -> None:
     """A message that is declined or released meanwhile is handed to nobody, and nobody read it."""
     message = waiting(room)
 
-    def declined(pen: Pen) -> None:
-        approvals_store.end_approval(pen.tx, message.digest, ApprovalState.DECLINED, "approval_declined")
+    def declined(tx: LogTransaction) -> None:
+        approvals_store.end_approval(tx.conn, message.digest, ApprovalState.DECLINED, "approval_declined")
 
     with pytest.raises(Rejected) as refused:
         await approve(room, declined).show(SECOND, approval_pb2.GetWaitingRequest(message_digest=message.digest))

@@ -28,7 +28,7 @@ def room(database_url: str) -> Iterator[Room]:
 def received(room: Room) -> VerifiedMessage:
     """Receive a message for the officer's unit, marked AMBER."""
     note = room.message("tjk", "free-message", NOTE)
-    room.ledger.commit_now(lambda pen: room.write(pen, note, unit=OFFICER.unit))
+    room.ledger.commit_now(lambda tx: room.write(tx, note, unit=OFFICER.unit))
     return note
 
 
@@ -39,7 +39,7 @@ def granted(room: Room, note: VerifiedMessage) -> VerifiedMessage:
     )
     content.until_time.FromDatetime(room.clock.now + timedelta(days=30))
     grant = room.message("tjk", "release-grant", content, thread=note.header.thread_id, parents=[note.digest], two=True)
-    room.ledger.commit_now(lambda pen: room.write(pen, grant))
+    room.ledger.commit_now(lambda tx: room.write(tx, grant))
     return grant
 
 
@@ -51,8 +51,8 @@ async def exported(
     audience: passing_pb2.ExportAudience.ValueType = passing_pb2.EXPORT_AUDIENCE_OWN_MEMBER,
 ) -> str:
     """Ask to take a message out, with something between about it or another; gives "" or why not."""
-    export = Export(room.overtaken_by(lambda pen: between(room, about or note, pen)))
-    request = passing_pb2.NoteExportRequest(
+    export = Export(room.overtaken_by(lambda tx: between(room, about or note, tx)))
+    request = passing_pb2.AuthorizeExportRequest(
         message_digests=[note.digest],
         audience=audience,
         purpose="investigate",

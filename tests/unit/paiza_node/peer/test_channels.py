@@ -46,16 +46,16 @@ class Node:
         """Listen no more."""
         await self._server.stop(None)
 
-    async def answer(self, _request: bytes, context: Any) -> bytes:
+    async def answer(self, _request: bytes, core: Any) -> bytes:
         """Answer a handshake with the port, or refuse."""
         self.called.set()
         await self.go_on.wait()
         if self.refusal:
-            context.set_trailing_metadata(((REASON_KEY, self.refusal),))
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+            core.set_trailing_metadata(((REASON_KEY, self.refusal),))
+            await core.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
         return exchange_pb2.HandshakeResponse(register_version=self.endpoint.encode()).SerializeToString()
 
-    async def stream(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    async def stream(self, _request: bytes, _core: Any) -> AsyncIterator[bytes]:
         """Give one piece, and the next one only when a test says so."""
         yield exchange_pb2.FetchAttachmentResponse(data=b"piece").SerializeToString()
         self.called.set()

@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_wire.errors import Rejected
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 
 VECTORS = Path(cryptography_vectors.__file__).parent / "HPKE"
 XWING = 0x647A
-PRIVATE = hpke.private_key_from_seed(hpke.generate_seed())
-OTHER = hpke.private_key_from_seed(hpke.generate_seed())
+PRIVATE = key_wrapping.private_key_from_seed(key_wrapping.generate_seed())
+OTHER = key_wrapping.private_key_from_seed(key_wrapping.generate_seed())
 KEY = bytes(range(32))
 INFO = b"wrap of part 1"
-WRAP = hpke.wrap(KEY, PRIVATE.public_key, INFO)
+WRAP = key_wrapping.wrap(KEY, PRIVATE.public_key, INFO)
 
 
 def load(name: str, **wanted: int) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def test_seeds_expand_as_published() -> None:
     vectors = load("hpke-pq-test-vectors.json", kem_id=XWING)
     assert len(vectors) == 2
     for vector in vectors:
-        private = hpke.private_key_from_seed(field(vector, "skRm"))
+        private = key_wrapping.private_key_from_seed(field(vector, "skRm"))
         assert private.public_key.public_key_bytes == field(vector, "pkRm")
         assert private.public_key.key_id == sha256(field(vector, "pkRm")).digest()
 
@@ -63,7 +63,7 @@ def test_published_wraps_to_an_expanded_seed_open() -> None:
     vectors = load("hpke-pq-test-vectors.json", kem_id=XWING, kdf_id=1, aead_id=3)
     assert len(vectors) == 1
     suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-    private = hpke.private_key_from_seed(field(vectors[0], "skRm"))
+    private = key_wrapping.private_key_from_seed(field(vectors[0], "skRm"))
     opened = first_decryption(suite, vectors[0], private.handle)
     assert opened == field(vectors[0]["encryptions"][0], "pt")
 
@@ -79,9 +79,9 @@ def test_base_mode_with_our_kdf_and_cipher_agrees() -> None:
 
 def test_what_is_wrapped_unwraps() -> None:
     """The recipient recovers the key, two wraps of one key differ, and the overhead is as stated."""
-    assert hpke.unwrap(WRAP, PRIVATE, INFO) == KEY
-    assert hpke.wrap(KEY, PRIVATE.public_key, INFO) != WRAP
-    assert len(WRAP) == len(KEY) + hpke.OVERHEAD_BYTES
+    assert key_wrapping.unwrap(WRAP, PRIVATE, INFO) == KEY
+    assert key_wrapping.wrap(KEY, PRIVATE.public_key, INFO) != WRAP
+    assert len(WRAP) == len(KEY) + key_wrapping.OVERHEAD_BYTES
 
 
 def test_the_suite_is_the_one_of_the_protocol() -> None:
@@ -94,7 +94,7 @@ def test_a_wrap_opens_only_for_its_key_and_info() -> None:
     """Another recipient or another binding cannot open."""
     for private, info in ((OTHER, INFO), (PRIVATE, INFO + b"2"), (PRIVATE, b"")):
         with pytest.raises(Rejected, match="cannot_open"):
-            hpke.unwrap(WRAP, private, info)
+            key_wrapping.unwrap(WRAP, private, info)
 
 
 def test_every_changed_byte_of_a_wrap_is_refused() -> None:
@@ -102,24 +102,24 @@ def test_every_changed_byte_of_a_wrap_is_refused() -> None:
     for place in range(len(WRAP)):
         changed = WRAP[:place] + bytes([WRAP[place] ^ 0x80]) + WRAP[place + 1 :]
         with pytest.raises(Rejected, match="cannot_open"):
-            hpke.unwrap(changed, PRIVATE, INFO)
-    for wrong in (WRAP[:-1], WRAP + b"\x00", WRAP[: hpke.OVERHEAD_BYTES], b"", WRAP + bytes(2000)):
+            key_wrapping.unwrap(changed, PRIVATE, INFO)
+    for wrong in (WRAP[:-1], WRAP + b"\x00", WRAP[: key_wrapping.OVERHEAD_BYTES], b"", WRAP + bytes(2000)):
         with pytest.raises(Rejected, match="cannot_open"):
-            hpke.unwrap(wrong, PRIVATE, INFO)
+            key_wrapping.unwrap(wrong, PRIVATE, INFO)
 
 
 @given(st.binary(max_size=200), st.sampled_from([0, 1088, 1120, 1136]))
 def test_arbitrary_bytes_are_no_wrap(data: bytes, zeros: int) -> None:
     """Nothing but the refusal leaves the unwrapping, low-order points included."""
     with pytest.raises(Rejected, match="cannot_open"):
-        hpke.unwrap(bytes(zeros) + data, PRIVATE, INFO)
+        key_wrapping.unwrap(bytes(zeros) + data, PRIVATE, INFO)
 
 
 def test_a_published_key_is_given_back() -> None:
     """A public key read from its bytes equals the one it came from, and can be wrapped for."""
-    read = hpke.public_key_from_bytes(PRIVATE.public_key.public_key_bytes)
+    read = key_wrapping.public_key_from_bytes(PRIVATE.public_key.public_key_bytes)
     assert read == PRIVATE.public_key
-    assert hpke.unwrap(hpke.wrap(KEY, read, INFO), PRIVATE, INFO) == KEY
+    assert key_wrapping.unwrap(key_wrapping.wrap(KEY, read, INFO), PRIVATE, INFO) == KEY
 
 
 def test_what_is_no_key_is_refused() -> None:
@@ -127,12 +127,12 @@ def test_what_is_no_key_is_refused() -> None:
     good = PRIVATE.public_key.public_key_bytes
     for wrong in (b"", good[:-1], good + b"\x00", b"\xff" * len(good)):
         with pytest.raises(Rejected, match="bad_key"):
-            hpke.public_key_from_bytes(wrong)
+            key_wrapping.public_key_from_bytes(wrong)
     with pytest.raises(Rejected, match="bad_key"):
-        hpke.wrap(KEY, hpke.public_key_from_bytes(good[:-32] + bytes(32)), INFO)
+        key_wrapping.wrap(KEY, key_wrapping.public_key_from_bytes(good[:-32] + bytes(32)), INFO)
     for seed in (b"", bytes(31), bytes(33)):
         with pytest.raises(Rejected, match="bad_key"):
-            hpke.private_key_from_seed(seed)
+            key_wrapping.private_key_from_seed(seed)
 
 
 def test_keys_do_not_show_their_secrets() -> None:

@@ -16,8 +16,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza_wire import message
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier
-from paiza_wire.message import PlainPart, RecipientKey, UnsignedMessage, part_cipher
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import PlainPart, RecipientKey, UnsignedMessage, key_wrapping, part_cipher
 from tests.unit.paiza_wire.minting import (
     ANNEX,
     ATTACHMENT,
@@ -193,7 +192,7 @@ def test_a_wrap_opens_only_as_what_it_was_made_for(
     field: str, sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
 ) -> None:
     """A genuine wrap relabelled for another part, member or key does not open there."""
-    reader, other = federation["bbb"], hpke.private_key_from_seed(hpke.generate_seed())
+    reader, other = federation["bbb"], key_wrapping.private_key_from_seed(key_wrapping.generate_seed())
     ours = next(one for one in sealed.wraps if (one.recipient, one.part_number) == ("bbb", 0))
     relabelled = pb.Wrap.FromString(ours.SerializeToString())
     readable_as = ("bbb", 0)
@@ -230,7 +229,7 @@ def test_a_message_is_wrapped_again_for_a_new_key_without_new_signatures(
     sent: bytes, federation: Federation, verifier: CertificateVerifier
 ) -> None:
     """The author's node opens its own wrap and makes one for the recipient's new key; the signatures still hold."""
-    author, renewed = federation["aaa"], hpke.private_key_from_seed(hpke.generate_seed())
+    author, renewed = federation["aaa"], key_wrapping.private_key_from_seed(key_wrapping.generate_seed())
     verified = message.verify(sent, verifier, at=NOW)
     part_key = message.unwrap_key(verified, 0, "aaa", author.private_keys)
     again = pb.SignedMessage.FromString(sent)

@@ -1,7 +1,8 @@
 """Admit: whether what another member's node hands over is its author's, was released to us, and is valid.
 
 Nothing here asks the database: what was answered before, and what else claims the id, is seen in the transaction
-(`paiza_node.core.exchange.receive.write`). A message that is passed on is checked in `paiza_node.core.exchange.receive.forwarded`.
+(`paiza_node.core.exchange.receive.write`). A message that is passed on is checked in
+`paiza_node.core.exchange.receive.forwarded`.
 """
 
 import re
@@ -13,11 +14,11 @@ from typing import Final
 from paiza.core.v1 import message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import precedence
-from paiza_node.core.exchange.receive.forwarded import Passed, TakePassedOn
+from paiza_node.core.exchange.receive.forwarded import ForwardedMessage, ReceiveForwarded
 from paiza_node.core.executors.executors import each
-from paiza_node.core.policy import MessageFacts, Principal
+from paiza_node.core.policy import MessageAttributes, Principal
 from paiza_node.features.workflows.steps import is_step
 from paiza_register import Member, Register
 from paiza_wire import message as wire
@@ -43,7 +44,7 @@ class _Ascribed:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ValidatedMessage:
     """What is answered with an entry: a receipt, or the refusal that is given."""
 
     item: _Ascribed
@@ -75,19 +76,19 @@ class Taken:
         return self.message.header.thread_id
 
 
-Checked = Taken | Passed | Rejected | Unavailable
+Checked = ValidatedMessage | ForwardedMessage | Rejected | Unavailable
 
 
-class Admit:
+class ValidateIncoming:
     """The part of receiving that needs no database."""
 
-    def __init__(self, context: Context, passed_on: TakePassedOn) -> None:
+    def __init__(self, core: Core, forwarding: ReceiveForwarded) -> None:
         """Take what the checks need; ``passed_on`` checks what comes from another than its author."""
-        self._member = context.member
-        self._registers = context.registers
-        self._own_keys = context.own_keys
-        self._clock = context.clock
-        self._passed_on = passed_on
+        self._member = core.member
+        self._register_cache = core.register_cache
+        self._decryption_keys = core.decryption_keys
+        self._clock = core.clock
+        self._passed_on = forwarding
 
     def __call__(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
@@ -106,7 +107,7 @@ class Admit:
         7. The rules let us take this kind with these marks from that member.
         8. Its content is valid for its kind.
         """
-        register, now = self._registers.current, self._clock()
+        register, now = self._register_cache.current, self._clock()
         released = each(dispatches, self._prove, checkpoint, now)
         ascribed = each(released, self._ascribe, member, register)
         opened = each(ascribed, self._open)
@@ -132,7 +133,7 @@ class Admit:
 
     def _ascribe(
         self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
-    ) -> _Ascribed | Passed:
+    ) -> _Ascribed | ForwardedMessage:
         dispatch, released = proven
         if not dispatch.HasField("release"):
             return self._passed_on.check(dispatch, released, member)
@@ -141,7 +142,7 @@ class Admit:
             message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
         except Rejected:
             # By the register it was made under it may hold: a new officer CA, for example. That one is to be had first.
-            self._registers.check_known(_named_register(dispatch.release.message, otherwise=register.version))
+            self._register_cache.check_known(_named_register(dispatch.release.message, otherwise=register.version))
             raise
         # 3.
         if message.header.author != member.id:
@@ -155,21 +156,21 @@ class Admit:
                 "malformed", "the release names the thread in another member's name, or a thread it does not open"
             )
         # 5.
-        self._registers.check_known(message.header.register_version)
+        self._register_cache.check_known(message.header.register_version)
         return _Ascribed(
             message, dispatch.release.message, released, b"".join(dispatch.release.released.inclusion_hashes)
         )
 
-    def _open(self, item: _Ascribed | Passed) -> tuple[_Ascribed, list[bytes] | Rejected] | Passed:
-        if isinstance(item, Passed):
+    def _open(self, item: _Ascribed | ForwardedMessage) -> tuple[_Ascribed, list[bytes] | Rejected] | ForwardedMessage:
+        if isinstance(item, ForwardedMessage):
             return item
         # 6.
         message = item.message
         try:
             # They are fetched later, but a wrap that does not open is told now.
             for number in attachment.numbers(message.header):
-                self._own_keys.part_key(message, number)
-            return item, self._own_keys.parts(message)
+                self._decryption_keys.part_key(message, number)
+            return item, self._decryption_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":
                 raise Unavailable(error.reason, error.detail) from error
@@ -177,21 +178,21 @@ class Admit:
 
     def _judge(
         self,
-        opened: tuple[_Ascribed, list[bytes] | Rejected] | Passed,
+        opened: tuple[_Ascribed, list[bytes] | Rejected] | ForwardedMessage,
         register: Register,
         member: Member,
         now: datetime,
-    ) -> Taken | Passed:
-        if isinstance(opened, Passed):
+    ) -> ValidatedMessage | ForwardedMessage:
+        if isinstance(opened, ForwardedMessage):
             return opened
         item, parts = opened
         if isinstance(parts, Rejected):
-            return Taken(item, parts)
+            return ValidatedMessage(item, parts)
         try:
             self._check_content(item.message.header, parts, register, member, now)
         except Rejected as error:
-            return Taken(item, error)
-        return Taken(item, None)
+            return ValidatedMessage(item, error)
+        return ValidatedMessage(item, None)
 
     def _check_content(
         self, header: message_pb2.Header, parts: Sequence[bytes], register: Register, member: Member, now: datetime
@@ -199,9 +200,9 @@ class Admit:
         # 7.
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = register.member(self._member).classification_ceiling
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         principal = Principal(member.id, suspended=member.status != "active", node=True)
-        self._registers.policy.check(principal, "deliver", facts)
+        self._register_cache.policy.check(principal, "deliver", facts)
         if not kind.sender_roles.issuperset(signer.role for signer in header.required_signers):
             raise Rejected("policy_denied", f"{header.kind} is not sent in the role its signer acts in")
         # 8.

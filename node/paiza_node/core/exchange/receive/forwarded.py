@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, PassedOn, ProofKind
+from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.policy import Circumstances, MessageFacts, Principal
+from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import awaited
 from paiza_node.features.forwarding import grants
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from paiza_node.features.retention import requests
 from paiza_node.features.workflows.steps import is_step
 from paiza_register import Member
@@ -43,7 +43,7 @@ from paiza_wire.tlog.notes import VerifierKey
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class ForwardedMessage:
     """What another than the author handed over, checked. ``message`` is None where we are told of one of ours."""
 
     digest: bytes
@@ -71,19 +71,19 @@ class Passed:
         return b"" if self.message is None else self.message.header.thread_id
 
 
-class TakePassedOn:
+class ReceiveForwarded:
     """Checks and stores what another member than the author hands over."""
 
-    def __init__(self, context: Context, desks: Desks) -> None:
+    def __init__(self, core: Core, unit_directory: UnitDirectory) -> None:
         """Take what the verb needs."""
-        self._member = context.member
-        self._node_id = context.node_id
-        self._registers = context.registers
-        self._own_keys = context.own_keys
-        self._logs = context.logs
-        self._desks = desks
+        self._member = core.member
+        self._node_id = core.node_id
+        self._register_cache = core.register_cache
+        self._decryption_keys = core.decryption_keys
+        self._logs = core.logs
+        self._unit_directory = unit_directory
 
-    def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Passed:
+    def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> ForwardedMessage:
         """Check a dispatch whose entry ``forwarded`` is proven to stand in the log of ``member``.
 
         What fails before step 7 is not ascribed to anybody, and is not logged.
@@ -103,7 +103,9 @@ class TakePassedOn:
             raise Rejected("malformed", "the FORWARDED entry names no message")
         # 2.
         if dispatch.HasField("notice"):
-            return Passed(entry.message_digest, forwarded, b"".join(dispatch.notice.forwarded.inclusion_hashes))
+            return ForwardedMessage(
+                entry.message_digest, forwarded, b"".join(dispatch.notice.forwarded.inclusion_hashes)
+            )
         shown = dispatch.forwarding
         if entry.counterpart != self._member:
             raise Rejected("not_addressed", "the message was passed on to another member")
@@ -125,14 +127,16 @@ class TakePassedOn:
             refusal = error
         hashes = b"".join(shown.forwarded.inclusion_hashes)
         origin_hashes = b"".join(shown.origin.proven.inclusion_hashes)
-        return Passed(message.digest, forwarded, hashes, message, shown.message, origin, origin_hashes, refusal)
+        return ForwardedMessage(
+            message.digest, forwarded, hashes, message, shown.message, origin, origin_hashes, refusal
+        )
 
     def _verified(self, raw: bytes, origin: log_pb2.LogProof, teller: Member) -> tuple[VerifiedMessage, VerifiedEntry]:
         """Verify a message by the proof of its release, which is years old perhaps.
 
         What the author signed there is heard: where it tells us of another history, it is found out.
         """
-        register = self._registers.current
+        register = self._register_cache.current
         # 3.
         header = _unverified_header(raw)
         author = register.member(header.author)
@@ -148,13 +152,13 @@ class TakePassedOn:
         version = released.entry.register_version
         if len(version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "the author's release names no register version")
-        self._registers.check_known(version)
-        self._registers.check_known(header.register_version)
+        self._register_cache.check_known(version)
+        self._register_cache.check_known(header.register_version)
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
         present = [n for n, part in enumerate(header.parts) if part.kind != message_pb2.PART_KIND_ATTACHMENT]
         carried = {part.part_number for part in message_pb2.SignedMessage.FromString(raw).parts}
         expected = [n for n in present if n in carried or header.parts[n].kind != annex]
-        certificates = self._registers.archived(version).certificate_verifier()
+        certificates = self._register_cache.archived(version).certificate_verifier()
         message = wire.verify(raw, certificates, at=released.time, parts=expected, passed_to=self._member)
         # 5.
         if recipient not in {each.member for each in header.recipients}:
@@ -166,7 +170,7 @@ class TakePassedOn:
 
     def _opened(self, message: VerifiedMessage) -> list[bytes]:
         try:
-            return self._own_keys.parts(message)
+            return self._decryption_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":
                 raise Unavailable(error.reason, error.detail) from error
@@ -187,25 +191,27 @@ class TakePassedOn:
             raise Rejected("policy_denied", "the FORWARDED entry says that the annex was left out")
         granted = header.author == member.id and not with_annex
         if shown is not None or entry.evidence_sha256:
-            wish = grants.Wish(message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time)
+            wish = grants.GrantQuery(
+                message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time
+            )
             self._check_grant(shown, entry, wish, member)
             granted = True
-        circumstances = Circumstances(
+        policy_context = PolicyContext(
             recipient=self._member,
             purpose=entry.purpose,
             granted=granted,
             consented=bool(kind.workflow),
             with_annex=with_annex,
         )
-        ceiling = self._registers.current.member(self._member).classification_ceiling
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        ceiling = self._register_cache.current.member(self._member).classification_ceiling
+        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         principal = Principal(member.id, suspended=member.status != "active", node=True)
-        self._registers.policy.check(principal, "take_forwarded", facts, circumstances=circumstances)
+        self._register_cache.policy.check(principal, "take_forwarded", facts, policy_context=policy_context)
         annex = parts[1] if with_annex else None
         validation.check_message(header, parts[0], annex, forwarded.time, annex_withheld=not with_annex)
 
     def _check_grant(
-        self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: grants.Wish, teller: Member
+        self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: grants.GrantQuery, teller: Member
     ) -> None:
         """Check the one grant that is shown as the message itself is, and that the forwarder's entry relies on it."""
         if shown is None or len(shown.message) > grants.MAX_GRANT_BYTES:
@@ -213,32 +219,34 @@ class TakePassedOn:
         grant, _released = self._verified(shown.message, shown.released, teller)
         if grant.digest != entry.evidence_sha256:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
-        grants.check(grant, wish, self._own_keys)
+        grants.check(grant, wish, self._decryption_keys)
 
-    def take(self, pen: Pen, item: Passed, member: Member, register_version: bytes) -> StoredEntry | Rejected:
+    def take(
+        self, tx: LogTransaction, item: ForwardedMessage, member: Member, register_version: bytes
+    ) -> StoredEntry | Rejected:
         """Write one down, with the entry that answers it; runs in the ledger's transaction.
 
         Messages of the same batch that came from their author are written before.
         """
-        earlier = exchange_store.passed_on(pen.tx, member.id, item.forwarded.index)
+        earlier = exchange_store.forwarding(tx.conn, member.id, item.forwarded.index)
         if earlier is not None and earlier.denied:
             return item.refusal or Rejected("policy_denied", "this was refused before; it is to be passed on anew")
         if earlier is not None:
-            return _entry_at(pen, earlier.log_index)
-        row = messages_store.message(pen.tx, item.digest)
-        refusal = item.refusal or self._misfit(pen.tx, item, row)
+            return _entry_at(tx, earlier.log_index)
+        row = messages_store.message(tx.conn, item.digest)
+        refusal = item.refusal or self._misfit(tx.conn, item, row)
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
-        answer = pen.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
+        answer = tx.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
         held = item.message is not None and row is None and refusal is None
-        exchange_store.add_passed_on(
-            pen.tx, [self._row(item, member, answer.index, register_version, denied=bool(refusal), held=held)]
+        exchange_store.add_forwardings(
+            tx.conn, [self._row(item, member, answer.index, register_version, denied=bool(refusal), held=held)]
         )
         if held:
-            self._store(pen, item, member, register_version)
+            self._store(tx, item, member, register_version)
         return refusal or answer
 
-    def _misfit(self, reads: ReadConnection, item: Passed, row: MessageRow | None) -> Rejected | None:
+    def _misfit(self, reads: ReadConnection, item: ForwardedMessage, row: MessageRow | None) -> Rejected | None:
         """Say what in the database speaks against it."""
         if item.message is None:
             if row is None or row.state is not MessageState.RELEASED:
@@ -255,7 +263,7 @@ class TakePassedOn:
             return Rejected("policy_denied", "passing-recalled")
         return None
 
-    def _entry(self, item: Passed, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
+    def _entry(self, item: ForwardedMessage, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
         dispatch = receipts.evidence_digest(item.forwarded.raw, item.forwarded.checkpoint.note)
         if refusal is not None:
             return log_entries.forwarding_denied(
@@ -268,9 +276,9 @@ class TakePassedOn:
         return log_entries.received(actor=self._node_id, source=member.id, digest=item.digest, dispatch_sha256=dispatch)
 
     def _row(
-        self, item: Passed, member: Member, index: int, register_version: bytes, *, denied: bool, held: bool
-    ) -> PassedOn:
-        return PassedOn(
+        self, item: ForwardedMessage, member: Member, index: int, register_version: bytes, *, denied: bool, held: bool
+    ) -> ForwardingRow:
+        return ForwardingRow(
             forwarder=member.id,
             index=item.forwarded.index,
             digest=item.digest,
@@ -284,15 +292,15 @@ class TakePassedOn:
             held=held,
         )
 
-    def _store(self, pen: Pen, item: Passed, member: Member, register_version: bytes) -> None:
+    def _store(self, tx: LogTransaction, item: ForwardedMessage, member: Member, register_version: bytes) -> None:
         assert item.message is not None
         assert item.origin is not None
         header = item.message.header
         thread_name = item.origin.entry.thread_name
         if not thread_name:
-            thread_name = messages_store.thread_names(pen.tx, {header.thread_id}).get(header.thread_id, "")
+            thread_name = messages_store.thread_names(tx.conn, {header.thread_id}).get(header.thread_id, "")
         row = MessageRow(
-            seq=pen.next_message_seq(),
+            seq=tx.next_message_seq(),
             digest=item.digest,
             author=header.author,
             message_id=header.message_id,
@@ -302,15 +310,15 @@ class TakePassedOn:
             urgency=header.urgency,
             state=MessageState.RECEIVED,
             header=item.message.signed.header,
-            stored_time=pen.now,
+            stored_time=tx.now,
             signed=item.raw,
             parents=tuple(header.parent_digests),
         )
-        ((row, assignee),) = self._desks.received(pen.tx, [row])
-        messages_store.add_messages(pen.tx, [row])
-        self._desks.make_work(pen.tx, [(row, assignee)])
-        taking_back.note_received(pen, self._node_id, [row])
-        requests.note_received(pen, self._member, self._node_id, [row])
+        ((row, assignee),) = self._unit_directory.received(tx.conn, [row])
+        messages_store.add_messages(tx.conn, [row])
+        self._unit_directory.make_tasks(tx.conn, [(row, assignee)])
+        recalls.note_received(tx, self._node_id, [row])
+        requests.note_received(tx, self._member, self._node_id, [row])
         proof = ForeignProof(
             digest=item.digest,
             member=header.author,
@@ -321,14 +329,14 @@ class TakePassedOn:
             checkpoint=item.origin.checkpoint.note,
             register_version=register_version,
         )
-        exchange_store.add_proofs(pen.tx, [proof])
-        attachments_store.put_attachments(pen.tx, awaited(item.digest, header, self._member, pen.now, source=member.id))
+        exchange_store.add_proofs(tx.conn, [proof])
+        attachments_store.put_attachments(tx.conn, awaited(item.digest, header, self._member, tx.now, source=member.id))
 
 
-def _entry_at(pen: Pen, index: int) -> StoredEntry:
+def _entry_at(tx: LogTransaction, index: int) -> StoredEntry:
     """Give an entry of the own log, one of this very commit perhaps."""
-    stored = log_store.entries_at(pen.tx, [index])
-    return stored[0] if stored else pen.appended(index)
+    stored = log_store.entries_at(tx.conn, [index])
+    return stored[0] if stored else tx.appended(index)
 
 
 def _unverified_header(raw: bytes) -> message_pb2.Header:

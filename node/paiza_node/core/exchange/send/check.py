@@ -20,15 +20,15 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import breaches_of, rejection, retry
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.core.executors.executors import each
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
-from paiza_node.core.policy import MessageFacts, principal_of
+from paiza_node.core.policy import MessageAttributes, principal_of
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -44,39 +44,39 @@ class Submit:
 
     def __init__(
         self,
-        context: Context,
+        core: Core,
         *,
         stages: Sequence[ReleaseStage],
         officers: Callable[[], dict[str, Officer]],
         delivery_life: timedelta,
-        desks: Desks,
+        unit_directory: UnitDirectory,
     ) -> None:
         """Build the verb; ``stages`` are the capabilities that take part in a release, in their order."""
-        self._member = context.member
-        self._registers = context.registers
-        self._ledger = context.ledger
-        self._lane = context.lanes.submit
+        self._member = core.member
+        self._register_cache = core.register_cache
+        self._ledger = core.ledger
+        self._executor = core.executors.submit
         self._stages = stages
         self._release = Release(
-            member=context.member,
-            node_id=context.node_id,
+            member=core.member,
+            node_id=core.node_id,
             stages=stages,
-            desks=desks,
+            unit_directory=unit_directory,
             delivery_life=delivery_life,
         )
         self._officers = officers
-        self._clock = context.clock
+        self._clock = core.clock
 
     async def __call__(self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]) -> officer_pb2.SubmitResponse:
         """Release what may be released. Unavailable where nothing was decided for the whole batch."""
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
-        checked = await self._lane.run(len(items), lambda: self._check_all(officer, items))
+        checked = await self._executor.run(len(items), lambda: self._check_all(officer, items))
         first = any(isinstance(item, Submission) and item.goes_first for item in checked)
-        committed = await self._ledger.commit(lambda pen: self._release(pen, officer, checked), first=first)
+        committed = await self._ledger.commit(lambda tx: self._release(tx, officer, checked), first=first)
         outcomes, checkpoint = committed.result, committed.checkpoint
         self.log_released(officer, outcomes)
-        results = await self._lane.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
+        results = await self._executor.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
 
     def log_released(self, officer: Officer, outcomes: Sequence[Outcome]) -> None:
@@ -87,17 +87,17 @@ class Submit:
 
     def examine(self, officer: Officer, raw: bytes) -> Submission:
         """Check a message that another officer submitted, with the caller's signature added, as if it came anew."""
-        register = self._registers.current
+        register = self._register_cache.current
         item = self._verify(officer_pb2.SubmitItem(message=raw), register, self._clock())
         return replace(self._allow(item, officer, register), approved=True)
 
-    def release(self, pen: Pen, officer: Officer, item: Submission) -> Outcome:
+    def release(self, tx: LogTransaction, officer: Officer, item: Submission) -> Outcome:
         """Release a message in the transaction in which its last officer signs: APPROVED, then RELEASED."""
-        return self._release(pen, officer, [item])[0]
+        return self._release(tx, officer, [item])[0]
 
-    def repeated(self, pen: Pen, digest: bytes) -> Outcome:
+    def repeated(self, tx: LogTransaction, digest: bytes) -> Outcome:
         """Answer for a message that was released before."""
-        return self._release.repeat(pen, digest)
+        return self._release.repeat(tx, digest)
 
     def answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
         """Write down what became of a message, proven to the log of this size."""
@@ -118,7 +118,7 @@ class Submit:
         6. The stages prepare what they need of it: a step of a workflow, for example, opens with our own key and is
            valid. What they judge of it is judged where it is released (`paiza_node.core.exchange.send.release`).
         """
-        register, now = self._registers.current, self._clock()
+        register, now = self._register_cache.current, self._clock()
         verified = each(items, self._verify, register, now)
         return each(verified, self._allow, officer, register)
 
@@ -145,7 +145,7 @@ class Submit:
         if isinstance(message, PendingMessage) and officer.id not in {signer.id for signer, _ in message.signers}:
             raise Rejected("wrong_signers", "a message is submitted by an officer who has signed it")
         # 3.
-        self._registers.check_known(header.register_version)
+        self._register_cache.check_known(header.register_version)
         # 4.
         recipients = [register.active_member(recipient.member) for recipient in header.recipients]
         wrapped = {(wrap.part_number, wrap.recipient) for wrap in message.signed.wraps}
@@ -161,9 +161,9 @@ class Submit:
             if signer.role not in kind.sender_roles:
                 raise Rejected("policy_denied", f"{kind.name} is not sent in the role of one of its signers")
         ceiling = min(recipient.classification_ceiling for recipient in recipients)
-        facts = MessageFacts.of(header, kind.sender_roles, ceiling, kind.workflow)
+        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         roles = frozenset(signer.role for signer in header.required_signers if signer.id == officer.id)
-        self._registers.policy.check(principal_of(officer), "submit", facts, roles)
+        self._register_cache.policy.check(principal_of(officer), "submit", facts, roles)
         # 6.
         prepared = prepare(self._stages, message, self._clock())
         return replace(item, prepared=prepared) if prepared else item

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.exchange.model import Outgoing, Passing, Slot
+from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
 from paiza_node.core.exchange.precedence import MAX_FIRST
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, Settle
@@ -47,15 +47,15 @@ IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 class PeerQueue:
     """The outbound queue of one member. Belongs to one event loop."""
 
-    def __init__(self, context: Context, session: PeerSession) -> None:
+    def __init__(self, core: Core, session: PeerSession) -> None:
         """Deliver over this session; `run` begins."""
-        self._context = context
+        self._core = core
         self.session = session
         self._wakers = {slot: asyncio.Event() for slot in Slot}
         self._way = asyncio.Event()  # clear while what goes ahead is looked for or sent
         self._held = False  # what goes ahead was tried in vain
         self._poked = asyncio.Event()  # it is to be tried again, before the others are
-        self._settle = Settle(context, session.member)
+        self._settle = Settle(core, session.member)
 
     def wake(self) -> None:
         """Note that something may be waiting."""
@@ -143,12 +143,12 @@ class PeerQueue:
                 await asyncio.wait_for(self._poked.wait(), pause_seconds(failures, longest))
             self._poked.clear()
             return
-        context = self._context
+        core = self._core
         due = await asyncio.to_thread(self._next_attempt, slot)
         seconds = (
             IDLE_SECONDS
             if due is None
-            else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - context.clock()).total_seconds()))
+            else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - core.clock()).total_seconds()))
         )
         try:
             await asyncio.wait_for(self._wakers[slot].wait(), seconds)
@@ -157,15 +157,15 @@ class PeerQueue:
 
     def _next_attempt(self, slot: Slot) -> datetime | None:
         try:
-            with self._context.store.reads() as reads:
+            with self._core.store.reads() as reads:
                 return deliveries_store.next_attempt(reads, self.session.member, slot=slot)
         except Unavailable:
-            return self._context.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
+            return self._core.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
 
     async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
         """Return the next batch of what is due."""
-        self._context.registers.current.active_member(self.session.member)
-        return await self._context.lanes.deliver.run(
+        self._core.register_cache.current.active_member(self.session.member)
+        return await self._core.executors.deliver.run(
             BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
         )
 
@@ -180,15 +180,15 @@ class PeerQueue:
 
     async def _settled(self, sent: Sent) -> None:
         await self._settle(sent)
-        self.session.health.answered(self._context.clock())
+        self.session.health.answered(self._core.clock())
 
     def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
-        provable = self._context.ledger.checkpoint.size
-        with self._context.store.reads() as reads:
+        provable = self._core.ledger.checkpoint.size
+        with self._core.store.reads() as reads:
             batch = deliveries_store.due(
                 reads,
                 self.session.member,
-                self._context.clock(),
+                self._core.clock(),
                 slot=slot,
                 limit=BATCHES[slot],
                 max_bytes=MAX_BATCH_BYTES,
@@ -196,15 +196,15 @@ class PeerQueue:
             )
         # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
         batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
-        passed = [at for at, outgoing in enumerate(batch) if outgoing.passing != Passing.OWN]
+        passed = [at for at, outgoing in enumerate(batch) if outgoing.delivery_kind != DeliveryKind.OWN]
         return batch if len(passed) <= MAX_PASSED_ON else batch[: passed[MAX_PASSED_ON]]
 
     def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
         """Build the request but for what it claims of growth."""
-        context = self._context
-        proofs = context.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
+        core = self._core
+        proofs = core.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
         return exchange_pb2.DeliverRequest(
-            register_version=context.registers.version,
+            register_version=core.register_cache.version,
             dispatches=[
                 self._dispatch(
                     outgoing,
@@ -217,8 +217,8 @@ class PeerQueue:
         )
 
     def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
-        if outgoing.passing != Passing.OWN:
-            return pack(self._context, outgoing, released, self.session.member)
+        if outgoing.delivery_kind != DeliveryKind.OWN:
+            return pack(self._core, outgoing, released, self.session.member)
         return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
 
 

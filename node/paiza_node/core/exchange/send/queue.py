@@ -13,11 +13,11 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2
 from paiza_node.changes import Change, DeliveriesQueued, MessagesChanged
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
@@ -31,9 +31,9 @@ log = structlog.get_logger("paiza.deliver")
 class OutboundQueues:
     """One outbound queue for each session of the peer directory."""
 
-    def __init__(self, context: Context, peers: PeerDirectory) -> None:
+    def __init__(self, core: Core, peers: PeerDirectory) -> None:
         """Begin without queues; `run` makes them."""
-        self._context = context
+        self._core = core
         self._peers = peers
         self._queues: dict[str, PeerQueue] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -81,7 +81,7 @@ class OutboundQueues:
                 task.cancel()
                 self._ending.add(task)
         for member in sessions.keys() - self._queues.keys():
-            queue = self._queues[member] = PeerQueue(self._context, sessions[member])
+            queue = self._queues[member] = PeerQueue(self._core, sessions[member])
             self._tasks[member] = asyncio.create_task(queue.run(), name=f"queue {member}")
         self._ending = {task for task in self._ending if not task.done()}
 
@@ -91,30 +91,30 @@ class OutboundQueues:
             await self._give_up(expired)
 
     async def _give_up(self, expired: Sequence[DeliveryRow]) -> None:
-        context = self._context
+        core = self._core
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             settlements = [
                 Settlement(delivery.id, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired", delivery.detail)
                 for delivery in expired
             ]
-            ended = set(deliveries_store.settle(pen.tx, settlements, pen.now))
+            ended = set(deliveries_store.settle(tx.conn, settlements, tx.now))
             for delivery in expired:
                 if delivery.id in ended:
-                    pen.append(
+                    tx.append(
                         log_entries.expired(
-                            actor=context.node_id,
+                            actor=core.node_id,
                             recipient=delivery.recipient,
                             digest=delivery.digest,
                             reason="delivery_expired",
                         )
                     )
-            pen.announce(MessagesChanged(tuple({delivery.digest for delivery in expired})))
+            tx.announce(MessagesChanged(tuple({delivery.digest for delivery in expired})))
 
-        await context.ledger.commit(work)
+        await core.ledger.commit(work)
         for delivery in expired:
             log.warning("delivery_expired", digest=delivery.digest.hex(), recipient=delivery.recipient)
 
     def _expired(self) -> list[DeliveryRow]:
-        with self._context.store.reads() as reads:
-            return deliveries_store.expired(reads, self._context.clock(), EXPIRY_BATCH)
+        with self._core.store.reads() as reads:
+            return deliveries_store.expired(reads, self._core.clock(), EXPIRY_BATCH)

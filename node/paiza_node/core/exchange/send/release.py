@@ -1,8 +1,8 @@
 """Release: checked messages are released inside the ledger's transaction, or kept until other officers have signed.
 
 Only the moment of the commit can say whether a message was released before, what stands in its thread, and who may act
-on what it follows from; the stages of the capabilities (`paiza_node.core.exchange.stages`) judge that. Before the commit
-nothing of a message is on disk, after it all of it is.
+on what it follows from; the stages of the capabilities (`paiza_node.core.exchange.stages`) judge that. Before the
+commit nothing of a message is on disk, after it all of it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from paiza_domain.threads import thread
 from paiza_node.changes import DeliveriesQueued, MessagesChanged, WorkflowsMoved
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import settings as settings_store
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from paiza_node.features.retention import requests
 from paiza_node.features.workflows.steps import is_step
 from paiza_wire import log_entries, receipts
@@ -38,17 +38,23 @@ class Release:
     """The part of submitting that runs in the transaction."""
 
     def __init__(
-        self, *, member: str, node_id: str, stages: Sequence[ReleaseStage], desks: Desks, delivery_life: timedelta
+        self,
+        *,
+        member: str,
+        node_id: str,
+        stages: Sequence[ReleaseStage],
+        unit_directory: UnitDirectory,
+        delivery_life: timedelta,
     ) -> None:
         """Build the verb; ``stages`` are asked in their order, that of approvals is the last."""
         self._member = member
         self._node_id = node_id
         self._stages = stages
-        self._desks = desks
+        self._unit_directory = unit_directory
         self._life = delivery_life
 
     def __call__(
-        self, pen: Pen, officer: Officer, checked: Sequence[Submission | Rejected | Unavailable]
+        self, tx: LogTransaction, officer: Officer, checked: Sequence[Submission | Rejected | Unavailable]
     ) -> list[Outcome]:
         """Write a batch: rows, log entries, deliveries. The first of these that applies is what becomes of a message.
 
@@ -58,16 +64,16 @@ class Release:
         4. The rest is RELEASED, once per recipient, behind what the stages write of it.
         """
         items = [item for item in checked if isinstance(item, Submission)]
-        sessions = _Sessions([stage.open(pen, officer, items) for stage in self._stages])
-        known = messages_store.claimed(pen.tx, self._member, [item.message.header.message_id for item in items])
-        rows = messages_store.messages_by_source_row(pen.tx, [item.source_row for item in items if item.source_row])
+        sessions = _Sessions([stage.open(tx, officer, items) for stage in self._stages])
+        known = messages_store.claimed(tx.conn, self._member, [item.message.header.message_id for item in items])
+        rows = messages_store.messages_by_source_row(tx.conn, [item.source_row for item in items if item.source_row])
         followed = [item.message.header for item in items if item.message.header.parent_digests]
-        threads = _ThreadNames(pen, self._member, {header.thread_id for header in followed})
+        threads = _ThreadNames(tx, self._member, {header.thread_id for header in followed})
         outcomes: list[Outcome] = []
         messages: list[MessageRow] = []
         deliveries: list[DeliveryRow] = []
         readers: list[tuple[str, int]] = []  # who signed with others sees the message, whatever their unit
-        denials = _Denials(pen, officer)
+        denials = _Denials(tx, officer)
         for item in checked:
             if not isinstance(item, Submission):
                 outcomes.append(item)
@@ -75,7 +81,7 @@ class Release:
                 continue
             message, header = item.message, item.message.header
             # 1.
-            outcome = self._repeated(pen, item, known, rows)
+            outcome = self._repeated(tx, item, known, rows)
             # 2. and 3.
             if outcome is None:
                 outcome = sessions.decided(item, messages)
@@ -89,7 +95,7 @@ class Release:
                 continue
             # 4.
             sessions.releasing(item)
-            released, row, queued = self._release(pen, item, message, officer, threads)
+            released, row, queued = self._release(tx, item, message, officer, threads)
             known[header.message_id] = message.digest
             if item.source_row:
                 rows[item.source_row] = message.digest
@@ -98,39 +104,39 @@ class Release:
             if len(header.required_signers) > 1:
                 readers += [(signer.id, row.seq) for signer in header.required_signers]
             deliveries.extend(queued)
-        messages_store.add_messages(pen.tx, self._desks.sent(officer, messages))
-        access_store.add_readers(pen.tx, readers)
-        deliveries_store.add_deliveries(pen.tx, deliveries)
+        messages_store.add_messages(tx.conn, self._unit_directory.sent(officer, messages))
+        access_store.add_readers(tx.conn, readers)
+        deliveries_store.add_deliveries(tx.conn, deliveries)
         threads.store()
-        taking_back.note_released(pen, officer.id, messages)
-        requests.note_released(pen, self._member, self._node_id, messages)
+        recalls.note_released(tx, officer.id, messages)
+        requests.note_released(tx, self._member, self._node_id, messages)
         fresh = {row.digest for row in messages}
-        announce_released(pen, [item.message for item in items if item.message.digest in fresh])
+        announce_released(tx, [item.message for item in items if item.message.digest in fresh])
         return outcomes
 
     def _repeated(
-        self, pen: Pen, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]
+        self, tx: LogTransaction, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]
     ) -> Outcome | None:
         """Return the answer for a message (or source row) that was released before; None for a new one."""
         if (released := known.get(item.message.header.message_id)) is not None:
-            return self.repeat(pen, released) if released == item.message.digest else _conflict()
+            return self.repeat(tx, released) if released == item.message.digest else _conflict()
         if item.source_row and item.source_row in rows:
-            return self.repeat(pen, rows[item.source_row])
+            return self.repeat(tx, rows[item.source_row])
         return None
 
     def _release(
-        self, pen: Pen, item: Submission, message: VerifiedMessage, officer: Officer, threads: "_ThreadNames"
+        self, tx: LogTransaction, item: Submission, message: VerifiedMessage, officer: Officer, threads: "_ThreadNames"
     ) -> tuple[Released, MessageRow, list[DeliveryRow]]:
         header, digest = message.header, message.digest
         opens_thread = header.thread_id == header.message_id
         thread_name = threads.name(header.thread_id, new=opens_thread)
         signers = receipts.logged_signers(message)
-        seq = pen.next_message_seq()
+        seq = tx.next_message_seq()
         indices: list[int] = []
         entries: list[bytes] = []
         deliveries: list[DeliveryRow] = []
         for recipient in header.recipients:
-            stored = pen.append(
+            stored = tx.append(
                 log_entries.released(
                     actor=officer.id,
                     recipient=recipient.member,
@@ -143,15 +149,15 @@ class Release:
             entries.append(stored.entry)
             deliveries.append(
                 DeliveryRow(
-                    id=pen.next_delivery_id(),
+                    id=tx.next_delivery_id(),
                     message_seq=seq,
                     digest=digest,
                     recipient=recipient.member,
                     urgency=precedence.urgency_of(header),
                     released_index=stored.index,
-                    released_time=pen.now,
-                    expires_time=pen.now + self._life,
-                    next_attempt_time=pen.now,
+                    released_time=tx.now,
+                    expires_time=tx.now + self._life,
+                    next_attempt_time=tx.now,
                 )
             )
         row = MessageRow(
@@ -165,20 +171,20 @@ class Release:
             urgency=header.urgency,
             state=MessageState.RELEASED,
             header=message.signed.header,
-            stored_time=pen.now,
+            stored_time=tx.now,
             signed=item.raw,
             source_row=item.source_row or None,
             parents=tuple(header.parent_digests),
         )
         return Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
 
-    def repeat(self, pen: Pen, digest: bytes) -> Released | Unavailable:
+    def repeat(self, tx: LogTransaction, digest: bytes) -> Released | Unavailable:
         """Return the answer for a message released before; one that is in this batch twice is answered next time."""
-        row = messages_store.message(pen.tx, digest)
+        row = messages_store.message(tx.conn, digest)
         if row is None:
             return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
-        queued = deliveries_store.deliveries_of(pen.tx, digest)
-        stored = log_store.entries_at(pen.tx, [delivery.released_index for delivery in queued])
+        queued = deliveries_store.deliveries_of(tx.conn, digest)
+        stored = log_store.entries_at(tx.conn, [delivery.released_index for delivery in queued])
         return Released(
             digest,
             [entry.index for entry in stored],
@@ -188,18 +194,18 @@ class Release:
         )
 
 
-def announce_released(pen: Pen, messages: Sequence[VerifiedMessage | PendingMessage]) -> None:
+def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage | PendingMessage]) -> None:
     """Announce messages of our own that are released in this transaction."""
     if not messages:
         return
     headers = [message.header for message in messages]
     ahead = frozenset(message.digest for message in messages if precedence.overtakes(message.header.kind))
-    pen.announce(DeliveriesQueued(frozenset(recipient.member for header in headers for recipient in header.recipients)))
-    pen.announce(MessagesChanged(tuple(message.digest for message in messages), ahead))
+    tx.announce(DeliveriesQueued(frozenset(recipient.member for header in headers for recipient in header.recipients)))
+    tx.announce(MessagesChanged(tuple(message.digest for message in messages), ahead))
     if concerned := {digest for header in headers for digest in thread.concerned(header)}:
-        pen.announce(MessagesChanged(tuple(concerned)))
+        tx.announce(MessagesChanged(tuple(concerned)))
     if moved := frozenset(header.thread_id for header in headers if is_step(header.kind)):
-        pen.announce(WorkflowsMoved(moved))
+        tx.announce(WorkflowsMoved(moved))
 
 
 class _Sessions:
@@ -229,8 +235,8 @@ class _Sessions:
 class _Denials:
     """Logs what an officer was denied, as far as one batch may fill the log with it."""
 
-    def __init__(self, pen: Pen, officer: Officer) -> None:
-        self._pen = pen
+    def __init__(self, tx: LogTransaction, officer: Officer) -> None:
+        self._pen = tx
         self._officer = officer
         self._left = MAX_DENIALS
 
@@ -246,11 +252,11 @@ class _Denials:
 class _ThreadNames:
     """Short names of threads: member, year and a number without gaps, as in a register of letters."""
 
-    def __init__(self, pen: Pen, member: str, threads: set[bytes]) -> None:
-        self._pen = pen
-        self._prefix = f"{member.upper()}-{pen.now.year}"
-        self._names = messages_store.thread_names(pen.tx, threads)
-        self._first = self._last = settings_store.counter(pen.tx, f"thread {self._prefix}")
+    def __init__(self, tx: LogTransaction, member: str, threads: set[bytes]) -> None:
+        self._pen = tx
+        self._prefix = f"{member.upper()}-{tx.now.year}"
+        self._names = messages_store.thread_names(tx.conn, threads)
+        self._first = self._last = settings_store.counter(tx.conn, f"thread {self._prefix}")
 
     def name(self, thread_id: bytes, *, new: bool) -> str:
         """Give a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
@@ -262,7 +268,7 @@ class _ThreadNames:
     def store(self) -> None:
         """Remember how far the numbers have come."""
         if self._last != self._first:
-            settings_store.put_counter(self._pen.tx, f"thread {self._prefix}", self._last)
+            settings_store.put_counter(self._pen.conn, f"thread {self._prefix}", self._last)
 
 
 def _conflict() -> Rejected:

@@ -14,16 +14,16 @@ import structlog
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.changes import MessagesChanged
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, Outgoing, Passing, Postponement, ProofKind, Settlement
+from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, Outgoing, Postponement, ProofKind, Settlement
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.model import KnownLog
+from paiza_node.core.peers.model import PeerLogView
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.reasons import REASONS
@@ -58,18 +58,18 @@ class Verdicts:
 class Settle:
     """Settles the batches sent to one peer."""
 
-    def __init__(self, context: Context, peer: str) -> None:
+    def __init__(self, core: Core, peer: str) -> None:
         """Take what all couriers share, and the peer's member id."""
-        self._context = context
+        self._core = core
         self._peer = peer
 
     async def __call__(self, sent: Sent) -> None:
         """Verify every answer of a batch and commit what became of it."""
-        context = self._context
-        register = context.registers.current
-        verdicts = await context.lanes.deliver.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
-        known = context.logs.to_store(self._peer, sent.checkpoint)
-        await context.ledger.commit(lambda pen: _record(pen, context.node_id, self._peer, verdicts, known))
+        core = self._core
+        register = core.register_cache.current
+        verdicts = await core.executors.deliver.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
+        known = core.logs.to_store(self._peer, sent.checkpoint)
+        await core.ledger.commit(lambda tx: _record(tx, core.node_id, self._peer, verdicts, known))
         settled = [outgoing.digest for _, outgoing, _ in verdicts.settlements]
         log.info("answered", peer=self._peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
@@ -97,12 +97,12 @@ class Settle:
         which = result.WhichOneof("result")
         if which == "answer":
             answer = receipts.verify_entry(result.answer, checkpoint)
-            receipts.check_answer(answer.entry, outgoing.digest, self._context.member)
+            receipts.check_answer(answer.entry, outgoing.digest, self._core.member)
             received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
             state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
             settlement = Settlement(outgoing.id, state, answer.entry.reason)
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
-            if outgoing.passing == Passing.NOTICE:  # that the author knows is no receipt of the message
+            if outgoing.delivery_kind == DeliveryKind.NOTICE:  # that the author knows is no receipt of the message
                 verdicts.settlements.append((settlement, outgoing, b""))
                 return
             verdicts.settlements.append((settlement, outgoing, evidence))
@@ -124,7 +124,9 @@ class Settle:
             verdicts.settlements.append((settlement, outgoing, b""))
         elif which == "retry":
             reason = _bounded(result.retry.reason)
-            if reason == "cannot_open" and outgoing.passing == Passing.OWN:  # what is passed on is always wrapped anew
+            if (
+                reason == "cannot_open" and outgoing.delivery_kind == DeliveryKind.OWN
+            ):  # what is passed on is always wrapped anew
                 verdicts.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
             detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
             verdicts.postponements.append(self._again(outgoing, reason, detail, seconds))
@@ -132,13 +134,13 @@ class Settle:
             raise Rejected("malformed", "the answer holds no result")
 
     def _rewrapped(self, outgoing: Outgoing) -> bytes:
-        context = self._context
+        core = self._core
         return rewrap(
             outgoing.signed,
             self._peer,
-            own_keys=context.own_keys,
-            register=context.registers.current,
-            now=context.clock(),
+            decryption_keys=core.decryption_keys,
+            register=core.register_cache.current,
+            now=core.clock(),
         )
 
     def _again(self, outgoing: Outgoing, reason: str, detail: str, at_least_seconds: float) -> Postponement:
@@ -146,22 +148,22 @@ class Settle:
         if outgoing.attempts == 0 and reason == "cannot_open":
             pause = 0.0  # it was wrapped anew: at once
         pause = max(pause * random.uniform(0.5, 1.0), min(at_least_seconds, LONGEST_RETRY_SECONDS))  # noqa: S311 - jitter
-        return Postponement(outgoing.id, self._context.clock() + timedelta(seconds=pause), reason, detail)
+        return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 
 
-def _record(pen: Pen, actor: str, peer: str, verdicts: Verdicts, known: KnownLog) -> None:
+def _record(tx: LogTransaction, actor: str, peer: str, verdicts: Verdicts, known: PeerLogView) -> None:
     """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
-    peers_store.put_known_log(pen.tx, known)
-    ended = set(deliveries_store.settle(pen.tx, [settlement for settlement, _, _ in verdicts.settlements], pen.now))
+    peers_store.put_known_log(tx.conn, known)
+    ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _, _ in verdicts.settlements], tx.now))
     for settlement, outgoing, answer_sha256 in verdicts.settlements:
         if settlement.id in ended:
-            pen.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
-    exchange_store.add_proofs(pen.tx, verdicts.proofs)
-    deliveries_store.postpone(pen.tx, verdicts.postponements)
+            tx.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
+    exchange_store.add_proofs(tx.conn, verdicts.proofs)
+    deliveries_store.postpone(tx.conn, verdicts.postponements)
     for digest, signed in verdicts.rewrapped:
-        messages_store.replace_signed(pen.tx, digest, signed)
+        messages_store.replace_signed(tx.conn, digest, signed)
     if verdicts.settlements:
-        pen.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in verdicts.settlements)))
+        tx.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in verdicts.settlements)))
 
 
 def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:

@@ -31,9 +31,9 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.core.exchange.model import (
+    DeliveryKind,
     DeliveryRow,
     Outgoing,
-    Passing,
     Postponement,
     ProofKind,
     QueueSummary,
@@ -67,7 +67,7 @@ delivery_table = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("settled_time", BigInteger, nullable=True),
-    Column("passing", SmallInteger, nullable=False, server_default="0"),  # `Passing`
+    Column("delivery_kind", SmallInteger, nullable=False, server_default="0"),  # `Passing`
 )
 # Only what waits stands in these, so that they stay small however many messages were ever sent.
 _WHERE_WAITING: Final = text("state = 1")
@@ -93,7 +93,12 @@ _WHERE_FAILED: Final = text("state > 2")
 Index("ix_delivery_failed", delivery_table.c.id, sqlite_where=_WHERE_FAILED, postgresql_where=_WHERE_FAILED)
 
 # What is counted over all messages there ever were: nothing wide is read, and nothing is written when one is settled.
-Index("ix_delivery_recipient_passing_id", delivery_table.c.recipient, delivery_table.c.passing, delivery_table.c.id)
+Index(
+    "ix_delivery_recipient_delivery_kind_id",
+    delivery_table.c.recipient,
+    delivery_table.c.delivery_kind,
+    delivery_table.c.id,
+)
 
 
 def delivery_row(row: Row[Any]) -> DeliveryRow:
@@ -114,7 +119,7 @@ def delivery_row(row: Row[Any]) -> DeliveryRow:
         attempts=row.attempts,
         settled_time=None if row.settled_time is None else from_micros(row.settled_time),
         kind=row.kind,
-        passing=row.passing,
+        delivery_kind=row.delivery_kind,
     )
 
 
@@ -129,9 +134,9 @@ def still_waiting(conn: ReadConnection, ids: Collection[int]) -> set[int]:
 def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
     """Give the deliveries of one message to those it is addressed to, in the order of its recipients."""
     rows = conn.execute(
-        _DELIVERIES.where(message_table.c.digest == digest, delivery_table.c.passing == literal_column("0")).order_by(
-            delivery_table.c.id
-        )
+        _DELIVERIES.where(
+            message_table.c.digest == digest, delivery_table.c.delivery_kind == literal_column("0")
+        ).order_by(delivery_table.c.id)
     )
     return [delivery_row(row) for row in rows]
 
@@ -206,7 +211,7 @@ def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[De
     for block in blocks(list(seqs)):
         rows = conn.execute(
             _DELIVERIES.where(
-                delivery_table.c.message_seq.in_(block), delivery_table.c.passing == literal_column("0")
+                delivery_table.c.message_seq.in_(block), delivery_table.c.delivery_kind == literal_column("0")
             ).order_by(delivery_table.c.id)
         )
         for row in rows:
@@ -239,7 +244,8 @@ _WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
 
 # What was erased is not sent; word that it was passed on needs no body, and goes all the same.
 _CAN_GO: Final = or_(
-    message_body_table.c.signed.is_not(None), delivery_table.c.passing == literal_column(str(int(Passing.NOTICE)))
+    message_body_table.c.signed.is_not(None),
+    delivery_table.c.delivery_kind == literal_column(str(int(DeliveryKind.NOTICE))),
 )
 
 _NOTHING: Final = literal(b"", LargeBinary())
@@ -272,7 +278,7 @@ _OUTGOING: Final = (
         func.coalesce(message_body_table.c.signed, _NOTHING),
         delivery_table.c.released_index,
         log_entry_table.c.entry,
-        delivery_table.c.passing,
+        delivery_table.c.delivery_kind,
     )
     .outerjoin(message_body_table, message_body_table.c.seq == delivery_table.c.message_seq)
     .join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)
@@ -310,7 +316,7 @@ def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> 
             d.reason,
             d.detail,
             None,
-            int(d.passing),
+            int(d.delivery_kind),
         )
         for d in deliveries
     ]
@@ -354,7 +360,9 @@ def waiting_deliveries(conn: ReadConnection, seq: int) -> list[tuple[int, str, i
     """Give (id, recipient, what it is part of) of the deliveries of a message that still wait."""
     d = delivery_table.c
     rows = conn.execute(
-        select(d.id, d.recipient, d.passing).where(d.message_seq == seq, d.state == WAITING_LITERAL).order_by(d.id)
+        select(d.id, d.recipient, d.delivery_kind)
+        .where(d.message_seq == seq, d.state == WAITING_LITERAL)
+        .order_by(d.id)
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
@@ -366,7 +374,7 @@ def forwarded_indices(conn: ReadConnection, digest: bytes) -> list[tuple[str, in
     rows = conn.execute(
         select(d.recipient, d.released_index, d.state)
         .select_from(joined)
-        .where(message_table.c.digest == digest, d.passing == int(Passing.PASSED_ON))
+        .where(message_table.c.digest == digest, d.delivery_kind == int(DeliveryKind.FORWARDED))
         .order_by(d.id)
     )
     return [(row[0], row[1], row[2]) for row in rows]

@@ -33,14 +33,14 @@ from paiza_node.core.storage.engine import parse_url, writer_engine
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.audit import log_index as facts
+from paiza_node.features.audit import log_index
 from paiza_node.features.audit import store as audit_store
-from paiza_node.features.audit.model import LogFact
+from paiza_node.features.audit.model import LogIndexRow
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.witness import store as witness_store
-from paiza_node.features.witness import upgrade_proofs as upgrade
+from paiza_node.features.witness import upgrade_proofs
 from paiza_wire import log_entries, receipts
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.tiles import TILE_WIDTH, TileTree
@@ -69,7 +69,7 @@ INDICES: Final[tuple[Column[int], ...]] = (
 )
 
 # Counters of duties that follow the log: each the index of the entry that is looked at next.
-CURSORS: Final = (facts.CURSOR, upgrade.COUNTER)
+CURSORS: Final = (log_index.CURSOR, upgrade_proofs.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _write_first(connection: WriteConnection, ended: Ended, actor: str, register
     connection.execute(insert(log_store.log_entry_table), values)
     connection.execute(insert(log_store.log_text_table), {"index": 0, "text": text})
     # Nobody who follows the log looks back at its beginning.
-    audit_store.add_facts(connection, [LogFact(0, entry.event, entry.actor, entry.counterpart)])
+    audit_store.add_facts(connection, [LogIndexRow(0, entry.event, entry.actor, entry.counterpart)])
 
 
 def _rebuild_tree(connection: WriteConnection) -> tuple[int, bytes]:

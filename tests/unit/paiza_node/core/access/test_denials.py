@@ -8,7 +8,7 @@ from paiza_node.core.access.denials import MAX_DENIALS, MINUTE, Denials
 from paiza_node.core.log import store as log_store
 from tests.unit.paiza_node.room import Room, open_room
 
-METHOD = "/paiza.officer.v1.CoordinationService/ListLogEntries"
+METHOD = "/paiza.officer.v1.AuditQueryService/ListLogEntries"
 
 
 def logged(room: Room) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ import pytest
 
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.tasks import store as tasks_store
 from paiza_wire import message as wire
@@ -19,7 +19,7 @@ from tests.unit.paiza_node.room import MEMBER, Room
 DUTY = "duty-desk"
 LIAISON = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"")
 BORDER = Officer("spiffe://kaz.paiza.example/officer/guard", frozenset({"liaison"}), "border", b"")
-DESKS = Desks(MEMBER, DUTY, lambda: {each.id: each for each in (LIAISON, BORDER)})
+DESKS = UnitDirectory(MEMBER, DUTY, lambda: {each.id: each for each in (LIAISON, BORDER)})
 
 Place = tuple[str | None, str, str]
 """Unit of a message, unit and officer of the work on it."""
@@ -47,10 +47,10 @@ def message(room: Room, *parents: VerifiedMessage, attention: str = "") -> Verif
 def received(room: Room, batch: Sequence[VerifiedMessage]) -> list[Place]:
     """Receive a batch; gives where each of its messages went."""
 
-    def work(pen: Pen) -> list[str | None]:
-        placed = DESKS.received(pen.tx, [room.row(pen, each) for each in batch])
-        messages_store.add_messages(pen.tx, [row for row, _assignee in placed])
-        DESKS.make_work(pen.tx, placed)
+    def work(tx: LogTransaction) -> list[str | None]:
+        placed = DESKS.received(tx.conn, [room.row(tx, each) for each in batch])
+        messages_store.add_messages(tx.conn, [row for row, _assignee in placed])
+        DESKS.make_tasks(tx.conn, placed)
         return [row.unit for row, _assignee in placed]
 
     units = room.ledger.commit_now(work).result

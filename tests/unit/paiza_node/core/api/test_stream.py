@@ -14,12 +14,12 @@ import pytest
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api import server
-from paiza_node.core.api.authentication import Gate
+from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.policy import Policy
 from paiza_trust import dev
 from tests.officer import read_register
 
-WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
+WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Subscription"]
 NAME = "/paiza.officer.v1.OfficerService/Watch"
 
 
@@ -38,8 +38,10 @@ class Situation:
         self.now = datetime.now(UTC)
         self.officer = Officer(officer_id, frozenset({"liaison"}), "exercise", fingerprint)
         self.reason = ""
-        registers: Any = SimpleNamespace(current=register, policy=Policy(register.agreements))
-        self.gate = Gate("kaz", registers, lambda: {self.officer.id: self.officer}, lambda: self.now)
+        register_cache: Any = SimpleNamespace(current=register, policy=Policy(register.agreements))
+        self.authenticator = Authenticator(
+            "kaz", register_cache, lambda: {self.officer.id: self.officer}, lambda: self.now
+        )
         self._pem = pem
 
     def auth_context(self) -> dict[str, list[bytes]]:
@@ -90,7 +92,7 @@ async def test_stream_ends_when_its_caller_would_not_be_admitted(
     async def requests() -> AsyncIterator[bytes]:
         yield b""
 
-    handler: Any = server._guarded(situation.gate, WATCH, {NAME: watch})
+    handler: Any = server._guarded(situation.authenticator, WATCH, {NAME: watch})
     answers = handler.stream_stream(requests(), situation)
     await anext(answers)
     with pytest.raises(EndedError):

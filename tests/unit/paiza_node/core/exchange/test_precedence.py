@@ -10,9 +10,9 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import notice_pb2
 from paiza_node.core.exchange.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import MAX_PENDING, News
+from paiza_node.features.inbox.notifier import MAX_PENDING, Notifier
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 
@@ -31,14 +31,14 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
     begun, go_on = threading.Event(), threading.Event()
     order: list[str] = []
 
-    def slow(_pen: Pen) -> None:
+    def slow(_pen: LogTransaction) -> None:
         begun.set()
         go_on.wait(10)
 
     def named(name: str) -> "asyncio.Task[object]":
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             order.append(name)
-            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+            tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
 
         return asyncio.create_task(ledger.commit(work, first=name == "stop"))
 
@@ -64,7 +64,7 @@ def test_who_cries_wolf_takes_his_turn() -> None:
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:
     """However much waits to be told, what goes ahead is told next, and before a watch that lags is cut off."""
-    news = News()
+    news = Notifier()
     watch = news.subscribe()
     news.publish([b"bulk 1", b"bulk 2"])
     news.publish([b"bulk 3", b"stop"], {b"stop"})
@@ -81,7 +81,7 @@ async def test_watcher_hears_of_what_goes_first_first() -> None:
 
 async def test_backlog_is_interrupted_by_what_goes_first() -> None:
     """Whoever reads a backlog first is given what goes ahead between its pages, and nothing else."""
-    news = News()
+    news = Notifier()
     watch = news.subscribe()
     news.publish([b"bulk"])
     assert watch.get_ahead() is None

@@ -9,11 +9,11 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
+from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange.send.release import MAX_DENIALS, Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store, open_store
 from paiza_wire.errors import Rejected, Unavailable
@@ -59,7 +59,7 @@ class Probe:
         """Return it as a release uses it."""
         return ReleaseStage(self.name, self._open)
 
-    def _open(self, pen: Pen, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def _open(self, tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def known(item: Submission) -> Outcome | None:
             self._note("knows?", item)
             return self.known(item)
@@ -70,7 +70,7 @@ class Probe:
 
         def releasing(item: Submission) -> None:
             self._note("releases", item)
-            pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_APPROVED, actor=self.name))
+            tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_APPROVED, actor=self.name))
 
         return ReleaseSession(known, judge, releasing)
 
@@ -90,13 +90,13 @@ class Scene:
             member="kaz",
             node_id="node",
             stages=(self.first.stage(), self.last.stage()),
-            desks=Desks("kaz", "", dict),
+            unit_directory=UnitDirectory("kaz", "", dict),
             delivery_life=DAY,
         )
 
     def released(self, *checked: Submission | Rejected | Unavailable) -> list[Outcome]:
         """Release a batch."""
-        return self.ledger.commit_now(lambda pen: self.release(pen, OFFICER, checked)).result
+        return self.ledger.commit_now(lambda tx: self.release(tx, OFFICER, checked)).result
 
     def logged(self) -> list[str]:
         """Return what the log says: event, and who or what it is about."""

@@ -9,7 +9,7 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store, open_store
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
@@ -47,9 +47,9 @@ def node(disk: Path) -> Iterator[tuple[Store, Ledger]]:
     store.close()
 
 
-def write(pen: Pen) -> int:
+def write(tx: LogTransaction) -> int:
     """Append an entry with a long text; gives its index."""
-    return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), text=TEXT).index
+    return tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), text=TEXT).index
 
 
 def stored(store: Store) -> int:

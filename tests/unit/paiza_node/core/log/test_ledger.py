@@ -12,7 +12,7 @@ from typing_extensions import override
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_wire.errors import Rejected, Unavailable
@@ -41,8 +41,8 @@ class FailingStore(Store):
         how = self.failures.pop(0) if self.failures else ""
         if how == "begin":
             raise Unavailable(AWAY, "cannot begin")
-        with super().transaction() as tx:
-            yield tx
+        with super().transaction() as conn:
+            yield conn
             if how == "commit":
                 raise Unavailable(AWAY, "cannot commit")
         if how == "answer":
@@ -99,9 +99,9 @@ def opened(store: FailingStore, file: CheckpointInMemory) -> Iterator[Ledger]:
 def note_down(name: str) -> Any:
     """Make work that appends one entry and gives its index."""
 
-    def work(pen: Pen) -> int:
-        settings_store.put_setting(pen.tx, name, b"1")
-        return pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name)).index
+    def work(tx: LogTransaction) -> int:
+        settings_store.put_setting(tx.conn, name, b"1")
+        return tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name)).index
 
     return work
 
@@ -127,7 +127,7 @@ async def test_what_waits_is_committed_together(store: FailingStore, file: Check
     with opened(store, file) as ledger:
         begun, go_on = threading.Event(), threading.Event()
 
-        def slow(_pen: Pen) -> None:
+        def slow(_pen: LogTransaction) -> None:
             begun.set()
             go_on.wait(10)
 
@@ -148,9 +148,9 @@ async def test_failing_work_is_undone_alone(store: FailingStore, file: Checkpoin
     """What one piece of work wrote before it failed is gone; the others of the same commit stay."""
     with opened(store, file) as ledger:
 
-        def bad(pen: Pen) -> None:
-            note_down("bad")(pen)
-            pen.next_message_seq()
+        def bad(tx: LogTransaction) -> None:
+            note_down("bad")(tx)
+            tx.next_message_seq()
             raise Rejected("unknown_id", "no")
 
         results = await asyncio.gather(
@@ -241,9 +241,9 @@ def test_database_older_than_the_checkpoint_is_refused(store: FailingStore, file
     with opened(store, longer) as ledger:
         ledger.commit_now(note_down("b"))
         newest = longer.notes[-1]
-    with store.transaction() as tx:
-        head = log_store.head(tx)
-        log_store.set_head(tx, type(head)(1, merkle.EMPTY_ROOT, 0, 0, head.last_time, b"old"))
+    with store.transaction() as conn:
+        head = log_store.head(conn)
+        log_store.set_head(conn, type(head)(1, merkle.EMPTY_ROOT, 0, 0, head.last_time, b"old"))
     file.notes.append(newest)
     with pytest.raises(NodeStopped) as stopped:
         Ledger(store, SIGNER, file, lambda: bytes(32))
@@ -255,9 +255,9 @@ def test_another_writer_stops_this_one(store: FailingStore, file: CheckpointInMe
     """A head that this process did not write ends it: its view of the log is no longer the log."""
     with opened(store, file) as ledger:
         ledger.commit_now(note_down("a"))
-        with store.transaction() as tx:
-            head = log_store.head(tx)
-            log_store.set_head(tx, type(head)(head.size, head.root, 7, 0, head.last_time, b"other"))
+        with store.transaction() as conn:
+            head = log_store.head(conn)
+            log_store.set_head(conn, type(head)(head.size, head.root, 7, 0, head.last_time, b"other"))
         with pytest.raises(NodeStopped):
             ledger.commit_now(note_down("b"))
         assert isinstance(ledger.stopped.exception(), NodeStopped)

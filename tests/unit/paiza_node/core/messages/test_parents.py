@@ -41,9 +41,9 @@ def test_children_are_found_by_kind_in_order_of_arrival(store: Store) -> None:
         replace(row(3), kind="recall", parents=(PARENT,), state=MessageState.REFUSED, signed=None),
         replace(row(4), kind="correction", parents=(row(1).digest, PARENT)),
     ]
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, rows)
-        assert messages_store.children(tx, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, rows)
+        assert messages_store.children(conn, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
     with store.reads() as reads:
         found = messages_store.children(reads, [PARENT, row(1).digest, row(2).digest], ("recall", "correction"))
     assert found == {PARENT: [row(1).digest, row(4).digest], row(1).digest: [row(4).digest]}
@@ -82,8 +82,8 @@ def test_authors_mark_their_own_messages(store: Store) -> None:
     undone = afterwards(7, "correction", unmarked)
     undo = afterwards(8, "recall", undone.digest)
     stranger = afterwards(9, "recall", foreign, author="tjk")
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [*notes, recall, correction, undone, undo, stranger])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [*notes, recall, correction, undone, undo, stranger])
     with store.reads() as reads:
         listed = {each.row.digest: each.marks for each in inbox_store.list_messages(reads, MessageQuery(), "officer")}
     assert listed.pop(recalled) == Marks(recalled_by=(recall.digest,))

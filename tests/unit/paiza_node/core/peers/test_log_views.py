@@ -9,7 +9,7 @@ import pytest
 
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.peers.log_views import GrowthMismatch, KnownLogs
+from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews
 from paiza_register import Member
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import keys
@@ -33,60 +33,60 @@ def member(signer: SignerKey) -> Member:
 
 
 @pytest.fixture
-def logs() -> KnownLogs:
+def logs() -> PeerLogViews:
     """What is known: nothing yet."""
-    return KnownLogs({}, lambda: datetime(2026, 11, 23, tzinfo=UTC), newest_origin=lambda _member: ORIGIN)
+    return PeerLogViews({}, lambda: datetime(2026, 11, 23, tzinfo=UTC), newest_origin=lambda _member: ORIGIN)
 
 
-def test_honest_growth_is_chained(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_honest_growth_is_chained(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """Every claim that begins where the last one ended is accepted; an equal size changes nothing."""
     log = OtherLog(signer)
     for known, size in ((0, 5), (5, 5), (5, 16), (16, 40)):
-        assert logs.accept(member, log.growth(known, size)).size == size
+        assert logs.accept(member, log.consistency_claim(known, size)).size == size
         assert logs.size("tjk") == size
 
 
 def test_claim_from_another_size_is_answered_with_the_known_one(
-    logs: KnownLogs, member: Member, signer: SignerKey
+    logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """A mismatch says which size is known, and nothing else happens."""
     log = OtherLog(signer)
-    logs.accept(member, log.growth(0, 9))
-    with pytest.raises(GrowthMismatch) as mismatch:
-        logs.accept(member, log.growth(4, 20))
+    logs.accept(member, log.consistency_claim(0, 9))
+    with pytest.raises(ConsistencyMismatch) as mismatch:
+        logs.accept(member, log.consistency_claim(4, 20))
     assert mismatch.value.known_size == 9
     assert logs.size("tjk") == 9
 
 
-def test_two_roots_of_one_size_are_a_fork(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_two_roots_of_one_size_are_a_fork(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """The second history is refused for good, and the first one stays what is known."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
-    logs.accept(member, log.growth(0, 9))
+    logs.accept(member, log.consistency_claim(0, 9))
     with pytest.raises(Rejected, match="log_forked"):
-        logs.accept(member, other.growth(9, 9))
+        logs.accept(member, other.consistency_claim(9, 9))
     assert logs.note("tjk") == log.note(9)
 
 
-def test_other_history_of_a_smaller_size_is_a_doubt(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_other_history_of_a_smaller_size_is_a_doubt(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """A smaller tree whose proof does not lead to the known one proves nothing, accuses nobody and changes nothing."""
     other = OtherLog(signer, b"other")
-    logs.accept(member, OtherLog(signer).growth(0, 9))
-    with pytest.raises(Unavailable, match="growth_not_proven"):
-        logs.accept(member, other.growth(9, 3))
+    logs.accept(member, OtherLog(signer).consistency_claim(0, 9))
+    with pytest.raises(Unavailable, match="consistency_not_proven"):
+        logs.accept(member, other.consistency_claim(9, 3))
     assert logs.size("tjk") == 9
-    assert [each.note for each in logs.doubts.of("tjk", ORIGIN)] == [other.note(3)]
+    assert [each.note for each in logs.unverified_checkpoints.of("tjk", ORIGIN)] == [other.note(3)]
     assert not logs.forked("tjk")
 
 
-@pytest.mark.parametrize(("known", "reason"), [(9, "log_forked"), (8, "growth_not_proven")])
+@pytest.mark.parametrize(("known", "reason"), [(9, "log_forked"), (8, "consistency_not_proven")])
 def test_growth_of_another_history_shows_the_fork_itself(
-    known: int, reason: str, logs: KnownLogs, member: Member, signer: SignerKey
+    known: int, reason: str, logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """A proof of growth tells the smaller root it leads from; but from a power of two it leaves that root out."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
-    logs.accept(member, log.growth(0, known))
+    logs.accept(member, log.consistency_claim(0, known))
     with pytest.raises((Rejected, Unavailable), match=reason):
-        logs.accept(member, other.growth(known, 20))
+        logs.accept(member, other.consistency_claim(known, 20))
     assert logs.size("tjk") == known
     assert logs.forked("tjk") == (reason == "log_forked")
     if logs.forked("tjk"):
@@ -94,45 +94,48 @@ def test_growth_of_another_history_shows_the_fork_itself(
         assert (fork.first.note, fork.second.note) == (log.note(known), other.note(20))
 
 
-def test_smaller_checkpoint_needs_its_proof_and_is_not_kept(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_smaller_checkpoint_needs_its_proof_and_is_not_kept(
+    logs: PeerLogViews, member: Member, signer: SignerKey
+) -> None:
     """An older checkpoint of the same history may carry messages; the larger one stays known."""
     log = OtherLog(signer)
-    logs.accept(member, log.growth(0, 20))
-    assert logs.accept(member, log.growth(20, 7)).size == 7
+    logs.accept(member, log.consistency_claim(0, 20))
+    assert logs.accept(member, log.consistency_claim(20, 7)).size == 7
     assert logs.size("tjk") == 20
-    bare = log.growth(20, 7)
+    bare = log.consistency_claim(20, 7)
     del bare.consistency_hashes[:]
-    with pytest.raises(Unavailable, match="growth_not_proven"):
+    with pytest.raises(Unavailable, match="consistency_not_proven"):
         logs.accept(member, bare)
 
 
-def test_checkpoint_of_another_key_is_refused(logs: KnownLogs, member: Member) -> None:
+def test_checkpoint_of_another_key_is_refused(logs: PeerLogViews, member: Member) -> None:
     """Only the log key in the register counts."""
     stranger = OtherLog(SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519()))
     with pytest.raises(Unavailable, match="bad_checkpoint"):
-        logs.accept(member, stranger.growth(0, 5))
+        logs.accept(member, stranger.consistency_claim(0, 5))
     assert logs.size("tjk") == 0
 
 
 def test_overlapping_answers_are_joined_by_a_newer_checkpoint(
-    logs: KnownLogs, member: Member, signer: SignerKey
+    logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """A checkpoint whose proof begins elsewhere counts if it and the known one lead to one newer checkpoint."""
     log = OtherLog(signer)
-    logs.accept(member, log.growth(0, 9))
+    logs.accept(member, log.consistency_claim(0, 9))
     checkpoint = logs.verify(member, log.note(12))
 
-    def proof(source: OtherLog, *sizes: int) -> exchange_pb2.ProveGrowthResponse:
+    def proof(source: OtherLog, *sizes: int) -> exchange_pb2.ProveConsistencyResponse:
         proofs = [
-            exchange_pb2.GrowthProof(from_size=size, hashes=source.tree.consistency_proof(size, 30)) for size in sizes
+            exchange_pb2.ConsistencyProof(from_size=size, hashes=source.tree.consistency_proof(size, 30))
+            for size in sizes
         ]
-        return exchange_pb2.ProveGrowthResponse(checkpoint=source.note(30), proofs=proofs)
+        return exchange_pb2.ProveConsistencyResponse(checkpoint=source.note(30), proofs=proofs)
 
-    with pytest.raises(Unavailable, match="growth_mismatch"):
+    with pytest.raises(Unavailable, match="consistency_mismatch"):
         logs.accept_between(member, checkpoint, proof(log, 12))
     broken = proof(log, 9, 12)
     broken.proofs[0].hashes[0] = bytes(32)
-    with pytest.raises(Unavailable, match="growth_not_proven"):
+    with pytest.raises(Unavailable, match="consistency_not_proven"):
         logs.accept_between(member, checkpoint, broken)
     assert logs.size("tjk") == 9
     assert logs.accept_between(member, checkpoint, proof(log, 9, 12)).size == 12
@@ -140,7 +143,7 @@ def test_overlapping_answers_are_joined_by_a_newer_checkpoint(
     assert logs.note("tjk") == log.note(30)
 
 
-def test_two_roots_of_one_size_convict_without_the_owner(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_two_roots_of_one_size_convict_without_the_owner(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """Two notes that two members tell of need no answer of the log; and what was proven of it stays."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     logs.hear(member, log.note(12), told_by="uzb")
@@ -148,12 +151,12 @@ def test_two_roots_of_one_size_convict_without_the_owner(logs: KnownLogs, member
     with pytest.raises(Rejected, match="log_forked"):
         logs.hear(member, other.note(12), told_by="kgz")
     with pytest.raises(Rejected, match="log_forked"):
-        logs.accept(member, log.growth(0, 20))
+        logs.accept(member, log.consistency_claim(0, 20))
     fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
 
 
 def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
-    logs: KnownLogs, member: Member, signer: SignerKey
+    logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """A proof by the log's own key convicts; one by another key, or of two notes that agree, does not."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
@@ -171,7 +174,9 @@ def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
     assert logs.forked("tjk")
 
 
-def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(
+    logs: PeerLogViews, member: Member, signer: SignerKey
+) -> None:
     """A proof is told with every exchange: padded until none fits any more, it would keep all from being witnessed."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     padding = [NoteSignature("nobody", bytes(4), bytes(100_000))]
@@ -187,7 +192,7 @@ def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(logs: KnownLogs, mem
     assert len(kept) < 1000
 
 
-def test_large_notes_are_not_remembered_whole(logs: KnownLogs, member: Member, signer: SignerKey) -> None:
+def test_large_notes_are_not_remembered_whole(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """A log can sign one checkpoint and pad it in a thousand ways: of each no more is held than what the log signed."""
     log = OtherLog(signer)
     tracemalloc.start()
@@ -201,17 +206,17 @@ def test_large_notes_are_not_remembered_whole(logs: KnownLogs, member: Member, s
 
 
 def test_pardon_begins_anew_and_forgives_what_was_signed_before(
-    logs: KnownLogs, member: Member, signer: SignerKey
+    logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """After a decision the log shows itself from nothing; old notes count no more, new contradictions do."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
-    logs.accept(member, log.growth(0, 9))
+    logs.accept(member, log.consistency_claim(0, 9))
     with pytest.raises(Rejected, match="log_forked"):
         logs.hear(member, other.note(9), told_by="uzb")
     proof = logs.fork_proofs()[ORIGIN]
-    logs.pardon("tjk", {ORIGIN: logs.largest_shown(ORIGIN)})
+    logs.restore_trust("tjk", {ORIGIN: logs.largest_shown(ORIGIN)})
     assert logs.size("tjk") == 0
-    assert logs.accept(member, other.growth(0, 20)).size == 20
+    assert logs.accept(member, other.consistency_claim(0, 20)).size == 20
     logs.hear(member, log.note(9), told_by="uzb")
     assert not logs.learn_fork(member, proof)
     assert not logs.forked("tjk")
@@ -220,36 +225,36 @@ def test_pardon_begins_anew_and_forgives_what_was_signed_before(
 
 
 def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
-    logs: KnownLogs, member: Member, signer: SignerKey
+    logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """What others hold is asked about whatever its size, once: what was proven is known after."""
     log = OtherLog(signer)
-    logs.accept(member, log.growth(0, 20))
+    logs.accept(member, log.consistency_claim(0, 20))
     logs.hear(member, log.note(7), told_by="uzb")
-    base, doubts = logs.link("tjk"), logs.doubts.of("tjk", ORIGIN)
-    assert [each.size for each in doubts] == [7]
+    base, unverified_checkpoints = logs.link("tjk"), logs.unverified_checkpoints.of("tjk", ORIGIN)
+    assert [each.size for each in unverified_checkpoints] == [7]
     answer = log.proof(30, 20, 7)
-    assert logs.reconcile(member, base, doubts, answer).size == 30
-    assert not logs.doubts.members()
+    assert logs.reconcile(member, base, unverified_checkpoints, answer).size == 30
+    assert not logs.unverified_checkpoints.members()
     logs.hear(member, log.note(7), told_by="uzb")
-    assert not logs.doubts.members()
+    assert not logs.unverified_checkpoints.members()
 
 
 def test_answer_with_another_root_convicts_also_at_a_power_of_two(
-    logs: KnownLogs, member: Member, signer: SignerKey
+    logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """An answer says the root it proves from: where the log signed another one there, that is the fork."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
-    logs.accept(member, log.growth(0, 8))
+    logs.accept(member, log.consistency_claim(0, 8))
     logs.hear(member, other.note(16), told_by="uzb")
     answer = log.proof(30, 8, 16)
     with pytest.raises(Rejected, match="log_forked"):
-        logs.reconcile(member, logs.link("tjk"), logs.doubts.of("tjk", ORIGIN), answer)
+        logs.reconcile(member, logs.link("tjk"), logs.unverified_checkpoints.of("tjk", ORIGIN), answer)
     fork = fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
     assert (fork.first.note, fork.second.note, fork.size) == (other.note(16), log.note(30), 16)
 
 
-def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: KnownLogs) -> None:
+def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: PeerLogViews) -> None:
     """What is heard is judged in threads: nobody who reads the doubts meanwhile sees a change half made."""
     checkpoints = [VerifiedCheckpoint(ORIGIN, size, bytes(32), b"") for size in range(1, 30)]
     failed: list[Exception] = []
@@ -271,10 +276,10 @@ def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: KnownLogs) 
         for _ in range(200):
             for checkpoint in checkpoints:
                 with logs._lock:
-                    logs.doubts.add("tjk", checkpoint, f"teller {checkpoint.size}")
+                    logs.unverified_checkpoints.add("tjk", checkpoint, f"teller {checkpoint.size}")
             with logs._lock:
                 for checkpoint in checkpoints:
-                    logs.doubts.settled("tjk", checkpoint)
+                    logs.unverified_checkpoints.settled("tjk", checkpoint)
     finally:
         done.set()
         reader.join()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paiza_node.core.peers.register_files import PeersFetch
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.register.sync import RegisterCache
 from paiza_register import FetchMissing, RegisterReader
 from tests.unit.paiza_register.conftest import NOW, Holder, Source, holder, made
 
@@ -48,9 +48,9 @@ async def test_one_peer_cannot_keep_a_new_register_from_us(
     fetch = PeersFetch(asyncio.get_running_loop())
     RegisterReader(tmp_path / "reader", holder.bootstrap, Source(old)).refresh(NOW)
     reader = RegisterReader(tmp_path / "reader", holder.bootstrap, fetch)
-    registers = Registers(reader, lambda: NOW, fetch.turn)
-    before = registers.version
+    register_cache = RegisterCache(reader, lambda: NOW, fetch.turn)
+    before = register_cache.version
     for order in ([Serving(old, lies), Serving(new, {})], [Serving(new, {}), Serving(old, lies)]):
         fetch.connect(lambda order=order: order)  # type: ignore[misc]
-        await registers.refresh(NoLedger())  # type: ignore[arg-type]
-        assert registers.version != before
+        await register_cache.refresh(NoLedger())  # type: ignore[arg-type]
+        assert register_cache.version != before

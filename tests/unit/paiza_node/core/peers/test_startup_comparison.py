@@ -19,7 +19,7 @@ OWN_SIZE = 10
 
 def claims(size: int) -> exchange_pb2.DeliverRequest:
     """Give a request whose caller knows so much of our log."""
-    return exchange_pb2.DeliverRequest(growth=log_pb2.Growth(known_size=size))
+    return exchange_pb2.DeliverRequest(consistency_claim=log_pb2.ConsistencyClaim(known_size=size))
 
 
 class Session:
@@ -85,7 +85,7 @@ async def test_what_holds_no_signature_of_ours_is_always_answered(tjk: Session) 
     """Two nodes that start together can ask each other; a lost node is told what is held of it."""
     for method in UNSIGNED:
         assert method in ACCESS
-        assert await reason(tjk, recovery_pb2.GetStandingRequest(), method) == ""
+        assert await reason(tjk, recovery_pb2.ListHeldCheckpointsRequest(), method) == ""
     assert not tjk.compared.is_set()
 
 
@@ -101,10 +101,10 @@ async def test_a_member_without_a_session_is_not_answered(tjk: Session) -> None:
     [
         (claims(7), 7),
         (exchange_pb2.FetchMessagesRequest(known_size=3), 3),
-        (recovery_pb2.GiveBackRequest(known_size=2), 2),
-        (exchange_pb2.ProveGrowthRequest(sizes=[4, 9, 1]), 9),
-        (exchange_pb2.ProveGrowthRequest(), 0),
-        (witness_pb2.ExchangeCheckpointsRequest(growth=log_pb2.Growth(known_size=5)), 5),
+        (recovery_pb2.ListLostEntriesRequest(known_size=2), 2),
+        (exchange_pb2.ProveConsistencyRequest(sizes=[4, 9, 1]), 9),
+        (exchange_pb2.ProveConsistencyRequest(), 0),
+        (witness_pb2.ExchangeCheckpointsRequest(consistency_claim=log_pb2.ConsistencyClaim(known_size=5)), 5),
         (witness_pb2.ProveEntriesRequest(indices=[1]), None),
     ],
 )

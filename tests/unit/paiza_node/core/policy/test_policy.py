@@ -2,7 +2,7 @@
 
 import pytest
 
-from paiza_node.core.policy import MessageFacts, Policy, Principal
+from paiza_node.core.policy import MessageAttributes, Policy, Principal
 from paiza_wire.errors import Rejected
 
 ROLES = ("liaison", "duty", "authoriser", "coordinator", "auditor")
@@ -24,12 +24,12 @@ ABOUT_MESSAGES = {"open", "open_annex", "submit", "deliver"}
 POLICY = Policy()
 
 
-def facts(*senders: str, classification: int = 0, ceiling: int = 1) -> MessageFacts:
+def facts(*senders: str, classification: int = 0, ceiling: int = 1) -> MessageAttributes:
     """Describe a message that these roles may send."""
-    return MessageFacts("free-message", "kaz", 4, classification, ceiling, frozenset(senders), has_annex=False)
+    return MessageAttributes("free-message", "kaz", 4, classification, ceiling, frozenset(senders), has_annex=False)
 
 
-def allows(principal: Principal, action: str, message: MessageFacts | None = None, *roles: str) -> bool:
+def allows(principal: Principal, action: str, message: MessageAttributes | None = None, *roles: str) -> bool:
     """Ask the policy."""
     try:
         POLICY.check(principal, action, message, frozenset(roles))

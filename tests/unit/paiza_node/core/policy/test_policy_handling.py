@@ -16,7 +16,15 @@ from paiza.core.v1.message_pb2 import (
     Recipient,
 )
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.policy import CONTEXTS, REMEMBERED, Circumstances, MessageFacts, Policy, Principal, member_rules
+from paiza_node.core.policy import (
+    CONTEXTS,
+    REMEMBERED,
+    MessageAttributes,
+    Policy,
+    PolicyContext,
+    Principal,
+    member_rules,
+)
 from paiza_node.core.policy.explanations import SENTENCES
 from paiza_wire.errors import Rejected
 
@@ -102,7 +110,7 @@ RED/H0/0/                derive  liaison       lower                        mark
 """
 
 
-def facts(marks: str) -> MessageFacts:
+def facts(marks: str) -> MessageAttributes:
     """Describe a message of kaz to tjk with these marks; every member's ceiling is 1."""
     tlp, code, level, purposes = marks.split("/")
     header = Header(
@@ -115,14 +123,14 @@ def facts(marks: str) -> MessageFacts:
         ),
         parts=[PartDescription(kind=PART_KIND_MAIN), PartDescription(kind=PART_KIND_NOMINAL_ANNEX)],
     )
-    return MessageFacts.of(header, frozenset(WORKING), 1)
+    return MessageAttributes.of(header, frozenset(WORKING), 1)
 
 
-def circumstances(text: str) -> Circumstances:
+def policy_context(text: str) -> PolicyContext:
     """Read the circumstances of a row."""
     given = dict.fromkeys(filter(None, text.strip("-").split(",")), "yes")
     given |= dict(each.split("=") for each in list(given) if "=" in each)
-    return Circumstances(
+    return PolicyContext(
         recipient=given.get("to", ""),
         audience=given.get("aud", ""),
         purpose=given.get("for", "investigate"),
@@ -146,12 +154,12 @@ def test_table(row: str) -> None:
     """Each mark, act and actor is decided as the table says, by the rules it names."""
     marks, act, actor, around, expected = row.split()
     action = {"take": "take_forwarded"}.get(act, act)
-    asked = circumstances(around) if action in CONTEXTS else None
+    asked = policy_context(around) if action in CONTEXTS else None
     if expected == "allowed":
-        POLICY.check(principal(actor), action, facts(marks), circumstances=asked)
+        POLICY.check(principal(actor), action, facts(marks), policy_context=asked)
         return
     with pytest.raises(Rejected) as denied:
-        POLICY.check(principal(actor), action, facts(marks), circumstances=asked)
+        POLICY.check(principal(actor), action, facts(marks), policy_context=asked)
     found = denied.value.detail.replace(", ", ",")
     grant_only = all(rule.endswith("-needs-grant") for rule in found.split(","))
     assert denied.value.reason == ("grant_missing" if grant_only else "policy_denied")
@@ -201,8 +209,8 @@ def test_member_file_forbids_more(tmp_path: Path) -> None:
     )
     policy = Policy((), [member_rules.read(file)])
     with pytest.raises(Rejected, match="no-uzb"):
-        policy.check(principal("liaison"), "forward", facts("GREEN/H0/0/"), circumstances=circumstances("to=uzb"))
-    policy.check(principal("liaison"), "forward", facts("GREEN/H0/0/"), circumstances=circumstances("to=kgz"))
+        policy.check(principal("liaison"), "forward", facts("GREEN/H0/0/"), policy_context=policy_context("to=uzb"))
+    policy.check(principal("liaison"), "forward", facts("GREEN/H0/0/"), policy_context=policy_context("to=kgz"))
 
 
 @pytest.mark.parametrize(
@@ -232,8 +240,8 @@ def test_nothing_a_member_writes_widens_what_is_allowed(tmp_path: Path) -> None:
     for row in TABLE.strip().splitlines():
         marks, act, actor, around, expected = row.split()
         action = {"take": "take_forwarded"}.get(act, act)
-        asked = circumstances(around) if action in CONTEXTS else None
-        allowed, _rules = widened.explain(principal(actor), action, facts(marks), circumstances=asked)
+        asked = policy_context(around) if action in CONTEXTS else None
+        allowed, _rules = widened.explain(principal(actor), action, facts(marks), policy_context=asked)
         assert allowed == (expected == "allowed")
 
 
@@ -253,7 +261,7 @@ def test_remembered_decisions_are_bounded() -> None:
     for number in range(50):
         marked = facts(f"GREEN/H0/0/{'x' * 600}{number}")
         with pytest.raises(Rejected):
-            policy.check(principal("liaison"), "forward", marked, circumstances=circumstances("to=uzb"))
+            policy.check(principal("liaison"), "forward", marked, policy_context=policy_context("to=uzb"))
     remembered = policy._decide.cache_info()
     assert remembered.currsize == 0
     assert remembered.maxsize == REMEMBERED
@@ -267,14 +275,16 @@ def test_schema_is_valid_and_base_rules_fit_it() -> None:
     assert list(result.errors) == []
 
 
-def _allowed(message: MessageFacts, around: str) -> bool:
-    asked = circumstances(around)
-    return POLICY.explain(principal("liaison"), "forward", message, circumstances=asked)[0] and _checked(message, asked)
+def _allowed(message: MessageAttributes, around: str) -> bool:
+    asked = policy_context(around)
+    return POLICY.explain(principal("liaison"), "forward", message, policy_context=asked)[0] and _checked(
+        message, asked
+    )
 
 
-def _checked(message: MessageFacts, asked: Circumstances) -> bool:
+def _checked(message: MessageAttributes, asked: PolicyContext) -> bool:
     try:
-        POLICY.check(principal("liaison"), "forward", message, circumstances=asked)
+        POLICY.check(principal("liaison"), "forward", message, policy_context=asked)
     except Rejected:
         return False
     return True

@@ -15,7 +15,7 @@ from paiza_node.core.exchange.model import DeliveryRow, Settlement, Slot
 from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
@@ -88,13 +88,13 @@ def delivery(seq: int, recipient: str = "tjk") -> DeliveryRow:
 def fill(store: Store) -> None:
     """Store messages with a delivery each; most are delivered, the last hundred wait."""
     numbers = range(1, MESSAGES + 1)
-    with store.transaction() as tx:
+    with store.transaction() as conn:
         entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED).SerializeToString()
-        log_store.add_entries(tx, [(seq - 1, entry, row(seq).digest) for seq in numbers])
-        messages_store.add_messages(tx, [row(seq) for seq in numbers])
-        deliveries_store.add_deliveries(tx, [delivery(seq) for seq in numbers])
+        log_store.add_entries(conn, [(seq - 1, entry, row(seq).digest) for seq in numbers])
+        messages_store.add_messages(conn, [row(seq) for seq in numbers])
+        deliveries_store.add_deliveries(conn, [delivery(seq) for seq in numbers])
         settled = [Settlement(seq, delivery_pb2.DELIVERY_STATE_DELIVERED) for seq in numbers[:-100]]
-        assert len(deliveries_store.settle(tx, settled, NOW)) == len(settled)
+        assert len(deliveries_store.settle(conn, settled, NOW)) == len(settled)
 
 
 @pytest.fixture
@@ -131,10 +131,10 @@ def _plan(engine: Engine, statement: str, values: object) -> str:
 def test_what_overtakes_is_found_by_its_own_index(store: Store, plans: list[str]) -> None:
     """However much waits, what goes ahead is found alone, without reading the rest; the other slots leave it out."""
     number = MESSAGES + 1
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [row(number)])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [row(number)])
         deliveries_store.add_deliveries(
-            tx, [replace(delivery(number), urgency=AHEAD_OF_FLASH, released_index=number - 2)]
+            conn, [replace(delivery(number), urgency=AHEAD_OF_FLASH, released_index=number - 2)]
         )
     with store.reads() as reads:
         found = {
@@ -196,8 +196,8 @@ def test_reads_are_of_one_moment(store: Store) -> None:
     """What is committed while somebody reads is not seen by him before his next question."""
     with store.reads() as reads:
         assert settings_store.setting(reads, "x") is None
-        with store.transaction() as tx:
-            settings_store.put_setting(tx, "x", b"1")
+        with store.transaction() as conn:
+            settings_store.put_setting(conn, "x", b"1")
         assert settings_store.setting(reads, "x") is None
     with store.reads() as reads:
         assert settings_store.setting(reads, "x") == b"1"
@@ -211,8 +211,8 @@ def test_second_process_stands_by_and_takes_over(postgresql: PostgreSQL) -> None
         open_store(url)
     first.close()
     second = open_store(url)
-    with second.transaction() as tx:
-        settings_store.put_setting(tx, "x", b"1")
+    with second.transaction() as conn:
+        settings_store.put_setting(conn, "x", b"1")
     second.close()
 
 
@@ -252,8 +252,8 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
         if getattr(connection, "engine", None) is not killer and chosen.random() < 0.2:
             end_backends()
 
-    def work(name: str, pen: Pen) -> None:
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+    def work(name: str, tx: LogTransaction) -> None:
+        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
         if chosen.random() < 0.2:
             end_backends()
 
@@ -261,7 +261,7 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
         for number in range(60):
             name = f"w{number}"
             try:
-                ledger.commit_now(lambda pen, name=name: work(name, pen))  # type: ignore[misc]
+                ledger.commit_now(lambda tx, name=name: work(name, tx))  # type: ignore[misc]
                 answered.append(name)
             except Unavailable:
                 refused += 1
@@ -270,7 +270,7 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
         for _ in range(20):
             try:
                 ledger.commit_now(
-                    lambda pen: pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor="last"))
+                    lambda tx: tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor="last"))
                 )
                 break
             except Unavailable:

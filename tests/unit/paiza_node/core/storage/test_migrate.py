@@ -27,10 +27,10 @@ def test_migrated_database_has_exactly_the_tables_of_the_schema(database_url: st
     """The revisions and `store/schema.py` describe the same tables, columns, constraints and indexes."""
     open_store(database_url).close()
     with engine.connect() as connection:
-        context = MigrationContext.configure(
+        core = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True, "target_metadata": METADATA}
         )
-        assert compare_metadata(context, METADATA) == []
+        assert compare_metadata(core, METADATA) == []
 
 
 def test_partial_indexes_are_partial(database_url: str, engine: Engine) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from paiza.core.v1 import delivery_pb2
 from paiza_node.core.storage import open_store
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.attachments.download import Collect
+from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 
@@ -23,11 +23,11 @@ def test_only_what_can_be_proven_is_told(tmp_path: Path) -> None:
     early, late = replace(ANSWERED, part_number=2, log_index=4), replace(ANSWERED, part_number=3, log_index=5)
     ledger = SimpleNamespace(checkpoint=SimpleNamespace(size=5))  # the store holds seven already
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
-    with store.transaction() as tx:
-        attachments_store.put_attachments(tx, [AWAITED, early, late])
-    context: Any = SimpleNamespace(ledger=ledger, store=store, clock=lambda: NOW)
+    with store.transaction() as conn:
+        attachments_store.put_attachments(conn, [AWAITED, early, late])
+    core: Any = SimpleNamespace(ledger=ledger, store=store, clock=lambda: NOW)
     nobody: Any = None
     files = AttachmentFiles(tmp_path / "attachments")
-    collect = Collect(context, files, peers=nobody, life=timedelta(days=1))
+    collect = AttachmentDownloads(core, files, peers=nobody, life=timedelta(days=1))
     assert collect._due("tjk") == [AWAITED, early]
     store.close()

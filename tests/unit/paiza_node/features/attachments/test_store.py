@@ -47,11 +47,11 @@ def row(name: str, number: int = 1, *, source: str = "kaz", member: str = "tjk",
 def test_the_smallest_that_is_due_comes_first(store: Store) -> None:
     """Of what one member is to hand over, a photograph goes before a film; others' and later ones are not named."""
     film, photo = row("film", size=10**9), row("photo", size=10)
-    with store.transaction() as tx:
+    with store.transaction() as conn:
         attachments_store.put_attachments(
-            tx, [film, photo, replace(row("later"), due_time=NOW + HOUR), row("else", source="uzb")]
+            conn, [film, photo, replace(row("later"), due_time=NOW + HOUR), row("else", source="uzb")]
         )
-        attachments_store.put_attachments(tx, [row("sent", source="", member="kaz")])
+        attachments_store.put_attachments(conn, [row("sent", source="", member="kaz")])
     with store.reads() as reads:
         assert attachments_store.attachments_due(reads, "kaz", NOW, 10) == [photo, film]
         assert attachments_store.attachments_due(reads, "kaz", NOW, 1) == [photo]
@@ -67,28 +67,28 @@ def test_what_ended_is_not_planned_again(store: Store) -> None:
     """A plan made for an attachment that was settled meanwhile changes nothing."""
     before = row("photo")
     settled = replace(before, state=RECEIVED, settled_time=NOW, log_index=7, due_time=NOW)
-    with store.transaction() as tx:
-        attachments_store.put_attachments(tx, [before])
-        attachments_store.plan_attachment(tx, before, NOW + HOUR, 1, "peer_unreachable", "away")
+    with store.transaction() as conn:
+        attachments_store.put_attachments(conn, [before])
+        attachments_store.plan_attachment(conn, before, NOW + HOUR, 1, "peer_unreachable", "away")
     with store.reads() as reads:
         planned = attachments_store.attachment(reads, before.digest, 1, "tjk")
     assert planned == replace(before, due_time=NOW + HOUR, attempts=1, reason="peer_unreachable", detail="away")
-    with store.transaction() as tx:
-        attachments_store.put_attachments(tx, [settled])
-        attachments_store.plan_attachment(tx, before, NOW + HOUR, 2, "peer_unreachable", "away")
-        assert attachments_store.attachment(tx, before.digest, 1, "tjk") == settled
-        attachments_store.plan_attachment(tx, settled, None, 0, "", "")
-        assert attachments_store.attachment_sources(tx) == {}
+    with store.transaction() as conn:
+        attachments_store.put_attachments(conn, [settled])
+        attachments_store.plan_attachment(conn, before, NOW + HOUR, 2, "peer_unreachable", "away")
+        assert attachments_store.attachment(conn, before.digest, 1, "tjk") == settled
+        attachments_store.plan_attachment(conn, settled, None, 0, "", "")
+        assert attachments_store.attachment_sources(conn) == {}
 
 
 def test_what_is_awaited_too_long_is_found(store: Store) -> None:
     """Only what others owe us expires; what recipients have not fetched yet is theirs to fetch."""
     owed, sent = row("owed"), row("sent", source="", member="kaz")
-    with store.transaction() as tx:
-        attachments_store.put_attachments(tx, [owed, sent, replace(row("new"), awaited_time=NOW + HOUR)])
-        assert attachments_store.attachments_expired(tx, NOW + HOUR, 10) == [owed]
+    with store.transaction() as conn:
+        attachments_store.put_attachments(conn, [owed, sent, replace(row("new"), awaited_time=NOW + HOUR)])
+        assert attachments_store.attachments_expired(conn, NOW + HOUR, 10) == [owed]
         oldest = sorted([owed.digest, sent.digest])
-        assert [each.digest for each in attachments_store.attachment_queue(tx, "kaz", 10)] == [*oldest, digest("new")]
+        assert [each.digest for each in attachments_store.attachment_queue(conn, "kaz", 10)] == [*oldest, digest("new")]
 
 
 def test_bytes_of_a_member_are_counted_by_the_day(store: Store) -> None:
@@ -97,30 +97,30 @@ def test_bytes_of_a_member_are_counted_by_the_day(store: Store) -> None:
         replace(row(str(number), size=size), state=RECEIVED, settled_time=NOW - number * HOUR)
         for number, size in enumerate([1, 10, 100])
     ]
-    with store.transaction() as tx:
-        attachments_store.put_attachments(tx, [*taken, row("awaited", size=1000)])
-        assert attachments_store.attachment_bytes_since(tx, "kaz", NOW - HOUR) == 11
-        assert attachments_store.attachment_bytes_since(tx, "uzb", NOW - HOUR) == 0
+    with store.transaction() as conn:
+        attachments_store.put_attachments(conn, [*taken, row("awaited", size=1000)])
+        assert attachments_store.attachment_bytes_since(conn, "kaz", NOW - HOUR) == 11
+        assert attachments_store.attachment_bytes_since(conn, "uzb", NOW - HOUR) == 0
 
 
 def test_uploads_are_an_officers_until_a_message_names_them(store: Store) -> None:
     """Uploads are found by digest, officer and age; what a message names stays named when its upload is forgotten."""
     upload = Upload(digest("photo 1"), 1000, "spiffe://kaz.paiza.example/officer/one", NOW)
-    with store.transaction() as tx:
-        attachments_store.put_upload(tx, upload)
-        attachments_store.put_upload(tx, replace(upload, whole=True))
-        assert attachments_store.uploads(tx, [upload.ciphertext_sha256, digest("other")]) == {
+    with store.transaction() as conn:
+        attachments_store.put_upload(conn, upload)
+        attachments_store.put_upload(conn, replace(upload, whole=True))
+        assert attachments_store.uploads(conn, [upload.ciphertext_sha256, digest("other")]) == {
             upload.ciphertext_sha256: replace(upload, whole=True)
         }
-        assert [each.ciphertext_sha256 for each in attachments_store.uploads_of(tx, upload.officer)] == [
+        assert [each.ciphertext_sha256 for each in attachments_store.uploads_of(conn, upload.officer)] == [
             upload.ciphertext_sha256
         ]
-        assert attachments_store.old_uploads(tx, NOW, 10) == []
-        assert len(attachments_store.old_uploads(tx, NOW + HOUR, 10)) == 1
-        attachments_store.put_attachments(tx, [row("photo")])
-        attachments_store.drop_uploads(tx, [upload.ciphertext_sha256])
-        assert attachments_store.uploads(tx, [upload.ciphertext_sha256]) == {}
-        assert attachments_store.named_ciphertexts(tx, [upload.ciphertext_sha256, digest("other")]) == {
+        assert attachments_store.old_uploads(conn, NOW, 10) == []
+        assert len(attachments_store.old_uploads(conn, NOW + HOUR, 10)) == 1
+        attachments_store.put_attachments(conn, [row("photo")])
+        attachments_store.drop_uploads(conn, [upload.ciphertext_sha256])
+        assert attachments_store.uploads(conn, [upload.ciphertext_sha256]) == {}
+        assert attachments_store.named_ciphertexts(conn, [upload.ciphertext_sha256, digest("other")]) == {
             upload.ciphertext_sha256
         }
 
@@ -128,7 +128,7 @@ def test_uploads_are_an_officers_until_a_message_names_them(store: Store) -> Non
 def test_proofs_are_kept_as_they_first_came(store: Store) -> None:
     """A recipient's entry about an attachment is kept with its checkpoint; a second one changes nothing."""
     proof = AttachmentProof(digest("m"), 1, "tjk", b"entry", 3, b"", b"note", digest("register"))
-    with store.transaction() as tx:
-        attachments_store.add_attachment_proofs(tx, [proof])
-        attachments_store.add_attachment_proofs(tx, [replace(proof, entry=b"another")])
-        assert attachments_store.attachment_proofs(tx, proof.digest) == [proof]
+    with store.transaction() as conn:
+        attachments_store.add_attachment_proofs(conn, [proof])
+        attachments_store.add_attachment_proofs(conn, [replace(proof, entry=b"another")])
+        assert attachments_store.attachment_proofs(conn, proof.digest) == [proof]

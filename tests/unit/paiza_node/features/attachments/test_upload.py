@@ -119,7 +119,7 @@ async def test_what_a_message_names_is_kept(desk: Desk) -> None:
     await desk.start()
     await desk.bring(0, DATA)
     named = AttachmentRow(bytes(32), 1, "tjk", "", NAME, len(DATA), NOW)
-    await desk.ledger.commit(lambda pen: attachments_store.put_attachments(pen.tx, [named]))
+    await desk.ledger.commit(lambda tx: attachments_store.put_attachments(tx.conn, [named]))
     desk.now = NOW + 2 * ORPHAN_LIFE
     await desk.upload.clean()
     assert desk.files.holds(NAME, len(DATA))
@@ -141,12 +141,12 @@ async def test_what_a_waiting_message_names_is_kept_as_long_as_it_waits(desk: De
         missing=("spiffe://kaz.paiza.example/officer/two",),
         signed=b"sealed",
     )
-    await desk.ledger.commit(lambda pen: approvals_store.add_approval(pen.tx, waiting))
+    await desk.ledger.commit(lambda tx: approvals_store.add_approval(tx.conn, waiting))
     desk.now = NOW + 2 * ORPHAN_LIFE
     await desk.upload.clean()
     assert desk.files.holds(NAME, len(DATA))
     assert (await desk.start()).whole
-    await desk.ledger.commit(lambda pen: approvals_store.end_approval(pen.tx, waiting.digest, ApprovalState.DECLINED))
+    await desk.ledger.commit(lambda tx: approvals_store.end_approval(tx.conn, waiting.digest, ApprovalState.DECLINED))
     desk.now = NOW + 4 * ORPHAN_LIFE
     await desk.upload.clean()
     assert not desk.files.holds(NAME, len(DATA))

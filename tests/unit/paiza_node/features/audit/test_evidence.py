@@ -14,8 +14,8 @@ from paiza_client.logs import Registers as Sets
 from paiza_client.proven_time import Before, interval
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, Pen
-from paiza_node.core.register.sync import Registers
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.audit.evidence import spans_of
 from paiza_node.features.witness import store as witness_store
@@ -37,14 +37,14 @@ class Room:
     court: Court
     store: Store
     ledger: Ledger
-    registers: Registers
+    registers: RegisterCache
 
     def commit(self, count: int) -> None:
         """Add entries."""
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             for _ in range(count):
-                pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+                tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
 
         self.ledger.commit_now(work)
 
@@ -55,7 +55,7 @@ class Room:
         made = [cosignatures.cosign(head, self.court.logs[member].keys.witness, at) for member in by]
         note = cosignatures.add_signatures(head.note, made)
         found = WitnessedNote(head.origin, head.size, head.root, note, at, tuple(sorted(by)))
-        self.ledger.commit_now(lambda pen: witness_store.put_witnessed(pen.tx, found))
+        self.ledger.commit_now(lambda tx: witness_store.put_witnessed(tx.conn, found))
         return found
 
     def proof(self, index: int) -> log_pb2.LogProof:
@@ -76,7 +76,7 @@ def room(database_url: str, tmp_path: Path) -> Iterator[Room]:
     """A node of a federation of five, its database empty."""
     court = Court(tmp_path / "federation")
     source = folder_fetch(court.folder / "register")
-    registers = Registers(RegisterReader(tmp_path / "cache", court.root, source), lambda: court.now)
+    registers = RegisterCache(RegisterReader(tmp_path / "cache", court.root, source), lambda: court.now)
     store = open_store(database_url)
     signer = court.logs["kaz"].keys.log
     ledger = Ledger(store, signer, NoFile(), lambda: court.register.version, court.tick)
@@ -130,7 +130,7 @@ def test_whose_cosignatures_are_enough_is_said_by_a_register(room: Room) -> None
     for member in OTHERS[2:]:
         federation["members"][member]["status"] = "suspended"
     court.publish({"federation.json": federation})
-    room.registers = Registers(room.registers._reader, lambda: court.now)
+    room.registers = RegisterCache(room.registers._reader, lambda: court.now)
     (span,) = room.spans(proof)
     assert span.register_version == court.register.version != named
     assert judged(room, span, 0, proof)
@@ -158,7 +158,7 @@ def test_of_another_log_is_given_what_is_kept(room: Room) -> None:
     kept = CosignedProof("tjk", index, hashes, CosignedSpan(b"", note, b"", court.register.version))
     proof = log.proof(index)
     assert room.spans(proof) == []
-    room.ledger.commit_now(lambda pen: witness_store.add_cosigned(pen.tx, [kept]))
+    room.ledger.commit_now(lambda tx: witness_store.add_cosigned(tx.conn, [kept]))
     (span,) = room.spans(proof)
     assert span.span.note == note
     assert len(span.span.entries[0].inclusion_hashes) == len(hashes) // HASH_BYTES

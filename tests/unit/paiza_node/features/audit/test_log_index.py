@@ -12,13 +12,13 @@ from sqlalchemy import update
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.audit import store as audit_store
-from paiza_node.features.audit.log_index import Facts
+from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.retention import store as retention_store
 from tests.unit.paiza_node.room import BEGIN, Room
@@ -45,9 +45,9 @@ def room(database_url: str) -> Iterator[Room]:
         yield room
 
 
-def facts(room: Room) -> Facts:
+def facts(room: Room) -> LogIndex:
     """Make the duty."""
-    return Facts(room.context, Desks("kaz", "dd", lambda: OFFICERS), lambda: OFFICERS)
+    return LogIndex(room.core, UnitDirectory("kaz", "dd", lambda: OFFICERS), lambda: OFFICERS)
 
 
 def write(room: Room, seed: int) -> list[log_pb2.LogEntry]:
@@ -55,14 +55,14 @@ def write(room: Room, seed: int) -> list[log_pb2.LogEntry]:
     chance = random.Random(seed)
     written: list[log_pb2.LogEntry] = []
 
-    def work(pen: Pen) -> None:
+    def work(tx: LogTransaction) -> None:
         entry = log_pb2.LogEntry(
             event=chance.choice(EVENTS),
             actor=chance.choice(ACTORS),
             counterpart=chance.choice(MEMBERS),
             message_digest=chance.choice(DIGESTS),
         )
-        pen.append(entry)
+        tx.append(entry)
         written.append(entry)
 
     for _ in range(ENTRIES):
@@ -109,9 +109,9 @@ async def test_a_time_leads_to_its_first_entry(room: Room) -> None:
     gaps = {3, 4, 17, ENTRIES - 1}
     for gone in (set(), gaps):
         if gone:
-            with room.store.transaction() as tx:
+            with room.store.transaction() as conn:
                 retention_store.retire_entries(
-                    tx, [StoredEntry(index, entries[index].SerializeToString()) for index in gone]
+                    conn, [StoredEntry(index, entries[index].SerializeToString()) for index in gone]
                 )
         left = [index for index in range(ENTRIES) if index not in gone]
         with room.store.reads() as reads:
@@ -138,11 +138,11 @@ async def test_need_is_by_unit_desk_or_task(room: Room, who: str, unit: str, *, 
     begun = room.begin("tjk")
     actor = f"spiffe://kaz.paiza.example/officer/{who}"
 
-    def work(pen: Pen) -> None:
-        messages_store.put_unit(pen.tx, 1, unit)
+    def work(tx: LogTransaction) -> None:
+        messages_store.put_unit(tx.conn, 1, unit)
         if reads_it:
-            access_store.add_readers(pen.tx, [(actor, 1)])
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=begun.digest))
+            access_store.add_readers(tx.conn, [(actor, 1)])
+        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=begun.digest))
 
     room.ledger.commit_now(work)
     await facts(room).catch_up()
@@ -156,8 +156,8 @@ async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
     room.begin("tjk")
     room.begin("uzb")
 
-    def damage(pen: Pen) -> None:
-        connection = cast("Any", pen.tx)._connection
+    def damage(tx: LogTransaction) -> None:
+        connection = cast("Any", tx.conn)._connection
         connection.execute(
             update(messages_store.message_table).where(messages_store.message_table.c.seq == 1).values(header=b"\xff")
         )

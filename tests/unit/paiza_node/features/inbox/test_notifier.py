@@ -2,12 +2,12 @@
 
 import asyncio
 
-from paiza_node.features.inbox.notifier import News
+from paiza_node.features.inbox.notifier import Notifier
 
 
 async def test_who_begins_to_watch_when_all_was_closed_is_told_at_once() -> None:
     """A watch that was on its way when the node stopped is over before it began, like those that were there."""
-    news = News()
+    news = Notifier()
     early = news.subscribe("early")
     news.close()
     late = news.subscribe("late")

@@ -12,25 +12,25 @@ from typing_extensions import override
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader
-from paiza_node.core.access.need_to_know import Desks
-from paiza_node.core.dependencies import Context
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.rpcs import PeerChannel
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import open_store
-from paiza_node.features.audit.log_index import Facts
-from paiza_node.features.inbox.notifier import News
+from paiza_node.features.audit.log_index import LogIndex
+from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
-from paiza_wire.message import key_wrapping as hpke
+from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.notes import SignerKey
 from tests.unit.paiza_node.room import Clock, NoFile
 
@@ -41,7 +41,7 @@ SIGNERS: Final = {
     member: SignerKey.from_ed25519(f"{member}.{FEDERATION}/log/1", keys.generate_ed25519()) for member in MEMBERS
 }
 
-KEY: Final = hpke.private_key_from_seed(bytes(hpke.SEED_BYTES))
+KEY: Final = key_wrapping.private_key_from_seed(bytes(key_wrapping.SEED_BYTES))
 
 
 def officer(member: str, name: str = "coordinator") -> str:
@@ -89,32 +89,32 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             active_member=member_of,
             active_members=lambda: [member_of(each) for each in MEMBERS],
         )
-        self.context = Context(
+        self.core = Core(
             member=member,
             node_id=f"spiffe://{member}.{FEDERATION}/node",
-            registers=SimpleNamespace(current=current, version=bytes(32)),  # type: ignore[arg-type]  # all that is asked
+            register_cache=SimpleNamespace(current=current, version=bytes(32)),  # type: ignore[arg-type]  # all that is asked
             ledger=self.ledger,
             store=self.store,
-            logs=KnownLogs({}, self.clock),
-            news=News(),
-            lanes=None,  # type: ignore[arg-type]  # nothing here comes in batches
-            own_keys=None,  # type: ignore[arg-type]  # nothing here is opened
+            logs=PeerLogViews({}, self.clock),
+            news=Notifier(),
+            executors=None,  # type: ignore[arg-type]  # nothing here comes in batches
+            decryption_keys=None,  # type: ignore[arg-type]  # nothing here is opened
             clock=self.clock,
         )
-        self.facts = Facts(self.context, Desks(member, "", dict), dict)
-        self.consult = Consult(self.context, self.facts.catch_up)
+        self.facts = LogIndex(self.core, UnitDirectory(member, "", dict), dict)
+        self.consult = Consult(self.core, self.facts.catch_up)
 
     def session(self, channel: PeerChannel) -> PeerSession:
         """Open a session over a channel to another member's node."""
-        context = self.context
+        core = self.core
         return PeerSession(
             channel,
             channel,
             own_member=self.member,
-            registers=context.registers,
+            register_cache=core.register_cache,
             ledger=self.ledger,
-            logs=context.logs,
-            executor=context.lanes,  # type: ignore[arg-type]  # nothing here comes in batches
+            logs=core.logs,
+            executor=core.executors,  # type: ignore[arg-type]  # nothing here comes in batches
             clock=self.clock,
         )
 
@@ -129,13 +129,13 @@ class LogRoom(AbstractContextManager["LogRoom"]):
         """Append an entry of the node; gives it proven."""
         entry = log_pb2.LogEntry(
             event=log_pb2.LogEvent.Value(f"LOG_EVENT_{event}"),
-            actor=self.context.node_id,
+            actor=self.core.node_id,
             counterpart=counterpart,
             message_digest=digest,
             **fields,
         )
         self.clock.now += timedelta(seconds=1)
-        committed = self.ledger.commit_now(lambda pen: pen.append(entry))
+        committed = self.ledger.commit_now(lambda tx: tx.append(entry))
         stored = committed.result
         (hashes,) = self.ledger.prove([stored.index], committed.checkpoint.size)
         proven = log_pb2.ProvenEntry(entry=stored.entry, index=stored.index, inclusion_hashes=hashes)
@@ -154,20 +154,20 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             proof.checkpoint,
             bytes(32),
         )
-        self.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
+        self.ledger.commit_now(lambda tx: exchange_store.add_proofs(tx.conn, [kept]))
 
     def store_message(self, header: bytes, author: str, state: MessageState, *, body: bool = True) -> None:
         """Put a message into the store."""
 
-        def work(pen: Any) -> None:
-            seq = pen.next_message_seq()
+        def work(tx: Any) -> None:
+            seq = tx.next_message_seq()
             number = sha256(header).digest()[:16]
             row = MessageRow(
                 seq=seq, digest=wire.message_digest(header), author=author, message_id=number, thread_id=number,
-                thread_name="", kind="free-message", urgency=2, state=state, header=header, stored_time=pen.now,
+                thread_name="", kind="free-message", urgency=2, state=state, header=header, stored_time=tx.now,
                 signed=b"signed" if body else None,
             )  # fmt: skip
-            messages_store.add_messages(pen.tx, [row])
+            messages_store.add_messages(tx.conn, [row])
 
         self.ledger.commit_now(work)
 

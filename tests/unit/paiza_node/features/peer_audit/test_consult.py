@@ -11,8 +11,8 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_node.features.peer_audit import consult
 from paiza_node.features.peer_audit.consult import Asker
-from paiza_node.features.peer_audit.rate_limit import Budget
-from paiza_node.features.peer_audit.visibility import Sight
+from paiza_node.features.peer_audit.rate_limit import RateLimit
+from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.consultations import NONCE_SIZE
 from tests.unit.paiza_node.features.peer_audit.log_room import LogRoom, member_of, officer
@@ -29,7 +29,7 @@ def room(tmp_path: Path) -> Iterator[LogRoom]:
         yield made
 
 
-OWN = Asker(officer("kaz"), "", Sight("kaz", own=True))
+OWN = Asker(officer("kaz"), "", Visibility("kaz", own=True))
 
 
 async def _entries(room: LogRoom, asker: Asker = OWN, **asked: Any) -> pb.EntriesPage:
@@ -64,7 +64,7 @@ async def test_questions_about_counts_are_worth_entries(room: LogRoom, monkeypat
 
 def test_a_minute_later_there_is_room_again() -> None:
     """What was read before counts no more."""
-    budget = Budget()
+    budget = RateLimit()
     budget.add("uzb", 5, 0.0)
     with pytest.raises(Unavailable, match="busy"):
         budget.check("uzb", 5, 59.0)
@@ -76,8 +76,8 @@ def test_a_minute_later_there_is_room_again() -> None:
 
 async def test_own_officers_find_entries_by_what_they_say(room: LogRoom) -> None:
     """By officer, with the texts beside them; a name in capitals is another one."""
-    room.ledger.commit_now(lambda pen: pen.append(_denied("one"), text="first"))
-    room.ledger.commit_now(lambda pen: pen.append(_denied("two"), text="second"))
+    room.ledger.commit_now(lambda tx: tx.append(_denied("one"), text="first"))
+    room.ledger.commit_now(lambda tx: tx.append(_denied("two"), text="second"))
     page = await _entries(room, actor="officer/one", with_texts=True)
     assert [(each.proven.index, each.text) for each in page.entries] == [(ENTRIES, "first")]
     assert [each.text for each in (await _entries(room, actor="officer/one")).entries] == [""]

@@ -16,9 +16,9 @@ from paiza_node.core.exchange.model import DeliveryRow, ProofKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages.model import MessageState
-from paiza_node.features.peer_audit import reconciliation as periods
+from paiza_node.features.peer_audit import reconciliation
 from paiza_node.features.peer_audit import store as peer_audit_store
-from paiza_node.features.peer_audit.reconciliation import MAX_PROPOSALS, Periods
+from paiza_node.features.peer_audit.reconciliation import MAX_PROPOSALS, Reconciliation
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import message_digest
@@ -36,9 +36,9 @@ ASKER = SimpleNamespace(id=officer("kaz"))
 class Direct:
     """The other node without a network; ``bent`` changes what it answers."""
 
-    def __init__(self, caller: str, periods: Periods) -> None:
+    def __init__(self, caller: str, reconciliation: Reconciliation) -> None:
         self.member = caller
-        self._periods = periods
+        self._periods = reconciliation
         self.bent: Callable[[pb.AgreePeriodResponse], None] = lambda _answer: None
         self.asked = 0
         self.fails_after = 1_000
@@ -61,9 +61,9 @@ class Pair:
 
     def __init__(self, folder: Path) -> None:
         self.kaz, self.tjk = LogRoom("kaz", folder), LogRoom("tjk", folder)
-        self.theirs = Periods(self.tjk.context, directory_of({}))
+        self.theirs = Reconciliation(self.tjk.core, directory_of({}))
         self.direct = Direct("kaz", self.theirs)
-        self.ours = Periods(self.kaz.context, directory_of({"tjk": self.direct}))
+        self.ours = Reconciliation(self.kaz.core, directory_of({"tjk": self.direct}))
 
     def exchange(self, sender: LogRoom, recipient: LogRoom, *, settled: bool = True) -> bytes:
         """Send a message; ``settled``: the sender has the receipt."""
@@ -72,7 +72,7 @@ class Pair:
         released = sender.log("RELEASED", recipient.member, digest)
         recipient.hold(released, sender.member, ProofKind.RELEASED)
         receipt = recipient.log("RECEIVED", sender.member, digest)
-        recipient.ledger.commit_now(lambda pen: exchange_store.add_answers(pen.tx, [(digest, receipt.proven.index)]))
+        recipient.ledger.commit_now(lambda tx: exchange_store.add_answers(tx.conn, [(digest, receipt.proven.index)]))
         if settled:
             sender.hold(receipt, recipient.member, ProofKind.ANSWER)
         return digest
@@ -85,7 +85,7 @@ class Pair:
         self.kaz.store_message(each, "kaz", MessageState.RELEASED)
         now = self.kaz.clock.now
         row = DeliveryRow(1, 1, digest, "tjk", 2, 0, now, now + HOUR, now)
-        self.kaz.ledger.commit_now(lambda pen: deliveries_store.add_deliveries(pen.tx, [row]))
+        self.kaz.ledger.commit_now(lambda tx: deliveries_store.add_deliveries(tx.conn, [row]))
 
     def close(self, since: datetime = BEGIN, until: datetime | None = None) -> coordination_pb2.ClosePeriodResponse:
         """Close a period, as kaz's coordinator."""
@@ -151,10 +151,10 @@ def test_a_period_long_past_holds_only_its_own_messages(pair: Pair, monkeypatch:
     for sender, recipient in ((pair.tjk, pair.kaz), (pair.kaz, pair.tjk)):
         for _ in range(5):
             pair.exchange(sender, recipient)
-    monkeypatch.setattr(periods, "MAX_MESSAGES", 2)
+    monkeypatch.setattr(reconciliation, "MAX_MESSAGES", 2)
     pair.close()
     assert (pair.reconciled(pair.kaz), pair.reconciled(pair.tjk)) == (1, 1)
-    monkeypatch.setattr(periods, "MAX_MESSAGES", 1)
+    monkeypatch.setattr(reconciliation, "MAX_MESSAGES", 1)
     with pytest.raises(Rejected, match="too_large"):
         pair.close()
 
@@ -178,7 +178,7 @@ def test_what_waits_keeps_a_period_open(pair: Pair) -> None:
         pair.close()
     assert pair.reconciled(pair.kaz) == 0
     gone = Settlement(1, delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
-    pair.kaz.ledger.commit_now(lambda pen: deliveries_store.settle(pen.tx, [gone], pen.now))
+    pair.kaz.ledger.commit_now(lambda tx: deliveries_store.settle(tx.conn, [gone], tx.now))
     assert pair.close().own.proven.index
     assert pair.reconciled(pair.kaz) == 1
 
@@ -251,7 +251,7 @@ def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -
 
         pair.direct.bent = agree
         pair.close()
-        (doubted,) = pair.kaz.context.logs.doubts.of("tjk", SIGNERS["tjk"].verifier_key.name)
+        (doubted,) = pair.kaz.core.logs.unverified_checkpoints.of("tjk", SIGNERS["tjk"].verifier_key.name)
         assert doubted.size == 1
         # What it showed others at that size.
         with pair.tjk.store.reads() as reads:
@@ -259,7 +259,7 @@ def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -
         root = leaf_hash(begun.entry)
         note = checkpoints.sign(Checkpoint(SIGNERS["tjk"].verifier_key.name, 1, root), SIGNERS["tjk"])
         with pytest.raises(Rejected, match="log_forked"):
-            pair.kaz.context.logs.hear(member_of("tjk"), note, told_by="uzb")
+            pair.kaz.core.logs.hear(member_of("tjk"), note, told_by="uzb")
         with pytest.raises(Rejected, match="log_forked"):
             pair.close(until=BEGIN + HOUR / 2)
 
@@ -283,7 +283,7 @@ async def test_one_member_proposes_only_so_many_periods_in_a_minute(pair: Pair) 
 
 async def test_computing_periods_takes_so_much_of_a_minute(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """For each proposal the log is read through: a long one soon takes all the time there is, agreed or not."""
-    monkeypatch.setattr(periods, "MAX_COMPUTED_SECONDS", 1e-9)
+    monkeypatch.setattr(reconciliation, "MAX_COMPUTED_SECONDS", 1e-9)
     request = pb.AgreePeriodRequest(period_digest=bytes(32))
     request.period.since_time.FromDatetime(BEGIN)
     request.period.until_time.FromDatetime(BEGIN + HOUR)

@@ -15,7 +15,7 @@ from paiza.peer.v1 import oversight_pb2 as pb
 from paiza_node.core.log import store as log_store
 from paiza_node.features.peer_audit.consult import Asker
 from paiza_node.features.peer_audit.relay import Relay
-from paiza_node.features.peer_audit.visibility import Sight
+from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.consultations import NONCE_SIZE
 from tests.peers import MethodChannel, directory_of
@@ -35,18 +35,22 @@ class Node(MethodChannel):
 
     async def list_granted_entries(self, request: pb.ListGrantedEntriesRequest) -> pb.ListGrantedEntriesResponse:
         """Answer from the log that is shown."""
-        asker = Asker(request.officer_id, "kaz", Sight("kaz"))
+        asker = Asker(request.officer_id, "kaz", Visibility("kaz"))
         return pb.ListGrantedEntriesResponse(page=await self.shown.consult.entries(asker, request.query))
 
-    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+    async def prove_consistency(
+        self, request: exchange_pb2.ProveConsistencyRequest
+    ) -> exchange_pb2.ProveConsistencyResponse:
         """Prove growth of the real log, as it does to peers."""
         checkpoint = self.real.ledger.checkpoint
         if not self.proves or any(size > checkpoint.size for size in request.sizes):
-            raise Unavailable("growth_not_proven", "no")
-        return exchange_pb2.ProveGrowthResponse(
+            raise Unavailable("consistency_not_proven", "no")
+        return exchange_pb2.ProveConsistencyResponse(
             checkpoint=checkpoint.note,
             proofs=[
-                exchange_pb2.GrowthProof(from_size=size, hashes=self.real.ledger.prove_growth(size, checkpoint.size))
+                exchange_pb2.ConsistencyProof(
+                    from_size=size, hashes=self.real.ledger.prove_consistency(size, checkpoint.size)
+                )
                 for size in request.sizes
             ],
         )
@@ -61,7 +65,7 @@ class Scene:
         (folder / "other").mkdir()
         self.other = LogRoom("tjk", folder / "other")
         self.node = Node(self.real, self.real)
-        self.relay = Relay(self.kaz.context, self.kaz.consult, directory_of({"tjk": self.kaz.session(self.node)}))
+        self.relay = Relay(self.kaz.core, self.kaz.consult, directory_of({"tjk": self.kaz.session(self.node)}))
 
     def ask(self) -> log_query_pb2.EntriesPage:
         """Ask for tjk's entries."""
@@ -77,12 +81,12 @@ class Scene:
 
     def know(self) -> None:
         """Let kaz know tjk's real log, as exchanges do."""
-        growth = log_pb2.Growth(
+        consistency_claim = log_pb2.ConsistencyClaim(
             checkpoint=self.real.ledger.checkpoint.note,
             consistency_hashes=[],
             from_size=0,
         )
-        self.kaz.context.logs.accept(member_of("tjk"), growth)
+        self.kaz.core.logs.accept(member_of("tjk"), consistency_claim)
 
 
 @pytest.fixture
@@ -114,7 +118,7 @@ def test_a_log_that_shows_auditors_another_history_is_forked(scene: Scene, more:
     with pytest.raises(Rejected, match="log_forked"):
         scene.ask()
     assert scene.events() == ["CONSULTED", "FORK_FOUND"]
-    assert scene.kaz.context.logs.forked("tjk")
+    assert scene.kaz.core.logs.forked("tjk")
     with pytest.raises(Rejected, match="log_forked"):
         scene.ask()
 
@@ -122,7 +126,7 @@ def test_a_log_that_shows_auditors_another_history_is_forked(scene: Scene, more:
 def test_what_is_not_proven_is_not_shown(scene: Scene) -> None:
     """A node that proves no growth keeps its answer to itself; that is no fork."""
     scene.node.proves = False
-    with pytest.raises(Unavailable, match="growth_not_proven"):
+    with pytest.raises(Unavailable, match="consistency_not_proven"):
         scene.ask()
     assert scene.events() == ["CONSULTED"]
 

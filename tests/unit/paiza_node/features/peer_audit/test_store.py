@@ -10,7 +10,7 @@ import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, PassedOn, Passing, ProofKind
+from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForeignProof, ForwardingRow, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -51,12 +51,14 @@ def message(seq: int, author: str, state: MessageState, at: datetime) -> Message
     )  # fmt: skip
 
 
-def delivery(row: MessageRow, number: int, recipient: str, state: int, passing: int = Passing.OWN) -> DeliveryRow:
+def delivery(
+    row: MessageRow, number: int, recipient: str, state: int, delivery_kind: int = DeliveryKind.OWN
+) -> DeliveryRow:
     """Make a delivery of a message."""
     return DeliveryRow(
         id=number, message_seq=row.seq, digest=row.digest, recipient=recipient, urgency=2, released_index=number,
         released_time=row.stored_time, expires_time=row.stored_time + 100 * HOUR, next_attempt_time=row.stored_time,
-        state=state, passing=passing,
+        state=state, delivery_kind=delivery_kind,
     )  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def test_counts_are_those_of_counting_one_by_one(store: Store) -> None:
     chosen = random.Random(4)
     rows: list[MessageRow] = []
     deliveries: list[DeliveryRow] = []
-    passed: list[PassedOn] = []
+    passed: list[ForwardingRow] = []
     for seq in range(1, 301):
         at = BEGIN + seq // 3 * HOUR  # several at the same time
         other = chosen.choice(MEMBERS)
@@ -73,18 +75,18 @@ def test_counts_are_those_of_counting_one_by_one(store: Store) -> None:
             row = message(seq, "kaz", MessageState.RELEASED, at)
             for recipient in chosen.sample(MEMBERS, chosen.randint(1, 3)):
                 state = chosen.choice([DELIVERED, DELIVERED, WAITING, REFUSED, REJECTED, EXPIRED, DROPPED])
-                passing = chosen.choice([Passing.OWN] * 5 + [Passing.PASSED_ON, Passing.NOTICE])
-                deliveries.append(delivery(row, len(deliveries) + 1, recipient, state, passing))
+                delivery_kind = chosen.choice([DeliveryKind.OWN] * 5 + [DeliveryKind.FORWARDED, DeliveryKind.NOTICE])
+                deliveries.append(delivery(row, len(deliveries) + 1, recipient, state, delivery_kind))
         else:
             row = message(seq, other, chosen.choice([MessageState.RECEIVED] * 4 + [MessageState.REFUSED]), at)
             if row.state is MessageState.RECEIVED and chosen.random() < 0.2:
-                held = PassedOn(other, seq, row.digest, "kaz", b"", b"", b"note", b"", seq, held=True)
+                held = ForwardingRow(other, seq, row.digest, "kaz", b"", b"", b"note", b"", seq, held=True)
                 passed.append(replace(held, held=chosen.random() < 0.7))
         rows.append(row)
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, rows)
-        deliveries_store.add_deliveries(tx, deliveries)
-        exchange_store.add_passed_on(tx, passed)
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, rows)
+        deliveries_store.add_deliveries(conn, deliveries)
+        exchange_store.add_forwardings(conn, passed)
     only_passed = {each.digest for each in passed if each.held}
     ends = [None, *(BEGIN + hours * HOUR for hours in (0, 7, 40, 93, 200))]
     for since in ends:
@@ -111,7 +113,7 @@ def _naive(
         sent = [
             each
             for each in deliveries
-            if each.recipient == member and each.passing == Passing.OWN and within(each.released_time)
+            if each.recipient == member and each.delivery_kind == DeliveryKind.OWN and within(each.released_time)
         ]
         of = [row for row in rows if row.author == member and within(row.stored_time) and row.digest not in only_passed]
         tally = Tally(
@@ -135,10 +137,10 @@ def test_grants_keep_their_rows(store: Store) -> None:
     """A grant is found by its member, oldest first, also when it was withdrawn; nothing of it is lost on the way."""
     one = AuditGrant(1, "uzb", frozenset({3, 4, 32}), None, BEGIN + HOUR, headers=True, granted_time=BEGIN)
     two = AuditGrant(2, "tjk", frozenset({7}), BEGIN - HOUR, BEGIN + 9 * HOUR, headers=False, granted_time=BEGIN)
-    with store.transaction() as tx:
-        peer_audit_store.add_audit_grant(tx, one)
-        peer_audit_store.add_audit_grant(tx, two)
-        peer_audit_store.end_audit_grant(tx, 1, BEGIN + HOUR / 2)
+    with store.transaction() as conn:
+        peer_audit_store.add_audit_grant(conn, one)
+        peer_audit_store.add_audit_grant(conn, two)
+        peer_audit_store.end_audit_grant(conn, 1, BEGIN + HOUR / 2)
     with store.reads() as reads:
         assert peer_audit_store.audit_grants(reads) == [replace(one, withdrawn_time=BEGIN + HOUR / 2), two]
         assert peer_audit_store.audit_grants(reads, "tjk") == [two]
@@ -149,10 +151,10 @@ def test_an_agreed_period_takes_the_other_sides_proof_later(store: Store) -> Non
     """A period is found by exactly its ends; putting it again replaces it, and keeps the proof that came with it."""
     theirs = ForeignProof(b"", "tjk", ProofKind.ANSWER, b"entry", 5, b"h" * 64, b"note", b"v" * 32)
     period = ReconciledPeriod("tjk", BEGIN, BEGIN + HOUR, digest("agreed"), 7)
-    with store.transaction() as tx:
-        peer_audit_store.put_reconciled(tx, period)
-        assert peer_audit_store.reconciled_period(tx, "tjk", BEGIN, BEGIN + HOUR) == period
-        peer_audit_store.put_reconciled(tx, replace(period, theirs=theirs))
+    with store.transaction() as conn:
+        peer_audit_store.put_reconciled(conn, period)
+        assert peer_audit_store.reconciled_period(conn, "tjk", BEGIN, BEGIN + HOUR) == period
+        peer_audit_store.put_reconciled(conn, replace(period, theirs=theirs))
     with store.reads() as reads:
         assert peer_audit_store.reconciled_period(reads, "tjk", BEGIN, BEGIN + HOUR) == replace(period, theirs=theirs)
         assert peer_audit_store.reconciled_period(reads, "tjk", BEGIN, BEGIN + 2 * HOUR) is None
@@ -168,11 +170,11 @@ def test_what_is_left_of_messages_and_proofs_of_one_member(store: Store) -> None
         ForeignProof(row.digest, member, ProofKind.RELEASED, entry + bytes([at]), at, b"h" * 32, b"note", b"v" * 32)
         for at, member in enumerate(("tjk", "uzb"))
     ]
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [row, gone])
-        exchange_store.add_proofs(tx, proofs)
-        exchange_store.add_passed_on(
-            tx, [PassedOn("uzb", 9, row.digest, "kaz", b"forwarded", b"", b"note", b"v" * 32, 3)]
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [row, gone])
+        exchange_store.add_proofs(conn, proofs)
+        exchange_store.add_forwardings(
+            conn, [ForwardingRow("uzb", 9, row.digest, "kaz", b"forwarded", b"", b"note", b"v" * 32, 3)]
         )
     with store.reads() as reads:
         found = messages_store.possessions(reads, [row.digest, gone.digest, digest("nothing")])

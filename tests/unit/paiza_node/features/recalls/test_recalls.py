@@ -12,11 +12,11 @@ from paiza.core.v1.message_pb2 import Header, Recipient
 from paiza_node.core.exchange.model import DeliveryRow, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
-from paiza_node.features.recalls import recalls as taking_back
+from paiza_node.features.recalls import recalls
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -61,9 +61,9 @@ def delivery(row: MessageRow, number: int, recipient: str) -> DeliveryRow:
 def store(database_url: str) -> Iterator[Store]:
     """A store with a message of kaz to tjk and uzb, and one of tjk."""
     store = open_store(database_url)
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [OWN, FOREIGN])
-        deliveries_store.add_deliveries(tx, [delivery(OWN, 1, "tjk"), delivery(OWN, 2, "uzb")])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [OWN, FOREIGN])
+        deliveries_store.add_deliveries(conn, [delivery(OWN, 1, "tjk"), delivery(OWN, 2, "uzb")])
     yield store
     store.close()
 
@@ -75,7 +75,7 @@ FOREIGN = message(2, "free-message", author="tjk", to="kaz")
 def refused(store: Store, row: MessageRow) -> tuple[str, str]:
     """Give reason and detail of what a node says to a recall or correction; empty where it may be released."""
     with store.reads() as reads:
-        found = taking_back.refusal(reads, Header.FromString(row.header), "kaz", {"kaz", "tjk", "uzb"}.__contains__)
+        found = recalls.refusal(reads, Header.FromString(row.header), "kaz", {"kaz", "tjk", "uzb"}.__contains__)
     return ("", "") if found is None else (found.reason, found.detail)
 
 
@@ -104,8 +104,8 @@ def test_what_is_not_ones_own_is_not_taken_back(store: Store, row: MessageRow, r
 def test_a_recall_is_final(store: Store) -> None:
     """A recall is not recalled, nor corrected."""
     recall = message(3, "recall", OWN.digest)
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [recall])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [recall])
     assert refused(store, message(9, "recall", recall.digest))[0] == "invalid_header"
     assert refused(store, message(9, "correction", recall.digest))[0] == "invalid_header"
 
@@ -113,8 +113,8 @@ def test_a_recall_is_final(store: Store) -> None:
 def test_a_step_of_a_workflow_is_not_recalled(store: Store) -> None:
     """It is undone by another step; a correction of what it says is allowed."""
     step = message(3, "cd-plan")
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [step])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [step])
     assert refused(store, message(9, "recall", step.digest))[0] == "workflow_breach"
     assert refused(store, message(9, "correction", step.digest)) == ("", "")
 
@@ -122,8 +122,8 @@ def test_a_step_of_a_workflow_is_not_recalled(store: Store) -> None:
 def test_a_message_is_replaced_by_one_of_its_kind(store: Store) -> None:
     """A correction names a replacement of the same kind, by the same author."""
     same, other = message(3, "free-message", OWN.digest), message(4, "feedback", OWN.digest)
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [same, other])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [same, other])
     assert refused(store, message(9, "correction", OWN.digest, same.digest)) == ("", "")
     assert refused(store, message(9, "correction", OWN.digest, other.digest))[0] == "invalid_header"
 
@@ -132,17 +132,17 @@ def test_a_recall_that_leaves_a_holder_out_is_not_released(store: Store) -> None
     """Who holds the message is named; who proved that it refused it, and who is not active, is not owed a recall."""
     recall = message(9, "recall", OWN.digest, to="tjk")
     assert refused(store, recall) == ("holder_missing", "recipients: uzb hold the message too")
-    with store.transaction() as tx:
-        assert deliveries_store.settle(tx, [Settlement(2, delivery_pb2.DELIVERY_STATE_REFUSED)], NOW) == [2]
+    with store.transaction() as conn:
+        assert deliveries_store.settle(conn, [Settlement(2, delivery_pb2.DELIVERY_STATE_REFUSED)], NOW) == [2]
     assert refused(store, recall) == ("", "")
 
 
 def logged(store: Store, rows: list[MessageRow]) -> list[tuple[str, str, bytes, bytes]]:
     """Take messages in one commit; give the RECALLED entries: actor, counterpart, message, evidence."""
 
-    def work(pen: Pen) -> None:
-        messages_store.add_messages(pen.tx, rows)
-        taking_back.note_received(pen, "node", rows)
+    def work(tx: LogTransaction) -> None:
+        messages_store.add_messages(tx.conn, rows)
+        recalls.note_received(tx, "node", rows)
 
     async def take() -> None:
         ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)

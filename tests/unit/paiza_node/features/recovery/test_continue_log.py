@@ -11,12 +11,12 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Opened
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import open_store, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.scanning import open_scan
-from paiza_node.features.audit import log_index as facts
-from paiza_node.features.witness import upgrade_proofs as upgrade
+from paiza_node.features.audit import log_index
+from paiza_node.features.witness import upgrade_proofs
 from paiza_node.ops.backup.store.continuing import CURSORS, INDICES, Ended, continue_log
 from paiza_node.ops.backup.store.tables import METADATA
 from paiza_wire.identity import keys
@@ -32,7 +32,7 @@ ORIGINS = [f"kaz.paiza.example/log/{number}" for number in (1, 2, 3)]
 # Columns that name entries of other members' logs, or what is no entry of a log.
 OTHERS = {
     "log_tile.index",
-    "passed_on.entry_index",
+    "forwarding.entry_index",
     "proof.log_index",
     "attachment_proof.log_index",
     "erasure_answer.log_index",
@@ -58,7 +58,7 @@ def test_every_column_that_names_an_entry_is_known() -> None:
 
 def test_cursors_are_those_of_the_duties() -> None:
     """What follows the log by its index is moved with it."""
-    assert set(CURSORS) == {facts.CURSOR, upgrade.COUNTER}
+    assert set(CURSORS) == {log_index.CURSOR, upgrade_proofs.COUNTER}
 
 
 @pytest.mark.parametrize("entries", [1, 3, TILE_WIDTH - 1, TILE_WIDTH + 2])
@@ -68,7 +68,7 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
     signers = [SignerKey.from_ed25519(origin, keys.generate_ed25519()) for origin in ORIGINS]
     store = open_store(url)
     ledger = Ledger(store, signers[0], NoFile(), lambda: bytes(32), lambda: NOW)
-    ledger.commit_now(lambda pen: _write(pen, entries))
+    ledger.commit_now(lambda tx: _write(tx, entries))
     kept = [ledger.checkpoint]
     ledger.close()
     store.close()
@@ -78,7 +78,7 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
         store = open_store(url)
         ledger = Ledger(store, signers[number], NoFile(), lambda: bytes(32), lambda: NOW)
         assert (ledger.checkpoint.size, ledger.checkpoint.root) == (size, root)
-        ledger.commit_now(lambda pen: _write(pen, 2))
+        ledger.commit_now(lambda tx: _write(tx, 2))
         kept.append(ledger.checkpoint)
         ledger.close()
         store.close()
@@ -110,17 +110,15 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
         assert {name: settings_store.counter(scan, name) for name in CURSORS} == dict.fromkeys(CURSORS, 1 + 2)
 
 
-def _write(pen: Pen, entries: int) -> None:
+def _write(tx: LogTransaction, entries: int) -> None:
     for number in range(entries):
-        actor = f"officer {pen.size}"
-        index = pen.append(
-            log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}"
-        ).index
-        access_store.add_opened(pen.tx, Opened(bytes(32), 0, actor, index))
-    if pen.size == entries:
-        settings_store.put_counter(pen.tx, "thread KAZ-2026", 5)
+        actor = f"officer {tx.size}"
+        index = tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}").index
+        access_store.add_opened(tx.conn, Opened(bytes(32), 0, actor, index))
+    if tx.size == entries:
+        settings_store.put_counter(tx.conn, "thread KAZ-2026", 5)
         for name in CURSORS:
-            settings_store.put_counter(pen.tx, name, 1)
+            settings_store.put_counter(tx.conn, name, 1)
 
 
 def _root(leaves: list[bytes]) -> bytes:

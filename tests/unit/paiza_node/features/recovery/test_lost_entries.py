@@ -10,7 +10,7 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.features.recovery import lost_entries
 from paiza_node.features.recovery.lost_entries import RESTORED_TEXT
 from paiza_node.features.recovery.recovered_messages import Lost
@@ -53,7 +53,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     with Fleet(tmp_path, ["kaz", "tjk"]) as made:
         for node in (made["kaz"], made["tjk"]):
             for each in ENTRIES:
-                node.ledger.commit_now(lambda pen, each=each: pen.append(each))  # type: ignore[misc]
+                node.ledger.commit_now(lambda tx, each=each: tx.append(each))  # type: ignore[misc]
         yield made
 
 
@@ -66,7 +66,7 @@ def proofs(node: Node) -> list[log_pb2.LogProof]:
 
 def believed(fleet: Fleet, shown: Sequence[log_pb2.LogProof], logs: dict[str, int] | None = None) -> list[Lost]:
     """Give what kaz believes of answers that tjk shows with its request."""
-    own = fleet.registers.current.member("kaz")
+    own = fleet.register_cache.current.member("kaz")
     request = lost_entries.verified(own, ORIGIN, OWN_SIZE, "tjk", proofs(fleet["kaz"])[RECEIVED])
     item = recovery_pb2.GivenBack(erasure_answers=shown)
     known = {ORIGIN: OWN_SIZE} if logs is None else logs
@@ -81,7 +81,7 @@ def held(fleet: Fleet) -> dict[bytes, int]:
 
 def put_back(fleet: Fleet, answers: Sequence[Lost]) -> set[bytes]:
     """Put holds back at kaz."""
-    return fleet["kaz"].ledger.commit_now(lambda pen: lost_entries.put_back(pen, answers, "node")).result
+    return fleet["kaz"].ledger.commit_now(lambda tx: lost_entries.put_back(tx, answers, "node")).result
 
 
 def test_a_hold_comes_back_with_what_shows_it(fleet: Fleet) -> None:
@@ -148,8 +148,8 @@ def test_what_was_said_last_counts(fleet: Fleet, order: Sequence[int]) -> None:
 def test_a_hold_that_stands_is_not_put_back(fleet: Fleet) -> None:
     """An officer's own hold stays as it is in the log."""
 
-    def hold(pen: Pen) -> None:
-        retention_store.put_hold(pen.tx, NOTE, BEGUN)
+    def hold(tx: LogTransaction) -> None:
+        retention_store.put_hold(tx.conn, NOTE, BEGUN)
 
     fleet["kaz"].ledger.commit_now(hold)
     assert put_back(fleet, believed(fleet, [proofs(fleet["kaz"])[HOLD]])) == set()

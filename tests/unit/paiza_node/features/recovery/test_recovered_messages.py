@@ -11,7 +11,7 @@ import pytest
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.features.recovery.model import RecoveredEntry
-from paiza_node.features.recovery.recovered_messages import Lost, Regained, Regains
+from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained
 from paiza_trust import dev
 from paiza_wire import message, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -43,14 +43,14 @@ class Scene:
         self.register = read_register(folder)
         self.officer = Officer(folder, "kaz-liaison", self.register)
         self.signed = self.officer.compose(["tjk", "uzb"])
-        registers: Any = SimpleNamespace(archived=lambda _version: self.register, check_known=self.check_known)
-        context: Any = SimpleNamespace(member="kaz", registers=registers)
+        register_cache: Any = SimpleNamespace(archived=lambda _version: self.register, check_known=self.check_known)
+        core: Any = SimpleNamespace(member="kaz", register_cache=register_cache)
         nobody: Any = None
         self.known = True
-        self.regains = Regains(
-            context,
+        self.recovered_messages = RecoveredMessages(
+            core,
             officers=dict,
-            desks=nobody,
+            unit_directory=nobody,
             files=nobody,
             delivery_life=nobody,
         )
@@ -84,7 +84,7 @@ class Scene:
         row = RecoveredEntry(ours.origin, 0, "tjk", self.digest, released.entry, b"", ours.note)
         lost = Lost(row, receipts.verify_entry(released, ours))
         item = recovery_pb2.GivenBack(message=self.signed, answer=answer)
-        return self.regains.check(item, lost, "tjk", theirs)
+        return self.recovered_messages.check(item, lost, "tjk", theirs)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.recovery.progress import SETTING, Progress
-from paiza_node.features.recovery.restore_from_peers import FetchBack
+from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node, second_history
 
@@ -19,11 +19,13 @@ class Restored:
 
     def __init__(self, node: Node, members: set[str]) -> None:
         node.ledger.commit_now(
-            lambda pen: settings_store.put_setting(pen.tx, SETTING, Progress.begin(members).to_bytes())
+            lambda tx: settings_store.put_setting(tx.conn, SETTING, Progress.begin(members).to_bytes())
         )
         self.held: list[set[str] | None] = []
         nobody: Any = None  # nothing is given back here: no log was lost
-        self.duty = FetchBack(node.context, peers=node.peers, receive=nobody, regains=nobody, hold=self.held.append)
+        self.duty = RestoreFromPeers(
+            node.core, peers=node.peers, receive=nobody, recovered_messages=nobody, hold=self.held.append
+        )
 
     async def round(self) -> set[str] | None:
         """Go one round; gives whose logs are held back after it, None for all."""
@@ -44,14 +46,14 @@ async def learn(fleet: Fleet, who: str, of: str) -> None:
     node, other = fleet[who], fleet[of]
     fleet.clock.move(1)
     await other.show_round()
-    assert node.context.logs.size(of) == other.ledger.checkpoint.size
+    assert node.core.logs.size(of) == other.ledger.checkpoint.size
 
 
 async def test_it_hears_everybody_then_has_proven_what_it_did_not_know(fleet: Fleet) -> None:
     """Nothing is cosigned while one is unheard; then all is, once the larger note was proven, and stored."""
     await learn(fleet, "uzb", "tjk")
     kaz = fleet["kaz"]
-    kaz.context.logs.__init__({}, fleet.clock, (), fleet.registers.newest_origin)  # type: ignore[misc]  # as before it
+    kaz.core.logs.__init__({}, fleet.clock, (), fleet.register_cache.newest_origin)  # type: ignore[misc]  # as before it
     kaz.lines["tjk"].cut = True
     restored = Restored(kaz, {"tjk", "uzb"})
     assert restored.held == [None]
@@ -70,9 +72,9 @@ async def test_a_log_that_does_not_lead_there_is_not_cosigned(fleet: Fleet) -> N
     """Somebody holds another history that the log signed: that is a fork, found before anything was vouched for."""
     uzb, tjk = fleet["uzb"], fleet["tjk"]
     other = second_history(tjk, 20)
-    checkpoint = uzb.context.logs.verify(uzb.context.registers.current.member("tjk"), other.checkpoint)
-    known = uzb.context.logs.to_store("tjk", checkpoint)
-    uzb.ledger.commit_now(lambda pen: peers_store.put_known_log(pen.tx, known))
+    checkpoint = uzb.core.logs.verify(uzb.core.register_cache.current.member("tjk"), other.checkpoint)
+    known = uzb.core.logs.to_store("tjk", checkpoint)
+    uzb.ledger.commit_now(lambda tx: peers_store.put_known_log(tx.conn, known))
     uzb.start()
     uzb.connect(fleet["kaz"], tjk)
     restored = Restored(fleet["kaz"], {"tjk", "uzb"})
@@ -81,7 +83,7 @@ async def test_a_log_that_does_not_lead_there_is_not_cosigned(fleet: Fleet) -> N
     fleet["kaz"].connect(uzb, tjk)
     await restored.round()
     with pytest.raises(Rejected, match="log_forked"):
-        fleet["kaz"].context.logs.check_trusted("tjk")
+        fleet["kaz"].core.logs.check_trusted("tjk")
 
 
 async def test_what_its_log_did_not_sign_holds_nothing_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,8 +92,8 @@ async def test_what_its_log_did_not_sign_holds_nothing_up(fleet: Fleet, monkeypa
     tjk = fleet["tjk"].ledger.checkpoint.note
     false = [tjk.replace(b"\n9\n", b"\n900\n"), b"no note", b"", tjk.replace(b"tjk.", b"rus.", 1)]
 
-    async def standing(_request: recovery_pb2.GetStandingRequest) -> recovery_pb2.GetStandingResponse:
-        return recovery_pb2.GetStandingResponse(other_checkpoints=false)
+    async def standing(_request: recovery_pb2.ListHeldCheckpointsRequest) -> recovery_pb2.ListHeldCheckpointsResponse:
+        return recovery_pb2.ListHeldCheckpointsResponse(other_checkpoints=false)
 
     monkeypatch.setattr(kaz.lines["uzb"], "get_standing", standing)
     restored = Restored(kaz, {uzb.member})

@@ -15,10 +15,10 @@ from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.peers.log_views import claim
 from paiza_node.core.storage import settings as settings_store
-from paiza_node.features.recovery import restore_from_peers as fetch_back
+from paiza_node.features.recovery import restore_from_peers
 from paiza_node.features.recovery.progress import SETTING, SIDES, Progress
-from paiza_node.features.recovery.restore_from_peers import FetchBack
-from paiza_node.features.recovery.serve_peer import MAX_ITEMS, MAX_TOLD_AGAIN, GiveBack
+from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
+from paiza_node.features.recovery.serve_peer import MAX_ITEMS, MAX_TOLD_AGAIN, ServePeer
 from paiza_register import LogKey
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
@@ -39,7 +39,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         made.lost = _proofs(made["kaz"])  # type: ignore[attr-defined]
         second = "kaz.paiza.example/log/2"
         key = SignerKey.from_ed25519(second, keys.generate_ed25519())
-        described = made.registers.current.members
+        described = made.register_cache.current.members
         kaz = described["kaz"]
         described["kaz"] = dataclasses.replace(  # type: ignore[index]
             kaz, log_keys=(*kaz.log_keys, LogKey(second, key.verifier_key.to_vkey()))
@@ -52,7 +52,7 @@ def _log_about(node: Node, counterparts: Sequence[str]) -> None:
         entry = log_pb2.LogEntry(
             event=log_pb2.LOG_EVENT_RECEIVED, counterpart=counterpart, message_digest=bytes([number]) * 32
         )
-        node.ledger.commit_now(lambda pen, entry=entry: pen.append(entry))  # type: ignore[misc]
+        node.ledger.commit_now(lambda tx, entry=entry: tx.append(entry))  # type: ignore[misc]
 
 
 def _proofs(node: Node) -> list[log_pb2.LogProof]:
@@ -70,37 +70,37 @@ def lost(fleet: Fleet) -> list[log_pb2.LogProof]:
 class Giving:
     """A session with tjk that gives back what a test puts into pages."""
 
-    def __init__(self, fleet: Fleet, pages: list[recovery_pb2.GiveBackResponse]) -> None:
+    def __init__(self, fleet: Fleet, pages: list[recovery_pb2.ListLostEntriesResponse]) -> None:
         self.member = "tjk"
         self._ledger = fleet["tjk"].ledger
         self.pages = pages
-        self.asked: list[recovery_pb2.GiveBackRequest] = []
+        self.asked: list[recovery_pb2.ListLostEntriesRequest] = []
         self.told_again = 0
 
-    async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.GetStandingResponse:
+    async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Tell nothing of third logs."""
         self.told_again += tell_again
-        return recovery_pb2.GetStandingResponse()
+        return recovery_pb2.ListHeldCheckpointsResponse()
 
-    async def list_lost_entries(self, request: recovery_pb2.GiveBackRequest) -> Any:
+    async def list_lost_entries(self, request: recovery_pb2.ListLostEntriesRequest) -> Any:
         """Give the next page; an empty one behind the last."""
-        self.asked.append(recovery_pb2.GiveBackRequest.FromString(request.SerializeToString()))
-        page = self.pages.pop(0) if self.pages else recovery_pb2.GiveBackResponse()
+        self.asked.append(recovery_pb2.ListLostEntriesRequest.FromString(request.SerializeToString()))
+        page = self.pages.pop(0) if self.pages else recovery_pb2.ListLostEntriesResponse()
         return page, self._ledger.checkpoint
 
 
 async def recovered(
     fleet: Fleet, session: Giving, check: Callable[..., None] = lambda *_: None
-) -> tuple[FetchBack, list[log_pb2.LogEntry]]:
+) -> tuple[RestoreFromPeers, list[log_pb2.LogEntry]]:
     """Have kaz fetch back from tjk for a few rounds; gives the duty, and what its log says was recovered."""
     kaz = fleet["kaz"]
     progress = Progress.begin({"tjk"}, [(ORIGIN, OWN_SIZE)])
-    kaz.ledger.commit_now(lambda pen: settings_store.put_setting(pen.tx, SETTING, progress.to_bytes()))
+    kaz.ledger.commit_now(lambda tx: settings_store.put_setting(tx.conn, SETTING, progress.to_bytes()))
     nothing: Any = type(
         "Nothing", (), {"check": staticmethod(check), "write": lambda *_: None, "tell": lambda *_: None}
     )()
-    duty = FetchBack(
-        kaz.context, peers=directory_of({"tjk": session}), receive=nothing, regains=nothing, hold=lambda _: None
+    duty = RestoreFromPeers(
+        kaz.core, peers=directory_of({"tjk": session}), receive=nothing, recovered_messages=nothing, hold=lambda _: None
     )
     for _ in range(3):
         await duty._round()
@@ -109,9 +109,9 @@ async def recovered(
     return duty, [each for each in entries if each.event == log_pb2.LOG_EVENT_RECOVERED]
 
 
-def page(*proofs: log_pb2.LogProof, next_index: int = 0) -> recovery_pb2.GiveBackResponse:
+def page(*proofs: log_pb2.LogProof, next_index: int = 0) -> recovery_pb2.ListLostEntriesResponse:
     """Give lost entries back whose content is not there any more."""
-    return recovery_pb2.GiveBackResponse(
+    return recovery_pb2.ListLostEntriesResponse(
         items=[recovery_pb2.GivenBack(lost=proof) for proof in proofs], next_index=next_index
     )
 
@@ -178,7 +178,7 @@ async def test_a_member_that_goes_round_in_circles_ends_nothing(fleet: Fleet) ->
 
 async def test_what_cannot_be_judged_yet_is_asked_for_again(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is not taken and not passed over; only after many tries the duty goes on without it."""
-    monkeypatch.setattr(fetch_back, "MAX_TRIES", 2)
+    monkeypatch.setattr(restore_from_peers, "MAX_TRIES", 2)
 
     def check(*_: object) -> None:
         raise Unavailable("register_unknown", "to be fetched first")
@@ -205,12 +205,12 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
         with_proof.checkpoint,
         bytes(32),
     )
-    tjk.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
-    verb = GiveBack(tjk.context)
-    register = fleet.registers.current
+    tjk.ledger.commit_now(lambda tx: exchange_store.add_proofs(tx.conn, [kept]))
+    verb = ServePeer(tjk.core)
+    register = fleet.register_cache.current
 
-    async def asked(caller: str, **fields: Any) -> recovery_pb2.GiveBackResponse | str:
-        request = recovery_pb2.GiveBackRequest(
+    async def asked(caller: str, **fields: Any) -> recovery_pb2.ListLostEntriesResponse | str:
+        request = recovery_pb2.ListLostEntriesRequest(
             **{"register_version": register.version, "side": RECEIVED, "origin": ORIGIN, **fields}
         )
         try:
@@ -219,10 +219,10 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
             return error.reason
 
     answer = await asked("kaz")
-    assert isinstance(answer, recovery_pb2.GiveBackResponse)
+    assert isinstance(answer, recovery_pb2.ListLostEntriesResponse)
     assert [item.lost for item in answer.items] == [with_proof]
     assert not answer.items[0].HasField("dispatch")
-    assert answer.growth == claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0)
+    assert answer.consistency_claim == claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0)
     assert await asked("uzb") == "unknown_log"
     assert await asked("kaz", origin="kaz.paiza.example/log/2") == "unknown_log"
     assert await asked("kaz", origin="") == "unknown_log"
@@ -230,22 +230,24 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
     assert await asked("kaz", own_size=2**63) == "malformed"
     assert await asked("kaz", from_index=2**64 - 1) == "malformed"
     assert await asked("kaz", register_version=b"") == "malformed"
-    assert await asked("kaz", known_size=1000) == "growth_mismatch"
+    assert await asked("kaz", known_size=1000) == "consistency_mismatch"
     for fields in ({"own_size": 3}, {"from_index": 3}, {"side": RELEASED}):
         rest = await asked("kaz", **fields)
-        assert isinstance(rest, recovery_pb2.GiveBackResponse)
+        assert isinstance(rest, recovery_pb2.ListLostEntriesResponse)
         assert list(rest.items) == []
     with pytest.raises(Rejected, match="malformed"):
-        await verb.standing(register.member("kaz"), recovery_pb2.GetStandingRequest())
+        await verb.standing(register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest())
 
 
 async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
     """To tell again writes and sends much: so often in a minute, and no more; to be told what is held costs little."""
-    verb, register = GiveBack(fleet["tjk"].context), fleet.registers.current
-    request = recovery_pb2.GetStandingRequest(register_version=register.version, tell_again=True)
+    verb, register = ServePeer(fleet["tjk"].core), fleet.register_cache.current
+    request = recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version, tell_again=True)
     for _ in range(MAX_TOLD_AGAIN):
         await verb.standing(register.member("kaz"), request)
     with pytest.raises(Unavailable, match="busy"):
         await verb.standing(register.member("kaz"), request)
     await verb.standing(register.member("uzb"), request)
-    await verb.standing(register.member("kaz"), recovery_pb2.GetStandingRequest(register_version=register.version))
+    await verb.standing(
+        register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version)
+    )

@@ -12,7 +12,7 @@ from paiza.officer.v1 import lawful_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.log import store as log_store
 from paiza_node.features.retention.acknowledge import MAX_ANSWERS, check_erasures, record_erasures
-from paiza_node.features.retention.erasure_status import ANSWER_WITHIN, Erasures
+from paiza_node.features.retention.erasure_status import ANSWER_WITHIN, ErasureStatus
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -62,7 +62,7 @@ def answered(
 def take(room: Room, proven: log_pb2.ProvenEntry, checkpoint: VerifiedCheckpoint, member: str = "tjk") -> set[bytes]:
     """Take an answer as it comes with a Deliver; gives the messages it changed something of."""
     told = check_erasures([proven], checkpoint, member, MEMBER)
-    return room.ledger.commit_now(lambda pen: record_erasures(pen, told, member, "node", bytes(32))).result
+    return room.ledger.commit_now(lambda tx: record_erasures(tx, told, member, "node", bytes(32))).result
 
 
 def asked(room: Room, members: tuple[str, ...] = ("kaz", "tjk")) -> tuple[bytes, bytes]:
@@ -84,7 +84,7 @@ def asked(room: Room, members: tuple[str, ...] = ("kaz", "tjk")) -> tuple[bytes,
 
 def states(room: Room) -> dict[str, tuple[int, bool]]:
     """Give state, and whether it is overdue, by holder."""
-    answer = Erasures(room.context)(AUDITOR, lawful_pb2.ListErasuresRequest())
+    answer = ErasureStatus(room.core)(AUDITOR, lawful_pb2.ListErasuresRequest())
     return {each.holder: (each.state, each.overdue) for each in answer.erasures}
 
 

@@ -15,7 +15,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.attachments import store as attachments_store
@@ -53,7 +53,7 @@ class Bench:
     @property
     def erase(self) -> Erase:
         """The duty, as after a start."""
-        return Erase(self.room.context, self.files, peers=directory_of({"tjk": Requester(self)}), forget=self.forget)
+        return Erase(self.room.core, self.files, peers=directory_of({"tjk": Requester(self)}), forget=self.forget)
 
     async def forget(self, _digest: bytes) -> None:
         """Fetch nothing: nothing is fetched here."""
@@ -61,13 +61,13 @@ class Bench:
     def take(self, message: VerifiedMessage) -> bytes:
         """Receive a message, or release one of our own, as the node does; gives its digest."""
 
-        def work(pen: Pen) -> None:
-            row = self.room.row(pen, message)
-            messages_store.add_messages(pen.tx, [row])
+        def work(tx: LogTransaction) -> None:
+            row = self.room.row(tx, message)
+            messages_store.add_messages(tx.conn, [row])
             if row.author == MEMBER:
-                requests.note_released(pen, MEMBER, self.room.context.node_id, [row])
+                requests.note_released(tx, MEMBER, self.room.core.node_id, [row])
             else:
-                requests.note_received(pen, MEMBER, self.room.context.node_id, [row])
+                requests.note_received(tx, MEMBER, self.room.core.node_id, [row])
 
         self.room.ledger.commit_now(work)
         return message.digest
@@ -121,15 +121,15 @@ async def test_what_a_request_names_goes_and_its_header_stays(bench: Bench) -> N
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
     bench.room.ledger.commit_now(
-        lambda pen: search_store.add_indexed(
-            pen.tx, [IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=True)]
+        lambda tx: search_store.add_indexed(
+            tx.conn, [IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=True)]
         )
     )
     request = bench.take(bench.request("tjk", digest))
     await bench.erase.erase_due()
     assert messages_store.read_signed(bench.room.store, digest) is None
     with bench.room.store.reads() as reads:
-        stays = pb.SignedMessage.FromString(messages_store.remains(reads, digest) or b"")
+        stays = pb.SignedMessage.FromString(messages_store.tombstone(reads, digest) or b"")
         assert (wire.message_digest(stays.header), list(stays.parts), list(stays.wraps)) == (digest, [], [])
         assert search_store.tokens_of(reads, 1, ["name"]) == []
     assert bench.logged(digest) == [ERASED]
@@ -191,14 +191,14 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
     """What is under hold is denied and stays; once the hold is lifted it goes, and the requester is told anew."""
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
-    node_id = bench.room.context.node_id
+    node_id = bench.room.core.node_id
 
-    def hold(pen: Pen) -> None:
-        retention_store.put_hold(pen.tx, digest, pen.append(log_entries.held(actor="x", digest=digest)).index)
+    def hold(tx: LogTransaction) -> None:
+        retention_store.put_hold(tx.conn, digest, tx.append(log_entries.held(actor="x", digest=digest)).index)
 
-    def lift(pen: Pen) -> None:
-        retention_store.lift_hold(pen.tx, digest)
-        requests.plan_again(pen, MEMBER, node_id, digest)
+    def lift(tx: LogTransaction) -> None:
+        retention_store.lift_hold(tx.conn, digest)
+        requests.plan_again(tx, MEMBER, node_id, digest)
 
     bench.room.ledger.commit_now(hold)
     request = bench.take(bench.request("tjk", digest))
@@ -217,7 +217,7 @@ async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
 async def test_a_hold_waits_for_its_message(bench: Bench) -> None:
     """Under a hold that was put back before the message came back, an earlier request does not erase it."""
     note = bench.room.message("tjk", "free-message", NOTE)
-    bench.room.ledger.commit_now(lambda pen: retention_store.put_hold(pen.tx, note.digest, 0))
+    bench.room.ledger.commit_now(lambda tx: retention_store.put_hold(tx.conn, note.digest, 0))
     request = bench.take(bench.request("tjk", note.digest))
     assert bench.step(note.digest, request) is ErasureStep.NOT_HELD
     digest = bench.take(note)
@@ -233,7 +233,7 @@ async def test_a_hold_between_plan_and_deed_counts(bench: Bench) -> None:
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
     request = bench.take(bench.request("tjk", digest))
-    bench.room.ledger.commit_now(lambda pen: retention_store.put_hold(pen.tx, digest, 0))
+    bench.room.ledger.commit_now(lambda tx: retention_store.put_hold(tx.conn, digest, 0))
     await bench.erase.erase_due()
     assert (bench.step(digest, request), messages_store.read_signed(bench.room.store, digest) is None) == (
         ErasureStep.HELD,
@@ -288,10 +288,10 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
     digest = bench.take(note)
     other = bench.take(bench.room.message("tjk", "free-message", NOTE))
 
-    def attach(pen: Pen) -> None:
+    def attach(tx: LogTransaction) -> None:
         for owner, data in ((digest, own), (digest, shared), (other, shared)):
             attachments_store.put_attachments(
-                pen.tx,
+                tx.conn,
                 [
                     AttachmentRow(
                         digest=owner,
@@ -300,7 +300,7 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
                         source="tjk",
                         ciphertext_sha256=sha256(data).digest(),
                         size=len(data),
-                        awaited_time=pen.now,
+                        awaited_time=tx.now,
                         due_time=None,
                         state=2,
                     )
@@ -324,10 +324,10 @@ async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
     note = bench.room.message(MEMBER, "free-message", NOTE)
     digest = bench.take(note)
 
-    def queue(pen: Pen) -> None:
-        later = pen.now.replace(year=pen.now.year + 1)
+    def queue(tx: LogTransaction) -> None:
+        later = tx.now.replace(year=tx.now.year + 1)
         deliveries_store.add_deliveries(
-            pen.tx, [DeliveryRow(pen.next_delivery_id(), 1, digest, "tjk", 2, 0, pen.now, later, pen.now)]
+            tx.conn, [DeliveryRow(tx.next_delivery_id(), 1, digest, "tjk", 2, 0, tx.now, later, tx.now)]
         )
 
     bench.room.ledger.commit_now(queue)
@@ -348,7 +348,7 @@ async def test_what_was_read_before_is_not_indexed_after(bench: Bench) -> None:
     batch = [IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=False)]
     bench.take(bench.request("tjk", digest))
     await bench.erase.erase_due()
-    bench.room.ledger.commit_now(lambda pen: index._store(pen, batch=batch, last=1, linked=()))
+    bench.room.ledger.commit_now(lambda tx: index._store(tx, batch=batch, last=1, linked=()))
     with bench.room.store.reads() as reads:
         assert search_store.tokens_of(reads, 1, ["name"]) == []
 

@@ -12,16 +12,16 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import Store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost, recovered
-from paiza_node.features.retention import log_retention as retire
+from paiza_node.features.retention import log_retention
 from paiza_node.features.retention import store as retention_store
-from paiza_node.features.retention.log_retention import STANDING, Retire
+from paiza_node.features.retention.log_retention import STANDING, LogRetention
 from paiza_node.features.retention.model import ErasureRow, ErasureStep
 from paiza_wire.errors import Unavailable
 from paiza_wire.receipts import VerifiedEntry
@@ -36,7 +36,7 @@ KEPT_FOR = timedelta(days=3653)
 @pytest.fixture
 def room(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     """A room on either database; rounds do not pause."""
-    monkeypatch.setattr(retire, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(log_retention, "PAUSE_SECONDS", 0.0)
     with Room(database_url) as room:
         yield room
 
@@ -45,21 +45,21 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
     """Store a message with an entry, a delivery or a proof, and erase it; gives its digest."""
     message = room.message(author, "free-message", NOTE)
 
-    def work(pen: Pen) -> None:
-        room.write(pen, message)
-        row = messages_store.message(pen.tx, message.digest)
+    def work(tx: LogTransaction) -> None:
+        room.write(tx, message)
+        row = messages_store.message(tx.conn, message.digest)
         assert row is not None
         event = log_pb2.LOG_EVENT_RELEASED if author == MEMBER else log_pb2.LOG_EVENT_RECEIVED
-        index = pen.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words").index
-        access_store.add_readers(pen.tx, [("somebody", row.seq)])
-        retention_store.put_reviews(pen.tx, [(row.seq, pen.now)])
+        index = tx.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words").index
+        access_store.add_readers(tx.conn, [("somebody", row.seq)])
+        retention_store.put_reviews(tx.conn, [(row.seq, tx.now)])
         if author == MEMBER:
-            end = pen.now + timedelta(days=1)
-            delivery = DeliveryRow(pen.next_delivery_id(), row.seq, row.digest, "tjk", 2, index, pen.now, end, pen.now)
-            deliveries_store.add_deliveries(pen.tx, [delivery])
+            end = tx.now + timedelta(days=1)
+            delivery = DeliveryRow(tx.next_delivery_id(), row.seq, row.digest, "tjk", 2, index, tx.now, end, tx.now)
+            deliveries_store.add_deliveries(tx.conn, [delivery])
         if erased:
-            retention_store.erase_body(pen.tx, row, b"stays", pen.now)
-            retention_store.put_erasures(pen.tx, [ErasureRow(row.digest, b"", MEMBER, ErasureStep.ERASED, pen.now)])
+            retention_store.erase_body(tx.conn, row, b"stays", tx.now)
+            retention_store.put_erasures(tx.conn, [ErasureRow(row.digest, b"", MEMBER, ErasureStep.ERASED, tx.now)])
 
     room.ledger.commit_now(work)
     return message.digest
@@ -68,14 +68,14 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
 def note(room: Room, event: "log_pb2.LogEvent.ValueType", digest: bytes = b"") -> int:
     """Append an entry; gives its index."""
     return room.ledger.commit_now(
-        lambda pen: pen.append(log_pb2.LogEntry(event=event, message_digest=digest)).index
+        lambda tx: tx.append(log_pb2.LogEntry(event=event, message_digest=digest)).index
     ).result
 
 
 async def round_of(room: Room) -> list[int]:
     """Let retention end for all there is, and retire; gives the indices of the entries that are left."""
     room.clock.now += KEPT_FOR + timedelta(days=1)
-    await Retire(room.context, KEPT_FOR).once()
+    await LogRetention(room.core, KEPT_FOR).once()
     with room.store.reads() as reads:
         return [entry.index for entry in log_store.entries(reads, 0, 1000)]
 
@@ -93,7 +93,7 @@ async def test_an_erased_message_goes_with_everything_about_it(room: Room) -> No
         assert messages_store.message(reads, digest) is None
         assert messages_store.retired_messages(reads, [digest]) == {digest}
         assert (
-            messages_store.remains(reads, digest),
+            messages_store.tombstone(reads, digest),
             log_store.texts(reads, range(size)),
             retention_store.review(reads, 1),
         ) == (None, {}, None)
@@ -112,14 +112,14 @@ async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
     """Content, a hold, something under way or a newer entry keeps every entry about a message."""
     digest = old_message(room, MEMBER if reason == "sending" else "tjk", erased=reason != "content")
 
-    def work(pen: Pen) -> None:
+    def work(tx: LogTransaction) -> None:
         if reason == "held":
-            retention_store.put_hold(pen.tx, digest, 0)
+            retention_store.put_hold(tx.conn, digest, 0)
         if reason in ("untold", "under way"):
             step = ErasureStep.ERASED if reason == "untold" else ErasureStep.GONE
             retention_store.put_erasures(
-                pen.tx,
-                [ErasureRow(digest, bytes(32), "tjk", step, pen.now, 0, pen.now if reason == "untold" else None)],
+                tx.conn,
+                [ErasureRow(digest, bytes(32), "tjk", step, tx.now, 0, tx.now if reason == "untold" else None)],
             )
 
     room.ledger.commit_now(work)
@@ -128,7 +128,7 @@ async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
         note(room, log_pb2.LOG_EVENT_OPENED, digest)
         room.clock.now -= timedelta(days=10)
         room.clock.now += KEPT_FOR + timedelta(days=1)
-        await Retire(room.context, KEPT_FOR).once()
+        await LogRetention(room.core, KEPT_FOR).once()
     else:
         await round_of(room)
     with room.store.reads() as reads:
@@ -156,7 +156,7 @@ async def test_what_was_given_back_of_a_lost_log_goes_with_its_message(room: Roo
         RecoveredEntry(origin, 0, "tjk", digest, raw, b"", b"note"),
         VerifiedEntry(entry, raw, 0, VerifiedCheckpoint(origin, 1, bytes(32), b"note")),
     )
-    assert room.ledger.commit_now(lambda pen: recovered(pen, [lost], "node")).result == 1
+    assert room.ledger.commit_now(lambda tx: recovered(tx, [lost], "node")).result == 1
     assert await round_of(room) == [1]
     with room.store.reads() as reads:
         assert recovery_store.recovered_entries(reads, origin, [0]) == set()
@@ -199,5 +199,5 @@ async def test_a_round_that_broke_off_before_the_database_let_go_is_made_up_for(
         await round_of(room)
     purged: list[str] = []
     monkeypatch.setattr(room.store, "purge", lambda: purged.append("now"))
-    assert await Retire(room.context, KEPT_FOR).once() == 0
+    assert await LogRetention(room.core, KEPT_FOR).once() == 0
     assert purged == ["now"]

@@ -8,7 +8,7 @@ import pytest
 
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.index import CURSOR, Blinder, Index
+from paiza_node.features.search.index import CURSOR, Index, TokenKey
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room
 
@@ -35,7 +35,7 @@ async def test_what_cannot_be_read_holds_up_nothing(room: Room, kind: str) -> No
     room.put(room.message("kaz", kind, garbage))
     readable = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
     room.put(readable)
-    await Index(room.context, blinder=Blinder(bytes(32))).index_stored()
+    await Index(room.core, token_key=TokenKey(bytes(32))).index_stored()
     with room.store.reads() as reads:
         assert settings_store.counter(reads, CURSOR) == 2
         assert not search_store.tokens_of(reads, 1, ["name", "substance", "subject", "place"])

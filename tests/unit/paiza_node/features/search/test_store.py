@@ -44,10 +44,10 @@ def _row(seq: int) -> MessageRow:
 def store(database_url: str) -> Iterator[Store]:
     """Thirty messages: an event a day each, "even" on every second, "pair" on two, one in an annex alone."""
     store = open_store(database_url)
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [_row(seq) for seq in range(1, MESSAGES + 1)])
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [_row(seq) for seq in range(1, MESSAGES + 1)])
         search_store.add_indexed(
-            tx,
+            conn,
             [
                 IndexedMessage(
                     seq,
@@ -116,10 +116,10 @@ def test_links_and_flags(store: Store) -> None:
 def test_what_stands_in_annexes_crowds_nothing_out(store: Store) -> None:
     """However many annexes hold an identifier, who may not open them finds the open messages that do, and no fewer."""
     again = [_row(seq) for seq in range(MESSAGES + 1, MESSAGES + MAX_SHARED + 2)]
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, again)
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, again)
         search_store.add_indexed(
-            tx, [IndexedMessage(row.seq, NOW, ((token("pair"), "plate", True),), linked=True) for row in again]
+            conn, [IndexedMessage(row.seq, NOW, ((token("pair"), "plate", True),), linked=True) for row in again]
         )
     with store.reads() as reads:
         assert [each.seq for each in search_store.sharing(reads, [token("pair")], annex=False)] == [9, 4]
@@ -128,10 +128,10 @@ def test_what_stands_in_annexes_crowds_nothing_out(store: Store) -> None:
 
 def test_indexing_twice_changes_nothing_and_clearing_forgets(store: Store) -> None:
     """A batch that is repeated after a crash is passed over; a new key begins with nothing."""
-    with store.transaction() as tx:
-        search_store.add_indexed(tx, [IndexedMessage(9, NOW, ((token("pair"), "plate", False),), linked=False)])
+    with store.transaction() as conn:
+        search_store.add_indexed(conn, [IndexedMessage(9, NOW, ((token("pair"), "plate", False),), linked=False)])
     with store.reads() as reads:
         assert search_store.linked(reads, [9]) == {9}
-    with store.transaction() as tx:
-        search_store.clear_index(tx)
+    with store.transaction() as conn:
+        search_store.clear_index(conn)
     assert _found(store, SearchQuery(clauses=((token("all"),),), annex=True)) == []

@@ -12,18 +12,18 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import desk_pb2, notice_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import Desks, work_of
+from paiza_node.core.access.need_to_know import UnitDirectory, task_of
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
-from paiza_node.features.inbox.notices import Pending
+from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.assign import MAX_ESCALATIONS, Assign
-from paiza_node.features.tasks.model import WorkRow
+from paiza_node.features.tasks.model import TaskRow
 from paiza_wire.message import new_message_id
 from tests.unit.paiza_node.room import BEGIN, Room
 
@@ -43,7 +43,7 @@ OFFICERS = {
         officer("duty-b", "duty", unit="duty-desk"),
     )
 }
-DESKS = Desks("kaz", "duty-desk", lambda: OFFICERS)
+DESKS = UnitDirectory("kaz", "duty-desk", lambda: OFFICERS)
 
 
 @pytest.fixture
@@ -85,13 +85,13 @@ def events(room: Room, digest: bytes) -> list[str]:
 def approve_in(room: Room) -> Approve:
     """Make the verb; nothing is submitted here, so there is no Submit."""
     return Approve(
-        room.context,
+        room.core,
         submit=None,  # type: ignore[arg-type]  # giving up needs none
         officers=lambda: OFFICERS,
     )
 
 
-def received(room: Room, urgency: pb.Urgency.ValueType) -> WorkRow:
+def received(room: Room, urgency: pb.Urgency.ValueType) -> TaskRow:
     """Have a message for the bureau received."""
     read = header(urgency)
     row = MessageRow(
@@ -109,16 +109,16 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> WorkRow:
         signed=b"sealed",
     )
 
-    def work(pen: Pen) -> None:
-        placed = DESKS.received(pen.tx, [replace(row, seq=pen.next_message_seq())])
-        messages_store.add_messages(pen.tx, [stored for stored, _assignee in placed])
-        DESKS.make_work(pen.tx, placed)
+    def work(tx: LogTransaction) -> None:
+        placed = DESKS.received(tx.conn, [replace(row, seq=tx.next_message_seq())])
+        messages_store.add_messages(tx.conn, [stored for stored, _assignee in placed])
+        DESKS.make_tasks(tx.conn, placed)
 
     room.ledger.commit_now(work)
     return work_now(room, row.digest)
 
 
-def work_now(room: Room, digest: bytes) -> WorkRow:
+def work_now(room: Room, digest: bytes) -> TaskRow:
     """Give how the work on a message stands."""
     with room.store.reads() as reads:
         return tasks_store.work(reads, [digest])[digest]
@@ -142,7 +142,7 @@ def waiting(expires_time: datetime) -> ApprovalRow:
 
 def told(room: Room) -> dict[str, list[tuple[str, bool]]]:
     """Say what each officer is told when his watch begins now: the codes, and whether it is overdue."""
-    pending = Pending(store=room.store, desks=DESKS, clock=room.clock)
+    pending = PendingNotices(store=room.store, unit_directory=DESKS, clock=room.clock)
     return {
         name.rpartition("/")[2]: [(each.code, each.overdue) for each in pending.of(officer)]
         for name, officer in OFFICERS.items()
@@ -153,7 +153,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     """Not before its time; then it is logged, its body is gone, and the writer alone hears of it."""
     row = waiting(BEGIN + timedelta(hours=72))
     digest, drafter = row.digest, row.drafter
-    await room.ledger.commit(lambda pen: approvals_store.add_approval(pen.tx, row))
+    await room.ledger.commit(lambda tx: approvals_store.add_approval(tx.conn, row))
     writer, other = room.news.subscribe(drafter), room.news.subscribe("somebody else")
     approve = approve_in(room)
     room.ledger.changes.subscribe([approve])
@@ -181,7 +181,9 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
     assert (work.unit, work.acknowledge_time, work.due_time) == (
         "bureau", BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=8),
     )  # fmt: skip
-    assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
+    assign = Assign(
+        node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
+    )
     assert await assign.round() == 0
     places = []
     for _ in range(MAX_ESCALATIONS):
@@ -197,30 +199,34 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
 
 async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Room) -> None:
     """His signatures, and work that is his or overdue at his desk; nothing of a colleague's or another desk's."""
-    await room.ledger.commit(lambda pen: approvals_store.add_approval(pen.tx, waiting(BEGIN + timedelta(days=9))))
+    await room.ledger.commit(lambda tx: approvals_store.add_approval(tx.conn, waiting(BEGIN + timedelta(days=9))))
     work = received(room, pb.URGENCY_URGENT)
     asked = [("approval_asked", False)]
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": []}
-    assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
+    assign = Assign(
+        node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
+    )
     liaison = next(iter(OFFICERS.values()))
     give = desk_pb2.AssignTaskRequest(message_digest=work.digest, officer=liaison.id, note="yours")
     await assign.assign(OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"], give)
-    assert told(room) == {"liaison": [("work_assigned", False)], "duty-a": asked, "duty-b": []}
+    assert told(room) == {"liaison": [("task_assigned", False)], "duty-a": asked, "duty-b": []}
     room.clock.now += timedelta(hours=2)
     await assign.round()
-    escalated = [("work_escalated", True)]
+    escalated = [("task_escalated", True)]
     assert told(room) == {"liaison": [], "duty-a": [*asked, *escalated], "duty-b": escalated}
     room.clock.now += timedelta(hours=2)
     await assign.round()
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": escalated}
     room.clock.now += timedelta(hours=4)
-    assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": [("work_overdue", True)]}
+    assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": [("task_overdue", True)]}
 
 
 async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
     """Whoever acknowledges in time keeps it."""
     work = received(room, pb.URGENCY_FLASH)
-    assign = Assign(node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, desks=DESKS, clock=room.clock)
+    assign = Assign(
+        node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
+    )
     liaison = next(iter(OFFICERS.values()))
     assert (await assign.take(liaison, work.digest)).assignee == liaison.id
     room.clock.now += timedelta(days=1)
@@ -234,4 +240,4 @@ def test_what_is_for_information_is_no_work() -> None:
         1, bytes(32), "tjk", bytes(16), bytes(16), "", "information-request", int(pb.URGENCY_INFORMATION),
         MessageState.RECEIVED, header(pb.URGENCY_INFORMATION).SerializeToString(), BEGIN,
     )  # fmt: skip
-    assert work_of(row, "bureau", "") is None
+    assert task_of(row, "bureau", "") is None

@@ -11,7 +11,7 @@ from paiza.core.v1 import delivery_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Viewer
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import DeliveryRow, PassedOn, Passing
+from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForwardingRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -21,7 +21,7 @@ from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
 from paiza_node.features.tasks import store as tasks_store
-from paiza_node.features.tasks.model import WorkRow
+from paiza_node.features.tasks.model import TaskRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -52,9 +52,9 @@ def message(
     )  # fmt: skip
 
 
-def work(seq: int, unit: str, assignee: str = "", *, due: timedelta | None = None, state: int = 1) -> WorkRow:
+def work(seq: int, unit: str, assignee: str = "", *, due: timedelta | None = None, state: int = 1) -> TaskRow:
     """Make work on a message."""
-    return WorkRow(seq, digest(str(seq)), unit, assignee, state, NOW + HOUR, None if due is None else NOW + due)
+    return TaskRow(seq, digest(str(seq)), unit, assignee, state, NOW + HOUR, None if due is None else NOW + due)
 
 
 def approval(name: str, *, missing: tuple[str, ...], expires: timedelta) -> ApprovalRow:
@@ -66,11 +66,11 @@ def approval(name: str, *, missing: tuple[str, ...], expires: timedelta) -> Appr
 
 def test_a_viewer_sees_his_units_and_what_was_given_to_him(store: Store) -> None:
     """Nothing of another unit, and nothing that belongs to none; who sees all sees these too. Lists agree."""
-    with store.transaction() as tx:
+    with store.transaction() as conn:
         messages_store.add_messages(
-            tx, [message(1, "A", "bureau"), message(2, "B", "border"), message(3, "C", None), message(4, "D")]
+            conn, [message(1, "A", "bureau"), message(2, "B", "border"), message(3, "C", None), message(4, "D")]
         )
-        access_store.add_readers(tx, [(ME, 2), (ME, 2), ("another", 3)])
+        access_store.add_readers(conn, [(ME, 2), (ME, 2), ("another", 3)])
     viewer, overseer = Viewer(ME, ("", "bureau")), Viewer(ME, None)
     with store.reads() as reads:
         assert access_store.visible(reads, [1, 2, 3, 4], viewer) == {1, 2, 4}
@@ -81,9 +81,9 @@ def test_a_viewer_sees_his_units_and_what_was_given_to_him(store: Store) -> None
         page = inbox_store.list_messages(reads, MessageQuery(seen_by=viewer, limit=1, before_seq=4), ME)
         assert [each.row.seq for each in page] == [2]
         assert messages_store.unit_of(reads, [digest("3"), digest("2")]) == "border"
-    with store.transaction() as tx:
-        messages_store.put_unit(tx, 2, "bureau")
-        assert messages_store.unit_of(tx, [digest("2")]) == "bureau"
+    with store.transaction() as conn:
+        messages_store.put_unit(conn, 2, "bureau")
+        assert messages_store.unit_of(conn, [digest("2")]) == "bureau"
 
 
 def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
@@ -92,16 +92,16 @@ def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
         work(1, "bureau"), work(2, "bureau", due=2 * HOUR), work(3, "border", ME, due=HOUR),
         work(4, "border", due=HOUR / 2), work(5, "bureau", state=3),
     ]  # fmt: skip
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [message(each.seq, f"T{each.seq}") for each in rows])
-        tasks_store.add_work(tx, rows)
-        assert [each.seq for each in tasks_store.open_work(tx, ("bureau",), ME, 10)] == [3, 2, 1]
-        assert [each.seq for each in tasks_store.open_work(tx, None, ME, 10)] == [4, 3, 2, 1]
-        assert [each.seq for each in tasks_store.open_work(tx, None, ME, 2)] == [4, 3]
-        assert tasks_store.unacknowledged(tx, NOW + HOUR - timedelta(seconds=1), 10) == []
-        assert {each.seq for each in tasks_store.unacknowledged(tx, NOW + HOUR, 10)} == {1, 2, 3, 4}
-        tasks_store.put_work(tx, replace(rows[0], state=2, assignee=ME, acknowledge_time=None, escalations=3))
-        assert tasks_store.work(tx, [digest("1")])[digest("1")] == replace(
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [message(each.seq, f"T{each.seq}") for each in rows])
+        tasks_store.add_tasks(conn, rows)
+        assert [each.seq for each in tasks_store.open_tasks(conn, ("bureau",), ME, 10)] == [3, 2, 1]
+        assert [each.seq for each in tasks_store.open_tasks(conn, None, ME, 10)] == [4, 3, 2, 1]
+        assert [each.seq for each in tasks_store.open_tasks(conn, None, ME, 2)] == [4, 3]
+        assert tasks_store.unacknowledged(conn, NOW + HOUR - timedelta(seconds=1), 10) == []
+        assert {each.seq for each in tasks_store.unacknowledged(conn, NOW + HOUR, 10)} == {1, 2, 3, 4}
+        tasks_store.put_task(conn, replace(rows[0], state=2, assignee=ME, acknowledge_time=None, escalations=3))
+        assert tasks_store.work(conn, [digest("1")])[digest("1")] == replace(
             rows[0], state=2, assignee=ME, acknowledge_time=None, escalations=3
         )
 
@@ -109,39 +109,39 @@ def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
 def test_an_approval_waits_until_it_ends(store: Store) -> None:
     """The first to be given up stands first; lists hold no bodies, and what has ended keeps none."""
     late, soon = approval("late", missing=("x", "y"), expires=9 * HOUR), approval("soon", missing=("x",), expires=HOUR)
-    with store.transaction() as tx:
-        approvals_store.add_approval(tx, late)
-        approvals_store.add_approval(tx, soon)
-        assert approvals_store.waiting_approvals(tx) == [replace(soon, signed=None), replace(late, signed=None)]
-        assert approvals_store.approvals_expired(tx, NOW + HOUR - timedelta(seconds=1), 10) == []
-        assert [each.digest for each in approvals_store.approvals_expired(tx, NOW + HOUR, 10)] == [soon.digest]
-        approvals_store.put_signed(tx, late.digest, b"signed twice", ("y",))
-        assert approvals_store.approval(tx, late.digest) == replace(late, signed=b"signed twice", missing=("y",))
-        approvals_store.end_approval(tx, soon.digest, ApprovalState.EXPIRED, "approval_expired")
+    with store.transaction() as conn:
+        approvals_store.add_approval(conn, late)
+        approvals_store.add_approval(conn, soon)
+        assert approvals_store.waiting_approvals(conn) == [replace(soon, signed=None), replace(late, signed=None)]
+        assert approvals_store.approvals_expired(conn, NOW + HOUR - timedelta(seconds=1), 10) == []
+        assert [each.digest for each in approvals_store.approvals_expired(conn, NOW + HOUR, 10)] == [soon.digest]
+        approvals_store.put_signed(conn, late.digest, b"signed twice", ("y",))
+        assert approvals_store.approval(conn, late.digest) == replace(late, signed=b"signed twice", missing=("y",))
+        approvals_store.end_approval(conn, soon.digest, ApprovalState.EXPIRED, "approval_expired")
         ended = replace(soon, state=ApprovalState.EXPIRED, reason="approval_expired", signed=None)
-        assert approvals_store.approval(tx, soon.digest) == ended
-        assert approvals_store.approvals_of(tx, [soon.message_id, b"unknown"]) == {soon.message_id: ended}
-        assert [each.digest for each in approvals_store.waiting_approvals(tx)] == [late.digest]
-        assert approvals_store.approvals_expired(tx, NOW + 2 * HOUR, 10) == []
+        assert approvals_store.approval(conn, soon.digest) == ended
+        assert approvals_store.approvals_of(conn, [soon.message_id, b"unknown"]) == {soon.message_id: ended}
+        assert [each.digest for each in approvals_store.waiting_approvals(conn)] == [late.digest]
+        assert approvals_store.approvals_expired(conn, NOW + 2 * HOUR, 10) == []
 
 
 def test_threads_hold_what_was_not_refused(store: Store) -> None:
     """In order of arrival; they are found by name and by the kinds in them, the newest first."""
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [
             message(1, "A", kind="cd-request"), message(2, "B"), message(3, "A", kind="cd-plan", author="uzb"),
             replace(message(4, "A"), state=MessageState.REFUSED), message(5, "C", kind="cd-request"),
         ])  # fmt: skip
         thread = digest("A")[:16]
-        assert [each.seq for each in messages_store.thread(tx, thread)] == [1, 3]
-        assert messages_store.thread_sizes(tx, "tjk", [thread, digest("B")[:16], digest("Z")[:16]]) == {
+        assert [each.seq for each in messages_store.thread(conn, thread)] == [1, 3]
+        assert messages_store.thread_sizes(conn, "tjk", [thread, digest("B")[:16], digest("Z")[:16]]) == {
             thread: 2, digest("B")[:16]: 1, digest("Z")[:16]: 0,
         }  # fmt: skip
-        assert messages_store.thread_id(tx, "B") == digest("B")[:16]
-        assert messages_store.thread_id(tx, "nowhere") is None
-        found = messages_store.threads_of(tx, ["cd-request", "cd-plan"])
+        assert messages_store.thread_id(conn, "B") == digest("B")[:16]
+        assert messages_store.thread_id(conn, "nowhere") is None
+        found = messages_store.threads_of(conn, ["cd-request", "cd-plan"])
         assert [each.thread_id for each in found] == [digest("C")[:16], thread]
-        again = messages_store.threads_of(tx, ["cd-request", "cd-plan"], before_seq=found[0].last_seq, limit=1)
+        again = messages_store.threads_of(conn, ["cd-request", "cd-plan"], before_seq=found[0].last_seq, limit=1)
         assert [each.thread_id for each in again] == [thread]
 
 
@@ -152,18 +152,18 @@ def test_what_was_passed_on_is_kept_apart_from_what_was_released(store: Store) -
         id=1, message_seq=1, digest=one.digest, recipient="tjk", urgency=1, released_index=4, released_time=NOW,
         expires_time=NOW + HOUR, next_attempt_time=NOW,
     )  # fmt: skip
-    forwarded = replace(released, id=2, recipient="uzb", released_index=9, passing=Passing.PASSED_ON)
-    notice = replace(released, id=3, recipient="kgz", released_index=9, passing=Passing.NOTICE)
-    told = PassedOn("tjk", 12, digest("else"), "kaz", b"entry", bytes(64), b"note", bytes(32), 5, held=True)
-    with store.transaction() as tx:
-        messages_store.add_messages(tx, [one])
-        deliveries_store.add_deliveries(tx, [released, forwarded, notice])
-        exchange_store.add_passed_on(tx, [told])
-        assert [each.recipient for each in deliveries_store.deliveries_of(tx, one.digest)] == ["tjk"]
+    forwarded = replace(released, id=2, recipient="uzb", released_index=9, delivery_kind=DeliveryKind.FORWARDED)
+    notice = replace(released, id=3, recipient="kgz", released_index=9, delivery_kind=DeliveryKind.NOTICE)
+    told = ForwardingRow("tjk", 12, digest("else"), "kaz", b"entry", bytes(64), b"note", bytes(32), 5, held=True)
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [one])
+        deliveries_store.add_deliveries(conn, [released, forwarded, notice])
+        exchange_store.add_forwardings(conn, [told])
+        assert [each.recipient for each in deliveries_store.deliveries_of(conn, one.digest)] == ["tjk"]
         waiting = int(delivery_pb2.DELIVERY_STATE_WAITING)
-        assert deliveries_store.forwarded_indices(tx, one.digest) == [("uzb", 9, waiting)]
-        assert exchange_store.passed_on(tx, "tjk", 12) == told
-        assert exchange_store.passed_on(tx, "tjk", 11) is None
-        assert exchange_store.passed_on_of(tx, digest("else")) == [told]
-        exchange_store.came_directly(tx, digest("else"))
-        assert [each.held for each in exchange_store.passed_on_of(tx, digest("else"))] == [False]
+        assert deliveries_store.forwarded_indices(conn, one.digest) == [("uzb", 9, waiting)]
+        assert exchange_store.forwarding(conn, "tjk", 12) == told
+        assert exchange_store.forwarding(conn, "tjk", 11) is None
+        assert exchange_store.forwardings_of_message(conn, digest("else")) == [told]
+        exchange_store.came_directly(conn, digest("else"))
+        assert [each.held for each in exchange_store.forwardings_of_message(conn, digest("else"))] == [False]

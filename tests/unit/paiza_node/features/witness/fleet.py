@@ -20,26 +20,26 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
-from paiza_node.core.dependencies import Context
-from paiza_node.core.executors.executors import Lanes
-from paiza_node.core.log.ledger import Ledger, Pen
-from paiza_node.core.messages.decryption import OwnKeys
+from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.executors import Executors
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import News
-from paiza_node.features.recovery.serve_peer import GiveBack
+from paiza_node.features.inbox.notifier import Notifier
+from paiza_node.features.recovery.serve_peer import ServePeer
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.cosigning import Cosigner
-from paiza_node.features.witness.exchange import Witnessing
+from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import LargestKnown
 from paiza_node.features.witness.prove import ProveEntries
 from paiza_node.features.witness.rounds import Rounds
-from paiza_node.features.witness.submit_checkpoints import Show
-from paiza_node.features.witness.upgrade_proofs import Upgrade
+from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
+from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
 from paiza_wire.errors import Unavailable
@@ -94,7 +94,7 @@ class TheRegister:
             _verifier=None,  # type: ignore[arg-type]  # nobody shows a certificate here
         )
 
-    def heard_of(self, version: bytes) -> None:
+    def note_version(self, version: bytes) -> None:
         """Take note of a version."""
         assert len(version) == 32
 
@@ -140,7 +140,7 @@ class Line(MethodChannel):
     def _check(self) -> Member:
         if self.cut:
             raise Unavailable("peer_unreachable", "the line is cut")
-        return self._callee.context.registers.current.active_member(self._caller)
+        return self._callee.core.register_cache.current.active_member(self._caller)
 
     async def handshake(self, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
         """Say what is known of the caller's log."""
@@ -148,19 +148,21 @@ class Line(MethodChannel):
         return exchange_pb2.HandshakeResponse(
             protocol_version=1,
             register_version=request.register_version,
-            known_checkpoint=self._callee.context.logs.note(caller.id),
+            known_checkpoint=self._callee.core.logs.note(caller.id),
         )
 
-    async def prove_growth(self, request: exchange_pb2.ProveGrowthRequest) -> exchange_pb2.ProveGrowthResponse:
+    async def prove_consistency(
+        self, request: exchange_pb2.ProveConsistencyRequest
+    ) -> exchange_pb2.ProveConsistencyResponse:
         """Prove growth."""
         self._check()
         ledger = self._callee.ledger
         own = ledger.checkpoint
         proofs = [
-            exchange_pb2.GrowthProof(from_size=size, hashes=ledger.prove_growth(size, own.size))
+            exchange_pb2.ConsistencyProof(from_size=size, hashes=ledger.prove_consistency(size, own.size))
             for size in request.sizes
         ]
-        return exchange_pb2.ProveGrowthResponse(checkpoint=own.note, proofs=proofs)
+        return exchange_pb2.ProveConsistencyResponse(checkpoint=own.note, proofs=proofs)
 
     async def exchange_checkpoints(
         self, request: witness_pb2.ExchangeCheckpointsRequest
@@ -171,10 +173,12 @@ class Line(MethodChannel):
         self.requests.append(copy)
         return await self._callee.answer(caller, copy)
 
-    async def get_standing(self, request: recovery_pb2.GetStandingRequest) -> recovery_pb2.GetStandingResponse:
+    async def get_standing(
+        self, request: recovery_pb2.ListHeldCheckpointsRequest
+    ) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Tell what is held of the caller's logs and of third ones."""
         caller = self._check()
-        return await GiveBack(self._callee.context).standing(caller, request)
+        return await ServePeer(self._callee.core).standing(caller, request)
 
     async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse:
         """Prove entries."""
@@ -185,14 +189,14 @@ class Line(MethodChannel):
 class Node(AbstractContextManager["Node"]):
     """One member's node, as far as witnesses go."""
 
-    def __init__(self, url: str, registers: TheRegister, clock: Clock, own: "Keys") -> None:
+    def __init__(self, url: str, register_cache: TheRegister, clock: Clock, own: "Keys") -> None:
         self.member = own.member
         self.clock = clock
         self.store = open_store(url)
         self.keys = own
-        self.ledger = Ledger(self.store, own.log, NoFile(), lambda: registers.version, clock)
-        self.lanes = Lanes()
-        self._registers = registers
+        self.ledger = Ledger(self.store, own.log, NoFile(), lambda: register_cache.version, clock)
+        self.executors = Executors()
+        self._register_cache = register_cache
         self.lines: dict[str, Line] = {}
         self.suspected: list[str] = []
         self.heard: list[tuple[str, tuple[bytes, ...]]] = []
@@ -201,50 +205,50 @@ class Node(AbstractContextManager["Node"]):
         """Begin with what is stored."""
         with self.store.reads() as reads:
             stored, last = peers_store.known_logs(reads), witness_store.last_witnessed(reads)
-        logs = KnownLogs(stored, self.clock, (), self._registers.newest_origin)
-        registers: Any = self._registers
-        self.context = Context(
+        logs = PeerLogViews(stored, self.clock, (), self._register_cache.newest_origin)
+        register_cache: Any = self._register_cache
+        self.core = Core(
             member=self.member,
             node_id=f"spiffe://{self.member}.{FEDERATION}/node",
-            registers=registers,
+            register_cache=register_cache,
             ledger=self.ledger,
             store=self.store,
             logs=logs,
-            news=News(),
-            lanes=self.lanes,
-            own_keys=OwnKeys(self.member, {}),
+            news=Notifier(),
+            executors=self.executors,
+            decryption_keys=DecryptionKeys(self.member, {}),
             clock=self.clock,
         )
         gossip = LargestKnown(
             self.member,
             logs,
-            lambda: registers.current,
+            lambda: register_cache.current,
             lambda member, notes, _forks: self.heard.append((member, tuple(notes))),
         )
-        self.witnessing = Witnessing(
-            self.context,
+        self.checkpoint_exchange = CheckpointExchange(
+            self.core,
             self.keys.witness,
             cosigner=Cosigner({fork_proofs.read_origin(known.note): known.size for known in stored.values()}),
             rounds=Rounds(last),
             gossip=gossip,
         )
-        self.answer = AnswerExchange(self.context, self.witnessing, self.suspected.append)
+        self.answer = AnswerExchange(self.core, self.checkpoint_exchange, self.suspected.append)
         self.prove = ProveEntries(self.ledger, self.store)
-        self.peers = PeerDirectory(self.member, registers, self._open_session)
-        self.show = Show(self.context, self.witnessing, self.peers, self.clock.seconds)
-        self.upgrade = Upgrade(self.context, self.peers)
+        self.peers = PeerDirectory(self.member, register_cache, self._open_session)
+        self.show = SubmitCheckpoints(self.core, self.checkpoint_exchange, self.peers, self.clock.seconds)
+        self.upgrade = UpgradeProofs(self.core, self.peers)
 
     def _open_session(self, member: str) -> PeerSession:
-        context, line = self.context, self.lines[member]
+        core, line = self.core, self.lines[member]
         return PeerSession(
             line,
             line,
             own_member=self.member,
-            registers=context.registers,
-            ledger=context.ledger,
-            logs=context.logs,
-            executor=context.lanes.deliver,
-            clock=context.clock,
+            register_cache=core.register_cache,
+            ledger=core.ledger,
+            logs=core.logs,
+            executor=core.executors.deliver,
+            clock=core.clock,
         )
 
     def connect(self, *others: "Node") -> None:
@@ -255,10 +259,10 @@ class Node(AbstractContextManager["Node"]):
     def grow(self, entries: int = 1) -> int:
         """Append entries in one commit; gives the index of the first."""
 
-        def work(pen: Pen) -> int:
+        def work(tx: LogTransaction) -> int:
             for _ in range(entries):
-                pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
-            return pen.size - entries
+                tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+            return tx.size - entries
 
         return self.ledger.commit_now(work).result
 
@@ -266,13 +270,13 @@ class Node(AbstractContextManager["Node"]):
         """Hold one round and wait for all of it."""
         self.show.begin_round()
         await asyncio.gather(*self.show.under_way())
-        await self.witnessing.keep_witnessed()
+        await self.checkpoint_exchange.keep_witnessed()
 
     @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.lanes.close()
+        self.executors.close()
         self.ledger.close()
         self.store.close()
 
@@ -283,11 +287,11 @@ class Fleet(AbstractContextManager["Fleet"]):
     def __init__(self, folder: Path, members: Sequence[str]) -> None:
         self.clock = Clock()
         made = [Keys(member) for member in members]
-        self.registers = TheRegister({each.member: each.described() for each in made})
+        self.register_cache = TheRegister({each.member: each.described() for each in made})
         self._stack = ExitStack()
         self.nodes = {
             each.member: self._stack.enter_context(
-                Node(f"sqlite:///{folder / each.member}.db", self.registers, self.clock, each)
+                Node(f"sqlite:///{folder / each.member}.db", self.register_cache, self.clock, each)
             )
             for each in made
         }
@@ -307,12 +311,12 @@ class Fleet(AbstractContextManager["Fleet"]):
         self._stack.close()
 
 
-def second_history(node: Node, size: int) -> log_pb2.Growth:
+def second_history(node: Node, size: int) -> log_pb2.ConsistencyClaim:
     """Claim, with a member's own key, another history of so many entries to somebody who knows as many."""
     leaves = [merkle.leaf_hash(b"other %d" % number) for number in range(size)]
     tree = tiles.TileTree(0, lambda _level, _index: b"")
     root = tree.append(leaves).root
-    return log_pb2.Growth(
+    return log_pb2.ConsistencyClaim(
         checkpoint=checkpoints.sign(Checkpoint(node.keys.log.verifier_key.name, size, root), node.keys.log),
         from_size=size,
     )

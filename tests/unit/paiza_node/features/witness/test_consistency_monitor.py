@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza.core.v1 import fork_proof_pb2
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingKind
 from paiza_node.features.witness.consistency_monitor import (
     ASK_AGAIN,
@@ -20,7 +20,7 @@ from paiza_node.features.witness.consistency_monitor import (
     MAX_SILENCES,
     PATIENCE,
     QUIET,
-    Judge,
+    ConsistencyMonitor,
     Question,
 )
 from paiza_register import Register
@@ -31,7 +31,7 @@ from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 UNREACHABLE = Unavailable("peer_unreachable", "nobody is there")
-REFUSED = Unavailable("growth_mismatch", "a size is larger than our log")
+REFUSED = Unavailable("consistency_mismatch", "a size is larger than our log")
 
 
 class Bench:
@@ -50,8 +50,8 @@ class Bench:
 
     def begin(self, findings: list[Finding]) -> None:
         """Start, with what was found before."""
-        self.logs = KnownLogs({}, lambda: self.now, findings, lambda _member: ORIGIN)
-        self.judge = Judge("kaz", self.logs, findings)
+        self.logs = PeerLogViews({}, lambda: self.now, findings, lambda _member: ORIGIN)
+        self.judge = ConsistencyMonitor("kaz", self.logs, findings)
 
     def hear(self, *notes: bytes, teller: str = "uzb", forks: tuple[fork_proof_pb2.ForkProof, ...] = ()) -> None:
         """Be told something."""
@@ -91,7 +91,7 @@ class Bench:
 def bench() -> Bench:
     """A bench at which nine entries of tjk are known and one more is doubted."""
     made = Bench()
-    made.logs.accept(made.member, made.log.growth(0, 9))
+    made.logs.accept(made.member, made.log.consistency_claim(0, 9))
     made.hear(made.log.note(12))
     assert made.ask(timedelta(0)) is None
     return made
@@ -130,7 +130,7 @@ def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(b
 def test_many_failures_in_a_moment_are_no_default(bench: Bench) -> None:
     """However often it fails, a log has its time."""
     for _ in range(MAX_FAILURES * 2):
-        question = Question("tjk", bench.logs.link("tjk"), tuple(bench.logs.doubts.of("tjk", ORIGIN)))
+        question = Question("tjk", bench.logs.link("tjk"), tuple(bench.logs.unverified_checkpoints.of("tjk", ORIGIN)))
         bench.refuse(question)
     assert bench.judge.convictions("tjk") == []
 
@@ -208,7 +208,7 @@ def test_many_tellers_do_not_crowd_each_other_out(bench: Bench) -> None:
 def test_whatever_is_told_accuses_nobody_without_the_logs_own_signatures(junk: list[bytes]) -> None:
     """Bytes, notes by other keys and of other logs, proofs of nothing: all is passed over."""
     bench = Bench()
-    bench.logs.accept(bench.member, bench.log.growth(0, 9))
+    bench.logs.accept(bench.member, bench.log.consistency_claim(0, 9))
     stranger = OtherLog(SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519()), b"other")
     forks = tuple(
         fork_proof_pb2.ForkProof(first_note=first, second_note=second)
@@ -217,4 +217,4 @@ def test_whatever_is_told_accuses_nobody_without_the_logs_own_signatures(junk: l
     )
     bench.hear(*junk, stranger.note(9), stranger.note(30), forks=forks)
     assert bench.judge.convictions("tjk") == []
-    assert not bench.logs.doubts.members()
+    assert not bench.logs.unverified_checkpoints.members()

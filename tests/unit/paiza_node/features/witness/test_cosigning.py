@@ -57,11 +57,11 @@ def test_a_condemned_log_is_not_cosigned_until_it_is_pardoned() -> None:
     cosigner = Cosigner({})
     permit = cosigner.consider("tjk", checkpoint(2), 2, AT)
     cosigner.stored(checkpoint(2))
-    cosigner.condemn("tjk")
+    cosigner.distrust("tjk")
     assert reason(cosigner, 2, 2) == "log_forked"
     with pytest.raises(Rejected, match="log_forked"):
         cosigner.redeem(permit)
-    cosigner.pardon("tjk", {})
+    cosigner.restore_trust("tjk", {})
     cosigner.redeem(permit)
 
 

@@ -58,9 +58,9 @@ async def test_known_log_is_on_disk_before_the_cosignature_is_given(fleet: Fleet
     kaz.grow(1)
     fleet.clock.move(1)
     await kaz.show_round()
-    assert kaz.witnessing.rounds.seen["tjk"].size == 2
-    assert kaz.witnessing.reasons["tjk"] == "database_unavailable"
-    assert "kgz" not in kaz.witnessing.reasons
+    assert kaz.checkpoint_exchange.rounds.seen["tjk"].size == 2
+    assert kaz.checkpoint_exchange.reasons["tjk"] == "database_unavailable"
+    assert "kgz" not in kaz.checkpoint_exchange.reasons
 
 
 async def test_two_that_show_each_other_at_once_both_get_their_cosignatures(fleet: Fleet) -> None:
@@ -87,8 +87,8 @@ async def test_where_three_witness_one_that_is_away_holds_up_the_note_and_nothin
         await kaz.show_round()
         fleet.clock.move(1)
     assert last(kaz) is None
-    assert kaz.witnessing.reasons["uzb"] == "peer_unreachable"
-    assert {member: seen.size for member, seen in kaz.witnessing.rounds.seen.items()} == {"kgz": 1, "tjk": 1}
+    assert kaz.checkpoint_exchange.reasons["uzb"] == "peer_unreachable"
+    assert {member: seen.size for member, seen in kaz.checkpoint_exchange.rounds.seen.items()} == {"kgz": 1, "tjk": 1}
     line.cut = False
     fleet.clock.move(LONGEST_PAUSE_SECONDS)
     await kaz.show_round()
@@ -162,9 +162,9 @@ async def test_all_are_shown_one_candidate_however_fast_the_log_grows(fleet: Fle
     kaz.show.begin_round()
     kaz.grow(5)
     await asyncio.gather(*kaz.show.under_way())
-    shown = {size(line.requests[-1].growth.checkpoint) for line in kaz.lines.values()}
+    shown = {size(line.requests[-1].consistency_claim.checkpoint) for line in kaz.lines.values()}
     assert shown == {5}
-    await kaz.witnessing.keep_witnessed()
+    await kaz.checkpoint_exchange.keep_witnessed()
     note = last(kaz)
     assert note is not None
     assert note.size == 5
@@ -179,7 +179,7 @@ async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
         fleet.clock.move(seconds)
         for other in others:
             await other.show_round()
-    await kaz.witnessing.keep_witnessed()
+    await kaz.checkpoint_exchange.keep_witnessed()
     note = last(kaz)
     assert note is not None
     assert (note.size, note.witnesses) == (4, ("kgz", "tjk", "uzb"))
@@ -195,9 +195,11 @@ async def test_a_witness_that_starts_anew_goes_on_from_what_it_stored(fleet: Fle
     kaz.grow(1)
     fleet.clock.move(1)
     await kaz.show_round()
-    assert kaz.witnessing.rounds.seen["tjk"].size == 7
-    request = witness_pb2.ExchangeCheckpointsRequest(growth=claim(kaz.ledger, older, 7, 0), register_version=bytes(32))
-    member = fleet.registers.current.active_member("kaz")
+    assert kaz.checkpoint_exchange.rounds.seen["tjk"].size == 7
+    request = witness_pb2.ExchangeCheckpointsRequest(
+        consistency_claim=claim(kaz.ledger, older, 7, 0), register_version=bytes(32)
+    )
+    member = fleet.register_cache.current.active_member("kaz")
     response = await tjk.answer(member, request)
     assert (response.cosigned, response.not_cosigned_reason) == (b"", "stale_checkpoint")
 
@@ -206,30 +208,30 @@ async def test_unknown_signatures_are_ignored_and_a_failing_known_one_refuses_th
     """Grease in a cosigned note changes nothing; a cosignature of the witness that does not hold counts for nothing."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     kaz.grow(1)
-    candidate = kaz.witnessing.candidate()
+    candidate = kaz.checkpoint_exchange.candidate()
     honest = cosign(candidate, tjk.keys.witness, fleet.clock.now)
     grease = NoteSignature("grease.example/x", b"\x01\x02\x03\x04", b"\xff" * 100)
     text = parse_note(candidate.note).text
     broken = NoteSignature(honest.name, honest.key_id, honest.signature[:-1] + bytes([honest.signature[-1] ^ 1]))
-    assert not kaz.witnessing.take("tjk", format_note(text, [grease, broken]))
-    assert kaz.witnessing.reasons["tjk"] == "bad_checkpoint"
-    assert "tjk" not in kaz.witnessing.rounds.seen
-    assert kaz.witnessing.take("tjk", add_signatures(format_note(text, [honest]), [grease]))
-    assert kaz.witnessing.rounds.seen["tjk"].size == 1
+    assert not kaz.checkpoint_exchange.take("tjk", format_note(text, [grease, broken]))
+    assert kaz.checkpoint_exchange.reasons["tjk"] == "bad_checkpoint"
+    assert "tjk" not in kaz.checkpoint_exchange.rounds.seen
+    assert kaz.checkpoint_exchange.take("tjk", add_signatures(format_note(text, [honest]), [grease]))
+    assert kaz.checkpoint_exchange.rounds.seen["tjk"].size == 1
 
 
 async def test_a_cosignature_by_a_wrong_clock_is_refused(fleet: Fleet) -> None:
     """A witness whose clock is far from ours, ahead or behind, is not counted, and the operator sees why."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     kaz.grow(1)
-    candidate = kaz.witnessing.candidate()
+    candidate = kaz.checkpoint_exchange.candidate()
     for off in (CLOCKS_DIFFER, -CLOCKS_DIFFER):
         wrong = cosign(candidate, tjk.keys.witness, fleet.clock.now + off * 1.1)
-        assert not kaz.witnessing.take("tjk", add_signatures(candidate.note, [wrong]))
-        assert kaz.witnessing.reasons["tjk"] == "clock_skew"
+        assert not kaz.checkpoint_exchange.take("tjk", add_signatures(candidate.note, [wrong]))
+        assert kaz.checkpoint_exchange.reasons["tjk"] == "clock_skew"
     right = cosign(candidate, tjk.keys.witness, fleet.clock.now + CLOCKS_DIFFER)
-    assert kaz.witnessing.take("tjk", add_signatures(candidate.note, [right]))
-    assert "tjk" not in kaz.witnessing.reasons
+    assert kaz.checkpoint_exchange.take("tjk", add_signatures(candidate.note, [right]))
+    assert "tjk" not in kaz.checkpoint_exchange.reasons
 
 
 async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet) -> None:
@@ -238,11 +240,11 @@ async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet)
     session, line = kaz.peers.session("tjk"), kaz.lines["tjk"]
     kaz.grow(4)
     await session.submit_checkpoint(
-        kaz.witnessing.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+        kaz.checkpoint_exchange.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
     )
     session.agreement._assumed, session.agreement._claiming = 9, 1  # a batch that claims growth to 9 is on its way
     kaz.grow(8)
-    candidate = kaz.witnessing.candidate()
+    candidate = kaz.checkpoint_exchange.candidate()
     for _ in range(OVERTAKEN):
         before = len(line.requests)
         with pytest.raises(Unavailable, match="busy"):
@@ -251,11 +253,11 @@ async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet)
             )
         assert len(line.requests) == before + 1
         assert session.agreement._assumed == 9
-        assert fleet["tjk"].context.logs.size("kaz") == 4
+        assert fleet["tjk"].core.logs.size("kaz") == 4
     _response, _shown = await session.submit_checkpoint(
         candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
     )
-    assert fleet["tjk"].context.logs.size("kaz") == 12
+    assert fleet["tjk"].core.logs.size("kaz") == 12
 
 
 async def test_what_did_not_arrive_is_not_assumed_to_be_known(fleet: Fleet) -> None:
@@ -274,10 +276,10 @@ async def test_a_cosignature_by_another_than_the_caller_does_not_count(fleet: Fl
     """What tjk brings under the key of uzb is no cosignature of tjk's, and uzb is not said to have cosigned."""
     kaz, uzb = fleet["kaz"], fleet["uzb"]
     kaz.grow(1)
-    candidate = kaz.witnessing.candidate()
+    candidate = kaz.checkpoint_exchange.candidate()
     note = add_signatures(candidate.note, [cosign(candidate, uzb.keys.witness, fleet.clock.now)])
-    assert not kaz.witnessing.take("tjk", note)
-    assert kaz.witnessing.rounds.seen == {}
+    assert not kaz.checkpoint_exchange.take("tjk", note)
+    assert kaz.checkpoint_exchange.rounds.seen == {}
 
 
 async def test_a_caller_that_knows_more_of_our_log_than_there_is_gets_nothing_signed(fleet: Fleet) -> None:
@@ -285,12 +287,12 @@ async def test_a_caller_that_knows_more_of_our_log_than_there_is_gets_nothing_si
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     request = witness_pb2.ExchangeCheckpointsRequest(
-        growth=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_version=bytes(32)
+        consistency_claim=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_version=bytes(32)
     )
-    with pytest.raises(Unavailable, match="growth_mismatch"):
-        await kaz.answer(fleet.registers.current.active_member("tjk"), request)
+    with pytest.raises(Unavailable, match="consistency_mismatch"):
+        await kaz.answer(fleet.register_cache.current.active_member("tjk"), request)
     assert kaz.suspected == ["tjk"]
-    assert kaz.context.logs.size("tjk") == 0
+    assert kaz.core.logs.size("tjk") == 0
 
 
 async def test_more_than_the_bound_is_refused(fleet: Fleet) -> None:
@@ -298,13 +300,13 @@ async def test_more_than_the_bound_is_refused(fleet: Fleet) -> None:
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     request = witness_pb2.ExchangeCheckpointsRequest(
-        growth=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
+        consistency_claim=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
         register_version=bytes(32),
         heard=[b"x"] * (MAX_HEARD + 1),
     )
     with pytest.raises(Rejected, match="too_large"):
-        await kaz.answer(fleet.registers.current.active_member("tjk"), request)
-    assert kaz.context.logs.size("tjk") == 0
+        await kaz.answer(fleet.register_cache.current.active_member("tjk"), request)
+    assert kaz.core.logs.size("tjk") == 0
 
 
 async def test_third_logs_are_told_both_ways(fleet: Fleet) -> None:
@@ -325,12 +327,12 @@ async def test_a_forked_log_is_not_cosigned_any_more(fleet: Fleet) -> None:
     tjk.grow(2)
     await tjk.show_round()
     other = second_history(tjk, 2)
-    request = witness_pb2.ExchangeCheckpointsRequest(growth=other, register_version=bytes(32))
-    member = fleet.registers.current.active_member("tjk")
+    request = witness_pb2.ExchangeCheckpointsRequest(consistency_claim=other, register_version=bytes(32))
+    member = fleet.register_cache.current.active_member("tjk")
     with pytest.raises(Rejected, match="log_forked"):
         await kaz.answer(member, request)
     tjk.grow(1)
     fleet.clock.move(2)
     await tjk.show_round()
-    assert tjk.witnessing.rounds.seen["kaz"].size == 2
-    assert tjk.witnessing.reasons["kaz"] == "log_forked"
+    assert tjk.checkpoint_exchange.rounds.seen["kaz"].size == 2
+    assert tjk.checkpoint_exchange.reasons["kaz"] == "log_forked"

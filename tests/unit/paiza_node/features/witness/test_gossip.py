@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from paiza.core.v1 import fork_proof_pb2
-from paiza_node.core.peers.log_views import KnownLogs
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD, LargestKnown
 from paiza_register import Register
 from paiza_wire.identity import keys
@@ -23,8 +23,8 @@ class Scene:
         self.key = signer.verifier_key
         self.member = member_of(signer)
         self.log, self.other = OtherLog(signer), OtherLog(signer, b"other")
-        self.logs = KnownLogs({}, lambda: NOW, newest_origin=lambda _member: ORIGIN)
-        self.logs.accept(self.member, self.log.growth(0, 9))
+        self.logs = PeerLogViews({}, lambda: NOW, newest_origin=lambda _member: ORIGIN)
+        self.logs.accept(self.member, self.log.consistency_claim(0, 9))
         register = Register(
             bytes(32), "paiza.example", {}, {"tjk": self.member}, NOW, {}, (), {}, late=False, role_versions={},
             _verifier=cast("Any", None),
@@ -55,7 +55,7 @@ def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> No
     (told,) = scene.gossip.forks("uzb")
     fork_proofs.verify(told.SerializeToString(), scene.key)
     assert scene.gossip.forks("tjk") == []
-    scene.logs.pardon("tjk", {ORIGIN: 30})
+    scene.logs.restore_trust("tjk", {ORIGIN: 30})
     assert scene.gossip.forks("uzb") == []
 
 

@@ -11,17 +11,17 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.dependencies import Context
+from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.log_views import KnownLogs, record_fork
-from paiza_node.core.peers.model import Finding, FindingKind, FindingState, KnownLog
+from paiza_node.core.peers.log_views import PeerLogViews, record_fork
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView
 from paiza_node.core.storage import Store, open_store
-from paiza_node.features.witness.consistency_monitor import MAX_FAILURES, Judge
-from paiza_node.features.witness.misbehaviour import Convictions
+from paiza_node.features.witness.consistency_monitor import MAX_FAILURES, ConsistencyMonitor
+from paiza_node.features.witness.misbehaviour import Misbehaviour
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
@@ -49,7 +49,7 @@ class NoFile:
 
 
 @dataclass
-class Registers:
+class RegisterCache:
     """The register in force: tjk alone is another member."""
 
     current: Register
@@ -62,9 +62,9 @@ class Room:
     store: Store
     ledger: Ledger
     now: datetime = NOW
-    answer: exchange_pb2.ProveGrowthResponse | None = None
+    answer: exchange_pb2.ProveConsistencyResponse | None = None
     asked: list[list[int]] = field(default_factory=list)
-    condemned: set[str] = field(default_factory=set)
+    distrusted: set[str] = field(default_factory=set)
     pardoned: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,46 +82,46 @@ class Room:
         with self.store.reads() as reads:
             known, findings = peers_store.known_logs(reads), peers_store.findings(reads)
         nobody = cast("Any", None)
-        self.logs = KnownLogs(known, lambda: self.now, findings, lambda _member: ORIGIN)
-        context = Context(
+        self.logs = PeerLogViews(known, lambda: self.now, findings, lambda _member: ORIGIN)
+        core = Core(
             member="kaz",
             node_id="spiffe://kaz.paiza.example/node",
-            registers=cast("Any", Registers(self.register)),
+            register_cache=cast("Any", RegisterCache(self.register)),
             ledger=self.ledger,
             store=self.store,
             logs=self.logs,
             news=nobody,
-            lanes=nobody,
-            own_keys=nobody,
+            executors=nobody,
+            decryption_keys=nobody,
             clock=lambda: self.now,
         )
-        self.judge = Judge("kaz", self.logs, findings)
-        self.convictions = Convictions(
-            context,
+        self.judge = ConsistencyMonitor("kaz", self.logs, findings)
+        self.convictions = Misbehaviour(
+            core,
             self.judge,
             directory_of({"tjk": self}),
-            condemn=self.condemned.add,
-            pardon=self.pardon,
+            distrust=self.distrusted.add,
+            restore_trust=self.restore_trust,
         )
 
-    def pardon(self, member: str, sizes: Mapping[str, int]) -> None:
+    def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
         """Have a log cosigned again."""
-        self.condemned.discard(member)
+        self.distrusted.discard(member)
         if sizes:
             self.pardoned.append(dict(sizes))
 
-    async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveGrowthResponse:
+    async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveConsistencyResponse:
         """Be asked, as the session with tjk."""
         self.asked.append(list(sizes))
         if self.answer is None:
-            raise Unavailable("growth_mismatch", "no")
+            raise Unavailable("consistency_mismatch", "no")
         return self.answer
 
     def know(self, size: int) -> None:
         """Accept growth of tjk's log and store it, as an exchange does."""
-        checkpoint = self.logs.accept(self.member, self.log.growth(self.logs.size("tjk"), size))
+        checkpoint = self.logs.accept(self.member, self.log.consistency_claim(self.logs.size("tjk"), size))
         known = self.logs.to_store("tjk", checkpoint)
-        self.ledger.commit_now(lambda pen: peers_store.put_known_log(pen.tx, known))
+        self.ledger.commit_now(lambda tx: peers_store.put_known_log(tx.conn, known))
 
     async def steps(self, count: int) -> None:
         """Let time pass, ten seconds a step."""
@@ -157,7 +157,7 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     room.convictions.hear("uzb", [room.other.note(9)], [])
     await room.convictions.step()
     with pytest.raises(Rejected, match="log_forked"):
-        room.logs.accept(room.member, room.log.growth(9, 12))
+        room.logs.accept(room.member, room.log.consistency_claim(9, 12))
     fork = fork_proofs.verify(room.logs.fork_proofs()[ORIGIN], THEIRS.verifier_key)
     room.logs.forks.unrecorded.append(("tjk", fork))
     await asyncio.gather(record_fork(room.ledger, room.logs), record_fork(room.ledger, room.logs))
@@ -167,10 +167,10 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     assert (entry.event, entry.counterpart, entry.evidence_sha256) == (
         log_pb2.LOG_EVENT_FORK_FOUND, "tjk", fork.digest,
     )  # fmt: skip
-    assert room.condemned == {"tjk"}
+    assert room.distrusted == {"tjk"}
     room.restart()
     with pytest.raises(Rejected, match="log_forked"):
-        room.logs.accept(room.member, room.log.growth(9, 12))
+        room.logs.accept(room.member, room.log.consistency_claim(9, 12))
 
 
 async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
@@ -191,15 +191,15 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     assert entry.evidence_sha256 == room.logged(finding.index).evidence_sha256
     with pytest.raises(Rejected, match="unknown_id"):
         await room.convictions.decide(finding.index, "Again.", "os-user:aigerim")
-    assert room.pardoned == [{ORIGIN: decided.forgiven_size}]
-    assert not room.condemned
+    assert room.pardoned == [{ORIGIN: decided.accepted_up_to}]
+    assert not room.distrusted
     for _ in range(2):
         with room.store.reads() as reads:
             assert "tjk" not in peers_store.known_logs(reads)
         assert room.logs.size("tjk") == 0
         assert not room.logs.learn_fork(room.member, finding.proof)
         room.restart()
-    assert room.logs.accept(room.member, room.other.growth(0, 20)).size == 20
+    assert room.logs.accept(room.member, room.other.consistency_claim(0, 20)).size == 20
 
 
 async def test_a_log_that_signed_any_size_is_not_forgiven_up_to_there(room: Room) -> None:
@@ -224,7 +224,7 @@ async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> 
     (finding,) = room.findings()
     assert (finding.kind, finding.state) == (FindingKind.DEFAULT, FindingState.OPEN)
     assert room.logged(finding.index).reason == "log_in_default"
-    assert "tjk" in room.condemned
+    assert "tjk" in room.distrusted
     room.know(12)
     room.restart()
     await room.steps(7)
@@ -236,7 +236,7 @@ async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> 
     assert ended.ended_index is not None
     logged = room.logged(ended.ended_index)
     assert (logged.event, logged.reason) == (log_pb2.LOG_EVENT_DEFAULT_FOUND, "log_proven")
-    assert not room.condemned
+    assert not room.distrusted
     with pytest.raises(Rejected, match="unknown_id"):
         await room.convictions.decide(finding.index, "It is fine.", "os-user:aigerim")
 
@@ -254,7 +254,7 @@ async def test_two_entries_at_one_index_convict_a_log_that_answers_nothing(room:
         checkpoint=room.log.note(9),
         register_version=bytes(32),
     )
-    room.ledger.commit_now(lambda pen: exchange_store.add_proofs(pen.tx, [kept]))
+    room.ledger.commit_now(lambda tx: exchange_store.add_proofs(tx.conn, [kept]))
     note = room.other.note(14)
     checkpoint = checkpoints.verify(note, [THEIRS.verifier_key], ORIGIN)
     told = receipts.VerifiedEntry(log_pb2.LogEntry(), b"other4", 4, checkpoint)
@@ -277,7 +277,7 @@ async def test_entry_of_the_same_history_convicts_nobody(room: Room) -> None:
     room.answer = room.log.proof(30, 9, 14)
     await room.steps(4)
     assert room.findings() == []
-    assert not room.logs.doubts.entries
+    assert not room.logs.unverified_checkpoints.entries
 
 
 def test_known_log_of_a_new_origin_replaces_a_larger_one_of_the_old(room: Room) -> None:
@@ -285,7 +285,7 @@ def test_known_log_of_a_new_origin_replaces_a_larger_one_of_the_old(room: Room) 
     room.know(30)
     new = SignerKey.from_ed25519("tjk.paiza.example/log/2", keys.generate_ed25519())
     note = checkpoints.sign(Checkpoint("tjk.paiza.example/log/2", 3, room.log.tree.root(3)), new)
-    known = KnownLog("tjk", 3, room.log.tree.root(3), note, NOW)
-    room.ledger.commit_now(lambda pen: peers_store.put_known_log(pen.tx, known))
+    known = PeerLogView("tjk", 3, room.log.tree.root(3), note, NOW)
+    room.ledger.commit_now(lambda tx: peers_store.put_known_log(tx.conn, known))
     with room.store.reads() as reads:
         assert peers_store.known_logs(reads)["tjk"].note == note

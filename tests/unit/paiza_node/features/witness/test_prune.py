@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paiza_node.core.log.ledger import Ledger, Pen
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import open_store
-from paiza_node.features.witness import prune as thinning
+from paiza_node.features.witness import prune
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import WitnessedNote, WitnessedTime
-from paiza_node.features.witness.prune import BY_MINUTE, TIERS, WHOLE, Thinning, superfluous
+from paiza_node.features.witness.prune import BY_MINUTE, TIERS, WHOLE, Prune, superfluous
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
 from tests.unit.paiza_node.room import Clock, NoFile
@@ -40,7 +40,7 @@ def test_of_each_span_the_largest_stays(rows: list[tuple[int, bool, int]]) -> No
 
 async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the hour all stay, then one a minute, then one an hour; going on after a pause changes nothing of that."""
-    monkeypatch.setattr(thinning, "BLOCK", 50)
+    monkeypatch.setattr(prune, "BLOCK", 50)
     clock = Clock()
     clock.now = BEGIN
     store = open_store(database_url)
@@ -49,12 +49,12 @@ async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch:
     try:
         count = 3 * 360  # every ten seconds for three hours
 
-        def work(pen: Pen) -> None:
+        def work(tx: LogTransaction) -> None:
             for number in range(count):
-                witness_store.put_witnessed(pen.tx, note(number + 1, BEGIN + timedelta(seconds=10 * number)))
+                witness_store.put_witnessed(tx.conn, note(number + 1, BEGIN + timedelta(seconds=10 * number)))
 
         ledger.commit_now(work)
-        thin = Thinning(ledger, store, clock)
+        thin = Prune(ledger, store, clock)
 
         async def times_at(now: datetime) -> list[datetime]:
             clock.now = now

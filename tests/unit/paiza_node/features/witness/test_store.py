@@ -8,7 +8,7 @@ import pytest
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.model import KnownLog
+from paiza_node.core.peers.model import PeerLogView
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.witness import store as witness_store
@@ -39,9 +39,9 @@ def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes
 
 def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: Store) -> None:
     """Of one size the first time counts as the upper bound and the latest as the lower one."""
-    with store.transaction() as tx:
+    with store.transaction() as conn:
         for each in (note(5, 10), note(5, 50, again=True), note(9, 60), note(9, 90, again=True)):
-            witness_store.put_witnessed(tx, each)
+            witness_store.put_witnessed(conn, each)
     with store.reads() as reads:
         assert witness_store.witnessed_before(reads, 4) is None
         assert witness_store.witnessed_after(reads, 5) == note(5, 10)
@@ -55,14 +55,14 @@ def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(st
 
 def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: Store) -> None:
     """One row for each size, and one more where it was cosigned again; dropping names exactly these."""
-    with store.transaction() as tx:
-        witness_store.put_witnessed(tx, note(5, 10))
-        witness_store.put_witnessed(tx, note(5, 11))
-        witness_store.put_witnessed(tx, note(5, 12, again=True))
-    with store.transaction() as tx:
-        assert len(witness_store.witnessed_times(tx, BEGIN, BEGIN + timedelta(days=1), 10)) == 2
-        assert witness_store.witnessed_after(tx, 5) == note(5, 11)
-        witness_store.drop_witnessed(tx, [(5, False)])
+    with store.transaction() as conn:
+        witness_store.put_witnessed(conn, note(5, 10))
+        witness_store.put_witnessed(conn, note(5, 11))
+        witness_store.put_witnessed(conn, note(5, 12, again=True))
+    with store.transaction() as conn:
+        assert len(witness_store.witnessed_times(conn, BEGIN, BEGIN + timedelta(days=1), 10)) == 2
+        assert witness_store.witnessed_after(conn, 5) == note(5, 11)
+        witness_store.drop_witnessed(conn, [(5, False)])
     with store.reads() as reads:
         assert witness_store.witnessed_after(reads, 5) == note(5, 12, again=True)
 
@@ -70,17 +70,17 @@ def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: Store)
 def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
     """It is found by its message, waits once, and what has a cosigned proof is not found again."""
     digest, other = b"\x07" * 32, b"\x08" * 32
-    with store.transaction() as tx:
-        exchange_store.add_proofs(tx, [proof(3, b"three", digest), proof(8, b"eight", other)])
-        found = witness_store.foreign_entries(tx, [digest, other])
+    with store.transaction() as conn:
+        exchange_store.add_proofs(conn, [proof(3, b"three", digest), proof(8, b"eight", other)])
+        found = witness_store.foreign_entries(conn, [digest, other])
         assert found == [Uncosigned("tjk", 3, leaf_hash(b"three")), Uncosigned("tjk", 8, leaf_hash(b"eight"))]
-        witness_store.add_uncosigned(tx, found)
-        witness_store.add_uncosigned(tx, found)
-        assert witness_store.uncosigned_counts(tx) == {"tjk": 2}
-        assert [each.index for each in witness_store.uncosigned(tx, "tjk", 10)] == [3, 8]
-        assert [each.index for each in witness_store.uncosigned(tx, "tjk", 10, after=3)] == [8]
+        witness_store.add_uncosigned(conn, found)
+        witness_store.add_uncosigned(conn, found)
+        assert witness_store.uncosigned_counts(conn) == {"tjk": 2}
+        assert [each.index for each in witness_store.uncosigned(conn, "tjk", 10)] == [3, 8]
+        assert [each.index for each in witness_store.uncosigned(conn, "tjk", 10, after=3)] == [8]
         span = CosignedSpan(b"", b"note", b"", bytes(32))
-        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"h" * 64, span)])
+        witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"h" * 64, span)])
     with store.reads() as reads:
         assert witness_store.uncosigned_counts(reads) == {"tjk": 1}
         assert witness_store.cosigned_proof(reads, "tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
@@ -94,22 +94,22 @@ def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(s
     digests = [bytes([number]) * 32 for number in (1, 2, 3)]
     spans = [CosignedSpan(b"", f"{origin}\nnote".encode(), b"", bytes(32)) for origin in (first, second)]
 
-    def known(origin: str, size: int) -> KnownLog:
-        return KnownLog("tjk", size, bytes(32), f"{origin}\n{size}\n".encode(), BEGIN)
+    def known(origin: str, size: int) -> PeerLogView:
+        return PeerLogView("tjk", size, bytes(32), f"{origin}\n{size}\n".encode(), BEGIN)
 
-    with store.transaction() as tx:
-        peers_store.put_known_log(tx, known(first, 90))
+    with store.transaction() as conn:
+        peers_store.put_known_log(conn, known(first, 90))
         old = [proof(3, b"old", digests[0], spans[0].note), proof(4, b"waits", digests[1], spans[0].note)]
-        exchange_store.add_proofs(tx, old)
-        witness_store.add_uncosigned(tx, witness_store.foreign_entries(tx, digests))
-        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"a" * 32, spans[0])])
-    with store.transaction() as tx:
-        peers_store.put_known_log(tx, known(second, 4))
-        exchange_store.add_proofs(tx, [proof(3, b"new", digests[2], spans[1].note)])
-        assert witness_store.foreign_entries(tx, digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
-        witness_store.add_uncosigned(tx, witness_store.foreign_entries(tx, digests))
-        witness_store.add_cosigned(tx, [CosignedProof("tjk", 3, b"b" * 32, spans[1])])
-        peers_store.put_known_log(tx, known(second, 3))  # less than is known of it
+        exchange_store.add_proofs(conn, old)
+        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, digests))
+        witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"a" * 32, spans[0])])
+    with store.transaction() as conn:
+        peers_store.put_known_log(conn, known(second, 4))
+        exchange_store.add_proofs(conn, [proof(3, b"new", digests[2], spans[1].note)])
+        assert witness_store.foreign_entries(conn, digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
+        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, digests))
+        witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"b" * 32, spans[1])])
+        peers_store.put_known_log(conn, known(second, 3))  # less than is known of it
     with store.reads() as reads:
         assert peers_store.known_logs(reads)["tjk"] == known(second, 4)
         assert peers_store.former_known_logs(reads, "tjk") == [known(first, 90)]

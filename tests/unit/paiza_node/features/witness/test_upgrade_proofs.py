@@ -11,7 +11,7 @@ from paiza.peer.v1 import witness_pb2
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureAnswer
@@ -32,7 +32,7 @@ def receipt(holder: Node, owner: Node) -> ForeignProof:
     """Have an entry appended to the owner's log and kept by the holder, as receipts are: uncosigned."""
     digest = secrets.token_bytes(32)
     entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RECEIVED, message_digest=digest)
-    stored = owner.ledger.commit_now(lambda pen: pen.append(entry)).result
+    stored = owner.ledger.commit_now(lambda tx: tx.append(entry)).result
     checkpoint = owner.ledger.checkpoint
     (hashes,) = owner.ledger.prove([stored.index], checkpoint.size)
     kept = ForeignProof(
@@ -46,9 +46,9 @@ def receipt(holder: Node, owner: Node) -> ForeignProof:
         bytes(32),
     )
 
-    def work(pen: Pen) -> None:
-        exchange_store.add_proofs(pen.tx, [kept])
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DELIVERED, message_digest=digest))
+    def work(tx: LogTransaction) -> None:
+        exchange_store.add_proofs(tx.conn, [kept])
+        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DELIVERED, message_digest=digest))
 
     holder.ledger.commit_now(work)
     return kept
@@ -90,7 +90,7 @@ async def test_a_receipt_is_upgraded_to_the_first_cosigned_note_behind_it(fleet:
     assert waiting(kaz) == {}
     proof = cosigned(kaz, kept)
     assert proof is not None
-    register = fleet.registers.current
+    register = fleet.register_cache.current
     after = judge_note(proof.span.note, register.member("tjk"), register, fleet.clock.now)
     before = judge_note(proof.span.before, register.member("tjk"), register, fleet.clock.now)
     assert (before.checkpoint.size, after.checkpoint.size) == (3, 4)
@@ -103,13 +103,13 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     digest, request = secrets.token_bytes(32), secrets.token_bytes(32)
     entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, message_digest=digest, evidence_sha256=request)
-    stored = tjk.ledger.commit_now(lambda pen: pen.append(entry)).result
+    stored = tjk.ledger.commit_now(lambda tx: tx.append(entry)).result
     note = tjk.ledger.checkpoint.note
     answer = ErasureAnswer(request, digest, "tjk", stored.entry, stored.index, b"", note, bytes(32))
 
-    def work(pen: Pen) -> None:
-        retention_store.put_erasure_answer(pen.tx, answer)
-        pen.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, counterpart="tjk", message_digest=digest))
+    def work(tx: LogTransaction) -> None:
+        retention_store.put_erasure_answer(tx.conn, answer)
+        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, counterpart="tjk", message_digest=digest))
 
     kaz.ledger.commit_now(work)
     await rounds(fleet)
@@ -127,7 +127,7 @@ async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
     await kaz.upgrade.sweep()
     await rounds(fleet)
     assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
-    kaz.ledger.commit_now(lambda pen: settings_store.put_counter(pen.tx, "uncosigned_swept", 0))
+    kaz.ledger.commit_now(lambda tx: settings_store.put_counter(tx.conn, "uncosigned_swept", 0))
     await kaz.upgrade.sweep()
     assert waiting(kaz) == {}
     size = kaz.ledger.checkpoint.size
@@ -158,7 +158,7 @@ async def test_what_a_member_cannot_prove_holds_up_nothing(fleet: Fleet) -> None
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     false = Uncosigned("tjk", 0, merkle.leaf_hash(b"never logged"))
-    kaz.ledger.commit_now(lambda pen: witness_store.add_uncosigned(pen.tx, [false]))
+    kaz.ledger.commit_now(lambda tx: witness_store.add_uncosigned(tx.conn, [false]))
     await rounds(fleet)
     kept = receipt(kaz, tjk)
     await kaz.upgrade.sweep()
@@ -177,15 +177,15 @@ async def test_a_note_from_before_the_federation_grew_is_judged_by_the_register_
     kept = receipt(kaz, tjk)
     await rounds(fleet)
     await kaz.upgrade.sweep()
-    before = fleet.registers.current
-    others = make_fleet("aze", "tkm", "tur").registers.current
+    before = fleet.register_cache.current
+    others = make_fleet("aze", "tkm", "tur").register_cache.current
     grown = {**before.members, **others.members}
-    fleet.registers.current = replace(before, version=b"2" * 32, members=grown)
+    fleet.register_cache.current = replace(before, version=b"2" * 32, members=grown)
     assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     proof = cosigned(kaz, kept)
     assert proof is not None
     assert proof.span.register_version == before.version
-    fresh = kaz.upgrade.__class__(kaz.context, kaz.peers)
+    fresh = kaz.upgrade.__class__(kaz.core, kaz.peers)
     late = receipt(kaz, tjk)
     await fresh.sweep()
     await tjk.show_round()
@@ -268,7 +268,7 @@ async def test_a_span_that_does_not_hold_gives_nothing(
 ) -> None:
     """Growth, quorum, signatures, places and paths are all seen to."""
     span, asked = await span_of(fleet)
-    register = fleet.registers.current
+    register = fleet.register_cache.current
     proofs, _shown = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
     assert {proof.index for proof in proofs} == set(asked)
     change(span)
@@ -279,7 +279,7 @@ async def test_a_span_that_does_not_hold_gives_nothing(
 async def test_grease_in_a_note_is_neither_refused_nor_kept(fleet: Fleet) -> None:
     """Signatures by unknown keys change nothing of the judgement and take no room."""
     span, asked = await span_of(fleet)
-    register = fleet.registers.current
+    register = fleet.register_cache.current
     plain, _ = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
     span.note = add_signatures(span.note, [NoteSignature("grease.example/1", b"\x00\x01\x02\x03", b"grease")])
     greased, _ = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
@@ -289,7 +289,7 @@ async def test_grease_in_a_note_is_neither_refused_nor_kept(fleet: Fleet) -> Non
 async def test_the_own_cosignature_is_none_of_the_quorum(fleet: Fleet) -> None:
     """A log's own witness key, and one witness twice, do not stand in for another witness."""
     span, asked = await span_of(fleet)
-    register = fleet.registers.current
+    register = fleet.register_cache.current
     kaz = fleet["kaz"]
     note = fewer(span.note, "uzb")
     checkpoint = judge_note(span.note, register.member("tjk"), register, fleet.clock.now).checkpoint
@@ -301,7 +301,7 @@ async def test_the_own_cosignature_is_none_of_the_quorum(fleet: Fleet) -> None:
 async def test_a_note_of_the_future_is_not_believed(fleet: Fleet) -> None:
     """Witnesses whose clocks run far ahead of ours are not believed, however many they are."""
     span, _asked = await span_of(fleet)
-    register = fleet.registers.current
+    register = fleet.register_cache.current
     member = register.member("tjk")
     judge_note(span.note, member, register, fleet.clock.now - CLOCKS_DIFFER)
     fleet.clock.move(-CLOCKS_DIFFER.total_seconds() - 1)

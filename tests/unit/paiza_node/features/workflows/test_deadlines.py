@@ -14,7 +14,7 @@ from paiza.content.v1.controlled_delivery_pb2 import (
 )
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.changes import WorkflowsMoved
-from paiza_node.features.workflows import deadlines as duties
+from paiza_node.features.workflows import deadlines
 from paiza_node.features.workflows.deadlines import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room
@@ -32,7 +32,9 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def decision_time(room: Room) -> datetime:
     """Say by when the states of the only live delivery must have decided."""
     (thread,) = room.duties.live
-    found: datetime = next(each.due_time for each in room.stood(thread).standing.deadlines if each.code == "decision")
+    found: datetime = next(
+        each.due_time for each in room.workflow_state(thread).standing.deadlines if each.code == "decision"
+    )
     return found
 
 
@@ -60,7 +62,7 @@ async def test_officers_are_reminded_before_and_when_a_decision_falls_due(room: 
 
 async def test_a_member_cannot_fill_the_watch_with_its_own(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one other member only so many live workflows are watched over; those of others are, whatever it opens."""
-    monkeypatch.setattr(duties, "MAX_LIVE", 3)
+    monkeypatch.setattr(deadlines, "MAX_LIVE", 3)
     flood = [room.begin("tjk").header.thread_id for _ in range(5)]
     await room.duties.round()
     assert len(set(room.duties.live) & set(flood)) == 3
@@ -91,11 +93,11 @@ async def test_everyones_acknowledgement_of_a_stop_is_tracked(room: Room) -> Non
     thread = request.header.thread_id
     stop = room.put(room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[request.digest]))
     await room.duties.round()
-    (alarm,) = room.stood(thread).standing.alarms
+    (alarm,) = room.workflow_state(thread).standing.alarms
     assert (alarm.acknowledged_by, set(alarm.still_to_acknowledge)) == ((), {"kaz", "uzb"})
     taken = delivery.acknowledgement(stop)
     room.put(room.message("kaz", "cd-acknowledgement", taken, thread=thread, parents=[stop]))
-    (alarm,) = room.stood(thread).standing.alarms
+    (alarm,) = room.workflow_state(thread).standing.alarms
     assert (alarm.acknowledged_by, alarm.still_to_acknowledge) == (("kaz",), ("uzb",))
     await room.duties.round()
     watch = room.news.subscribe()
@@ -105,7 +107,7 @@ async def test_everyones_acknowledgement_of_a_stop_is_tracked(room: Room) -> Non
     assert [(notice.member, notice.overdue) for notice in told] == [("uzb", True)]
     plain = Acknowledgement(message_digest=stop)
     room.put(room.message("uzb", "acknowledgement", plain, thread=thread, parents=[stop]))
-    (alarm,) = room.stood(thread).standing.alarms
+    (alarm,) = room.workflow_state(thread).standing.alarms
     assert alarm.still_to_acknowledge == ()
 
 
@@ -189,7 +191,7 @@ async def test_who_joins_late_gets_the_whole_thread_from_who_invited_him(room: R
     room.duties.hear([WorkflowsMoved(frozenset({thread}))])
     await room.duties.round()
     assert room.shared == [((request.digest,), "kgz", "spiffe://kaz.paiza.example/officer/liaison")]
-    assert room.stood(thread).heads == (step.digest,)
+    assert room.workflow_state(thread).heads == (step.digest,)
 
 
 async def test_nobody_gets_a_thread_by_being_addressed(room: Room) -> None:

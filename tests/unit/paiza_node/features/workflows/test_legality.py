@@ -10,9 +10,9 @@ from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowled
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.core.errors import BrokenRules
 from paiza_node.core.exchange.precedence import claims_first, overtakes, urgency_of
-from paiza_node.core.log.ledger import Pen
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.features.workflows.legality import MAX_JUDGED, Turns
+from paiza_node.features.workflows.legality import MAX_JUDGED, StepLegality
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
@@ -29,17 +29,17 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def judged(room: Room, *messages: VerifiedMessage) -> list[Rejected | Unavailable | None]:
     """Judge messages as one batch does, each released before the next is judged; nothing is stored."""
 
-    def work(pen: Pen, released: list[MessageRow]) -> list[Rejected | Unavailable | None]:
-        turns = Turns(room.steps, pen)
+    def work(tx: LogTransaction, released: list[MessageRow]) -> list[Rejected | Unavailable | None]:
+        turns = StepLegality(room.steps, tx)
         found: list[Rejected | Unavailable | None] = []
         for message in messages:
             verdict = turns.judge(message.header, room.steps.open(message, room.clock.now), released)
             if verdict is None:
-                released.append(room.row(pen, message))
+                released.append(room.row(tx, message))
             found.append(verdict)
         return found
 
-    return room.ledger.commit_now(lambda pen: work(pen, [])).result
+    return room.ledger.commit_now(lambda tx: work(tx, [])).result
 
 
 def test_step_that_breaks_a_rule_is_refused_by_its_name(room: Room) -> None:
@@ -80,7 +80,7 @@ def test_what_came_between_check_and_release_counts(room: Room) -> None:
     for member in MEMBERS:
         permit = delivery.authorisation(MEMBERS, room.clock.now)
         room.put(room.message(member, "cd-authorisation", permit, thread=thread, parents=[request.digest], two=True))
-    heads = room.stood(thread).standing.heads
+    heads = room.workflow_state(thread).standing.heads
     plan = room.message("kaz", "cd-plan", delivery.plan(MEMBERS, room.clock.now), thread=thread, parents=heads)
     assert judged(room, plan) == [None]
     room.put(plan)
@@ -90,10 +90,10 @@ def test_what_came_between_check_and_release_counts(room: Room) -> None:
     opened = room.steps.open(begun, room.clock.now)
     stop = room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[plan.digest])
 
-    def work(pen: Pen) -> list[Rejected | Unavailable | None]:
-        before = Turns(room.steps, pen).judge(begun.header, opened, [])
-        room.write(pen, stop)
-        return [before, Turns(room.steps, pen).judge(begun.header, opened, [])]
+    def work(tx: LogTransaction) -> list[Rejected | Unavailable | None]:
+        before = StepLegality(room.steps, tx).judge(begun.header, opened, [])
+        room.write(tx, stop)
+        return [before, StepLegality(room.steps, tx).judge(begun.header, opened, [])]
 
     before, after = room.ledger.commit_now(work).result
     assert before is None
@@ -137,11 +137,11 @@ def test_arrival_out_of_order_converges(room: Room, tmp_path: Path) -> None:
     )
     stop = room.message("uzb", "cd-stop", delivery.stop(), thread=thread, parents=[note.digest])
     room.put(stop)
-    early = room.stood(thread).standing
+    early = room.workflow_state(thread).standing
     assert [alarm.digest for alarm in early.alarms] == [stop.digest]
     assert early.waiting_for == (note.digest,)
     room.put(note)
-    assert room.stood(thread).standing.waiting_for == (request.digest,)
+    assert room.workflow_state(thread).standing.waiting_for == (request.digest,)
     room.put(request)
     (tmp_path / "other").mkdir()
     with open_room(tmp_path / "other") as other:
@@ -149,23 +149,23 @@ def test_arrival_out_of_order_converges(room: Room, tmp_path: Path) -> None:
         other.restart()
         for message in (request, note, stop):
             other.put(message)
-        assert other.stood(thread).standing == room.stood(thread).standing
+        assert other.workflow_state(thread).standing == room.workflow_state(thread).standing
 
 
 def test_own_step_takes_its_time_from_the_release_that_lasted(room: Room) -> None:
     """What was read in a transaction that came to nothing is read again once it is released at another time."""
     request = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
 
-    def undone(pen: Pen) -> None:
-        room.write(pen, request)
-        assert len(room.steps.of_thread(pen.tx, request.header.thread_id)) == 1
+    def undone(tx: LogTransaction) -> None:
+        room.write(tx, request)
+        assert len(room.steps.of_thread(tx.conn, request.header.thread_id)) == 1
         raise Rejected("conflict", "undone")
 
     with pytest.raises(Rejected):
         room.ledger.commit_now(undone)
     room.clock.now += timedelta(minutes=5)
     room.put(request)
-    (step,) = room.stood(request.header.thread_id).steps
+    (step,) = room.workflow_state(request.header.thread_id).steps
     assert step.release_time == room.clock.now
 
 

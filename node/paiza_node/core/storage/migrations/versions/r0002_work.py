@@ -103,9 +103,9 @@ def _create_desks() -> None:
 
 def _create_passing() -> None:
     """To whom messages were passed on."""
-    op.add_column("delivery", sa.Column("passing", sa.SmallInteger, nullable=False, server_default="0"))
+    op.add_column("delivery", sa.Column("delivery_kind", sa.SmallInteger, nullable=False, server_default="0"))
     op.create_table(
-        "passed_on",
+        "forwarding",
         sa.Column("forwarder", sa.Text, nullable=False),
         sa.Column("entry_index", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
@@ -119,7 +119,7 @@ def _create_passing() -> None:
         sa.Column("held", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("forwarder", "entry_index", name="pk_passed_on"),
     )
-    op.create_index("ix_passed_on_digest", "passed_on", ["digest"])
+    op.create_index("ix_passed_on_digest", "forwarding", ["digest"])
 
 
 def _create_attachments() -> None:

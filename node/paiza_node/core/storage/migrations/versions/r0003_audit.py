@@ -59,7 +59,7 @@ def _create_witnesses() -> None:
         sa.Column("id", sa.LargeBinary, nullable=False),
         sa.Column("before_digest", sa.LargeBinary, nullable=True),
         sa.Column("note_digest", sa.LargeBinary, nullable=False),
-        sa.Column("growth", sa.LargeBinary, nullable=False),
+        sa.Column("consistency_proof", sa.LargeBinary, nullable=False),
         sa.Column("register_version", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_cosigned_span"),
     )
@@ -75,7 +75,7 @@ def _create_witnesses() -> None:
         sa.Column("ended_time", sa.BigInteger, nullable=True),
         sa.Column("ended_index", sa.BigInteger, nullable=True),
         sa.Column("reason_text", sa.Text, nullable=False),
-        sa.Column("forgiven_size", sa.BigInteger, nullable=False),
+        sa.Column("accepted_up_to", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("index", name="pk_finding"),
     )
     op.create_index("ix_finding_member", "finding", ["member"])
@@ -201,7 +201,7 @@ def _create_oversight() -> None:
         sa.Column("register_version", sa.LargeBinary, nullable=True),
         sa.PrimaryKeyConstraint("counterpart", "since_time", "until_time", name="pk_reconciled_period"),
     )
-    op.create_index("ix_delivery_recipient_passing_id", "delivery", ["recipient", "passing", "id"])
+    op.create_index("ix_delivery_recipient_delivery_kind_id", "delivery", ["recipient", "delivery_kind", "id"])
     refused = sa.text("state = 3")
     op.create_index("ix_message_refused", "message", ["author", "seq"], sqlite_where=refused, postgresql_where=refused)
 
