@@ -80,8 +80,10 @@ DAMAGE = {
         "cosigned proof",
     ),
     "the growth between two cosigned checkpoints changed": (
-        "UPDATE cosigned_span SET consistency_proof = CAST(consistency_proof || zeroblob(32) AS BLOB)"
-        " WHERE before_digest IS NOT NULL",
+        (
+            "UPDATE cosigned_span SET consistency_proof = CAST(consistency_proof || zeroblob(32) AS BLOB)"
+            " WHERE before_digest IS NOT NULL"
+        ),
         "witnesses",
         "cosigned proof",
     ),

@@ -16,11 +16,11 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import notice_pb2
 from paiza_domain.handling import MAX_CLASSIFICATION
-from paiza_node.changes import WorkflowsMoved
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import WorkflowsMoved
 from paiza_node.core.log.ledger import Committed, Ledger, LogTransaction, Work
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys

@@ -11,12 +11,12 @@ from typing import Final
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
-from paiza_node.changes import MessagesChanged
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.access.need_to_know import may_see
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
+from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store

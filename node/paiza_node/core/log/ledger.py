@@ -32,9 +32,9 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import log_pb2
-from paiza_node.changes import Change, ChangeFeed
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.model import Head, StoredEntry
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_wire import receipts

@@ -17,7 +17,6 @@ import structlog
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import approval_pb2
-from paiza_node.changes import Change
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.dependencies import Core
@@ -25,6 +24,7 @@ from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.stages import Held, Outcome
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store

@@ -10,10 +10,10 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza_domain.threads import deadlines
-from paiza_node.changes import Change
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.approvals import store as approvals_store

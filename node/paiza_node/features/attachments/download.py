@@ -22,9 +22,9 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.changes import AttachmentsExpected, Change, MessagesChanged
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import AttachmentsExpected, Change, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store

@@ -18,7 +18,6 @@ from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza.officer.v1 import passing_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import codes, kinds
-from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
 from paiza_node.core.dependencies import Core
@@ -30,6 +29,7 @@ from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.exchange.rewrap import wrap_for
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store

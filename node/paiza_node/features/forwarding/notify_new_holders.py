@@ -14,8 +14,8 @@ import structlog
 
 from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
-from paiza_node.changes import Change, HoldersChanged
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log.changes import Change, HoldersChanged
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.register.sync import RegisterCache

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from paiza.officer.v1 import notice_pb2
-from paiza_node.changes import Change, MessagesChanged
+from paiza_node.core.log.changes import Change, MessagesChanged
 
 MAX_PENDING: Final = 1024  # items a watcher may lag behind; then it is told to list anew
 

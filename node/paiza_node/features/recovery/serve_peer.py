@@ -18,7 +18,6 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_domain.threads import thread
-from paiza_node.changes import AttachmentsExpected, MessagesChanged
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForeignProof, Outgoing, ProofKind
@@ -28,6 +27,7 @@ from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import AttachmentsExpected, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store

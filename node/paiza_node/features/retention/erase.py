@@ -19,11 +19,11 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
-from paiza_node.changes import Change, MessagesChanged
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store

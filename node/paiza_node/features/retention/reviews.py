@@ -13,11 +13,11 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
-from paiza_node.changes import MessagesChanged
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_see
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store

@@ -23,8 +23,8 @@ from paiza_domain.schema.partial_times import moment_start
 from paiza_domain.schema.shapes import FieldType
 from paiza_domain.terms.folding import RULES_VERSION
 from paiza_domain.terms.index_terms import Term, terms
-from paiza_node.changes import Change, MessagesChanged
 from paiza_node.core.dependencies import Core
+from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored

@@ -17,7 +17,6 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import desk_pb2
 from paiza_domain.threads import deadlines
-from paiza_node.changes import Change, MessagesChanged
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
 from paiza_node.core.access.need_to_know import (
@@ -29,6 +28,7 @@ from paiza_node.core.access.need_to_know import (
     may_see,
     open_scope,
 )
+from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow

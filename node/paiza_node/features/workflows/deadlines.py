@@ -18,7 +18,7 @@ from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds
 from paiza_domain.threads import notices
 from paiza_domain.workflows.step import Step
-from paiza_node.changes import Change, WorkflowsMoved
+from paiza_node.core.log.changes import Change, WorkflowsMoved
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import ThreadRow
 from paiza_node.core.storage import Store

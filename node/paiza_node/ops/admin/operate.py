@@ -9,13 +9,13 @@ import structlog
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
-from paiza_node.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.access.operator import operator
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSummary, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, Head
 from paiza_node.core.peers.directory import PeerDirectory

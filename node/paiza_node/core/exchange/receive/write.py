@@ -18,7 +18,6 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain.threads import thread
-from paiza_node.changes import AttachmentsExpected, HoldersChanged, MessagesChanged, WorkflowsMoved
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
@@ -27,6 +26,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.exchange.receive.check import Checked, ValidatedMessage, ValidateIncoming
 from paiza_node.core.exchange.receive.forwarded import ForwardedMessage, ReceiveForwarded
+from paiza_node.core.log.changes import AttachmentsExpected, HoldersChanged, MessagesChanged, WorkflowsMoved
 from paiza_node.core.log.ledger import Committed, LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store

@@ -12,11 +12,11 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import delivery_pb2
-from paiza_node.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.log.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_wire import log_entries

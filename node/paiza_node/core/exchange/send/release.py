@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Final
 
 from paiza_domain.threads import thread
-from paiza_node.changes import DeliveriesQueued, MessagesChanged, WorkflowsMoved
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
@@ -19,6 +18,7 @@ from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged, WorkflowsMoved
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState

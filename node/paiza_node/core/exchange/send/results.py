@@ -13,12 +13,12 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.changes import MessagesChanged
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, Outgoing, Postponement, ProofKind, Settlement
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS

@@ -13,7 +13,7 @@ from paiza.content.v1.controlled_delivery_pb2 import (
     ControlledDeliveryWithdrawal,
 )
 from paiza.content.v1.free_message_pb2 import FreeMessage
-from paiza_node.changes import WorkflowsMoved
+from paiza_node.core.log.changes import WorkflowsMoved
 from paiza_node.features.workflows import deadlines
 from paiza_node.features.workflows.deadlines import ASK_AFTER, IDLE_SECONDS, REMIND_BEFORE
 from tests import delivery

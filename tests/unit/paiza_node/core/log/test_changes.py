@@ -15,19 +15,18 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_node import changes as module
-from paiza_node.changes import Change, ChangeFeed
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import load_officers
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.executors.executors import Executors
+from paiza_node.core.log import changes as module
+from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
-from paiza_node.core.storage import open_store
 from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
 from paiza_node.features.workflows.legality import WorkflowStates, workflow_stage
@@ -115,7 +114,7 @@ class Books:
 
     def __init__(self, folder: Path) -> None:
         self.events: list[str] = []
-        self.store = FailingStore(open_store(f"sqlite:///{folder / 'paiza.db'}"))
+        self.store = FailingStore(f"sqlite:///{folder / 'paiza.db'}")
         self.file = GatedFile(self.events)
         self.ledger = Ledger(self.store, SIGNER, self.file, lambda: bytes(32))
         self.events.clear()  # what the start signed
@@ -256,7 +255,7 @@ class Sender:
             policy=Policy(register.agreements),
             check_known=lambda _version: None,
         )
-        self.store = FailingStore(open_store(f"sqlite:///{folder / 'paiza.db'}"))
+        self.store = FailingStore(f"sqlite:///{folder / 'paiza.db'}")
         self.file = GatedFile()
         self.ledger = Ledger(self.store, SIGNER, self.file, lambda: register.version)
         self.file.begun.clear()
