@@ -45,12 +45,12 @@ TABLE: Final = """
                                               peer  liaison  duty  authoriser  coordinator  auditor
 /paiza.peer.v1.ExchangeService/Handshake           in    .        .     .           .            .
 /paiza.peer.v1.ExchangeService/Deliver             in    .        .     .           .            .
-/paiza.peer.v1.ExchangeService/ProveGrowth         in    .        .     .           .            .
+/paiza.peer.v1.ExchangeService/ProveConsistency    in    .        .     .           .            .
 /paiza.peer.v1.ExchangeService/FetchMessages       in    .        .     .           .            .
 /paiza.peer.v1.ExchangeService/FetchAttachment     in    .        .     .           .            .
 /paiza.peer.v1.WitnessService/ExchangeCheckpoints  in    .        .     .           .            .
 /paiza.peer.v1.WitnessService/ProveEntries         in    .        .     .           .            .
-/paiza.peer.v1.RecoveryService/GetStanding         in    .        .     .           .            .
+/paiza.peer.v1.RecoveryService/ListHeldCheckpoints in    .        .     .           .            .
 /paiza.peer.v1.RecoveryService/ListLostEntries            in    .        .     .           .            .
 /paiza.officer.v1.OfficerService/GetSession           .     in       in    in          in           in
 /paiza.officer.v1.OfficerService/Submit               .     in       in    in          in           in
@@ -68,7 +68,7 @@ TABLE: Final = """
 /paiza.officer.v1.ApprovalService/Approve             .     in       in    in          in           in
 /paiza.officer.v1.ApprovalService/Decline             .     in       in    in          in           in
 /paiza.officer.v1.ApprovalService/ListOfficers        .     in       in    in          in           in
-/paiza.officer.v1.TaskService/ListWork                .     in       in    in          in           in
+/paiza.officer.v1.TaskService/ListTasks              .     in       in    in          in           in
 /paiza.officer.v1.TaskService/AssignTask              .     in       in    in          in           denied
 /paiza.officer.v1.TaskService/TakeTask                .     in       in    in          in           denied
 /paiza.officer.v1.TaskService/AcknowledgeTask         .     in       in    in          in           denied
@@ -90,7 +90,7 @@ TABLE: Final = """
 /paiza.officer.v1.RetentionService/KeepMessage           .     in       in    in          denied       denied
 /paiza.officer.v1.RetentionService/EraseOwnCopy          .     in       in    in          denied       denied
 /paiza.officer.v1.ForwardingService/Forward              .     in       in    in          in           in
-/paiza.officer.v1.ForwardingService/NoteExport           .     in       in    in          in           in
+/paiza.officer.v1.ForwardingService/AuthorizeExport  .     in       in    in          in           in
 /paiza.officer.v1.ForwardingService/ListHolders          .     in       in    in          in           in
 /paiza.officer.v1.AttachmentService/StartUpload       .     in       in    in          in           in
 /paiza.officer.v1.AttachmentService/Upload            .     in       in    in          in           in

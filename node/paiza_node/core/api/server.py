@@ -105,7 +105,7 @@ def public_server(
         **behaviours,
         health.PREFIX + "Check": own_health.check,
         health.PREFIX + "List": own_health.check_all,
-        health.PREFIX + "Subscription": own_health.watch,
+        health.PREFIX + "Watch": own_health.watch,
     }
     for service in SERVICES:
         handlers = {method.name: _guarded(authenticator, method, behaviours) for method in service.methods}

@@ -71,7 +71,7 @@ DELIVER: Final = _rpc(
     "ExchangeService/Deliver", exchange_pb2.DeliverRequest, exchange_pb2.DeliverResponse, BATCH_SECONDS
 )
 PROVE_CONSISTENCY: Final = _rpc(
-    "ExchangeService/ProveGrowth", exchange_pb2.ProveConsistencyRequest, exchange_pb2.ProveConsistencyResponse
+    "ExchangeService/ProveConsistency", exchange_pb2.ProveConsistencyRequest, exchange_pb2.ProveConsistencyResponse
 )
 FETCH_MESSAGES: Final = _rpc(
     "ExchangeService/FetchMessages",
@@ -94,7 +94,9 @@ PROVE_ENTRIES: Final = _rpc(
     "WitnessService/ProveEntries", witness_pb2.ProveEntriesRequest, witness_pb2.ProveEntriesResponse
 )
 LIST_HELD_CHECKPOINTS: Final = _rpc(
-    "RecoveryService/GetStanding", recovery_pb2.ListHeldCheckpointsRequest, recovery_pb2.ListHeldCheckpointsResponse
+    "RecoveryService/ListHeldCheckpoints",
+    recovery_pb2.ListHeldCheckpointsRequest,
+    recovery_pb2.ListHeldCheckpointsResponse,
 )
 LIST_LOST_ENTRIES: Final = _rpc(
     "RecoveryService/ListLostEntries",

@@ -81,7 +81,7 @@ class OfficerService:
             PREFIX + "Submit": self.submit,
             PREFIX + "ListMessages": self.list_messages,
             PREFIX + "OpenMessage": self.open_message,
-            PREFIX + "Subscription": self.watch,
+            PREFIX + "Watch": self.watch,
             PREFIX + "FindSourceRows": self.find_source_rows,
         }
 
