@@ -25,7 +25,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
 from paiza_node.core.exchange.precedence import MAX_FIRST
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, Settle
+from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
 from paiza_node.core.peers.health import LONGEST_PAUSE_SECONDS, pause_seconds
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.features.forwarding.forward import pack
@@ -55,7 +55,6 @@ class PeerQueue:
         self._way = asyncio.Event()  # clear while what goes ahead is looked for or sent
         self._held = False  # what goes ahead was tried in vain
         self._poked = asyncio.Event()  # it is to be tried again, before the others are
-        self._settle = Settle(core, session.member)
 
     def wake(self) -> None:
         """Note that something may be waiting."""
@@ -179,7 +178,7 @@ class PeerQueue:
         return Sent(batch, response.results, checkpoint)
 
     async def _settled(self, sent: Sent) -> None:
-        await self._settle(sent)
+        await record_receipts(self._core, self.session.member, sent)
         self.session.health.answered(self._core.clock())
 
     def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:

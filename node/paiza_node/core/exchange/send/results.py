@@ -1,4 +1,4 @@
-"""Settle: what a peer answered to a batch is verified, and what became of the batch is committed with the proofs.
+"""Receipts: what a peer answered to a batch is verified, and what became of the batch is committed with the proofs.
 
 An answer that does not hold is not believed: its message is sent again later, and the peer answers with the same entry.
 """
@@ -24,6 +24,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import PeerLogView
+from paiza_register import Register
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.reasons import REASONS
@@ -46,7 +47,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class Outcomes:
     """What the answers to one batch come to."""
 
     settlements: list[tuple[Settlement, Outgoing, bytes]]  # the last: digest of the answer relied on
@@ -55,45 +56,40 @@ class Verdicts:
     rewrapped: list[tuple[bytes, bytes]]
 
 
-class Settle:
-    """Settles the batches sent to one peer."""
+async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
+    """Verify every answer of a batch and commit what became of it."""
+    check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
+    outcomes = await core.executors.deliver.run(len(sent.batch), lambda: check.check_all(sent))
+    known = core.logs.to_store(peer, sent.checkpoint)
+    await core.ledger.commit(lambda tx: _write(tx, core.node_id, peer, outcomes, known))
+    settled = [outgoing.digest for _, outgoing, _ in outcomes.settlements]
+    log.info("answered", peer=peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
-    def __init__(self, core: Core, peer: str) -> None:
-        """Take what all couriers share, and the peer's member id."""
+
+class _AnswerCheck:
+    """Checks the answers of one peer to one batch, and gathers what they come to. For use in a plain thread."""
+
+    def __init__(self, core: Core, peer: str, checkpoint: VerifiedCheckpoint, register: Register) -> None:
         self._core = core
         self._peer = peer
+        self._checkpoint = checkpoint
+        self._register = register
+        self._outcomes = Outcomes([], [], [], [])
 
-    async def __call__(self, sent: Sent) -> None:
-        """Verify every answer of a batch and commit what became of it."""
-        core = self._core
-        register = core.register_cache.current
-        verdicts = await core.executors.deliver.run(len(sent.batch), lambda: self._judge_all(sent, register.version))
-        known = core.logs.to_store(self._peer, sent.checkpoint)
-        await core.ledger.commit(lambda tx: _record(tx, core.node_id, self._peer, verdicts, known))
-        settled = [outgoing.digest for _, outgoing, _ in verdicts.settlements]
-        log.info("answered", peer=self._peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
-
-    def _judge_all(self, sent: Sent, register_version: bytes) -> Verdicts:
+    def check_all(self, sent: Sent) -> Outcomes:
         if len(sent.results) != len(sent.batch):
             raise Unavailable("unexpected_answer", "the peer did not answer for every message")
-        verdicts = Verdicts([], [], [], [])
         for outgoing, result in zip(sent.batch, sent.results, strict=True):
             try:
-                self._judge(verdicts, outgoing, result, sent.checkpoint, register_version)
+                self._check(outgoing, result)
             except PaizaError as error:
                 # The peer's answer does not hold. It is not believed, and asked for again later.
                 log.warning("answer_refused", peer=self._peer, reason=error.reason, detail=error.detail)
-                verdicts.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
-        return verdicts
+                self._outcomes.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
+        return self._outcomes
 
-    def _judge(
-        self,
-        verdicts: Verdicts,
-        outgoing: Outgoing,
-        result: exchange_pb2.DeliverResult,
-        checkpoint: VerifiedCheckpoint,
-        register_version: bytes,
-    ) -> None:
+    def _check(self, outgoing: Outgoing, result: exchange_pb2.DeliverResult) -> None:
+        outcomes, checkpoint = self._outcomes, self._checkpoint
         which = result.WhichOneof("result")
         if which == "answer":
             answer = receipts.verify_entry(result.answer, checkpoint)
@@ -103,10 +99,10 @@ class Settle:
             settlement = Settlement(outgoing.id, state, answer.entry.reason)
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
             if outgoing.delivery_kind == DeliveryKind.NOTICE:  # that the author knows is no receipt of the message
-                verdicts.settlements.append((settlement, outgoing, b""))
+                outcomes.settlements.append((settlement, outgoing, b""))
                 return
-            verdicts.settlements.append((settlement, outgoing, evidence))
-            verdicts.proofs.append(
+            outcomes.settlements.append((settlement, outgoing, evidence))
+            outcomes.proofs.append(
                 ForeignProof(
                     digest=outgoing.digest,
                     member=self._peer,
@@ -115,21 +111,21 @@ class Settle:
                     index=answer.index,
                     hashes=b"".join(result.answer.inclusion_hashes),
                     checkpoint=checkpoint.note,
-                    register_version=register_version,
+                    register_version=self._register.version,
                 )
             )
         elif which == "rejection":
             reason, detail = _bounded(result.rejection.reason), _printable(result.rejection.detail)
             settlement = Settlement(outgoing.id, delivery_pb2.DELIVERY_STATE_REJECTED, reason, detail)
-            verdicts.settlements.append((settlement, outgoing, b""))
+            outcomes.settlements.append((settlement, outgoing, b""))
         elif which == "retry":
             reason = _bounded(result.retry.reason)
             if (
                 reason == "cannot_open" and outgoing.delivery_kind == DeliveryKind.OWN
             ):  # what is passed on is always wrapped anew
-                verdicts.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
+                outcomes.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
             detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
-            verdicts.postponements.append(self._again(outgoing, reason, detail, seconds))
+            outcomes.postponements.append(self._again(outgoing, reason, detail, seconds))
         else:
             raise Rejected("malformed", "the answer holds no result")
 
@@ -139,7 +135,7 @@ class Settle:
             outgoing.signed,
             self._peer,
             decryption_keys=core.decryption_keys,
-            register=core.register_cache.current,
+            register=self._register,
             now=core.clock(),
         )
 
@@ -151,19 +147,19 @@ class Settle:
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 
 
-def _record(tx: LogTransaction, actor: str, peer: str, verdicts: Verdicts, known: PeerLogView) -> None:
+def _write(tx: LogTransaction, actor: str, peer: str, outcomes: Outcomes, known: PeerLogView) -> None:
     """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
     peers_store.put_known_log(tx.conn, known)
-    ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _, _ in verdicts.settlements], tx.now))
-    for settlement, outgoing, answer_sha256 in verdicts.settlements:
+    ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _, _ in outcomes.settlements], tx.now))
+    for settlement, outgoing, answer_sha256 in outcomes.settlements:
         if settlement.id in ended:
             tx.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
-    exchange_store.add_proofs(tx.conn, verdicts.proofs)
-    deliveries_store.postpone(tx.conn, verdicts.postponements)
-    for digest, signed in verdicts.rewrapped:
+    exchange_store.add_proofs(tx.conn, outcomes.proofs)
+    deliveries_store.postpone(tx.conn, outcomes.postponements)
+    for digest, signed in outcomes.rewrapped:
         messages_store.replace_signed(tx.conn, digest, signed)
-    if verdicts.settlements:
-        tx.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in verdicts.settlements)))
+    if outcomes.settlements:
+        tx.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in outcomes.settlements)))
 
 
 def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:
@@ -175,10 +171,10 @@ def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_
 
 
 def _bounded(reason: str) -> str:
-    """Take a reason code from the other side: one we know, or none."""
+    """Return a reason code of the other side where it is a known one."""
     return reason if reason in REASONS else "unexpected_answer"
 
 
 def _printable(detail: str) -> str:
-    """Take a detail from the other side: bounded, and without what steers a terminal or no database stores."""
+    """Return a detail of the other side: bounded, and without what steers a terminal or no database stores."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in detail[:MAX_DETAIL])
