@@ -137,6 +137,29 @@ async def test_message_under_a_register_the_recipient_never_had_is_delivered(fed
     assert len(ledgers.read(kaz).delivered_to("tjk")) == 1
 
 
+async def test_a_node_that_answers_at_its_second_endpoint_only_is_found(federation: Federation) -> None:
+    """Messages go to the endpoint where the member's node is, and status names it."""
+    folder = federation.folder
+    tjk = federation.node("tjk")
+    holder = Holder(folder)
+    nobody = {"address": "127.0.0.1:1"}
+    holder.edit("members/tjk/member.json", lambda document: document["endpoints"].insert(0, nobody))
+    publish(federation, holder)
+    kaz = federation.node("kaz")
+    author = Officer(folder, "kaz-liaison", read_register(folder))
+    federation.start("kaz", "tjk")
+    async with author.channel() as channel:
+        item = officer_pb2.SubmitItem(message=author.compose(["tjk"]))
+        await officer_pb2_grpc.OfficerServiceStub(channel).Submit(
+            officer_pb2.SubmitRequest(items=[item]), timeout=SECONDS
+        )
+    await settled(kaz)
+    (peer,) = [peer for peer in (await asyncio.to_thread(kaz.status)).peers if peer.member == "tjk"]
+    assert (peer.reachable, peer.endpoint) == (True, tjk.address)
+    federation.stop()
+    assert len(ledgers.read(kaz).delivered_to("tjk")) == 1
+
+
 async def settled(node: NodeProcess) -> None:
     """Return when nothing waits at a node any more."""
     deadline = time.monotonic() + SETTLE_SECONDS
