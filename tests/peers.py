@@ -1,7 +1,8 @@
 """Other members' nodes without a network: channels whose RPCs are methods, and directories of given sessions."""
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -41,3 +42,10 @@ def directory_of(sessions: Mapping[str, Any]) -> PeerDirectory:
     members = [SimpleNamespace(id=member) for member in sessions]
     register = SimpleNamespace(version=bytes(32), active_members=lambda: members)
     return PeerDirectory("", cast("Any", SimpleNamespace(last=register)), sessions.__getitem__)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds of which nothing tells; at most half a minute."""
+    async with asyncio.timeout(30.0):
+        while not holds():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.001)

@@ -16,7 +16,7 @@ from paiza_node.core.peers import rpcs
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import Build, LogAgreement
 from paiza_node.core.peers.health import PeerHealth
-from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews, record_fork
+from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews, accept_claim, record_fork
 from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.rpcs import PeerChannel, RequestT, ResponseT, Rpc
 from paiza_node.core.register.sync import RegisterCache
@@ -142,10 +142,10 @@ class PeerSession:
         peer = self._register_cache.current.active_member(self.member)
         try:
             try:
-                return logs.accept(peer, consistency_claim)
+                return await accept_claim(logs, peer, consistency_claim)
             except ConsistencyMismatch:
                 # Another call's answer overtook this one, so this proof begins behind what is known now.
-                checkpoint = logs.verify(peer, consistency_claim.checkpoint)
+                checkpoint = await asyncio.to_thread(logs.verify, peer, consistency_claim.checkpoint)
                 proof = await self.prove_consistency([logs.size(peer.id), checkpoint.size])
                 return await asyncio.to_thread(logs.accept_between, peer, checkpoint, proof)
         except Rejected:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.dependencies import Core
-from paiza_node.core.peers.log_views import ConsistencyMismatch, claim, record_fork
+from paiza_node.core.peers.log_views import ConsistencyMismatch, accept_claim, claim, record_fork
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
 from paiza_register import Member
@@ -48,7 +48,7 @@ class AnswerExchange:
             raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
         # 2.
         try:
-            checkpoint = core.logs.accept(member, request.consistency_claim)
+            checkpoint = await accept_claim(core.logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
             own = core.ledger.checkpoint
             consistency_claim = claim(

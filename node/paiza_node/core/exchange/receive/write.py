@@ -32,7 +32,7 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.log_views import ConsistencyMismatch, claim, record_fork
+from paiza_node.core.peers.log_views import ConsistencyMismatch, accept_claim, claim, record_fork
 from paiza_node.core.policy import Principal
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.acknowledge import Answer, check_answers, record_answers
@@ -136,11 +136,11 @@ class Receive:
             raise Rejected("malformed", "register_version is not 32 bytes long")
         self._register_cache.note_version(request.register_version)
         if request.consistency_claim.known_size > self._ledger.checkpoint.size:
-            # It may be wrong, or we were rolled back: the courier's handshake finds out. Nothing is signed until then.
+            # It may be wrong, or we were rolled back: the handshake finds out. Nothing is signed until then.
             self._suspect(member.id)
             raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
         try:
-            checkpoint = self._logs.accept(member, request.consistency_claim)
+            checkpoint = await accept_claim(self._logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
             return self._mismatch(mismatch, request.consistency_claim.known_size)
         except Rejected:
@@ -152,14 +152,28 @@ class Receive:
         )
         in_share = not first or self._firsts.take(member.id, monotonic())
         first = first and in_share
-        answers = check_answers(request.attachment_answers, checkpoint, member.id, self._member)
-        erasures = check_erasures(request.erasure_answers, checkpoint, member.id, self._member)
+        answers, erasures = await self._check_piggybacked(member, request, checkpoint)
         committed = await self.take(
             member, request.dispatches, checkpoint, first=first, answers=answers, erasures=erasures, ahead=in_share
         )
         return await self._executor.run(
             size, lambda: self._answer(member, committed, request.consistency_claim.known_size), first=first
         )
+
+    async def _check_piggybacked(
+        self, member: Member, request: exchange_pb2.DeliverRequest, checkpoint: VerifiedCheckpoint
+    ) -> tuple[list[Answer], list[VerifiedErasureAnswer]]:
+        """Check in a thread what the member's log says of our attachments and requests to erase: hundreds of proofs."""
+        if not request.attachment_answers and not request.erasure_answers:
+            return [], []
+
+        def check() -> tuple[list[Answer], list[VerifiedErasureAnswer]]:
+            return (
+                check_answers(request.attachment_answers, checkpoint, member.id, self._member),
+                check_erasures(request.erasure_answers, checkpoint, member.id, self._member),
+            )
+
+        return await self._executor.run(len(request.attachment_answers) + len(request.erasure_answers), check)
 
     async def take(
         self,

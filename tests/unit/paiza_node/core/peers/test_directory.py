@@ -1,0 +1,182 @@
+"""The directory of peers, and the outbound queues that follow it: as the register names members."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import pytest
+
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.log.changes import DeliveriesQueued
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_wire.errors import Unavailable
+from tests.peers import until
+
+SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
+
+
+@dataclass
+class Session:
+    """A session that does nothing until it is closed, or finds that the node was rolled back."""
+
+    member: str
+    asked: int = 0
+    closed: bool = False
+    running: bool = False
+    rolled_back: asyncio.Event = field(default_factory=asyncio.Event)
+    compared: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self) -> None:
+        """Count the questions."""
+        self.asked += 1
+
+    async def run(self) -> None:
+        """Run until the session is ended."""
+        self.running = True
+        try:
+            await self.rolled_back.wait()
+        finally:
+            self.running = False
+        raise NodeStopped("log_rolled_back", what="", where="", remedy="")
+
+    async def close(self) -> None:
+        """Note that it was closed, and that nothing of it ran any more."""
+        assert not self.running
+        self.closed = True
+
+
+class Members:
+    """A directory of kaz, and the register it follows."""
+
+    def __init__(self, *members: str) -> None:
+        self.opened: list[Session] = []
+        self.register_cache = SimpleNamespace(last=None)
+        self.publish(*members)
+        self.peers = PeerDirectory("kaz", cast("Any", self.register_cache), self._open)
+
+    def publish(self, *members: str) -> None:
+        """Publish a register of these active members."""
+        active = [SimpleNamespace(id=member) for member in members]
+        version = " ".join(members).encode()
+        self.register_cache.last = SimpleNamespace(version=version, active_members=lambda: active)
+
+    def _open(self, member: str) -> Any:
+        self.opened.append(Session(member))
+        return self.opened[-1]
+
+    def session(self, member: str) -> Session:
+        """Return the session with a member."""
+        return cast("Session", self.peers.session(member))
+
+
+@pytest.fixture
+def members() -> Members:
+    """Three members."""
+    return Members("kaz", "tjk", "uzb")
+
+
+@pytest.fixture
+async def running(members: Members) -> AsyncIterator["asyncio.Task[None]"]:
+    """Run the directory; a test may end it."""
+    task = asyncio.create_task(members.peers.run())
+    async with asyncio.timeout(SECONDS):
+        yield task
+        task.cancel()
+        with suppress(asyncio.CancelledError, NodeStopped):
+            await task
+
+
+def test_every_other_active_member_has_one_session(members: Members) -> None:
+    """It stays the same as long as the register names the member; we are no peer of our own."""
+    tjk = members.session("tjk")
+    assert sorted(members.peers.sessions) == ["tjk", "uzb"]
+    members.publish("kaz", "kgz", "tjk", "uzb")
+    assert sorted(members.peers.sessions) == ["kgz", "tjk", "uzb"]
+    assert members.session("tjk") is tjk
+    assert len(members.opened) == 3
+    with pytest.raises(Unavailable, match="peer_unreachable"):
+        members.peers.session("kaz")
+
+
+def test_a_member_is_asked_and_known_to_be_compared(members: Members) -> None:
+    """Of a member without a session nothing is known, and asking it does nothing."""
+    members.peers.ask("tjk")
+    members.peers.ask("aze")
+    assert (members.session("tjk").asked, members.session("uzb").asked) == (1, 0)
+    members.session("tjk").compared.set()
+    assert [members.peers.compared(member) for member in ("tjk", "uzb", "aze")] == [True, False, False]
+
+
+async def test_a_session_ends_with_its_member(members: Members, running: "asyncio.Task[None]") -> None:
+    """Its own work ends first, then its channels are closed; a member that comes back gets a new one."""
+    tjk, uzb = members.session("tjk"), members.session("uzb")
+    await until(lambda: tjk.running and uzb.running)
+    changed = members.peers.changed
+    members.publish("kaz", "uzb")
+    assert list(members.peers.sessions) == ["uzb"]
+    assert changed.is_set()
+    await until(lambda: tjk.closed)
+    members.publish("kaz", "tjk", "uzb")
+    again = members.session("tjk")
+    assert again is not tjk
+    await until(lambda: again.running)
+    assert uzb.running
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert (again.closed, uzb.closed) == (True, True)
+
+
+async def test_a_peer_that_shows_a_rollback_ends_the_node(members: Members, running: "asyncio.Task[None]") -> None:
+    """At once, whichever session found it; the others are closed."""
+    tjk = members.session("tjk")
+    await until(lambda: tjk.running)
+    tjk.rolled_back.set()
+    with pytest.raises(NodeStopped, match="log_rolled_back"):
+        await running
+    assert members.session("uzb").closed
+
+
+async def test_outbound_queues_follow_the_sessions(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue for each session, woken by what is queued for its member; a new session gets a new one."""
+    queues: list[Any] = []
+
+    class Queue:
+        def __init__(self, _core: object, session: Session) -> None:
+            self.session, self.woken, self.ended = session, 0, False
+            queues.append(self)
+
+        def wake(self) -> None:
+            self.woken += 1
+
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended = True
+
+    monkeypatch.setattr("paiza_node.core.exchange.send.queue.PeerQueue", Queue)
+    outbound = OutboundQueues(cast("Any", None), members.peers)
+    monkeypatch.setattr(outbound, "_expired", list)
+    task = asyncio.create_task(outbound.run())
+    async with asyncio.timeout(SECONDS):
+        await until(lambda: len(queues) == 2)
+        outbound.hear([DeliveriesQueued(frozenset({"tjk", "aze"}))])
+        assert {queue.session.member: queue.woken for queue in queues} == {"tjk": 1, "uzb": 0}
+        (tjk,) = [queue for queue in queues if queue.session.member == "tjk"]
+        members.publish("kaz", "uzb")
+        assert list(members.peers.sessions) == ["uzb"]
+        await until(lambda: tjk.ended)
+        members.publish("kaz", "tjk", "uzb")
+        new = members.session("tjk")
+        await until(lambda: queues[-1].session is new)
+        outbound.catch_up()
+        assert (tjk.woken, queues[-1].woken) == (1, 1)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert all(queue.ended for queue in queues)
