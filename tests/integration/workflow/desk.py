@@ -32,6 +32,7 @@ class Desk:
         self.member = member
         self.liaison = Officer(folder, f"{member}-liaison", register)
         self.authoriser = Officer(folder, f"{member}-authoriser", register)
+        self.channel = channel
         self.officer = officer_pb2_grpc.OfficerServiceStub(channel)
         self.workflows = workflow_pb2_grpc.WorkflowServiceStub(channel)
         self.audit = audit
