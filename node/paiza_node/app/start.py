@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -26,6 +27,7 @@ from paiza_node.core.api.server import admin_server, public_server
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import N_
 from paiza_node.core.executors.executors import Executors
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys
@@ -246,8 +248,8 @@ async def _serve(
         running = [
             *(duty() for duty in services.duties),
             register_cache.keep_fresh(ledger, fetch_set),
-            _keep_metrics(operate, ledger, register_cache),
-            _count_attachments(services.upload, services.collect),
+            _metrics(partial(_note_status, operate, ledger, register_cache)),
+            _metrics(partial(_count_attachments, services.upload, services.collect, {"brought": 0, "fetched": 0})),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
     finally:
@@ -284,41 +286,35 @@ async def _until_stopped(duties: list[Any]) -> None:
             raise error
 
 
-async def _keep_metrics(operate: Operate, ledger: Ledger, register_cache: RegisterCache) -> None:
-    while True:
-        try:
-            status = await operate.status(admin_pb2.GetStatusRequest())
-        except Unavailable as error:
-            log.warning("no_metrics", reason=error.reason, detail=error.detail)
-            await asyncio.sleep(METRICS_SECONDS)
-            continue
-        metrics.LOG_SIZE.set(ledger.checkpoint.size)
-        metrics.WITNESSED_SIZE.set(status.witnessed_size)
-        metrics.UNWITNESSED_SECONDS.set(_age(status))
-        metrics.REGISTER_EXPIRY.set(register_cache.expiry_time.timestamp())
-        for peer in status.peers:
-            metrics.WAITING.labels(peer.member).set(peer.waiting)
-            metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
-            metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
-            metrics.PEER_UP.labels(peer.member).set(peer.reachable)
-            for reason in (FORKED, IN_DEFAULT, STALE):
-                metrics.CONVICTIONS.labels(peer.member, reason).set(reason in peer.convictions)
-        await asyncio.sleep(METRICS_SECONDS)
+def _metrics(round_: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
+    return PeriodicTask(round_, period=METRICS_SECONDS, failed="no_metrics").run()
 
 
-async def _count_attachments(upload: Upload, collect: AttachmentDownloads) -> None:
-    """Count the bytes that officers brought and that came from peers, and say how many attachments are awaited."""
-    counted = {"brought": 0, "fetched": 0}
-    while True:
-        for way, total in (("brought", upload.bytes_taken), ("fetched", collect.bytes_taken)):
-            metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
-            counted[way] = total
-        try:
-            for (way, member), count in (await asyncio.to_thread(collect.awaited)).items():
-                metrics.ATTACHMENTS_AWAITED.labels(way, member).set(count)
-        except Unavailable as error:
-            log.warning("no_metrics", reason=error.reason, detail=error.detail)
-        await asyncio.sleep(METRICS_SECONDS)
+async def _note_status(operate: Operate, ledger: Ledger, register_cache: RegisterCache) -> None:
+    status = await operate.status(admin_pb2.GetStatusRequest())
+    metrics.LOG_SIZE.set(ledger.checkpoint.size)
+    metrics.WITNESSED_SIZE.set(status.witnessed_size)
+    metrics.UNWITNESSED_SECONDS.set(_age(status))
+    metrics.REGISTER_EXPIRY.set(register_cache.expiry_time.timestamp())
+    for peer in status.peers:
+        metrics.WAITING.labels(peer.member).set(peer.waiting)
+        metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
+        metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
+        metrics.PEER_UP.labels(peer.member).set(peer.reachable)
+        for reason in (FORKED, IN_DEFAULT, STALE):
+            metrics.CONVICTIONS.labels(peer.member, reason).set(reason in peer.convictions)
+
+
+async def _count_attachments(upload: Upload, collect: AttachmentDownloads, counted: dict[str, int]) -> None:
+    """Count the bytes that officers brought and that came from peers, and say how many attachments are awaited.
+
+    ``counted``: what the rounds before have counted.
+    """
+    for way, total in (("brought", upload.bytes_taken), ("fetched", collect.bytes_taken)):
+        metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
+        counted[way] = total
+    for (way, member), count in (await asyncio.to_thread(collect.awaited)).items():
+        metrics.ATTACHMENTS_AWAITED.labels(way, member).set(count)
 
 
 def _age(status: admin_pb2.GetStatusResponse) -> float:

@@ -16,6 +16,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from paiza_node.core.executors.periodic import PeriodicTask
+
 CATCH_UP_SECONDS: Final = 300.0  # between two looks for what no change spoke of; each costs some queries
 
 log = structlog.get_logger("paiza.changes")
@@ -78,6 +80,8 @@ class ChangeFeed:
         """Begin without subscribers: what is published before there are any is found when they catch up."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscribers: tuple[Subscriber, ...] = ()
+        self.task = PeriodicTask(self._catch_up, period=CATCH_UP_SECONDS, failed="not_caught_up")
+        """Has subscribers catch up at the start and periodically."""
 
     def subscribe(self, subscribers: Sequence[Subscriber]) -> None:
         """Set the subscribers. Called once, in the thread of the event loop they belong to."""
@@ -90,12 +94,9 @@ class ChangeFeed:
             with suppress(RuntimeError):  # the loop is closed: no subscriber is left
                 self._loop.call_soon_threadsafe(self._hear, changes)
 
-    async def run(self) -> None:
-        """Have subscribers catch up now and periodically, for as long as the node runs."""
-        while True:
-            for subscriber in self._subscribers:
-                subscriber.catch_up()
-            await asyncio.sleep(CATCH_UP_SECONDS)
+    async def _catch_up(self) -> None:
+        for subscriber in self._subscribers:
+            subscriber.catch_up()
 
     def _hear(self, changes: Sequence[Change]) -> None:
         for subscriber in self._subscribers:

@@ -18,8 +18,9 @@ import structlog
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.executors.executors import Executor
+from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth, pause_seconds
+from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth
 from paiza_node.core.peers.log_views import PeerLogViews, claim
 from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PeerChannel
 from paiza_node.core.register.sync import RegisterCache
@@ -90,10 +91,10 @@ class LogAgreement:
             except PaizaError as error:
                 failures += 1
                 self._health.failed(error, failures)
-                await asyncio.sleep(pause_seconds(1, FIRST_PAUSE_SECONDS))
+                await asyncio.sleep(backoff(1, FIRST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS))
                 if self._assumed is None:
                     with suppress(TimeoutError):  # whoever calls in the meantime can be reached perhaps
-                        pause = pause_seconds(failures, LONGEST_PAUSE_SECONDS)
+                        pause = backoff(failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
                         await asyncio.wait_for(self._asked.wait(), pause)
 
     async def agree(self) -> None:

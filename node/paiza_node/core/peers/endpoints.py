@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from paiza_node.core.peers.health import LONGEST_PAUSE_SECONDS, pause_seconds
+from paiza_node.core.executors.periodic import backoff
+from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 
 
 class Endpoints:
@@ -38,5 +39,7 @@ class Endpoints:
         """Note that nobody answered at an endpoint: another one is chosen next, if the register lists one."""
         if endpoint == self.dialled and self._kept:
             failures = self._failures[endpoint] = self._failures.get(endpoint, 0) + 1
-            self._paused_until[endpoint] = self._seconds() + pause_seconds(failures, LONGEST_PAUSE_SECONDS)
+            self._paused_until[endpoint] = self._seconds() + backoff(
+                failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+            )
             self._kept = False

@@ -1,6 +1,5 @@
-"""How reaching one peer goes, and how long to pause after failures."""
+"""How reaching one peer goes."""
 
-import random
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -39,8 +38,3 @@ class PeerHealth:
         self.last_error = f"{error.reason}: {error.detail}"
         if failures == 1 or failures % LOGGED_FAILURES == 0:
             log.warning("peer_failed", peer=self.member, reason=error.reason, detail=error.detail, failures=failures)
-
-
-def pause_seconds(failures: int, longest: float) -> float:
-    """Return how long to wait after so many failures in a row: doubling, and scattered."""
-    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10), longest) * random.uniform(0.5, 1.0)  # noqa: S311

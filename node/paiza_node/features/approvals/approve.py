@@ -23,6 +23,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.stages import Held, Outcome
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import LogTransaction
@@ -85,6 +86,7 @@ class Approve:
         self._submit = submit
         self._officers = officers
         self._decryption_keys = core.decryption_keys
+        self.task = PeriodicTask(self.round, period=LOOK_SECONDS, failed="approvals_not_read")
 
     def officers(self) -> list[Officer]:
         """Give the officers a second one is chosen from."""
@@ -256,16 +258,6 @@ class Approve:
 
     def catch_up(self) -> None:
         """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
-
-    async def keep_watch(self) -> None:
-        """Give up what nobody decided in time, for as long as the node runs."""
-        while True:
-            try:
-                seconds = await self.round()
-            except Unavailable as error:  # the database is away for now
-                log.warning("approvals_not_read", reason=error.reason, detail=error.detail)
-                seconds = LOOK_SECONDS
-            await asyncio.sleep(seconds)
 
     async def round(self) -> float:
         """Give up what is over now; gives the seconds until it should be looked again."""

@@ -11,7 +11,6 @@ then does our log say RECEIVED for that part. The sender's node is told with a `
 """
 
 import asyncio
-import random
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,6 +22,7 @@ import structlog
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import AttachmentsExpected, Change, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
@@ -287,8 +287,7 @@ class AttachmentDownloads:
 
     async def _again(self, row: AttachmentRow, error: Unavailable, *, progress: bool) -> None:
         """Plan another attempt: soon where bytes came, else with growing, scattered pauses."""
-        pause = FIRST_PAUSE_SECONDS * 2.0 ** (0 if progress else min(row.attempts, 10))
-        pause = min(pause, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - scatter, no secret
+        pause = backoff(1 if progress else row.attempts + 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         pause = max(pause, error.retry_after_seconds or 0.0)
         due = self._core.clock() + timedelta(seconds=pause)
         attempts = 0 if progress else row.attempts + 1
@@ -306,7 +305,7 @@ class AttachmentDownloads:
             await self._peers.session(source).send_attachment_answers(entries)
         except (Rejected, Unavailable) as error:
             log.warning("attachment_answers_wait", peer=source, reason=error.reason, detail=error.detail)
-            pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(rows[0].attempts, 10), LONGEST_PAUSE_SECONDS)
+            pause = backoff(rows[0].attempts + 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
             due = self._core.clock() + timedelta(seconds=pause)
             await self._core.ledger.commit(lambda tx: _plan(tx, rows, due))
             return

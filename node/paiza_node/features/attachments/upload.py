@@ -16,6 +16,7 @@ import structlog
 
 from paiza.officer.v1 import attachment_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store
 from paiza_node.features.approvals import store as approvals_store
@@ -47,6 +48,8 @@ class Upload:
         self._files = files
         self._clock = clock
         self.bytes_taken = 0
+        self.task = PeriodicTask(self.clean, period=CLEAN_SECONDS, failed="uploads_not_cleaned")
+        """Gives up what no message names."""
 
     async def start(
         self, officer: Officer, request: attachment_pb2.StartUploadRequest
@@ -98,15 +101,6 @@ class Upload:
             return attachment_pb2.UploadResponse(offset=writer.offset)
         done = await self._finish(row)
         return attachment_pb2.UploadResponse(offset=done.offset, whole=done.whole)
-
-    async def keep_clean(self) -> None:
-        """Give up what no message names, for as long as the node runs."""
-        while True:
-            try:
-                await self.clean()
-            except Unavailable as error:
-                log.warning("uploads_not_cleaned", reason=error.reason, detail=error.detail)
-            await asyncio.sleep(CLEAN_SECONDS)
 
     async def clean(self) -> None:
         """Give up uploads that are too old, and files that nothing names.

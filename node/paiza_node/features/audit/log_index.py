@@ -19,6 +19,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
@@ -31,13 +32,12 @@ from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.model import LogIndexRow
 from paiza_node.features.retention import store as retention_store
 from paiza_wire import message as wire
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import Rejected
 
 BATCH: Final = 512  # entries, and as many messages, of one commit
 REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
 PAUSE_SECONDS: Final = 0.5  # between looks
 TOLD: Final = 8  # messages of a batch that are named where they cannot be read
-RETRY_SECONDS: Final = 1.0  # after the database failed
 CURSOR: Final = "log_facts"
 REVIEWS: Final = "reviews"
 
@@ -55,17 +55,11 @@ class LogIndex:
         self._unit_directory = unit_directory
         self._officers = officers
         self._under_way = asyncio.Lock()
+        self.task = PeriodicTask(self._round, period=PAUSE_SECONDS, failed="log_index_waits")
 
-    async def run(self) -> None:
-        """Note what is there, then what comes, until cancelled."""
-        while True:
-            try:
-                await self.catch_up()
-                await self._plan_reviews()
-                await asyncio.sleep(PAUSE_SECONDS)
-            except Unavailable as error:
-                log.warning("log_index_waits", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(RETRY_SECONDS)
+    async def _round(self) -> None:
+        await self.catch_up()
+        await self._plan_reviews()
 
     async def catch_up(self) -> int:
         """Note all that a signed checkpoint covers; gives the size of the log up to which that was done."""

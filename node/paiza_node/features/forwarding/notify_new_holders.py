@@ -15,6 +15,7 @@ import structlog
 from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, HoldersChanged
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -23,10 +24,10 @@ from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
 from paiza_node.features.recalls import recalls
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected, Unavailable
 
 LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
-PAUSE_SECONDS: Final = 5.0  # before it is tried again where the database is away
+IDLE_SECONDS: Final = 3600.0  # between two looks while nothing wakes them; they find nothing
 
 Share = Callable[[Sequence[bytes], str, str], Awaitable[Mapping[bytes, Rejected]]]
 """Passes messages on to a member, on the word of an actor."""
@@ -45,41 +46,39 @@ class NotifyNewHolders:
         self._share = share
         self._told: set[bytes] = set()
         self._everything = True  # everything is to be looked at, not only what was told
-        self._came = asyncio.Event()
+        self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="new_holders_not_read")
 
     def hear(self, changes: Sequence[Change]) -> None:
         """Mark messages of our own that have new holders."""
         for change in changes:
             if isinstance(change, HoldersChanged):
                 self._told.update(change.digests)
-                self._came.set()
+                self.task.wake()
 
     def catch_up(self) -> None:
         """Have everything looked at."""
         self._everything = True
-        self._came.set()
+        self.task.wake()
 
-    async def keep_watch(self) -> None:
-        """Look at everything, then at what has new holders, for as long as the node runs."""
-        while True:
-            self._came.clear()
-            everything, self._everything = self._everything, False
-            told, self._told = self._told, set()
-            try:
-                await self._send(await asyncio.to_thread(self._owed_by, None if everything else told))
-            except PaizaError as error:  # the database is away for now: what was told is looked at again
-                log.warning("new_holders_not_read", reason=error.reason, detail=error.detail)
-                self._told |= told
-                self._everything = self._everything or everything
-                await asyncio.sleep(PAUSE_SECONDS)
-                continue
-            await self._came.wait()
+    async def _round(self) -> None:
+        """Look at everything, or at what has new holders."""
+        everything, self._everything = self._everything, False
+        told, self._told = self._told, set()
+        try:
+            await self._send(await asyncio.to_thread(self._owed_by, None if everything else told))
+        except Unavailable:  # what was told is looked at again
+            self._told |= told
+            self._everything = self._everything or everything
+            raise
 
     async def _send(self, owed: Collection[tuple[bytes, str]]) -> None:
         for digest, member in owed:
-            refused = await self._share([digest], member, self._node_id)
-            for error in refused.values():
-                log.warning("new_holder_not_notified", member=member, reason=error.reason, detail=error.detail)
+            try:
+                refused = list((await self._share([digest], member, self._node_id)).values())
+            except Rejected as error:  # the member has left meanwhile
+                refused = [error]
+            for each in refused:
+                log.warning("new_holder_not_notified", member=member, reason=each.reason, detail=each.detail)
 
     def _owed_by(self, told: Collection[bytes] | None) -> list[tuple[bytes, str]]:
         return self._all() if told is None else self._about(told)

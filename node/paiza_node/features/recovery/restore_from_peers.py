@@ -27,6 +27,7 @@ from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.receive.write import MAX_DISPATCHES, Receive
+from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
@@ -77,15 +78,15 @@ class RestoreFromPeers:
 
     async def run(self) -> None:
         """Go round after round until nothing is awaited; where nothing was lost there is nothing to do."""
-        pause = FIRST_PAUSE_SECONDS
+        in_vain = 0  # rounds in a row
         while not self.progress.done:
             before = self.progress.to_bytes()
             await self._round()
             if self.progress.to_bytes() != before:
-                pause = FIRST_PAUSE_SECONDS
+                in_vain = 0
                 continue
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            in_vain += 1
+            await asyncio.sleep(backoff(in_vain, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
         await asyncio.Event().wait()  # a duty lives as long as the node
 
     async def _round(self) -> None:

@@ -22,6 +22,7 @@ from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
@@ -43,7 +44,6 @@ BATCH: Final = 32  # messages erased in one commit
 TOLD_AT_ONCE: Final = 128  # answers looked at together; a Deliver takes 256
 LEAST_PAUSE_SECONDS: Final = 0.2  # between looks: changes come in bursts
 IDLE_SECONDS: Final = 30.0  # look into the store at least this often
-RETRY_SECONDS: Final = 1.0  # after the database or a disk failed, or somebody read what is to be let go
 FIRST_TELL_SECONDS: Final = 2.0  # until a requester that could not be told is told again; grows with the answer's age
 LONGEST_TELL_SECONDS: Final = 600.0
 
@@ -73,31 +73,23 @@ class Erase:
         self._files = files
         self._peers = peers
         self._forget = forget
-        self._woken = asyncio.Event()
+        self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="not_erased_yet")
 
     def hear(self, changes: Sequence[Change]) -> None:
         """Wake when messages changed: one may have brought something to erase."""
         if any(isinstance(change, MessagesChanged) for change in changes):
-            self._woken.set()
+            self.task.wake()
 
     def catch_up(self) -> None:
         """Have what is due looked at."""
-        self._woken.set()
+        self.task.wake()
 
-    async def run(self) -> None:
-        """Erase what is asked, for as long as the node runs."""
-        while True:
-            self._woken.clear()  # before looking, so that nothing falls between
-            try:
-                await self.erase_due()
-                seconds = await self._tell_all()
-                await asyncio.sleep(LEAST_PAUSE_SECONDS)
-                await asyncio.wait_for(self._woken.wait(), seconds)
-            except TimeoutError:
-                continue
-            except Unavailable as error:
-                log.warning("not_erased_yet", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(RETRY_SECONDS)
+    async def _round(self) -> float:
+        """Erase what is asked; gives how long until something else is due."""
+        await self.erase_due()
+        seconds = await self._tell_all()
+        await asyncio.sleep(LEAST_PAUSE_SECONDS)
+        return seconds
 
     async def erase_due(self) -> None:
         """Erase all that is to be erased; Unavailable where something stands in the way for now."""

@@ -18,6 +18,7 @@ import structlog
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
@@ -25,12 +26,10 @@ from paiza_node.core.log.time_index import index_at
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.retention import store as retention_store
 from paiza_wire import log_entries
-from paiza_wire.errors import Unavailable
 
 BATCH: Final = 256  # entries looked at for one commit; what goes with their messages may be some more
 ROUND_SECONDS: Final = 24 * 3600.0  # between rounds
 PAUSE_SECONDS: Final = 1.0  # between batches: traffic goes first
-RETRY_SECONDS: Final = 60.0  # after the database failed
 
 STANDING: Final = frozenset({
     log_pb2.LOG_EVENT_KEY_ADDED,
@@ -56,16 +55,10 @@ class LogRetention:
         """Take how long entries are kept."""
         self._core = core
         self._retention = retention
+        self.task = PeriodicTask(self._round, period=ROUND_SECONDS, failed="not_retired")
 
-    async def run(self) -> None:
-        """Retire what is old enough, once a day, for as long as the node runs."""
-        while True:
-            try:
-                await self.once()
-                await asyncio.sleep(ROUND_SECONDS)
-            except Unavailable as error:
-                log.warning("not_retired", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(RETRY_SECONDS)
+    async def _round(self) -> None:
+        await self.once()
 
     async def once(self) -> int:
         """Retire all that is old enough now; gives how many entries went."""

@@ -4,7 +4,6 @@ A member decides on its own copy alone: what others hold is theirs to review, an
 """
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +16,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_see
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
@@ -24,10 +24,10 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.holds import check_known, check_words
-from paiza_node.features.retention.model import ErasureRow, ErasureStep
+from paiza_node.features.retention.model import ErasureRow, ErasureStep, ReviewRow
 from paiza_node.features.retention.notices import REVIEW_DUE, review_notice
 from paiza_wire import log_entries
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import Rejected
 
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 500
@@ -35,7 +35,6 @@ MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
 LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at again
 REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
 MAX_REMINDED: Final = 200  # notices of one look; the list gives the rest
-RETRY_SECONDS: Final = 5.0  # after the database failed
 
 log = structlog.get_logger("paiza.reviews")
 
@@ -46,6 +45,8 @@ class Reviews:
     def __init__(self, core: Core) -> None:
         """Take what is needed."""
         self._core = core
+        self._reminded_until = core.clock()
+        self.task = PeriodicTask(self._remind, period=REMIND_SECONDS, failed="not_reminded")
 
     async def listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
         """Give the messages whose review date is past or near, of those an officer may know of."""
@@ -142,27 +143,13 @@ class Reviews:
             return Rejected("workflow_breach", "others rest on a step of a workflow: it is kept until its review date")
         return None
 
-    async def remind(self) -> None:
-        """Tell officers who watch of review dates that have come, for as long as the node runs."""
-        since = self._core.clock()
-        while True:
-            await asyncio.sleep(REMIND_SECONDS)
-            now = self._core.clock()
-            try:
-                await self._tell(since, now)
-            except Unavailable as error:
-                log.warning("not_reminded", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            since = now
+    async def _remind(self) -> None:
+        """Tell officers who watch of review dates that have come since they were told last."""
+        now = self._core.clock()
+        for due in await asyncio.to_thread(self._due_between, self._reminded_until, now):
+            self._core.news.tell(review_notice(due, REVIEW_DUE))
+        self._reminded_until = now
 
-    async def _tell(self, since: datetime, now: datetime) -> None:
-        def read() -> list[Callable[[], None]]:
-            with self._core.store.reads() as reads:
-                return [
-                    lambda row=each: self._core.news.tell(review_notice(row, REVIEW_DUE))  # type: ignore[misc]
-                    for each in retention_store.reviews_between(reads, since, now, MAX_REMINDED)
-                ]
-
-        for tell in await asyncio.to_thread(read):
-            tell()
+    def _due_between(self, since: datetime, until: datetime) -> list[ReviewRow]:
+        with self._core.store.reads() as reads:
+            return retention_store.reviews_between(reads, since, until, MAX_REMINDED)

@@ -24,6 +24,7 @@ from paiza_domain.schema.shapes import FieldType
 from paiza_domain.terms.folding import RULES_VERSION
 from paiza_domain.terms.index_terms import Term, terms
 from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -40,7 +41,6 @@ TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens i
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
 REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
 PATIENCE_SECONDS: Final = 30.0  # between looks while nothing changes
-RETRY_SECONDS: Final = 1.0  # after the database failed
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
 
@@ -78,30 +78,23 @@ class Index:
         self._ledger = core.ledger
         self._token_key = token_key
         self._decryption_keys = core.decryption_keys
-        self._woken = asyncio.Event()
+        self._begun = False  # whether the key and the rules of the index were compared with ours
+        self.task = PeriodicTask(self._round, period=PATIENCE_SECONDS, failed="not_indexed")
 
     def hear(self, changes: Sequence[Change]) -> None:
         """Wake when messages changed: some may be new."""
         if any(isinstance(change, MessagesChanged) for change in changes):
-            self._woken.set()
+            self.task.wake()
 
     def catch_up(self) -> None:
         """Have what is not indexed looked for."""
-        self._woken.set()
+        self.task.wake()
 
-    async def run(self) -> None:
-        """Index what is stored, then what arrives, until cancelled."""
-        await self._ledger.commit(self._begin)
-        while True:
-            self._woken.clear()  # before looking, so that nothing falls between
-            try:
-                await self.index_stored()
-                await asyncio.wait_for(self._woken.wait(), PATIENCE_SECONDS)
-            except TimeoutError:
-                continue
-            except Unavailable as error:
-                log.warning("not_indexed", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(RETRY_SECONDS)
+    async def _round(self) -> None:
+        if not self._begun:
+            await self._ledger.commit(self._begin)
+            self._begun = True
+        await self.index_stored()
 
     async def index_stored(self) -> None:
         """Index all that waits."""

@@ -28,6 +28,7 @@ from paiza_node.core.access.need_to_know import (
     may_see,
     open_scope,
 )
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -40,7 +41,7 @@ from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.model import TaskRow
 from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, task_notice
 from paiza_wire import log_entries
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import Rejected
 
 MAX_NOTE: Final = 1000  # characters of a note to whoever gets the work
 PASSED_ON_AT_ONCE: Final = 100  # in one commit
@@ -86,6 +87,7 @@ class Assign:
         self._news = news
         self._unit_directory = unit_directory
         self._clock = clock
+        self.task = PeriodicTask(self._round, period=LOOK_SECONDS, failed="tasks_not_read")
 
     async def listed(self, officer: Officer, scope: int, limit: int) -> list[tuple[ListedMessage, TaskRow]]:
         """Give open work that an officer sees, what is due first at the head; Rejected where he may not see all."""
@@ -220,16 +222,10 @@ class Assign:
     def catch_up(self) -> None:
         """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
 
-    async def keep_watch(self) -> None:
-        """Pass on what nobody acknowledges in time, for as long as the node runs."""
-        while True:
-            try:
-                await self.round()
-            except Unavailable as error:  # the database is away for now
-                log.warning("tasks_not_read", reason=error.reason, detail=error.detail)
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _round(self) -> None:
+        await self.escalate_late()
 
-    async def round(self) -> int:
+    async def escalate_late(self) -> int:
         """Pass on what is late now, and ring whoever gets it; gives how much that was."""
         if not await asyncio.to_thread(self._any_late):
             return 0

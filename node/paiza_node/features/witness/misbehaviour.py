@@ -10,7 +10,6 @@ until the log is proven (a default).
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -21,6 +20,7 @@ from paiza.core.v1 import fork_proof_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.peers import store as peers_store
@@ -30,7 +30,7 @@ from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_node.core.peers.unverified_checkpoints import ToldEntry
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, ConsistencyMonitor, Default, Question
 from paiza_wire import log_entries
-from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -68,23 +68,12 @@ class Misbehaviour:
         self._distrust = distrust
         self._restore_trust = restore_trust
         self._heard: dict[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]] = {}
-        self._wake = asyncio.Event()
+        self.task = PeriodicTask(self.step, period=LOOK_SECONDS, failed="misbehaviour_not_recorded")
 
     def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Take what a member told, to be judged soon; what it told before and was not judged yet gives way to it."""
         self._heard[teller] = (notes, proofs)
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Judge, ask and record for as long as the node runs."""
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
-            self._wake.clear()
-            try:
-                await self.step()
-            except Unavailable as error:
-                log.warning("misbehaviour_not_recorded", reason=error.reason, detail=error.detail)
+        self.task.wake()
 
     async def step(self) -> None:
         """Judge what was heard, ask what is due, and commit what was found."""

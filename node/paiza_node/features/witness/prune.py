@@ -18,12 +18,12 @@ from typing import Final
 
 import structlog
 
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import WitnessedTime
-from paiza_wire.errors import Unavailable
 
 WHOLE: Final = timedelta(hours=1)  # by then whoever asks for proofs in the background has asked
 BY_MINUTE: Final = timedelta(days=30)  # 43,000 notes: 1.4 GB where ten members cosign and the log never stands still
@@ -58,17 +58,12 @@ class Prune:
         self._ledger = ledger
         self._store = store
         self._clock = clock
+        self.task = PeriodicTask(self._round, period=LOOK_SECONDS, failed="not_pruned")
 
-    async def run(self) -> None:
-        """Thin out for as long as the node runs."""
-        while True:
-            try:
-                for tier in TIERS:
-                    while await self.thin(tier):
-                        pass
-            except Unavailable as error:
-                log.warning("not_pruned", reason=error.reason, detail=error.detail)
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _round(self) -> None:
+        for tier in TIERS:
+            while await self.thin(tier):
+                pass
 
     async def thin(self, tier: Tier) -> bool:
         """Let go of a block of notes; says whether there may be more."""

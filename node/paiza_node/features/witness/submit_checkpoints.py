@@ -17,11 +17,12 @@ import structlog
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
+from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import PaizaError
 from paiza_wire.reasons import REASONS
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -64,18 +65,16 @@ class SubmitCheckpoints:
     async def run(self) -> None:
         """Hold round after round for as long as the node runs."""
         try:
-            while True:
-                try:
-                    self.begin_round()
-                    await self._checkpoint_exchange.keep_witnessed()
-                except Unavailable as error:
-                    log.warning("no_round", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(ROUND_SECONDS)
+            await PeriodicTask(self._round, period=ROUND_SECONDS, failed="no_round").run()
         finally:
             tasks = self.under_way()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _round(self) -> None:
+        self.begin_round()
+        await self._checkpoint_exchange.keep_witnessed()
 
     def begin_round(self) -> None:
         """Show the newest checkpoint to whom it is due; returns at once. NodeStopped where a member found us out."""
@@ -125,8 +124,7 @@ class SubmitCheckpoints:
             turn.failures = 0
             return
         turn.failures += 1
-        pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(turn.failures - 1, 10), LONGEST_PAUSE_SECONDS)
-        turn.pause_until = turn.last + pause
+        turn.pause_until = turn.last + backoff(turn.failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
 
     async def _exchange(self, session: PeerSession, candidate: VerifiedCheckpoint) -> None:
         core, checkpoint_exchange, member = self._core, self._checkpoint_exchange, session.member

@@ -23,6 +23,7 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
+from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers.directory import PeerDirectory
@@ -35,7 +36,7 @@ from paiza_node.features.witness.model import CosignedProof, Uncosigned
 from paiza_node.features.witness.prove import MAX_INDICES
 from paiza_node.features.witness.verify_cosignatures import judge_span
 from paiza_register import Member, Register
-from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 LOOK_SECONDS: Final = 2.0  # between two looks for what is to be upgraded: about as long as a quorum takes
@@ -72,21 +73,17 @@ class UpgradeProofs:
     async def run(self) -> None:
         """Upgrade for as long as the node runs."""
         try:
-            while True:
-                try:
-                    while True:
-                        if not await self.sweep():
-                            break
-                        await asyncio.sleep(SWEEP_PAUSE_SECONDS)
-                    waiting = await asyncio.to_thread(self._counts)
-                    self._ask_all(waiting)
-                except Unavailable as error:
-                    log.warning("proof_not_upgraded", reason=error.reason, detail=error.detail)
-                await asyncio.sleep(LOOK_SECONDS)
+            await PeriodicTask(self._round, period=LOOK_SECONDS, failed="proof_not_upgraded").run()
         finally:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _round(self) -> float:
+        if await self.sweep():
+            return SWEEP_PAUSE_SECONDS
+        self._ask_all(await asyncio.to_thread(self._counts))
+        return LOOK_SECONDS
 
     async def sweep(self) -> bool:
         """Note what waits, from the next entries of our log on; says whether there may be more."""
@@ -144,7 +141,7 @@ class UpgradeProofs:
         except Exception:  # no answer of one peer may end the node
             log.exception("upgrade_failed", peer=member)
         failures = self._failures[member] = self._failures.get(member, 0) + 1
-        await asyncio.sleep(min(LOOK_SECONDS * 2.0 ** min(failures - 1, 10), LONGEST_PAUSE_SECONDS))
+        await asyncio.sleep(backoff(failures, LOOK_SECONDS, LONGEST_PAUSE_SECONDS))
 
     async def upgrade(self, session: PeerSession) -> bool:
         """Ask one member for a batch; says whether it gave new proofs.

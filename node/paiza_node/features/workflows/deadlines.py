@@ -18,6 +18,7 @@ from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds
 from paiza_domain.threads import notices
 from paiza_domain.workflows.step import Step
+from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.log.changes import Change, WorkflowsMoved
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import ThreadRow
@@ -103,7 +104,8 @@ class WorkflowDeadlines:
         self._passed_over: set[str] = set()  # members of which there are more than are watched over
         self._seen = 0  # sequence number of the newest step that the last look through all threads found
         self._behind = False  # threads that moved since then are to be looked for
-        self._woken = asyncio.Event()
+        self._loaded = False
+        self.task = PeriodicTask(self._load_and_round, period=IDLE_SECONDS, failed="deadlines_not_checked")
         self._told_until = clock()
 
     def hear(self, changes: Sequence[Change]) -> None:
@@ -111,12 +113,12 @@ class WorkflowDeadlines:
         for change in changes:
             if isinstance(change, WorkflowsMoved):
                 self._moved.update(change.thread_ids)
-                self._woken.set()
+                self.task.wake()
 
     def catch_up(self) -> None:
         """Have threads looked for that got a step."""
         self._behind = True
-        self._woken.set()
+        self.task.wake()
 
     def current(self) -> list[notice_pb2.Notice]:
         """Give what is due soon or overdue now, the earliest first: what a watch that begins is told."""
@@ -147,28 +149,17 @@ class WorkflowDeadlines:
         case = self._cases.get(thread_id)
         return "" if case is None else case.workflow_state.thread_name
 
-    async def run(self) -> None:
-        """Keep watch for as long as the node runs."""
-        loaded = False
-        while True:
-            seconds = 1.0
-            try:
-                if not loaded:
-                    await self.load()
-                    loaded = True
-                seconds = await self.round()
-            except Unavailable as error:  # the database is away for now
-                log.warning("deadlines_not_checked", reason=error.reason, detail=error.detail)
-            try:
-                await asyncio.wait_for(self._woken.wait(), seconds)
-            except TimeoutError:
-                continue
+    async def _load_and_round(self) -> float:
+        if not self._loaded:
+            await self.load()
+            self._loaded = True
+        return await self.round()
 
     async def round(self) -> float:
         """Do what is to be done now; gives the seconds until the next moment at which something is."""
-        self._woken.clear()
         if self._behind:
-            self._moved |= await self._moved_since()
+            found, self._seen = await self._moved_since()
+            self._moved.update(found)
             self._behind = False
         moved, self._moved = self._moved, set()
         try:
@@ -189,21 +180,22 @@ class WorkflowDeadlines:
 
     async def load(self) -> None:
         """Look at every workflow that is held, and keep those that are live."""
-        for thread_id in await self._moved_since():
+        found, seen = await self._moved_since()
+        for thread_id in found:
             await self._look(thread_id, tell=False)
+        self._seen = seen  # only now: where the database went away meanwhile, all is looked at again
 
-    async def _moved_since(self) -> set[bytes]:
-        """Return the threads that got a step since this was asked last; all of them at first."""
+    async def _moved_since(self) -> tuple[list[bytes], int]:
+        """Return the threads that got a step behind `_seen`, the one that moved last first, and the newest step."""
         steps = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
-        moved: set[bytes] = set()
+        found: list[bytes] = []
         seen, before = self._seen, None
         while True:
             page = await asyncio.to_thread(self._threads, steps, before)
-            moved.update(thread.thread_id for thread in page if thread.last_seq > self._seen)
+            found += [thread.thread_id for thread in page if thread.last_seq > self._seen]
             seen = max(seen, *(thread.last_seq for thread in page), 0)
             if len(page) < LOAD_PAGE or page[-1].last_seq <= self._seen:
-                self._seen = seen
-                return moved
+                return found, seen
             before = page[-1].last_seq
 
     def _threads(self, steps: Sequence[str], before: int | None) -> list[ThreadRow]:
@@ -315,8 +307,8 @@ class WorkflowDeadlines:
             for name in dict.fromkeys((*senders, *case.workflow_state.standing.participants))
             if name != self._member
         ]
-        pause = min(ASK_LONGEST, ASK_AFTER * 2 ** min(case.asked, 12))
-        case.ask_time = now + pause
+        pause = backoff(case.asked + 1, ASK_AFTER.total_seconds(), ASK_LONGEST.total_seconds())
+        case.ask_time = now + timedelta(seconds=pause)
         if asked:
             whom = asked[case.asked % len(asked)]
             case.asked += 1

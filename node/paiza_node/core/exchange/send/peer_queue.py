@@ -26,7 +26,8 @@ from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
 from paiza_node.core.exchange.precedence import MAX_FIRST
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
-from paiza_node.core.peers.health import LONGEST_PAUSE_SECONDS, pause_seconds
+from paiza_node.core.executors.periodic import backoff
+from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.features.forwarding.forward import pack
 from paiza_wire.errors import Unavailable
@@ -136,10 +137,10 @@ class PeerQueue:
         if failures:
             longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
             if slot is not Slot.FIRST:
-                await asyncio.sleep(pause_seconds(failures, longest))
+                await asyncio.sleep(backoff(failures, FIRST_PAUSE_SECONDS, longest))
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._poked.wait(), pause_seconds(failures, longest))
+                await asyncio.wait_for(self._poked.wait(), backoff(failures, FIRST_PAUSE_SECONDS, longest))
             self._poked.clear()
             return
         core = self._core

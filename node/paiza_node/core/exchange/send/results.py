@@ -3,7 +3,6 @@
 An answer that does not hold is not believed: its message is sent again later, and the peer answers with the same entry.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +17,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, Outgoing, Postponement, ProofKind, Settlement
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -140,10 +140,10 @@ class _AnswerCheck:
         )
 
     def _again(self, outgoing: Outgoing, reason: str, detail: str, at_least_seconds: float) -> Postponement:
-        pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(outgoing.attempts, 12), LONGEST_RETRY_SECONDS)
+        pause = backoff(outgoing.attempts + 1, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         if outgoing.attempts == 0 and reason == "cannot_open":
             pause = 0.0  # it was wrapped anew: at once
-        pause = max(pause * random.uniform(0.5, 1.0), min(at_least_seconds, LONGEST_RETRY_SECONDS))  # noqa: S311 - jitter
+        pause = max(pause, min(at_least_seconds, LONGEST_RETRY_SECONDS))
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 
 

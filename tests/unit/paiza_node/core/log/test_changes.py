@@ -216,7 +216,7 @@ async def test_subscribers_catch_up_at_once_and_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "CATCH_UP_SECONDS", 0.01)
     feed, listener = ChangeFeed(), Listener()
     feed.subscribe([listener])
-    running = asyncio.create_task(feed.run())
+    running = asyncio.create_task(feed.task.run())
     async with asyncio.timeout(SECONDS):
         while listener.caught_up < 3:
             listener.came.clear()
@@ -238,7 +238,27 @@ async def test_workflow_that_nobody_was_told_of_is_found(tmp_path: Path) -> None
         room.duties.catch_up()
         await room.duties.round()
         assert set(room.duties.live) == {seen, missed.header.thread_id}
-        assert await room.duties._moved_since() == set()
+
+
+async def test_workflows_are_all_loaded_where_the_database_was_away_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that breaks off is repeated in full: no workflow stays unwatched until its next step."""
+    with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
+        threads = {room.begin().header.thread_id for _ in range(2)}
+        room.restart()
+        look = room.duties._look
+
+        async def failing(thread_id: bytes, *, tell: bool) -> None:
+            monkeypatch.undo()
+            await look(thread_id, tell=tell)
+            raise Unavailable("database_unavailable", "away")
+
+        monkeypatch.setattr(room.duties, "_look", failing)
+        with pytest.raises(Unavailable):
+            await room.duties.load()
+        await room.duties.load()
+        assert set(room.duties.live) == threads
 
 
 class Sender:

@@ -163,7 +163,7 @@ async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
         )
 
     room.ledger.commit_now(damage)
-    duty = asyncio.ensure_future(facts(room).run())
+    duty = asyncio.ensure_future(facts(room).task.run())
     try:
         async with asyncio.timeout(30):
             while not duty.done() and review(room, 2) is None:  # noqa: ASYNC110 - nothing tells of it

@@ -184,16 +184,16 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
     assign = Assign(
         node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
     )
-    assert await assign.round() == 0
+    assert await assign.escalate_late() == 0
     places = []
     for _ in range(MAX_ESCALATIONS):
         room.clock.now += timedelta(hours=2)
-        assert await assign.round() == 1
+        assert await assign.escalate_late() == 1
         now = work_now(room, work.digest)
         places.append((now.unit, now.assignee.rpartition("/")[2]))
     assert places[:3] == [("duty-desk", ""), ("duty-desk", "duty-b"), ("duty-desk", "duty-a")]
     room.clock.now += timedelta(days=30)
-    assert await assign.round() == 0
+    assert await assign.escalate_late() == 0
     assert events(room, work.digest) == ["ESCALATED"] * MAX_ESCALATIONS
 
 
@@ -211,11 +211,11 @@ async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Roo
     await assign.assign(OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"], give)
     assert told(room) == {"liaison": [("task_assigned", False)], "duty-a": asked, "duty-b": []}
     room.clock.now += timedelta(hours=2)
-    await assign.round()
+    await assign.escalate_late()
     escalated = [("task_escalated", True)]
     assert told(room) == {"liaison": [], "duty-a": [*asked, *escalated], "duty-b": escalated}
     room.clock.now += timedelta(hours=2)
-    await assign.round()
+    await assign.escalate_late()
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": escalated}
     room.clock.now += timedelta(hours=4)
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": [("task_overdue", True)]}
@@ -230,7 +230,7 @@ async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
     liaison = next(iter(OFFICERS.values()))
     assert (await assign.take(liaison, work.digest)).assignee == liaison.id
     room.clock.now += timedelta(days=1)
-    assert await assign.round() == 0
+    assert await assign.escalate_late() == 0
     assert events(room, work.digest) == ["ASSIGNED"]
 
 
