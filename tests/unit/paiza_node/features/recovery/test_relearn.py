@@ -95,7 +95,7 @@ async def test_what_its_log_did_not_sign_holds_nothing_up(fleet: Fleet, monkeypa
     async def standing(_request: recovery_pb2.ListHeldCheckpointsRequest) -> recovery_pb2.ListHeldCheckpointsResponse:
         return recovery_pb2.ListHeldCheckpointsResponse(other_checkpoints=false)
 
-    monkeypatch.setattr(kaz.lines["uzb"], "get_standing", standing)
+    monkeypatch.setattr(kaz.lines["uzb"], "list_held_checkpoints", standing)
     restored = Restored(kaz, {uzb.member})
     assert await restored.round() == set()
     assert restored.duty.progress.done

@@ -173,7 +173,7 @@ class Line(MethodChannel):
         self.requests.append(copy)
         return await self._callee.answer(caller, copy)
 
-    async def get_standing(
+    async def list_held_checkpoints(
         self, request: recovery_pb2.ListHeldCheckpointsRequest
     ) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Tell what is held of the caller's logs and of third ones."""
