@@ -260,7 +260,7 @@ class Node:
         known = {member: each.size for member, each in disk.known_logs().items()}
         decided = {each.origin: each.accepted_up_to for each in disk.findings()}
         distrusted = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
-        cosigner = Cosigner(known, distrusted, decided)
+        cosigner = Cosigner(known, distrusted, decided, hold=frozenset)
         self.convictions = Misbehaviour(
             self.core, self.judge, self.peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
         )
@@ -274,7 +274,9 @@ class Node:
             self.core,
             suspect=self._suspect,
             compared=self.peers.compared,
-            unit_directory=cast("Any", None),
+            arrivals=cast("Any", None),
+            piggybacks=(),
+            check_grant=cast("Any", None),
         )
 
     def _open_session(self, member: str) -> PeerSession:

@@ -6,12 +6,16 @@ hear of it as subscribers of the ledger's changes (`changes`): no room is told o
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.open import OpenPart
 from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange.reactions import Reaction
+from paiza_node.core.exchange.readers import READERS
+from paiza_node.core.exchange.receive.arrivals import Arrivals
 from paiza_node.core.exchange.receive.write import PROTOCOL_VERSION, Receive
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
@@ -28,7 +32,9 @@ from paiza_node.core.version import VERSION
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.pending import approval_stage
 from paiza_node.features.approvals.service import approval_behaviours
-from paiza_node.features.attachments.attached import attachment_stage
+from paiza_node.features.attachments import attached
+from paiza_node.features.attachments.acknowledge import attachment_answers
+from paiza_node.features.attachments.attached import attachment_reaction, attachment_stage
 from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.serve import AttachmentServer
@@ -37,6 +43,7 @@ from paiza_node.features.attachments.upload import Upload
 from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.service import audit_behaviours
 from paiza_node.features.audit.trail import Audit
+from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
 from paiza_node.features.forwarding.forward import Forward
 from paiza_node.features.forwarding.holders import Holders
@@ -50,22 +57,25 @@ from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
 from paiza_node.features.peer_audit.service import coordination_behaviours, oversight_behaviours
-from paiza_node.features.recalls.recalls import recall_stage
+from paiza_node.features.recalls import recalls
+from paiza_node.features.recalls.recalls import recall_reaction, recall_stage
+from paiza_node.features.recovery.progress import RecoveryHold
 from paiza_node.features.recovery.recovered_messages import RecoveredMessages
 from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
 from paiza_node.features.recovery.serve_peer import ServePeer
 from paiza_node.features.recovery.service import recovery_behaviours
+from paiza_node.features.retention.acknowledge import erasure_answers
 from paiza_node.features.retention.erase import Erase
 from paiza_node.features.retention.erasure_status import ErasureStatus
 from paiza_node.features.retention.holds import Holds
 from paiza_node.features.retention.log_retention import LogRetention
-from paiza_node.features.retention.requests import erasure_stage
+from paiza_node.features.retention.requests import erasure_reaction, erasure_stage
 from paiza_node.features.retention.reviews import Reviews
 from paiza_node.features.retention.service import lawful_behaviours
 from paiza_node.features.search.index import Index, TokenKey
 from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
-from paiza_node.features.tasks.assign import Assign
+from paiza_node.features.tasks.assign import TASKS, Assign
 from paiza_node.features.tasks.service import desk_behaviours
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
@@ -82,7 +92,7 @@ from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
 from paiza_node.features.workflows.backfill import BackfillFetch, BackfillServe
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
-from paiza_node.features.workflows.legality import WorkflowStates, workflow_stage
+from paiza_node.features.workflows.legality import WORKFLOWS, WorkflowStates, workflow_stage
 from paiza_node.features.workflows.service import WorkflowService
 from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import Config
@@ -105,6 +115,19 @@ class Dependencies:
     token_key: TokenKey
     reader: RegisterReader
     witness: WitnessSigner
+
+    @property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """What capabilities do about messages that were written, in any order."""
+        member, node_id = self.core.member, self.core.node_id
+        return (
+            READERS,
+            TASKS,
+            recall_reaction(node_id),
+            erasure_reaction(member, node_id),
+            attachment_reaction(member),
+            WORKFLOWS,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +203,8 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock),
         AttachmentDownloads(core, files, peers=peers, life=config.delivery_life),
     )
-    witness = _witness(dependencies, peers)
+    hold = RecoveryHold()
+    witness = _witness(dependencies, peers, hold)
     exchange = _exchange(dependencies, peers)
     assign = Assign(
         node_id=core.node_id,
@@ -199,7 +223,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         LogRetention(core, config.audit_retention),
     )
     consult = Consult(core, lawful.facts.catch_up)
-    restore_from_peers = _recovery(dependencies, peers, exchange.receive, witness, files)
+    restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     core.ledger.changes.subscribe([
         queues,
         core.news,
@@ -266,13 +290,13 @@ def _peers(core: Core, keys: ChannelKeys) -> PeerDirectory:
 
 
 def _recovery(
-    dependencies: Dependencies, peers: PeerDirectory, receive: Receive, witness: Witness, files: AttachmentFiles
+    dependencies: Dependencies, peers: PeerDirectory, receive: Receive, hold: RecoveryHold, files: AttachmentFiles
 ) -> RestoreFromPeers:
-    cosigner = witness.checkpoint_exchange.cosigner
     recovered_messages = RecoveredMessages(
         dependencies.core,
         officers=dependencies.officers,
         unit_directory=dependencies.unit_directory,
+        reactions=dependencies.reactions,
         files=files,
         delivery_life=dependencies.config.delivery_life,
     )
@@ -281,11 +305,11 @@ def _recovery(
         peers=peers,
         receive=receive,
         recovered_messages=recovered_messages,
-        hold=lambda members: cosigner.hold_all() if members is None else cosigner.hold(members),
+        hold=hold,
     )
 
 
-def _witness(dependencies: Dependencies, peers: PeerDirectory) -> Witness:
+def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHold) -> Witness:
     core = dependencies.core
     with core.store.reads() as reads:
         known = {fork_proofs.read_origin(stored.note): stored.size for stored in peers_store.known_logs(reads).values()}
@@ -293,7 +317,8 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory) -> Witness:
     newest = core.register_cache.newest_origin
     stands = [found for found in findings if found.state is FindingState.OPEN]
     distrusted = {found.member for found in stands if found.origin == newest(found.member)}
-    cosigner = Cosigner(known, distrusted, {found.origin: found.accepted_up_to for found in findings})
+    decided = {found.origin: found.accepted_up_to for found in findings}
+    cosigner = Cosigner(known, distrusted, decided, hold=hold)
     judge = ConsistencyMonitor(core.member, core.logs, findings)
     convictions = Misbehaviour(core, judge, peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust)
     gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, convictions.hear)
@@ -320,6 +345,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
     submit = Submit(
         core,
         stages=_stages(dependencies, steps),
+        reactions=dependencies.reactions,
         officers=dependencies.officers,
         delivery_life=config.delivery_life,
         unit_directory=dependencies.unit_directory,
@@ -329,7 +355,19 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
     notify_new_holders = NotifyNewHolders(
         node_id=core.node_id, register_cache=core.register_cache, store=core.store, share=forward.share
     )
-    receive = Receive(core, suspect=peers.ask, compared=peers.compared, unit_directory=dependencies.unit_directory)
+    receive = Receive(
+        core,
+        suspect=peers.ask,
+        compared=peers.compared,
+        arrivals=Arrivals(
+            node_id=core.node_id, unit_directory=dependencies.unit_directory, reactions=dependencies.reactions
+        ),
+        piggybacks=(
+            attachment_answers(core.member, core.node_id),
+            erasure_answers(core.member, core.node_id),
+        ),
+        check_grant=partial(grants.check, decryption_keys=core.decryption_keys),
+    )
     duties = WorkflowDeadlines(
         member=core.member,
         store=core.store,
@@ -383,7 +421,7 @@ def _behaviours(
 ) -> Mapping[str, Any]:
     """Give what each RPC does."""
     core = dependencies.core
-    open_part = OpenPart(core)
+    open_part = OpenPart(core, (recalls.open_rule, attached.open_rule(core.member)))
     search = Search(core, dependencies.token_key)
     officers = OfficerService(
         core,

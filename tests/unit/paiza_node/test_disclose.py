@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,10 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.open_rules import Opening
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.recalls import recalls
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.between import Between, erased, given_away, nothing, recalled, retired
@@ -35,7 +40,7 @@ def received(room: Room) -> VerifiedMessage:
 
 def disclose_overtaken(room: Room, note: VerifiedMessage, between: Between) -> OpenPart:
     """Make the verb, with something that is committed just before its own commit."""
-    return OpenPart(room.overtaken_by(lambda tx: between(room, note, tx)))
+    return OpenPart(room.overtaken_by(lambda tx: between(room, note, tx)), (recalls.open_rule,))
 
 
 def asked(note: VerifiedMessage, reason: str = "") -> officer_pb2.OpenMessageRequest:
@@ -90,6 +95,28 @@ async def test_need_to_know_is_answered_before_the_rules(room: Room) -> None:
     with pytest.raises(Rejected, match="no rule permits open"):
         await disclose_overtaken(room, note, nothing)(replace(OFFICER, roles=frozenset()), asked(note))
     assert room.events(note.digest) == ["DENIED policy_denied"] * 2
+
+
+async def test_rules_of_capabilities_are_asked_last_and_in_order(room: Room) -> None:
+    """The first rule that is against it decides, without an entry; who needs not know hears of none of them."""
+    note = received(room)
+    asked_of: list[tuple[str, str]] = []
+
+    def rule(name: str, reads: ReadConnection, opening: Opening) -> Rejected | None:
+        assert messages_store.message(reads, opening.row.digest) is not None
+        asked_of.append((name, opening.reason))
+        return Rejected("recalled", name) if name == opening.reason else None
+
+    core = room.overtaken_by(lambda tx: nothing(room, note, tx))
+    open_part = OpenPart(core, (partial(rule, "first"), partial(rule, "second")))
+    with pytest.raises(Rejected, match="second"):
+        await open_part(OFFICER, asked(note, "second"))
+    assert room.events(note.digest) == []
+    with pytest.raises(Rejected, match="need-to-know"):
+        await open_part(replace(OFFICER, unit="border"), asked(note, "first"))
+    await open_part(OFFICER, asked(note, "case 17"))
+    assert asked_of == [("first", "second"), ("second", "second"), ("first", "case 17"), ("second", "case 17")]
+    assert room.events(note.digest) == ["DENIED policy_denied", "OPENED"]
 
 
 async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> None:

@@ -10,29 +10,21 @@ side.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final
 
 from paiza.core.v1 import message_pb2
-from paiza.officer.v1 import desk_pb2
-from paiza_domain import kinds
-from paiza_domain.threads import deadlines
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, WriteConnection
-from paiza_node.features.tasks import store as tasks_store
-from paiza_node.features.tasks.model import TaskRow
 from paiza_wire import log_entries
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 COMMON: Final = ""  # the desk of a member that has named no duty desk
 SEES_ALL: Final = frozenset({"duty"})
 LISTS_ALL: Final = frozenset({"duty", "coordinator", "auditor"})
-ACKNOWLEDGE_WITHIN: Final = 4  # the part of the time to answer within which work is acknowledged: a quarter
 
 
 def list_scope(officer: Officer) -> Viewer:
@@ -75,7 +67,7 @@ def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
 
 
 class UnitDirectory:
-    """Says to which unit and officer messages go, and makes work of what was received."""
+    """The units of the member, and the unit and officer that messages go to."""
 
     def __init__(self, member: str, duty_desk: str, officers: Callable[[], dict[str, Officer]]) -> None:
         """Take whose officers they are, and the unit of the duty desk (empty: one common desk)."""
@@ -113,34 +105,28 @@ class UnitDirectory:
         unit = officer.unit if self.duty_desk else COMMON
         return [replace(row, unit=unit) for row in messages]
 
-    def received(self, conn: WriteConnection, messages: Sequence[MessageRow]) -> list[tuple[MessageRow, str]]:
+    def received(
+        self, conn: WriteConnection, messages: Sequence[tuple[MessageRow, message_pb2.Header]]
+    ) -> list[tuple[MessageRow, str]]:
         """Return received messages with their unit, each with the officer it is for (empty where none is named).
 
         Runs before they are written: what follows from an earlier message of the same batch goes to the same unit.
         """
         placed: list[tuple[MessageRow, str]] = []
         units: dict[bytes, tuple[int, str]] = {}
-        for row in messages:
-            unit, assignee = self._addressed(conn, row, units)
+        for row, header in messages:
+            unit, assignee = self._addressed(conn, row, header, units)
             units[row.digest] = row.seq, unit
             placed.append((replace(row, unit=unit), assignee))
         return placed
 
-    def make_tasks(self, conn: WriteConnection, placed: Sequence[tuple[MessageRow, str]]) -> None:
-        """Make work of messages that `received` placed and that are written; those that ask for nothing are no work."""
-        taken = [(row, assignee) for row, assignee in placed if row.state is MessageState.RECEIVED]
-        access_store.add_readers(conn, [(assignee, row.seq) for row, assignee in taken if assignee])
-        work = (task_of(row, row.unit or COMMON, assignee) for row, assignee in taken)
-        tasks_store.add_tasks(conn, [made for made in work if made is not None])
-
     def _addressed(
-        self, conn: WriteConnection, row: MessageRow, batch: Mapping[bytes, tuple[int, str]]
+        self, conn: WriteConnection, row: MessageRow, header: message_pb2.Header, batch: Mapping[bytes, tuple[int, str]]
     ) -> tuple[str, str]:
         """Return the unit and, where one is named, the officer whom a received message is for.
 
         ``batch``: numbers and units of the messages of the same batch before it.
         """
-        header = wire.parse_header(row.header)
         attention = next((each.attention for each in header.recipients if each.member == self._member), "")
         if attention:
             if attention in self.units():
@@ -152,36 +138,3 @@ class UnitDirectory:
             batched = [batch[parent] for parent in row.parents if parent in batch]
             return messages_store.unit_of(conn, row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
         return self.duty_desk, ""
-
-
-def task_of(row: MessageRow, unit: str, assignee: str) -> TaskRow | None:
-    """Say until when a message is to be acknowledged and done; None where it is for information only."""
-    within = deadlines.ANSWER_WITHIN.get(row.urgency)
-    if within is None:
-        return None
-    due = _due(row)
-    asks = due is not None or row.urgency >= message_pb2.URGENCY_URGENT
-    return TaskRow(
-        seq=row.seq,
-        digest=row.digest,
-        unit=unit,
-        assignee=assignee,
-        state=desk_pb2.WORK_STATE_NEW,
-        acknowledge_time=row.stored_time + acknowledge_within(within) if asks else None,
-        due_time=due,
-    )
-
-
-def acknowledge_within(answer: timedelta) -> timedelta:
-    """Say how soon work is to be acknowledged that is to be answered within a time."""
-    return answer / ACKNOWLEDGE_WITHIN
-
-
-def _due(row: MessageRow) -> datetime | None:
-    """Say by when a message is to be answered, by its urgency and its kind."""
-    header = wire.parse_header(row.header)
-    try:
-        kind = kinds.get(header.kind, header.kind_version)
-    except Rejected:
-        return None
-    return deadlines.answer_due(header, kind, None, row.stored_time)

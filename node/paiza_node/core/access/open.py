@@ -5,15 +5,17 @@ crash after the commit and before the answer leaves an OPENED entry for somethin
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
 from paiza_node.core.log.changes import MessagesChanged
@@ -24,8 +26,6 @@ from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes, principal_of
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.recalls import recalls
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -58,8 +58,9 @@ class _Opened:
 class OpenPart:
     """The verb of reading."""
 
-    def __init__(self, core: Core) -> None:
-        """Take what the verb needs."""
+    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
+        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        self._rules = rules
         self._member = core.member
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -162,9 +163,8 @@ class OpenPart:
         """Say why a part is not opened at this moment; None where it may be.
 
         1. Its content is here: neither retired nor erased.
-        2. What its author took back is opened only with a reason.
-        3. The officer needs to know of it, and the rules allow it.
-        4. An attachment has come whole: before, nobody knows what it is.
+        2. The officer needs to know of it, and the policy allows it.
+        3. No capability has a rule against it: a recalled message is opened only with a reason, for example.
         """
         # 1.
         row = messages_store.message(reads, asked.digest)
@@ -173,25 +173,12 @@ class OpenPart:
         if messages_store.erased(reads, [asked.digest]):
             return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
         # 2.
-        if not asked.reason.strip() and recalls.is_recalled(reads, row):
-            return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")
-        # 3.
         denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
         if denied is not None:
             return denied
-        # 4.
-        return self._incomplete(reads, asked) if row.received else None
-
-    def _incomplete(self, reads: ReadConnection, asked: _Asked) -> Rejected | Unavailable | None:
-        if asked.header.parts[asked.number].kind != message_pb2.PART_KIND_ATTACHMENT:
-            return None
-        found = attachments_store.attachment(reads, asked.digest, asked.number, self._member)
-        if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
-            return None
-        if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
-            reason = "" if found is None else f": {found.reason}"
-            return Rejected("part_missing", f"attachment {asked.number} was refused or given up{reason}")
-        return Unavailable("attachment_incomplete", f"attachment {asked.number} has not come whole yet", 10.0)
+        # 3.
+        opening = Opening(row, asked.header, asked.number, asked.reason)
+        return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
 
 
 def _unknown() -> Rejected:

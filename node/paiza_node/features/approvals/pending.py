@@ -72,7 +72,7 @@ class _Approvals:
 
     def known(self, item: Submission) -> Outcome | None:
         """Return the answer for a message that came to wait before."""
-        earlier = self._approvals.get(item.message.header.message_id)
+        earlier = self._approvals.get(item.message.header.message_id) if self._approvals else None
         if earlier is None:
             return None
         if earlier.digest != item.message.digest:
@@ -98,7 +98,7 @@ class _Approvals:
         """Log the last signature, and end the waiting."""
         if item.approved:
             self._pen.append(approved_entry(item.message, self._officer))
-        if item.message.header.message_id in self._approvals:
+        if self._approvals and item.message.header.message_id in self._approvals:
             approvals_store.end_approval(self._pen.conn, item.message.digest, ApprovalState.RELEASED)
 
 

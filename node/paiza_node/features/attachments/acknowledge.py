@@ -6,12 +6,11 @@ attachment as awaited. A repeat changes nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-import structlog
-
 from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza_node.core.exchange.piggyback import Piggyback, ProvenAnswer
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.attachments import store as attachments_store
@@ -19,12 +18,8 @@ from paiza_node.features.attachments.attached import awaited, went_to
 from paiza_node.features.attachments.model import AttachmentProof, AttachmentRow
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire.errors import Rejected
-from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_ANSWERS: Final = 256  # about attachments, in one Deliver
-
-log = structlog.get_logger("paiza.attachments")
 
 _STATES: Final = {
     log_pb2.LOG_EVENT_RECEIVED: delivery_pb2.ATTACHMENT_STATE_RECEIVED,
@@ -32,36 +27,20 @@ _STATES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An entry of a recipient's log about an attachment we handed over, proven to its checkpoint."""
-
-    entry: receipts.VerifiedEntry
-    hashes: bytes
-
-
-def check_answers(
-    proven: Sequence[log_pb2.ProvenEntry], checkpoint: VerifiedCheckpoint, member: str, own: str
-) -> list[Answer]:
-    """Give those entries that are proven and say something of an attachment that ``own`` handed to ``member``."""
-    if len(proven) > MAX_ANSWERS:
-        raise Rejected("too_large", f"at most {MAX_ANSWERS} attachments are answered for at once")
-    answers: list[Answer] = []
-    for each in proven:
-        try:
-            entry = receipts.verify_entry(each, checkpoint)
-            receipts.check_attachment_answer(entry.entry, own)
-        except Rejected as error:
-            log.warning("attachment_answer_refused", peer=member, reason=error.reason, detail=error.detail)
-            continue
-        answers.append(Answer(entry, b"".join(each.inclusion_hashes)))
-    return answers
+def attachment_answers(own: str, node_id: str) -> Piggyback:
+    """What recipients' logs say of attachments that ``own`` handed over."""
+    return Piggyback(
+        "attachment",
+        "attachment_answer_refused",
+        MAX_ANSWERS,
+        lambda request: request.attachment_answers,
+        lambda entry: receipts.check_attachment_answer(entry, own),
+        lambda tx, answers, member: record_answers(tx, answers, member, node_id),
+    )
 
 
-def record_answers(
-    tx: LogTransaction, answers: Sequence[Answer], member: str, node_id: str, register_version: bytes
-) -> set[bytes]:
-    """Log what became of our attachments at a member; gives the messages concerned. Runs in the transaction."""
+def record_answers(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: str, node_id: str) -> set[bytes]:
+    """Log what became of our attachments at a member; returns the messages concerned. Runs in the transaction."""
     changed: set[bytes] = set()
     for answer in answers:
         entry, digest = answer.entry.entry, answer.entry.entry.message_digest
@@ -88,7 +67,7 @@ def record_answers(
                     index=answer.entry.index,
                     hashes=answer.hashes,
                     checkpoint=answer.entry.checkpoint.note,
-                    register_version=register_version,
+                    register_version=tx.register_version,
                 )
             ],
         )

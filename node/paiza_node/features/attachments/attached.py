@@ -5,8 +5,11 @@ from datetime import datetime
 
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.access.open_rules import Opening, OpenRule
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.changes import AttachmentsExpected
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
@@ -55,14 +58,14 @@ def went_to(reads: ReadConnection, digest: bytes) -> set[str]:
     return released | {recipient for recipient, _, _ in deliveries_store.forwarded_indices(reads, digest)}
 
 
-def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> None:
-    """Check that an officer uploaded every attachment of a message whole.
+def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> list[bytes]:
+    """Return the ciphertexts of a message's attachments, each of which an officer uploaded whole.
 
     Unavailable("attachment_incomplete") where one is not: the officer's client brings the rest and submits again.
     """
     parts = [header.parts[number] for number in numbers(header)]
     if not parts:
-        return
+        return []
     uploads: dict[bytes, Upload] = attachments_store.uploads(reads, [part.ciphertext_sha256 for part in parts])
     for number, part in zip(numbers(header), parts, strict=True):
         upload = uploads.get(part.ciphertext_sha256)
@@ -70,28 +73,64 @@ def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> None:
             raise Unavailable("attachment_incomplete", f"attachment {number} was not brought whole yet", 1.0)
         if upload.size != part.ciphertext_size:
             raise Rejected("part_digest_mismatch", f"attachment {number} is not of the size the header names")
+    return [part.ciphertext_sha256 for part in parts]
 
 
 def attachment_stage() -> ReleaseStage:
     """The part of attachments in a release: each was uploaded whole, and its recipients await it from then on."""
 
     def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        uploaded: dict[bytes, list[bytes]] = {}
+
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
             try:
-                check_uploaded(tx.conn, item.message.header)
+                found = check_uploaded(tx.conn, item.message.header)
             except (Rejected, Unavailable) as error:
                 return error
+            if found:
+                uploaded[item.message.digest] = found
             return None
 
         def releasing(item: Submission) -> None:
             digest, header = item.message.digest, item.message.header
-            brought = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
-            if not brought:
+            if digest not in uploaded:
                 return
-            attachments_store.drop_uploads(tx.conn, brought)
+            attachments_store.drop_uploads(tx.conn, uploaded[digest])
             for recipient in header.recipients:
                 attachments_store.put_attachments(tx.conn, awaited(digest, header, recipient.member, tx.now))
 
         return ReleaseSession(judge=judge, releasing=releasing)
 
     return ReleaseStage("attachments", begin)
+
+
+def attachment_reaction(member: str) -> Reaction:
+    """The part of attachments in what was received: ``member`` awaits them from the node that handed them over."""
+
+    def expect(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+        rows: list[AttachmentRow] = []
+        for each in messages:
+            rows += awaited(each.row.digest, each.header, member, tx.now, source=each.source)
+        if rows:
+            attachments_store.put_attachments(tx.conn, rows)
+            tx.announce(AttachmentsExpected())
+
+    return Reaction(on_received=expect)
+
+
+def open_rule(member: str) -> OpenRule:
+    """Refuse an attachment that ``member`` has not received whole: before, nobody knows what it is."""
+
+    def incomplete(reads: ReadConnection, opening: Opening) -> Rejected | Unavailable | None:
+        number = opening.part_number
+        if not opening.row.received or opening.header.parts[number].kind != message_pb2.PART_KIND_ATTACHMENT:
+            return None
+        found = attachments_store.attachment(reads, opening.row.digest, number, member)
+        if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
+            return None
+        if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
+            reason = "" if found is None else f": {found.reason}"
+            return Rejected("part_missing", f"attachment {number} was refused or given up{reason}")
+        return Unavailable("attachment_incomplete", f"attachment {number} has not come whole yet", 10.0)
+
+    return incomplete

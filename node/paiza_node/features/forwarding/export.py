@@ -17,6 +17,8 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
+from paiza_node.core.exchange.consent import GrantQuery
+from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
@@ -119,7 +121,7 @@ class Export:
             refused = self._refused(reads, officer, asked, audience, request.purpose)
         if refused is None or refused.reason != "grant_missing":
             return asked
-        wish = grants.GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
+        wish = GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
         grant = grants.find(self._store, wish, self._decryption_keys)
         return asked if grant is None else replace(asked, grant=grant.digest)
 
@@ -145,7 +147,7 @@ class Export:
             audience=audience,
             purpose=purpose,
             granted=granted,
-            recalled=grants.is_recalled(reads, digest, author),
+            recalled=is_recalled(reads, digest, author),
             with_annex=asked.with_annex,
         )
         try:

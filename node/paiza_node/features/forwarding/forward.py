@@ -16,17 +16,15 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza.officer.v1 import passing_pb2
-from paiza.peer.v1 import exchange_pb2
 from paiza_domain import codes, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
 from paiza_node.core.exchange import precedence
-from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, Outgoing, ProofKind
-from paiza_node.core.exchange.proofs import foreign_proof, own_proof
-from paiza_node.core.exchange.rewrap import wrap_for
+from paiza_node.core.exchange.consent import GrantQuery
+from paiza_node.core.exchange.markings import is_recalled
+from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
@@ -35,12 +33,12 @@ from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal, principal_of
-from paiza_node.core.storage import ReadConnection, Store
+from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_register import Register
 from paiza_wire import log_entries
 from paiza_wire import message as wire
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected
 
 MAX_SHARED: Final = 1024  # messages of a thread shared at once
 
@@ -181,7 +179,7 @@ class Forward:
         kind = kinds.get(header.kind, header.kind_version)
         facts = MessageAttributes.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
         with self._store.reads() as reads:
-            recalled = grants.is_recalled(reads, row.digest, header.author)
+            recalled = is_recalled(reads, row.digest, header.author)
 
         def ask(*, granted: bool) -> None:
             policy_context = PolicyContext(
@@ -196,7 +194,7 @@ class Forward:
         except Rejected as denied:
             if denied.reason != "grant_missing" or header.author == self._member:
                 raise
-            wish = grants.GrantQuery(row.digest, header.author, recipient, purpose, with_annex, self._clock())
+            wish = GrantQuery(row.digest, header.author, recipient, purpose, with_annex, self._clock())
             grant = grants.find(self._store, wish, self._decryption_keys)
             if grant is None:
                 raise
@@ -329,58 +327,6 @@ def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
 def not_here() -> Rejected:
     """Return the refusal of what is not here."""
     return Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
-
-
-def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:
-    """Build what is sent for a delivery of something passed on.
-
-    Where a key cannot be wrapped now, the message goes without: the peer answers that it cannot open it, and it is
-    tried again.
-    """
-    if outgoing.delivery_kind == DeliveryKind.NOTICE:
-        return exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice(forwarded=released))
-    entry = log_pb2.LogEntry.FromString(outgoing.released_entry)
-    without_annex = entry.HasField("part_number")
-    with core.store.reads() as reads:
-        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(core, reads, outgoing.digest))
-        if entry.evidence_sha256:
-            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.evidence_sha256))
-    forwarding.message = _wrapped(core, outgoing.signed, peer, without_annex=without_annex)
-    if entry.evidence_sha256:
-        forwarding.grant.message = _wrapped(
-            core, messages_store.read_signed(core.store, entry.evidence_sha256) or b"", peer
-        )
-    return exchange_pb2.Dispatch(forwarding=forwarding)
-
-
-def _origin(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
-    """Give a release by the author's log, to whomever; an empty proof where none is here."""
-    for kind in (ProofKind.RELEASED, ProofKind.ORIGIN):
-        for proof in exchange_store.proofs(reads, digest, kind):
-            return foreign_proof(proof)
-    size, note = core.ledger.checkpoint.size, core.ledger.checkpoint.note
-    for stored in log_store.entries_at(
-        reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, digest)[:1]]
-    ):
-        return own_proof(core.ledger, stored, size, note)
-    return log_pb2.LogProof()
-
-
-def _wrapped(core: Core, signed: bytes, peer: str, *, without_annex: bool = False) -> bytes:
-    try:
-        return wrap_for(
-            signed,
-            peer,
-            decryption_keys=core.decryption_keys,
-            register=core.register_cache.current,
-            now=core.clock(),
-            without_annex=without_annex,
-        )
-    except PaizaError as error:
-        log.warning("not_wrapped", peer=peer, reason=error.reason, detail=error.detail)
-        message = message_pb2.SignedMessage.FromString(signed)
-        del message.wraps[:]
-        return message.SerializeToString(deterministic=True)
 
 
 def _has_annex(header: message_pb2.Header, signed: bytes) -> bool:

@@ -4,37 +4,24 @@ A grant is a message of its author like any other, signed by two of its officers
 own key when it is needed and kept nowhere.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Final
 
 from paiza_domain import kinds, validation
+from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, GrantQuery
+from paiza_node.core.exchange.markings import followers, is_recalled
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys, stored
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 
 GRANT: Final = "release-grant"
-RECALL: Final = "recall"
 WITHOUT_ANNEX: Final = "without-annex"
 WHOLE: Final = "whole"
 MAX_GRANTS: Final = 32  # of one message, the newest: each is opened to see what it says
-MAX_GRANT_BYTES: Final = 64 * 1024  # of one that is shown to a member: it travels beside the message
-
-
-@dataclass(frozen=True, slots=True)
-class GrantQuery:
-    """What somebody wants to do with a message, and when. ``recipient`` is a member id."""
-
-    digest: bytes
-    author: str
-    recipient: str
-    purpose: str
-    with_annex: bool
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +77,6 @@ def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: Decryptio
         raise Rejected("grant_missing", "the grant was over")
 
 
-def is_recalled(reads: ReadConnection, digest: bytes, author: str) -> bool:
-    """Say whether the author took a message back, as far as this node knows."""
-    return any(row.author == author for row in _children(reads, digest, RECALL))
-
-
 def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
     """Return whether a grant that `find` gave is still here and was not recalled."""
     return (
@@ -106,12 +88,5 @@ def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
 
 def _in_force(reads: ReadConnection, wish: GrantQuery) -> list[MessageRow]:
     """Give the author's grants for a message that were not recalled, the newest first."""
-    found = [row for row in _children(reads, wish.digest, GRANT) if row.author == wish.author]
+    found = [row for row in followers(reads, wish.digest, GRANT) if row.author == wish.author]
     return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, wish.author)]
-
-
-def _children(reads: ReadConnection, digest: bytes, kind: str) -> Iterator[MessageRow]:
-    for child in reversed(messages_store.children(reads, [digest], (kind,)).get(digest, [])):
-        row = messages_store.message(reads, child)
-        if row is not None and row.state is not MessageState.REFUSED:
-            yield row

@@ -14,6 +14,7 @@ import structlog
 
 from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
+from paiza_node.core.exchange.holders import holders
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, HoldersChanged
@@ -23,7 +24,6 @@ from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
-from paiza_node.features.recalls import recalls
 from paiza_wire.errors import Rejected, Unavailable
 
 LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
@@ -119,10 +119,10 @@ class NotifyNewHolders:
             return []
         reached = {header.author, *(each.member for each in header.recipients)}
         reached |= {recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, row.digest)}
-        holders = {
+        held_by = {
             member
             for digest in (*thread.concerned(header), *thread.to_be_erased(header))
-            for member in recalls.holders(reads, digest)
+            for member in holders(reads, digest)
         }
         active = {member.id for member in self._register_cache.current.active_members()}
-        return [(row.digest, member) for member in sorted((holders - reached) & active)]
+        return [(row.digest, member) for member in sorted((held_by - reached) & active)]

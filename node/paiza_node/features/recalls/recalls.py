@@ -6,37 +6,21 @@ when both are there, in whichever order they came. What was recalled stays store
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final
 
-from paiza.core.v1 import delivery_pb2, message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
-from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.access.open_rules import Opening
+from paiza_node.core.exchange.holders import holders
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
-
-_NOT_HELD: Final = frozenset({delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIVERY_STATE_REJECTED})
-
-
-def holders(reads: ReadConnection, digest: bytes) -> tuple[str, ...]:
-    """Name the members that hold a message of our own or may: those it was sent to, and those it was passed on to.
-
-    Who proved that it refused the message is left out; who has not answered may hold it.
-    """
-    sent = [each.recipient for each in deliveries_store.deliveries_of(reads, digest) if each.state not in _NOT_HELD]
-    forwarding = [
-        recipient
-        for recipient, _index, state in deliveries_store.forwarded_indices(reads, digest)
-        if state not in _NOT_HELD
-    ]
-    told = [each.holder for each in exchange_store.forwardings_of_message(reads, digest) if not each.denied]
-    return tuple(dict.fromkeys([*sent, *forwarding, *told]))
 
 
 def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
@@ -120,25 +104,28 @@ def check_holders(
         raise Rejected("holder_missing", f"recipients: {', '.join(missing)} hold the message too")
 
 
-def note_released(tx: LogTransaction, actor: str, rows: Iterable[MessageRow]) -> None:
-    """Log what our own recalls among ``rows`` take back; runs after the rows were written."""
-    for row in rows:
-        if row.kind == thread.RECALL:
-            for digest in thread.concerned(message_pb2.Header.FromString(row.header)):
-                _append(tx, actor, "", digest, row.digest)
+def recall_reaction(node_id: str) -> Reaction:
+    """The part of recalls in what was written: RECALLED stands in the log where both are here."""
+    return Reaction(lambda tx, messages: note_received(tx, node_id, messages), note_released)
 
 
-def note_received(tx: LogTransaction, node_id: str, rows: Iterable[MessageRow]) -> None:
-    """Log what was recalled by or among messages just taken; runs after the rows were written.
+def note_released(tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
+    """Log what our own recalls among messages just written recall."""
+    _announce(tx, messages)
+    for each in messages:
+        if each.row.kind == thread.RECALL:
+            for digest in thread.concerned(each.header):
+                _append(tx, each.actor, "", digest, each.row.digest)
 
-    A recall may come before what it takes back.
-    """
-    taken = [row for row in rows if row.state is MessageState.RECEIVED]
-    known = messages_store.marks(tx.conn, taken)
-    found = {(row.author, row.digest, recall) for row in taken for recall in _recalls(known, row)}
-    for row in taken:
-        if row.kind == thread.RECALL:
-            found |= {(row.author, digest, row.digest) for digest in _taken_back_here(tx.conn, row)}
+
+def note_received(tx: LogTransaction, node_id: str, messages: Sequence[ReceivedMessage]) -> None:
+    """Log what was recalled by or among messages just written. A recall may come before what it recalls."""
+    _announce(tx, messages)
+    known = messages_store.marks(tx.conn, [each.row for each in messages])
+    found = {(each.row.author, each.row.digest, recall) for each in messages for recall in _recalls(known, each.row)}
+    for each in messages:
+        if each.row.kind == thread.RECALL:
+            found |= {(each.row.author, digest, each.row.digest) for digest in _recalled_here(tx.conn, each.header)}
     for author, digest, recall in sorted(found):
         _append(tx, node_id, author, digest, recall)
 
@@ -147,8 +134,13 @@ def _recalls(known: Mapping[bytes, thread.Marks], row: MessageRow) -> tuple[byte
     return known.get(row.digest, thread.UNMARKED).recalled_by
 
 
-def _taken_back_here(reads: ReadConnection, recall: MessageRow) -> list[bytes]:
-    header = message_pb2.Header.FromString(recall.header)
+def _announce(tx: LogTransaction, messages: Sequence[ReceivedMessage] | Sequence[ReleasedMessage]) -> None:
+    """Announce the messages that recalls and corrections are about: what lists show of them has changed."""
+    if concerned := {digest for each in messages for digest in thread.concerned(each.header)}:
+        tx.announce(MessagesChanged(tuple(concerned)))
+
+
+def _recalled_here(reads: ReadConnection, header: message_pb2.Header) -> list[bytes]:
     rows = [messages_store.message(reads, digest) for digest in thread.concerned(header)]
     return [
         row.digest
@@ -161,6 +153,8 @@ def _append(tx: LogTransaction, actor: str, counterpart: str, digest: bytes, rec
     tx.append(log_entries.recalled(actor=actor, author=counterpart, digest=digest, recall_digest=recall))
 
 
-def is_recalled(reads: ReadConnection, row: MessageRow) -> bool:
-    """Return whether its author took a message back, as far as this node knows."""
-    return bool(_recalls(messages_store.marks(reads, [row]), row))
+def open_rule(reads: ReadConnection, opening: Opening) -> Rejected | None:
+    """Refuse ("recalled") to open what its author recalled, unless a reason is stated."""
+    if opening.reason.strip() or not _recalls(messages_store.marks(reads, [opening.row]), opening.row):
+        return None
+    return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")

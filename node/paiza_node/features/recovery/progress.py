@@ -102,3 +102,14 @@ class Progress:
                 for member, (number, side, index) in values["awaited"].items()
             },
         )
+
+
+@dataclass(slots=True)
+class RecoveryHold:
+    """The members whose logs a restored node does not cosign yet; None for all, until it is known what was lost."""
+
+    members: set[str] | None = None
+
+    def __call__(self) -> set[str] | None:
+        """Return them as they are now."""
+        return self.members

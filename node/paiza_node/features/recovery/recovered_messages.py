@@ -13,13 +13,13 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import recovery_pb2
-from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind, Settlement
+from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage, released
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.release import announce_released
 from paiza_node.core.log.ledger import LogTransaction
@@ -30,10 +30,8 @@ from paiza_node.features.approvals.model import ApprovalState
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import awaited
 from paiza_node.features.attachments.files import AttachmentFiles
-from paiza_node.features.recalls import recalls
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.recovery.model import RecoveredEntry
-from paiza_node.features.retention import requests
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -106,6 +104,7 @@ class RecoveredMessages:
         *,
         officers: Callable[[], dict[str, Officer]],
         unit_directory: UnitDirectory,
+        reactions: Sequence[Reaction],
         files: AttachmentFiles,
         delivery_life: timedelta,
     ) -> None:
@@ -113,6 +112,7 @@ class RecoveredMessages:
         self._core = core
         self._officers = officers
         self._unit_directory = unit_directory
+        self._reactions = reactions
         self._files = files
         self._life = delivery_life
 
@@ -207,12 +207,9 @@ class RecoveredMessages:
         officer = self._officers().get(then.actor)
         rows = [row] if officer is None else self._unit_directory.sent(officer, [row])
         messages_store.add_messages(tx.conn, rows)
-        if len(header.required_signers) > 1:
-            access_store.add_readers(tx.conn, [(signer.id, seq) for signer in header.required_signers])
         deliveries_store.add_deliveries(tx.conn, deliveries)
         self._await_attachments(tx, each)
-        recalls.note_released(tx, then.actor, rows)
-        requests.note_released(tx, self._core.member, self._core.node_id, rows)
+        released(self._reactions, tx, [ReleasedMessage(stored, header, then.actor) for stored in rows])
 
     def _await_attachments(self, tx: LogTransaction, each: Regained) -> None:
         """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""

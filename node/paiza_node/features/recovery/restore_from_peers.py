@@ -35,7 +35,7 @@ from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.recovery import lost_entries
-from paiza_node.features.recovery.progress import SETTING, SIDES, Place, Progress
+from paiza_node.features.recovery.progress import SETTING, SIDES, Place, Progress, RecoveryHold
 from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained, recovered
 from paiza_node.features.recovery.serve_peer import MAX_CHECKPOINTS
 from paiza_register import Member, Register
@@ -46,9 +46,6 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
 LONGEST_PAUSE_SECONDS: Final = 30.0  # a member that is back is asked within this time
 MAX_TRIES: Final = 20  # of one page of which something cannot be judged yet: its register, say, is to be fetched first
-
-Hold = Callable[[set[str] | None], None]
-"""Takes the members whose logs are not to be cosigned; None for all."""
 
 log = structlog.get_logger("paiza.recovery")
 
@@ -63,9 +60,9 @@ class RestoreFromPeers:
         peers: PeerDirectory,
         receive: Receive,
         recovered_messages: RecoveredMessages,
-        hold: Hold,
+        hold: RecoveryHold,
     ) -> None:
-        """Take what the duty needs; begin with what is left to do, and have nothing cosigned that is not known."""
+        """Build the duty; it begins with what is left to do, and ``hold`` follows what is known again."""
         self._core = core
         self._peers = peers
         self._receive = receive
@@ -74,7 +71,7 @@ class RestoreFromPeers:
         self._tries: Counter[tuple[str, Place]] = Counter()
         with core.store.reads() as reads:
             self.progress = Progress.from_bytes(settings_store.setting(reads, SETTING))
-        self._hold(self.progress.held())
+        self._hold.members = self.progress.held()
 
     async def run(self) -> None:
         """Go round after round until nothing is awaited; where nothing was lost there is nothing to do."""
@@ -99,7 +96,7 @@ class RestoreFromPeers:
             await self._try(self._settle, sessions[member])
         for member in sorted(self.progress.awaited.keys() & sessions.keys()):
             await self._try(self._fetch, sessions[member])
-        self._hold(self.progress.held())
+        self._hold.members = self.progress.held()
         if self.progress.done:
             log.info("recovered")
 

@@ -25,6 +25,7 @@ from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.exchange.proofs import foreign_proof
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import AttachmentsExpected, MessagesChanged
@@ -35,7 +36,6 @@ from paiza_node.core.messages.model import MessageState
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.log_views import claim
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.forwarding.forward import pack
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.retention import store as retention_store
 from paiza_register import Member

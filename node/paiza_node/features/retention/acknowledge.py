@@ -6,13 +6,13 @@ one (a hold that was lifted, a message that came after its request).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from paiza.core.v1 import log_pb2, message_pb2
+from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
+from paiza_node.core.exchange.piggyback import Piggyback, ProvenAnswer
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -21,46 +21,28 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureAnswer
 from paiza_wire import log_entries, receipts
-from paiza_wire.errors import Rejected
-from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_ANSWERS: Final = 256  # about erasures, in one Deliver
 
 log = structlog.get_logger("paiza.erase")
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedErasureAnswer:
-    """An entry of a holder's log that answers a request of ours, proven to its checkpoint."""
-
-    entry: receipts.VerifiedEntry
-    hashes: bytes
-
-
-def check_erasures(
-    proven: Sequence[log_pb2.ProvenEntry], checkpoint: VerifiedCheckpoint, member: str, own: str
-) -> list[VerifiedErasureAnswer]:
-    """Give those entries that are proven and answer a request of ``own`` to erase."""
-    if len(proven) > MAX_ANSWERS:
-        raise Rejected("too_large", f"at most {MAX_ANSWERS} erasures are answered for at once")
-    told: list[VerifiedErasureAnswer] = []
-    for each in proven:
-        try:
-            entry = receipts.verify_entry(each, checkpoint)
-            receipts.check_erasure_answer(entry.entry, own)
-        except Rejected as error:
-            log.warning("erasure_answer_refused", peer=member, reason=error.reason, detail=error.detail)
-            continue
-        told.append(VerifiedErasureAnswer(entry, b"".join(each.inclusion_hashes)))
-    return told
+def erasure_answers(own: str, node_id: str) -> Piggyback:
+    """What holders' logs say of requests of ``own`` to erase."""
+    return Piggyback(
+        "erasure",
+        "erasure_answer_refused",
+        MAX_ANSWERS,
+        lambda request: request.erasure_answers,
+        lambda entry: receipts.check_erasure_answer(entry, own),
+        lambda tx, answers, member: record_erasures(tx, answers, member, node_id),
+    )
 
 
-def record_erasures(
-    tx: LogTransaction, told: Sequence[VerifiedErasureAnswer], member: str, node_id: str, register_version: bytes
-) -> set[bytes]:
-    """Log and keep what holders said; gives the messages concerned. Runs in the transaction."""
+def record_erasures(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: str, node_id: str) -> set[bytes]:
+    """Log and keep what a holder answered; returns the messages concerned. Runs in the transaction."""
     changed: set[bytes] = set()
-    for each in told:
+    for each in answers:
         entry = each.entry.entry
         request, digest = entry.evidence_sha256, entry.message_digest
         if not _was_asked(tx.conn, request, digest, member):
@@ -83,7 +65,7 @@ def record_erasures(
                 index=each.entry.index,
                 hashes=each.hashes,
                 checkpoint=each.entry.checkpoint.note,
-                register_version=register_version,
+                register_version=tx.register_version,
             ),
         )
         changed.add(digest)

@@ -5,12 +5,13 @@ header alone. A step of a workflow is not erased while others rest on it: its ho
 comes. What arrives after the request that names it is erased as well, so that no order of arrival keeps anything.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -74,29 +75,33 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
     recalls.check_holders(reads, header, digests, is_active)
 
 
-def note_released(tx: LogTransaction, member: str, node_id: str, rows: Iterable[MessageRow]) -> None:
-    """Plan what our own requests among ``rows`` ask of ourselves; runs after the rows were written."""
-    for row in rows:
+def erasure_reaction(member: str, node_id: str) -> Reaction:
+    """The part of requests to erase in what was written: what they ask is planned, or answered at once."""
+    return Reaction(
+        lambda tx, messages: note_received(tx, member, node_id, messages),
+        lambda tx, messages: note_released(tx, member, node_id, messages),
+    )
+
+
+def note_released(tx: LogTransaction, member: str, node_id: str, messages: Sequence[ReleasedMessage]) -> None:
+    """Plan what our own requests among messages just written ask of ourselves."""
+    for each in messages:
+        if each.row.kind == thread.ERASURE:
+            for digest in thread.to_be_erased(each.header):
+                _plan(tx, member, node_id, ErasureRow(digest, each.row.digest, member, ErasureStep.ASKED, tx.now))
+
+
+def note_received(tx: LogTransaction, member: str, node_id: str, messages: Sequence[ReceivedMessage]) -> None:
+    """Plan what requests among messages just written ask, and what earlier requests ask of these messages."""
+    for message in messages:
+        row, header = message.row, message.header
         if row.kind == thread.ERASURE:
-            for digest in thread.to_be_erased(message_pb2.Header.FromString(row.header)):
-                _plan(tx, member, node_id, ErasureRow(digest, row.digest, member, ErasureStep.ASKED, tx.now))
-
-
-def note_received(tx: LogTransaction, member: str, node_id: str, rows: Sequence[MessageRow]) -> None:
-    """Plan what requests among messages just taken ask, and what earlier ones ask of these messages.
-
-    Runs after the rows were written.
-    """
-    taken = [row for row in rows if row.state is MessageState.RECEIVED]
-    for row in taken:
-        if row.kind == thread.ERASURE:
-            header = message_pb2.Header.FromString(row.header)
             for digest in thread.to_be_erased(header):
                 target = messages_store.message(tx.conn, digest)
                 if target is None or thread.erases(row.author, target.author, target.kind):
                     _plan(tx, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, tx.now))
-    earlier = retention_store.erasures_of(tx.conn, [row.digest for row in taken])
-    for row in taken:
+    earlier = retention_store.erasures_of(tx.conn, [message.row.digest for message in messages])
+    for row in (message.row for message in messages):
         for erasure in earlier.get(row.digest, ()):
             if erasure.step is ErasureStep.NOT_HELD and thread.erases(erasure.requester, row.author, row.kind):
                 _plan(tx, member, node_id, erasure)

@@ -1,33 +1,27 @@
 """Assign: who works on a received message. Every change is logged; what nobody acknowledges in time is passed on.
 
-Work begins with the message (`paiza_node.core.access.need_to_know`): it is its unit's, or the officer's it is addressed
-to. Not acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets
-it is rung, if he watches. Nobody who could see a message loses sight of it by a change. Who oversees the member gives
-work that he may not read to others; to himself, or in his own name, he does nothing with it.
+Work begins with the message (`make_work`): it is its unit's, or the officer's it is addressed to.
+Not acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets it is
+rung, if he watches. Nobody who could see a message loses sight of it by a change. Who oversees the member gives work
+that he may not read to others; to himself, or in his own name, he does nothing with it.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import desk_pb2
+from paiza_domain import kinds
 from paiza_domain.threads import deadlines
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
-from paiza_node.core.access.need_to_know import (
-    UnitDirectory,
-    acknowledge_within,
-    denied,
-    list_scope,
-    may_list,
-    may_see,
-    open_scope,
-)
+from paiza_node.core.access.need_to_know import COMMON, UnitDirectory, denied, list_scope, may_list, may_see, open_scope
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import Ledger, LogTransaction
@@ -43,6 +37,7 @@ from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, task_notice
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
+ACKNOWLEDGE_WITHIN: Final = 4  # the part of the time to answer within which work is acknowledged: a quarter
 MAX_NOTE: Final = 1000  # characters of a note to whoever gets the work
 PASSED_ON_AT_ONCE: Final = 100  # in one commit
 MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
@@ -291,3 +286,45 @@ def _put(
     tasks_store.put_task(tx.conn, now)
     if now.assignee:
         access_store.add_readers(tx.conn, [(now.assignee, row.seq)])
+
+
+def make_tasks(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+    """Make work of messages that were received; those that ask for nothing are no work."""
+    work = (task_of(each.row, each.header, each.assignee) for each in messages)
+    tasks_store.add_tasks(tx.conn, [made for made in work if made is not None])
+
+
+TASKS: Final = Reaction(on_received=make_tasks)
+"""What is received is work of the unit it went to, or of the officer it names."""
+
+
+def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskRow | None:
+    """Return until when a message is to be acknowledged and done; None where it is for information only."""
+    within = deadlines.ANSWER_WITHIN.get(row.urgency)
+    if within is None:
+        return None
+    due = _due(row, header)
+    asks = due is not None or row.urgency >= message_pb2.URGENCY_URGENT
+    return TaskRow(
+        seq=row.seq,
+        digest=row.digest,
+        unit=row.unit or COMMON,
+        assignee=assignee,
+        state=desk_pb2.WORK_STATE_NEW,
+        acknowledge_time=row.stored_time + acknowledge_within(within) if asks else None,
+        due_time=due,
+    )
+
+
+def acknowledge_within(answer: timedelta) -> timedelta:
+    """Return how soon work is to be acknowledged that is to be answered within a time."""
+    return answer / ACKNOWLEDGE_WITHIN
+
+
+def _due(row: MessageRow, header: message_pb2.Header) -> datetime | None:
+    """Return by when a message is to be answered, by its urgency and its kind."""
+    try:
+        kind = kinds.get(header.kind, header.kind_version)
+    except Rejected:
+        return None
+    return deadlines.answer_due(header, kind, None, row.stored_time)

@@ -13,7 +13,7 @@ What a crash leaves: before the commit nothing, and nothing was signed; after it
 cosignature of, and asks again. A known log is never behind what was cosigned, so what was cosigned needs no table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +22,9 @@ from paiza_wire.errors import Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.cosignatures import WitnessSigner, cosign
 from paiza_wire.tlog.notes import format_note, parse_note
+
+CosigningHold = Callable[[], Collection[str] | None]
+"""Returns the members whose logs are not cosigned now; None for all."""
 
 LEAST_INTERVAL: Final = timedelta(seconds=0.5)  # of one log; its rounds are a second apart, and calls may bunch
 
@@ -49,16 +52,22 @@ class Cosigner:
     """Decides which checkpoints this node cosigns. Belongs to one event loop."""
 
     def __init__(
-        self, stored: Mapping[str, int], distrusted: Iterable[str] = (), decided: Mapping[str, int] | None = None
+        self,
+        stored: Mapping[str, int],
+        distrusted: Iterable[str] = (),
+        decided: Mapping[str, int] | None = None,
+        *,
+        hold: CosigningHold,
     ) -> None:
         """Begin with the sizes of the known logs in the store, by origin, and the members that are not trusted.
 
-        ``decided``: up to which size a person decided on the log of an origin; see `pardon`.
+        ``decided``: up to which size a person decided on the log of an origin; see `pardon`. ``hold`` is asked before
+        every permit: after a restore it is not known again what was cosigned before.
         """
         self._stored = dict(stored)
         self._decided = dict(decided or {})
         self._condemned = set(distrusted)
-        self._held: set[str] | None = set()
+        self._hold = hold
         self.last: dict[str, Cosigned] = {}
         """What was cosigned last of each member's newest log since the start."""
 
@@ -77,21 +86,14 @@ class Cosigner:
             self._stored.pop(origin, None)
             self.last.pop(member, None)
 
-    def hold_all(self) -> None:
-        """Cosign nothing of any log: what was cosigned before a restore is not known again yet."""
-        self._held = None
-
-    def hold(self, members: Iterable[str]) -> None:
-        """Cosign nothing of these members' logs, and those of others again."""
-        self._held = set(members)
-
     def consider(self, member: str, checkpoint: VerifiedCheckpoint, known_size: int, at: datetime) -> Permit:
         """Permit to cosign a checkpoint that was just accepted, where ``known_size`` is known of that log now.
 
         Rejected with the reason where it may not be: "log_forked", "witness_held", "stale_checkpoint", "busy".
         """
         self._check_trusted(member)
-        if self._held is None or member in self._held:
+        held = self._hold()
+        if held is None or member in held:
             raise Rejected("witness_held", f"what was cosigned of {member}'s log is not known again yet")
         if checkpoint.size < known_size:
             raise Rejected("stale_checkpoint", f"{known_size} entries of {member}'s log are known")

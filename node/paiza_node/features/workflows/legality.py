@@ -18,12 +18,14 @@ from paiza_domain import kinds, workflows
 from paiza_domain.workflows.step import Step
 from paiza_node.core.access.model import Officer
 from paiza_node.core.errors import BrokenRules
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.changes import WorkflowsMoved
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.workflows.steps import Steps, known_kind
+from paiza_node.features.workflows.steps import Steps, is_step, known_kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -34,6 +36,15 @@ MAX_BREACHES: Final = 8  # told of one step; the rest follow once these are mend
 
 
 STAGE: Final = "workflow turns"
+
+
+def _announce(tx: LogTransaction, messages: Sequence[ReceivedMessage] | Sequence[ReleasedMessage]) -> None:
+    if moved := frozenset(each.row.thread_id for each in messages if is_step(each.row.kind)):
+        tx.announce(WorkflowsMoved(moved))
+
+
+WORKFLOWS: Final = Reaction(_announce, _announce)
+"""A workflow moves with every step that is written."""
 
 
 def workflow_stage(steps: Steps) -> ReleaseStage:

@@ -15,6 +15,8 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
 from paiza_node.core.errors import N_
+from paiza_node.core.exchange.consent import GrantQuery
+from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, member_rules, principal_of
@@ -186,13 +188,13 @@ class _Asked:
         self, action: str, recipient: str, purpose: str, audience: str, *, with_annex: bool
     ) -> PolicyContext:
         header, member = self._header, self._config.member
-        wish = grants.GrantQuery(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
+        wish = GrantQuery(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
         granted = header.author == member and (action == "export" or not with_annex)
         if not granted and action != "derive":
             keys = load_keys(self._config.keys, self._register.member(member))
             granted = grants.find(self._store, wish, DecryptionKeys(member, keys.decryption)) is not None
         with self._store.reads() as reads:
-            recalled = grants.is_recalled(reads, self._row.digest, header.author)
+            recalled = is_recalled(reads, self._row.digest, header.author)
         return PolicyContext(
             recipient=recipient,
             audience=audience,

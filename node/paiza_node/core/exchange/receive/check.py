@@ -1,13 +1,13 @@
 """Admit: whether what another member's node hands over is its author's, was released to us, and is valid.
 
 Nothing here asks the database: what was answered before, and what else claims the id, is seen in the transaction
-(`paiza_node.core.exchange.receive.write`). A message that is passed on is checked in
+(`paiza_node.core.exchange.receive.arrivals`). A forwarded message is checked in
 `paiza_node.core.exchange.receive.forwarded`.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,68 +15,21 @@ from paiza.core.v1 import message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange import precedence
-from paiza_node.core.exchange.receive.forwarded import ForwardedMessage, ReceiveForwarded
+from paiza_node.core.exchange.receive.arrivals import Arrival, Checked
+from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.executors.executors import each
 from paiza_node.core.policy import MessageAttributes, Principal
-from paiza_node.features.workflows.steps import is_step
 from paiza_register import Member, Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import VerifiedMessage, attachment
+from paiza_wire.message import attachment
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in our future; clocks of states differ
 
 _THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ascribed:
-    """A message that is its author's and was released to us."""
-
-    message: VerifiedMessage
-    raw: bytes
-    released: VerifiedEntry
-    hashes: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedMessage:
-    """What is answered with an entry: a receipt, or the refusal that is given."""
-
-    item: _Ascribed
-    refusal: Rejected | None
-
-    @property
-    def message(self) -> VerifiedMessage:
-        """Give the message."""
-        return self.item.message
-
-    @property
-    def digest(self) -> bytes:
-        """Give the message's digest."""
-        return self.item.message.digest
-
-    @property
-    def goes_first(self) -> bool:
-        """Say whether the message goes ahead of everything."""
-        return precedence.overtakes(self.message.header.kind)
-
-    @property
-    def is_step(self) -> bool:
-        """Say whether a workflow moves with the message."""
-        return is_step(self.message.header.kind)
-
-    @property
-    def thread(self) -> bytes:
-        """Give the thread it belongs to."""
-        return self.message.header.thread_id
-
-
-Checked = ValidatedMessage | ForwardedMessage | Rejected | Unavailable
 
 
 class ValidateIncoming:
@@ -133,7 +86,7 @@ class ValidateIncoming:
 
     def _ascribe(
         self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
-    ) -> _Ascribed | ForwardedMessage:
+    ) -> Arrival:
         dispatch, released = proven
         if not dispatch.HasField("release"):
             return self._passed_on.check(dispatch, released, member)
@@ -157,13 +110,12 @@ class ValidateIncoming:
             )
         # 5.
         self._register_cache.check_known(message.header.register_version)
-        return _Ascribed(
-            message, dispatch.release.message, released, b"".join(dispatch.release.released.inclusion_hashes)
-        )
+        hashes = b"".join(dispatch.release.released.inclusion_hashes)
+        return Arrival(message.digest, released, hashes, message, dispatch.release.message, released, hashes)
 
-    def _open(self, item: _Ascribed | ForwardedMessage) -> tuple[_Ascribed, list[bytes] | Rejected] | ForwardedMessage:
-        if isinstance(item, ForwardedMessage):
-            return item
+    def _open(self, item: Arrival) -> tuple[Arrival, list[bytes]]:
+        if item.forwarded or item.message is None:
+            return item, []
         # 6.
         message = item.message
         try:
@@ -174,25 +126,17 @@ class ValidateIncoming:
         except Rejected as error:
             if error.reason == "cannot_open":
                 raise Unavailable(error.reason, error.detail) from error
-            return item, error
+            return replace(item, refusal=error), []
 
-    def _judge(
-        self,
-        opened: tuple[_Ascribed, list[bytes] | Rejected] | ForwardedMessage,
-        register: Register,
-        member: Member,
-        now: datetime,
-    ) -> ValidatedMessage | ForwardedMessage:
-        if isinstance(opened, ForwardedMessage):
-            return opened
+    def _judge(self, opened: tuple[Arrival, list[bytes]], register: Register, member: Member, now: datetime) -> Arrival:
         item, parts = opened
-        if isinstance(parts, Rejected):
-            return ValidatedMessage(item, parts)
+        if item.forwarded or item.message is None or item.refusal is not None:
+            return item
         try:
             self._check_content(item.message.header, parts, register, member, now)
         except Rejected as error:
-            return ValidatedMessage(item, error)
-        return ValidatedMessage(item, None)
+            return replace(item, refusal=error)
+        return item
 
     def _check_content(
         self, header: message_pb2.Header, parts: Sequence[bytes], register: Register, member: Member, now: datetime

@@ -1,40 +1,22 @@
-"""What another member than the author hands over: a message that is passed on to us, or word that one of ours was.
+"""What another member than the author hands over: a message it forwards to us, or the notice that it forwarded ours.
 
-Who passes a message on can forge nothing in it: the author's officers signed its header, the author's log holds its
-release, and its keys open just what was signed. What is left to judge is whether it may be passed on: the author is
-asked by its marks and, where these forbid it, by its grant, which is judged here as it was at the forwarder's node.
-
-Only what is received is stored and claims anything; what is refused is logged as a denial, once per entry of the
-forwarder's log.
+The forwarder can forge nothing in a message: the author's officers signed its header, the author's log holds its
+release, and its keys open just what was signed. What is left to judge is whether it may be forwarded: by the author's
+marks and, where these forbid it, by its grant, which is judged here as it was at the forwarder's node.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
-from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange import precedence
-from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
-from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
-from paiza_node.core.log.model import StoredEntry
-from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, CheckGrant, GrantQuery
+from paiza_node.core.exchange.receive.arrivals import Arrival
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
-from paiza_node.core.storage import ReadConnection
-from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.attachments.attached import awaited
-from paiza_node.features.forwarding import grants
-from paiza_node.features.recalls import recalls
-from paiza_node.features.retention import requests
-from paiza_node.features.workflows.steps import is_step
 from paiza_register import Member
-from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
+from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
@@ -42,48 +24,18 @@ from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.notes import VerifierKey
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardedMessage:
-    """What another than the author handed over, checked. ``message`` is None where we are told of one of ours."""
-
-    digest: bytes
-    forwarded: VerifiedEntry
-    hashes: bytes
-    message: VerifiedMessage | None = None
-    raw: bytes = b""
-    origin: VerifiedEntry | None = None
-    origin_hashes: bytes = b""
-    refusal: Rejected | None = None
-
-    @property
-    def goes_first(self) -> bool:
-        """Say whether the message goes ahead of everything."""
-        return self.message is not None and precedence.overtakes(self.message.header.kind)
-
-    @property
-    def is_step(self) -> bool:
-        """Say whether a workflow moves with the message."""
-        return self.message is not None and is_step(self.message.header.kind)
-
-    @property
-    def thread(self) -> bytes:
-        """Give the thread the message belongs to; empty where there is no message."""
-        return b"" if self.message is None else self.message.header.thread_id
-
-
 class ReceiveForwarded:
-    """Checks and stores what another member than the author hands over."""
+    """Checks what another member than the author hands over."""
 
-    def __init__(self, core: Core, unit_directory: UnitDirectory) -> None:
-        """Take what the verb needs."""
+    def __init__(self, core: Core, check_grant: CheckGrant) -> None:
+        """Build the check; ``check_grant`` judges the consent that a forwarder shows."""
         self._member = core.member
-        self._node_id = core.node_id
+        self._check_consent = check_grant
         self._register_cache = core.register_cache
         self._decryption_keys = core.decryption_keys
         self._logs = core.logs
-        self._unit_directory = unit_directory
 
-    def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> ForwardedMessage:
+    def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Arrival:
         """Check a dispatch whose entry ``forwarded`` is proven to stand in the log of ``member``.
 
         What fails before step 7 is not ascribed to anybody, and is not logged.
@@ -103,9 +55,8 @@ class ReceiveForwarded:
             raise Rejected("malformed", "the FORWARDED entry names no message")
         # 2.
         if dispatch.HasField("notice"):
-            return ForwardedMessage(
-                entry.message_digest, forwarded, b"".join(dispatch.notice.forwarded.inclusion_hashes)
-            )
+            hashes = b"".join(dispatch.notice.forwarded.inclusion_hashes)
+            return Arrival(entry.message_digest, forwarded, hashes, forwarded=True)
         shown = dispatch.forwarding
         if entry.counterpart != self._member:
             raise Rejected("not_addressed", "the message was passed on to another member")
@@ -125,10 +76,16 @@ class ReceiveForwarded:
             self._judge(message, parts, shown.grant if shown.HasField("grant") else None, forwarded, member)
         except Rejected as error:
             refusal = error
-        hashes = b"".join(shown.forwarded.inclusion_hashes)
-        origin_hashes = b"".join(shown.origin.proven.inclusion_hashes)
-        return ForwardedMessage(
-            message.digest, forwarded, hashes, message, shown.message, origin, origin_hashes, refusal
+        return Arrival(
+            message.digest,
+            forwarded,
+            b"".join(shown.forwarded.inclusion_hashes),
+            message,
+            shown.message,
+            origin,
+            b"".join(shown.origin.proven.inclusion_hashes),
+            forwarded=True,
+            refusal=refusal,
         )
 
     def _verified(self, raw: bytes, origin: log_pb2.LogProof, teller: Member) -> tuple[VerifiedMessage, VerifiedEntry]:
@@ -191,9 +148,7 @@ class ReceiveForwarded:
             raise Rejected("policy_denied", "the FORWARDED entry says that the annex was left out")
         granted = header.author == member.id and not with_annex
         if shown is not None or entry.evidence_sha256:
-            wish = grants.GrantQuery(
-                message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time
-            )
+            wish = GrantQuery(message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time)
             self._check_grant(shown, entry, wish, member)
             granted = True
         policy_context = PolicyContext(
@@ -211,132 +166,15 @@ class ReceiveForwarded:
         validation.check_message(header, parts[0], annex, forwarded.time, annex_withheld=not with_annex)
 
     def _check_grant(
-        self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: grants.GrantQuery, teller: Member
+        self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: GrantQuery, teller: Member
     ) -> None:
         """Check the one grant that is shown as the message itself is, and that the forwarder's entry relies on it."""
-        if shown is None or len(shown.message) > grants.MAX_GRANT_BYTES:
+        if shown is None or len(shown.message) > MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
         grant, _released = self._verified(shown.message, shown.released, teller)
         if grant.digest != entry.evidence_sha256:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
-        grants.check(grant, wish, self._decryption_keys)
-
-    def take(
-        self, tx: LogTransaction, item: ForwardedMessage, member: Member, register_version: bytes
-    ) -> StoredEntry | Rejected:
-        """Write one down, with the entry that answers it; runs in the ledger's transaction.
-
-        Messages of the same batch that came from their author are written before.
-        """
-        earlier = exchange_store.forwarding(tx.conn, member.id, item.forwarded.index)
-        if earlier is not None and earlier.denied:
-            return item.refusal or Rejected("policy_denied", "this was refused before; it is to be passed on anew")
-        if earlier is not None:
-            return _entry_at(tx, earlier.log_index)
-        row = messages_store.message(tx.conn, item.digest)
-        refusal = item.refusal or self._misfit(tx.conn, item, row)
-        if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
-            return refusal
-        answer = tx.append(self._entry(item, member, refusal), text=refusal.detail if refusal else "")
-        held = item.message is not None and row is None and refusal is None
-        exchange_store.add_forwardings(
-            tx.conn, [self._row(item, member, answer.index, register_version, denied=bool(refusal), held=held)]
-        )
-        if held:
-            self._store(tx, item, member, register_version)
-        return refusal or answer
-
-    def _misfit(self, reads: ReadConnection, item: ForwardedMessage, row: MessageRow | None) -> Rejected | None:
-        """Say what in the database speaks against it."""
-        if item.message is None:
-            if row is None or row.state is not MessageState.RELEASED:
-                return Rejected("unknown_id", "there is no such message of ours")
-            return None
-        header = item.message.header
-        if row is not None:
-            refused = row.state is MessageState.REFUSED
-            return Rejected("policy_denied", "we refused this message when its author sent it") if refused else None
-        claimed = messages_store.claimed(reads, header.author, [header.message_id])
-        if claimed.get(header.message_id, item.digest) != item.digest:
-            return Rejected("conflict", "this message id was used for other content")
-        if grants.is_recalled(reads, item.digest, header.author):
-            return Rejected("policy_denied", "passing-recalled")
-        return None
-
-    def _entry(self, item: ForwardedMessage, member: Member, refusal: Rejected | None) -> log_pb2.LogEntry:
-        dispatch = receipts.evidence_digest(item.forwarded.raw, item.forwarded.checkpoint.note)
-        if refusal is not None:
-            return log_entries.forwarding_denied(
-                actor=item.forwarded.entry.actor,
-                forwarder=member.id,
-                digest=item.digest,
-                reason=refusal.reason,
-                dispatch_sha256=dispatch,
-            )
-        return log_entries.received(actor=self._node_id, source=member.id, digest=item.digest, dispatch_sha256=dispatch)
-
-    def _row(
-        self, item: ForwardedMessage, member: Member, index: int, register_version: bytes, *, denied: bool, held: bool
-    ) -> ForwardingRow:
-        return ForwardingRow(
-            forwarder=member.id,
-            index=item.forwarded.index,
-            digest=item.digest,
-            holder=item.forwarded.entry.counterpart,
-            entry=item.forwarded.raw,
-            hashes=item.hashes,
-            checkpoint=item.forwarded.checkpoint.note,
-            register_version=register_version,
-            log_index=index,
-            denied=denied,
-            held=held,
-        )
-
-    def _store(self, tx: LogTransaction, item: ForwardedMessage, member: Member, register_version: bytes) -> None:
-        assert item.message is not None
-        assert item.origin is not None
-        header = item.message.header
-        thread_name = item.origin.entry.thread_name
-        if not thread_name:
-            thread_name = messages_store.thread_names(tx.conn, {header.thread_id}).get(header.thread_id, "")
-        row = MessageRow(
-            seq=tx.next_message_seq(),
-            digest=item.digest,
-            author=header.author,
-            message_id=header.message_id,
-            thread_id=header.thread_id,
-            thread_name=thread_name,
-            kind=header.kind,
-            urgency=header.urgency,
-            state=MessageState.RECEIVED,
-            header=item.message.signed.header,
-            stored_time=tx.now,
-            signed=item.raw,
-            parents=tuple(header.parent_digests),
-        )
-        ((row, assignee),) = self._unit_directory.received(tx.conn, [row])
-        messages_store.add_messages(tx.conn, [row])
-        self._unit_directory.make_tasks(tx.conn, [(row, assignee)])
-        recalls.note_received(tx, self._node_id, [row])
-        requests.note_received(tx, self._member, self._node_id, [row])
-        proof = ForeignProof(
-            digest=item.digest,
-            member=header.author,
-            kind=ProofKind.ORIGIN,
-            entry=item.origin.raw,
-            index=item.origin.index,
-            hashes=item.origin_hashes,
-            checkpoint=item.origin.checkpoint.note,
-            register_version=register_version,
-        )
-        exchange_store.add_proofs(tx.conn, [proof])
-        attachments_store.put_attachments(tx.conn, awaited(item.digest, header, self._member, tx.now, source=member.id))
-
-
-def _entry_at(tx: LogTransaction, index: int) -> StoredEntry:
-    """Give an entry of the own log, one of this very commit perhaps."""
-    stored = log_store.entries_at(tx.conn, [index])
-    return stored[0] if stored else tx.appended(index)
+        self._check_consent(grant, wish)
 
 
 def _unverified_header(raw: bytes) -> message_pb2.Header:

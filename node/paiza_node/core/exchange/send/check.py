@@ -23,6 +23,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import breaches_of, rejection, retry
+from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.core.executors.executors import each
@@ -47,11 +48,12 @@ class Submit:
         core: Core,
         *,
         stages: Sequence[ReleaseStage],
+        reactions: Sequence[Reaction],
         officers: Callable[[], dict[str, Officer]],
         delivery_life: timedelta,
         unit_directory: UnitDirectory,
     ) -> None:
-        """Build the verb; ``stages`` are the capabilities that take part in a release, in their order."""
+        """Build the verb; ``stages`` take part in a release, in their order, and ``reactions`` act on it."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -59,8 +61,8 @@ class Submit:
         self._stages = stages
         self._release = Release(
             member=core.member,
-            node_id=core.node_id,
             stages=stages,
+            reactions=reactions,
             unit_directory=unit_directory,
             delivery_life=delivery_life,
         )

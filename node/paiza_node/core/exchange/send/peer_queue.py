@@ -25,11 +25,11 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
 from paiza_node.core.exchange.precedence import MAX_FIRST
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.core.peers.session import PeerSession
-from paiza_node.features.forwarding.forward import pack
 from paiza_wire.errors import Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 

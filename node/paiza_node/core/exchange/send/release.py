@@ -9,23 +9,19 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from paiza_domain.threads import thread
-from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.model import DeliveryRow
+from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage, released
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged, WorkflowsMoved
+from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import settings as settings_store
-from paiza_node.features.recalls import recalls
-from paiza_node.features.retention import requests
-from paiza_node.features.workflows.steps import is_step
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -41,15 +37,15 @@ class Release:
         self,
         *,
         member: str,
-        node_id: str,
         stages: Sequence[ReleaseStage],
+        reactions: Sequence[Reaction],
         unit_directory: UnitDirectory,
         delivery_life: timedelta,
     ) -> None:
         """Build the verb; ``stages`` are asked in their order, that of approvals is the last."""
         self._member = member
-        self._node_id = node_id
         self._stages = stages
+        self._reactions = reactions
         self._unit_directory = unit_directory
         self._life = delivery_life
 
@@ -61,7 +57,7 @@ class Release:
         1. A repeat is answered with the entries of its release, another message under its id with a conflict.
         2. What a stage knows from before is answered as it was then.
         3. What a stage judges against is refused (and DENIED where somebody may not), or waits for a second officer.
-        4. The rest is RELEASED, once per recipient, behind what the stages write of it.
+        4. The rest is RELEASED, once per recipient, behind what the stages write of it; then the reactions act on it.
         """
         items = [item for item in checked if isinstance(item, Submission)]
         sessions = _Sessions([stage.open(tx, officer, items) for stage in self._stages])
@@ -71,8 +67,8 @@ class Release:
         threads = _ThreadNames(tx, self._member, {header.thread_id for header in followed})
         outcomes: list[Outcome] = []
         messages: list[MessageRow] = []
+        verified: list[VerifiedMessage] = []
         deliveries: list[DeliveryRow] = []
-        readers: list[tuple[str, int]] = []  # who signed with others sees the message, whatever their unit
         denials = _Denials(tx, officer)
         for item in checked:
             if not isinstance(item, Submission):
@@ -95,31 +91,29 @@ class Release:
                 continue
             # 4.
             sessions.releasing(item)
-            released, row, queued = self._release(tx, item, message, officer, threads)
+            answer, row, queued = self._release(tx, item, message, officer, threads)
             known[header.message_id] = message.digest
             if item.source_row:
                 rows[item.source_row] = message.digest
-            outcomes.append(released)
+            outcomes.append(answer)
             messages.append(row)
-            if len(header.required_signers) > 1:
-                readers += [(signer.id, row.seq) for signer in header.required_signers]
+            verified.append(message)
             deliveries.extend(queued)
-        messages_store.add_messages(tx.conn, self._unit_directory.sent(officer, messages))
-        access_store.add_readers(tx.conn, readers)
+        placed = self._unit_directory.sent(officer, messages)
+        messages_store.add_messages(tx.conn, placed)
         deliveries_store.add_deliveries(tx.conn, deliveries)
         threads.store()
-        recalls.note_released(tx, officer.id, messages)
-        requests.note_released(tx, self._member, self._node_id, messages)
-        fresh = {row.digest for row in messages}
-        announce_released(tx, [item.message for item in items if item.message.digest in fresh])
+        written = [ReleasedMessage(row, each.header, officer.id) for row, each in zip(placed, verified, strict=True)]
+        released(self._reactions, tx, written)
+        announce_released(tx, verified)
         return outcomes
 
     def _repeated(
         self, tx: LogTransaction, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]
     ) -> Outcome | None:
         """Return the answer for a message (or source row) that was released before; None for a new one."""
-        if (released := known.get(item.message.header.message_id)) is not None:
-            return self.repeat(tx, released) if released == item.message.digest else _conflict()
+        if (earlier := known.get(item.message.header.message_id)) is not None:
+            return self.repeat(tx, earlier) if earlier == item.message.digest else _conflict()
         if item.source_row and item.source_row in rows:
             return self.repeat(tx, rows[item.source_row])
         return None
@@ -194,7 +188,7 @@ class Release:
         )
 
 
-def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage | PendingMessage]) -> None:
+def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage]) -> None:
     """Announce messages of our own that are released in this transaction."""
     if not messages:
         return
@@ -202,10 +196,6 @@ def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage | P
     ahead = frozenset(message.digest for message in messages if precedence.overtakes(message.header.kind))
     tx.announce(DeliveriesQueued(frozenset(recipient.member for header in headers for recipient in header.recipients)))
     tx.announce(MessagesChanged(tuple(message.digest for message in messages), ahead))
-    if concerned := {digest for header in headers for digest in thread.concerned(header)}:
-        tx.announce(MessagesChanged(tuple(concerned)))
-    if moved := frozenset(header.thread_id for header in headers if is_step(header.kind)):
-        tx.announce(WorkflowsMoved(moved))
 
 
 class _Sessions:

@@ -9,9 +9,11 @@ import pytest
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.tasks import store as tasks_store
+from paiza_node.features.tasks.assign import make_tasks
 from paiza_wire import message as wire
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
@@ -48,9 +50,11 @@ def received(room: Room, batch: Sequence[VerifiedMessage]) -> list[Place]:
     """Receive a batch; gives where each of its messages went."""
 
     def work(tx: LogTransaction) -> list[str | None]:
-        placed = DESKS.received(tx.conn, [room.row(tx, each) for each in batch])
+        placed = DESKS.received(tx.conn, [(room.row(tx, each), each.header) for each in batch])
         messages_store.add_messages(tx.conn, [row for row, _assignee in placed])
-        DESKS.make_tasks(tx.conn, placed)
+        headers = [each.header for each in batch]
+        made = zip(placed, headers, strict=True)
+        make_tasks(tx, [ReceivedMessage(row, header, "tjk", assignee) for (row, assignee), header in made])
         return [row.unit for row, _assignee in placed]
 
     units = room.ledger.commit_now(work).result

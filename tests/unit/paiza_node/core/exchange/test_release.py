@@ -10,10 +10,12 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage
 from paiza_node.core.exchange.send.release import MAX_DENIALS, Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store, open_store
 from paiza_wire.errors import Rejected, Unavailable
@@ -85,14 +87,20 @@ class Scene:
         self.store = store
         self.ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         self.seen: list[str] = []
+        self.reacted: list[list[tuple[int, str]]] = []
         self.first, self.last = Probe("first", self.seen), Probe("last", self.seen)
         self.release = Release(
             member="kaz",
-            node_id="node",
             stages=(self.first.stage(), self.last.stage()),
+            reactions=(Reaction(on_released=self._react),),
             unit_directory=UnitDirectory("kaz", "", dict),
             delivery_life=DAY,
         )
+
+    def _react(self, tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
+        """Note what was released, if it is written already."""
+        written = [each for each in messages if messages_store.message(tx.conn, each.row.digest) is not None]
+        self.reacted.append([(each.header.message_id[0], each.actor) for each in written])
 
     def released(self, *checked: Submission | Rejected | Unavailable) -> list[Outcome]:
         """Release a batch."""
@@ -156,6 +164,15 @@ def test_denials_of_one_batch_are_bounded(scene: Scene) -> None:
     denied = [Rejected("policy_denied", "checked before") for _ in range(MAX_DENIALS + 5)]
     assert scene.released(*denied) == denied
     assert scene.logged() == ["DENIED policy_denied"] * MAX_DENIALS
+
+
+def test_reactions_act_once_on_what_was_released_and_is_written(scene: Scene) -> None:
+    """Of a batch the reactions hear once, of what was released in it alone; of a batch without any not at all."""
+    refusal = Rejected("policy_denied", "not now")
+    scene.first.judge = lambda item: refusal if item.message.header.message_id[0] == 2 else None
+    scene.released(*(submission(message(number)) for number in (1, 2, 3)))
+    scene.released(submission(message(1)), submission(message(2)))
+    assert scene.reacted == [[(1, OFFICER.id), (3, OFFICER.id)]]
 
 
 def test_repeat_is_answered_before_any_stage_is_asked(scene: Scene) -> None:

@@ -29,7 +29,7 @@ from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
 from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
-from paiza_node.features.workflows.legality import WorkflowStates, workflow_stage
+from paiza_node.features.workflows.legality import WORKFLOWS, WorkflowStates, workflow_stage
 from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import load
 from paiza_node.ops.keys import load_keys
@@ -298,6 +298,7 @@ class Sender:
         self.submit = Submit(
             core,
             stages=(workflow_stage(steps),),
+            reactions=(WORKFLOWS,),
             officers=lambda: officers,
             delivery_life=timedelta(days=1),
             unit_directory=unit_directory,

@@ -10,6 +10,7 @@ import pytest
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.core.v1.message_pb2 import Header, Recipient
 from paiza_node.core.exchange.model import DeliveryRow, Settlement
+from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
@@ -142,7 +143,8 @@ def logged(store: Store, rows: list[MessageRow]) -> list[tuple[str, str, bytes, 
 
     def work(tx: LogTransaction) -> None:
         messages_store.add_messages(tx.conn, rows)
-        recalls.note_received(tx, "node", rows)
+        received = [ReceivedMessage(row, Header.FromString(row.header), row.author) for row in rows]
+        recalls.note_received(tx, "node", received)
 
     async def take() -> None:
         ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)

@@ -51,6 +51,7 @@ class Scene:
             core,
             officers=dict,
             unit_directory=nobody,
+            reactions=(),
             files=nobody,
             delivery_life=nobody,
         )

@@ -8,7 +8,7 @@ import pytest
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.storage import settings as settings_store
-from paiza_node.features.recovery.progress import SETTING, Progress
+from paiza_node.features.recovery.progress import SETTING, Progress, RecoveryHold
 from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node, second_history
@@ -21,16 +21,16 @@ class Restored:
         node.ledger.commit_now(
             lambda tx: settings_store.put_setting(tx.conn, SETTING, Progress.begin(members).to_bytes())
         )
-        self.held: list[set[str] | None] = []
+        self.hold = RecoveryHold()
         nobody: Any = None  # nothing is given back here: no log was lost
         self.duty = RestoreFromPeers(
-            node.core, peers=node.peers, receive=nobody, recovered_messages=nobody, hold=self.held.append
+            node.core, peers=node.peers, receive=nobody, recovered_messages=nobody, hold=self.hold
         )
 
     async def round(self) -> set[str] | None:
         """Go one round; gives whose logs are held back after it, None for all."""
         await self.duty._round()
-        return self.held[-1]
+        return self.hold()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_it_hears_everybody_then_has_proven_what_it_did_not_know(fleet: Fl
     kaz.core.logs.__init__({}, fleet.clock, (), fleet.register_cache.newest_origin)  # type: ignore[misc]  # as before it
     kaz.lines["tjk"].cut = True
     restored = Restored(kaz, {"tjk", "uzb"})
-    assert restored.held == [None]
+    assert restored.hold() is None
     assert await restored.round() is None
     assert restored.duty.progress.unheard == {"tjk"}
     assert restored.duty.progress.doubted.keys() == {"tjk"}

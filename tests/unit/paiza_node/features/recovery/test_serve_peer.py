@@ -16,7 +16,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.peers.log_views import claim
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.recovery import restore_from_peers
-from paiza_node.features.recovery.progress import SETTING, SIDES, Progress
+from paiza_node.features.recovery.progress import SETTING, SIDES, Progress, RecoveryHold
 from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
 from paiza_node.features.recovery.serve_peer import MAX_ITEMS, MAX_TOLD_AGAIN, ServePeer
 from paiza_register import LogKey
@@ -100,7 +100,7 @@ async def recovered(
         "Nothing", (), {"check": staticmethod(check), "write": lambda *_: None, "tell": lambda *_: None}
     )()
     duty = RestoreFromPeers(
-        kaz.core, peers=directory_of({"tjk": session}), receive=nothing, recovered_messages=nothing, hold=lambda _: None
+        kaz.core, peers=directory_of({"tjk": session}), receive=nothing, recovered_messages=nothing, hold=RecoveryHold()
     )
     for _ in range(3):
         await duty._round()

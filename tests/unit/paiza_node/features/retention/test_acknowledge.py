@@ -10,8 +10,9 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.piggyback import check_answers
 from paiza_node.core.log import store as log_store
-from paiza_node.features.retention.acknowledge import MAX_ANSWERS, check_erasures, record_erasures
+from paiza_node.features.retention.acknowledge import MAX_ANSWERS, erasure_answers
 from paiza_node.features.retention.erasure_status import ANSWER_WITHIN, ErasureStatus
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog import merkle
@@ -20,6 +21,7 @@ from tests.unit.paiza_node.room import BEGIN, MEMBER, Room
 
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
 REQUEST = ErasureRequest(reason="review", explanation="Exercise")
+ANSWERS = erasure_answers(MEMBER, "node")
 AUDITOR = Officer("spiffe://kaz.paiza.example/officer/auditor", frozenset({"auditor"}), "", bytes(32))
 
 
@@ -61,8 +63,8 @@ def answered(
 
 def take(room: Room, proven: log_pb2.ProvenEntry, checkpoint: VerifiedCheckpoint, member: str = "tjk") -> set[bytes]:
     """Take an answer as it comes with a Deliver; gives the messages it changed something of."""
-    told = check_erasures([proven], checkpoint, member, MEMBER)
-    return room.ledger.commit_now(lambda tx: record_erasures(tx, told, member, "node", bytes(32))).result
+    answers = check_answers(ANSWERS, [proven], checkpoint, member)
+    return room.ledger.commit_now(lambda tx: ANSWERS.record(tx, answers, member)).result
 
 
 def asked(room: Room, members: tuple[str, ...] = ("kaz", "tjk")) -> tuple[bytes, bytes]:
@@ -147,4 +149,4 @@ def test_what_is_not_proven_is_passed_over(room: Room) -> None:
     forged = VerifiedCheckpoint(checkpoint.origin, 2, bytes(32), checkpoint.note)
     assert take(room, proven, forged) == set()
     with pytest.raises(Rejected, match="at most"):
-        check_erasures([proven] * (MAX_ANSWERS + 1), checkpoint, "tjk", MEMBER)
+        check_answers(ANSWERS, [proven] * (MAX_ANSWERS + 1), checkpoint, "tjk")

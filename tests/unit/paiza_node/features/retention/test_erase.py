@@ -13,6 +13,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.exchange.model import DeliveryRow
+from paiza_node.core.exchange.reactions import ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
@@ -62,12 +63,12 @@ class Bench:
         """Receive a message, or release one of our own, as the node does; gives its digest."""
 
         def work(tx: LogTransaction) -> None:
-            row = self.room.row(tx, message)
+            row, node_id = self.room.row(tx, message), self.room.core.node_id
             messages_store.add_messages(tx.conn, [row])
             if row.author == MEMBER:
-                requests.note_released(tx, MEMBER, self.room.core.node_id, [row])
+                requests.note_released(tx, MEMBER, node_id, [ReleasedMessage(row, message.header, "officer")])
             else:
-                requests.note_received(tx, MEMBER, self.room.core.node_id, [row])
+                requests.note_received(tx, MEMBER, node_id, [ReceivedMessage(row, message.header, row.author)])
 
         self.room.ledger.commit_now(work)
         return message.digest

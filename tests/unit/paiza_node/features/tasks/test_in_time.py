@@ -12,7 +12,8 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import desk_pb2, notice_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import UnitDirectory, task_of
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -22,7 +23,7 @@ from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.tasks import store as tasks_store
-from paiza_node.features.tasks.assign import MAX_ESCALATIONS, Assign
+from paiza_node.features.tasks.assign import MAX_ESCALATIONS, Assign, make_tasks, task_of
 from paiza_node.features.tasks.model import TaskRow
 from paiza_wire.message import new_message_id
 from tests.unit.paiza_node.room import BEGIN, Room
@@ -110,9 +111,9 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> TaskRow:
     )
 
     def work(tx: LogTransaction) -> None:
-        placed = DESKS.received(tx.conn, [replace(row, seq=tx.next_message_seq())])
+        placed = DESKS.received(tx.conn, [(replace(row, seq=tx.next_message_seq()), read)])
         messages_store.add_messages(tx.conn, [stored for stored, _assignee in placed])
-        DESKS.make_tasks(tx.conn, placed)
+        make_tasks(tx, [ReceivedMessage(stored, read, "tjk", assignee) for stored, assignee in placed])
 
     room.ledger.commit_now(work)
     return work_now(room, row.digest)
@@ -236,8 +237,9 @@ async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
 
 def test_what_is_for_information_is_no_work() -> None:
     """Nobody is asked to do anything about it."""
+    read = header(pb.URGENCY_INFORMATION)
     row = MessageRow(
         1, bytes(32), "tjk", bytes(16), bytes(16), "", "information-request", int(pb.URGENCY_INFORMATION),
-        MessageState.RECEIVED, header(pb.URGENCY_INFORMATION).SerializeToString(), BEGIN,
+        MessageState.RECEIVED, read.SerializeToString(), BEGIN,
     )  # fmt: skip
-    assert task_of(row, "bureau", "") is None
+    assert task_of(row, read, "") is None

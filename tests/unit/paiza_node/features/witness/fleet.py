@@ -228,7 +228,9 @@ class Node(AbstractContextManager["Node"]):
         self.checkpoint_exchange = CheckpointExchange(
             self.core,
             self.keys.witness,
-            cosigner=Cosigner({fork_proofs.read_origin(known.note): known.size for known in stored.values()}),
+            cosigner=Cosigner(
+                {fork_proofs.read_origin(known.note): known.size for known in stored.values()}, hold=frozenset
+            ),
             rounds=Rounds(last),
             gossip=gossip,
         )

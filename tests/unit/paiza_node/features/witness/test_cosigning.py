@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paiza_node.features.recovery.progress import RecoveryHold
 from paiza_node.features.witness.cosigning import LEAST_INTERVAL, Cosigner, Permit
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -37,7 +38,7 @@ def cosigned(cosigner: Cosigner, size: int, at: datetime = AT) -> None:
 
 def test_only_the_largest_known_is_cosigned() -> None:
     """A smaller checkpoint than is known, or than was cosigned, is stale."""
-    cosigner = Cosigner({"tjk.example/log/1": 9})
+    cosigner = Cosigner({"tjk.example/log/1": 9}, hold=frozenset)
     assert reason(cosigner, 8, 9) == "stale_checkpoint"
     cosigned(cosigner, 12)
     assert reason(cosigner, 10, 10, AT + LEAST_INTERVAL) == "stale_checkpoint"
@@ -46,7 +47,7 @@ def test_only_the_largest_known_is_cosigned() -> None:
 
 def test_one_log_is_not_cosigned_twice_in_a_moment() -> None:
     """Within the least interval the answer is busy; a clock that was set back does not stop a witness."""
-    cosigner = Cosigner({})
+    cosigner = Cosigner({}, hold=frozenset)
     cosigned(cosigner, 3)
     assert reason(cosigner, 4, 4, AT + LEAST_INTERVAL / 2) == "busy"
     assert reason(cosigner, 4, 4, AT - timedelta(hours=1)) == ""
@@ -54,7 +55,7 @@ def test_one_log_is_not_cosigned_twice_in_a_moment() -> None:
 
 def test_a_condemned_log_is_not_cosigned_until_it_is_pardoned() -> None:
     """Neither considered nor redeemed: a permit given before the conviction is worth nothing."""
-    cosigner = Cosigner({})
+    cosigner = Cosigner({}, hold=frozenset)
     permit = cosigner.consider("tjk", checkpoint(2), 2, AT)
     cosigner.stored(checkpoint(2))
     cosigner.distrust("tjk")
@@ -67,7 +68,7 @@ def test_a_condemned_log_is_not_cosigned_until_it_is_pardoned() -> None:
 
 def test_a_next_log_begins_anew() -> None:
     """A member that goes on under another origin is cosigned from its beginning, once that is stored."""
-    cosigner = Cosigner({"tjk.example/log/1": 9})
+    cosigner = Cosigner({"tjk.example/log/1": 9}, hold=frozenset)
     cosigned(cosigner, 9)
     following = VerifiedCheckpoint("tjk.example/log/2", 2, sha256(b"next").digest(), b"")
     permit = cosigner.consider("tjk", following, 2, AT + LEAST_INTERVAL)
@@ -79,18 +80,18 @@ def test_a_next_log_begins_anew() -> None:
 
 def test_what_is_held_is_not_cosigned() -> None:
     """After a restore nothing is, and then everything but what is not known again."""
-    cosigner = Cosigner({})
-    cosigner.hold_all()
+    hold = RecoveryHold()
+    cosigner = Cosigner({}, hold=hold)
     assert reason(cosigner, 2, 2) == "witness_held"
-    cosigner.hold(["uzb"])
+    hold.members = {"uzb"}
     assert reason(cosigner, 2, 2) == ""
-    cosigner.hold(["tjk"])
+    hold.members = {"tjk"}
     assert reason(cosigner, 2, 2) == "witness_held"
 
 
 def test_nothing_is_signed_before_it_is_stored() -> None:
     """To redeem a permit whose checkpoint was not committed is a defect."""
-    cosigner = Cosigner({"tjk.example/log/1": 4})
+    cosigner = Cosigner({"tjk.example/log/1": 4}, hold=frozenset)
     permit = cosigner.consider("tjk", checkpoint(5), 5, AT)
     with pytest.raises(AssertionError):
         cosigner.redeem(permit)
@@ -101,7 +102,7 @@ def test_nothing_is_signed_before_it_is_stored() -> None:
 )
 def test_whatever_comes_in_whatever_order_one_history_is_cosigned(steps: list[tuple[int, int, int, bool]]) -> None:
     """Permits are held and redeemed late, sizes fall and histories differ: sizes never fall, no size has two roots."""
-    cosigner = Cosigner({})
+    cosigner = Cosigner({}, hold=frozenset)
     held: list[Permit] = []
     said: list[VerifiedCheckpoint] = []
     for number, (size, history, seconds, keep) in enumerate(steps):

@@ -1,0 +1,62 @@
+"""Reactions: what capabilities do about messages that the exchange has just written.
+
+A reaction is called once a batch, in the transaction, after the rows of its messages. It writes its own tables and log
+entries, and it refuses nothing: what may be refused was judged before. It reads the messages and its own tables, no
+table of another reaction, so that the order of the reactions makes no difference to what is written.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from paiza.core.v1 import message_pb2
+from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.messages.model import MessageRow
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A message of another member that was received and not refused.
+
+    ``source`` is the member whose node handed it over, ``assignee`` the officer whom it is for, empty where it names
+    none.
+    """
+
+    row: MessageRow
+    header: message_pb2.Header
+    source: str
+    assignee: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedMessage:
+    """A message of this member that was released by an officer, ``actor``."""
+
+    row: MessageRow
+    header: message_pb2.Header
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """The part of one capability in what was written; it leaves out what it has no part in."""
+
+    on_received: Callable[[LogTransaction, Sequence[ReceivedMessage]], None] | None = None
+    on_released: Callable[[LogTransaction, Sequence[ReleasedMessage]], None] | None = None
+
+
+def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+    """Have every reaction act on received messages; nothing where there are none."""
+    if not messages:
+        return
+    for reaction in reactions:
+        if reaction.on_received is not None:
+            reaction.on_received(tx, messages)
+
+
+def released(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
+    """Have every reaction act on released messages; nothing where there are none."""
+    if not messages:
+        return
+    for reaction in reactions:
+        if reaction.on_released is not None:
+            reaction.on_released(tx, messages)

@@ -1,0 +1,70 @@
+"""Forwarded messages on their way: what the next holder's node is sent of a message, and its author of the notice."""
+
+import structlog
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import DeliveryKind, Outgoing, ProofKind
+from paiza_node.core.exchange.proofs import foreign_proof, own_proof
+from paiza_node.core.exchange.rewrap import wrap_for
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection
+from paiza_wire.errors import PaizaError
+
+log = structlog.get_logger("paiza.forward")
+
+
+def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:
+    """Return what is sent for a delivery of something forwarded.
+
+    Where a key cannot be wrapped now, the message goes without it: the peer answers that it cannot open the message,
+    and it is tried again.
+    """
+    if outgoing.delivery_kind == DeliveryKind.NOTICE:
+        return exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice(forwarded=released))
+    entry = log_pb2.LogEntry.FromString(outgoing.released_entry)
+    without_annex = entry.HasField("part_number")
+    with core.store.reads() as reads:
+        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(core, reads, outgoing.digest))
+        if entry.evidence_sha256:
+            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.evidence_sha256))
+    forwarding.message = _wrapped(core, outgoing.signed, peer, without_annex=without_annex)
+    if entry.evidence_sha256:
+        forwarding.grant.message = _wrapped(
+            core, messages_store.read_signed(core.store, entry.evidence_sha256) or b"", peer
+        )
+    return exchange_pb2.Dispatch(forwarding=forwarding)
+
+
+def _origin(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
+    """Return a release by the author's log, to any member; an empty proof where none is here."""
+    for kind in (ProofKind.RELEASED, ProofKind.ORIGIN):
+        for proof in exchange_store.proofs(reads, digest, kind):
+            return foreign_proof(proof)
+    size, note = core.ledger.checkpoint.size, core.ledger.checkpoint.note
+    for stored in log_store.entries_at(
+        reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, digest)[:1]]
+    ):
+        return own_proof(core.ledger, stored, size, note)
+    return log_pb2.LogProof()
+
+
+def _wrapped(core: Core, signed: bytes, peer: str, *, without_annex: bool = False) -> bytes:
+    try:
+        return wrap_for(
+            signed,
+            peer,
+            decryption_keys=core.decryption_keys,
+            register=core.register_cache.current,
+            now=core.clock(),
+            without_annex=without_annex,
+        )
+    except PaizaError as error:
+        log.warning("not_wrapped", peer=peer, reason=error.reason, detail=error.detail)
+        message = message_pb2.SignedMessage.FromString(signed)
+        del message.wraps[:]
+        return message.SerializeToString(deterministic=True)
