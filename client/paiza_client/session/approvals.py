@@ -23,6 +23,7 @@ from paiza_domain.schema.kind import Kind
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.message import OfficerSigner, add_signature, attachment, countersign, verify, verify_pending
 
+MAX_PAGE: Final = 500  # the most the node gives at once
 SHOWN_BECAUSE: Final = "second signature"
 """Why the annex is opened to the second officer, where he says nothing else."""
 
@@ -89,10 +90,12 @@ class Approvals:
 
     async def officers(self) -> list[Colleague]:
         """Give the officers of the own member, by id."""
-        answer: approval_pb2.ListOfficersResponse = await self._call(
-            lambda: self._stub.ListOfficers(approval_pb2.ListOfficersRequest(), timeout=channel.CALL_SECONDS)
-        )
-        return [Colleague(each.id, tuple(each.roles), each.unit) for each in answer.officers]
+        request = approval_pb2.ListOfficersRequest(page_size=MAX_PAGE)
+        return [
+            Colleague(each.id, tuple(each.roles), each.unit)
+            async for page in channel.pages(self._call, self._stub.ListOfficers, request)
+            for each in page.officers
+        ]
 
     async def second(self, wanted: str, kind: Kind) -> tuple[str, str]:
         """Find a second officer by id or name, with the role to act in; Refused says what is wrong."""
@@ -110,9 +113,7 @@ class Approvals:
 
     async def waiting(self) -> list[WaitingSummary]:
         """Give what waits for us, and what we submitted that waits, oldest first."""
-        answer: approval_pb2.ListWaitingResponse = await self._call(
-            lambda: self._stub.ListWaiting(approval_pb2.ListWaitingRequest(), timeout=channel.CALL_SECONDS)
-        )
+        request = approval_pb2.ListWaitingRequest(page_size=MAX_PAGE)
         return [
             WaitingSummary(
                 digest=each.message_digest,
@@ -122,7 +123,8 @@ class Approvals:
                 expires_time=each.expires_time.ToDatetime(tzinfo=UTC),
                 missing=tuple(each.missing_signers),
             )
-            for each in answer.messages
+            async for page in channel.pages(self._call, self._stub.ListWaiting, request)
+            for each in page.messages
         ]
 
     async def open(self, digest: bytes, reason: str = SHOWN_BECAUSE) -> OpenedWaiting:

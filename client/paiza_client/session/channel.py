@@ -3,12 +3,12 @@
 import asyncio
 import random
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 
-from paiza_client.errors import Refused, Unreachable
+from paiza_client.errors import NotProven, Refused, Unreachable
 from paiza_client.profiles import Credentials, Profile
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import node_dns_name
@@ -17,6 +17,7 @@ from paiza_wire.reasons import REASONS
 AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024  # a page of 500 headers of at most 64 KiB
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024  # a batch of the outbox
+MAX_PAGES: Final = 1000  # of one list
 CALL_SECONDS: Final = 20.0  # a question about what is stored
 SUBMIT_SECONDS: Final = 60.0  # 256 messages are verified and committed
 HANDSHAKE_SECONDS: Final = 5.0  # looking at the certificate the node shows
@@ -82,6 +83,17 @@ class Call(Protocol):
 
     async def __call__(self, attempt: Callable[[], Awaitable[Any]], /) -> Any:
         """Await one call, again where the node does not answer."""
+
+
+async def pages(call: Call, method: Callable[..., Any], request: Any) -> AsyncIterator[Any]:
+    """Ask for one page of a list after another, to the last; NotProven where the pages have no end."""
+    for _ in range(MAX_PAGES):
+        answer = await call(lambda: method(request, timeout=CALL_SECONDS))
+        yield answer
+        if not answer.next_page_token:
+            return
+        request.page_token = answer.next_page_token
+    raise NotProven("unexpected_answer", "", f"a list of more than {MAX_PAGES} pages")
 
 
 async def call(address: str, attempt: Callable[[], Awaitable[_T]], attempts: int = ATTEMPTS) -> _T:

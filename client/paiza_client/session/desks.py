@@ -14,7 +14,8 @@ from paiza_client.session.answers import summary
 
 Scope = Literal["desk", "mine", "all"]
 TaskState = Literal["new", "acknowledged", "done", "unknown"]
-MAX_LISTED: Final = 500  # the most the node gives at once
+MAX_PAGE: Final = 500  # the most the node gives at once
+MAX_LISTED: Final = 5_000  # of one answer
 
 _SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
     "desk": desk_pb2.WORK_SCOPE_UNSPECIFIED,
@@ -56,13 +57,15 @@ class Desks:
         self._stub = desk_pb2_grpc.TaskServiceStub(connection)
         self._call = call
 
-    async def work(self, scope: Scope = "desk", limit: int = MAX_LISTED) -> list[WorkItem]:
-        """Give what is to be done, what is due first ahead."""
-        request = desk_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=min(limit, MAX_LISTED))
-        answer: desk_pb2.ListTasksResponse = await self._call(
-            lambda: self._stub.ListTasks(request, timeout=channel.CALL_SECONDS)
-        )
-        return [WorkItem(summary(each.message), _work(each.work)) for each in answer.items]
+    async def work(self, scope: Scope = "desk") -> list[WorkItem]:
+        """Return what is to be done, what is due first ahead; at most about `MAX_LISTED`."""
+        request = desk_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
+        found: list[WorkItem] = []
+        async for page in channel.pages(self._call, self._stub.ListTasks, request):
+            found += [WorkItem(summary(each.message), _work(each.work)) for each in page.items]
+            if len(found) >= MAX_LISTED:
+                break
+        return found
 
     async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Work:
         """Give work to a unit or an officer; return how it stands now."""

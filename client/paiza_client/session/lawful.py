@@ -85,14 +85,13 @@ class Lawful:
 
     async def erasures(self, *, overdue_only: bool = False) -> list[Erasure]:
         """Say how erasures stand: those this member asked for, and those asked of it."""
-        answer: lawful_pb2.ListErasuresResponse = await self._call(
-            lambda: self._stub.ListErasures(
-                lawful_pb2.ListErasuresRequest(overdue_only=overdue_only), timeout=channel.CALL_SECONDS
-            )
-        )
-        _bound(len(answer.erasures))
+        request = lawful_pb2.ListErasuresRequest(overdue_only=overdue_only, page_size=MAX_PAGE)
         reader = LogReader(self._registers)
-        return [self._erasure(reader, each) for each in answer.erasures]
+        found: list[Erasure] = []
+        async for page in channel.pages(self._call, self._stub.ListErasures, request):
+            _bound(len(found) + len(page.erasures))
+            found += [self._erasure(reader, each) for each in page.erasures]
+        return found
 
     def _erasure(self, reader: LogReader, shown: lawful_pb2.Erasure) -> Erasure:
         proof = None
@@ -141,29 +140,30 @@ class Lawful:
 
     async def holds(self) -> list[Hold]:
         """Give the messages under legal hold."""
-        answer: lawful_pb2.ListHoldsResponse = await self._call(
-            lambda: self._stub.ListHolds(lawful_pb2.ListHoldsRequest(), timeout=channel.CALL_SECONDS)
-        )
-        _bound(len(answer.holds))
-        return [
-            Hold(
-                each.message_digest,
-                each.thread_name,
-                each.actor,
-                each.since_time.ToDatetime(tzinfo=UTC),
-                each.reason_text,
-            )
-            for each in answer.holds
-        ]
+        request = lawful_pb2.ListHoldsRequest(page_size=MAX_PAGE)
+        found: list[Hold] = []
+        async for page in channel.pages(self._call, self._stub.ListHolds, request):
+            _bound(len(found) + len(page.holds))
+            found += [
+                Hold(
+                    each.message_digest,
+                    each.thread_name,
+                    each.actor,
+                    each.since_time.ToDatetime(tzinfo=UTC),
+                    each.reason_text,
+                )
+                for each in page.holds
+            ]
+        return found
 
     async def reviews(self, days_ahead: int = 0) -> list[Review]:
         """Give the messages whose review date is past, or comes within so many days."""
         request = lawful_pb2.ListReviewsRequest(days_ahead=days_ahead, page_size=MAX_PAGE)
-        answer: lawful_pb2.ListReviewsResponse = await self._call(
-            lambda: self._stub.ListReviews(request, timeout=channel.CALL_SECONDS)
-        )
-        _bound(len(answer.reviews))
-        return [_review(each) for each in answer.reviews]
+        found: list[Review] = []
+        async for page in channel.pages(self._call, self._stub.ListReviews, request):
+            _bound(len(found) + len(page.reviews))
+            found += [_review(each) for each in page.reviews]
+        return found
 
     async def keep(self, digest: bytes, reason: str, until: datetime) -> Proof:
         """Keep a message until a date; return the proof that it was logged."""

@@ -65,10 +65,8 @@ class Passing:
     async def holders(self, digest: bytes) -> list[passing_pb2.Holder]:
         """Say who holds a message, and who passed it on to them, as far as the own node was told."""
         request = passing_pb2.ListHoldersRequest(message_digest=digest)
-        answer: passing_pb2.ListHoldersResponse = await self._call(
-            lambda: self._stub.ListHolders(request, timeout=channel.CALL_SECONDS)
-        )
-        return list(answer.holders)
+        pages = channel.pages(self._call, self._stub.ListHolders, request)
+        return [holder async for page in pages for holder in page.holders]
 
     def _entry(self, proven: log_pb2.ProvenEntry, note: bytes, event: str, digest: bytes) -> Proof:
         proof, _entry = LogReader(self._registers).entry(proven, note)

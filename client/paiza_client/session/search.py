@@ -99,10 +99,10 @@ class Searching:
     async def links(self, digest: bytes) -> tuple[LinkedMessage, ...]:
         """Give the messages that share an identifier with one."""
         request = search_pb2.ListLinksRequest(message_digest=digest)
-        answer: search_pb2.ListLinksResponse = await self._call(
-            lambda: self._stub.ListLinks(request, timeout=channel.CALL_SECONDS)
+        pages = channel.pages(self._call, self._stub.ListLinks, request)
+        return tuple(
+            [LinkedMessage(summary(each.message), tuple(each.fields)) async for page in pages for each in page.messages]
         )
-        return tuple(LinkedMessage(summary(each.message), tuple(each.fields)) for each in answer.messages)
 
     async def similar(self, kind: str, criteria: Sequence[Criterion]) -> tuple[SimilarRequest, ...]:
         """Find requests of the own member, of this kind, that asked about the same in the last year."""

@@ -96,7 +96,7 @@ class Approve:
         """Give what waits for an officer, and what he submitted that waits, oldest first."""
         rows = await asyncio.to_thread(self._waiting)
         mine = [row for row in rows if officer.id == row.drafter or officer.id in row.missing]
-        return sorted(mine, key=lambda row: row.submitted_time)
+        return sorted(mine, key=lambda row: (row.submitted_time, row.digest))
 
     def _waiting(self) -> list[ApprovalRow]:
         with self._store.reads() as reads:

@@ -1,23 +1,25 @@
 """What officers ask of the second one: what waits, and what they decide."""
 
 from paiza.officer.v1 import approval_pb2
+from paiza_node.core import paging
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
 from paiza_node.features.approvals.approve import Approve
+from paiza_node.features.approvals.model import ApprovalRow
 from paiza_node.features.inbox.service import officer_of
 
 PREFIX = "/paiza.officer.v1.ApprovalService/"
-MAX_LISTED = 500
 
 
 def approval_behaviours(approve: Approve) -> Handlers:
     """Give the behaviour of every RPC of ApprovalService."""
 
     async def list_waiting(
-        caller: Caller, _request: approval_pb2.ListWaitingRequest
+        caller: Caller, request: approval_pb2.ListWaitingRequest
     ) -> approval_pb2.ListWaitingResponse:
-        response = approval_pb2.ListWaitingResponse()
-        for row in (await approve.listed(officer_of(caller)))[:MAX_LISTED]:
+        page, more = paging.page_of(await approve.listed(officer_of(caller)), _place, request)
+        response = approval_pb2.ListWaitingResponse(next_page_token=more)
+        for row in page:
             waiting = response.messages.add(
                 message_digest=row.digest, header=row.header, submitted_by=row.drafter, missing_signers=row.missing
             )
@@ -35,13 +37,12 @@ def approval_behaviours(approve: Approve) -> Handlers:
         return await approve.decline(officer_of(caller), request)
 
     async def list_officers(
-        _caller: Caller, _request: approval_pb2.ListOfficersRequest
+        _caller: Caller, request: approval_pb2.ListOfficersRequest
     ) -> approval_pb2.ListOfficersResponse:
+        page, more = paging.page_of(approve.officers(), lambda each: each.id, request)
         return approval_pb2.ListOfficersResponse(
-            officers=[
-                approval_pb2.OfficerInfo(id=each.id, roles=sorted(each.roles), unit=each.unit)
-                for each in approve.officers()
-            ]
+            officers=[approval_pb2.OfficerInfo(id=each.id, roles=sorted(each.roles), unit=each.unit) for each in page],
+            next_page_token=more,
         )
 
     return {
@@ -51,3 +52,8 @@ def approval_behaviours(approve: Approve) -> Handlers:
         PREFIX + "Decline": decline,
         PREFIX + "ListOfficers": list_officers,
     }
+
+
+def _place(row: ApprovalRow) -> str:
+    """Return the place of a waiting message in the list: the oldest first."""
+    return f"{paging.micros_of(row.submitted_time):019}.{row.digest.hex()}"

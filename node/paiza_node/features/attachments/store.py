@@ -20,10 +20,12 @@ from sqlalchemy import (
     Text,
     delete,
     func,
+    literal,
     literal_column,
     or_,
     select,
     text,
+    tuple_,
 )
 
 from paiza.core.v1 import delivery_pb2
@@ -178,12 +180,21 @@ def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> l
     return _attachment_rows(conn, query.limit(limit))
 
 
-def attachment_queue(conn: ReadConnection, member: str, limit: int) -> list[AttachmentRow]:
-    """Give what is awaited or failed, oldest first; only what concerns one other member where one is named."""
+def attachment_queue(
+    conn: ReadConnection, member: str, limit: int, after: tuple[datetime, bytes, int, str] | None = None
+) -> list[AttachmentRow]:
+    """Give what is awaited or failed, oldest first; only what concerns one other member where one is named.
+
+    ``after`` is what orders the one behind which they are given: when it is awaited since, message, part, member.
+    """
     a = attachment_table.c
     query = select(attachment_table).where(_UNSETTLED)
     if member:
         query = query.where(or_(a.member == member, a.source == member))
+    if after is not None:
+        awaited = to_micros(after[0])
+        behind = tuple_(a.digest, a.part_number, a.member) > tuple_(*(literal(each) for each in after[1:]))
+        query = query.where(a.awaited_time >= awaited, or_(a.awaited_time > awaited, behind))
     return _attachment_rows(conn, query.order_by(a.awaited_time, a.digest, a.part_number, a.member).limit(limit))
 
 

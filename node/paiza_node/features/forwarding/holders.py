@@ -8,6 +8,7 @@ from datetime import UTC
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import passing_pb2
+from paiza_node.core import paging
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
@@ -25,10 +26,12 @@ class Holders:
         self._member = member
         self._store = store
 
-    def __call__(self, digest: bytes) -> passing_pb2.ListHoldersResponse:
+    def __call__(self, request: passing_pb2.ListHoldersRequest) -> passing_pb2.ListHoldersResponse:
         """Give the holders of a message; Rejected("unknown_id") where this node does not know it."""
         with self._store.reads() as reads:
-            return passing_pb2.ListHoldersResponse(holders=self.of(reads, digest))
+            holders = self.of(reads, request.message_digest)
+        page, more = paging.page_of(holders, lambda each: each.member, request)
+        return passing_pb2.ListHoldersResponse(holders=page, next_page_token=more)
 
     def of(self, reads: ReadConnection, digest: bytes) -> list[passing_pb2.Holder]:
         """Give them over an open connection, each once, ordered by member id."""

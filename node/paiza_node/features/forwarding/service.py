@@ -31,7 +31,7 @@ def passing_behaviours(forward: Forward, export: Export, holders: Holders, check
 
     async def list_holders(caller: Caller, request: passing_pb2.ListHoldersRequest) -> passing_pb2.ListHoldersResponse:
         await check_sees(_officer(caller), request.message_digest)
-        return await asyncio.to_thread(holders, request.message_digest)
+        return await asyncio.to_thread(holders, request)
 
     return {
         PREFIX + "Forward": do_forward,

@@ -1,7 +1,6 @@
 """What officers ask of their own node."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC
@@ -10,6 +9,7 @@ from typing import Final
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_domain import kinds
+from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope, may_see
 from paiza_node.core.access.open import OpenPart
@@ -35,13 +35,10 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId
 
 PREFIX: Final = "/paiza.officer.v1.OfficerService/"
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 500
 MAX_SOURCE_ROWS: Final = 10_000
 MAX_FILTER: Final = 128  # characters of a filter
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
-_PAGE_TOKEN: Final = re.compile(r"[0-9]{1,18}")
 BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins behind
 
 
@@ -117,11 +114,11 @@ class OfficerService:
     ) -> officer_pb2.ListMessagesResponse:
         """List messages without content, a page at a time."""
         officer = officer_of(caller)
-        size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        size = paging.page_size(request)
         page = await asyncio.to_thread(self._list, _query(request, officer, size + 1), officer)
-        more = page[size - 1].row.seq if len(page) > size else 0
+        more = paging.token_of(page[size - 1].row.seq) if len(page) > size else ""
         return officer_pb2.ListMessagesResponse(
-            messages=[message_info(listed) for listed in page[:size]], next_page_token=str(more) if more else ""
+            messages=[message_info(listed) for listed in page[:size]], next_page_token=more
         )
 
     async def watch(
@@ -270,13 +267,12 @@ def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
 
 
 def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: int) -> MessageQuery:
-    for text in (request.kind, request.author, request.id_prefix, request.page_token):
+    for text in (request.kind, request.author, request.id_prefix):
         if len(text) > MAX_FILTER:
             raise Rejected("malformed", f"a filter has at most {MAX_FILTER} characters")
     prefix = request.id_prefix.replace("-", "").lower()
     is_hex = bool(prefix) and not prefix.strip("0123456789abcdef")
-    if request.page_token and not _PAGE_TOKEN.fullmatch(request.page_token):
-        raise Rejected("malformed", "page_token is not one this node gave")
+    before = paging.numbers_of(request, 1)
     if request.HasField("since_time") and not 0 <= request.since_time.seconds < LATEST_SECONDS:
         raise Rejected("malformed", "since_time is not a time between 1970 and 9000")
     received = {officer_pb2.BOX_INBOX: True, officer_pb2.BOX_SENT: False}.get(request.box)
@@ -289,7 +285,7 @@ def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: in
         thread_id=request.thread_id,
         thread_name=request.id_prefix.upper() if request.id_prefix and not is_hex else "",
         id_prefix=prefix if is_hex else "",
-        before_seq=int(request.page_token) if request.page_token else None,
+        before_seq=before[0] if before else None,
         limit=limit,
     )
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import log_pb2
+from paiza_node.core import paging
 from paiza_node.core.access.operator import operator
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log.ledger import LogTransaction
@@ -64,10 +65,11 @@ class AuditGrants:
 
         return admin_pb2.GrantAuditResponse(grant=_shown((await self._core.ledger.commit(work)).result))
 
-    async def list_grants(self, _request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
+    async def list_grants(self, request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
         """List every grant, oldest first, also those that ended."""
         with self._core.store.reads() as reads:
-            return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, peer_audit_store.audit_grants(reads)))
+            page, more = paging.page_of(peer_audit_store.audit_grants(reads), lambda each: f"{each.id:019}", request)
+        return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, page), next_page_token=more)
 
     async def withdraw(self, request: admin_pb2.WithdrawAuditRequest) -> admin_pb2.WithdrawAuditResponse:
         """End a grant before its time."""

@@ -7,6 +7,7 @@ from typing import Final
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
+from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
@@ -33,6 +34,7 @@ _STATES: Final = {
     ErasureStep.HELD: lawful_pb2.ERASURE_STATE_HELD,
     ErasureStep.NOT_HELD: lawful_pb2.ERASURE_STATE_NOT_HELD,
 }
+_LATEST_NANOS: Final = 2**63 - 1  # the year 2262
 _DONE: Final = frozenset({lawful_pb2.ERASURE_STATE_ERASED, lawful_pb2.ERASURE_STATE_NOT_HELD})
 
 
@@ -49,8 +51,9 @@ class ErasureStatus:
             found = [*self._asked_by_us(reads, officer), *self._here(reads, officer)]
         if request.overdue_only:
             found = [each for each in found if each.overdue]
-        found.sort(key=lambda each: (-each.asked_time.ToNanoseconds(), each.message_digest, each.holder))
-        return lawful_pb2.ListErasuresResponse(erasures=found)
+        found.sort(key=_place)
+        page, more = paging.page_of(found, _place, request)
+        return lawful_pb2.ListErasuresResponse(erasures=page, next_page_token=more)
 
     def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
         query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=list_scope(officer))
@@ -121,6 +124,12 @@ class ErasureStatus:
         held = shown.state == lawful_pb2.ERASURE_STATE_HELD
         shown.overdue = held or (shown.state not in _DONE and due <= self._core.clock())
         return shown
+
+
+def _place(shown: lawful_pb2.Erasure) -> str:
+    """Return the place of an erasure in the list: the newest request first."""
+    newest_first = _LATEST_NANOS - shown.asked_time.ToNanoseconds()
+    return f"{newest_first:019}.{shown.message_digest.hex()}.{shown.holder}.{shown.request_digest.hex()}"
 
 
 def _state(entry: log_pb2.LogEntry) -> "lawful_pb2.ErasureState.ValueType":

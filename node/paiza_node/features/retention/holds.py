@@ -6,6 +6,7 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
+from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
@@ -21,7 +22,6 @@ from paiza_node.features.retention.requests import plan_again
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-MAX_LISTED: Final = 500  # holds, the newest
 BEGUN: Final = "hold_begun"
 RESTORED: Final = "hold_restored"  # put back by the node after it lost part of its log
 
@@ -87,14 +87,19 @@ class Holds:
         tx.announce(MessagesChanged((digest,)))
         return entry
 
-    async def listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
+    async def listed(self, officer: Officer, request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
         """Give what is under hold of the messages that an officer may know of, the newest hold first."""
-        return await asyncio.to_thread(self._listed, officer)
+        return await asyncio.to_thread(self._listed, officer, request)
 
-    def _listed(self, officer: Officer) -> lawful_pb2.ListHoldsResponse:
+    def _listed(self, officer: Officer, request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
         answer = lawful_pb2.ListHoldsResponse()
+        size = paging.page_size(request)
+        below = paging.numbers_of(request, 1)
         with self._core.store.reads() as reads:
-            holds = retention_store.all_holds(reads, MAX_LISTED)
+            holds = retention_store.all_holds(reads, size + 1, below[0] if below else None)
+            if len(holds) > size:
+                del holds[size:]
+                answer.next_page_token = paging.token_of(holds[-1][1])
             entries = {each.index: each.entry for each in log_store.entries_at(reads, [index for _, index in holds])}
             texts = log_store.texts(reads, entries)
             for digest, index in holds:

@@ -12,6 +12,7 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
+from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_see
 from paiza_node.core.dependencies import Core
@@ -29,8 +30,6 @@ from paiza_node.features.retention.notices import REVIEW_DUE, review_notice
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 500
 MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
 LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at again
 REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
@@ -56,11 +55,19 @@ class Reviews:
 
     def _listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
         now = self._core.clock()
-        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-        with self._core.store.reads() as reads:
-            found = retention_store.reviews(reads, now + timedelta(days=request.days_ahead), list_scope(officer), limit)
-            held = retention_store.holds(reads, [each.message.digest for each in found])
+        size = paging.page_size(request)
+        numbers = paging.numbers_of(request, 2)
+        after = None if numbers is None else (paging.time_of(numbers[0]), numbers[1])
         answer = lawful_pb2.ListReviewsResponse()
+        with self._core.store.reads() as reads:
+            found = retention_store.reviews(
+                reads, now + timedelta(days=request.days_ahead), list_scope(officer), size + 1, after
+            )
+            if len(found) > size:
+                del found[size:]
+                last = found[-1]
+                answer.next_page_token = paging.token_of(paging.micros_of(last.review_time), last.message.seq)
+            held = retention_store.holds(reads, [each.message.digest for each in found])
         for each in found:
             shown = answer.reviews.add(
                 message_digest=each.message.digest,

@@ -26,8 +26,8 @@ def lawful_behaviours(erasures: ErasureStatus, holds: Holds, reviews: Reviews) -
     async def release_hold(caller: Caller, request: lawful_pb2.ReleaseHoldRequest) -> lawful_pb2.ReleaseHoldResponse:
         return await holds.release(officer_of(caller), request)
 
-    async def list_holds(caller: Caller, _request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
-        return await holds.listed(officer_of(caller))
+    async def list_holds(caller: Caller, request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
+        return await holds.listed(officer_of(caller), request)
 
     async def list_reviews(caller: Caller, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
         return await reviews.listed(officer_of(caller), request)

@@ -179,9 +179,10 @@ def holds(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, int]:
     return found
 
 
-def all_holds(conn: ReadConnection, limit: int) -> list[tuple[bytes, int]]:
-    """Give (message, entry that says so) of what is under legal hold, newest first."""
-    rows = conn.execute(select(hold_table).order_by(hold_table.c.log_index.desc()).limit(limit))
+def all_holds(conn: ReadConnection, limit: int, below: int | None = None) -> list[tuple[bytes, int]]:
+    """Give (message, entry that says so) of what is under legal hold, newest first, below an index."""
+    older = [] if below is None else [hold_table.c.log_index < below]
+    rows = conn.execute(select(hold_table).where(*older).order_by(hold_table.c.log_index.desc()).limit(limit))
     return [(row.digest, row.log_index) for row in rows]
 
 
@@ -297,13 +298,21 @@ _PUT_ANSWER: Final = replacement(erasure_answer_table)
 _PUT_HOLD: Final = replacement(hold_table)
 
 
-def reviews(conn: ReadConnection, before: datetime, viewer: Viewer, limit: int) -> list[ReviewRow]:
-    """Give the messages to be reviewed before a time that a viewer sees, the most overdue first."""
+def reviews(
+    conn: ReadConnection, before: datetime, viewer: Viewer, limit: int, after: tuple[datetime, int] | None = None
+) -> list[ReviewRow]:
+    """Give the messages to be reviewed before a time that a viewer sees, the most overdue first.
+
+    ``after`` is the review date and the number of the message behind which they are given.
+    """
+    r = review_table.c
     seen = true() if viewer.units is None else seen_by(viewer)
+    behind: list[ColumnElement[bool]] = []
+    if after is not None:
+        last = to_micros(after[0])
+        behind = [r.review_time >= last, or_(r.review_time > last, r.seq > after[1])]
     rows = conn.execute(
-        _REVIEWS.where(review_table.c.review_time < to_micros(before), seen)
-        .order_by(review_table.c.review_time, review_table.c.seq)
-        .limit(limit)
+        _REVIEWS.where(r.review_time < to_micros(before), seen, *behind).order_by(r.review_time, r.seq).limit(limit)
     )
     return [ReviewRow(message_row(row), from_micros(row.review_time)) for row in rows]
 

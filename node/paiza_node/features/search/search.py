@@ -16,6 +16,7 @@ from paiza_domain import kinds, reference
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import query_terms
 from paiza_domain.terms.index_terms import IDENTIFIERS, Term, folded
+from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
 from paiza_node.core.dependencies import Core
@@ -37,8 +38,7 @@ from paiza_wire.identity import SpiffeId
 if TYPE_CHECKING:
     from paiza.core.v1 import message_pb2
 
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 500
+MAX_COMPARED: Final = 500  # occurrences of what a request speaks of
 MAX_TEXT: Final = 200  # characters of one criterion
 MAX_SIMILAR_CRITERIA: Final = 200  # of one request about to be sent
 MAX_SIMILAR: Final = 10  # earlier requests that are told of
@@ -116,7 +116,8 @@ class Search:
         # 3.
         if personal:
             await self._note(officer, request.criteria, request.reason_text.strip())
-        size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        size = paging.page_size(request)
+        before = paging.numbers_of(request, 1)
         query = SearchQuery(
             clauses=sought,
             annex=self._may_search_annexes(officer),
@@ -124,7 +125,7 @@ class Search:
             kind=_short(request.kind),
             since_time=_time(request, "since_time"),
             until_time=_time(request, "until_time"),
-            before_seq=_page(request.page_token),
+            before_seq=before[0] if before else None,
             limit=size,
         )
         async with self._room:
@@ -219,9 +220,9 @@ class Search:
                 found += [each for each in page if each.row.seq in allowed]
         more = len(found) > query.limit
         if not more:
-            return Results(found, "" if ended else str(before), max(behind, 0))
+            return Results(found, "" if ended or before is None else paging.token_of(before), max(behind, 0))
         found = found[: query.limit]
-        return Results(found, str(found[-1].row.seq), max(behind, 0))
+        return Results(found, paging.token_of(found[-1].row.seq), max(behind, 0))
 
     def _links(self, officer: Officer, digest: bytes) -> list[Linked]:
         annex = self._may_search_annexes(officer)
@@ -265,7 +266,7 @@ class Search:
         with self._store.reads() as reads:
             shared = list(search_store.sharing(reads, links, annex=annex)) if links else []
             by_subject: dict[int, set[bytes]] = {}
-            for each in search_store.sharing(reads, words, limit=MAX_PAGE, annex=annex) if words else ():
+            for each in search_store.sharing(reads, words, limit=MAX_COMPARED, annex=annex) if words else ():
                 by_subject.setdefault(each.seq, set()).add(each.token)
             fields = _fields(shared)
             for seq, same in by_subject.items():
@@ -310,12 +311,6 @@ def _time(request: search_pb2.SearchRequest, name: str) -> datetime | None:
         raise Rejected("malformed", f"{name} is not a time between 1970 and 9000")
     moment: datetime = time.ToDatetime(tzinfo=UTC)
     return moment
-
-
-def _page(token: str) -> int | None:
-    if token and not (token.isascii() and token.isdigit() and len(token) <= 18):  # noqa: PLR2004 - digits of 2^63
-        raise Rejected("malformed", "page_token is not one this node gave")
-    return int(token) if token else None
 
 
 def _behind(query: SearchQuery, before: int | None) -> SearchQuery:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from paiza.officer.v1 import officer_pb2, search_pb2
+from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
@@ -13,6 +14,7 @@ from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.service import message_info, officer_of
 from paiza_node.features.search.search import Search
 
+MAX_NUMBER: Final = 2**63 - 1  # of a message: the newest stands first
 PREFIX: Final = "/paiza.officer.v1.SearchService/"
 
 
@@ -47,10 +49,12 @@ class SearchService:
     async def list_links(self, caller: Caller, request: search_pb2.ListLinksRequest) -> search_pb2.ListLinksResponse:
         """Give the messages that share an identifier with one."""
         officer = officer_of(caller)
-        linked = await self._search.links(officer, request.message_digest)
+        links = await self._search.links(officer, request.message_digest)
+        linked, more = paging.page_of(links, lambda each: f"{MAX_NUMBER - each.row.seq:019}", request)
         infos = await self._infos(officer, [each.row for each in linked])
         return search_pb2.ListLinksResponse(
-            messages=[search_pb2.LinkedMessage(message=infos[each.row.digest], fields=each.fields) for each in linked]
+            messages=[search_pb2.LinkedMessage(message=infos[each.row.digest], fields=each.fields) for each in linked],
+            next_page_token=more,
         )
 
     async def find_similar(

@@ -18,6 +18,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import desk_pb2
 from paiza_domain import kinds
 from paiza_domain.threads import deadlines
+from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
 from paiza_node.core.access.need_to_know import COMMON, UnitDirectory, denied, list_scope, may_list, may_see, open_scope
@@ -84,9 +85,14 @@ class Assign:
         self._clock = clock
         self.task = PeriodicTask(self._round, period=LOOK_SECONDS, failed="tasks_not_read")
 
-    async def listed(self, officer: Officer, scope: int, limit: int) -> list[tuple[ListedMessage, TaskRow]]:
-        """Give open work that an officer sees, what is due first at the head; Rejected where he may not see all."""
-        viewer = open_scope(officer)
+    async def listed(
+        self, officer: Officer, request: desk_pb2.ListTasksRequest
+    ) -> tuple[list[tuple[ListedMessage, TaskRow]], str]:
+        """Return a page of the open work that an officer sees, what is due first at the head, and the next token.
+
+        Rejected where the officer may not see all.
+        """
+        viewer, scope = open_scope(officer), request.scope
         if scope == desk_pb2.WORK_SCOPE_ALL and list_scope(officer).units is not None:
             raise Rejected("policy_denied", "only those who oversee the member see all its work")
         units: tuple[str, ...] | None = viewer.units or (officer.unit,)
@@ -96,18 +102,26 @@ class Assign:
             units, viewer = None, list_scope(officer)
         elif viewer.units is None:
             units = tuple({officer.unit, self._unit_directory.duty_desk})
-        return await asyncio.to_thread(self._read, officer, viewer, units, limit)
+        return await asyncio.to_thread(self._read, officer, viewer, units, request)
 
     def _read(
-        self, officer: Officer, viewer: Viewer, units: tuple[str, ...] | None, limit: int
-    ) -> list[tuple[ListedMessage, TaskRow]]:
+        self, officer: Officer, viewer: Viewer, units: tuple[str, ...] | None, request: desk_pb2.ListTasksRequest
+    ) -> tuple[list[tuple[ListedMessage, TaskRow]], str]:
+        size = paging.page_size(request)
+        numbers = paging.numbers_of(request, 2)
+        after = None if numbers is None else (paging.time_of(numbers[0]) if numbers[0] else None, numbers[1])
+        more = ""
         with self._store.reads() as reads:
-            rows = tasks_store.open_tasks(reads, units, officer.id, limit)
+            rows = tasks_store.open_tasks(reads, units, officer.id, size + 1, after)
+            if len(rows) > size:
+                del rows[size:]
+                due = rows[-1].due_time  # 0 in the token where work is not due at any time
+                more = paging.token_of(0 if due is None else paging.micros_of(due), rows[-1].seq)
             shown = {
                 each.row.digest: each
                 for each in inbox_store.listed(reads, [row.digest for row in rows], officer.id, viewer)
             }
-        return [(shown[row.digest], row) for row in rows if row.digest in shown]
+        return [(shown[row.digest], row) for row in rows if row.digest in shown], more
 
     async def assign(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> TaskRow:
         """Give work to a unit or an officer; Rejected where they may not see the message (logged), or no work."""

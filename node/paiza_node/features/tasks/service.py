@@ -12,19 +12,19 @@ from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.model import TaskRow
 
 PREFIX: Final = "/paiza.officer.v1.TaskService/"
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 500
 
 
 def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Handlers:
     """Give the behaviour of every RPC of TaskService."""
 
     async def list_work(caller: Caller, request: desk_pb2.ListTasksRequest) -> desk_pb2.ListTasksResponse:
-        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-        found = await assign.listed(officer_of(caller), request.scope, limit)
+        found, more = await assign.listed(officer_of(caller), request)
         now = clock()
         return desk_pb2.ListTasksResponse(
-            items=[desk_pb2.WorkItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found]
+            items=[
+                desk_pb2.WorkItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found
+            ],
+            next_page_token=more,
         )
 
     async def assign_task(caller: Caller, request: desk_pb2.AssignTaskRequest) -> desk_pb2.AssignTaskResponse:

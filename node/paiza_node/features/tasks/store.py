@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -15,7 +16,9 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    and_,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -79,15 +82,24 @@ def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRo
     return found
 
 
-def open_tasks(conn: ReadConnection, units: Collection[str] | None, officer: str, limit: int) -> list[TaskRow]:
-    """Give what is not done: of these units (None: of all), or given to an officer; what is due first ahead."""
+def open_tasks(
+    conn: ReadConnection,
+    units: Collection[str] | None,
+    officer: str,
+    limit: int,
+    after: tuple[datetime | None, int] | None = None,
+) -> list[TaskRow]:
+    """Give what is not done: of these units (None: of all), or given to an officer; what is due first ahead.
+
+    ``after`` is the time at which work is due, and its number, behind which it is given.
+    """
     w = work_table.c
     order = (w.due_time.asc().nulls_last(), w.seq)
+    work = select(work_table).where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
     if units is None:
-        rows = conn.execute(select(work_table).where(_OPEN).order_by(*order).limit(limit))
-        return [_work(row) for row in rows]
-    branches = [select(work_table).where(_OPEN, w.unit == unit).order_by(*order).limit(limit) for unit in units]
-    branches.append(select(work_table).where(_OPEN, w.assignee == officer).order_by(*order).limit(limit))
+        return [_work(row) for row in conn.execute(work)]
+    branches = [work.where(w.unit == unit) for unit in units]
+    branches.append(work.where(w.assignee == officer))
     found: dict[int, TaskRow] = {}
     for branch in branches:
         found.update((row.seq, _work(row)) for row in conn.execute(branch))
@@ -145,3 +157,14 @@ def _work(row: Row[Any]) -> TaskRow:
         due_time=None if row.due_time is None else from_micros(row.due_time),
         escalations=row.escalations,
     )
+
+
+def _behind(after: tuple[datetime | None, int] | None) -> list[ColumnElement[bool]]:
+    w = work_table.c
+    if after is None:
+        return []
+    due, seq = after
+    if due is None:
+        return [w.due_time.is_(None), w.seq > seq]
+    last = to_micros(due)
+    return [or_(w.due_time > last, w.due_time.is_(None), and_(w.due_time == last, w.seq > seq))]

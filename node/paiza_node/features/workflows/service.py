@@ -11,6 +11,7 @@ from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_domain import kinds
 from paiza_domain.schema.reading import code_text
+from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
@@ -23,11 +24,9 @@ from paiza_node.features.workflows.legality import WorkflowState
 from paiza_wire.errors import Rejected
 
 PREFIX: Final = "/paiza.officer.v1.WorkflowService/"
-DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
 MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller goes on from its token
 MAX_NAME: Final = 64  # characters of a thread's short name or a workflow's name
-MAX_TOKEN: Final = 18  # digits
 ID_BYTES: Final = 16
 
 Entitled = Callable[[Officer, bytes], bool]
@@ -60,11 +59,8 @@ class WorkflowService:
         self, caller: Caller, request: workflow_pb2.ListWorkflowsRequest
     ) -> workflow_pb2.ListWorkflowsResponse:
         """Give a page of the board."""
-        token = request.page_token
-        if len(request.workflow) > MAX_NAME or (token and not (token.isascii() and token.isdigit())):
-            raise Rejected("malformed", "the filter or the page token is not one this node gave")
-        if len(token) > MAX_TOKEN:
-            raise Rejected("malformed", "page_token is not one this node gave")
+        if len(request.workflow) > MAX_NAME:
+            raise Rejected("malformed", f"a filter has at most {MAX_NAME} characters")
         officer = _officer(caller)
         return await asyncio.to_thread(self._board, request, officer)
 
@@ -86,7 +82,7 @@ class WorkflowService:
         now = self._clock()
         return workflow_pb2.ListWorkflowsResponse(
             workflows=[self._standing(workflow_state, officer, now) for workflow_state in found],
-            next_page_token=str(more) if more else "",
+            next_page_token=paging.token_of(more) if more else "",
         )
 
     def _one(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> workflow_pb2.GetWorkflowResponse:
@@ -104,11 +100,12 @@ class WorkflowService:
 
     def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[WorkflowState], int]:
         """Give up to a page of workflows that match and that the officer sees, and where the next begins."""
-        wanted = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        wanted = paging.page_size(request, MAX_PAGE)
         names = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
         names = [name for name in names if request.workflow in ("", kinds.all_kinds()[name].workflow)]
         found: list[WorkflowState] = []
-        before = int(request.page_token) if request.page_token else None
+        numbers = paging.numbers_of(request, 1)
+        before = numbers[0] if numbers else None
         with self._store.reads() as reads:
             threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
             for thread in threads:

@@ -1,6 +1,6 @@
 """The operator's side of the admin socket: what `paiza-node status`, `queue` and `peers` ask of the running node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -9,6 +9,7 @@ import grpc
 
 from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
 from paiza_node.core.api.status_codes import REASON_KEY
+from paiza_node.core.paging import MAX_PAGE
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.reasons import REASONS
 
@@ -39,11 +40,17 @@ class AdminClient:
         response: admin_pb2.GetStatusResponse = self._call(self._stub.GetStatus, admin_pb2.GetStatusRequest())
         return response
 
-    def queue(self, recipient: str, limit: int) -> admin_pb2.ListQueueResponse:
+    def queue(self, recipient: str, limit: int) -> list[admin_pb2.QueuedDelivery]:
         """Ask for deliveries that wait or failed."""
-        request = admin_pb2.ListQueueRequest(recipient=recipient, limit=limit)
+        request = admin_pb2.ListQueueRequest(recipient=recipient, page_size=limit)
         response: admin_pb2.ListQueueResponse = self._call(self._stub.ListQueue, request)
-        return response
+        return list(response.deliveries)
+
+    def queued_attachments(self, member: str, limit: int) -> list[admin_pb2.QueuedAttachment]:
+        """Ask for attachments that are awaited or failed."""
+        request = admin_pb2.ListQueuedAttachmentsRequest(member=member, page_size=limit)
+        response: admin_pb2.ListQueuedAttachmentsResponse = self._call(self._stub.ListQueuedAttachments, request)
+        return list(response.attachments)
 
     def retry(self, delivery_id: int) -> None:
         """Have a delivery tried again now."""
@@ -53,11 +60,10 @@ class AdminClient:
         """Have a delivery given up."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
-    def convictions(self) -> admin_pb2.ListMisbehaviourResponse:
+    def convictions(self) -> list[admin_pb2.Conviction]:
         """Ask what was found against other members' logs."""
-        request = admin_pb2.ListMisbehaviourRequest()
-        response: admin_pb2.ListMisbehaviourResponse = self._call(self._stub.ListMisbehaviour, request)
-        return response
+        request = admin_pb2.ListMisbehaviourRequest(page_size=MAX_PAGE)
+        return [each for page in self._pages(self._stub.ListMisbehaviour, request) for each in page.convictions]
 
     def decide(self, number: int, reason: str) -> admin_pb2.Conviction:
         """Have a forked log trusted again."""
@@ -75,18 +81,25 @@ class AdminClient:
         response: admin_pb2.GrantAuditResponse = self._call(self._stub.GrantAudit, request)
         return response.grant
 
-    def audit_grants(self) -> admin_pb2.ListAuditGrantsResponse:
+    def audit_grants(self) -> list[admin_pb2.AuditGrant]:
         """Ask for every grant."""
-        response: admin_pb2.ListAuditGrantsResponse = self._call(
-            self._stub.ListAuditGrants, admin_pb2.ListAuditGrantsRequest()
-        )
-        return response
+        request = admin_pb2.ListAuditGrantsRequest(page_size=MAX_PAGE)
+        return [each for page in self._pages(self._stub.ListAuditGrants, request) for each in page.grants]
 
     def withdraw_audit(self, grant_id: int) -> admin_pb2.AuditGrant:
         """Have a grant ended."""
         request = admin_pb2.WithdrawAuditRequest(grant_id=grant_id)
         response: admin_pb2.WithdrawAuditResponse = self._call(self._stub.WithdrawAudit, request)
         return response.grant
+
+    def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
+        """Ask for one page after another, to the last."""
+        while True:
+            page = self._call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if not self._socket.exists():

@@ -1,6 +1,7 @@
 """Operate: what an operator does to the queue, and how the node stands. Every act is logged with his name."""
 
 import asyncio
+import re
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
@@ -9,6 +10,7 @@ import structlog
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
+from paiza_node.core import paging
 from paiza_node.core.access.operator import operator
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSummary, Settlement
@@ -29,8 +31,8 @@ from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-DEFAULT_QUEUE: Final = 100
 MAX_QUEUE: Final = 1000
+_ATTACHMENT_PLACE: Final = re.compile(r"([0-9]{1,18})\.([0-9a-f]{64})\.([0-9]{1,9})\.([a-z0-9-]{1,16})")
 
 
 log = structlog.get_logger("paiza.operate")
@@ -126,12 +128,26 @@ class Operate:
 
     async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
         """List deliveries that wait or failed, oldest first."""
+        size = paging.page_size(request, MAX_QUEUE)
+        after = paging.numbers_of(request, 1)
         with self._store.reads() as reads:
-            limit = min(request.limit or DEFAULT_QUEUE, MAX_QUEUE)
-            rows = deliveries_store.queue(reads, request.recipient, limit)
-            attachments = attachments_store.attachment_queue(reads, request.recipient, limit)
+            rows = deliveries_store.queue(reads, request.recipient, size + 1, after[0] if after else 0)
         return admin_pb2.ListQueueResponse(
-            deliveries=[queued(row) for row in rows], attachments=[queued_attachment(row) for row in attachments]
+            deliveries=map(queued, rows[:size]),
+            next_page_token=paging.token_of(rows[size - 1].id) if len(rows) > size else "",
+        )
+
+    async def list_queued_attachments(
+        self, request: admin_pb2.ListQueuedAttachmentsRequest
+    ) -> admin_pb2.ListQueuedAttachmentsResponse:
+        """List attachments that are awaited or failed, oldest first."""
+        size = paging.page_size(request, MAX_QUEUE)
+        after = _attachment_place(request.page_token)
+        with self._store.reads() as reads:
+            rows = attachments_store.attachment_queue(reads, request.member, size + 1, after)
+        return admin_pb2.ListQueuedAttachmentsResponse(
+            attachments=map(queued_attachment, rows[:size]),
+            next_page_token=_attachment_token(rows[size - 1]) if len(rows) > size else "",
         )
 
     async def retry(self, request: admin_pb2.RetryDeliveryRequest) -> admin_pb2.RetryDeliveryResponse:
@@ -209,3 +225,16 @@ def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
     if row.due_time is not None:
         found.next_attempt_time.FromDatetime(row.due_time)
     return found
+
+
+def _attachment_token(row: AttachmentRow) -> str:
+    return f"{paging.micros_of(row.awaited_time)}.{row.digest.hex()}.{row.part_number}.{row.member}"
+
+
+def _attachment_place(token: str) -> tuple[datetime, bytes, int, str] | None:
+    if not token:
+        return None
+    found = _ATTACHMENT_PLACE.fullmatch(token)
+    if found is None:
+        raise Rejected("malformed", "page_token is not one this node gave")
+    return paging.time_of(int(found[1])), bytes.fromhex(found[2]), int(found[3]), found[4]

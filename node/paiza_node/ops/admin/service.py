@@ -20,6 +20,7 @@ def admin_behaviours(
     return {
         prefix + "GetStatus": operate.status,
         prefix + "ListQueue": operate.list_queue,
+        prefix + "ListQueuedAttachments": operate.list_queued_attachments,
         prefix + "RetryDelivery": operate.retry,
         prefix + "DropDelivery": operate.drop,
         prefix + "RecordBackup": backed_up,

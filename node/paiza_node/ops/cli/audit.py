@@ -116,7 +116,7 @@ def grant(
 def list_(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     """List."""
     with AdminClient(settings(config_path, log_level).admin_socket) as client:
-        grants = client.audit_grants().grants
+        grants = client.audit_grants()
     if as_json:
         print_json({"grants": [_as_object(each) for each in grants]})
         return

@@ -115,7 +115,7 @@ def decide(config_path: Path, log_level: str | None, number: int, reason: str, *
 def _found(config: Config) -> tuple[list[admin_pb2.Conviction], bool]:
     try:
         with AdminClient(config.admin_socket) as client:
-            return list(client.convictions().convictions), True
+            return client.convictions(), True
     except Unavailable as error:
         if error.reason != "node_unreachable":
             raise

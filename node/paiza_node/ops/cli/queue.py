@@ -11,9 +11,10 @@ from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.paging import DEFAULT_PAGE
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.admin.operate import DEFAULT_QUEUE, MAX_QUEUE, queued, queued_attachment
+from paiza_node.ops.admin.operate import MAX_QUEUE, queued, queued_attachment
 from paiza_node.ops.cli.language import _
 from paiza_node.ops.cli.offline import read_only
 from paiza_node.ops.cli.options import json_option, settings, shared
@@ -47,24 +48,24 @@ def command() -> None:
 @shared
 @json_option
 @click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("Only those to this member."))
-@click.option("--limit", type=click.IntRange(1, MAX_QUEUE), default=DEFAULT_QUEUE, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_QUEUE), default=DEFAULT_PAGE, show_default=True)
 def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *, as_json: bool) -> None:
     """Show the queue."""
-    found, runs = _found(settings(config_path, log_level), recipient, limit)
+    deliveries, attachments, runs = _found(settings(config_path, log_level), recipient, limit)
     if as_json:
         print_json(
             {
                 "runs": runs,
-                "deliveries": [_as_object(each) for each in found.deliveries],
-                "attachments": [_attachment_object(each) for each in found.attachments],
+                "deliveries": [_as_object(each) for each in deliveries],
+                "attachments": [_attachment_object(each) for each in attachments],
             }
         )
         return
     if not runs:
         click.echo(_("The node does not run; this is what its database says."), err=True)
     head = (_("number"), _("to"), _("kind"), _("state"), _("attempts"), _("next attempt"), _("reason"), _("message"))
-    print_table(head, [_row(each) for each in found.deliveries])
-    if found.attachments:
+    print_table(head, [_row(each) for each in deliveries])
+    if attachments:
         head = (
             _("attachment"),
             _("from"),
@@ -75,7 +76,7 @@ def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *
             _("next attempt"),
             _("reason"),
         )
-        print_table(head, [_attachment_row(each) for each in found.attachments])
+        print_table(head, [_attachment_row(each) for each in attachments])
 
 
 @command.command("retry", help=N_("Try a delivery again now. The node must run."))
@@ -121,17 +122,20 @@ def _known(number: int) -> Iterator[None]:
         ) from error
 
 
-def _found(config: Config, recipient: str, limit: int) -> tuple[admin_pb2.ListQueueResponse, bool]:
+def _found(
+    config: Config, recipient: str, limit: int
+) -> tuple[list[admin_pb2.QueuedDelivery], list[admin_pb2.QueuedAttachment], bool]:
+    """Return what waits or failed to be delivered and to be fetched, and whether the node runs."""
     try:
         with AdminClient(config.admin_socket) as client:
-            return client.queue(recipient, limit), True
+            return client.queue(recipient, limit), client.queued_attachments(recipient, limit), True
     except Unavailable as error:
         if error.reason != "node_unreachable":
             raise
     with read_only(config) as store, store.reads() as reads:
         deliveries = [queued(row) for row in deliveries_store.queue(reads, recipient, limit)]
         attachments = [queued_attachment(row) for row in attachments_store.attachment_queue(reads, recipient, limit)]
-        return admin_pb2.ListQueueResponse(deliveries=deliveries, attachments=attachments), False
+        return deliveries, attachments, False
 
 
 def _row(each: admin_pb2.QueuedDelivery) -> tuple[str, ...]:

@@ -45,6 +45,11 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueueRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueueResponse.FromString,
                 _registered_method=True)
+        self.ListQueuedAttachments = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/ListQueuedAttachments',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueuedAttachmentsRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueuedAttachmentsResponse.FromString,
+                _registered_method=True)
         self.RetryDelivery = channel.unary_unary(
                 '/paiza.admin.v1.AdminService/RetryDelivery',
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RetryDeliveryRequest.SerializeToString,
@@ -100,6 +105,13 @@ class AdminServiceServicer:
 
     def ListQueue(self, request, context):
         """Deliveries that wait or failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQueuedAttachments(self, request, context):
+        """Attachments that are awaited or failed, here or at a recipient.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,6 +185,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListQueue,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueueRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueueResponse.SerializeToString,
+            ),
+            'ListQueuedAttachments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQueuedAttachments,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueuedAttachmentsRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueuedAttachmentsResponse.SerializeToString,
             ),
             'RetryDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryDelivery,
@@ -270,6 +287,33 @@ class AdminService:
             '/paiza.admin.v1.AdminService/ListQueue',
             paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueueRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQueuedAttachments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.AdminService/ListQueuedAttachments',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueuedAttachmentsRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.ListQueuedAttachmentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

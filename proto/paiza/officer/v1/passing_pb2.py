@@ -27,15 +27,15 @@ from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import outcome_pb2 as paiza_dot_core_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/officer/v1/passing.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"y\n\x0e\x46orwardRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x13\n\x0breason_text\x18\x04 \x01(\t\x12\x15\n\rwithout_annex\x18\x05 \x01(\x08\"W\n\x0f\x46orwardResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.paiza.officer.v1.ForwardResult\"\x8c\x01\n\rForwardResult\x12\x11\n\trecipient\x18\x01 \x01(\t\x12/\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"\xb7\x01\n\x16\x41uthorizeExportRequest\x12\x17\n\x0fmessage_digests\x18\x01 \x03(\x0c\x12\x32\n\x08\x61udience\x18\x02 \x01(\x0e\x32 .paiza.officer.v1.ExportAudience\x12\x16\n\x0erecipient_text\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\x12\x12\n\nwith_annex\x18\x06 \x01(\x08\"b\n\x17\x41uthorizeExportResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x33\n\x07results\x18\x02 \x03(\x0b\x32\".paiza.officer.v1.NoteExportResult\"\x93\x01\n\x10NoteExportResult\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08\x65xported\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\",\n\x12ListHoldersRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"@\n\x13ListHoldersResponse\x12)\n\x07holders\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Holder\"b\n\x06Holder\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0cpassed_on_by\x18\x02 \x01(\t\x12\x32\n\x0epassed_on_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0e\x45xportAudience\x12\x1f\n\x1b\x45XPORT_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPORT_AUDIENCE_OWN_UNIT\x10\x01\x12\x1e\n\x1a\x45XPORT_AUDIENCE_OWN_MEMBER\x10\x02\x12\x1b\n\x17\x45XPORT_AUDIENCE_OUTSIDE\x10\x03\x12\x1a\n\x16\x45XPORT_AUDIENCE_PUBLIC\x10\x04\x32\xa7\x02\n\x11\x46orwardingService\x12N\n\x07\x46orward\x12 .paiza.officer.v1.ForwardRequest\x1a!.paiza.officer.v1.ForwardResponse\x12\x66\n\x0f\x41uthorizeExport\x12(.paiza.officer.v1.AuthorizeExportRequest\x1a).paiza.officer.v1.AuthorizeExportResponse\x12Z\n\x0bListHolders\x12$.paiza.officer.v1.ListHoldersRequest\x1a%.paiza.officer.v1.ListHoldersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/officer/v1/passing.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"y\n\x0e\x46orwardRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x13\n\x0breason_text\x18\x04 \x01(\t\x12\x15\n\rwithout_annex\x18\x05 \x01(\x08\"W\n\x0f\x46orwardResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.paiza.officer.v1.ForwardResult\"\x8c\x01\n\rForwardResult\x12\x11\n\trecipient\x18\x01 \x01(\t\x12/\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"\xb7\x01\n\x16\x41uthorizeExportRequest\x12\x17\n\x0fmessage_digests\x18\x01 \x03(\x0c\x12\x32\n\x08\x61udience\x18\x02 \x01(\x0e\x32 .paiza.officer.v1.ExportAudience\x12\x16\n\x0erecipient_text\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\x12\x12\n\nwith_annex\x18\x06 \x01(\x08\"b\n\x17\x41uthorizeExportResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x33\n\x07results\x18\x02 \x03(\x0b\x32\".paiza.officer.v1.NoteExportResult\"\x93\x01\n\x10NoteExportResult\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08\x65xported\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"S\n\x12ListHoldersRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListHoldersResponse\x12)\n\x07holders\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Holder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x06Holder\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0cpassed_on_by\x18\x02 \x01(\t\x12\x32\n\x0epassed_on_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0e\x45xportAudience\x12\x1f\n\x1b\x45XPORT_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPORT_AUDIENCE_OWN_UNIT\x10\x01\x12\x1e\n\x1a\x45XPORT_AUDIENCE_OWN_MEMBER\x10\x02\x12\x1b\n\x17\x45XPORT_AUDIENCE_OUTSIDE\x10\x03\x12\x1a\n\x16\x45XPORT_AUDIENCE_PUBLIC\x10\x04\x32\xa7\x02\n\x11\x46orwardingService\x12N\n\x07\x46orward\x12 .paiza.officer.v1.ForwardRequest\x1a!.paiza.officer.v1.ForwardResponse\x12\x66\n\x0f\x41uthorizeExport\x12(.paiza.officer.v1.AuthorizeExportRequest\x1a).paiza.officer.v1.AuthorizeExportResponse\x12Z\n\x0bListHolders\x12$.paiza.officer.v1.ListHoldersRequest\x1a%.paiza.officer.v1.ListHoldersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.passing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPORTAUDIENCE']._serialized_start=1143
-  _globals['_EXPORTAUDIENCE']._serialized_end=1311
+  _globals['_EXPORTAUDIENCE']._serialized_start=1207
+  _globals['_EXPORTAUDIENCE']._serialized_end=1375
   _globals['_FORWARDREQUEST']._serialized_start=139
   _globals['_FORWARDREQUEST']._serialized_end=260
   _globals['_FORWARDRESPONSE']._serialized_start=262
@@ -49,11 +49,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTEEXPORTRESULT']._serialized_start=781
   _globals['_NOTEEXPORTRESULT']._serialized_end=928
   _globals['_LISTHOLDERSREQUEST']._serialized_start=930
-  _globals['_LISTHOLDERSREQUEST']._serialized_end=974
-  _globals['_LISTHOLDERSRESPONSE']._serialized_start=976
-  _globals['_LISTHOLDERSRESPONSE']._serialized_end=1040
-  _globals['_HOLDER']._serialized_start=1042
-  _globals['_HOLDER']._serialized_end=1140
-  _globals['_FORWARDINGSERVICE']._serialized_start=1314
-  _globals['_FORWARDINGSERVICE']._serialized_end=1609
+  _globals['_LISTHOLDERSREQUEST']._serialized_end=1013
+  _globals['_LISTHOLDERSRESPONSE']._serialized_start=1015
+  _globals['_LISTHOLDERSRESPONSE']._serialized_end=1104
+  _globals['_HOLDER']._serialized_start=1106
+  _globals['_HOLDER']._serialized_end=1204
+  _globals['_FORWARDINGSERVICE']._serialized_start=1378
+  _globals['_FORWARDINGSERVICE']._serialized_end=1673
 # @@protoc_insertion_point(module_scope)

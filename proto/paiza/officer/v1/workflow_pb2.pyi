@@ -60,7 +60,7 @@ class ListWorkflowsRequest(_message.Message):
     workflow: _builtins.str
     """Only those of this workflow, for example "controlled-delivery"; empty for all."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, the most is 200."""
+    """At most this many; 0 means 100, the most is 200."""
     page_token: _builtins.str
     """next_page_token of the page before; empty for the first."""
     def __init__(

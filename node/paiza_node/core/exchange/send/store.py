@@ -185,13 +185,13 @@ def expired(conn: ReadConnection, now: datetime, limit: int) -> list[DeliveryRow
     return [delivery_row(row) for row in rows]
 
 
-def queue(conn: ReadConnection, recipient: str, limit: int) -> list[DeliveryRow]:
-    """Give deliveries that wait or failed, oldest first."""
+def queue(conn: ReadConnection, recipient: str, limit: int, after_id: int = 0) -> list[DeliveryRow]:
+    """Give deliveries that wait or failed, oldest first, behind one."""
     d = delivery_table.c
     to_one = [d.recipient == recipient] if recipient else []
     rows: list[DeliveryRow] = []
     for state in (d.state == _WAITING, d.state > DELIVERED):
-        found = conn.execute(_DELIVERIES.where(state, *to_one).order_by(d.id).limit(limit))
+        found = conn.execute(_DELIVERIES.where(state, d.id > after_id, *to_one).order_by(d.id).limit(limit))
         rows.extend(delivery_row(row) for row in found)
     return sorted(rows, key=lambda row: row.id)[:limit]
 

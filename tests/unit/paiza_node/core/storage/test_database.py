@@ -165,6 +165,16 @@ def test_courier_reads_by_the_index_of_what_waits(store: Store, plans: list[str]
         assert not any(line.startswith("SCAN delivery") and "INDEX" not in line for line in plan.splitlines()), plan
 
 
+def test_the_queue_is_read_page_by_page(store: Store) -> None:
+    """Each page begins behind the last delivery of the one before, and nothing is left out."""
+    with store.reads() as reads:
+        whole = [each.id for each in deliveries_store.queue(reads, "", 1000)]
+        found: list[int] = []
+        while page := deliveries_store.queue(reads, "", 30, found[-1] if found else 0):
+            found += [each.id for each in page]
+    assert found == whole
+
+
 def test_lists_read_by_an_index(store: Store, plans: list[str]) -> None:
     """A page of the inbox, a thread, and messages by a shortened id are found without reading every message."""
     digest = row(77).digest.hex()

@@ -89,6 +89,11 @@ def test_what_is_awaited_too_long_is_found(store: Store) -> None:
         assert attachments_store.attachments_expired(conn, NOW + HOUR, 10) == [owed]
         oldest = sorted([owed.digest, sent.digest])
         assert [each.digest for each in attachments_store.attachment_queue(conn, "kaz", 10)] == [*oldest, digest("new")]
+        seen, after = [], None
+        while page := attachments_store.attachment_queue(conn, "", 1, after):
+            seen.append(page[0].digest)
+            after = (page[0].awaited_time, page[0].digest, page[0].part_number, page[0].member)
+        assert seen == [*oldest, digest("new")]
 
 
 def test_bytes_of_a_member_are_counted_by_the_day(store: Store) -> None:

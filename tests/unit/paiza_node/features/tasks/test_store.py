@@ -20,6 +20,7 @@ from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
+from paiza_node.features.retention import store as retention_store
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.model import TaskRow
 
@@ -86,6 +87,26 @@ def test_a_viewer_sees_his_units_and_what_was_given_to_him(store: Store) -> None
         assert messages_store.unit_of(conn, [digest("2")]) == "bureau"
 
 
+def test_reviews_and_holds_are_read_page_by_page(store: Store) -> None:
+    """Each page begins behind the last of the one before: reviews by date, holds from the newest."""
+    dates = {1: 2 * HOUR, 2: HOUR, 3: HOUR, 4: 3 * HOUR}
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [message(number, f"T{number}") for number in dates])
+        retention_store.put_reviews(conn, [(number, NOW + date) for number, date in dates.items()])
+        for number in dates:
+            retention_store.put_hold(conn, digest(str(number)), 10 * number)
+    with store.reads() as reads:
+        reviews, after = [], None
+        while found := retention_store.reviews(reads, NOW + 9 * HOUR, Viewer(ME, None), 1, after):
+            reviews.append(found[0].message.seq)
+            after = (found[0].review_time, found[0].message.seq)
+        held, below = [], None
+        while page := retention_store.all_holds(reads, 1, below):
+            below = page[0][1]
+            held.append(below)
+    assert (reviews, held) == ([2, 3, 1, 4], [40, 30, 20, 10])
+
+
 def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
     """Of the units asked for and what is given to the officer, once each; what is done is left out."""
     rows = [
@@ -98,6 +119,12 @@ def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
         assert [each.seq for each in tasks_store.open_tasks(conn, ("bureau",), ME, 10)] == [3, 2, 1]
         assert [each.seq for each in tasks_store.open_tasks(conn, None, ME, 10)] == [4, 3, 2, 1]
         assert [each.seq for each in tasks_store.open_tasks(conn, None, ME, 2)] == [4, 3]
+        for units in (None, ("bureau", "border")):
+            seen, after = [], None
+            while page := tasks_store.open_tasks(conn, units, ME, 1, after):
+                seen.append(page[0].seq)
+                after = (page[0].due_time, page[0].seq)
+            assert seen == [4, 3, 2, 1]
         assert tasks_store.unacknowledged(conn, NOW + HOUR - timedelta(seconds=1), 10) == []
         assert {each.seq for each in tasks_store.unacknowledged(conn, NOW + HOUR, 10)} == {1, 2, 3, 4}
         tasks_store.put_task(conn, replace(rows[0], state=2, assignee=ME, acknowledge_time=None, escalations=3))
