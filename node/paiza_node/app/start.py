@@ -30,6 +30,7 @@ from paiza_node.core.executors.executors import Executors
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.channels import ChannelKeys
@@ -43,7 +44,6 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
 from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.upload import Upload
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
-from paiza_node.features.inbox.notifier import Notifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,13 @@ from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import Store, open_store
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey

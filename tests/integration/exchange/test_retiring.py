@@ -20,12 +20,12 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.scanning import open_scan
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.retention import log_retention
 from paiza_node.ops.config import Config, load
 from paiza_node.ops.keys import load_keys

@@ -128,7 +128,7 @@ def test_a_technology_is_allowed_where_it_belongs(skeleton: Path, use: str) -> N
 
 def test_the_node_has_four_storeys_and_nothing_beside_them(root: Path) -> None:
     """At the top of the node stand the four storeys and the entry point."""
-    found = {path.name for path in (root / "node/paiza_node").iterdir() if path.name not in ("__pycache__", "py.typed")}
+    found = {path.name for path in (root / "node/paiza_node").iterdir() if path.name != "__pycache__"}
     assert found == {"app", "ops", "features", "core", "__init__.py", "__main__.py"}
 
 

@@ -9,8 +9,8 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 import paiza
 
-# These name places in a log that the caller checks, not places in a list: an index up to which all was looked at, which a
-# log commits to, or an index of the caller's own lost log. Held checkpoints are one for each log.
+# These name places in a log that the caller checks, not places in a list: an index up to which all was looked at, which
+# a log commits to, or an index of the caller's own lost log. Held checkpoints are one for each log.
 BY_INDEX = {"ListGrantedEntries", "ListLogEntries", "ListLostEntries", "ListHeldCheckpoints"}
 
 

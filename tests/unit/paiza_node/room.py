@@ -22,13 +22,13 @@ from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import WorkflowsMoved
 from paiza_node.core.log.ledger import Committed, Ledger, LogTransaction, Work
+from paiza_node.core.log.notifier import Notifier, Subscription
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import Notifier, Subscription
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
 from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates
 from paiza_node.features.workflows.steps import Steps

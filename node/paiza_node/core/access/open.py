@@ -16,6 +16,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.access.need_to_know import may_see
 from paiza_node.core.access.open_rules import Opening, OpenRule
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
 from paiza_node.core.log.changes import MessagesChanged
@@ -24,7 +25,7 @@ from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.policy import MessageAttributes, principal_of
+from paiza_node.core.policy import MessageAttributes
 from paiza_node.core.storage import ReadConnection
 from paiza_wire import log_entries
 from paiza_wire import message as wire

@@ -20,7 +20,8 @@ from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final, Literal
 
 from paiza_node.core.access.model import Officer
-from paiza_node.core.policy import Principal, principal_of
+from paiza_node.core.access.principals import principal_of
+from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
 from paiza_wire.errors import Rejected, Unavailable

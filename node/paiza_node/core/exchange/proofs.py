@@ -1,19 +1,38 @@
 """Proofs of one message, as officers and auditors are shown them: entries of our own log, and those kept of others."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
+from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store
-from paiza_node.features.attachments.model import AttachmentProof
-from paiza_node.features.retention.model import ErasureAnswer
 from paiza_wire.tlog.merkle import split_hashes
+
+
+class KeptProof(Protocol):
+    """An entry of another member's log as it is kept: the entry's bytes, its index, and joined inclusion hashes."""
+
+    @property
+    def entry(self) -> bytes:
+        """The serialized entry."""
+
+    @property
+    def index(self) -> int:
+        """Where it stands in that log."""
+
+    @property
+    def hashes(self) -> bytes:
+        """The inclusion proof, its 32-byte hashes joined."""
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed checkpoint that the proof leads to."""
 
 
 def proofs_of(
@@ -61,7 +80,7 @@ def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log
     )
 
 
-def foreign_proof(proof: ForeignProof | AttachmentProof | ForwardingRow | ErasureAnswer) -> log_pb2.LogProof:
+def foreign_proof(proof: KeptProof) -> log_pb2.LogProof:
     """Give a kept proof of another member's log as it is shown."""
     return log_pb2.LogProof(
         proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=split_hashes(proof.hashes)),

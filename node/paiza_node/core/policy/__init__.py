@@ -17,7 +17,6 @@ from typing_extensions import override
 
 from paiza.core.v1 import message_pb2
 from paiza_domain import handling
-from paiza_node.core.access.model import Officer
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_wire.errors import Rejected
 
@@ -46,11 +45,6 @@ class Principal:
     unit: str = ""
     suspended: bool = False
     node: bool = False
-
-
-def principal_of(officer: Officer) -> Principal:
-    """Give an officer as the rules see him."""
-    return Principal(officer.id, officer.roles, officer.unit, officer.suspended)
 
 
 UNLIMITED: Final = handling.Marks(tlp="CLEAR", code="H0")

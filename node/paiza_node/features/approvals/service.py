@@ -1,7 +1,7 @@
 """What officers ask of the second one: what waits, and what they decide."""
 
 from paiza.officer.v1 import approval_pb2
-from paiza_node.core import paging
+from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
 from paiza_node.features.approvals.approve import Approve

@@ -15,6 +15,7 @@ from paiza.officer.v1 import passing_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
 from paiza_node.core.exchange.consent import GrantQuery
@@ -22,7 +23,7 @@ from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.core.policy import MessageAttributes, PolicyContext, principal_of
+from paiza_node.core.policy import MessageAttributes, PolicyContext
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.forward import check_reason, not_here, read

@@ -19,6 +19,7 @@ from paiza.officer.v1 import passing_pb2
 from paiza_domain import codes, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
 from paiza_node.core.exchange import precedence
@@ -32,7 +33,7 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
-from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal, principal_of
+from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
 from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_register import Register

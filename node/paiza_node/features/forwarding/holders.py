@@ -8,7 +8,7 @@ from datetime import UTC
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import passing_pb2
-from paiza_node.core import paging
+from paiza_node.core.api import paging
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store

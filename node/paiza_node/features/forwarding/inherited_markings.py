@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from paiza.core.v1 import message_pb2
 from paiza_domain import handling, kinds
 from paiza_node.core.access.model import Officer
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, principal_of
+from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal
 from paiza_node.core.storage import ReadConnection
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

@@ -9,24 +9,25 @@ from typing import Final
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_domain import kinds
-from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope, may_see
 from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.principals import principal_of
+from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.log.notifier import Item
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.policy import MessageAttributes, principal_of
+from paiza_node.core.policy import MessageAttributes
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals.notices import APPROVAL
 from paiza_node.features.attachments.attached import standing
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import ListedMessage, MessageQuery
 from paiza_node.features.inbox.notices import PendingNotices
-from paiza_node.features.inbox.notifier import Item
 from paiza_node.features.search.search import Search
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlapping
 from paiza_node.features.workflows.service import sees_thread

@@ -10,8 +10,8 @@ from typing import Final
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import log_pb2
-from paiza_node.core import paging
 from paiza_node.core.access.operator import operator
+from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import settings as settings_store

@@ -6,9 +6,10 @@ from typing import Final
 from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
-from paiza_node.core.policy import Policy, principal_of
+from paiza_node.core.policy import Policy
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay

@@ -7,10 +7,10 @@ from typing import Final
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
-from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
+from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.log import store as log_store

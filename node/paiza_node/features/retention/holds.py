@@ -6,10 +6,10 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
-from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
+from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store

@@ -12,9 +12,9 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
-from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_see
+from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.executors.periodic import PeriodicTask

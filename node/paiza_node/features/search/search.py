@@ -16,15 +16,16 @@ from paiza_domain import kinds, reference
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import query_terms
 from paiza_domain.terms.index_terms import IDENTIFIERS, Term, folded
-from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
+from paiza_node.core.access.principals import principal_of
+from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.policy import MessageAttributes, principal_of
+from paiza_node.core.policy import MessageAttributes
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 from paiza.officer.v1 import officer_pb2, search_pb2
-from paiza_node.core import paging
 from paiza_node.core.access.model import Officer
+from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
 from paiza_node.core.messages.model import MessageRow

@@ -18,20 +18,20 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import desk_pb2
 from paiza_domain import kinds
 from paiza_domain.threads import deadlines
-from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
 from paiza_node.core.access.need_to_know import COMMON, UnitDirectory, denied, list_scope, may_list, may_see, open_scope
+from paiza_node.core.api import paging
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import ListedMessage
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.model import TaskRow
 from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, task_notice

@@ -20,10 +20,10 @@ from paiza_domain.threads import notices
 from paiza_domain.workflows.step import Step
 from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.log.changes import Change, WorkflowsMoved
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import ThreadRow
 from paiza_node.core.storage import Store
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.workflows.deconfliction import Identifiers, overlap
 from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates, is_of
 from paiza_node.features.workflows.steps import Steps

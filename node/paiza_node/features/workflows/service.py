@@ -11,10 +11,10 @@ from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_domain import kinds
 from paiza_domain.schema.reading import code_text
-from paiza_node.core import paging
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
+from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.api.server import Handlers
 from paiza_node.core.messages import store as messages_store

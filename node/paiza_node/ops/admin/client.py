@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 import grpc
 
 from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza_node.core.api.paging import MAX_PAGE
 from paiza_node.core.api.status_codes import REASON_KEY
-from paiza_node.core.paging import MAX_PAGE
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.reasons import REASONS
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from paiza.admin.v1 import admin_pb2
-from paiza_node.core import paging
 from paiza_node.core.access.operator import operator
+from paiza_node.core.api import paging
 from paiza_node.features.witness.misbehaviour import Misbehaviour, conviction
 
 

@@ -10,8 +10,8 @@ import structlog
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
-from paiza_node.core import paging
 from paiza_node.core.access.operator import operator
+from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSummary, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store

@@ -14,12 +14,13 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange.consent import GrantQuery
 from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, member_rules, principal_of
+from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, member_rules
 from paiza_node.core.policy.explanations import SENTENCES
 from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants

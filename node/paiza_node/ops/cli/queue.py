@@ -9,9 +9,9 @@ import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
+from paiza_node.core.api.paging import DEFAULT_PAGE
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.paging import DEFAULT_PAGE
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.admin.operate import MAX_QUEUE, queued, queued_attachment

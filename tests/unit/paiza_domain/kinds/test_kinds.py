@@ -61,7 +61,8 @@ def test_unknown_kind_and_unknown_version_are_told_apart() -> None:
 def test_a_kind_of_another_distribution_is_found_judged_and_shown(root: Path) -> None:
     """An installed distribution's kind works in both languages without a change to the packages."""
     script = (
-        "from paiza_domain import kinds, drafts\n"
+        "from paiza_domain import kinds\n"
+        "from paiza_domain.drafts import drafts\n"
         "from datetime import datetime, UTC\n"
         "kind = kinds.get('wolf-note', 1)\n"
         "draft = drafts.read('kind: wolf-note\\ncontent: {country: KAZ, wolves: 3}', now=datetime.now(UTC))\n"

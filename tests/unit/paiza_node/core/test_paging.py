@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from paiza.officer.v1 import approval_pb2
-from paiza_node.core import paging
+from paiza_node.core.api import paging
 from paiza_wire.errors import Rejected
 
 

@@ -21,6 +21,7 @@ from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import breaches_of, rejection, retry
 from paiza_node.core.exchange.reactions import Reaction
@@ -29,7 +30,7 @@ from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStag
 from paiza_node.core.executors.executors import each
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
-from paiza_node.core.policy import MessageAttributes, principal_of
+from paiza_node.core.policy import MessageAttributes
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable

@@ -11,8 +11,8 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import notice_pb2
 from paiza_node.core.exchange.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import MAX_PENDING, Notifier
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import MAX_PENDING, Notifier
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 

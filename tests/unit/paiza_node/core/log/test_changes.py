@@ -24,10 +24,10 @@ from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log import changes as module
 from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
 from paiza_node.features.workflows.legality import WORKFLOWS, WorkflowStates, workflow_stage
 from paiza_node.features.workflows.steps import Steps

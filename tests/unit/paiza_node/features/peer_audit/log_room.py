@@ -17,6 +17,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.peers.log_views import PeerLogViews
@@ -24,7 +25,6 @@ from paiza_node.core.peers.rpcs import PeerChannel
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import open_store
 from paiza_node.features.audit.log_index import LogIndex
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_wire import message as wire
 from paiza_wire import receipts

@@ -23,13 +23,13 @@ from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import open_store
-from paiza_node.features.inbox.notifier import Notifier
 from paiza_node.features.recovery.serve_peer import ServePeer
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from paiza_node.features.inbox.notifier import Notifier
+from paiza_node.core.log.notifier import Notifier
 
 
 async def test_who_begins_to_watch_when_all_was_closed_is_told_at_once() -> None:

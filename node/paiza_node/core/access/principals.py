@@ -1,0 +1,9 @@
+"""Officers as principals of policy decisions."""
+
+from paiza_node.core.access.model import Officer
+from paiza_node.core.policy import Principal
+
+
+def principal_of(officer: Officer) -> Principal:
+    """Give an officer as the rules see him."""
+    return Principal(officer.id, officer.roles, officer.unit, officer.suspended)
