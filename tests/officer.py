@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2 as pb
+from paiza_domain import kinds
 from paiza_register import Register, RegisterReader, folder_fetch
 from paiza_wire import message
 from paiza_wire.identity import keys, node_dns_name
@@ -113,9 +115,22 @@ class Officer:
         moment = header.author_time.ToDatetime(tzinfo=UTC)
         members = [*(recipient.member for recipient in header.recipients), self.member]
         keys_of = [self.recipient_key(member, moment) for member in members]
-        sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
+        sealed = message.seal(
+            header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of, subject=subject_of(header, content)
+        )
         return message.sign(sealed, [self.signer, *(other.signer for other in others)])
 
     def recipient_key(self, member: str, at: datetime) -> message.RecipientKey:
         """Give the key that a member's parts are wrapped for now."""
         return message.RecipientKey(member, self.register.member(member).current_encryption_key(at).key)
+
+
+def subject_of(header: pb.Header, content: bytes) -> bytes:
+    """Return the subject that a content's kind derives; none where it is of no known kind."""
+    kind = kinds.all_kinds().get(header.kind)
+    if kind is None:
+        return b""
+    try:
+        return kind.subject_of(kind.content.FromString(content))
+    except DecodeError:
+        return b""

@@ -15,7 +15,16 @@ from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Outcome, Proof
 from paiza_domain import validation
 from paiza_wire.identity import SpiffeId
-from paiza_wire.message import PendingMessage, VerifiedMessage, attachment, message_digest, open_part, verify_pending
+from paiza_wire.message import (
+    PendingMessage,
+    VerifiedMessage,
+    attachment,
+    message_digest,
+    open_part,
+    open_subject,
+    verify_pending,
+)
+from paiza_wire.message.part_cipher import subject_key
 from paiza_wire.receipts import VerifiedEntry, check_released
 
 
@@ -103,7 +112,10 @@ def check_waiting(
     if told != {("OPENED", officer.member, str(officer), digest, number) for number in parts}:
         raise NotProven("bad_proof", f"{where}: OPENED", "the entries are not of these openings")
     # 4.
-    _check_content(message, parts, now, where)
+    keys = {each.part_number: each.part_key for each in answer.part_keys}
+    with located(where, NotProven):
+        subject = open_subject(message.header, message.signed.subject, subject_key(keys.get(0, b"")))
+    _check_content(message, parts, subject, now, where)
     return OpenedWaiting(message, parts, answer.submitted_by, answer.expires_time.ToDatetime(tzinfo=UTC), opened)
 
 
@@ -130,14 +142,14 @@ def check_waiting_attachment(
     return proof, answer.part_keys[0].part_key
 
 
-def _check_content(message: PendingMessage, parts: dict[int, bytes], now: datetime, where: str) -> None:
+def _check_content(message: PendingMessage, parts: dict[int, bytes], subject: bytes, now: datetime, where: str) -> None:
     annexes = [
         number for number, part in enumerate(message.header.parts) if part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX
     ]
     withheld = any(number not in parts for number in annexes)
     annex = next((parts[number] for number in annexes if number in parts), None)
     with located(where):
-        validation.check_message(message.header, parts.get(0), annex, now, annex_withheld=withheld)
+        validation.check_message(message.header, parts.get(0), annex, now, subject=subject, annex_withheld=withheld)
 
 
 def check_approved(

@@ -115,7 +115,7 @@ class Composer:
             for number, each in enumerate(envelope.attachments, len(parts))
         ]
         with located(header.message_id.hex()):
-            unsigned = seal(header, parts, recipient_keys, attached)
+            unsigned = seal(header, parts, recipient_keys, attached, subject=kind.subject_of(content))
             data = sign(unsigned, [self._signer])
         return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
 
@@ -132,7 +132,7 @@ class Composer:
         complain(kind.name, [*errors, *kind.validate(content, annex, now)])
         # The same function that every receiver runs has the last word.
         with located(kind.name):
-            validation.check_message(header, plain, annexed, now)
+            validation.check_message(header, plain, annexed, now, subject=kind.subject_of(content))
         return plain, annexed
 
     def _unknown_bases(self, envelope: Envelope) -> list[FieldError]:

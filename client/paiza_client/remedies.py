@@ -158,6 +158,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The parts are not those that the kind of message has."),
             N_("Mend the draft: content and annex must be as the kind says."),
         ),
+        "invalid_subject": Remedy(N_("The subject of the message does not say what its content says."), _TELL_AUDITOR),
         "key_exposed": Remedy(
             N_("The key file can be read by other users of this machine."),
             N_("Run chmod 600 on the key file. If others may have copied it, revoke the certificate and enrol again."),

@@ -42,14 +42,14 @@ FIELDS = {
     "Time": "seconds:i nanos:i",
     "Signature": "signer_id:s certificate:b signature:b",
     "Sealed": "part_number:u ciphertext:b",
-    "SignedMessage": "header:b signatures:*Signature - parts:*Sealed",
+    "SignedMessage": "header:b signatures:*Signature subject:b - parts:*Sealed",
     "Handling": "scheme:s evaluation:s code:s code_text:s tlp:s pap:s classification:u purposes:*s",
     "Part": "kind:i ciphertext_sha256:b ciphertext_size:U handling:Handling",
     "Required": "id:s role:s",
     "Recipient": "member:s attention:s",
     "Header": "suite:i message_id:b thread_id:b parents:*b kind:s kind_version:u author:s required:*Required "
     "recipients:*Recipient author_time:Time urgency:i urgency_reason:s handling:Handling legal_bases:*s "
-    "review_time:Time register_version:b parts:*Part",
+    "review_time:Time register_version:b parts:*Part subject_sha256:b",
     "Logged": "id:s role:s certificate_sha256:b",
     "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b part_number:o reason:s text_sha256:b "
     "register_version:b signers:*Logged evidence_sha256:b thread_name:s purpose:s",
@@ -462,6 +462,8 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     handed |= {(each.member, each.fields["counterpart"]) for each in entries if each.event == "FORWARDED"}
     sealed = {each["part_number"]: each["ciphertext"] for each in signed["parts"]}
     need(list(sealed) == sorted(sealed) and len(sealed) == len(signed["parts"]), "parts: out of order, or one twice")
+    subject = sha256(signed["subject"]).digest() == header["subject_sha256"] if 0 in sealed else not signed["subject"]
+    need(subject, "the subject is not the signed one")
     sealed |= {int(each[6:-4]): members[each] for each in members if each.startswith("parts/")}
     for number, data in sealed.items():
         shape = {"ciphertext_sha256": sha256(data).digest(), "ciphertext_size": len(data)}

@@ -35,6 +35,7 @@ def check_message(
     annex_bytes: bytes | None,
     now: datetime,
     *,
+    subject: bytes,
     annex_withheld: bool = False,
 ) -> None:
     """Judge a message whose signatures were verified; raises `Rejected`, whose detail names path and code, no content.
@@ -44,6 +45,7 @@ def check_message(
     3. The parts are those the kind has.
     4. Content and annex are within their limits and parse, without unknown fields.
     5. Content and annex are valid, judged at the author's time, so that every receiver judges alike.
+    6. The subject is the one that the kind derives from the content.
 
     ``annex_withheld``: the message was passed on, perhaps without the nominal annex its header describes.
 
@@ -61,6 +63,9 @@ def check_message(
     annex = None if annex_bytes is None or kind.annex is None else _parsed(kind.annex, annex_bytes, MAX_ANNEX)
     # Step 5.
     _refuse("invalid_content", kind.validate(content, annex, to_datetime(header.author_time)))
+    # Step 6.
+    if subject != kind.subject_of(content):
+        raise Rejected("invalid_subject", "the subject does not say what the content says")
 
 
 def needs_second_officer(header: Header, kind: Kind) -> bool:

@@ -61,6 +61,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "invalid_draft": "The draft does not satisfy its kind; mend the fields that are named.",
     "invalid_header": "The header lacks or contradicts what every message needs; the author must mend the field that is named and send a new message.",
     "invalid_parts": "The parts are not those that the kind of message has; the author must send content and annex as the kind says.",
+    "invalid_subject": "The subject is missing, too long, or does not say what the content says; the author must derive it from the content and send a new message.",
     "key_exposed": "The key file can be read by others than its owner; restrict its permissions, and replace the key if others had access.",
     "legal_hold": "The message is under legal hold and is not erased; lift the hold first, or wait until it is lifted.",
     "location_unremovable": "It is not certain that the place where a picture was taken could be taken out of the file; remove it with another program, or send it as it is.",

@@ -158,6 +158,12 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=(
+        "alert_type",
+        "new_substance.drug_type|new_substance.drug_group",
+        "new_substance.quantity",
+        ("route.country",),
+    ),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     handling_for=handling_for,
     check=_check,

@@ -58,6 +58,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: authorisation"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("scope.quantities",),
     sender_roles=SENDERS,
     second_officer=True,
     second_role=AUTHORISER,

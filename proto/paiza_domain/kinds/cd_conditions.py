@@ -31,6 +31,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: conditions"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("conditions.type",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     answered_by=("cd-conditions-answer",),

@@ -60,6 +60,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: answer to conditions"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("answers.status",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

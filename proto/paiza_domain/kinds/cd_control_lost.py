@@ -38,6 +38,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: CONTROL LOST"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("place.country",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     overtakes=True,

@@ -39,6 +39,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: delivered"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("place.country", "gross_weight"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

@@ -39,6 +39,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: handover accepted"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("gross_weight",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

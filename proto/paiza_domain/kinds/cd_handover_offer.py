@@ -41,6 +41,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: handover offered"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("gross_weight",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     answered_by=("cd-handover-acceptance", "cd-handover-refusal"),

@@ -41,6 +41,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("place.country", "seized"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

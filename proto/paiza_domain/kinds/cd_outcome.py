@@ -36,6 +36,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("outcome", "seized"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

@@ -48,6 +48,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: plan"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("quantities", "substitution_mode"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

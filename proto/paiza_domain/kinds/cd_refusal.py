@@ -29,6 +29,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: refusal"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("refusal",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

@@ -112,6 +112,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("substances.drug_type|substances.drug_group", "quantities"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     answered_by=("cd-authorisation", "cd-refusal", "cd-acknowledgement", "cd-conditions"),

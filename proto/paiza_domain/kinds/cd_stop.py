@@ -32,6 +32,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: STOP"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("stop_reason", "place.country"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     overtakes=True,

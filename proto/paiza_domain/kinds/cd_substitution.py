@@ -44,6 +44,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: substitution"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("mode", "place.country"),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

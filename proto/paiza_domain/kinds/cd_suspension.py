@@ -28,6 +28,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: suspension"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("place.country",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

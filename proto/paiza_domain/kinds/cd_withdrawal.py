@@ -28,6 +28,7 @@ KIND: Final = Kind(
     title=N_("Controlled delivery: withdrawal"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("withdrawn",),
     sender_roles=SENDERS,
     workflow=WORKFLOW,
     needs_parent=True,

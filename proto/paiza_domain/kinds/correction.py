@@ -63,6 +63,7 @@ KIND: Final = Kind(
     title=N_("Correction"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("reason",),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
 )

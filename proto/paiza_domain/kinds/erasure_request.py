@@ -30,6 +30,7 @@ KIND: Final = Kind(
     title=N_("Erasure request"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("reason",),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     second_officer=True,
     needs_parent=True,

@@ -36,6 +36,7 @@ KIND: Final = Kind(
     title=N_("Feedback"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("usefulness",),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
 )

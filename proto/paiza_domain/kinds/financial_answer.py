@@ -62,6 +62,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("answers.status",),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     handling_codes=HANDLING_CODES,
     needs_parent=True,

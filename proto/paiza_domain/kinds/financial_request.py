@@ -71,6 +71,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("purposes",),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     handling_codes=HANDLING_CODES,
     answered_by=("financial-answer",),

@@ -79,6 +79,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("answers.status",),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
 )

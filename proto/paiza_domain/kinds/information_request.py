@@ -75,6 +75,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("purposes",),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     answer_deadline=_ANSWER_DEADLINE,
     answered_by=("information-answer",),

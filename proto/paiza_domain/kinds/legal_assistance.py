@@ -104,6 +104,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("assistance",),
     sender_roles=frozenset({"liaison", "authoriser", "coordinator"}),
     answered_by=("legal-assistance-status",),
     check=_check,

@@ -64,6 +64,7 @@ KIND: Final = Kind(
     title=N_("Progress of a request for legal assistance"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("status",),
     sender_roles=frozenset({"liaison", "authoriser", "coordinator"}),
     needs_parent=True,
     leaves_open=_leaves_open,

@@ -70,6 +70,7 @@ KIND: Final = Kind(
     title=N_("Arrival of a notified consignment"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("status", "chemicals.quantity"),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
     check=_check,

@@ -75,6 +75,7 @@ KIND: Final = Kind(
     title=N_("Pre-export notification"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("chemicals.quantity", ("exporter.country", "importer.country")),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     answered_by=("pre-export-reply",),
     answer_deadline=_ANSWER_DEADLINE,

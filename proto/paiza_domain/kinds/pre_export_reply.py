@@ -68,6 +68,7 @@ KIND: Final = Kind(
     title=N_("Reply to a pre-export notification"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("reply", "grounds"),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
     leaves_open=lambda content: content.reply == "more-time",

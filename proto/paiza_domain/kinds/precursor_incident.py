@@ -111,6 +111,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("incident_type", "chemicals.quantity", "place.country"),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     check=_check,
 )

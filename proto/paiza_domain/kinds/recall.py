@@ -42,6 +42,7 @@ KIND: Final = Kind(
     title=N_("Recall"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("reason", "measure"),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     second_officer=True,
     needs_parent=True,

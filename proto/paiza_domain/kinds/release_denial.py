@@ -31,6 +31,7 @@ KIND: Final = Kind(
     title=N_("Refusal to have a message passed on"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("refusal",),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
 )

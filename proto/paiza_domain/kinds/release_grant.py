@@ -54,6 +54,7 @@ KIND: Final = Kind(
     title=N_("Consent to pass a message on"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("scope", "purposes"),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     second_officer=True,
     needs_parent=True,

@@ -52,6 +52,7 @@ KIND: Final = Kind(
     title=N_("Request to pass a message on"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("scope", "purposes"),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
     answer_deadline=_ANSWER_DEADLINE,

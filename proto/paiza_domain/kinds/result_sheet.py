@@ -92,6 +92,7 @@ KIND: Final = Kind(
     title=N_("Result sheet"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("status",),
     sender_roles=frozenset({"liaison", "coordinator"}),
     needs_parent=True,
 )

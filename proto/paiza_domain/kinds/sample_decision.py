@@ -49,6 +49,7 @@ KIND: Final = Kind(
     title=N_("Decision on samples"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("decision", "refusal"),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
 )

@@ -71,6 +71,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("method", "samples.destroyed"),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
     check=_check,

@@ -58,6 +58,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("samples.drug_type|samples.drug_group", "samples.quantity"),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     answered_by=("sample-receipt",),
     needs_parent=True,

@@ -69,6 +69,7 @@ KIND: Final = Kind(
     title=N_("Act of receipt of samples"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("samples.quantity",),
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
     check=_check,

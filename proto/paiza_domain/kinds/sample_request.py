@@ -57,6 +57,7 @@ KIND: Final = Kind(
     title=N_("Request for samples"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("purpose", "samples.drug_type|samples.drug_group", "samples.quantity"),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     answered_by=("sample-decision", "sample-handover"),
     answer_deadline=_ANSWER_DEADLINE,

@@ -312,6 +312,7 @@ KIND: Final = Kind(
     shape=SHAPE,
     annex_shape=ANNEX,
     summarise=_summary,
+    subject=("substances.drug_type|substances.drug_group", "substances.quantity", "place.country", ("route.country",)),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     check=_not_in_future,
     remark=_remarks,

@@ -96,6 +96,7 @@ KIND: Final = Kind(
     title=N_("Situation report"),
     shape=SHAPE,
     summarise=_summary,
+    subject=("status",),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
 )

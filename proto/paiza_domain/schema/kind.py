@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from paiza.core.v1.message_pb2 import Handling
 from paiza_domain.i18n import LANGUAGES, translate
-from paiza_domain.schema import reading, templates
+from paiza_domain.schema import reading, subjects, templates
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.shapes import Shape
 from paiza_domain.schema.templates import Form
@@ -47,8 +47,9 @@ class Kind:
     `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
     workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `leaves_open` says of a content that
     answers whether it settles nothing yet (more time wanted). `answered_by` names the kinds that answer it, the
-    customary one first. `handling_for` gives the marks of a content whose draft leaves some out; None
-    where a draft names them itself. `handling_codes`: those that a message of the kind may carry; empty for all.
+    customary one first. `subject` names the fields of which a list shows something (`subjects`). `handling_for` gives
+    the marks of a content whose draft leaves some out; None where a draft names them itself. `handling_codes`: those
+    that a message of the kind may carry; empty for all.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Kind:
     workflow: str = ""
     overtakes: bool = False
     answered_by: tuple[str, ...] = ()
+    subject: tuple[subjects.Path, ...] = ()
     handling_for: Callable[[Any], Handling] | None = None
     handling_codes: frozenset[str] = frozenset()
     answer_deadline: timedelta | None = None
@@ -71,11 +73,14 @@ class Kind:
     leaves_open: Callable[[Any], bool] = _leaves_nothing_open
     remark: Callable[[Any, datetime, str], tuple[str, ...]] = _no_remarks
     derive: Callable[[Any], None] = _nothing_derived
+    subject_of: Callable[[Any], bytes] = field(init=False, repr=False, compare=False)
+    """What makes the serialized `Subject` of a content."""
 
     def __post_init__(self) -> None:
         """Check the name: a name that no draft could hold is a defect of the kind."""
         if not KIND_NAME.fullmatch(self.name):
             raise AssertionError(f"{self.name!r} is not a name of a kind")
+        object.__setattr__(self, "subject_of", subjects.Deriver(self.shape, self.subject))
 
     @property
     def content(self) -> type[Message]:

@@ -6,6 +6,7 @@ his own. Parts that travel with their message are held in memory whole; their si
 Attachments go through `PartEncryptor` and `PartDecryptor` piece by piece.
 """
 
+import hmac
 import struct
 from typing import Final
 
@@ -16,6 +17,9 @@ from paiza_wire.errors import Rejected
 
 KEY_BYTES: Final = 32
 """Length of a part key."""
+
+SUBJECT_LABEL: Final = b"paiza/v1/subject"
+"""What the key of a subject is derived with."""
 
 MESSAGE_ID_BYTES: Final = 16
 """Length of a message id, a UUID."""
@@ -38,15 +42,29 @@ def part_context(author: str, message_id: bytes, part_number: int) -> bytes:
     Layout: three fields, each a big-endian 16-bit length and as many bytes: the author in UTF-8, the 16 bytes
     of the message id, the part number as 4 bytes big-endian.
     """
+    if not 0 <= part_number <= MAX_PART_NUMBER:
+        raise Rejected("malformed", "the part number is not a 32-bit number")
+    return subject_context(author, message_id) + struct.pack(">HI", 4, part_number)
+
+
+def subject_context(author: str, message_id: bytes) -> bytes:
+    """Encode what a subject's ciphertext is bound to: the fields of `part_context` but for the part number."""
     author_bytes = author.encode("utf-8", "surrogatepass")
     if not 0 < len(author_bytes) <= MAX_AUTHOR_BYTES:
         raise Rejected("malformed", "the author's name is empty or too long")
     if len(message_id) != MESSAGE_ID_BYTES:
         raise Rejected("malformed", "the message id is not 16 bytes long")
-    if not 0 <= part_number <= MAX_PART_NUMBER:
-        raise Rejected("malformed", "the part number is not a 32-bit number")
-    fields = (author_bytes, message_id, struct.pack(">I", part_number))
-    return b"".join(struct.pack(">H", len(content)) + content for content in fields)
+    return b"".join(struct.pack(">H", len(content)) + content for content in (author_bytes, message_id))
+
+
+def subject_key(part_key: bytes) -> bytes:
+    """Derive the key of a message's subject from that of its main part; the one says nothing of the other.
+
+    HKDF-Expand (RFC 5869 §2.3) with SHA-256: the part key is random, and one block is all that is wanted.
+    """
+    if len(part_key) != KEY_BYTES:
+        raise Rejected("cannot_open", "the part key is not 32 bytes long")
+    return hmac.digest(part_key, SUBJECT_LABEL + b"\x01", "sha256")
 
 
 class PartEncryptor:

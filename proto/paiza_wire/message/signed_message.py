@@ -33,6 +33,8 @@ MAX_SIGNERS: Final = 4  # author, second officer, and room for two more
 MAX_PARTS: Final = 66  # main part, annex and 64 attachments
 MAX_CIPHERTEXT_BYTES: Final = 4 * 1024**3 + 8 * 1024**2  # bytes of an attachment: 4 GiB, its tags and its description
 MIN_CIPHERTEXT_BYTES: Final = 24 + 32 + 16  # bytes of an attachment: salt, commitment and one tag
+MAX_SUBJECT_BYTES: Final = 328  # bytes of a sealed subject: codes and amounts of one line
+MIN_SUBJECT_BYTES: Final = 24 + 32 + 16  # bytes of a sealed subject that says nothing: salt, commitment and one tag
 MAX_PARENTS: Final = 32  # concurrent ends of a thread
 MAX_TEXT: Final = 256  # characters of any one text in a header
 MAX_LIMIT_TEXT: Final = 2000  # characters of the limits that a handling code names; merging joins several
@@ -96,6 +98,7 @@ class UnsignedMessage:
     """A sealed message that waits for its signatures. ``header`` is what is signed."""
 
     header: bytes
+    subject: bytes
     wraps: tuple[pb.Wrap, ...]
     parts: tuple[pb.SealedPart, ...]
 
@@ -166,17 +169,21 @@ def seal(
     parts: Sequence[PlainPart],
     recipients: Sequence[RecipientKey],
     attachments: Sequence[SealedFile] = (),
+    *,
+    subject: bytes = b"",
 ) -> UnsignedMessage:
     """Encrypt every part under a key of its own, describe the parts in the header, wrap the keys for all recipients.
 
-    ``header`` comes without parts and is not changed. ``attachments`` were sealed before, for this author and message
-    id, as the parts that follow ``parts``. ``recipients`` holds one key per addressed member and the
+    ``header`` comes without parts and is not changed. ``subject`` is a serialized `Subject`, derived from the main part
+    by its kind; it is sealed under a key derived from that part's. ``attachments`` were sealed before, for this author
+    and message id, as the parts that follow ``parts``. ``recipients`` holds one key per addressed member and the
     author's own, so that the author's node can show its officers what they sent; Rejected("not_addressed") names
     one that is missing.
     """
     complete = pb.Header()
     complete.CopyFrom(header)
     del complete.parts[:]
+    complete.subject_sha256 = b""
     missing = {*(r.member for r in header.recipients), header.author} - {r.member for r in recipients}
     if missing:
         raise Rejected("not_addressed", f"no encryption key was given for {', '.join(sorted(missing))}")
@@ -199,12 +206,15 @@ def seal(
             ciphertext_sha256=attached.ciphertext_sha256,
             ciphertext_size=attached.ciphertext_size,
         )
+    context = part_cipher.subject_context(header.author, header.message_id)
+    sealed_subject = part_cipher.encrypt_part(part_cipher.subject_key(part_keys[0]), context, subject)
+    complete.subject_sha256 = sha256(sealed_subject).digest()
     header_bytes = complete.SerializeToString(deterministic=True)
     digest = message_digest(header_bytes)
     wraps = tuple(
         wrap_key(key, digest, number, recipient) for number, key in enumerate(part_keys) for recipient in recipients
     )
-    return UnsignedMessage(header_bytes, wraps, tuple(sealed))
+    return UnsignedMessage(header_bytes, sealed_subject, wraps, tuple(sealed))
 
 
 def sign(unsigned: UnsignedMessage, signers: Sequence[OfficerSigner]) -> bytes:
@@ -216,6 +226,7 @@ def sign(unsigned: UnsignedMessage, signers: Sequence[OfficerSigner]) -> bytes:
             pb.Signature(signer_id=signer.id, certificate=signer.certificate, signature=signer.sign(payload))
             for signer in signers
         ],
+        subject=unsigned.subject,
         wraps=unsigned.wraps,
         parts=unsigned.parts,
     ).SerializeToString(deterministic=True)
@@ -258,7 +269,8 @@ def verify(
     3. The signatures are exactly those of the required signers: distinct, all officers of the author's member.
     4. Each signer's certificate is the one its id names, from that member's officer CA, valid at ``at``, not revoked.
     5. Each signature holds over the header as it travelled.
-    6. The parts are all there (or just those of ``parts``), each once, in order, of the size and digest in the header.
+    6. The parts are all there (or just those of ``parts``), each once, in order, of the size and digest in the header;
+       with the main part, and only with it, the sealed subject of that digest.
     7. Every wrap is for a part of the message and for a member who may read it (author, recipients, and ``passed_to``
        where it was passed on), and none stands twice.
 
@@ -332,6 +344,7 @@ def _check_sealed(
         raise Rejected("part_missing", f"the parts that must come along are {expected}")
     for part in signed.parts:
         _check_part(header, part.part_number, part.ciphertext)
+    _check_subject(header, signed.subject, came=0 in expected)
     _check_wraps(header, signed, passed_to)
 
 
@@ -391,6 +404,13 @@ def open_part(header: pb.Header, part_number: int, ciphertext: bytes, part_key: 
     return part_cipher.decrypt_part(part_key, context, ciphertext)
 
 
+def open_subject(header: pb.Header, subject: bytes, subject_key: bytes) -> bytes:
+    """Check a sealed subject against the header and open it with its key (`part_cipher.subject_key`)."""
+    _check_subject(header, subject, came=True)
+    context = part_cipher.subject_context(header.author, header.message_id)
+    return part_cipher.decrypt_part(subject_key, context, subject)
+
+
 def wrap_key(part_key: bytes, digest: bytes, part_number: int, recipient: RecipientKey) -> pb.Wrap:
     """Encrypt one part's key to one member, bound to this message, part, member and key."""
     key_id = recipient.public.key_id
@@ -433,6 +453,8 @@ def _check_names(header: pb.Header) -> None:
         raise Rejected("malformed", "author is not a member id")
     if len(header.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "register_version is not 32 bytes long")
+    if len(header.subject_sha256) != DIGEST_SIZE:
+        raise Rejected("malformed", "subject_sha256 is not 32 bytes long")
     _check_time(header.author_time, "author_time")
     _check_time(header.review_time, "review_time")
     if header.urgency not in _URGENCIES:
@@ -525,6 +547,17 @@ def _check_part(header: pb.Header, part_number: int, ciphertext: bytes) -> None:
         raise Rejected("part_digest_mismatch", f"part {part_number} is not of the size the header names")
     if described.ciphertext_sha256 != sha256(ciphertext).digest():
         raise Rejected("part_digest_mismatch", f"part {part_number} is not the one the header names")
+
+
+def _check_subject(header: pb.Header, subject: bytes, *, came: bool) -> None:
+    if not came:
+        if subject:
+            raise Rejected("malformed", "the subject came along without the main part")
+        return
+    if not MIN_SUBJECT_BYTES <= len(subject) <= MAX_SUBJECT_BYTES:
+        raise Rejected("invalid_subject", f"a sealed subject has {MIN_SUBJECT_BYTES} to {MAX_SUBJECT_BYTES} bytes")
+    if header.subject_sha256 != sha256(subject).digest():
+        raise Rejected("part_digest_mismatch", "the subject is not the one the header names")
 
 
 def _check_wraps(header: pb.Header, signed: pb.SignedMessage, passed_to: str) -> None:

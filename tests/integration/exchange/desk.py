@@ -12,7 +12,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, passing_pb2, passing_pb2_grpc
 from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire import message
-from tests.officer import Officer, read_register
+from tests.officer import Officer, read_register, subject_of
 
 SECONDS: Final = 20
 
@@ -44,7 +44,9 @@ class Desk:
         moment = header.author_time.ToDatetime(tzinfo=UTC)
         members = [*to, self.officer.member]
         keys_of = [self.officer.recipient_key(each, moment) for each in members]
-        sealed = message.seal(header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of)
+        sealed = message.seal(
+            header, [message.PlainPart(pb.PART_KIND_MAIN, content)], keys_of, subject=subject_of(header, content)
+        )
         return message.sign(sealed, [self.officer.signer, self.second.signer])
 
     async def send(self, signed: bytes) -> str:

@@ -22,7 +22,7 @@ from paiza_wire import message
 from paiza_wire.message import key_wrapping, message_digest
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
-from tests.officer import Officer
+from tests.officer import Officer, subject_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,7 +64,8 @@ class Scene:
         moment = header.author_time.ToDatetime(tzinfo=UTC)
         keys = [self.author.recipient_key(each, moment) for each in ("tjk", "uzb")]
         parts = [message.PlainPart(message_pb2.PART_KIND_MAIN, content.SerializeToString())]
-        return message.sign(message.seal(header, parts, keys), [self.author.signer, self.second.signer][:signers])
+        sealed = message.seal(header, parts, keys, subject=subject_of(header, parts[0].plaintext))
+        return message.sign(sealed, [self.author.signer, self.second.signer][:signers])
 
     def wrapped(self, signed: bytes) -> bytes:
         """Wrap a message for kaz, as an honest forwarder does."""

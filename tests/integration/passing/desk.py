@@ -16,7 +16,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, passing_pb2, passing_pb2_grpc
 from paiza_register import Register
 from paiza_wire import message
-from tests.officer import Officer
+from tests.officer import Officer, subject_of
 
 SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05  # a delivery that goes on between two nodes announces itself nowhere
@@ -106,7 +106,9 @@ class Desk:
             parts.append(message.PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, plain))
         moment = header.author_time.ToDatetime(tzinfo=UTC)
         keys = [writer.recipient_key(each, moment) for each in (*recipients, self.member)]
-        signed = message.sign(message.seal(header, parts, keys), signers)
+        signed = message.sign(
+            message.seal(header, parts, keys, subject=subject_of(header, body.SerializeToString())), signers
+        )
         async with self._channel("liaison") as channel:
             request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=signed)])
             response = await officer_pb2_grpc.OfficerServiceStub(channel).Submit(request, timeout=SECONDS)

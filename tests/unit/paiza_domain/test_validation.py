@@ -29,10 +29,10 @@ from tests.unit.paiza_domain.conftest import NOW
 CONTENT = FreeMessage(subject="Тема", text="Текст").SerializeToString()
 
 
-def refused(header: Header, content: bytes | None, annex: bytes | None = None) -> str:
+def refused(header: Header, content: bytes | None, annex: bytes | None = None, subject: bytes = b"") -> str:
     """Give reason and detail of the refusal; empty if there is none."""
     try:
-        validation.check_message(header, content, annex, NOW)
+        validation.check_message(header, content, annex, NOW, subject=subject)
     except Rejected as why:
         return str(why)
     return ""
@@ -114,7 +114,8 @@ def test_content_that_is_none_is_refused(header: Header, content: bytes | None, 
 def test_unknown_fields_are_found_in_the_depth(header: Header, notice: SeizureNotice) -> None:
     """A field unknown to a message inside the content is found as well."""
     header.kind = "seizure-notice"
-    assert refused(header, notice.SerializeToString()) == ""
+    subject = kinds.all_kinds()["seizure-notice"].subject_of(notice)
+    assert refused(header, notice.SerializeToString(), subject=subject) == ""
     notice.place.MergeFromString(b"\x98\x06\x01")
     assert refused(header, notice.SerializeToString()).startswith("unknown_field")
 
@@ -127,7 +128,10 @@ def test_annex_and_header_must_agree(header: Header, notice: SeizureNotice) -> N
     content = notice.SerializeToString()
     assert refused(header, content, annex.SerializeToString()).startswith("invalid_parts")
     header.parts.add(kind=PART_KIND_NOMINAL_ANNEX)
-    assert refused(header, content, annex.SerializeToString()) == ""
+    subject = kinds.all_kinds()["seizure-notice"].subject_of(notice)
+    assert refused(header, content, annex.SerializeToString(), subject) == ""
+    assert refused(header, content, annex.SerializeToString(), subject[:-1]).startswith("invalid_subject")
+    assert refused(header, content, annex.SerializeToString()).startswith("invalid_subject")
     assert refused(header, content).startswith("invalid_parts")
     header.parts.add(kind=PART_KIND_NOMINAL_ANNEX)
     assert refused(header, content, annex.SerializeToString()).startswith("invalid_parts")
@@ -156,9 +160,9 @@ def test_an_answer_needs_the_message_it_answers(header: Header) -> None:
 def test_the_verdict_does_not_hang_on_the_receivers_clock(header: Header, notice: SeizureNotice, now: datetime) -> None:
     """Content is judged at the author's time, so that a slow clock refuses nothing that the author's node released."""
     header.kind = "seizure-notice"
-    content = notice.SerializeToString()
-    validation.check_message(header, content, None, now - timedelta(hours=20))
-    validation.check_message(header, content, None, now + timedelta(days=4000))
+    content, subject = notice.SerializeToString(), kinds.all_kinds()["seizure-notice"].subject_of(notice)
+    validation.check_message(header, content, None, now - timedelta(hours=20), subject=subject)
+    validation.check_message(header, content, None, now + timedelta(days=4000), subject=subject)
 
 
 @given(st.binary(max_size=300), st.binary(max_size=100), st.sampled_from(["free-message", "seizure-notice"]))

@@ -37,6 +37,7 @@ from paiza_wire.identity import keys
 from paiza_wire.message import VerifiedMessage, key_wrapping
 from paiza_wire.tlog.notes import SignerKey
 from tests import delivery
+from tests.officer import subject_of
 
 T = TypeVar("T")
 
@@ -178,8 +179,9 @@ class Room(AbstractContextManager["Room"]):
             header,
             [wire.PlainPart(pb.PART_KIND_MAIN, content.SerializeToString())],
             [wire.RecipientKey(member, self.key.public_key) for member in {*members, author, MEMBER}],
+            subject=subject_of(header, content.SerializeToString()),
         )
-        signed = pb.SignedMessage(header=sealed.header, wraps=sealed.wraps, parts=sealed.parts)
+        signed = pb.SignedMessage(header=sealed.header, subject=sealed.subject, wraps=sealed.wraps, parts=sealed.parts)
         return VerifiedMessage(wire.message_digest(sealed.header), wire.parse_header(sealed.header), signed, ())
 
     def put(self, message: VerifiedMessage) -> bytes:

@@ -140,6 +140,7 @@ def header(author: Member, recipients: Sequence[str], **changes: object) -> mess
         handling=handling("B2"),
         legal_bases=["agreement-2006", "protocol-2011"],
         register_version=REGISTER_VERSION,
+        subject_sha256=bytes(32),
     )
     written.author_time.FromDatetime(NOW - timedelta(microseconds=1))
     written.review_time.FromDatetime(NOW + timedelta(days=1000, microseconds=1))

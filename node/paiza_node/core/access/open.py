@@ -92,6 +92,7 @@ class OpenPart:
             message=message_pb2.SignedMessage(
                 header=message.signed.header,
                 signatures=message.signed.signatures,
+                subject=message.signed.subject if number == 0 else b"",
                 parts=[part for part in message.signed.parts if part.part_number == number],
             ),
             part_key=committed.result.part_key,

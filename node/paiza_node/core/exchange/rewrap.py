@@ -52,7 +52,11 @@ def wrap_for(
     fresh = _wraps(message, going, recipient, decryption_keys, register, now)
     parts = [part for part in message.signed.parts if part.part_number in going]
     passed = message_pb2.SignedMessage(
-        header=message.signed.header, signatures=message.signed.signatures, wraps=fresh, parts=parts
+        header=message.signed.header,
+        signatures=message.signed.signatures,
+        subject=message.signed.subject,
+        wraps=fresh,
+        parts=parts,
     )
     return passed.SerializeToString(deterministic=True)
 

@@ -15,12 +15,21 @@ from paiza_domain.schema.kind import Kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message import PendingMessage, VerifiedMessage, key_wrapping
+from paiza_wire.message.part_cipher import subject_key
 
 
 def stored(signed: bytes) -> VerifiedMessage:
     """Give a message as it lies in the store. Who signed it was checked when it was taken: ``signers`` is empty."""
     message = message_pb2.SignedMessage.FromString(signed)
     return VerifiedMessage(wire.message_digest(message.header), wire.parse_header(message.header), message, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """What came sealed with a message: the main part and the nominal annex, and the subject."""
+
+    parts: tuple[bytes, ...]
+    subject: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,14 @@ class DecryptionKeys:
         """Open the key of one part."""
         return wire.unwrap_key(message, number, self.member, self.by_id)
 
-    def parts(self, message: VerifiedMessage | PendingMessage) -> list[bytes]:
+    def parts(self, message: VerifiedMessage | PendingMessage) -> Unsealed:
         """Open every part that came along, in order: the main part, and the nominal annex where it is there."""
-        return [wire.unseal(message, each.part_number, self.member, self.by_id) for each in message.signed.parts]
+        keys = [self.part_key(message, each.part_number) for each in message.signed.parts]
+        parts = tuple(
+            wire.open_part(message.header, each.part_number, each.ciphertext, key)
+            for each, key in zip(message.signed.parts, keys, strict=True)
+        )
+        return Unsealed(parts, wire.open_subject(message.header, message.signed.subject, subject_key(keys[0])))
 
     def content(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any:
         """Open and parse the main part; Rejected("malformed") where it is not what the kind says."""

@@ -143,7 +143,12 @@ class Approve:
         keys = [self._decryption_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE
         response = approval_pb2.GetWaitingResponse(
-            message=message_pb2.SignedMessage(header=signed.header, signatures=signed.signatures, parts=sealed),
+            message=message_pb2.SignedMessage(
+                header=signed.header,
+                signatures=signed.signatures,
+                subject=signed.subject if sealed else b"",
+                parts=sealed,
+            ),
             part_keys=[
                 approval_pb2.WaitingPartKey(part_number=number, part_key=key)
                 for number, key in zip(numbers, keys, strict=True)

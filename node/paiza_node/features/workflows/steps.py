@@ -51,8 +51,9 @@ class Steps:
     def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
         """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
         header = message.header
-        main, *annex = self._decryption_keys.parts(message)
-        validation.check_message(header, main, annex[0] if annex else None, released)
+        unsealed = self._decryption_keys.parts(message)
+        main, *annex = unsealed.parts
+        validation.check_message(header, main, annex[0] if annex else None, released, subject=unsealed.subject)
         content = kinds.get(header.kind, header.kind_version).content.FromString(main)
         return Step.of(header, message.digest, content, released)
 

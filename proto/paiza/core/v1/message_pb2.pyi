@@ -115,10 +115,15 @@ class SignedMessage(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     SIGNATURES_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     WRAPS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     header: _builtins.bytes
     """A serialized Header, exactly as signed. It is never re-serialized."""
+    subject: _builtins.bytes
+    """The sealed subject: a serialized Subject, Cobblestone-256 under a key derived from that of the main part. It comes
+    along with the ciphertext of the main part, and stands before wraps and parts, so that a list need not read those.
+    """
     @_builtins.property
     def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signature]:
         """One signature per required signer named in the header, no more and no fewer."""
@@ -136,12 +141,13 @@ class SignedMessage(_message.Message):
         *,
         header: _builtins.bytes = ...,
         signatures: _abc.Iterable[Global___Signature] | None = ...,
+        subject: _builtins.bytes = ...,
         wraps: _abc.Iterable[Global___Wrap] | None = ...,
         parts: _abc.Iterable[Global___SealedPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "parts", b"parts", "signatures", b"signatures", "wraps", b"wraps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "parts", b"parts", "signatures", b"signatures", "subject", b"subject", "wraps", b"wraps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -260,6 +266,7 @@ class Header(_message.Message):
     REVIEW_TIME_FIELD_NUMBER: _builtins.int
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    SUBJECT_SHA256_FIELD_NUMBER: _builtins.int
     suite: Global___Suite.ValueType
     """Cryptographic suite and format of this message."""
     message_id: _builtins.bytes
@@ -278,6 +285,8 @@ class Header(_message.Message):
     """Reason code; required for URGENT and FLASH."""
     register_version: _builtins.bytes
     """SHA-256 of the register snapshot the author relied on."""
+    subject_sha256: _builtins.bytes
+    """SHA-256 of the sealed subject."""
     @_builtins.property
     def parent_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Digests of the messages this one follows from, 32 bytes each."""
@@ -330,10 +339,11 @@ class Header(_message.Message):
         review_time: _timestamp_pb2.Timestamp | None = ...,
         register_version: _builtins.bytes = ...,
         parts: _abc.Iterable[Global___PartDescription] | None = ...,
+        subject_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["author_time", b"author_time", "handling", b"handling", "review_time", b"review_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "author_time", b"author_time", "handling", b"handling", "kind", b"kind", "kind_version", b"kind_version", "legal_bases", b"legal_bases", "message_id", b"message_id", "parent_digests", b"parent_digests", "parts", b"parts", "recipients", b"recipients", "register_version", b"register_version", "required_signers", b"required_signers", "review_time", b"review_time", "suite", b"suite", "thread_id", b"thread_id", "urgency", b"urgency", "urgency_reason", b"urgency_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "author_time", b"author_time", "handling", b"handling", "kind", b"kind", "kind_version", b"kind_version", "legal_bases", b"legal_bases", "message_id", b"message_id", "parent_digests", b"parent_digests", "parts", b"parts", "recipients", b"recipients", "register_version", b"register_version", "required_signers", b"required_signers", "review_time", b"review_time", "subject_sha256", b"subject_sha256", "suite", b"suite", "thread_id", b"thread_id", "urgency", b"urgency", "urgency_reason", b"urgency_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -478,3 +488,141 @@ class PartDescription(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PartDescription: _TypeAlias = PartDescription  # noqa: Y015
+
+@_typing.final
+class Subject(_message.Message):
+    """What a list shows of a message: one line, rendered in the reader's language. It is derived from the content by the
+    kind, and holds codes, amounts and countries alone: no text that a person wrote, and so no personal data.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectItem]:
+        """What it says, in this order."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___SubjectItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Subject: _TypeAlias = Subject  # noqa: Y015
+
+@_typing.final
+class SubjectItem(_message.Message):
+    """One thing that a subject says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Term(_message.Message):
+        """A code of a code list."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LIST_FIELD_NUMBER: _builtins.int
+        CODE_FIELD_NUMBER: _builtins.int
+        list: _builtins.str
+        """Name of the list, for example "drug_type"."""
+        code: _builtins.str
+        """The code."""
+        def __init__(
+            self,
+            *,
+            list: _builtins.str = ...,
+            code: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "list", b"list"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Amount(_message.Message):
+        """An amount."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MILLIONTHS_FIELD_NUMBER: _builtins.int
+        UNIT_FIELD_NUMBER: _builtins.int
+        millionths: _builtins.int
+        """In millionths of the unit."""
+        unit: _builtins.str
+        """A code of the list "unit"."""
+        def __init__(
+            self,
+            *,
+            millionths: _builtins.int = ...,
+            unit: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["millionths", b"millionths", "unit", b"unit"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Way(_message.Message):
+        """Where a way begins and ends."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        COUNTRIES_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """ISO 3166-1 alpha-3 codes."""
+
+        def __init__(
+            self,
+            *,
+            countries: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["countries", b"countries"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TERM_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    WAY_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.int
+    """How many more there are of what stands before."""
+    @_builtins.property
+    def term(self) -> Global___SubjectItem.Term:
+        """What the message is about."""
+
+    @_builtins.property
+    def amount(self) -> Global___SubjectItem.Amount:
+        """How much of it."""
+
+    @_builtins.property
+    def way(self) -> Global___SubjectItem.Way:
+        """From where to where."""
+
+    def __init__(
+        self,
+        *,
+        term: Global___SubjectItem.Term | None = ...,
+        amount: Global___SubjectItem.Amount | None = ...,
+        way: Global___SubjectItem.Way | None = ...,
+        more: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "item", b"item", "more", b"more", "term", b"term", "way", b"way"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "item", b"item", "more", b"more", "term", b"term", "way", b"way"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["term", "amount", "way", "more"]  # noqa: Y015
+    _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
+
+Global___SubjectItem: _TypeAlias = SubjectItem  # noqa: Y015

@@ -349,11 +349,12 @@ def test_financial_information_is_not_passed_on_without_consent(header: Header, 
     example = drafts.read(draft(name), now=NOW)
     header.kind = name
     header.parent_digests.append(bytes(32))
-    validation.check_message(header, example.content.SerializeToString(), None, NOW)
+    content, subject = example.content.SerializeToString(), example.kind.subject_of(example.content)
+    validation.check_message(header, content, None, NOW, subject=subject)
     for code in ("H0", "H1"):
         header.handling.code = code
         with pytest.raises(Rejected, match=r"handling\.code: handling_code_required"):
-            validation.check_message(header, example.content.SerializeToString(), None, NOW)
+            validation.check_message(header, content, None, NOW, subject=subject)
     assert example.kind.remarks(example.content, NOW, "en") == (
         "Onward use only by prior consent of the author, case by case",
     )

@@ -12,6 +12,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza_wire import message
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier, keys
+from paiza_wire.message import part_cipher
 from tests.unit.paiza_wire.minting import MAIN, NOW, Federation, signed_message
 from tests.unit.paiza_wire.mutating import element, mutated, mutations
 
@@ -23,6 +24,7 @@ signatures                  all:wrong_signers
 signatures.signer_id        all:wrong_signers
 signatures.certificate      all:bad_certificate
 signatures.signature        all:bad_signature
+subject                     changed:part_digest_mismatch truncated:invalid_subject lengthened:invalid_subject cleared:invalid_subject
 wraps                       emptied:cannot_open doubled:malformed reversed:opens flooded:malformed
 wraps.part_number           all:malformed
 wraps.recipient             all:not_addressed
@@ -70,6 +72,7 @@ review_time.seconds              changed:signed greatest:malformed cleared:malfo
 review_time.nanos                changed:signed greatest:malformed cleared:signed
 register_version                 changed:signed truncated:malformed lengthened:malformed cleared:malformed
 parts                            emptied:part_missing doubled:malformed reversed:malformed flooded:too_large
+subject_sha256                   changed:bad_signature/part_digest_mismatch truncated:malformed lengthened:malformed cleared:malformed
 parts.kind                       all:malformed
 parts.ciphertext_sha256          changed:bad_signature/part_digest_mismatch truncated:malformed lengthened:malformed cleared:malformed
 parts.ciphertext_size            all:bad_signature/part_digest_mismatch
@@ -89,6 +92,7 @@ SWAPPED = {
     "header": "bad_signature",
     "signatures": "bad_signature",
     "signatures.signature": "bad_signature",
+    "subject": "part_digest_mismatch",
     "wraps": "cannot_open",
     "wraps.wrapped_key": "cannot_open",
     "parts": "part_digest_mismatch",
@@ -122,6 +126,8 @@ def outcome(federation: Federation, verifier: CertificateVerifier) -> Callable[[
             verified = message.verify(data, verifier, at=NOW)
             for part in verified.signed.parts:
                 message.unseal(verified, part.part_number, "bbb", private_keys)
+            key = part_cipher.subject_key(message.unwrap_key(verified, 0, "bbb", private_keys))
+            message.open_subject(verified.header, verified.signed.subject, key)
         except Rejected as refused:
             return refused.reason
         return "opens"
@@ -337,15 +343,15 @@ def test_a_header_in_another_encoding_is_refused(
 def test_a_message_in_another_encoding_is_refused(sent: bytes, outcome: Callable[[bytes], str]) -> None:
     """What stands around the signed header has one encoding too."""
     signed = pb.SignedMessage.FromString(sent)
-    head, middle, parts = fields(signed, range(2)), fields(signed, range(2, 4)), fields(signed, range(4, 5))
+    head, middle, parts = fields(signed, range(2)), fields(signed, range(2, 5)), fields(signed, range(5, 6))
     first, second = map(serialized, signed.parts)
     ways = {
         "in another order": parts + head + middle,
         "a field twice": head + head + middle + parts,
-        "an explicit default": head + middle + delimited(4, b"\x08\x00" + first) + delimited(4, second),
-        "an over-long length": head + middle + delimited(4, first, overlong=True) + delimited(4, second),
+        "an explicit default": head + middle + delimited(5, b"\x08\x00" + first) + delimited(5, second),
+        "an over-long length": head + middle + delimited(5, first, overlong=True) + delimited(5, second),
     }
     for way, data in ways.items():
         assert pb.SignedMessage.FromString(data) == signed, way
     assert {way: outcome(data) for way, data in ways.items()} == dict.fromkeys(ways, "unknown_field")
-    assert outcome(head + middle + delimited(4, first) + delimited(4, second)) == "opens"
+    assert outcome(head + middle + delimited(5, first) + delimited(5, second)) == "opens"

@@ -1,5 +1,6 @@
 """Messages sealed, signed, verified and opened: by whom, when, and bound to what."""
 
+import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -94,6 +95,9 @@ def test_a_reader_may_be_given_one_part_only(sent: bytes, verifier: CertificateV
     annex_only = pb.SignedMessage.FromString(sent)
     del annex_only.wraps[:]
     del annex_only.parts[0]
+    with pytest.raises(Rejected, match="malformed: the subject came along"):
+        message.verify(annex_only.SerializeToString(deterministic=True), verifier, at=NOW, parts={1})
+    annex_only.subject = b""
     data = annex_only.SerializeToString(deterministic=True)
     assert message.verify(data, verifier, at=NOW, parts={1}).header.author == "aaa"
     for parts in (None, [0], [0, 1], [1, 1], [], [1, 2], [7]):
@@ -102,6 +106,42 @@ def test_a_reader_may_be_given_one_part_only(sent: bytes, verifier: CertificateV
     del annex_only.parts[:]
     data = annex_only.SerializeToString(deterministic=True)
     assert message.verify(data, verifier, at=NOW, parts=()).signed.parts == []
+
+
+def test_the_key_of_the_subject_opens_the_subject_alone(federation: Federation, verifier: CertificateVerifier) -> None:
+    """It follows from the key of the main part, opens no part, and is another in each message."""
+    author, reader = federation["aaa"], federation["bbb"]
+    unsigned = message.seal(
+        header(author, ["bbb"]), PARTS[:2], [reader.recipient, author.recipient], subject=b"\x0a\x00"
+    )
+    verified = message.verify(signed_by(unsigned, author, "liaison", "authoriser"), verifier, at=NOW)
+    part_key = message.unwrap_key(verified, 0, "bbb", reader.private_keys)
+    key = part_cipher.subject_key(part_key)
+    assert message.open_subject(verified.header, verified.signed.subject, key) == b"\x0a\x00"
+    assert key == hmac.digest(part_key, b"paiza/v1/subject\x01", "sha256")
+    for part in verified.signed.parts:
+        with pytest.raises(Rejected, match="part_altered"):
+            message.open_part(verified.header, part.part_number, part.ciphertext, key)
+    with pytest.raises(Rejected, match="part_altered"):
+        message.open_subject(verified.header, verified.signed.subject, part_key)
+    other = header(author, ["bbb"])
+    other.subject_sha256 = verified.header.subject_sha256
+    with pytest.raises(Rejected, match="part_altered"):
+        message.open_subject(other, verified.signed.subject, key)
+
+
+@pytest.mark.parametrize("size", [0, message.MIN_SUBJECT_BYTES - 1, message.MAX_SUBJECT_BYTES + 1])
+def test_a_subject_of_no_size_that_one_has_is_refused(
+    size: int, federation: Federation, verifier: CertificateVerifier
+) -> None:
+    """Its author signs its digest, and yet one that is missing, too short or too long is not taken."""
+    author, reader = federation["aaa"], federation["bbb"]
+    unsigned = message.seal(header(author, ["bbb"]), PARTS[:2], [reader.recipient, author.recipient])
+    written = pb.Header.FromString(unsigned.header)
+    written.subject_sha256 = sha256(bytes(size)).digest()
+    changed = replace(unsigned, header=written.SerializeToString(deterministic=True), subject=bytes(size))
+    with pytest.raises(Rejected, match="invalid_subject"):
+        message.verify(signed_by(changed, author, "liaison", "authoriser"), verifier, at=NOW)
 
 
 def test_sealing_needs_a_key_for_everyone_addressed_and_changes_no_header(federation: Federation) -> None:
@@ -147,13 +187,16 @@ def test_another_member_cannot_send_a_ciphertext_as_its_own(
     thief, reader = federation["ccc"], federation["bbb"]
     stolen = header(thief, ["bbb"], message_id=genuine.header.message_id)
     stolen.parts.extend(genuine.header.parts)
+    stolen.subject_sha256 = genuine.header.subject_sha256
     header_bytes = stolen.SerializeToString(deterministic=True)
     part_key = message.unwrap_key(genuine, 0, "ccc", thief.private_keys)
     wraps = (message.wrap_key(part_key, message.message_digest(header_bytes), 0, reader.recipient),)
-    unsigned = UnsignedMessage(header_bytes, wraps, tuple(genuine.signed.parts))
+    unsigned = UnsignedMessage(header_bytes, genuine.signed.subject, wraps, tuple(genuine.signed.parts))
     verified = message.verify(signed_by(unsigned, thief, "liaison", "authoriser"), verifier, at=NOW)
     with pytest.raises(Rejected, match="part_altered"):
         message.unseal(verified, 0, "bbb", reader.private_keys)
+    with pytest.raises(Rejected, match="part_altered"):
+        message.open_subject(verified.header, verified.signed.subject, part_cipher.subject_key(part_key))
 
 
 def test_a_ciphertext_does_not_open_in_another_place_of_its_message(sealed: UnsignedMessage) -> None:

@@ -18,6 +18,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.arrivals import Arrival, Checked
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.executors.executors import each
+from paiza_node.core.messages.decryption import Unsealed
 from paiza_node.core.policy import MessageAttributes, Principal
 from paiza_register import Member, Register
 from paiza_wire import message as wire
@@ -58,7 +59,7 @@ class ValidateIncoming:
         5. Its register version is one we know; else it is tried again after a refresh.
         6. Its key opens; else the author is asked to wrap it again.
         7. The rules let us take this kind with these marks from that member.
-        8. Its content is valid for its kind.
+        8. Its content is valid for its kind, and its subject is what the kind says of it.
         """
         register, now = self._register_cache.current, self._clock()
         released = each(dispatches, self._prove, checkpoint, now)
@@ -113,9 +114,9 @@ class ValidateIncoming:
         hashes = b"".join(dispatch.release.released.inclusion_hashes)
         return Arrival(message.digest, released, hashes, message, dispatch.release.message, released, hashes)
 
-    def _open(self, item: Arrival) -> tuple[Arrival, list[bytes]]:
+    def _open(self, item: Arrival) -> tuple[Arrival, Unsealed]:
         if item.forwarded or item.message is None:
-            return item, []
+            return item, Unsealed((), b"")
         # 6.
         message = item.message
         try:
@@ -126,20 +127,20 @@ class ValidateIncoming:
         except Rejected as error:
             if error.reason == "cannot_open":
                 raise Unavailable(error.reason, error.detail) from error
-            return replace(item, refusal=error), []
+            return replace(item, refusal=error), Unsealed((), b"")
 
-    def _judge(self, opened: tuple[Arrival, list[bytes]], register: Register, member: Member, now: datetime) -> Arrival:
-        item, parts = opened
+    def _judge(self, opened: tuple[Arrival, Unsealed], register: Register, member: Member, now: datetime) -> Arrival:
+        item, unsealed = opened
         if item.forwarded or item.message is None or item.refusal is not None:
             return item
         try:
-            self._check_content(item.message.header, parts, register, member, now)
+            self._check_content(item.message.header, unsealed, register, member, now)
         except Rejected as error:
             return replace(item, refusal=error)
         return item
 
     def _check_content(
-        self, header: message_pb2.Header, parts: Sequence[bytes], register: Register, member: Member, now: datetime
+        self, header: message_pb2.Header, unsealed: Unsealed, register: Register, member: Member, now: datetime
     ) -> None:
         # 7.
         kind = kinds.get(header.kind, header.kind_version)
@@ -150,7 +151,8 @@ class ValidateIncoming:
         if not kind.sender_roles.issuperset(signer.role for signer in header.required_signers):
             raise Rejected("policy_denied", f"{header.kind} is not sent in the role its signer acts in")
         # 8.
-        validation.check_message(header, parts[0], parts[1] if len(parts) > 1 else None, now)
+        main, *annex = unsealed.parts
+        validation.check_message(header, main, annex[0] if annex else None, now, subject=unsealed.subject)
 
 
 def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:

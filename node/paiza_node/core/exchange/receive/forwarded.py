@@ -5,14 +5,13 @@ release, and its keys open just what was signed. What is left to judge is whethe
 marks and, where these forbid it, by its grant, which is judged here as it was at the forwarder's node.
 """
 
-from collections.abc import Sequence
-
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, CheckGrant, GrantQuery
 from paiza_node.core.exchange.receive.arrivals import Arrival
+from paiza_node.core.messages.decryption import Unsealed
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
 from paiza_register import Member
 from paiza_wire import message as wire
@@ -69,11 +68,11 @@ class ReceiveForwarded:
         if forwarded.time < origin.time:
             raise Rejected("bad_proof", "the message was passed on before it was released")
         # 6.
-        parts = self._opened(message)
+        unsealed = self._opened(message)
         # 7.
         refusal = None
         try:
-            self._judge(message, parts, shown.grant if shown.HasField("grant") else None, forwarded, member)
+            self._judge(message, unsealed, shown.grant if shown.HasField("grant") else None, forwarded, member)
         except Rejected as error:
             refusal = error
         return Arrival(
@@ -125,7 +124,7 @@ class ReceiveForwarded:
             self._logs.hear_entry(author, released, origin.proven.inclusion_hashes, told_by=teller.id)
         return message, released
 
-    def _opened(self, message: VerifiedMessage) -> list[bytes]:
+    def _opened(self, message: VerifiedMessage) -> Unsealed:
         try:
             return self._decryption_keys.parts(message)
         except Rejected as error:
@@ -136,14 +135,15 @@ class ReceiveForwarded:
     def _judge(
         self,
         message: VerifiedMessage,
-        parts: Sequence[bytes],
+        unsealed: Unsealed,
         shown: exchange_pb2.PassingGrant | None,
         forwarded: VerifiedEntry,
         member: Member,
     ) -> None:
         header, entry = message.header, forwarded.entry
         kind = kinds.get(header.kind, header.kind_version)
-        with_annex = len(parts) > 1
+        main, *annexes = unsealed.parts
+        with_annex = bool(annexes)
         if with_annex and entry.HasField("part_number"):
             raise Rejected("policy_denied", "the FORWARDED entry says that the annex was left out")
         granted = header.author == member.id and not with_annex
@@ -162,8 +162,14 @@ class ReceiveForwarded:
         facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         principal = Principal(member.id, suspended=member.status != "active", node=True)
         self._register_cache.policy.check(principal, "take_forwarded", facts, policy_context=policy_context)
-        annex = parts[1] if with_annex else None
-        validation.check_message(header, parts[0], annex, forwarded.time, annex_withheld=not with_annex)
+        validation.check_message(
+            header,
+            main,
+            annexes[0] if with_annex else None,
+            forwarded.time,
+            subject=unsealed.subject,
+            annex_withheld=not with_annex,
+        )
 
     def _check_grant(
         self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: GrantQuery, teller: Member
