@@ -37,7 +37,7 @@ from paiza_node.features.witness.gossip import LargestKnown
 from paiza_node.features.witness.misbehaviour import Misbehaviour
 from paiza_node.features.witness.rounds import Rounds
 from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
-from paiza_node.ops.backup.store.tables import METADATA
+from paiza_node.ops.tables import METADATA
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
 from paiza_wire.errors import PaizaError

@@ -96,6 +96,7 @@ from paiza_node.features.workflows.legality import WORKFLOWS, WorkflowStates, wo
 from paiza_node.features.workflows.service import WorkflowService
 from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import Config
+from paiza_node.ops.tables import KEPT_PROOFS, LIFECYCLES
 from paiza_register import RegisterReader
 from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.cosignatures import WitnessSigner
@@ -217,10 +218,10 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     index = Index(core, token_key=dependencies.token_key)
     lawful = Lawful(
         LogIndex(core, dependencies.unit_directory, dependencies.officers),
-        Erase(core, files, peers=peers, forget=attachments.collect.forget),
+        Erase(core, files, lifecycles=LIFECYCLES, peers=peers, forget=attachments.collect.forget),
         Holds(core),
         Reviews(core),
-        LogRetention(core, config.audit_retention),
+        LogRetention(core, LIFECYCLES, config.audit_retention),
     )
     consult = Consult(core, lawful.facts.catch_up)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
@@ -331,7 +332,7 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHol
         gossip,
         answer,
         SubmitCheckpoints(core, checkpoint_exchange, peers),
-        UpgradeProofs(core, peers),
+        UpgradeProofs(core, KEPT_PROOFS, peers),
         Prune(core.ledger, core.store, core.clock),
         judge,
         convictions,

@@ -29,6 +29,7 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.retention import log_retention
 from paiza_node.ops.config import Config, load
 from paiza_node.ops.keys import load_keys
+from paiza_node.ops.tables import LIFECYCLES
 from paiza_register import Register
 from paiza_wire.tlog.merkle import leaf_hash
 from tests.federation import Federation
@@ -135,8 +136,8 @@ async def test_entries_and_headers_become_hashes(
                 row[0]: row[1] for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size) for row in rows
             }
         with stopped_node(config, read_register(federation.folder)) as core:
-            assert await log_retention.LogRetention(core, timedelta(days=4000)).once() > 0
-            assert await log_retention.LogRetention(core, timedelta(days=4000)).once() == 0
+            assert await log_retention.LogRetention(core, LIFECYCLES, timedelta(days=4000)).once() > 0
+            assert await log_retention.LogRetention(core, LIFECYCLES, timedelta(days=4000)).once() == 0
         with open_scan(config.database) as scan:
             after = [row for rows in log_store.entry_rows(scan, 0, log_store.head(scan).size) for row in rows]
             for digest in digests:

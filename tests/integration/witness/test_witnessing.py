@@ -10,6 +10,7 @@ from paiza.officer.v1 import audit_pb2, audit_pb2_grpc
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.model import origin_of
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedProof, WitnessedNote
 from paiza_node.features.witness.verify_cosignatures import judge_note
@@ -50,7 +51,9 @@ def proofs_by(node: NodeProcess, digest: bytes, members: set[str]) -> list[Forei
 
 def cosigned(node: NodeProcess, kept: ForeignProof) -> CosignedProof | None:
     """Give the cosigned proof that a node keeps of the same entry."""
-    return look(node, lambda reads: witness_store.cosigned_proof(reads, kept.member, kept.index))
+    return look(
+        node, lambda reads: witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
+    )
 
 
 def none_waits(node: NodeProcess) -> bool:

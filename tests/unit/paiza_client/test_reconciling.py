@@ -26,6 +26,7 @@ from paiza_node.features.peer_audit import reconciliation
 from paiza_node.features.peer_audit.consult import Asker
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_node.features.retention import store as retention_store
+from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire.message import message_digest
 from paiza_wire.tlog import consultations
 from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, LogRoom, header, log_reader, officer
@@ -278,8 +279,8 @@ def retire(room: LogRoom, digest: bytes) -> None:
 
     def work(tx: LogTransaction) -> None:
         gone = log_store.entries_of(tx.conn, digest)
-        retention_store.retire_messages(tx.conn, [digest])
-        retention_store.retire_entries(tx.conn, gone)
+        retention_store.retire_messages(tx.conn, LIFECYCLES, [digest])
+        retention_store.retire_entries(tx.conn, LIFECYCLES, gone)
 
     room.ledger.commit_now(work)
 

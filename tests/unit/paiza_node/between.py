@@ -6,6 +6,7 @@ from paiza.content.v1.recall_pb2 import Recall
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.retention import store as retention_store
+from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import Room
 
@@ -27,7 +28,7 @@ def erased(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
     """Delete its content."""
     row = messages_store.message(tx.conn, note.digest)
     assert row is not None
-    retention_store.erase_body(tx.conn, row, note.signed.header, tx.now)
+    retention_store.erase_body(tx.conn, LIFECYCLES, row, note.signed.header, tx.now)
 
 
 def given_away(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
@@ -39,4 +40,4 @@ def given_away(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
 
 def retired(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
     """End its retention."""
-    retention_store.retire_messages(tx.conn, [note.digest])
+    retention_store.retire_messages(tx.conn, LIFECYCLES, [note.digest])

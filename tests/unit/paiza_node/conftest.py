@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import paiza_node.ops.backup.store.tables  # noqa: F401 - statements name tables by text
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 
 _numbers = itertools.count(1)

@@ -16,7 +16,7 @@ class Officer:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """That a part was handed to an officer, by the entry that records it."""
+    """A part handed to an officer, and the entry that records it."""
 
     digest: bytes
     part_number: int

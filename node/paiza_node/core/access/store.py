@@ -21,8 +21,10 @@ from sqlalchemy import (
 from paiza_node.core.access.model import Officer, Opened, Viewer
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle
+from paiza_node.core.storage.records import Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.statements import blocks, insertion
 
 officer_table = Table(
     "officer",
@@ -55,38 +57,40 @@ reader_table = Table(
 
 
 def officers(conn: ReadConnection) -> dict[str, Officer]:
-    """Give the officers of the own member, by id."""
-    rows = conn.execute(select(officer_table))
-    return {r.id: Officer(r.id, frozenset(r.roles.split()), r.unit, r.certificate_sha256, r.suspended) for r in rows}
+    """Return the officers of the own member, by id."""
+    return {officer.id: officer for officer in _OFFICERS.find(conn, select(officer_table))}
 
 
 def put_officer(conn: WriteConnection, officer: Officer) -> None:
     """Store an officer of the own member."""
-    roles = " ".join(sorted(officer.roles))
-    row = (officer.id, roles, officer.unit, officer.certificate_sha256, officer.suspended)
-    _PUT_OFFICER.run(conn, [row])
+    _OFFICERS.put(conn, [officer])
+
+
+def openers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, set[str]]:
+    """Return the officers to whom the main part of each of these messages was handed."""
+    o = opened_table.c
+    found: dict[bytes, set[str]] = {}
+    for block in blocks(list(digests)):
+        for digest, officer in conn.execute(
+            select(o.digest, o.officer).where(o.digest.in_(block), o.part_number == 0).distinct()
+        ):
+            found.setdefault(digest, set()).add(officer)
+    return found
 
 
 def add_opened(conn: WriteConnection, opened: Opened) -> None:
-    """Remember that a part was handed to an officer."""
-    conn.insert(
-        opened_table,
-        [
-            {
-                "log_index": opened.log_index,
-                "digest": opened.digest,
-                "part_number": opened.part_number,
-                "officer": opened.officer,
-            }
-        ],
-    )
+    """Store that a part was handed to an officer."""
+    _OPENED.add(conn, [opened])
 
 
-_PUT_OFFICER: Final = replacement(officer_table)
+_OFFICERS: Final = Records(
+    officer_table, Officer, roles=Kept(lambda roles: " ".join(sorted(roles)), lambda text: frozenset(text.split()))
+)
+_OPENED: Final = Records(opened_table, Opened)
 
 
 def visible(conn: ReadConnection, seqs: Collection[int], viewer: Viewer) -> set[int]:
-    """Give those of these messages that a viewer sees."""
+    """Return those of these messages that a viewer sees."""
     if viewer.units is None:
         return set(seqs)
     found: set[int] = set()
@@ -98,7 +102,7 @@ def visible(conn: ReadConnection, seqs: Collection[int], viewer: Viewer) -> set[
 
 
 def add_readers(conn: WriteConnection, readers: Sequence[tuple[str, int]]) -> None:
-    """Let officers see messages, whatever unit these belong to."""
+    """Allow officers to see messages, whatever unit these belong to."""
     _ADD_READER.run(conn, list(readers))
 
 
@@ -106,8 +110,15 @@ _ADD_READER: Final = insertion(reader_table, ignore_known=True)
 
 
 def seen_by(viewer: Viewer) -> ColumnElement[bool]:
-    """Give the condition that a viewer sees a message; for questions that another condition narrows already."""
+    """Return the condition that a viewer sees a message; for questions that another condition narrows already."""
     assert viewer.units is not None
     r = reader_table.c
     given = exists().where(and_(r.officer == viewer.officer, r.seq == message_table.c.seq))
     return or_(message_table.c.unit.in_(viewer.units), given)
+
+
+LIFECYCLES: Final = (
+    Lifecycle(officer_table),
+    Lifecycle(opened_table, Key.DIGEST, opened_table.c.digest),
+    Lifecycle(reader_table, Key.MESSAGE, reader_table.c.seq),
+)

@@ -1,6 +1,6 @@
 """What other members' logs prove of messages: releases, answers, and what was passed on to whom."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKin
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.schema import METADATA
 from paiza_node.core.storage.statements import Lookup, blocks, insertion
 
@@ -79,14 +80,14 @@ _PASSED_ON: Final = select(passed_on_table, note_table.c.note).join(
 
 
 def forwarding(conn: ReadConnection, forwarder: str, index: int) -> ForwardingRow | None:
-    """Give what we know by one entry of a member's log that says it passed something on."""
+    """Return what we know by one entry of a member's log that says it passed something on."""
     p = passed_on_table.c
     found = _passed_on_rows(conn, _PASSED_ON.where(p.forwarder == forwarder, p.entry_index == index))
     return found[0] if found else None
 
 
 def forwardings_of_message(conn: ReadConnection, digest: bytes) -> list[ForwardingRow]:
-    """Give everything others told us of passing one message on, in order of our answers."""
+    """Return everything others told us of passing one message on, in order of our answers."""
     p = passed_on_table.c
     return _passed_on_rows(conn, _PASSED_ON.where(p.digest == digest).order_by(p.log_index))
 
@@ -97,8 +98,7 @@ def _passed_on_rows(conn: ReadConnection, statement: Select[Any]) -> list[Forwar
 
 def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> None:
     """Keep entries of other members' logs that say they passed a message on."""
-    notes = {row.checkpoint: sha256(row.checkpoint).digest() for row in rows}
-    _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
+    notes = add_notes(conn, [row.checkpoint for row in rows])
     _ADD_PASSED_ON.run(
         conn,
         [
@@ -121,7 +121,7 @@ def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> Non
 
 
 def came_directly(conn: WriteConnection, digest: bytes) -> None:
-    """Note that a message held because it was passed on has now come from its author as well."""
+    """Store that a message held because it was passed on has come from its author as well."""
     p = passed_on_table
     conn.execute(update(p).where(p.c.digest == digest).values(held=False))
 
@@ -148,12 +148,12 @@ _ADD_PASSED_ON: Final = insertion(passed_on_table)
 
 
 def answers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:
-    """Give our own RECEIVED or REFUSED entry for each of these messages that was answered before."""
+    """Return our own RECEIVED or REFUSED entry for each of these messages that was answered before."""
     return {row[0]: StoredEntry(row[1], row[2]) for row in _ANSWERS.run(conn, digests)}
 
 
 def proofs(conn: ReadConnection, digest: bytes, kind: ProofKind | None = None) -> list[ForeignProof]:
-    """Give the proofs from other members' logs kept for one message."""
+    """Return the proofs from other members' logs kept for one message."""
     p = proof_table.c
     of_kind = [p.kind == int(kind)] if kind is not None else []
     rows = conn.execute(
@@ -176,10 +176,16 @@ _ANSWERS: Final = Lookup(
 )
 
 
+def add_notes(conn: WriteConnection, notes: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Keep checkpoint notes that proofs lead to; returns the digest that names each."""
+    digests = {note: sha256(note).digest() for note in notes}
+    _ADD_NOTE.run(conn, [(digest, note) for note, digest in digests.items()])
+    return digests
+
+
 def add_proofs(conn: WriteConnection, proofs: Sequence[ForeignProof]) -> None:
     """Keep proofs from other members' logs; one that is there already stays as it is."""
-    notes = {proof.checkpoint: sha256(proof.checkpoint).digest() for proof in proofs}
-    _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
+    notes = add_notes(conn, [proof.checkpoint for proof in proofs])
     rows = [
         (p.digest, p.member, int(p.kind), p.entry, p.index, p.hashes, notes[p.checkpoint], p.register_version)
         for p in proofs
@@ -188,7 +194,7 @@ def add_proofs(conn: WriteConnection, proofs: Sequence[ForeignProof]) -> None:
 
 
 def add_answers(conn: WriteConnection, answers: Sequence[tuple[bytes, int]]) -> None:
-    """Remember which entry answered which message."""
+    """Store which entry answered which message."""
     _ADD_ANSWER.run(conn, answers)
 
 
@@ -198,7 +204,7 @@ _ADD_ANSWER: Final = insertion(answer_table)
 
 
 def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProof]:
-    """Give the proofs kept of one entry of a member's log. Reads every proof there is: for rare suspicion alone."""
+    """Return the proofs kept of one entry of a member's log. Reads every proof there is: for rare suspicion alone."""
     p = proof_table.c
     rows = conn.execute(
         select(proof_table, note_table.c.note)
@@ -212,7 +218,7 @@ def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProo
 
 
 def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -> dict[bytes, list[ForeignProof]]:
-    """Give the proofs kept of one member's log about these messages: that it released, passed on or answered."""
+    """Return the proofs kept of one member's log about these messages: that it released, passed on or answered."""
     p, o = proof_table.c, passed_on_table.c
     found: dict[bytes, list[ForeignProof]] = {}
     for block in blocks(list(digests)):
@@ -249,6 +255,31 @@ def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -
 
 
 def note(conn: ReadConnection, digest: bytes) -> bytes | None:
-    """Give a checkpoint note that proofs lead to."""
+    """Return a checkpoint note that proofs lead to."""
     found: bytes | None = conn.scalar(select(note_table.c.note).where(note_table.c.digest == digest))
     return found
+
+
+KEPT_PROOFS: Final = (
+    Lookup(
+        select(proof_table.c.member, proof_table.c.log_index, proof_table.c.entry, proof_table.c.note_digest),
+        proof_table.c.digest,
+    ),
+    Lookup(
+        select(
+            passed_on_table.c.forwarder,
+            passed_on_table.c.entry_index,
+            passed_on_table.c.entry,
+            passed_on_table.c.note_digest,
+        ),
+        passed_on_table.c.digest,
+    ),
+)
+"""Find the entries of other members' logs that are kept about messages: (member, index, entry, digest of the note)."""
+
+LIFECYCLES: Final = (
+    Lifecycle(answer_table, Key.DIGEST, answer_table.c.digest),
+    Lifecycle(proof_table, Key.DIGEST, proof_table.c.digest),
+    Lifecycle(passed_on_table, Key.DIGEST, passed_on_table.c.digest),
+    Lifecycle(note_table),
+)

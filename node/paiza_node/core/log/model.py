@@ -42,3 +42,8 @@ class StoredEntry:
 
     index: int
     entry: bytes
+
+
+def origin_of(note: bytes) -> str:
+    """Return the name of the log of a checkpoint note that was verified before: its first line."""
+    return note.split(b"\n", 1)[0].decode()

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 from paiza_node.core.log.model import FormerLog, Head, StoredEntry
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle
+from paiza_node.core.storage.records import Records
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks, insertion, replacement
@@ -89,7 +91,7 @@ former_log_table = Table(
 
 
 def head(conn: ReadConnection) -> Head:
-    """Give the head of the log; of an empty one where nothing was ever committed."""
+    """Return the head of the log; of an empty one where nothing was ever committed."""
     row = conn.execute(select(log_head_table)).one_or_none()
     if row is None:
         return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
@@ -97,7 +99,7 @@ def head(conn: ReadConnection) -> Head:
 
 
 def tile(conn: ReadConnection, level: int, index: int) -> bytes:
-    """Give one tile of the log's tree; Unavailable("log_damaged") where it is missing."""
+    """Return one tile of the log's tree; Unavailable("log_damaged") where it is missing."""
     found = conn.execute(_TILE, {"level": level, "tile": index}).scalar_one_or_none()
     if found is None:
         raise Unavailable("log_damaged", f"tile {level}/{index} of the log is missing in the database")
@@ -105,21 +107,21 @@ def tile(conn: ReadConnection, level: int, index: int) -> bytes:
 
 
 def entries(conn: ReadConnection, first: int, limit: int) -> list[StoredEntry]:
-    """Give entries in order of index, from ``first`` on."""
+    """Return entries in order of index, from ``first`` on."""
     e = log_entry_table.c
     rows = conn.execute(select(e.index, e.entry).where(e.index >= first).order_by(e.index).limit(limit))
     return [StoredEntry(row[0], row[1]) for row in rows]
 
 
 def entries_of(conn: ReadConnection, digest: bytes) -> list[StoredEntry]:
-    """Give all entries that concern one message, oldest first."""
+    """Return all entries that concern one message, oldest first."""
     e = log_entry_table.c
     rows = conn.execute(select(e.index, e.entry).where(e.digest == digest).order_by(e.index))
     return [StoredEntry(row[0], row[1]) for row in rows]
 
 
 def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEntry]:
-    """Give the entries at these indices, in order of index."""
+    """Return the entries at these indices, in order of index."""
     e = log_entry_table.c
     found: list[StoredEntry] = []
     for block in blocks(sorted(indices)):
@@ -129,7 +131,7 @@ def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEnt
 
 
 def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, str]:
-    """Give the free texts kept beside these entries."""
+    """Return the free texts kept beside these entries."""
     t = log_text_table.c
     found: dict[int, str] = {}
     for block in blocks(sorted(indices)):
@@ -169,10 +171,11 @@ def add_entries(conn: WriteConnection, entries: Sequence[tuple[int, bytes, bytes
 
 def add_texts(conn: WriteConnection, texts: Mapping[int, str]) -> None:
     """Keep free texts beside entries."""
-    conn.insert(log_text_table, [{"index": index, "text": text} for index, text in texts.items()])
+    _ADD_TEXT.run(conn, list(texts.items()))
 
 
 _ADD_ENTRY: Final = insertion(log_entry_table)
+_ADD_TEXT: Final = insertion(log_text_table)
 
 _PUT_TILE: Final = replacement(log_tile_table)
 
@@ -184,38 +187,33 @@ def drop_texts(conn: WriteConnection, indices: Collection[int]) -> None:
 
 
 def retired_end(conn: ReadConnection) -> int:
-    """Give the index below which audit retention took entries; 0 where it took none."""
+    """Return the index below which audit retention took entries; 0 where it took none."""
     last = conn.execute(select(func.max(retired_table.c.index))).scalar_one()
     return 0 if last is None else int(last) + 1
 
 
 def former_logs(conn: ReadConnection) -> list[FormerLog]:
-    """Give the earlier logs of this node, the latest first."""
-    rows = conn.execute(select(former_log_table).order_by(former_log_table.c.first_index))
-    return [FormerLog(r.origin, r.first_index, r.size, r.kept_note, r.largest_note) for r in rows]
+    """Return the earlier logs of this node, the latest first."""
+    return _FORMER_LOGS.find(conn, select(former_log_table).order_by(former_log_table.c.first_index))
 
 
 def put_former_log(conn: WriteConnection, former: FormerLog) -> None:
-    """Remember an earlier log of this node."""
-    values: dict[str, Any] = {
-        "origin": former.origin,
-        "first_index": former.first_index,
-        "size": former.size,
-        "kept_note": former.kept_note,
-        "largest_note": former.largest_note,
-    }
-    conn.execute(insert(former_log_table), values)
+    """Store an earlier log of this node."""
+    _FORMER_LOGS.add(conn, [former])
+
+
+_FORMER_LOGS: Final = Records(former_log_table, FormerLog)
 
 
 def last_entry_of(conn: ReadConnection, digest: bytes) -> int | None:
-    """Give the index of the newest entry about a message."""
+    """Return the index of the newest entry about a message."""
     e = log_entry_table.c
     found: int | None = conn.execute(select(func.max(e.index)).where(e.digest == digest)).scalar_one_or_none()
     return found
 
 
 def entry_rows(conn: ReadConnection, first: int, size: int) -> Iterator[Rows]:
-    """Give (index, entry, digest) of the entries from ``first`` on, below ``size``.
+    """Return (index, entry, digest) of the entries from ``first`` on, below ``size``.
 
     Of one that retention took: (index, None, leaf hash).
     """
@@ -234,32 +232,32 @@ def entry_rows(conn: ReadConnection, first: int, size: int) -> Iterator[Rows]:
 
 
 def _retired(conn: ReadConnection, first: int, end: int) -> list[tuple[int, None, bytes]]:
-    """Give (index, nothing, leaf hash) of the entries that retention took."""
+    """Return (index, nothing, leaf hash) of the entries that retention took."""
     r = retired_table.c
     found = conn.execute(select(r.index, r.leaf).where(r.index >= first, r.index < end))
     return [(row[0], None, row[1]) for row in found]
 
 
 def is_retired(conn: ReadConnection, index: int) -> bool:
-    """Say whether retention took an entry of the log."""
+    """Return whether retention took an entry of the log."""
     return bool(_retired(conn, index, index + 1))
 
 
 def tiles(conn: ReadConnection, level: int, first: int, last: int) -> dict[int, bytes]:
-    """Give the tiles of one level from index ``first`` to ``last``."""
+    """Return the tiles of one level from index ``first`` to ``last``."""
     t = log_tile_table.c
     found = conn.execute(select(t.index, t.hashes).where(t.level == level, t.index >= first, t.index <= last)).all()
     return {row[0]: row[1] for row in found}
 
 
 def texts_between(conn: ReadConnection, first: int, last: int) -> Rows:
-    """Give (index, text) of the free texts beside these entries."""
+    """Return (index, text) of the free texts beside these entries."""
     t = log_text_table.c
     return conn.execute(select(log_text_table).where(t.index >= first, t.index <= last).order_by(t.index)).all()
 
 
 def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[bytes]]:
-    """Give the leaf hashes of the log in order, block by block: of entries, and of those that retention took."""
+    """Return the leaf hashes of the log in order, block by block: of entries, and of those that retention took."""
     e, r = log_entry_table.c, retired_table.c
     for start in range(first, end, BLOCK):
         stop = min(start + BLOCK, end)
@@ -268,3 +266,21 @@ def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[by
         rows = conn.execute(select(r.index, r.leaf).where(r.index >= start, r.index < stop))
         leaves |= {row[0]: row[1] for row in rows}
         yield [leaves[index] for index in range(start, stop)]
+
+
+def add_retired(conn: WriteConnection, entries: Sequence[StoredEntry]) -> None:
+    """Keep the hashes of entries whose retention ended."""
+    _ADD_RETIRED.run(conn, [(entry.index, merkle.leaf_hash(entry.entry)) for entry in entries])
+
+
+_ADD_RETIRED: Final = insertion(retired_table)
+
+
+LIFECYCLES: Final = (
+    Lifecycle(log_head_table),
+    Lifecycle(log_entry_table, Key.ENTRY, log_entry_table.c.index),
+    Lifecycle(log_tile_table),
+    Lifecycle(log_text_table, Key.ENTRY, log_text_table.c.index, content=True),
+    Lifecycle(retired_table),
+    Lifecycle(former_log_table),
+)

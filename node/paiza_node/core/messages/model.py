@@ -41,7 +41,7 @@ class MessageRow:
 
     @property
     def received(self) -> bool:
-        """Say whether the message came from another member."""
+        """Return whether the message came from another member."""
         return self.state is not MessageState.RELEASED
 
 

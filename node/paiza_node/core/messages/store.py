@@ -1,6 +1,7 @@
 """Messages in the database: headers, bodies, parents, and what is left of those erased or retired."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final
@@ -9,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
     exists,
     func,
     literal_column,
@@ -26,13 +29,11 @@ from sqlalchemy import (
     update,
 )
 
-from paiza.core.v1.message_pb2 import Header
 from paiza_domain.operations.operations import OPERATION
 from paiza_domain.schema.kind import KIND_NAME
-from paiza_domain.threads import thread as threads
-from paiza_domain.threads.thread import Marks, ThreadMessage
 from paiza_node.core.messages.model import MessageRow, MessageState, Possession, ThreadRow
 from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scanning
+from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Lookup, blocks, insertion
@@ -107,7 +108,7 @@ Index(
 
 
 def message_row(row: Row[Any]) -> MessageRow:
-    """Give a message without its body."""
+    """Return a message without its body."""
     return MessageRow(
         seq=row.seq,
         digest=row.digest,
@@ -125,9 +126,6 @@ def message_row(row: Row[Any]) -> MessageRow:
     )
 
 
-_TAKING_BACK: Final = (threads.RECALL, threads.CORRECTION)
-
-
 def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]) -> dict[bytes, list[bytes]]:
     """Give, by parent, the digests of messages of these kinds that name it as a parent, in order of arrival.
 
@@ -140,41 +138,23 @@ def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str,
     return found
 
 
-def marks(conn: ReadConnection, messages: Collection[MessageRow]) -> Mapping[bytes, Marks]:
-    """Give what authors said of their messages afterwards, as far as this node knows; the unmarked are left out."""
-    afterwards = _said_by(conn, {row.digest: row.author for row in messages})
-    if not afterwards:
-        return {}
-    # A correction that was itself recalled corrects nothing.
-    afterwards |= _said_by(conn, {digest: each.author for digest, each in afterwards.items()})
-    concerned = {digest for each in afterwards.values() for digest in threads.concerned(each.header)}
-    targets = [
-        ThreadMessage(row.digest, Header.FromString(row.header), row.stored_time)
-        for row in messages
-        if row.digest in concerned and row.digest not in afterwards
-    ]
-    known = threads.marks([*targets, *afterwards.values()])
-    return {row.digest: known[row.digest] for row in messages if row.digest in known}
-
-
-def _said_by(conn: ReadConnection, authors: Mapping[bytes, str]) -> dict[bytes, ThreadMessage]:
-    """Give the recalls and corrections of these messages by their own authors."""
-    return {
-        digest: ThreadMessage(digest, Header.FromString(header), from_micros(stored))
-        for _seq, parent, digest, author, header, stored in _children(_TAKING_BACK).run(conn, authors)
-        if author == authors[parent]
-    }
+def follow_ups(
+    conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]
+) -> list[tuple[bytes, bytes, str, bytes, datetime]]:
+    """Return (parent, digest, author, header, time of storing) of the messages of these kinds that name a parent."""
+    rows = _children(kinds).run(conn, digests)
+    return [(parent, digest, author, header, from_micros(time)) for _seq, parent, digest, author, header, time in rows]
 
 
 def add_parents(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
-    """Remember the parents of messages that are stored in this transaction."""
+    """Store the parents of messages that are stored in this transaction."""
     rows = [(parent, m.kind, m.seq) for m in messages for parent in dict.fromkeys(m.parents)]
     _ADD_PARENT.run(conn, rows)
 
 
 @cache
 def _children(kinds: tuple[str, ...]) -> Lookup:
-    """Give the question for some kinds: they are of a fixed number, and part of the statement."""
+    """Return the question for some kinds: they are of a fixed number, and part of the statement."""
     assert all(KIND_NAME.fullmatch(kind) for kind in kinds), "names of kinds need no quoting"
     p, m = message_parent_table.c, message_table.c
     return Lookup(
@@ -189,7 +169,7 @@ _ADD_PARENT: Final = insertion(message_parent_table)
 
 
 def thread(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
-    """Give the messages of a thread, without their bodies, in order of arrival."""
+    """Return the messages of a thread, without their bodies, in order of arrival."""
     m = message_table.c
     statement = select(message_table).where(m.thread_id == thread_id, m.state != int(MessageState.REFUSED))
     return [message_row(row) for row in conn.execute(statement.order_by(m.seq))]
@@ -206,7 +186,7 @@ def thread_sizes(conn: ReadConnection, author: str, threads: Collection[bytes]) 
 
 
 def operations(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
-    """Give the messages that describe the operation a thread belongs to; none where it begins with another kind."""
+    """Return the messages that describe the operation a thread belongs to; none where it begins with another kind."""
     m = message_table.c
     wanted = m.message_id == thread_id, m.kind == OPERATION, m.state != int(MessageState.REFUSED)
     if conn.execute(select(m.seq).where(*wanted).limit(1)).one_or_none() is None:
@@ -216,7 +196,7 @@ def operations(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
 
 
 def thread_id(conn: ReadConnection, thread_name: str) -> bytes | None:
-    """Give the thread of a short name; None where there is none."""
+    """Return the thread of a short name; None where there is none."""
     m = message_table.c
     found = conn.execute(select(m.thread_id).where(m.thread_name == thread_name).limit(1)).scalar()
     return None if found is None else bytes(found)
@@ -225,7 +205,7 @@ def thread_id(conn: ReadConnection, thread_name: str) -> bytes | None:
 def threads_of(
     conn: ReadConnection, kinds: Collection[str], *, before_seq: int | None = None, limit: int = 100
 ) -> list[ThreadRow]:
-    """Give the threads that hold messages of these kinds, the one that moved last first."""
+    """Return the threads that hold messages of these kinds, the one that moved last first."""
     m = message_table.c
     last = func.max(m.seq)
     statement = (
@@ -241,26 +221,26 @@ def threads_of(
 
 
 def body(conn: ReadConnection, seq: int) -> bytes | None:
-    """Give the serialized SignedMessage of a message; None where it was erased."""
+    """Return the serialized SignedMessage of a message; None where it was erased."""
     b = message_body_table.c
     found = conn.execute(select(b.signed).where(b.seq == seq)).scalar_one_or_none()
     return None if found is None else bytes(found)
 
 
 def claimed(conn: ReadConnection, author: str, message_ids: Collection[bytes]) -> dict[bytes, bytes]:
-    """Give the digests of the messages for which an author has used these message ids."""
+    """Return the digests of the messages for which an author has used these message ids."""
     rows = _CLAIMED.run(conn, message_ids)
     return {message_id: digest for message_id, by, digest in rows if by == author}
 
 
 def message(conn: ReadConnection, digest: bytes) -> MessageRow | None:
-    """Give the message with this digest, without its body."""
+    """Return the message with this digest, without its body."""
     row = conn.execute(select(message_table).where(message_table.c.digest == digest)).one_or_none()
     return None if row is None else message_row(row)
 
 
 def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> dict[bytes, bytes]:
-    """Give the digests of the messages that were made from these source rows."""
+    """Return the digests of the messages that were made from these source rows."""
     m = message_table.c
     found: dict[bytes, bytes] = {}
     for block in blocks(list(rows)):
@@ -270,7 +250,7 @@ def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> dic
 
 
 def thread_names(conn: ReadConnection, threads: Collection[bytes]) -> dict[bytes, str]:
-    """Give the short names of these threads, as the first message known of each gave it."""
+    """Return the short names of these threads, as the first message known of each gave it."""
     rows = sorted(_THREAD_NAMES.run(conn, threads), key=itemgetter(0), reverse=True)
     return {thread_id: name for _, thread_id, name in rows}
 
@@ -327,31 +307,31 @@ _ADD_BODY: Final = insertion(message_body_table)
 
 
 def unit_of(conn: ReadConnection, digests: Collection[bytes]) -> str:
-    """Give the unit to which the first known of these messages belongs; empty where none is known."""
+    """Return the unit to which the first known of these messages belongs; empty where none is known."""
     m = message_table.c
     found = select(m.unit).where(m.digest.in_(list(digests)), m.unit.is_not(None)).order_by(m.seq).limit(1)
     return conn.execute(found).scalar_one_or_none() or ""
 
 
 def put_unit(conn: WriteConnection, seq: int, unit: str) -> None:
-    """Say to which unit a message belongs now."""
+    """Store the unit that a message belongs to."""
     conn.execute(update(message_table).where(message_table.c.seq == seq), {"unit": unit})
 
 
 def tombstone(conn: ReadConnection, digest: bytes) -> bytes | None:
-    """Give the header and signatures of an erased message, as a serialized SignedMessage without parts."""
+    """Return the header and signatures of an erased message, as a serialized SignedMessage without parts."""
     found = conn.execute(select(erased_table.c.signed).where(erased_table.c.digest == digest))
     value = found.scalar_one_or_none()
     return None if value is None else bytes(value)
 
 
 def erased(conn: ReadConnection, digests: Collection[bytes]) -> set[bytes]:
-    """Give those of these messages whose content was erased here."""
+    """Return those of these messages whose content was erased here."""
     return {row[0] for row in _ERASED_OF.run(conn, digests)}
 
 
 def erased_seqs(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
-    """Give the numbers of those of these messages whose content was erased here."""
+    """Return the numbers of those of these messages whose content was erased here."""
     m = message_table.c
     found: set[int] = set()
     for block in blocks(list(seqs)):
@@ -365,7 +345,7 @@ _ERASED_OF: Final = Lookup(select(erased_table.c.digest), erased_table.c.digest)
 
 
 def possessions(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, Possession]:
-    """Give the headers of these messages, as far as they are there, and whether their ciphertexts are."""
+    """Return the headers of these messages, as far as they are there, and whether their ciphertexts are."""
     m = message_table.c
     body = exists().where(message_body_table.c.seq == m.seq)
     found: dict[bytes, Possession] = {}
@@ -376,7 +356,7 @@ def possessions(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes,
 
 
 def retired_messages(conn: ReadConnection, digests: Collection[bytes]) -> set[bytes]:
-    """Give those of these messages that were here until their retention ended."""
+    """Return those of these messages that were here until their retention ended."""
     return {row[0] for row in _RETIRED_OF.run(conn, digests)}
 
 
@@ -384,7 +364,7 @@ _RETIRED_OF: Final[Any] = Lookup(select(retired_message_table.c.digest), retired
 
 
 def messages(conn: ReadConnection) -> Iterator[Rows]:
-    """Give every message with its body, which is None where there is none."""
+    """Return every message with its body, which is None where there is none."""
     joined = message_table.outerjoin(message_body_table, message_body_table.c.seq == message_table.c.seq)
     yield from scanning.pages(
         conn, select(message_table, message_body_table.c.signed).select_from(joined), message_table, BLOCK // 16
@@ -392,7 +372,7 @@ def messages(conn: ReadConnection) -> Iterator[Rows]:
 
 
 def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[MessageRow]:
-    """Give stored messages behind the cursor, oldest first, refused ones too."""
+    """Return stored messages behind the cursor, oldest first, refused ones too."""
     rows = conn.execute(
         select(message_table).where(message_table.c.seq > after_seq).order_by(message_table.c.seq).limit(limit)
     )
@@ -400,7 +380,7 @@ def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[MessageR
 
 
 def messages_at(conn: ReadConnection, seqs: Collection[int]) -> list[MessageRow]:
-    """Give messages by their numbers, newest first."""
+    """Return messages by their numbers, newest first."""
     rows = conn.execute(
         select(message_table).where(message_table.c.seq.in_(list(seqs))).order_by(message_table.c.seq.desc())
     )
@@ -420,3 +400,37 @@ def read_signed(store: Store, digest: bytes) -> bytes | None:
     """Return the same over a connection of its own."""
     with store.reads() as reads:
         return signed(reads, digest)
+
+
+def add_erased(conn: WriteConnection, digest: bytes, tombstone: bytes) -> None:
+    """Keep what stays of an erased message."""
+    _ADD_ERASED.run(conn, [(digest, tombstone)])
+
+
+def add_retired_messages(conn: WriteConnection, rows: Sequence[tuple[int, bytes]]) -> None:
+    """Store the numbers and digests of messages whose retention ended."""
+    _ADD_RETIRED.run(conn, rows)
+
+
+_ADD_ERASED: Final = insertion(erased_table, ignore_known=True)
+_ADD_RETIRED: Final = insertion(retired_message_table)
+
+
+def _has_body(subject: Subject) -> ColumnElement[bool] | None:
+    return exists().where(message_body_table.c.seq == subject.seq) if subject.keeps_body else None
+
+
+LIFECYCLES: Final = (
+    Lifecycle(message_table, Key.MESSAGE, message_table.c.seq),
+    Lifecycle(message_parent_table, Key.MESSAGE, message_parent_table.c.seq),
+    Lifecycle(
+        message_body_table,
+        Key.MESSAGE,
+        message_body_table.c.seq,
+        content=True,
+        on_erase=lambda subject, _now: delete(message_body_table).where(message_body_table.c.seq == subject.seq),
+        in_use=_has_body,
+    ),
+    Lifecycle(erased_table, Key.DIGEST, erased_table.c.digest),
+    Lifecycle(retired_message_table),
+)

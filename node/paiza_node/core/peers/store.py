@@ -1,14 +1,13 @@
 """What is known of other members' logs, and what was found against them."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Index,
     LargeBinary,
-    Row,
     SmallInteger,
     Table,
     Text,
@@ -17,10 +16,13 @@ from sqlalchemy import (
     update,
 )
 
+from paiza_node.core.log.model import origin_of
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Lifecycle
+from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import insertion, replacement
+from paiza_node.core.storage.statements import insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
 known_log_table = Table(
@@ -65,35 +67,21 @@ former_known_log_table = Table(
 
 
 def findings(conn: ReadConnection, member: str = "") -> list[Finding]:
-    """Give what was found against one member's log, or against any, oldest first; also what has ended."""
+    """Return what was found against one member's log, or against any, oldest first; also what has ended."""
     f = finding_table.c
     statement = select(finding_table).order_by(f.index)
-    rows = conn.execute(statement.where(f.member == member) if member else statement)
-    return [_finding(row) for row in rows]
+    return _FINDINGS.find(conn, statement.where(f.member == member) if member else statement)
 
 
 def add_finding(conn: WriteConnection, finding: Finding) -> None:
     """Keep a new finding."""
-    row = (
-        finding.index,
-        finding.member,
-        finding.origin,
-        int(finding.kind),
-        finding.proof,
-        to_micros(finding.found_time),
-        int(finding.state),
-        None if finding.ended_time is None else to_micros(finding.ended_time),
-        finding.ended_index,
-        finding.reason_text,
-        finding.accepted_up_to,
-    )
-    _ADD.run(conn, [row])
+    _FINDINGS.add(conn, [finding])
 
 
 def end_finding(
     conn: WriteConnection, index: int, now: datetime, ended_index: int, reason_text: str = "", accepted_up_to: int = 0
 ) -> None:
-    """Note that a finding has ended, by which entry of our log, and why."""
+    """Store the end of a finding: the entry of our log that ends it, and why."""
     conn.execute(
         update(finding_table)
         .where(finding_table.c.index == index)
@@ -107,30 +95,19 @@ def end_finding(
     )
 
 
-def _finding(row: Row[Any]) -> Finding:
-    return Finding(
-        # `Row.index` is the method of tuples.
-        index=row._mapping["index"],  # noqa: SLF001 - SQLAlchemy's public name for it
-        member=row.member,
-        origin=row.origin,
-        kind=FindingKind(row.kind),
-        proof=row.proof,
-        found_time=from_micros(row.found_time),
-        state=FindingState(row.state),
-        ended_time=None if row.ended_time is None else from_micros(row.ended_time),
-        ended_index=row.ended_index,
-        reason_text=row.reason_text,
-        accepted_up_to=row.accepted_up_to,
-    )
-
-
-_ADD: Final = insertion(finding_table)
+_FINDINGS: Final = Records(
+    finding_table,
+    Finding,
+    kind=Kept(int, FindingKind),
+    found_time=TIME,
+    state=Kept(int, FindingState),
+    ended_time=TIME,
+)
 
 
 def known_logs(conn: ReadConnection) -> dict[str, PeerLogView]:
-    """Give the largest accepted checkpoint of every other member."""
-    rows = conn.execute(select(known_log_table))
-    return {r.member: PeerLogView(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows}
+    """Return the largest accepted checkpoint of every other member."""
+    return {known.member: known for known in _KNOWN_LOGS.find(conn, select(known_log_table))}
 
 
 def put_known_log(conn: WriteConnection, known: PeerLogView) -> None:
@@ -139,17 +116,16 @@ def put_known_log(conn: WriteConnection, known: PeerLogView) -> None:
     Where the member has left the log behind that is stored, that one's stays beside.
     """
     k = known_log_table.c
-    stored = conn.execute(select(known_log_table).where(k.member == known.member)).one_or_none()
+    stored = _KNOWN_LOGS.first(conn, select(known_log_table).where(k.member == known.member))
     if stored is not None:
-        if _origin_line(stored.note) == _origin_line(known.note):
+        if origin_of(stored.note) == origin_of(known.note):
             if stored.size > known.size:
                 return
         else:
-            time = from_micros(stored.accepted_time)
-            former = PeerLogView(stored.member, stored.size, stored.root, stored.note, time)
-            leave_known_log(conn, former, _origin_line(stored.note).decode())
-    row = (known.member, known.size, known.root, known.note, to_micros(known.accepted_time))
-    _PUT_KNOWN_LOG.run(conn, [row])
+            time = to_micros(stored.accepted_time)
+            former = (origin_of(stored.note), stored.member, stored.size, stored.root, stored.note, time)
+            _ADD_FORMER.run(conn, [former])
+    _KNOWN_LOGS.put(conn, [known])
 
 
 def drop_known_log(conn: WriteConnection, member: str) -> None:
@@ -157,34 +133,17 @@ def drop_known_log(conn: WriteConnection, member: str) -> None:
     conn.execute(delete(known_log_table).where(known_log_table.c.member == member))
 
 
-_PUT_KNOWN_LOG: Final = replacement(known_log_table)
-
-
-def _origin_line(note: bytes) -> bytes:
-    return note.split(b"\n", 1)[0]
+_KNOWN_LOGS: Final = Records(known_log_table, PeerLogView, accepted_time=TIME)
 
 
 def former_known_logs(conn: ReadConnection, member: str) -> list[PeerLogView]:
-    """Give the largest checkpoints accepted of logs that a member has left behind."""
+    """Return the largest checkpoints accepted of logs that a member has left behind."""
     f = former_known_log_table.c
     rows = conn.execute(select(former_known_log_table).where(f.member == member).order_by(f.accepted_time))
     return [PeerLogView(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows]
 
 
-def leave_known_log(conn: WriteConnection, known: PeerLogView, origin: str) -> None:
-    """Move the known log of a member, which is of this origin, to those left behind: it has a newer one.
-
-    Proofs of its entries to cosigned notes are from now on named by the origin, for the indices begin anew; what
-    was not cosigned yet is no more.
-    """
-    _ADD_FORMER.run(
-        conn,
-        [(origin, known.member, known.size, known.root, known.note, to_micros(known.accepted_time))],
-    )
-    conn.execute(delete(known_log_table).where(known_log_table.c.member == known.member))
-    p, u = METADATA.tables["cosigned_proof"], METADATA.tables["uncosigned"]
-    conn.execute(update(p).where(p.c.member == known.member).values(member=origin))
-    conn.execute(delete(u).where(u.c.member == known.member))
-
-
 _ADD_FORMER: Final = insertion(former_known_log_table, ignore_known=True)
+
+
+LIFECYCLES: Final = (Lifecycle(known_log_table), Lifecycle(former_known_log_table), Lifecycle(finding_table))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVarTuple, overload
 
-from sqlalchemy import Connection, CursorResult, Executable, Table, insert
+from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TypedReturnsRows
@@ -63,11 +63,6 @@ class WriteConnection(ReadConnection):
     def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement that finds or changes rows."""
         return self._connection.execute(statement, parameters)
-
-    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows; nothing where there are none."""
-        if rows:
-            self._connection.execute(insert(table), rows)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

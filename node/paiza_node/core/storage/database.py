@@ -4,12 +4,13 @@ What a crash leaves: a transaction is whole or absent. `Store.transaction` commi
 answer to a COMMIT is lost, the ledger looks the batch up by its id (`Head.batch`) and does not repeat it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import (
     Connection,
     Engine,
+    Table,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -102,8 +103,8 @@ class Store:
         except PoolTimeout as error:
             raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
 
-    def purge(self) -> None:
-        """Empty what the database keeps of what was deleted from its tables; Unavailable("busy") where it cannot now.
+    def purge(self, tables: Collection[Table]) -> None:
+        """Empty what the database keeps of what was deleted from these tables; Unavailable("busy") where it cannot now.
 
         SQLite: the write-ahead log is folded in and cut to nothing; pages were overwritten when rows were deleted.
         PostgreSQL: dead rows are taken away. What it wrote ahead, and the blocks of a disk, are beyond its reach: that
@@ -111,7 +112,7 @@ class Store:
         """
         try:
             with self._readers.connect() as connection:
-                purge(connection)
+                purge(connection, tables)
         except OperationalError as error:
             raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
         except PoolTimeout as error:

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, Table, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import QueuePool
 
@@ -18,7 +19,6 @@ SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
 SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB
 BUSY_SECONDS: Final = 30  # a reader of another process (status, verify) may hold the file for a moment
 PURGE_WAIT_MILLISECONDS: Final = 500  # for readers to end before the write-ahead log is cut
-PURGED: Final = ("message_body", "term_token", "log_text")  # tables that erasures delete from
 ADVISORY_LOCK: Final = 0x7061697A61  # "paiza": one writer per PostgreSQL database
 
 
@@ -95,8 +95,8 @@ def _prepare_postgresql(engine: Engine) -> None:
         connection.autocommit = False
 
 
-def purge(connection: Connection) -> None:
-    """Have the database let go of what was deleted from its tables; Unavailable("busy") where somebody still reads it.
+def purge(connection: Connection, tables: Collection[Table]) -> None:
+    """Purge the database of what was deleted from these tables; Unavailable("busy") where somebody still reads it.
 
     The connection must be in no transaction.
     """
@@ -104,7 +104,7 @@ def purge(connection: Connection) -> None:
         _cut_wal(connection)
         return
     connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-    connection.exec_driver_sql(f"VACUUM {', '.join(PURGED)}")
+    connection.exec_driver_sql(f"VACUUM {', '.join(table.name for table in tables)}")
 
 
 def _cut_wal(connection: Connection) -> None:
@@ -123,7 +123,7 @@ def _cut_wal(connection: Connection) -> None:
 
 
 class WriterLock:
-    """That this process is the one that writes: a lock file beside SQLite, an advisory lock in PostgreSQL.
+    """The lock of the one process that writes: a lock file beside SQLite, an advisory lock in PostgreSQL.
 
     Both end with the process, however it ends.
     """
@@ -149,7 +149,7 @@ class WriterLock:
             ) from error
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Return the lock back."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, inspect, text
 
 from paiza_node.core.errors import N_, NodeStopped
 
-NEWEST: Final = "0003"
+NEWEST: Final = "0001"
 """The revision this program works with; the newest module in `migrations/versions`."""
 
-KNOWN: Final = ("0001", "0002", "0003")
+KNOWN: Final = ("0001",)
 """Every revision this program can bring up to date, oldest first."""
 
 FOLDER: Final = Path(__file__).parent / "migrations"
@@ -54,7 +54,7 @@ def _url(connection: Connection) -> str:
 
 
 def revision(connection: Connection) -> str | None:
-    """Give the database's revision; None where no revision was ever run."""
+    """Return the database's revision; None where no revision was ever run."""
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
     return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar_one_or_none()  # noqa: S608 - a constant

@@ -23,12 +23,12 @@ def count(conn: ReadConnection, table: Table) -> int:
 
 
 def rows(conn: ReadConnection, table: Table) -> Iterator[Rows]:
-    """Give all rows of a table, in the order of its primary key."""
+    """Return all rows of a table, in the order of its primary key."""
     yield from pages(conn, select(table), table)
 
 
 def pages(conn: ReadConnection, statement: Select[Any], table: Table, block: int = BLOCK) -> Iterator[Rows]:
-    """Give the rows of a statement over one table, block by block, in the order of the table's primary key."""
+    """Return the rows of a statement over one table, block by block, in the order of the table's primary key."""
     key = [statement.selected_columns[column.name] for column in table.primary_key]
     after: tuple[Any, ...] | None = None
     while True:

@@ -6,7 +6,7 @@ row by primary key; every list is served by an index that ends where the list en
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Integer, MetaData, literal_column
+from sqlalchemy import BigInteger, Integer, MetaData
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -19,6 +19,3 @@ METADATA: Final = MetaData(
 
 # SQLite gives rowid speed only to INTEGER primary keys.
 Number: Final = BigInteger().with_variant(Integer(), "sqlite")
-
-# The same, for queries: a literal, so that the database sees that the partial index applies.
-WAITING_LITERAL: Final = literal_column("1", Integer())

@@ -12,6 +12,7 @@ from sqlalchemy import (
 )
 
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.core.storage.schema import METADATA
 from paiza_node.core.storage.statements import replacement
 
@@ -31,12 +32,12 @@ counter_table = Table(
 
 
 def setting(conn: ReadConnection, name: str) -> bytes | None:
-    """Give a value the node remembers across restarts."""
+    """Return a value the node remembers across restarts."""
     return conn.execute(select(setting_table.c.value).where(setting_table.c.name == name)).scalar_one_or_none()
 
 
 def counter(conn: ReadConnection, name: str) -> int:
-    """Give the last number that was given out under a name; 0 where none was."""
+    """Return the last number that was given out under a name; 0 where none was."""
     c = counter_table.c
     return conn.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
 
@@ -54,3 +55,6 @@ def put_counter(conn: WriteConnection, name: str, value: int) -> None:
 _PUT_SETTING: Final = replacement(setting_table)
 
 _PUT_COUNTER: Final = replacement(counter_table)
+
+
+LIFECYCLES: Final = (Lifecycle(setting_table), Lifecycle(counter_table))

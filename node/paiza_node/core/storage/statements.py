@@ -31,7 +31,7 @@ class Statement:
     """A statement with named parameters; rows are tuples in the order of ``parameters``."""
 
     def __init__(self, build: Callable[[str], UpdateBase], parameters: Sequence[str]) -> None:
-        """Take how to build the statement for a database, and the names of its parameters."""
+        """Compile what ``build`` returns for a database, once, when it is first run there."""
         self._compiled = cache(lambda name: _compile(build(name), _DIALECTS[name](), parameters))
 
     def run(self, conn: WriteConnection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -43,7 +43,7 @@ class Statement:
 
 
 def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
-    """Give the insertion of whole rows, in the order of the table's columns; known keys may be passed over."""
+    """Return the insertion of whole rows, in the order of the table's columns; known keys may be passed over."""
     names = [column.name for column in table.columns]
 
     def build(database: str) -> UpdateBase:
@@ -55,7 +55,7 @@ def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
 
 
 def replacement(table: Table) -> Statement:
-    """Give the insertion of whole rows that replaces those of the same key, in the order of the table's columns."""
+    """Return the insertion of whole rows that replaces those of the same key, in the order of the table's columns."""
     names = [column.name for column in table.columns]
     keys = [column.name for column in table.primary_key]
 
@@ -72,12 +72,12 @@ class Lookup:
     """A question for the rows in which one column has any of many values; answered with plain tuples."""
 
     def __init__(self, question: Select[Any], column: ColumnElement[Any]) -> None:
-        """Take the question, without parameters of its own, and the column that is looked up."""
+        """Look values of ``column`` up in ``question``, which has no parameters of its own."""
         narrowed = question.where(column.op("IN")(literal_column(_VALUES)))
         self._compiled = cache(lambda name: str(narrowed.compile(dialect=_DIALECTS[name]())))
 
     def run(self, conn: ReadConnection, values: Collection[Any]) -> Iterator[Any]:
-        """Give the rows, in no particular order of the values."""
+        """Return the rows, in no particular order of the values."""
         sql = self._compiled(conn.database)
         mark = "%s" if conn.database == "postgresql" else "?"
         wanted = list(values)

@@ -8,10 +8,10 @@ MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def to_micros(time: datetime) -> int:
-    """Give a time as microseconds since 1970, exactly."""
+    """Return a time as microseconds since 1970, exactly."""
     return (time - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    """Give microseconds since 1970 as a time in UTC."""
+    """Return microseconds since 1970 as a time in UTC."""
     return EPOCH + micros * MICROSECOND

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -13,8 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
-    Select,
     SmallInteger,
     Table,
     Text,
@@ -26,14 +23,19 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    update,
 )
+from sqlalchemy.sql.dml import UpdateBase
 
 from paiza.core.v1 import delivery_pb2
+from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.store import note_table
 from paiza_node.core.messages.store import erased_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
+from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.schema import METADATA
-from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.statements import Lookup, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.attachments.model import AttachmentProof, AttachmentRow, Upload
 
@@ -106,6 +108,7 @@ MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
 
 RECEIVED: Final = delivery_pb2.ATTACHMENT_STATE_RECEIVED
+ERASED: Final = delivery_pb2.ATTACHMENT_STATE_ERASED
 
 
 # A literal, so that the databases see that the partial index applies.
@@ -113,77 +116,75 @@ _UNSETTLED: Final = attachment_table.c.state != literal_column("2")
 
 
 def uploads(conn: ReadConnection, ciphertexts: Collection[bytes]) -> dict[bytes, Upload]:
-    """Give those of these ciphertexts that officers brought and no message names yet."""
+    """Return those of these ciphertexts that officers brought and no message names yet."""
     u = upload_table
     found: dict[bytes, Upload] = {}
     wanted = list(ciphertexts)
     for block in blocks(wanted):
-        for row in conn.execute(select(u).where(u.c.ciphertext_sha256.in_(block))):
-            found[row.ciphertext_sha256] = _upload(row)
+        for upload in _UPLOADS.find(conn, select(u).where(u.c.ciphertext_sha256.in_(block))):
+            found[upload.ciphertext_sha256] = upload
     return found
 
 
 def uploads_of(conn: ReadConnection, officer: str) -> list[Upload]:
-    """Give what one officer brought and no message names yet."""
+    """Return what one officer brought and no message names yet."""
     u = upload_table
-    return [_upload(row) for row in conn.execute(select(u).where(u.c.officer == officer))]
+    return _UPLOADS.find(conn, select(u).where(u.c.officer == officer))
 
 
 def old_uploads(conn: ReadConnection, before: datetime, limit: int) -> list[Upload]:
-    """Give uploads that were begun before a time."""
+    """Return uploads that were begun before a time."""
     u = upload_table
-    rows = conn.execute(select(u).where(u.c.started_time < to_micros(before)).limit(limit))
-    return [_upload(row) for row in rows]
+    return _UPLOADS.find(conn, select(u).where(u.c.started_time < to_micros(before)).limit(limit))
 
 
 def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: str) -> AttachmentRow | None:
-    """Give where one attachment stands at one member."""
+    """Return where one attachment stands at one member."""
     a = attachment_table.c
-    found = _attachment_rows(
+    return _ATTACHMENTS.first(
         conn, select(attachment_table).where(a.digest == digest, a.part_number == part_number, a.member == member)
     )
-    return found[0] if found else None
 
 
 def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[AttachmentRow]]:
-    """Give where the attachments of these messages stand, by message, in order of part and member."""
+    """Return where the attachments of these messages stand, by message, in order of part and member."""
     a = attachment_table.c
     found: dict[bytes, list[AttachmentRow]] = {}
     wanted = list(digests)
     for block in blocks(wanted):
         query = select(attachment_table).where(a.digest.in_(block)).order_by(a.part_number, a.member)
-        for row in _attachment_rows(conn, query):
+        for row in _ATTACHMENTS.find(conn, query):
             found.setdefault(row.digest, []).append(row)
     return found
 
 
 def attachments_due(conn: ReadConnection, source: str, now: datetime, limit: int) -> list[AttachmentRow]:
-    """Give what is to be fetched from a member or told to it, the smallest first: a photograph before a film."""
+    """Return what is to be fetched from a member or told to it, the smallest first: a photograph before a film."""
     a = attachment_table.c
     query = select(attachment_table).where(a.source == source, a.due_time <= to_micros(now))
-    return _attachment_rows(conn, query.order_by(a.size, a.digest, a.part_number).limit(limit))
+    return _ATTACHMENTS.find(conn, query.order_by(a.size, a.digest, a.part_number).limit(limit))
 
 
 def attachment_sources(conn: ReadConnection) -> dict[str, datetime]:
-    """Give the members from whom something is to be fetched, or to whom something is to be told, and when next."""
+    """Return the members from whom something is to be fetched, or to whom something is to be told, and when next."""
     a = attachment_table.c
     query = select(a.source, func.min(a.due_time)).where(a.due_time.is_not(None)).group_by(a.source)
     return {row[0]: from_micros(row[1]) for row in conn.execute(query)}
 
 
 def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> list[AttachmentRow]:
-    """Give what has been awaited here since before a time."""
+    """Return what has been awaited here since before a time."""
     a = attachment_table.c
     query = select(attachment_table).where(
         _UNSETTLED, a.state == AWAITED, a.source != literal_column("''"), a.awaited_time < to_micros(before)
     )
-    return _attachment_rows(conn, query.limit(limit))
+    return _ATTACHMENTS.find(conn, query.limit(limit))
 
 
 def attachment_queue(
     conn: ReadConnection, member: str, limit: int, after: tuple[datetime, bytes, int, str] | None = None
 ) -> list[AttachmentRow]:
-    """Give what is awaited or failed, oldest first; only what concerns one other member where one is named.
+    """Return what is awaited or failed, oldest first; only what concerns one other member where one is named.
 
     ``after`` is what orders the one behind which they are given: when it is awaited since, message, part, member.
     """
@@ -195,7 +196,7 @@ def attachment_queue(
         awaited = to_micros(after[0])
         behind = tuple_(a.digest, a.part_number, a.member) > tuple_(*(literal(each) for each in after[1:]))
         query = query.where(a.awaited_time >= awaited, or_(a.awaited_time > awaited, behind))
-    return _attachment_rows(conn, query.order_by(a.awaited_time, a.digest, a.part_number, a.member).limit(limit))
+    return _ATTACHMENTS.find(conn, query.order_by(a.awaited_time, a.digest, a.part_number, a.member).limit(limit))
 
 
 def attachments_awaited(conn: ReadConnection) -> dict[tuple[str, str], int]:
@@ -209,14 +210,14 @@ def attachments_awaited(conn: ReadConnection) -> dict[tuple[str, str], int]:
 
 
 def attachment_bytes_since(conn: ReadConnection, source: str, since: datetime) -> int:
-    """Give how many bytes were taken from a member since a time."""
+    """Return how many bytes were taken from a member since a time."""
     a = attachment_table.c
     query = select(func.sum(a.size)).where(a.source == source, a.state == RECEIVED, a.settled_time >= to_micros(since))
     return int(conn.execute(query).scalar_one_or_none() or 0)
 
 
 def named_ciphertexts(conn: ReadConnection, ciphertexts: Collection[bytes]) -> set[bytes]:
-    """Give those of these ciphertexts that an upload or a message here names whose content was not erased."""
+    """Return those of these ciphertexts that an upload or a message here names whose content was not erased."""
     found: set[bytes] = set()
     wanted = list(ciphertexts)
     for block in blocks(wanted):
@@ -228,7 +229,7 @@ def named_ciphertexts(conn: ReadConnection, ciphertexts: Collection[bytes]) -> s
 
 
 def attachment_proofs(conn: ReadConnection, digest: bytes) -> list[AttachmentProof]:
-    """Give what recipients' logs say of the attachments of one message."""
+    """Return what recipients' logs say of the attachments of one message."""
     p = attachment_proof_table
     query = select(p, note_table.c.note).join(note_table, note_table.c.digest == p.c.note_digest)
     rows = conn.execute(query.where(p.c.digest == digest).order_by(p.c.part_number, p.c.member))
@@ -247,14 +248,9 @@ def attachment_proofs(conn: ReadConnection, digest: bytes) -> list[AttachmentPro
     ]
 
 
-def _attachment_rows(conn: ReadConnection, query: Select[Any]) -> list[AttachmentRow]:
-    return [_attachment(row) for row in conn.execute(query)]
-
-
 def put_upload(conn: WriteConnection, upload: Upload) -> None:
     """Store an upload, or how far it has come."""
-    row = (upload.ciphertext_sha256, upload.size, upload.officer, to_micros(upload.started_time), upload.whole)
-    _PUT_UPLOAD.run(conn, [row])
+    _UPLOADS.put(conn, [upload])
 
 
 def drop_uploads(conn: WriteConnection, ciphertexts: Collection[bytes]) -> None:
@@ -265,43 +261,28 @@ def drop_uploads(conn: WriteConnection, ciphertexts: Collection[bytes]) -> None:
 
 def put_attachments(conn: WriteConnection, rows: Sequence[AttachmentRow]) -> None:
     """Store where attachments stand, instead of what was stored of them before."""
-    _PUT_ATTACHMENT.run(
-        conn,
-        [
-            (
-                row.digest,
-                row.part_number,
-                row.member,
-                row.source,
-                row.ciphertext_sha256,
-                row.size,
-                row.state,
-                to_micros(row.awaited_time),
-                None if row.due_time is None else to_micros(row.due_time),
-                row.attempts,
-                row.reason,
-                row.detail[:MAX_DETAIL],
-                None if row.settled_time is None else to_micros(row.settled_time),
-                row.log_index,
-            )
-            for row in rows
-        ],
-    )
+    _ATTACHMENTS.put(conn, rows)
 
 
 def plan_attachment(
     conn: WriteConnection, row: AttachmentRow, due: datetime | None, attempts: int, reason: str, detail: str
 ) -> None:
-    """Say when something is to be done about an attachment, and why it was not done now; unless it has ended."""
+    """Return when something is to be done about an attachment, and why it was not done now; unless it has ended."""
     found = attachment(conn, row.digest, row.part_number, row.member)
     if found is not None and found.state == row.state:
         put_attachments(conn, [replace(found, due_time=due, attempts=attempts, reason=reason, detail=detail)])
 
 
+def tell_again(conn: WriteConnection, source: str, now: datetime) -> None:
+    """Plan to tell a member again what became of its attachments here."""
+    a = attachment_table.c
+    answered = (a.source == source) & a.log_index.is_not(None)
+    conn.execute(update(attachment_table).where(answered).values(due_time=to_micros(now), attempts=0))
+
+
 def add_attachment_proofs(conn: WriteConnection, proofs: Sequence[AttachmentProof]) -> None:
     """Keep what recipients' logs say of attachments; what is there already stays as it is."""
-    notes = {proof.checkpoint: sha256(proof.checkpoint).digest() for proof in proofs}
-    _ADD_NOTE.run(conn, [(digest, note) for note, digest in notes.items()])
+    notes = exchange_store.add_notes(conn, [proof.checkpoint for proof in proofs])
     _ADD_PROOF.run(
         conn,
         [
@@ -320,40 +301,21 @@ def add_attachment_proofs(conn: WriteConnection, proofs: Sequence[AttachmentProo
     )
 
 
-def _upload(row: Row[Any]) -> Upload:
-    return Upload(row.ciphertext_sha256, row.size, row.officer, from_micros(row.started_time), row.whole)
-
-
-def _attachment(row: Row[Any]) -> AttachmentRow:
-    return AttachmentRow(
-        digest=row.digest,
-        part_number=row.part_number,
-        member=row.member,
-        source=row.source,
-        ciphertext_sha256=row.ciphertext_sha256,
-        size=row.size,
-        awaited_time=from_micros(row.awaited_time),
-        due_time=None if row.due_time is None else from_micros(row.due_time),
-        state=row.state,
-        attempts=row.attempts,
-        reason=row.reason,
-        detail=row.detail,
-        settled_time=None if row.settled_time is None else from_micros(row.settled_time),
-        log_index=row.log_index,
-    )
-
-
-_PUT_UPLOAD: Final = replacement(upload_table)
-
-_PUT_ATTACHMENT: Final = replacement(attachment_table)
-
-_ADD_NOTE: Final = insertion(note_table, ignore_known=True)
+_UPLOADS: Final = Records(upload_table, Upload, started_time=TIME)
+_ATTACHMENTS: Final = Records(
+    attachment_table,
+    AttachmentRow,
+    awaited_time=TIME,
+    due_time=TIME,
+    settled_time=TIME,
+    detail=Kept(lambda detail: detail[:MAX_DETAIL], str),
+)
 
 _ADD_PROOF: Final = insertion(attachment_proof_table, ignore_known=True)
 
 
 def sole_ciphertexts(conn: ReadConnection, digest: bytes, ciphertexts: Collection[bytes]) -> set[bytes]:
-    """Give those of these ciphertexts that no upload and no message but this one (and erased ones) names."""
+    """Return those of these ciphertexts that no upload and no message but this one (and erased ones) names."""
     a, u = attachment_table.c, upload_table.c
     erased = select(erased_table.c.digest)
     named: set[bytes] = set()
@@ -365,3 +327,35 @@ def sole_ciphertexts(conn: ReadConnection, digest: bytes, ciphertexts: Collectio
         uploaded = select(u.ciphertext_sha256).where(u.ciphertext_sha256.in_(block))
         named |= set(conn.execute(uploaded).scalars())
     return set(ciphertexts) - named
+
+
+def _erase(subject: Subject, now: datetime) -> UpdateBase:
+    """Settle as erased those of its attachments that are not settled; their files are the caller's."""
+    a = attachment_table.c
+    here = (a.digest == subject.digest) & ((a.source != "") | (a.state == AWAITED))
+    values = {
+        "state": ERASED,
+        "due_time": None,
+        "detail": "",
+        "settled_time": func.coalesce(a.settled_time, to_micros(now)),
+    }
+    return update(attachment_table).where(here).values(values)
+
+
+KEPT_PROOFS: Final = (
+    Lookup(
+        select(
+            attachment_proof_table.c.member,
+            attachment_proof_table.c.log_index,
+            attachment_proof_table.c.entry,
+            attachment_proof_table.c.note_digest,
+        ),
+        attachment_proof_table.c.digest,
+    ),
+)
+
+LIFECYCLES: Final = (
+    Lifecycle(upload_table),
+    Lifecycle(attachment_table, Key.DIGEST, attachment_table.c.digest, on_erase=_erase),
+    Lifecycle(attachment_proof_table, Key.DIGEST, attachment_proof_table.c.digest),
+)

@@ -125,7 +125,7 @@ def _own(
 
 
 def _foreign(reads: ReadConnection, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]] | None:
-    proof = witness_store.cosigned_proof(reads, place.member, place.index, place.origin)
+    proof = witness_store.cosigned_proof(reads, place.member, place.origin, place.index)
     if proof is None or not proof.span.note.startswith(place.origin.encode() + b"\n"):
         return None
     return proof.span, split_hashes(proof.hashes)

@@ -16,9 +16,10 @@ from sqlalchemy import (
 
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.settings import counter_table
-from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.statements import blocks, insertion
 from paiza_node.features.audit.model import LogIndexRow, LogQuery
 
 # Who and what the log speaks of, each name once; and what every entry says that is asked about. Made from the log, a
@@ -52,7 +53,7 @@ _F: Final = log_fact_table.c
 
 
 def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
-    """Give the indices of entries that meet a query, in order."""
+    """Return the indices of entries that meet a query, in order."""
     statement = select(_F.index).where(_F.index >= query.first, _F.index < query.end)
     if query.events:
         statement = statement.where(_F.event.in_(query.events))
@@ -72,7 +73,7 @@ def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
 
 
 def add_facts(conn: WriteConnection, facts: Sequence[LogIndexRow]) -> None:
-    """Note what entries say; what was noted before stays as it is."""
+    """Store what entries say; what is stored already stays as it is."""
     numbers = _names(conn, {name for fact in facts for name in (fact.actor, fact.counterpart)})
     _ADD_FACT.run(
         conn,
@@ -81,7 +82,7 @@ def add_facts(conn: WriteConnection, facts: Sequence[LogIndexRow]) -> None:
 
 
 def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
-    """Give the numbers of names, numbering those that are new."""
+    """Return the numbers of names, numbering those that are new."""
     n = log_name_table.c
     known: dict[str, int] = {}
     for block in blocks(sorted(names)):
@@ -89,11 +90,10 @@ def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
         known.update((row.name, row.id) for row in rows)
     fresh = sorted(set(names) - set(known))
     if fresh:
-        c = counter_table.c
-        last = conn.execute(select(c.value).where(c.name == NAMES)).scalar_one_or_none() or 0
+        last = settings_store.counter(conn, NAMES)
         numbered = [(number, name) for number, name in enumerate(fresh, last + 1)]
         _ADD_NAME.run(conn, numbered)
-        _PUT_COUNTER.run(conn, [(NAMES, last + len(fresh))])
+        settings_store.put_counter(conn, NAMES, last + len(fresh))
         known.update((name, number) for number, name in numbered)
     return known
 
@@ -102,4 +102,4 @@ _ADD_FACT: Final = insertion(log_fact_table, ignore_known=True)
 
 _ADD_NAME: Final = insertion(log_name_table)
 
-_PUT_COUNTER: Final = replacement(counter_table)
+LIFECYCLES: Final = (Lifecycle(log_name_table), Lifecycle(log_fact_table, Key.ENTRY, log_fact_table.c.index))

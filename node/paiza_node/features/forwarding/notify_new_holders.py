@@ -18,6 +18,7 @@ from paiza_node.core.exchange.holders import holders
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, HoldersChanged
+from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.register.sync import RegisterCache
@@ -102,7 +103,7 @@ class NotifyNewHolders:
                 for digest in told
                 if (row := messages_store.message(reads, digest)) and row.state is MessageState.RELEASED
             ]
-            marks = messages_store.marks(reads, rows)
+            marks = markings.marks(reads, rows)
             afterwards = {each for mark in marks.values() for each in (*mark.recalled_by, *mark.corrected_by)}
             requests = messages_store.children(reads, [row.digest for row in rows], (thread.ERASURE,))
             afterwards |= {each for children in requests.values() for each in children}

@@ -18,6 +18,7 @@ from paiza_domain.threads.thread import UNMARKED, ThreadMessage
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys, stored
 from paiza_node.core.messages.model import MessageRow
@@ -66,7 +67,7 @@ class OperationLimits:
         rows = messages_store.operations(reads, thread_id)
         if not rows:
             return None
-        marks = messages_store.marks(reads, rows)
+        marks = markings.marks(reads, rows)
         folded = [self._opened(reads, row, recalled=bool(marks.get(row.digest, UNMARKED).recalled_by)) for row in rows]
         found = operations.current(folded)
         return None if found is None else found[1]

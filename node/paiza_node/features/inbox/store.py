@@ -13,9 +13,11 @@ from sqlalchemy import (
 )
 
 from paiza_domain.threads.thread import UNMARKED
+from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Viewer
 from paiza_node.core.access.store import opened_table, reader_table, seen_by
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.messages.store import message_row, message_table
@@ -27,7 +29,7 @@ from paiza_node.features.inbox.model import ListedMessage, MessageQuery
 
 
 def list_messages(conn: ReadConnection, query: MessageQuery, officer: str) -> list[ListedMessage]:
-    """Give messages that match, newest first, with what became of them."""
+    """Return messages that match, newest first, with what became of them."""
     m = message_table.c
     order = m.seq.asc() if query.oldest_first else m.seq.desc()
     conditions = _conditions(query)
@@ -35,33 +37,29 @@ def list_messages(conn: ReadConnection, query: MessageQuery, officer: str) -> li
         narrow = query.thread_id or query.thread_name or query.id_prefix
         conditions = [*conditions, seen_by(query.seen_by)] if narrow else [m.seq.in_(_page_seqs(query, conditions))]
     statement = select(message_table).where(*conditions).order_by(order).limit(query.limit)
-    return _with_news(conn, [message_row(row) for row in conn.execute(statement)], officer)
+    return _with_facts(conn, [message_row(row) for row in conn.execute(statement)], officer)
 
 
 def listed(
     conn: ReadConnection, digests: Collection[bytes], officer: str, viewer: Viewer | None = None
 ) -> list[ListedMessage]:
-    """Give these messages as a list shows them, in order of arrival; only those that ``viewer`` sees."""
+    """Return these messages as a list shows them, in order of arrival; only those that ``viewer`` sees."""
     found: list[MessageRow] = []
     seen = [] if viewer is None or viewer.units is None else [seen_by(viewer)]
     for block in blocks(list(digests)):
         rows = conn.execute(select(message_table).where(message_table.c.digest.in_(block), *seen))
         found.extend(message_row(row) for row in rows)
-    return _with_news(conn, sorted(found, key=lambda row: row.seq), officer)
+    return _with_facts(conn, sorted(found, key=lambda row: row.seq), officer)
 
 
-def _with_news(conn: ReadConnection, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
-    sent = [row.seq for row in messages if row.state is MessageState.RELEASED]
-    deliveries = deliveries_store.by_message(conn, sent)
-    o = opened_table.c
-    openers: dict[bytes, set[str]] = {}
-    for block in blocks([row.digest for row in messages]):
-        rows = conn.execute(select(o.digest, o.officer).where(o.digest.in_(block), o.part_number == 0).distinct())
-        for digest, name in rows:
-            openers.setdefault(digest, set()).add(name)
-    marks = messages_store.marks(conn, messages)
-    attachments = attachments_store.attachments_of(conn, [row.digest for row in messages])
-    erased = messages_store.erased(conn, [row.digest for row in messages])
+def _with_facts(conn: ReadConnection, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
+    """Look up what became of the messages of a page: one question of each owner."""
+    digests = [row.digest for row in messages]
+    deliveries = deliveries_store.by_message(conn, [row.seq for row in messages if row.state is MessageState.RELEASED])
+    openers = access_store.openers(conn, digests)
+    marks = markings.marks(conn, messages)
+    attachments = attachments_store.attachments_of(conn, digests)
+    erased = messages_store.erased(conn, digests)
     return [
         ListedMessage(
             row,
@@ -113,7 +111,7 @@ def _begins(column: Any, prefix: str) -> ColumnElement[bool]:
 
 
 def _page_seqs(query: MessageQuery, conditions: Sequence[ColumnElement[bool]]) -> Any:
-    """Give a subquery of the numbers of a page that a viewer sees: each unit's newest, from an index of its own."""
+    """Return a subquery of the numbers of a page that a viewer sees: each unit's newest, from an index of its own."""
     assert query.seen_by is not None
     assert query.seen_by.units is not None
     m, r = message_table.c, reader_table.c

@@ -7,7 +7,6 @@ a range of numbers.
 
 from collections.abc import Collection
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
     Table,
     Text,
     func,
@@ -27,15 +25,18 @@ from sqlalchemy import (
 )
 
 from paiza.core.v1 import delivery_pb2
+from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, ProofKind
-from paiza_node.core.exchange.send.store import delivery_table
+from paiza_node.core.exchange.send.store import WAITING, delivery_table
 from paiza_node.core.exchange.store import note_table, passed_on_table
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
-from paiza_node.core.storage.schema import METADATA, WAITING_LITERAL, Number
-from paiza_node.core.storage.statements import insertion, replacement
-from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_node.core.storage.lifecycle import Lifecycle
+from paiza_node.core.storage.records import TIME, Kept, Records
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.statements import replacement
+from paiza_node.core.storage.times import to_micros
 from paiza_node.features.peer_audit.model import AuditGrant, ReconciledPeriod, Tally
 
 # What other members may see of the log. A grant that ended keeps its row: it says what could be seen when.
@@ -78,17 +79,16 @@ _REFUSED_THERE: Final = (delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIV
 
 
 def audit_grants(conn: ReadConnection, member: str = "") -> list[AuditGrant]:
-    """Give the grants to one member, or all, oldest first; also those that ended."""
+    """Return the grants to one member, or all, oldest first; also those that ended."""
     g = audit_grant_table.c
     statement = select(audit_grant_table).order_by(g.id)
-    rows = conn.execute(statement.where(g.member == member) if member else statement)
-    return [_grant(row) for row in rows]
+    return _GRANTS.find(conn, statement.where(g.member == member) if member else statement)
 
 
 def reconciled_period(
     conn: ReadConnection, counterpart: str, since: datetime, until: datetime
 ) -> ReconciledPeriod | None:
-    """Give what was agreed with a member on exactly this period."""
+    """Return what was agreed with a member on exactly this period."""
     r = reconciled_period_table.c
     row = conn.execute(
         select(reconciled_period_table, note_table.c.note)
@@ -157,7 +157,7 @@ def _tally(
 ) -> Tally | None:
     d, m = delivery_table.c, message_table.c
     sent = _count(conn, delivery_table, d.recipient == member, d.delivery_kind == _OWN, *sent_span)
-    waits = [d.state == WAITING_LITERAL, d.recipient == member, d.delivery_kind == _OWN, *sent_span]
+    waits = [d.state == WAITING, d.recipient == member, d.delivery_kind == _OWN, *sent_span]
     waiting = _count(conn, delivery_table, *waits)
     late = _count(conn, delivery_table, *waits, d.id < overdue) if waiting else 0
     refused, given_up = failed.get((member, True), 0), failed.get((member, False), 0)
@@ -186,7 +186,7 @@ def _count(conn: ReadConnection, table: Table, *conditions: Any) -> int:
 
 
 def _number_at(conn: ReadConnection, number: Column[Any], time: Column[Any], moment: datetime) -> int:
-    """Give the first number whose row is of this moment or later, by halving: times never decrease with numbers."""
+    """Return the first number whose row is of this moment or later, by halving: times never decrease with numbers."""
     wanted = to_micros(moment)
     low = 0
     high = (conn.execute(select(func.max(number))).scalar_one() or 0) + 1
@@ -203,21 +203,11 @@ def _number_at(conn: ReadConnection, number: Column[Any], time: Column[Any], mom
 
 def add_audit_grant(conn: WriteConnection, grant: AuditGrant) -> None:
     """Keep a new grant."""
-    row = (
-        grant.id,
-        grant.member,
-        " ".join(str(event) for event in sorted(grant.events)),
-        None if grant.since_time is None else to_micros(grant.since_time),
-        to_micros(grant.until_time),
-        grant.headers,
-        to_micros(grant.granted_time),
-        None,
-    )
-    _ADD_GRANT.run(conn, [row])
+    _GRANTS.add(conn, [grant])
 
 
 def end_audit_grant(conn: WriteConnection, grant_id: int, now: datetime) -> None:
-    """Note that a grant was withdrawn."""
+    """Store the time at which a grant was withdrawn."""
     g = audit_grant_table
     conn.execute(update(g).where(g.c.id == grant_id).values(withdrawn_time=to_micros(now)))
 
@@ -227,8 +217,7 @@ def put_reconciled(conn: WriteConnection, period: ReconciledPeriod) -> None:
     theirs = period.theirs
     note = None
     if theirs is not None:
-        note = sha256(theirs.checkpoint).digest()
-        _ADD_NOTE.run(conn, [(note, theirs.checkpoint)])
+        note = exchange_store.add_notes(conn, [theirs.checkpoint])[theirs.checkpoint]
     row = (
         period.counterpart,
         to_micros(period.since_time),
@@ -244,24 +233,20 @@ def put_reconciled(conn: WriteConnection, period: ReconciledPeriod) -> None:
     _PUT_PERIOD.run(conn, [row])
 
 
-_ADD_GRANT: Final = insertion(audit_grant_table)
+_GRANTS: Final = Records(
+    audit_grant_table,
+    AuditGrant,
+    events=Kept(
+        lambda events: " ".join(str(event) for event in sorted(events)),
+        lambda text: frozenset(int(event) for event in text.split()),
+    ),
+    since_time=TIME,
+    until_time=TIME,
+    granted_time=TIME,
+    withdrawn_time=TIME,
+)
 
 _PUT_PERIOD: Final = replacement(reconciled_period_table)
 
-_ADD_NOTE: Final = insertion(note_table, ignore_known=True)
 
-
-def _grant(row: Row[Any]) -> AuditGrant:
-    def moment(micros: int | None) -> datetime | None:
-        return None if micros is None else from_micros(micros)
-
-    return AuditGrant(
-        id=row.id,
-        member=row.member,
-        events=frozenset(int(event) for event in row.events.split()),
-        since_time=moment(row.since_time),
-        until_time=from_micros(row.until_time),
-        headers=row.headers,
-        granted_time=from_micros(row.granted_time),
-        withdrawn_time=moment(row.withdrawn_time),
-    )
+LIFECYCLES: Final = (Lifecycle(audit_grant_table), Lifecycle(reconciled_period_table))

@@ -16,6 +16,7 @@ from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, Releas
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
@@ -121,7 +122,7 @@ def note_released(tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> No
 def note_received(tx: LogTransaction, node_id: str, messages: Sequence[ReceivedMessage]) -> None:
     """Log what was recalled by or among messages just written. A recall may come before what it recalls."""
     _announce(tx, messages)
-    known = messages_store.marks(tx.conn, [each.row for each in messages])
+    known = markings.marks(tx.conn, [each.row for each in messages])
     found = {(each.row.author, each.row.digest, recall) for each in messages for recall in _recalls(known, each.row)}
     for each in messages:
         if each.row.kind == thread.RECALL:
@@ -155,6 +156,6 @@ def _append(tx: LogTransaction, actor: str, counterpart: str, digest: bytes, rec
 
 def open_rule(reads: ReadConnection, opening: Opening) -> Rejected | None:
     """Refuse ("recalled") to open what its author recalled, unless a reason is stated."""
-    if opening.reason.strip() or not _recalls(messages_store.marks(reads, [opening.row]), opening.row):
+    if opening.reason.strip() or not _recalls(markings.marks(reads, [opening.row]), opening.row):
         return None
     return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")

@@ -36,6 +36,7 @@ from paiza_node.core.messages.model import MessageState
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.log_views import claim
 from paiza_node.core.storage import ReadConnection
+from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.retention import store as retention_store
 from paiza_register import Member
@@ -222,6 +223,7 @@ class ServePeer:
 
 
 def _tell_again(tx: LogTransaction, member: str) -> None:
-    """Have a member told again what it lost the knowledge of; runs in the transaction."""
-    tx.announce(MessagesChanged(tuple(recovery_store.tell_again(tx.conn, member, tx.now))))
+    """Plan to tell a member again what it lost the knowledge of; runs in the transaction."""
+    attachments_store.tell_again(tx.conn, member, tx.now)
     tx.announce(AttachmentsExpected())
+    tx.announce(MessagesChanged(tuple(retention_store.tell_again(tx.conn, member, tx.now))))

@@ -1,8 +1,6 @@
 """Entries of a lost log that were given back, and what can be given back of a member's lost log."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import (
@@ -15,18 +13,16 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    update,
 )
 
+from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.exchange.store import note_table, passed_on_table, proof_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.schema import METADATA
 from paiza_node.core.storage.statements import insertion
-from paiza_node.core.storage.times import to_micros
-from paiza_node.features.attachments.store import attachment_table
 from paiza_node.features.recovery.model import RecoveredEntry
-from paiza_node.features.retention.store import erasure_table
 
 # Entries of an earlier log of this node that were lost, as the member concerned gave them back; `log_index` is the
 # RECOVERED entry of the present log.
@@ -48,7 +44,7 @@ Index("ix_recovered_entry_digest", recovered_entry_table.c.digest)
 def lost_entries(
     conn: ReadConnection, member: str, kind: ProofKind, origin: str, from_index: int, limit: int
 ) -> list[ForeignProof]:
-    """Give the kept proofs of one kind from one log of a member, from an index on, in its order.
+    """Return the kept proofs of one kind from one log of a member, from an index on, in its order.
 
     No index serves it: it reads the table through, once for each page of a recovery.
     """
@@ -69,7 +65,7 @@ def lost_entries(
 def lost_passings(
     conn: ReadConnection, forwarder: str, holder: str, origin: str, from_index: int, limit: int
 ) -> list[ForeignProof]:
-    """Give the entries of one log of a member that say it passed a message on to ``holder``, from an index on."""
+    """Return the entries of one log of a member that say it passed a message on to ``holder``, from an index on."""
     p, beginning = passed_on_table.c, origin.encode() + b"\n"
     rows = conn.execute(
         select(passed_on_table, note_table.c.note)
@@ -88,7 +84,7 @@ def lost_passings(
 
 
 def recovered_entries(conn: ReadConnection, origin: str, indices: Collection[int]) -> set[int]:
-    """Say which of these entries of an earlier log were given back already."""
+    """Return which of these entries of an earlier log were given back already."""
     r = recovered_entry_table.c
     found = select(r.entry_index).where(r.origin == origin, r.entry_index.in_(sorted(indices)))
     return set(conn.execute(found).scalars())
@@ -96,8 +92,7 @@ def recovered_entries(conn: ReadConnection, origin: str, indices: Collection[int
 
 def add_recovered(conn: WriteConnection, entries: Sequence[RecoveredEntry]) -> None:
     """Keep entries that were given back."""
-    notes = {sha256(each.checkpoint).digest(): each.checkpoint for each in entries}
-    _ADD_NOTE.run(conn, list(notes.items()))
+    notes = exchange_store.add_notes(conn, [each.checkpoint for each in entries])
     _ADD_RECOVERED.run(
         conn,
         [
@@ -108,7 +103,7 @@ def add_recovered(conn: WriteConnection, entries: Sequence[RecoveredEntry]) -> N
                 each.digest,
                 each.entry,
                 each.hashes,
-                sha256(each.checkpoint).digest(),
+                notes[each.checkpoint],
                 each.log_index,
             )
             for each in entries
@@ -116,16 +111,7 @@ def add_recovered(conn: WriteConnection, entries: Sequence[RecoveredEntry]) -> N
     )
 
 
-def tell_again(conn: WriteConnection, member: str, now: datetime) -> set[bytes]:
-    """Have a member told again what became of its attachments and of its requests to erase; gives the erased."""
-    a, e, at = attachment_table.c, erasure_table.c, to_micros(now)
-    answered = (a.source == member) & a.log_index.is_not(None)
-    conn.execute(update(attachment_table).where(answered).values(due_time=at, attempts=0))
-    decided = (e.requester == member) & e.log_index.is_not(None)
-    conn.execute(update(erasure_table).where(decided).values(tell_time=at))
-    return set(conn.execute(select(e.digest).where(decided)).scalars())
-
-
-_ADD_NOTE: Final = insertion(note_table, ignore_known=True)
-
 _ADD_RECOVERED: Final = insertion(recovered_entry_table, ignore_known=True)
+
+
+LIFECYCLES: Final = (Lifecycle(recovered_entry_table, Key.DIGEST, recovered_entry_table.c.digest),)

@@ -30,6 +30,7 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.retention import store as retention_store
@@ -67,10 +68,19 @@ log = structlog.get_logger("paiza.erase")
 class Erase:
     """The duty of erasing. Belongs to one event loop."""
 
-    def __init__(self, core: Core, files: AttachmentFiles, *, peers: PeerDirectory, forget: Forget) -> None:
+    def __init__(
+        self,
+        core: Core,
+        files: AttachmentFiles,
+        *,
+        lifecycles: Sequence[Lifecycle],
+        peers: PeerDirectory,
+        forget: Forget,
+    ) -> None:
         """Take what the duty needs."""
         self._core = core
         self._files = files
+        self._lifecycles = lifecycles
         self._peers = peers
         self._forget = forget
         self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="not_erased_yet")
@@ -100,7 +110,7 @@ class Erase:
             for row in due:
                 await self._forget(row.digest)  # now, when nothing begins to fetch it again
                 await asyncio.to_thread(self._remove_files, row.digest)
-            await asyncio.to_thread(core.store.purge)
+            await asyncio.to_thread(retention_store.purge, core.store, self._lifecycles)
             finished = (await core.ledger.commit(lambda tx, due=due: self._finish(tx, due))).result  # type: ignore[misc]
             if finished:
                 log.info("erased", messages=[digest.hex()[:LOGGED_DIGITS] for digest in finished])
@@ -126,7 +136,7 @@ class Erase:
             self._give_up_deliveries(tx, message)
             body = messages_store.body(tx.conn, message.seq)
             if body is not None:
-                retention_store.erase_body(tx.conn, message, _remains(body), tx.now)
+                retention_store.erase_body(tx.conn, self._lifecycles, message, _remains(body), tx.now)
             log_store.drop_texts(tx.conn, _texts_of(tx, row.digest))
             retention_store.put_erasures(
                 tx.conn, [ErasureRow(row.digest, row.request, row.requester, ErasureStep.GONE, row.asked_time)]

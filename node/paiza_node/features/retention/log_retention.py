@@ -24,6 +24,7 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.features.retention import store as retention_store
 from paiza_wire import log_entries
 
@@ -51,9 +52,10 @@ log = structlog.get_logger("paiza.retire")
 class LogRetention:
     """The duty of retiring. One per node."""
 
-    def __init__(self, core: Core, retention: timedelta) -> None:
-        """Take how long entries are kept."""
+    def __init__(self, core: Core, lifecycles: Sequence[Lifecycle], retention: timedelta) -> None:
+        """Retire the tables of these lifecycles; entries are kept for ``retention``."""
         self._core = core
+        self._lifecycles = lifecycles
         self._retention = retention
         self.task = PeriodicTask(self._round, period=ROUND_SECONDS, failed="not_retired")
 
@@ -80,7 +82,7 @@ class LogRetention:
             retired += committed.result
             await asyncio.sleep(PAUSE_SECONDS)
         if await asyncio.to_thread(self._anything):  # also where nothing went now: a round before may have broken off
-            await asyncio.to_thread(core.store.purge)
+            await asyncio.to_thread(retention_store.purge, core.store, self._lifecycles)
         if retired:
             log.info("retired", entries=retired, before=before.isoformat())
         return retired
@@ -99,34 +101,35 @@ class LogRetention:
 
     def _may_go(self, entries: Sequence[StoredEntry], end: int) -> list[StoredEntry]:
         with self._core.store.reads() as reads:
-            return [entry for entry in entries if _may_go(reads, entry, end)]
+            return [entry for entry in entries if self._goes(reads, entry, end)]
 
     def _retire(self, tx: LogTransaction, entries: Sequence[StoredEntry], end: int, before: datetime) -> int:
         """Retire entries with the messages they are about, as far as they still may go; runs in the transaction."""
         gone: dict[int, StoredEntry] = {}
         about: set[bytes] = set()
         for entry in entries:
-            if entry.index in gone or not _may_go(tx.conn, entry, end):
+            if entry.index in gone or not self._goes(tx.conn, entry, end):
                 continue
             gone[entry.index] = entry
             digest = log_pb2.LogEntry.FromString(entry.entry).message_digest
             if digest:
                 gone.update((each.index, each) for each in log_store.entries_of(tx.conn, digest))
                 about.add(digest)
-        messages = retention_store.retire_messages(tx.conn, about)
-        retention_store.retire_entries(tx.conn, [gone[index] for index in sorted(gone)])
+        messages = retention_store.retire_messages(tx.conn, self._lifecycles, about)
+        retention_store.retire_entries(tx.conn, self._lifecycles, [gone[index] for index in sorted(gone)])
         if gone:
             retired = log_entries.retired(actor=self._core.node_id)
             tx.append(retired, text=f"{len(gone)} entries and {messages} messages before {before:%Y-%m-%d}")
         return len(gone)
 
-
-def _may_go(reads: ReadConnection, stored: StoredEntry, end: int) -> bool:
-    """Say whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
-    entry = log_pb2.LogEntry.FromString(stored.entry)
-    if entry.event in STANDING:
-        return False
-    if not entry.message_digest:
-        return True
-    last = log_store.last_entry_of(reads, entry.message_digest)
-    return last is not None and last < end and retention_store.may_retire(reads, entry.message_digest)
+    def _goes(self, reads: ReadConnection, stored: StoredEntry, end: int) -> bool:
+        """Say whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
+        entry = log_pb2.LogEntry.FromString(stored.entry)
+        if entry.event in STANDING:
+            return False
+        if not entry.message_digest:
+            return True
+        last = log_store.last_entry_of(reads, entry.message_digest)
+        if last is None or last >= end:
+            return False
+        return retention_store.may_retire(reads, self._lifecycles, entry.message_digest)

@@ -40,7 +40,7 @@ class IndexedMessage:
 
 @dataclass(frozen=True, slots=True)
 class SharedToken:
-    """That one message speaks of what a token stands for."""
+    """One message that speaks of what a token stands for."""
 
     seq: int
     field: str

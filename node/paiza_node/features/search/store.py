@@ -18,10 +18,13 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    update,
 )
+from sqlalchemy.sql.dml import UpdateBase
 
 from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import insertion
 from paiza_node.core.storage.times import from_micros, to_micros
@@ -52,7 +55,7 @@ MAX_SHARED: Final = 50  # messages that are told of for one message; an identifi
 
 
 def search(conn: ReadConnection, query: SearchQuery) -> list[Found]:
-    """Give messages that meet all clauses, newest first."""
+    """Return messages that meet all clauses, newest first."""
     m, i = message_table.c, indexed_message_table.c
     statement = select(message_table, i.event_time).join(indexed_message_table, i.seq == m.seq)
     for clause in query.clauses:
@@ -80,7 +83,7 @@ def sharing(
     limit: int = MAX_SHARED,
     annex: bool = True,
 ) -> list[SharedToken]:
-    """Give the newest occurrences of these tokens, in messages before ``before_seq`` where that is given.
+    """Return the newest occurrences of these tokens, in messages before ``before_seq`` where that is given.
 
     Without ``annex`` those in nominal annexes are passed over before they are counted: they crowd nothing out.
     """
@@ -97,14 +100,14 @@ def sharing(
 
 
 def tokens_of(conn: ReadConnection, seq: int, fields: Collection[str]) -> list[SharedToken]:
-    """Give the tokens of one message in these fields."""
+    """Return the tokens of one message in these fields."""
     t = term_token_table.c
     rows = conn.execute(select(t.seq, t.field, t.annex, t.token).where(t.seq == seq, t.field.in_(list(fields))))
     return [SharedToken(row.seq, row.field, row.annex, row.token) for row in rows]
 
 
 def linked(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
-    """Say which of these messages shared an identifier with an older one when they were indexed."""
+    """Return which of these messages shared an identifier with an older one when they were indexed."""
     i = indexed_message_table.c
     rows = conn.execute(select(i.seq).where(i.seq.in_(list(seqs)), i.linked.is_(True)))
     return {row[0] for row in rows}
@@ -139,3 +142,20 @@ def _has(clause: Collection[bytes], *, annex: bool) -> ColumnElement[bool]:
 
 def _time(row: Row[Any]) -> datetime | None:
     return None if row.event_time is None else from_micros(row.event_time)
+
+
+def _unindexed(subject: Subject, _now: datetime) -> UpdateBase:
+    found = update(indexed_message_table).where(indexed_message_table.c.seq == subject.seq)
+    return found.values(event_time=None, linked=False)
+
+
+LIFECYCLES: Final = (
+    Lifecycle(
+        term_token_table,
+        Key.MESSAGE,
+        term_token_table.c.seq,
+        content=True,
+        on_erase=lambda subject, _now: delete(term_token_table).where(term_token_table.c.seq == subject.seq),
+    ),
+    Lifecycle(indexed_message_table, Key.MESSAGE, indexed_message_table.c.seq, on_erase=_unindexed),
+)

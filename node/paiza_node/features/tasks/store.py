@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
     SmallInteger,
     Table,
     Text,
@@ -24,11 +23,14 @@ from sqlalchemy import (
     update,
 )
 
+from paiza.officer.v1 import desk_pb2
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle
+from paiza_node.core.storage.records import TIME, Records
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import blocks, insertion
-from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_node.core.storage.statements import blocks
+from paiza_node.core.storage.times import to_micros
 from paiza_node.features.tasks.model import TaskRow
 
 # Received messages as somebody's work; states are those of the protocol.
@@ -61,7 +63,6 @@ Index(
     sqlite_where=_WHERE_TO_DO,
     postgresql_where=_WHERE_TO_DO,
 )
-# Only what waits stands in these, so that they stay small however many messages were ever sent.
 _WHERE_WAITING: Final = text("state = 1")
 Index("ix_work_new", work_table.c.acknowledge_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING)
 
@@ -73,12 +74,12 @@ _NEW: Final = work_table.c.state == literal_column("1")
 
 
 def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRow]:
-    """Give the work on these messages."""
+    """Return the work on these messages."""
     found: dict[bytes, TaskRow] = {}
     wanted = list(digests)
     for block in blocks(wanted):
-        for row in conn.execute(select(work_table).where(work_table.c.digest.in_(block))):
-            found[row.digest] = _work(row)
+        for row in _TASKS.find(conn, select(work_table).where(work_table.c.digest.in_(block))):
+            found[row.digest] = row
     return found
 
 
@@ -89,7 +90,7 @@ def open_tasks(
     limit: int,
     after: tuple[datetime | None, int] | None = None,
 ) -> list[TaskRow]:
-    """Give what is not done: of these units (None: of all), or given to an officer; what is due first ahead.
+    """Return what is not done: of these units (None: of all), or given to an officer; what is due first ahead.
 
     ``after`` is the time at which work is due, and its number, behind which it is given.
     """
@@ -97,42 +98,29 @@ def open_tasks(
     order = (w.due_time.asc().nulls_last(), w.seq)
     work = select(work_table).where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
     if units is None:
-        return [_work(row) for row in conn.execute(work)]
+        return _TASKS.find(conn, work)
     branches = [work.where(w.unit == unit) for unit in units]
     branches.append(work.where(w.assignee == officer))
     found: dict[int, TaskRow] = {}
     for branch in branches:
-        found.update((row.seq, _work(row)) for row in conn.execute(branch))
+        found.update((row.seq, row) for row in _TASKS.find(conn, branch))
     return sorted(found.values(), key=lambda row: (row.due_time is None, row.due_time, row.seq))[:limit]
 
 
 def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[TaskRow]:
-    """Give work that should have been acknowledged by now."""
+    """Return work that should have been acknowledged by now."""
     w = work_table.c
     query = select(work_table).where(_NEW, w.acknowledge_time <= to_micros(now)).order_by(w.acknowledge_time)
-    return [_work(row) for row in conn.execute(query.limit(limit))]
+    return _TASKS.find(conn, query.limit(limit))
 
 
 def add_tasks(conn: WriteConnection, work: Sequence[TaskRow]) -> None:
     """Begin work."""
-    rows = [
-        (
-            each.seq,
-            each.digest,
-            each.unit,
-            each.assignee,
-            each.state,
-            None if each.acknowledge_time is None else to_micros(each.acknowledge_time),
-            None if each.due_time is None else to_micros(each.due_time),
-            each.escalations,
-        )
-        for each in work
-    ]
-    _ADD_WORK.run(conn, rows)
+    _TASKS.add_new(conn, work)
 
 
 def put_task(conn: WriteConnection, work: TaskRow) -> None:
-    """Say how work stands now."""
+    """Store the state of a task."""
     values = {
         "unit": work.unit,
         "assignee": work.assignee,
@@ -143,20 +131,7 @@ def put_task(conn: WriteConnection, work: TaskRow) -> None:
     conn.execute(update(work_table).where(work_table.c.seq == work.seq), values)
 
 
-_ADD_WORK: Final = insertion(work_table, ignore_known=True)
-
-
-def _work(row: Row[Any]) -> TaskRow:
-    return TaskRow(
-        seq=row.seq,
-        digest=row.digest,
-        unit=row.unit,
-        assignee=row.assignee,
-        state=row.state,
-        acknowledge_time=None if row.acknowledge_time is None else from_micros(row.acknowledge_time),
-        due_time=None if row.due_time is None else from_micros(row.due_time),
-        escalations=row.escalations,
-    )
+_TASKS: Final = Records(work_table, TaskRow, acknowledge_time=TIME, due_time=TIME)
 
 
 def _behind(after: tuple[datetime | None, int] | None) -> list[ColumnElement[bool]]:
@@ -168,3 +143,15 @@ def _behind(after: tuple[datetime | None, int] | None) -> list[ColumnElement[boo
         return [w.due_time.is_(None), w.seq > seq]
     last = to_micros(due)
     return [or_(w.due_time > last, w.due_time.is_(None), and_(w.due_time == last, w.seq > seq))]
+
+
+LIFECYCLES: Final = (
+    Lifecycle(
+        work_table,
+        Key.MESSAGE,
+        work_table.c.seq,
+        on_erase=lambda subject, _now: (
+            update(work_table).where(work_table.c.seq == subject.seq).values(state=int(desk_pb2.WORK_STATE_DONE))
+        ),
+    ),
+)

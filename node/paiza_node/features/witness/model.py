@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from paiza_node.core.log.model import origin_of
+
 
 @dataclass(frozen=True, slots=True)
 class WitnessedNote:
@@ -53,11 +55,17 @@ class CosignedProof:
     hashes: bytes
     span: CosignedSpan
 
+    @property
+    def origin(self) -> str:
+        """Return the name of the log."""
+        return origin_of(self.span.note)
+
 
 @dataclass(frozen=True, slots=True)
 class Uncosigned:
     """An entry of another member's log of which a proof is kept that no quorum cosigned; ``leaf`` is its hash."""
 
     member: str
+    origin: str
     index: int
     leaf: bytes

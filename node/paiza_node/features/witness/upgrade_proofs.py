@@ -30,6 +30,7 @@ from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import record_fork
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.statements import Lookup
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.gossip import bare
 from paiza_node.features.witness.model import CosignedProof, Uncosigned
@@ -61,9 +62,10 @@ log = structlog.get_logger("paiza.witness")
 class UpgradeProofs:
     """The duty of upgrading proofs. Belongs to one event loop."""
 
-    def __init__(self, core: Core, peers: PeerDirectory) -> None:
-        """Ask these peers."""
+    def __init__(self, core: Core, kept_proofs: Sequence[Lookup], peers: PeerDirectory) -> None:
+        """Ask these peers to prove again what ``kept_proofs`` find."""
         self._core = core
+        self._kept_proofs = kept_proofs
         self._peers = peers
         self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
         self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
@@ -94,6 +96,7 @@ class UpgradeProofs:
         end, waiting, more = found
 
         def work(tx: LogTransaction) -> None:
+            witness_store.drop_left_behind(tx.conn)
             witness_store.add_uncosigned(tx.conn, waiting)
             settings_store.put_counter(tx.conn, COUNTER, end)
 
@@ -112,7 +115,8 @@ class UpgradeProofs:
                 return None
             parsed = [log_pb2.LogEntry.FromString(each.entry) for each in entries]
             digests = {each.message_digest for each in parsed if each.event not in OWN_ACTS} - {b""}
-            return entries[-1].index + 1, witness_store.foreign_entries(reads, digests), len(entries) == SWEPT_ENTRIES
+            waiting = witness_store.foreign_entries(reads, self._kept_proofs, digests)
+            return entries[-1].index + 1, waiting, len(entries) == SWEPT_ENTRIES
 
     def _counts(self) -> dict[str, int]:
         with self._core.store.reads() as reads:
@@ -149,12 +153,12 @@ class UpgradeProofs:
         What it gave no proof of is asked for again after all that waits behind it, and holds up nothing.
         """
         core, member = self._core, session.member
-        waiting = await asyncio.to_thread(self._waiting, member)
+        owner = core.register_cache.current.active_member(member)
+        waiting = await asyncio.to_thread(self._waiting, owner)
         if not waiting and self._after.pop(member, None) is not None:
-            waiting = await asyncio.to_thread(self._waiting, member)
+            waiting = await asyncio.to_thread(self._waiting, owner)
         if not waiting:
             return False
-        owner = core.register_cache.current.active_member(member)
         response = await session.prove_entries([each.index for each in waiting])
         proofs = await self._judge(owner, waiting, response)
         if not proofs:
@@ -166,9 +170,10 @@ class UpgradeProofs:
         self._after[member] = min(left) - 1 if left else waiting[-1].index
         return True
 
-    def _waiting(self, member: str) -> list[Uncosigned]:
+    def _waiting(self, owner: Member) -> list[Uncosigned]:
+        origin, after = owner.log_keys[-1].origin, self._after.get(owner.id, -1)
         with self._core.store.reads() as reads:
-            return witness_store.uncosigned(reads, member, MAX_INDICES, after=self._after.get(member, -1))
+            return witness_store.uncosigned(reads, origin, MAX_INDICES, after=after)
 
     async def _judge(
         self, owner: Member, waiting: list[Uncosigned], response: witness_pb2.ProveEntriesResponse

@@ -72,7 +72,7 @@ ANSWER: Final = int(ProofKind.ANSWER)
 
 
 def recent(conn: ReadConnection, *, received: bool, member: str, limit: int) -> Rows:
-    """Give (entry of the member's log, our earliest time, our latest time) of what was exchanged with it last.
+    """Return (entry of the member's log, our earliest time, our latest time) of what was exchanged with it last.
 
     What was given back after a loss is left out: its times here are those at which it came back.
     """

@@ -62,7 +62,7 @@ class Witnesses:
             step(len(rows))
         # 2.
         for member, index, entry, note in self._kept():
-            proof = witness_store.cosigned_proof(self._scan, member, index, self._origin(note))
+            proof = witness_store.cosigned_proof(self._scan, member, self._origin(note), index)
             if proof is None:
                 continue
             try:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    exists,
     func,
     literal,
     literal_column,
@@ -44,8 +45,9 @@ from paiza_node.core.exchange.store import proof_table
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.messages.store import message_body_table, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import Rows
-from paiza_node.core.storage.schema import METADATA, WAITING_LITERAL, Number
+from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Lookup, Statement, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
@@ -100,9 +102,12 @@ Index(
     delivery_table.c.id,
 )
 
+# A literal, so that the databases see that the partial indexes over what waits apply.
+WAITING: Final[Any] = literal_column("1", Integer())
+
 
 def delivery_row(row: Row[Any]) -> DeliveryRow:
-    """Give a delivery, of which the kind of its message is read with it."""
+    """Return a delivery, of which the kind of its message is read with it."""
     return DeliveryRow(
         id=row.id,
         message_seq=row.message_seq,
@@ -127,12 +132,12 @@ DELIVERED: Final = delivery_pb2.DELIVERY_STATE_DELIVERED
 
 
 def still_waiting(conn: ReadConnection, ids: Collection[int]) -> set[int]:
-    """Give those of these deliveries that still wait."""
+    """Return those of these deliveries that still wait."""
     return {row[0] for row in _STILL_WAITING.run(conn, ids)}
 
 
 def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
-    """Give the deliveries of one message to those it is addressed to, in the order of its recipients."""
+    """Return the deliveries of one message to those it is addressed to, in the order of its recipients."""
     rows = conn.execute(
         _DELIVERIES.where(
             message_table.c.digest == digest, delivery_table.c.delivery_kind == literal_column("0")
@@ -142,7 +147,7 @@ def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
 
 
 def delivery(conn: ReadConnection, delivery_id: int) -> DeliveryRow | None:
-    """Give one delivery."""
+    """Return one delivery."""
     row = conn.execute(_DELIVERIES.where(delivery_table.c.id == delivery_id)).one_or_none()
     return None if row is None else delivery_row(row)
 
@@ -150,7 +155,7 @@ def delivery(conn: ReadConnection, delivery_id: int) -> DeliveryRow | None:
 def due(
     conn: ReadConnection, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
 ) -> list[Outgoing]:
-    """Give deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
+    """Return deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
 
     At least one, else as many as fit into ``max_bytes``: no more bodies are read than are sent.
     """
@@ -168,29 +173,29 @@ def due(
 
 
 def next_attempt(conn: ReadConnection, recipient: str, *, slot: Slot) -> datetime | None:
-    """Say when the next waiting delivery to one member may be tried; None where none waits."""
+    """Return when the next waiting delivery to one member may be tried; None where none waits."""
     d = delivery_table.c
     found = conn.execute(
-        select(func.min(d.next_attempt_time)).where(d.state == _WAITING, d.recipient == recipient, *_WAITS_FOR[slot])
+        select(func.min(d.next_attempt_time)).where(d.state == WAITING, d.recipient == recipient, *_WAITS_FOR[slot])
     ).scalar_one()
     return None if found is None else from_micros(found)
 
 
 def expired(conn: ReadConnection, now: datetime, limit: int) -> list[DeliveryRow]:
-    """Give waiting deliveries whose life time is over."""
+    """Return waiting deliveries whose life time is over."""
     d = delivery_table.c
     rows = conn.execute(
-        _DELIVERIES.where(d.state == _WAITING, d.expires_time <= to_micros(now)).order_by(d.expires_time).limit(limit)
+        _DELIVERIES.where(d.state == WAITING, d.expires_time <= to_micros(now)).order_by(d.expires_time).limit(limit)
     )
     return [delivery_row(row) for row in rows]
 
 
 def queue(conn: ReadConnection, recipient: str, limit: int, after_id: int = 0) -> list[DeliveryRow]:
-    """Give deliveries that wait or failed, oldest first, behind one."""
+    """Return deliveries that wait or failed, oldest first, behind one."""
     d = delivery_table.c
     to_one = [d.recipient == recipient] if recipient else []
     rows: list[DeliveryRow] = []
-    for state in (d.state == _WAITING, d.state > DELIVERED):
+    for state in (d.state == WAITING, d.state > DELIVERED):
         found = conn.execute(_DELIVERIES.where(state, d.id > after_id, *to_one).order_by(d.id).limit(limit))
         rows.extend(delivery_row(row) for row in found)
     return sorted(rows, key=lambda row: row.id)[:limit]
@@ -200,13 +205,13 @@ def queue_summary(conn: ReadConnection) -> list[QueueSummary]:
     """Count what waits for each member."""
     d = delivery_table.c
     rows = conn.execute(
-        select(d.recipient, func.count(), func.min(d.released_time)).where(d.state == _WAITING).group_by(d.recipient)
+        select(d.recipient, func.count(), func.min(d.released_time)).where(d.state == WAITING).group_by(d.recipient)
     )
     return [QueueSummary(row[0], row[1], None if row[2] is None else from_micros(row[2])) for row in rows]
 
 
 def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
-    """Give the deliveries of these messages to those they are addressed to, by the number of the message."""
+    """Return the deliveries of these messages to those they are addressed to, by the number of the message."""
     found: dict[int, list[DeliveryRow]] = {}
     for block in blocks(list(seqs)):
         rows = conn.execute(
@@ -219,12 +224,8 @@ def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[De
     return found
 
 
-# A literal, so that the databases see that the partial indexes over what waits apply.
-_WAITING: Final[Any] = WAITING_LITERAL
-
-
 _STILL_WAITING: Final = Lookup(
-    select(delivery_table.c.id).where(delivery_table.c.state == _WAITING), delivery_table.c.id
+    select(delivery_table.c.id).where(delivery_table.c.state == WAITING), delivery_table.c.id
 )
 
 _DELIVERIES: Final = select(delivery_table, message_table.c.kind).join(
@@ -257,7 +258,7 @@ def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[int, int]:
         select(d.id, func.coalesce(func.length(message_body_table.c.signed), literal_column("0")))
         .outerjoin(message_body_table, message_body_table.c.seq == d.message_seq)
         .where(
-            d.state == _WAITING,
+            d.state == WAITING,
             _CAN_GO,
             d.recipient == bindparam("recipient"),
             *_WAITS_FOR[slot],
@@ -324,7 +325,7 @@ def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> 
 
 
 def settle(conn: WriteConnection, settlements: Sequence[Settlement], now: datetime) -> list[int]:
-    """End deliveries that still wait; gives their ids. Those settled before are left as they are."""
+    """End deliveries that still wait; returns their ids. Those settled before are left as they are."""
     waiting = still_waiting(conn, [settlement.id for settlement in settlements])
     ended = [settlement for settlement in settlements if settlement.id in waiting]
     micros = to_micros(now)
@@ -357,18 +358,16 @@ _POSTPONE: Final = Statement(lambda _: _attempted(next_attempt_time=bindparam("n
 
 
 def waiting_deliveries(conn: ReadConnection, seq: int) -> list[tuple[int, str, int]]:
-    """Give (id, recipient, what it is part of) of the deliveries of a message that still wait."""
+    """Return (id, recipient, what it is part of) of the deliveries of a message that still wait."""
     d = delivery_table.c
     rows = conn.execute(
-        select(d.id, d.recipient, d.delivery_kind)
-        .where(d.message_seq == seq, d.state == WAITING_LITERAL)
-        .order_by(d.id)
+        select(d.id, d.recipient, d.delivery_kind).where(d.message_seq == seq, d.state == WAITING).order_by(d.id)
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
 
 def forwarded_indices(conn: ReadConnection, digest: bytes) -> list[tuple[str, int, int]]:
-    """Give (recipient, index of our FORWARDED entry, delivery state) of what we passed on of one message."""
+    """Return (recipient, index of our FORWARDED entry, delivery state) of what we passed on of one message."""
     d = delivery_table.c
     joined = delivery_table.join(message_table, message_table.c.seq == d.message_seq)
     rows = conn.execute(
@@ -388,10 +387,18 @@ DROPPED: Final = int(delivery_pb2.DELIVERY_STATE_DROPPED)
 
 
 def late_receipts(conn: ReadConnection) -> Rows:
-    """Give (digest, recipient) of deliveries that had been given up before their receipt came."""
+    """Return (digest, recipient) of deliveries that had been given up before their receipt came."""
     d, p = delivery_table.c, proof_table.c
     joined = delivery_table.join(proof_table, (p.digest == d.digest) & (p.member == d.recipient) & (p.kind == ANSWER))
     given_up = d.state.in_([EXPIRED, DROPPED])
     return conn.execute(
         select(d.digest, d.recipient).select_from(joined).where(given_up, d.state > literal_column("2"))
     ).all()
+
+
+def _waits(subject: Subject) -> ColumnElement[bool] | None:
+    d = delivery_table.c
+    return None if subject.seq is None else exists().where(d.message_seq == subject.seq, d.state == WAITING)
+
+
+LIFECYCLES: Final = (Lifecycle(delivery_table, Key.MESSAGE, delivery_table.c.message_seq, in_use=_waits),)

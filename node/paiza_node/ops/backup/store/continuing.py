@@ -84,7 +84,7 @@ class Ended:
 
 
 def continue_log(file: Path, ended: Ended, actor: str, register_version: bytes, now: datetime) -> tuple[int, bytes]:
-    """Make the log in a copied database (SQLite) the beginning of the next one; gives its size and root.
+    """Make the log in a copied database (SQLite) the beginning of the next one; returns its size and root.
 
     Numbers of threads go on behind all that may have been given out before: none is given twice.
     """
@@ -116,7 +116,7 @@ def continue_log(file: Path, ended: Ended, actor: str, register_version: bytes, 
 
 
 def put_setting(file: Path, name: str, value: bytes) -> None:
-    """Have a node that will be started with this copy remember something."""
+    """Store a setting for the node that will be started with this copy."""
     with _copied(file) as connection:
         connection.execute(delete(settings_store.setting_table).where(settings_store.setting_table.c.name == name))
         connection.execute(insert(settings_store.setting_table), {"name": name, "value": value})

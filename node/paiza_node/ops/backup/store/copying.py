@@ -22,14 +22,14 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage.engine import parse_url, reader_engine, take_advisory_lock, writer_engine
 from paiza_node.core.storage.migrate import NEWEST, migrate, revision
-from paiza_node.ops.backup.store.tables import METADATA
+from paiza_node.ops.tables import METADATA
 from paiza_wire.errors import Unavailable
 
 BLOCK: Final = 1000  # rows moved at once; a row has a message of some kilobytes, at most some megabytes
 
 
 def copy_out(url: str, file: Path) -> str:
-    """Copy a database, as it is at one moment, to a file that is not there yet; gives the kind of database.
+    """Copy a database, as it is at one moment, to a file that is not there yet; returns the kind of database.
 
     Unavailable("database_unavailable") where that failed. A crash leaves a file that nobody takes for a backup.
     """
@@ -72,7 +72,7 @@ def copy_in(file: Path, url: str) -> None:
 
 
 def holds_something(url: str) -> bool:
-    """Say whether there is a database with anything in it."""
+    """Return whether there is a database with anything in it."""
     target = parse_url(url)
     if target.get_backend_name() == "sqlite":
         return Path(target.database or "").exists()
@@ -160,7 +160,7 @@ def _place(file: Path, target: Path) -> None:
 
 
 def bring_up_to_date(file: Path) -> None:
-    """Give a copy the tables of this version."""
+    """Return a copy the tables of this version."""
     engine: Engine = writer_engine(_sqlite(file))
     try:
         with engine.connect() as connection:

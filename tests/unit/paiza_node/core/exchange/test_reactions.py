@@ -17,7 +17,7 @@ from paiza_node.features.attachments.attached import attachment_reaction
 from paiza_node.features.recalls.recalls import recall_reaction
 from paiza_node.features.retention.requests import erasure_reaction
 from paiza_node.features.tasks.assign import TASKS
-from paiza_node.ops.backup.store.tables import METADATA
+from paiza_node.ops.tables import METADATA
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
 

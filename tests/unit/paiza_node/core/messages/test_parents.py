@@ -5,24 +5,17 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from paiza.core.v1.message_pb2 import Header
 from paiza_domain.threads.thread import Marks
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
-from paiza_node.core.storage import migrate as migration
-from paiza_node.core.storage.engine import parse_url
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
 from tests.unit.paiza_node.core.storage.test_database import row
 
 PARENT = sha256(b"parent").digest()
-INSERT_0001 = (
-    "INSERT INTO message (seq, digest, author, message_id, thread_id, thread_name, kind, urgency, state, received,"
-    " stored_time, header) VALUES (1, :digest, 'kaz', :id, :id, '', 'recall', 2, 2, :false, 0, :header)"
-)
 
 
 @pytest.fixture
@@ -47,23 +40,6 @@ def test_children_are_found_by_kind_in_order_of_arrival(store: Store) -> None:
     with store.reads() as reads:
         found = messages_store.children(reads, [PARENT, row(1).digest, row(2).digest], ("recall", "correction"))
     assert found == {PARENT: [row(1).digest, row(4).digest], row(1).digest: [row(4).digest]}
-
-
-def test_parents_of_messages_stored_before_are_read_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database of the revision before learns the parents of what it holds."""
-    header = Header(parent_digests=[PARENT]).SerializeToString()
-    engine = create_engine(parse_url(database_url))
-    with monkeypatch.context() as patched, engine.connect() as connection:
-        patched.setattr(migration, "NEWEST", "0001")
-        migration.migrate(connection)
-    values = {"header": header, "digest": row(1).digest, "id": row(1).message_id, "false": False}
-    with engine.begin() as connection:
-        connection.execute(text(INSERT_0001), values)
-    engine.dispose()
-    store = open_store(database_url)
-    with store.reads() as reads:
-        assert messages_store.children(reads, [PARENT], ("recall",)) == {PARENT: [row(1).digest]}
-    store.close()
 
 
 def afterwards(seq: int, kind: str, *parents: bytes, author: str = "kaz") -> MessageRow:

@@ -12,7 +12,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.storage import migrate as migration
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.engine import parse_url
-from paiza_node.ops.backup.store.tables import METADATA
+from paiza_node.ops.tables import METADATA
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def test_migrated_database_has_exactly_the_tables_of_the_schema(database_url: str, engine: Engine) -> None:
-    """The revisions and `store/schema.py` describe the same tables, columns, constraints and indexes."""
+    """The revision and the packages that own tables describe the same tables, columns, constraints and indexes."""
     open_store(database_url).close()
     with engine.connect() as connection:
         core = MigrationContext.configure(

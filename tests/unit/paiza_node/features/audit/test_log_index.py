@@ -21,6 +21,7 @@ from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.retention import store as retention_store
+from paiza_node.ops.tables import LIFECYCLES
 from tests.unit.paiza_node.room import BEGIN, Room
 
 EVENTS = (log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_RECEIVED)
@@ -111,7 +112,9 @@ async def test_a_time_leads_to_its_first_entry(room: Room) -> None:
         if gone:
             with room.store.transaction() as conn:
                 retention_store.retire_entries(
-                    conn, [StoredEntry(index, entries[index].SerializeToString()) for index in gone]
+                    conn,
+                    LIFECYCLES,
+                    [StoredEntry(index, entries[index].SerializeToString()) for index in gone],
                 )
         left = [index for index in range(ENTRIES) if index not in gone]
         with room.store.reads() as reads:

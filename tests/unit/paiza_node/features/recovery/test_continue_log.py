@@ -18,7 +18,7 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.audit import log_index
 from paiza_node.features.witness import upgrade_proofs
 from paiza_node.ops.backup.store.continuing import CURSORS, INDICES, Ended, continue_log
-from paiza_node.ops.backup.store.tables import METADATA
+from paiza_node.ops.tables import METADATA
 from paiza_wire.identity import keys
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle

@@ -29,6 +29,7 @@ from paiza_node.features.retention.model import ErasureStep
 from paiza_node.features.search import index
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.model import IndexedMessage
+from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Unavailable
@@ -54,7 +55,13 @@ class Bench:
     @property
     def erase(self) -> Erase:
         """The duty, as after a start."""
-        return Erase(self.room.core, self.files, peers=directory_of({"tjk": Requester(self)}), forget=self.forget)
+        return Erase(
+            self.room.core,
+            self.files,
+            lifecycles=LIFECYCLES,
+            peers=directory_of({"tjk": Requester(self)}),
+            forget=self.forget,
+        )
 
     async def forget(self, _digest: bytes) -> None:
         """Fetch nothing: nothing is fetched here."""

@@ -23,6 +23,7 @@ from paiza_node.features.retention import log_retention
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.log_retention import STANDING, LogRetention
 from paiza_node.features.retention.model import ErasureRow, ErasureStep
+from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire.errors import Unavailable
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -58,7 +59,7 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
             delivery = DeliveryRow(tx.next_delivery_id(), row.seq, row.digest, "tjk", 2, index, tx.now, end, tx.now)
             deliveries_store.add_deliveries(tx.conn, [delivery])
         if erased:
-            retention_store.erase_body(tx.conn, row, b"stays", tx.now)
+            retention_store.erase_body(tx.conn, LIFECYCLES, row, b"stays", tx.now)
             retention_store.put_erasures(tx.conn, [ErasureRow(row.digest, b"", MEMBER, ErasureStep.ERASED, tx.now)])
 
     room.ledger.commit_now(work)
@@ -75,7 +76,7 @@ def note(room: Room, event: "log_pb2.LogEvent.ValueType", digest: bytes = b"") -
 async def round_of(room: Room) -> list[int]:
     """Let retention end for all there is, and retire; gives the indices of the entries that are left."""
     room.clock.now += KEPT_FOR + timedelta(days=1)
-    await LogRetention(room.core, KEPT_FOR).once()
+    await LogRetention(room.core, LIFECYCLES, KEPT_FOR).once()
     with room.store.reads() as reads:
         return [entry.index for entry in log_store.entries(reads, 0, 1000)]
 
@@ -128,7 +129,7 @@ async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
         note(room, log_pb2.LOG_EVENT_OPENED, digest)
         room.clock.now -= timedelta(days=10)
         room.clock.now += KEPT_FOR + timedelta(days=1)
-        await LogRetention(room.core, KEPT_FOR).once()
+        await LogRetention(room.core, LIFECYCLES, KEPT_FOR).once()
     else:
         await round_of(room)
     with room.store.reads() as reads:
@@ -191,13 +192,13 @@ async def test_a_round_that_broke_off_before_the_database_let_go_is_made_up_for(
     """What was retired is gone from the tables then; the next round, which finds nothing, has the database let go."""
     old_message(room)
 
-    def busy() -> None:
+    def busy(_tables: object) -> None:
         raise Unavailable("busy", "somebody reads")
 
     monkeypatch.setattr(room.store, "purge", busy)
     with pytest.raises(Unavailable):
         await round_of(room)
     purged: list[str] = []
-    monkeypatch.setattr(room.store, "purge", lambda: purged.append("now"))
-    assert await LogRetention(room.core, KEPT_FOR).once() == 0
+    monkeypatch.setattr(room.store, "purge", lambda _tables: purged.append("now"))
+    assert await LogRetention(room.core, LIFECYCLES, KEPT_FOR).once() == 0
     assert purged == ["now"]

@@ -40,6 +40,7 @@ from paiza_node.features.witness.prove import ProveEntries
 from paiza_node.features.witness.rounds import Rounds
 from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
+from paiza_node.ops.tables import KEPT_PROOFS
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
 from paiza_wire.errors import Unavailable
@@ -238,7 +239,7 @@ class Node(AbstractContextManager["Node"]):
         self.prove = ProveEntries(self.ledger, self.store)
         self.peers = PeerDirectory(self.member, register_cache, self._open_session)
         self.show = SubmitCheckpoints(self.core, self.checkpoint_exchange, self.peers, self.clock.seconds)
-        self.upgrade = UpgradeProofs(self.core, self.peers)
+        self.upgrade = UpgradeProofs(self.core, KEPT_PROOFS, self.peers)
 
     def _open_session(self, member: str) -> PeerSession:
         core, line = self.core, self.lines[member]

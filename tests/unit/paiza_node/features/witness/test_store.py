@@ -13,6 +13,7 @@ from paiza_node.core.storage import Store, open_store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote
+from paiza_node.ops.tables import KEPT_PROOFS
 from paiza_wire.tlog.merkle import leaf_hash
 
 BEGIN = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -72,20 +73,23 @@ def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
     digest, other = b"\x07" * 32, b"\x08" * 32
     with store.transaction() as conn:
         exchange_store.add_proofs(conn, [proof(3, b"three", digest), proof(8, b"eight", other)])
-        found = witness_store.foreign_entries(conn, [digest, other])
-        assert found == [Uncosigned("tjk", 3, leaf_hash(b"three")), Uncosigned("tjk", 8, leaf_hash(b"eight"))]
+        found = witness_store.foreign_entries(conn, KEPT_PROOFS, [digest, other])
+        assert found == [
+            Uncosigned("tjk", "checkpoint", 3, leaf_hash(b"three")),
+            Uncosigned("tjk", "checkpoint", 8, leaf_hash(b"eight")),
+        ]
         witness_store.add_uncosigned(conn, found)
         witness_store.add_uncosigned(conn, found)
         assert witness_store.uncosigned_counts(conn) == {"tjk": 2}
-        assert [each.index for each in witness_store.uncosigned(conn, "tjk", 10)] == [3, 8]
-        assert [each.index for each in witness_store.uncosigned(conn, "tjk", 10, after=3)] == [8]
-        span = CosignedSpan(b"", b"note", b"", bytes(32))
+        assert [each.index for each in witness_store.uncosigned(conn, "checkpoint", 10)] == [3, 8]
+        assert [each.index for each in witness_store.uncosigned(conn, "checkpoint", 10, after=3)] == [8]
+        span = CosignedSpan(b"", b"checkpoint\nnote", b"", bytes(32))
         witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"h" * 64, span)])
     with store.reads() as reads:
         assert witness_store.uncosigned_counts(reads) == {"tjk": 1}
-        assert witness_store.cosigned_proof(reads, "tjk", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
-        assert witness_store.cosigned_proof(reads, "tjk", 8) is None
-        assert [each.index for each in witness_store.foreign_entries(reads, [digest, other])] == [8]
+        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
+        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 8) is None
+        assert [each.index for each in witness_store.foreign_entries(reads, KEPT_PROOFS, [digest, other])] == [8]
 
 
 def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: Store) -> None:
@@ -101,21 +105,24 @@ def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(s
         peers_store.put_known_log(conn, known(first, 90))
         old = [proof(3, b"old", digests[0], spans[0].note), proof(4, b"waits", digests[1], spans[0].note)]
         exchange_store.add_proofs(conn, old)
-        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, digests))
+        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, KEPT_PROOFS, digests))
         witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"a" * 32, spans[0])])
     with store.transaction() as conn:
         peers_store.put_known_log(conn, known(second, 4))
         exchange_store.add_proofs(conn, [proof(3, b"new", digests[2], spans[1].note)])
-        assert witness_store.foreign_entries(conn, digests) == [Uncosigned("tjk", 3, leaf_hash(b"new"))]
-        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, digests))
+        assert witness_store.foreign_entries(conn, KEPT_PROOFS, digests) == [
+            Uncosigned("tjk", second, 3, leaf_hash(b"new"))
+        ]
+        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, KEPT_PROOFS, digests))
         witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"b" * 32, spans[1])])
+        witness_store.drop_left_behind(conn)
         peers_store.put_known_log(conn, known(second, 3))  # less than is known of it
     with store.reads() as reads:
         assert peers_store.known_logs(reads)["tjk"] == known(second, 4)
         assert peers_store.former_known_logs(reads, "tjk") == [known(first, 90)]
         assert witness_store.uncosigned_counts(reads) == {}
-        for origin, hashes in ((first, b"a" * 32), (second, b"b" * 32), ("", b"b" * 32)):
-            found = witness_store.cosigned_proof(reads, "tjk", 3, origin)
+        for origin, hashes in ((first, b"a" * 32), (second, b"b" * 32)):
+            found = witness_store.cosigned_proof(reads, "tjk", origin, 3)
             assert found is not None
             assert found.hashes == hashes
         lost = recovery_store.lost_entries(reads, "tjk", ProofKind.ANSWER, first, 4, 10)

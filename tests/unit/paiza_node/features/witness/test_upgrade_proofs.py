@@ -12,6 +12,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.model import origin_of
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureAnswer
@@ -20,6 +21,7 @@ from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedProof, Uncosigned
 from paiza_node.features.witness.prove import MAX_INDICES
 from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER, judge_note, judge_span
+from paiza_node.ops.tables import KEPT_PROOFS
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.cosignatures import add_signatures, cosign
@@ -63,7 +65,7 @@ def waiting(node: Node) -> dict[str, int]:
 def cosigned(node: Node, kept: ForeignProof) -> CosignedProof | None:
     """Give the cosigned proof of a kept entry."""
     with node.store.reads() as reads:
-        return witness_store.cosigned_proof(reads, kept.member, kept.index)
+        return witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
 
 
 async def rounds(fleet: Fleet) -> None:
@@ -117,7 +119,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     assert waiting(kaz) == {"tjk": 1}
     assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     with kaz.store.reads() as reads:
-        assert witness_store.cosigned_proof(reads, "tjk", stored.index) is not None
+        assert witness_store.cosigned_proof(reads, "tjk", origin_of(note), stored.index) is not None
 
 
 async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
@@ -157,7 +159,7 @@ async def test_what_a_member_cannot_prove_holds_up_nothing(fleet: Fleet) -> None
     """An entry that its log does not hold waits on, and those behind it are upgraded all the same."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
-    false = Uncosigned("tjk", 0, merkle.leaf_hash(b"never logged"))
+    false = Uncosigned("tjk", tjk.ledger.origin, 0, merkle.leaf_hash(b"never logged"))
     kaz.ledger.commit_now(lambda tx: witness_store.add_uncosigned(tx.conn, [false]))
     await rounds(fleet)
     kept = receipt(kaz, tjk)
@@ -185,7 +187,7 @@ async def test_a_note_from_before_the_federation_grew_is_judged_by_the_register_
     proof = cosigned(kaz, kept)
     assert proof is not None
     assert proof.span.register_version == before.version
-    fresh = kaz.upgrade.__class__(kaz.core, kaz.peers)
+    fresh = kaz.upgrade.__class__(kaz.core, KEPT_PROOFS, kaz.peers)
     late = receipt(kaz, tjk)
     await fresh.sweep()
     await tjk.show_round()
@@ -204,7 +206,9 @@ async def span_of(fleet: Fleet) -> tuple[log_pb2.WitnessedSpan, dict[int, Uncosi
     (span,) = tjk.prove(witness_pb2.ProveEntriesRequest(indices=indices)).spans
     with tjk.store.reads() as reads:
         entries = log_store.entries_at(reads, indices)
-    return span, {each.index: Uncosigned("tjk", each.index, merkle.leaf_hash(each.entry)) for each in entries}
+    return span, {
+        each.index: Uncosigned("tjk", tjk.ledger.origin, each.index, merkle.leaf_hash(each.entry)) for each in entries
+    }
 
 
 def fewer(note: bytes, *names: str) -> bytes:

@@ -1,6 +1,6 @@
-"""The tables of all packages, for work on the whole database: a copy, a new log, a comparison with the revisions.
+"""The tables of all packages: for work on the whole database, and for retention, which asks each what goes when.
 
-One that is not imported here is not copied.
+One that is not listed here is not copied. Lower packages stand first.
 """
 
 from typing import Final
@@ -12,6 +12,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.core.storage.schema import METADATA
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.attachments import store as attachments_store
@@ -24,13 +25,13 @@ from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.witness import store as witness_store
 
 STORES: Final = (
+    settings_store,
     log_store,
     messages_store,
     exchange_store,
     deliveries_store,
     peers_store,
     access_store,
-    settings_store,
     approvals_store,
     attachments_store,
     tasks_store,
@@ -42,4 +43,9 @@ STORES: Final = (
     recovery_store,
 )
 
-__all__ = ["METADATA", "STORES"]
+LIFECYCLES: Final[tuple[Lifecycle, ...]] = tuple(each for store in STORES for each in store.LIFECYCLES)
+
+KEPT_PROOFS: Final = (*exchange_store.KEPT_PROOFS, *attachments_store.KEPT_PROOFS, *retention_store.KEPT_PROOFS)
+"""Find all entries of other members' logs that are kept about messages."""
+
+__all__ = ["KEPT_PROOFS", "LIFECYCLES", "METADATA", "STORES"]
