@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from typing_extensions import override
 
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.peers.log_views import claim
+from paiza_node.core.peers.claims import consistency_claim
 from paiza_register import Register
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -98,7 +98,9 @@ class Persona(Node):
         request.consistency_claim.known_size = self.ledger.checkpoint.size
         answer = await super().answer(caller, "exchange", request)
         own = answer.consistency_claim.known_size
-        answer.consistency_claim.CopyFrom(claim(cast("Any", self.ledger), self.ledger.checkpoint, known_size, own))
+        answer.consistency_claim.CopyFrom(
+            consistency_claim(cast("Any", self.ledger), self.ledger.checkpoint, known_size, own)
+        )
         return answer
 
     def freeze(self, size: int) -> None:

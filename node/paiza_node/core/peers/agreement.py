@@ -20,8 +20,9 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.executors.executors import Executor
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth
-from paiza_node.core.peers.log_views import PeerLogViews, claim
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PeerChannel
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -129,7 +130,9 @@ class LogAgreement:
             self._check_active()
             # From here to the call nothing waits: claims go out in the order in which they build on each other.
             assumed = self._assumed or 0
-            request.consistency_claim.CopyFrom(claim(self._ledger, own, assumed, self._logs.size(self._channel.member)))
+            request.consistency_claim.CopyFrom(
+                consistency_claim(self._ledger, own, assumed, self._logs.size(self._channel.member))
+            )
             self._assumed = max(assumed, own.size)
             self._claiming += 1
             try:
@@ -156,7 +159,7 @@ class LogAgreement:
             self._check_active()
             assumed = self._assumed or 0
             request.consistency_claim.CopyFrom(
-                claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member))
+                consistency_claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member))
             )
             self._assumed = max(assumed, candidate.size)
             try:

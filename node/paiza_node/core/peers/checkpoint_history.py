@@ -8,13 +8,34 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
+import structlog
+
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
 MAX_SIGNED: Final = 512  # checkpoints of one log that are remembered to see whether it signs one size with two roots
+STALE_ALARM: Final = 16  # claims in a row in which a log shows less than is known of it
 
 _BySize = OrderedDict[int, VerifiedCheckpoint]
+
+log = structlog.get_logger("paiza.growth")
+
+
+class ClaimCounts:
+    """How many claims of each member's log were accepted, and how many in a row showed less than is known of it."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.accepted: dict[str, int] = {}
+        self.stale: dict[str, int] = {}
+
+    def accepted_claim(self, member: str, shown_size: int, known_size: int) -> None:
+        """Count a claim."""
+        self.accepted[member] = self.accepted.get(member, 0) + 1
+        self.stale[member] = self.stale.get(member, 0) + 1 if shown_size < known_size else 0
+        if self.stale[member] == STALE_ALARM:
+            log.critical("log_stale", member=member, shown_size=shown_size, known_size=known_size)
 
 
 class CheckpointHistory:

@@ -1,6 +1,6 @@
 """Forks that were found and that nobody decided on, and up to where what a log signed was forgiven."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -8,6 +8,8 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_wire import log_entries
+from paiza_wire.errors import PaizaError
+from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.fork_proofs import Fork
 
@@ -74,3 +76,20 @@ def write_forks(tx: LogTransaction, forks: Collection[tuple[str, Fork]]) -> None
         notes = (fork.first.note, fork.second.note)
         index = tx.append(entry, text="\n".join(note.decode() for note in notes)).index
         peers_store.add_finding(tx.conn, Finding(index, member, fork.origin, FindingKind.FORK, fork.proof, tx.now))
+
+
+def find_fork(
+    smaller: VerifiedCheckpoint, larger: VerifiedCheckpoint, hashes: Sequence[bytes], root: bytes
+) -> Fork | None:
+    """Return the fork that a consistency proof shows: it leads to the larger root from another smaller one than this.
+
+    ``root`` is the smaller one as the log's owner states it; where it is empty it is computed, if that can be.
+    """
+    if not smaller.note:
+        return None
+    try:
+        if not root:
+            root = merkle.prefix_root(smaller.size, larger.size, larger.root, hashes)
+        return fork_proofs.other_beginning(smaller, larger, root, hashes)
+    except PaizaError:
+        return None

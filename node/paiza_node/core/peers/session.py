@@ -15,8 +15,9 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.peers import rpcs
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import Build, LogAgreement
+from paiza_node.core.peers.claims import accept_claim, record_fork
 from paiza_node.core.peers.health import PeerHealth
-from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews, accept_claim, record_fork
+from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews
 from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.rpcs import PeerChannel, RequestT, ResponseT, Rpc
 from paiza_node.core.register.sync import RegisterCache
@@ -136,21 +137,21 @@ class PeerSession:
 
     # Questions about the peer's log
 
-    async def accept(self, consistency_claim: log_pb2.ConsistencyClaim) -> VerifiedCheckpoint:
+    async def accept(self, claim: log_pb2.ConsistencyClaim) -> VerifiedCheckpoint:
         """Check that the peer's log grew honestly to the checkpoint it answers with."""
         logs = self._logs
         peer = self._register_cache.current.active_member(self.member)
         try:
+            return await accept_claim(self._ledger, logs, peer, claim)
+        except ConsistencyMismatch:
+            # Another call's answer overtook this one, so this proof begins behind what is known now.
+            checkpoint = await asyncio.to_thread(logs.verify, peer, claim.checkpoint)
+            proof = await self.prove_consistency([logs.size(peer.id), checkpoint.size])
             try:
-                return await accept_claim(logs, peer, consistency_claim)
-            except ConsistencyMismatch:
-                # Another call's answer overtook this one, so this proof begins behind what is known now.
-                checkpoint = await asyncio.to_thread(logs.verify, peer, consistency_claim.checkpoint)
-                proof = await self.prove_consistency([logs.size(peer.id), checkpoint.size])
                 return await asyncio.to_thread(logs.accept_between, peer, checkpoint, proof)
-        except Rejected:
-            await record_fork(self._ledger, logs)
-            raise
+            except Rejected:
+                await record_fork(self._ledger, logs)
+                raise
 
     async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveConsistencyResponse:
         """Ask for proofs that the peer's log grew from each of these sizes; nothing of the answer is verified here."""

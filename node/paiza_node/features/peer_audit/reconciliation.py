@@ -28,6 +28,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.time_index import index_at
+from paiza_node.core.peers.claims import note_told_entry
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.peer_audit import store as peer_audit_store
@@ -154,7 +155,7 @@ class Reconciliation:
         logs = self._core.logs
         checkpoint = logs.verify(member, shown.checkpoint)
         entry = receipts.verify_entry(shown.proven, checkpoint)
-        logs.hear_entry(member, entry, shown.proven.inclusion_hashes, told_by=member.id)
+        note_told_entry(logs, member, entry, shown.proven.inclusion_hashes, told_by=member.id)
         logs.check_trusted(member.id)  # also where this very checkpoint shows that it is forked
         said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
         if said != (log_pb2.LOG_EVENT_RECONCILED, self._core.member, digest):

@@ -16,8 +16,8 @@ from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.dependencies import Core
+from paiza_node.core.peers.claims import record_fork
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.log_views import record_fork
 from paiza_node.features.peer_audit.consult import Consult, about, told_entries
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable

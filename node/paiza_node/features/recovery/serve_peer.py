@@ -34,7 +34,7 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.log_views import claim
+from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.recovery import store as recovery_store
@@ -124,7 +124,7 @@ class ServePeer:
             items, next_index = await asyncio.to_thread(self._page, member, request, checkpoint)
         log.info("lost_entries_served", peer=member.id, origin=request.origin, items=len(items))
         return recovery_pb2.ListLostEntriesResponse(
-            consistency_claim=claim(core.ledger, checkpoint, request.known_size, core.logs.size(member.id)),
+            consistency_claim=consistency_claim(core.ledger, checkpoint, request.known_size, core.logs.size(member.id)),
             items=items,
             next_index=next_index,
         )

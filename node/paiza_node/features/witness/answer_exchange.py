@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.dependencies import Core
-from paiza_node.core.peers.log_views import ConsistencyMismatch, accept_claim, claim, record_fork
+from paiza_node.core.peers.claims import accept_claim, consistency_claim
+from paiza_node.core.peers.log_views import ConsistencyMismatch
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
 from paiza_register import Member
@@ -48,18 +49,13 @@ class AnswerExchange:
             raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
         # 2.
         try:
-            checkpoint = await accept_claim(core.logs, member, request.consistency_claim)
+            checkpoint = await accept_claim(core.ledger, core.logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
             own = core.ledger.checkpoint
-            consistency_claim = claim(
+            claim = consistency_claim(
                 core.ledger, own, min(request.consistency_claim.known_size, own.size), mismatch.known_size
             )
-            return witness_pb2.ExchangeCheckpointsResponse(
-                consistency_claim=consistency_claim, consistency_mismatch=True
-            )
-        except Rejected:
-            await record_fork(core.ledger, core.logs)
-            raise
+            return witness_pb2.ExchangeCheckpointsResponse(consistency_claim=claim, consistency_mismatch=True)
         # 3.
         checkpoint_exchange.gossip.heard(member.id, request.heard, request.fork_proofs)
         if request.cosigned:
@@ -69,7 +65,7 @@ class AnswerExchange:
         # 5.
         shown = checkpoint_exchange.candidate(at_least=request.consistency_claim.known_size)
         return witness_pb2.ExchangeCheckpointsResponse(
-            consistency_claim=claim(
+            consistency_claim=consistency_claim(
                 core.ledger, shown, request.consistency_claim.known_size, core.logs.size(member.id)
             ),
             cosigned=cosigned,

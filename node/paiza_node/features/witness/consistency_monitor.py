@@ -28,7 +28,9 @@ import structlog
 
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.peers.log_views import STALE_ALARM, PeerLogViews
+from paiza_node.core.peers.checkpoint_history import STALE_ALARM
+from paiza_node.core.peers.claims import learn_fork
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -129,7 +131,7 @@ class ConsistencyMonitor:
         found = [
             (FORKED, self._logs.forked(member)),
             (IN_DEFAULT, member in self.defaults),
-            (STALE, self._logs.stale.get(member, 0) >= STALE_ALARM),
+            (STALE, self._logs.counts.stale.get(member, 0) >= STALE_ALARM),
         ]
         return [reason for reason, holds in found if holds]
 
@@ -155,7 +157,7 @@ class ConsistencyMonitor:
             try:
                 convicted = everyone.get(fork_proofs.proof_origin(data))
                 if convicted is not None and convicted.id != self._member:
-                    self._logs.learn_fork(convicted, data)
+                    learn_fork(self._logs, convicted, data)
             except PaizaError as error:
                 self._passed_over(teller, error)
 
@@ -176,7 +178,7 @@ class ConsistencyMonitor:
             if not doubted and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
                 self._trials.pop(member.id, None)
                 continue
-            seen = self._logs.exchanges.get(member.id, 0)
+            seen = self._logs.counts.accepted.get(member.id, 0)
             trial = self._trials.setdefault(member.id, Trial(now, now + FIRST_ASK, seen))
             if trial.next_ask <= now:
                 trial.next_ask = now + (ASK_IN_DEFAULT if member.id in self.defaults else ASK_AGAIN)
@@ -185,7 +187,7 @@ class ConsistencyMonitor:
 
     def _is_quiet(self, base: VerifiedCheckpoint, member: str, now: datetime) -> bool:
         """Say whether something is known of a log and nothing of it was accepted for long."""
-        count = self._logs.exchanges.get(member, 0)
+        count = self._logs.counts.accepted.get(member, 0)
         if member not in self._accepted or self._accepted[member][0] != count:
             self._accepted[member] = (count, now)
         return bool(base.note) and now - self._accepted[member][1] >= QUIET
@@ -226,7 +228,7 @@ class ConsistencyMonitor:
             self._failed(question, error, now)
             return
         trial = self._trials.get(question.member)
-        seen = self._logs.exchanges.get(question.member, 0)
+        seen = self._logs.counts.accepted.get(question.member, 0)
         if trial is not None and seen > trial.exchanges:
             trial.exchanges = seen
             trial.silences += 1

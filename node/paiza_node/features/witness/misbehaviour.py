@@ -24,8 +24,8 @@ from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.claims import record_fork
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.log_views import record_fork
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_node.core.peers.unverified_checkpoints import ToldEntry
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, ConsistencyMonitor, Default, Question

@@ -26,8 +26,8 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.peers.claims import record_fork
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.log_views import record_fork
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.statements import Lookup

@@ -18,8 +18,8 @@ from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.log_views import claim
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.workflows.deadlines import Share
@@ -79,7 +79,9 @@ class BackfillServe:
             await self._share(shared, member.id, self._node_id)
         log.info("asked", peer=member.id, asked=len(digests), given=len(given), forwarding=len(shared))
         return exchange_pb2.FetchMessagesResponse(
-            consistency_claim=claim(self._ledger, checkpoint, request.known_size, self._logs.size(member.id)),
+            consistency_claim=consistency_claim(
+                self._ledger, checkpoint, request.known_size, self._logs.size(member.id)
+            ),
             dispatches=given,
             passed_on_digests=shared,
         )

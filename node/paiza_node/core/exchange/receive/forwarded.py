@@ -12,6 +12,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, CheckGrant, GrantQuery
 from paiza_node.core.exchange.receive.arrivals import Arrival
 from paiza_node.core.messages.decryption import Unsealed
+from paiza_node.core.peers.claims import note_told_entry
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
 from paiza_register import Member
 from paiza_wire import message as wire
@@ -121,7 +122,7 @@ class ReceiveForwarded:
             raise Rejected("bad_proof", "the author's release is to nobody the message is addressed to")
         receipts.check_released(released.entry, message, recipient)
         if name == author.log_keys[-1].origin and author.id != self._member:
-            self._logs.hear_entry(author, released, origin.proven.inclusion_hashes, told_by=teller.id)
+            note_told_entry(self._logs, author, released, origin.proven.inclusion_hashes, told_by=teller.id)
         return message, released
 
     def _opened(self, message: VerifiedMessage) -> Unsealed:

@@ -30,7 +30,8 @@ from paiza_node.core.log.ledger import Committed, LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.log_views import ConsistencyMismatch, accept_claim, claim, record_fork
+from paiza_node.core.peers.claims import accept_claim, consistency_claim
+from paiza_node.core.peers.log_views import ConsistencyMismatch
 from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -129,12 +130,9 @@ class Receive:
             self._suspect(member.id)
             raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
         try:
-            checkpoint = await accept_claim(self._logs, member, request.consistency_claim)
+            checkpoint = await accept_claim(self._ledger, self._logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
             return self._mismatch(mismatch, request.consistency_claim.known_size)
-        except Rejected:
-            await record_fork(self._ledger, self._logs)
-            raise
         size = len(request.dispatches)
         first = precedence.claims_first(
             [each.release.message or each.forwarding.message for each in request.dispatches]
@@ -202,10 +200,10 @@ class Receive:
         return committed
 
     def _mismatch(self, mismatch: ConsistencyMismatch, known_size: int) -> exchange_pb2.DeliverResponse:
-        consistency_claim = claim(
+        claim = consistency_claim(
             self._ledger, self._ledger.checkpoint, min(known_size, self._ledger.checkpoint.size), mismatch.known_size
         )
-        return exchange_pb2.DeliverResponse(consistency_claim=consistency_claim, consistency_mismatch=True)
+        return exchange_pb2.DeliverResponse(consistency_claim=claim, consistency_mismatch=True)
 
     def _answer(
         self, member: Member, committed: Committed[list[Answer]], caller_knows: int
@@ -225,7 +223,7 @@ class Receive:
         from_size = max(caller_knows, self._answered.get(member.id, 0))
         self._answered[member.id] = checkpoint.size
         return exchange_pb2.DeliverResponse(
-            consistency_claim=claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
+            consistency_claim=consistency_claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
             results=[_result(outcome, proofs) for outcome in outcomes],
         )
 

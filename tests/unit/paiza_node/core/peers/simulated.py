@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.peers.log_views import ConsistencyMismatch, claim
+from paiza_node.core.peers.claims import consistency_claim
+from paiza_node.core.peers.log_views import ConsistencyMismatch
 from paiza_node.core.peers.session import PeerSession
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Line, Node
@@ -53,25 +54,25 @@ class Peer(Line):
         try:
             logs.accept(caller, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
-            consistency_claim = claim(
+            claim = consistency_claim(
                 ledger, ledger.checkpoint, request.consistency_claim.known_size, mismatch.known_size
             )
-            response = exchange_pb2.DeliverResponse(consistency_claim=consistency_claim, consistency_mismatch=True)
+            response = exchange_pb2.DeliverResponse(consistency_claim=claim, consistency_mismatch=True)
         else:
             self.node.grow()
-            consistency_claim = claim(
+            claim = consistency_claim(
                 ledger, ledger.checkpoint, request.consistency_claim.known_size, logs.size(caller.id)
             )
-            response = exchange_pb2.DeliverResponse(consistency_claim=consistency_claim)
+            response = exchange_pb2.DeliverResponse(consistency_claim=claim)
         self.bent(response)
         return response
 
     async def fetch_messages(self, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
         """Give nothing, proven to the newest checkpoint."""
         caller, ledger = self._check(), self.node.ledger
-        consistency_claim = claim(ledger, ledger.checkpoint, request.known_size, self.node.core.logs.size(caller.id))
+        claim = consistency_claim(ledger, ledger.checkpoint, request.known_size, self.node.core.logs.size(caller.id))
         response = exchange_pb2.FetchMessagesResponse(
-            consistency_claim=consistency_claim, passed_on_digests=request.message_digests
+            consistency_claim=claim, passed_on_digests=request.message_digests
         )
         self.bent(response)
         return response

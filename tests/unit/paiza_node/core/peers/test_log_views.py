@@ -9,6 +9,7 @@ import pytest
 
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.peers.claims import learn_fork
 from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews
 from paiza_register import Member
 from paiza_wire.errors import Rejected, Unavailable
@@ -165,12 +166,12 @@ def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
     agreeing = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=log.note(9))
     for bad in (forged, agreeing):
         with pytest.raises(Rejected):
-            logs.learn_fork(member, bad.SerializeToString())
+            learn_fork(logs, member, bad.SerializeToString())
     assert not logs.forked("tjk")
     good = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=other.note(5))
     # In the order in which `one_size` puts them, or the other: both show the same.
-    assert logs.learn_fork(member, good.SerializeToString())
-    assert not logs.learn_fork(member, good.SerializeToString())
+    assert learn_fork(logs, member, good.SerializeToString())
+    assert not learn_fork(logs, member, good.SerializeToString())
     assert logs.forked("tjk")
 
 
@@ -185,7 +186,7 @@ def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(
     field = b"\xfa\x01" + b"\x80\x80\x80\x03" + bytes(6 << 20)  # number 31, which the protocol does not have
     padded.MergeFromString(field)
     assert padded.ByteSize() > 6 << 20
-    assert logs.learn_fork(member, padded.SerializeToString())
+    assert learn_fork(logs, member, padded.SerializeToString())
     kept = logs.fork_proofs()[ORIGIN]
     fork = fork_proofs.verify(kept, signer.verifier_key)
     assert {fork.first.note, fork.second.note} == {log.note(5), other.note(5)}
@@ -218,7 +219,7 @@ def test_pardon_begins_anew_and_forgives_what_was_signed_before(
     assert logs.size("tjk") == 0
     assert logs.accept(member, other.consistency_claim(0, 20)).size == 20
     logs.hear(member, log.note(9), told_by="uzb")
-    assert not logs.learn_fork(member, proof)
+    assert not learn_fork(logs, member, proof)
     assert not logs.forked("tjk")
     with pytest.raises(Rejected, match="log_forked"):
         logs.hear(member, log.note(20), told_by="uzb")

@@ -14,7 +14,7 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
-from paiza_node.core.peers import log_views
+from paiza_node.core.peers import claims
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_register import Member
@@ -230,7 +230,7 @@ async def test_long_claims_are_verified_off_the_event_loop(
     monkeypatch.setattr(PeerLogViews, "accept", noted)
     if long:
         scene.peer.bent = lambda answer: answer.consistency_claim.consistency_hashes.extend(
-            [bytes(32)] * (log_views.SHORT_CLAIM_BYTES // 32)
+            [bytes(32)] * (claims.SHORT_CLAIM_BYTES // 32)
         )
     scene.tjk.grow(3)
     with suppress(Unavailable):  # the proof is too long

@@ -13,7 +13,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.peers.log_views import claim
+from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.recovery import restore_from_peers
 from paiza_node.features.recovery.progress import SETTING, SIDES, Progress, RecoveryHold
@@ -222,7 +222,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
     assert isinstance(answer, recovery_pb2.ListLostEntriesResponse)
     assert [item.lost for item in answer.items] == [with_proof]
     assert not answer.items[0].HasField("dispatch")
-    assert answer.consistency_claim == claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0)
+    assert answer.consistency_claim == consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0)
     assert await asked("uzb") == "unknown_log"
     assert await asked("kaz", origin="kaz.paiza.example/log/2") == "unknown_log"
     assert await asked("kaz", origin="") == "unknown_log"

@@ -83,7 +83,8 @@ class Bench:
 
     def be_silent(self, question: Question) -> None:
         """Be reached, but not by this question."""
-        self.logs.exchanges["tjk"] = self.logs.exchanges.get("tjk", 0) + 1
+        accepted = self.logs.counts.accepted
+        accepted["tjk"] = accepted.get("tjk", 0) + 1
         self.judge.not_answered(question, UNREACHABLE, self.now)
 
 

@@ -7,7 +7,7 @@ import pytest
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import OVERTAKEN
-from paiza_node.core.peers.log_views import claim
+from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.gossip import MAX_HEARD
 from paiza_node.features.witness.model import WitnessedNote
@@ -197,7 +197,7 @@ async def test_a_witness_that_starts_anew_goes_on_from_what_it_stored(fleet: Fle
     await kaz.show_round()
     assert kaz.checkpoint_exchange.rounds.seen["tjk"].size == 7
     request = witness_pb2.ExchangeCheckpointsRequest(
-        consistency_claim=claim(kaz.ledger, older, 7, 0), register_version=bytes(32)
+        consistency_claim=consistency_claim(kaz.ledger, older, 7, 0), register_version=bytes(32)
     )
     member = fleet.register_cache.current.active_member("kaz")
     response = await tjk.answer(member, request)
@@ -287,7 +287,7 @@ async def test_a_caller_that_knows_more_of_our_log_than_there_is_gets_nothing_si
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     request = witness_pb2.ExchangeCheckpointsRequest(
-        consistency_claim=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_version=bytes(32)
+        consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_version=bytes(32)
     )
     with pytest.raises(Unavailable, match="consistency_mismatch"):
         await kaz.answer(fleet.register_cache.current.active_member("tjk"), request)
@@ -300,7 +300,7 @@ async def test_more_than_the_bound_is_refused(fleet: Fleet) -> None:
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     request = witness_pb2.ExchangeCheckpointsRequest(
-        consistency_claim=claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
+        consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
         register_version=bytes(32),
         heard=[b"x"] * (MAX_HEARD + 1),
     )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from paiza.core.v1 import fork_proof_pb2
+from paiza_node.core.peers.claims import learn_fork
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD, LargestKnown
 from paiza_register import Register
@@ -51,7 +52,7 @@ def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> No
     scene = Scene()
     shown = fork_proof_pb2.ForkProof(first_note=scene.log.note(5), second_note=scene.other.note(5))
     assert scene.gossip.forks("uzb") == []
-    scene.logs.learn_fork(scene.member, shown.SerializeToString())
+    learn_fork(scene.logs, scene.member, shown.SerializeToString())
     (told,) = scene.gossip.forks("uzb")
     fork_proofs.verify(told.SerializeToString(), scene.key)
     assert scene.gossip.forks("tjk") == []

@@ -17,7 +17,8 @@ from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.log_views import PeerLogViews, record_fork
+from paiza_node.core.peers.claims import learn_fork, note_told_entry, record_fork
+from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.witness.consistency_monitor import MAX_FAILURES, ConsistencyMonitor
@@ -197,7 +198,7 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
         with room.store.reads() as reads:
             assert "tjk" not in peers_store.known_logs(reads)
         assert room.logs.size("tjk") == 0
-        assert not room.logs.learn_fork(room.member, finding.proof)
+        assert not learn_fork(room.logs, room.member, finding.proof)
         room.restart()
     assert room.logs.accept(room.member, room.other.consistency_claim(0, 20)).size == 20
 
@@ -258,7 +259,7 @@ async def test_two_entries_at_one_index_convict_a_log_that_answers_nothing(room:
     note = room.other.note(14)
     checkpoint = checkpoints.verify(note, [THEIRS.verifier_key], ORIGIN)
     told = receipts.VerifiedEntry(log_pb2.LogEntry(), b"other4", 4, checkpoint)
-    room.logs.hear_entry(room.member, told, room.other.tree.inclusion_proof(4, 14), told_by="uzb")
+    note_told_entry(room.logs, room.member, told, room.other.tree.inclusion_proof(4, 14), told_by="uzb")
     await room.steps(3)
     assert room.asked
     (finding,) = room.findings()
@@ -273,7 +274,7 @@ async def test_entry_of_the_same_history_convicts_nobody(room: Room) -> None:
     note = room.log.note(14)
     checkpoint = checkpoints.verify(note, [THEIRS.verifier_key], ORIGIN)
     told = receipts.VerifiedEntry(log_pb2.LogEntry(), b"4", 4, checkpoint)
-    room.logs.hear_entry(room.member, told, room.log.tree.inclusion_proof(4, 14), told_by="uzb")
+    note_told_entry(room.logs, room.member, told, room.log.tree.inclusion_proof(4, 14), told_by="uzb")
     room.answer = room.log.proof(30, 9, 14)
     await room.steps(4)
     assert room.findings() == []

@@ -1,0 +1,77 @@
+"""Checkpoint notes and consistency proofs of members' logs, verified: pure, but for what is remembered."""
+
+from collections import OrderedDict
+from collections.abc import Container, Sequence
+from hashlib import sha256
+from typing import Final
+
+from paiza_register.model import Member
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.tlog import checkpoint as checkpoints
+from paiza_wire.tlog import fork_proofs, merkle
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.notes import VerifierKey
+
+MAX_CONSISTENCY_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
+MAX_VERIFIED: Final = 1024  # notes that are remembered
+
+NoteIdentity = tuple[str, bytes]
+
+
+class VerifiedNotes:
+    """Notes whose signature was checked and need not be again: the same come with every exchange.
+
+    Callers keep others out meanwhile.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._verified: OrderedDict[NoteIdentity, VerifiedCheckpoint] = OrderedDict()
+
+    def find(self, identity: NoteIdentity) -> VerifiedCheckpoint | None:
+        """Return the checkpoint of a note that was verified before, if it is remembered."""
+        return self._verified.get(identity)
+
+    def add(self, identity: NoteIdentity, checkpoint: VerifiedCheckpoint) -> None:
+        """Remember a verified note."""
+        self._verified[identity] = checkpoint
+        if len(self._verified) > MAX_VERIFIED:
+            self._verified.popitem(last=False)
+
+    def forget(self, origins: Container[str]) -> None:
+        """Forget the notes of these logs."""
+        for identity in [identity for identity, each in self._verified.items() if each.origin in origins]:
+            del self._verified[identity]
+
+
+def note_identity(member: Member, note: bytes) -> NoteIdentity:
+    """Return what a note of a member's newest log is remembered by: it may be large with what others wrote below it."""
+    return member.log_keys[-1].vkey, sha256(note).digest()
+
+
+def verify_note(member: Member, note: bytes) -> VerifiedCheckpoint:
+    """Check that a checkpoint was signed by that member's newest log; Unavailable("bad_checkpoint") where it was not.
+
+    What others wrote below it is left behind: it is not ours to hand on, and takes room.
+    """
+    newest = member.log_keys[-1]
+    try:
+        key = VerifierKey.from_vkey(newest.vkey)
+        checkpoint = checkpoints.verify(note, [key], newest.origin)
+    except Rejected as error:
+        detail = f"the checkpoint of {member.id} does not hold: {error.detail}"
+        raise Unavailable("bad_checkpoint", detail) from error
+    return VerifiedCheckpoint(checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.bare(note, key))
+
+
+def check_contains(
+    member: str, larger: VerifiedCheckpoint, smaller: VerifiedCheckpoint, hashes: Sequence[bytes]
+) -> None:
+    """Check that a checkpoint contains a smaller one; Unavailable("consistency_not_proven") where that is not shown."""
+    if len(hashes) > MAX_CONSISTENCY_HASHES:
+        detail = f"the proof of consistency has over {MAX_CONSISTENCY_HASHES} hashes"
+        raise Unavailable("consistency_not_proven", detail)
+    try:
+        merkle.verify_consistency(smaller.size, smaller.root, larger.size, larger.root, hashes)
+    except Rejected as error:
+        raise Unavailable("consistency_not_proven", f"{member} did not prove its growth: {error.detail}") from error
