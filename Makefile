@@ -98,6 +98,8 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(if $(PROTOS),$(BIN)/buf lint)
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null) || { echo "No tag yet: the .proto files may still change in any way."; exit 0; }; \
+	  $(BIN)/buf breaking --against ".git#tag=$$tag"
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call WRITE_STUBS,$$fresh) && \
 	  { diff -r -q -x '*.proto' -x __init__.py -x py.typed -x __pycache__ "$$fresh/paiza" proto/paiza && echo "Stubs are fresh."; } || \
 	  { echo "make: the stubs differ from the .proto files: run 'make proto' and commit the result" >&2; exit 1; }

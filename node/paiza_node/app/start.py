@@ -47,9 +47,9 @@ from paiza_node.features.attachments.upload import Upload
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
-from paiza_node.ops.admin.misbehaviour_service import conviction_behaviours
+from paiza_node.ops.admin.misbehaviour_service import MisbehaviourService
 from paiza_node.ops.admin.operate import Operate
-from paiza_node.ops.admin.service import admin_behaviours
+from paiza_node.ops.admin.service import AdminService
 from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader, prepare_data
@@ -218,7 +218,7 @@ async def _serve(
         authenticator=Authenticator(
             config.member, register_cache, lambda: officers, _now, compared, Denials(ledger, _now).note
         ),
-        behaviours=services.handlers,
+        handlers=services.handlers,
         certificate=node_keys.certificate,
         private_key=node_keys.private_key,
         member=config.member,
@@ -227,10 +227,10 @@ async def _serve(
     )
     admin = admin_server(
         config.admin_socket,
-        {
-            **admin_behaviours(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
-            **conviction_behaviours(services.witness.convictions),
-        },
+        (
+            AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
+            MisbehaviourService(services.witness.convictions),
+        ),
     )
     if peers_fetch is not None:
         peers_fetch.connect(register_files)

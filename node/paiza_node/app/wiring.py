@@ -4,7 +4,7 @@ Each builder makes one room from the context all share and the rooms it needs. R
 hear of it as subscribers of the ledger's changes (`changes`): no room is told of one that is built after it.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +12,10 @@ from typing import Any
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.threads import ThreadAccess
+from paiza_node.core.api.exchange_service import ExchangeService
+from paiza_node.core.api.register_service import RegisterService
+from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.readers import READERS
@@ -19,7 +23,6 @@ from paiza_node.core.exchange.receive.arrivals import Arrivals
 from paiza_node.core.exchange.receive.write import PROTOCOL_VERSION, Receive
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
-from paiza_node.core.exchange.service import exchange_behaviours
 from paiza_node.core.exchange.stages import ReleaseStage
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
@@ -27,21 +30,20 @@ from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.model import FindingState
 from paiza_node.core.peers.session import PeerSession
-from paiza_node.core.register.service import register_behaviours
 from paiza_node.core.version import VERSION
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.pending import approval_stage
-from paiza_node.features.approvals.service import approval_behaviours
+from paiza_node.features.approvals.service import ApprovalService
 from paiza_node.features.attachments import attached
 from paiza_node.features.attachments.acknowledge import attachment_answers
 from paiza_node.features.attachments.attached import attachment_reaction, attachment_stage
 from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.serve import AttachmentServer
-from paiza_node.features.attachments.service import attachment_behaviours
+from paiza_node.features.attachments.service import AttachmentFetchService, AttachmentService
 from paiza_node.features.attachments.upload import Upload
 from paiza_node.features.audit.log_index import LogIndex
-from paiza_node.features.audit.service import audit_behaviours
+from paiza_node.features.audit.service import AuditService
 from paiza_node.features.audit.trail import Audit
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
@@ -50,20 +52,20 @@ from paiza_node.features.forwarding.holders import Holders
 from paiza_node.features.forwarding.inherited_markings import inherited_markings_stage
 from paiza_node.features.forwarding.notify_new_holders import NotifyNewHolders
 from paiza_node.features.forwarding.operation_limits import OperationLimits
-from paiza_node.features.forwarding.service import passing_behaviours
+from paiza_node.features.forwarding.service import ForwardingService
 from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.inbox.service import OfficerService
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
-from paiza_node.features.peer_audit.service import coordination_behaviours, oversight_behaviours
+from paiza_node.features.peer_audit.service import AuditQueryService, PeerAuditService
 from paiza_node.features.recalls import recalls
 from paiza_node.features.recalls.recalls import recall_reaction, recall_stage
 from paiza_node.features.recovery.progress import RecoveryHold
 from paiza_node.features.recovery.recovered_messages import RecoveredMessages
 from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
 from paiza_node.features.recovery.serve_peer import ServePeer
-from paiza_node.features.recovery.service import recovery_behaviours
+from paiza_node.features.recovery.service import RecoveryService
 from paiza_node.features.retention.acknowledge import erasure_answers
 from paiza_node.features.retention.erase import Erase
 from paiza_node.features.retention.erasure_status import ErasureStatus
@@ -71,12 +73,12 @@ from paiza_node.features.retention.holds import Holds
 from paiza_node.features.retention.log_retention import LogRetention
 from paiza_node.features.retention.requests import erasure_reaction, erasure_stage
 from paiza_node.features.retention.reviews import Reviews
-from paiza_node.features.retention.service import lawful_behaviours
+from paiza_node.features.retention.service import RetentionService
 from paiza_node.features.search.index import Index, TokenKey
 from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
 from paiza_node.features.tasks.assign import TASKS, Assign
-from paiza_node.features.tasks.service import desk_behaviours
+from paiza_node.features.tasks.service import TaskService
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
@@ -87,13 +89,13 @@ from paiza_node.features.witness.misbehaviour import Misbehaviour
 from paiza_node.features.witness.prove import ProveEntries
 from paiza_node.features.witness.prune import Prune
 from paiza_node.features.witness.rounds import Rounds
-from paiza_node.features.witness.service import witness_behaviours
+from paiza_node.features.witness.service import WitnessService
 from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
 from paiza_node.features.workflows.backfill import BackfillFetch, BackfillServe
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
 from paiza_node.features.workflows.legality import WORKFLOWS, WorkflowStates, workflow_stage
-from paiza_node.features.workflows.service import WorkflowService
+from paiza_node.features.workflows.service import BackfillService, WorkflowService
 from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import Config
 from paiza_node.ops.tables import KEPT_PROOFS, LIFECYCLES
@@ -180,9 +182,9 @@ class Lawful:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All of it: ``behaviours`` by RPC, ``duties`` to be run; the rest is what the node's own figures are read from."""
+    """All of it: ``handlers`` of RPCs, ``duties`` to be run; the rest is what the node's own figures are read from."""
 
-    handlers: Mapping[str, Any]
+    handlers: tuple[Service, ...]
     duties: tuple[BackgroundTask, ...]
     peers: PeerDirectory
     queues: OutboundQueues
@@ -237,10 +239,10 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         lawful.erase,
     ])  # fmt: skip
     return Services(
-        handlers={
-            **_behaviours(dependencies, exchange, attachments, assign, witness, lawful, consult),
-            **_oversight(core, consult, peers),
-        },
+        handlers=(
+            *_handlers(dependencies, exchange, attachments, assign, witness, lawful, consult),
+            *_oversight(core, consult, peers),
+        ),
         duties=(
             peers.run,
             queues.run,
@@ -401,17 +403,17 @@ def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...
     )
 
 
-def _oversight(core: Core, consult: Consult, peers: PeerDirectory) -> Mapping[str, Any]:
-    """Give what each RPC of oversight does."""
+def _oversight(core: Core, consult: Consult, peers: PeerDirectory) -> tuple[Service, ...]:
+    """Return what handles the RPCs of peer audit."""
     periods = Reconciliation(core, peers)
     relay = Relay(core, consult, peers)
-    return {
-        **oversight_behaviours(consult, periods),
-        **coordination_behaviours(relay, periods, lambda: core.register_cache.policy, core.member),
-    }
+    return (
+        PeerAuditService(consult, periods),
+        AuditQueryService(relay, periods, lambda: core.register_cache.policy, core.member),
+    )
 
 
-def _behaviours(
+def _handlers(
     dependencies: Dependencies,
     exchange: Exchange,
     attachments: Attachments,
@@ -419,11 +421,12 @@ def _behaviours(
     witness: Witness,
     lawful: Lawful,
     consult: Consult,
-) -> Mapping[str, Any]:
-    """Give what each RPC does."""
+) -> tuple[Service, ...]:
+    """Return what handles the RPCs of nodes and officers, except for peer audit."""
     core = dependencies.core
     open_part = OpenPart(core, (recalls.open_rule, attached.open_rule(core.member)))
     search = Search(core, dependencies.token_key)
+    may_know_of = ThreadAccess(core.register_cache, core.store)
     officers = OfficerService(
         core,
         submit=exchange.submit,
@@ -431,12 +434,11 @@ def _behaviours(
         duties=exchange.duties,
         pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,
+        may_know_of=may_know_of,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
     )
-    workflows = WorkflowService(
-        store=core.store, duties=exchange.duties, entitled=officers.may_know_of, clock=core.clock
-    )
+    workflows = WorkflowService(store=core.store, duties=exchange.duties, entitled=may_know_of, clock=core.clock)
     hand_out = AttachmentServer(
         store=core.store, files=attachments.files, open_part=open_part, waiting=exchange.approve.shown_to
     )
@@ -447,18 +449,20 @@ def _behaviours(
         store=core.store,
         convictions=witness.judge.convictions,
     )
-    return {
-        **exchange_behaviours(exchange.receive, exchange.give),
-        **approval_behaviours(exchange.approve),
-        **desk_behaviours(assign, core.clock),
-        **attachment_behaviours(attachments.upload, hand_out),
-        **officers.handlers(),
-        **workflows.handlers(),
-        **audit_behaviours(audit, consult.note),
-        **lawful_behaviours(ErasureStatus(core), lawful.holds, lawful.reviews),
-        **passing_behaviours(exchange.forward, Export(core), holders, audit.check_sees),
-        **register_behaviours(dependencies.reader),
-        **recovery_behaviours(ServePeer(core)),
-        **witness_behaviours(witness.answer, ProveEntries(core.ledger, core.store)),
-        **SearchService(search, core.store).handlers(),
-    }
+    return (
+        ExchangeService(exchange.receive),
+        BackfillService(exchange.give),
+        AttachmentFetchService(hand_out),
+        ApprovalService(exchange.approve),
+        TaskService(assign, core.clock),
+        AttachmentService(attachments.upload, hand_out),
+        officers,
+        workflows,
+        AuditService(audit, consult.note),
+        RetentionService(ErasureStatus(core), lawful.holds, lawful.reviews),
+        ForwardingService(exchange.forward, Export(core), holders, audit.check_sees),
+        RegisterService(dependencies.reader),
+        RecoveryService(ServePeer(core)),
+        WitnessService(witness.answer, ProveEntries(core.ledger, core.store)),
+        SearchService(search, core.store),
+    )

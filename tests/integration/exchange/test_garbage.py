@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
-from paiza_node.core.api.authentication import ACCESS
+from paiza_node.core.api.services import accesses
 from paiza_register import Register
 from tests.federation import Federation
 from tests.system.minting import Mint
@@ -17,12 +17,12 @@ STREAMS: Final = frozenset({"/paiza.officer.v1.OfficerService/Watch", "/grpc.hea
 GARBAGE: Final = (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 64, random.Random(1).randbytes(4096))
 
 
-@pytest.mark.parametrize("method", ACCESS)
+@pytest.mark.parametrize("method", accesses())
 async def test_garbage_is_malformed(federation: Federation, register: Register, method: str) -> None:
     """Every RPC answers bytes that do not parse with malformed, whoever sends them, and the node goes on."""
     mint = Mint(federation.folder, register)
-    officer = "kaz-duty" if ACCESS[method].action == "review" else "kaz-coordinator"
-    caller = mint.node("tjk") if ACCESS[method].who == "node" else mint.officer(officer)
+    officer = "kaz-duty" if accesses()[method].action == "review" else "kaz-coordinator"
+    caller = mint.node("tjk") if accesses()[method].who == "node" else mint.officer(officer)
     node = federation.node("kaz")
     async with caller.channel(node.address, "kaz", register) as channel:
         for data in GARBAGE:

@@ -1,6 +1,6 @@
-"""Who may call what: one list for every RPC, and the checks each call passes before it reaches a verb.
+"""The checks each call passes before it reaches its handler.
 
-1. The RPC is in the list. (One that is not makes the node refuse to start.)
+1. The RPC says in its .proto who may call it. (One that does not makes the node refuse to start.)
 2. The register has not expired: otherwise nobody can be believed.
 3. The caller showed a certificate. It is looked at again here, since TLS accepts the union of all CAs.
 4. It is of the kind the RPC is for, issued by the right CA of the one member it names, valid now, not revoked.
@@ -17,10 +17,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import PEM_cert_to_DER_cert
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
+from paiza_node.core.api import services
+from paiza_node.core.api.services import Access
 from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
@@ -30,80 +32,6 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 CALLS_PER_CALLER: Final = 16  # under way at once; a watching officer who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
 
-Who = Literal["node", "officer", "either"]
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may call an RPC, and the action the rules are asked about.
-
-    The action is empty where the verb asks, with the message, and where whoever is known here may call.
-    """
-
-    who: Who
-    action: str = ""
-
-
-ACCESS: Final = {
-    "/paiza.peer.v1.ExchangeService/Handshake": Access("node", "exchange"),
-    "/paiza.peer.v1.ExchangeService/Deliver": Access("node", "exchange"),
-    "/paiza.peer.v1.ExchangeService/ProveConsistency": Access("node", "exchange"),
-    "/paiza.peer.v1.ExchangeService/FetchMessages": Access("node", "exchange"),
-    "/paiza.peer.v1.ExchangeService/FetchAttachment": Access("node", "exchange"),
-    "/paiza.peer.v1.WitnessService/ExchangeCheckpoints": Access("node", "exchange"),
-    "/paiza.peer.v1.WitnessService/ProveEntries": Access("node", "exchange"),
-    "/paiza.peer.v1.RecoveryService/ListHeldCheckpoints": Access("node", "exchange"),
-    "/paiza.peer.v1.RecoveryService/ListLostEntries": Access("node", "exchange"),
-    "/paiza.officer.v1.AttachmentService/StartUpload": Access("officer", "session"),
-    "/paiza.officer.v1.AttachmentService/Upload": Access("officer", "session"),
-    "/paiza.officer.v1.AttachmentService/Download": Access("officer"),
-    "/paiza.officer.v1.OfficerService/GetSession": Access("officer", "session"),
-    "/paiza.officer.v1.OfficerService/Submit": Access("officer"),
-    "/paiza.officer.v1.OfficerService/ListMessages": Access("officer", "list"),
-    "/paiza.officer.v1.OfficerService/OpenMessage": Access("officer"),
-    "/paiza.officer.v1.OfficerService/Watch": Access("officer", "watch"),
-    "/paiza.officer.v1.OfficerService/FindSourceRows": Access("officer", "list"),
-    "/paiza.officer.v1.SearchService/Search": Access("officer", "search"),
-    "/paiza.officer.v1.SearchService/ListLinks": Access("officer", "search"),
-    "/paiza.officer.v1.SearchService/FindSimilar": Access("officer", "search"),
-    "/paiza.officer.v1.WorkflowService/ListWorkflows": Access("officer", "list"),
-    "/paiza.officer.v1.WorkflowService/GetWorkflow": Access("officer", "list"),
-    "/paiza.officer.v1.ApprovalService/ListWaiting": Access("officer", "session"),
-    "/paiza.officer.v1.ApprovalService/GetWaiting": Access("officer", "session"),
-    "/paiza.officer.v1.ApprovalService/Approve": Access("officer", "session"),
-    "/paiza.officer.v1.ApprovalService/Decline": Access("officer", "session"),
-    "/paiza.officer.v1.ApprovalService/ListOfficers": Access("officer", "session"),
-    "/paiza.officer.v1.TaskService/ListTasks": Access("officer", "list"),
-    "/paiza.officer.v1.TaskService/AssignTask": Access("officer", "watch"),
-    "/paiza.officer.v1.TaskService/TakeTask": Access("officer", "watch"),
-    "/paiza.officer.v1.TaskService/AcknowledgeTask": Access("officer", "watch"),
-    "/paiza.officer.v1.TaskService/CompleteTask": Access("officer", "watch"),
-    "/paiza.officer.v1.AuditService/GetTrail": Access("officer", "trail"),
-    "/paiza.officer.v1.AuditService/GetEvidence": Access("officer", "evidence"),
-    "/paiza.officer.v1.AuditService/GetLogStatus": Access("officer", "trail"),
-    "/paiza.peer.v1.PeerAuditService/ListGrantedEntries": Access("node", "consult"),
-    "/paiza.peer.v1.PeerAuditService/CountGrantedMessages": Access("node", "consult"),
-    "/paiza.peer.v1.PeerAuditService/AgreePeriod": Access("node", "consult"),
-    "/paiza.officer.v1.AuditQueryService/ListLogEntries": Access("officer", "read_log"),
-    "/paiza.officer.v1.AuditQueryService/GetMatrix": Access("officer", "read_log"),
-    "/paiza.officer.v1.AuditQueryService/ClosePeriod": Access("officer", "oversee"),
-    "/paiza.officer.v1.RetentionService/ListErasures": Access("officer", "trail"),
-    "/paiza.officer.v1.RetentionService/PlaceHold": Access("officer", "hold"),
-    "/paiza.officer.v1.RetentionService/ReleaseHold": Access("officer", "hold"),
-    "/paiza.officer.v1.RetentionService/ListHolds": Access("officer", "trail"),
-    "/paiza.officer.v1.RetentionService/ListReviews": Access("officer", "list"),
-    "/paiza.officer.v1.RetentionService/KeepMessage": Access("officer", "review"),
-    "/paiza.officer.v1.RetentionService/EraseOwnCopy": Access("officer", "review"),
-    "/paiza.officer.v1.ForwardingService/Forward": Access("officer"),
-    "/paiza.officer.v1.ForwardingService/AuthorizeExport": Access("officer"),
-    "/paiza.officer.v1.ForwardingService/ListHolders": Access("officer", "trail"),
-    "/paiza.core.v1.RegisterService/GetFile": Access("either", "read_register"),
-    "/paiza.core.v1.RegisterService/GetArchivedSet": Access("either", "read_register"),
-    "/grpc.health.v1.Health/Check": Access("either"),
-    "/grpc.health.v1.Health/List": Access("either"),
-    "/grpc.health.v1.Health/Watch": Access("either"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -112,6 +40,18 @@ class Caller:
     id: str
     member: Member | None = None
     officer: Officer | None = None
+
+
+def officer_of(caller: Caller) -> Officer:
+    """Return the officer who calls an RPC that is for officers."""
+    assert caller.officer is not None, "only officers are admitted here"
+    return caller.officer
+
+
+def member_of(caller: Caller) -> Member:
+    """Return the member whose node calls an RPC that is for nodes."""
+    assert caller.member is not None, "only nodes are admitted here"
+    return caller.member
 
 
 class _Denied(Rejected):
@@ -139,6 +79,7 @@ class Authenticator:
         ``denied`` hears which officer the rules denied which call, and by which rule.
         ``compared`` takes a member, a method and a request, and returns when that member may be given what is signed.
         """
+        self._access = services.accesses()
         self._compared = compared
         self._denied = denied
         self._member = member
@@ -151,7 +92,7 @@ class Authenticator:
     async def admit(self, method: str, context: Any) -> AsyncIterator[Caller]:
         """Check a call and count it as under way while the block runs."""
         # 1.
-        access = ACCESS[method]
+        access = self._access[method]
         # 2.-6.
         try:
             caller = self._identify(access, context)
@@ -177,7 +118,7 @@ class Authenticator:
 
     def check_again(self, method: str, context: Any) -> None:
         """Refuse the rest of a stream whose caller would no longer be admitted: revoked, suspended, expired."""
-        self._identify(ACCESS[method], context)
+        self._identify(self._access[method], context)
 
     def _identify(self, access: Access, context: Any) -> Caller:
         # 2.

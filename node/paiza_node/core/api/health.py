@@ -8,14 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from typing import Final
 
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
 from paiza_node.core.api.authentication import Caller
+from paiza_node.core.api.services import HEALTH
 from paiza_wire.errors import Rejected
 
-SERVICE: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
-PREFIX: Final = f"/{SERVICE.full_name}/"
+PREFIX: Final = f"/{HEALTH.full_name}/"
 
 _Response = health_pb2.HealthCheckResponse
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
@@ -11,30 +11,16 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_reflection.v1alpha import reflection
 
-from paiza.admin.v1 import admin_pb2
-from paiza.core.v1 import register_pb2
-from paiza.officer.v1 import (
-    approval_pb2,
-    attachment_pb2,
-    audit_pb2,
-    coordination_pb2,
-    desk_pb2,
-    lawful_pb2,
-    officer_pb2,
-    passing_pb2,
-    search_pb2,
-    workflow_pb2,
-)
-from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
-from paiza_node.core.api import health
-from paiza_node.core.api.authentication import Authenticator, Caller
+from paiza_node.core.api import health, services
+from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
+from paiza_node.core.api.services import Service, method_name
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_register import Register
@@ -58,36 +44,12 @@ SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
 )
 
-SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
-    exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
-    officer_pb2.DESCRIPTOR.services_by_name["OfficerService"],
-    attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
-    approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
-    desk_pb2.DESCRIPTOR.services_by_name["TaskService"],
-    audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
-    oversight_pb2.DESCRIPTOR.services_by_name["PeerAuditService"],
-    coordination_pb2.DESCRIPTOR.services_by_name["AuditQueryService"],
-    lawful_pb2.DESCRIPTOR.services_by_name["RetentionService"],
-    passing_pb2.DESCRIPTOR.services_by_name["ForwardingService"],
-    recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
-    register_pb2.DESCRIPTOR.services_by_name["RegisterService"],
-    search_pb2.DESCRIPTOR.services_by_name["SearchService"],
-    witness_pb2.DESCRIPTOR.services_by_name["WitnessService"],
-    workflow_pb2.DESCRIPTOR.services_by_name["WorkflowService"],
-    health.SERVICE,
-)
-
-Unary = Callable[[Caller, Any], Awaitable[Message]]
-Stream = Callable[[Caller, Any], AsyncIterator[Message]]
-Taking = Callable[[Caller, AsyncIterator[Any]], Awaitable[Message]]
-Handlers = Mapping[str, Unary | Stream | Taking]
-
 
 def public_server(
     *,
     listen: str,
     authenticator: Authenticator,
-    behaviours: Handlers,
+    handlers: Iterable[Service],
     certificate: bytes,
     private_key: bytes,
     member: str,
@@ -96,32 +58,32 @@ def public_server(
 ) -> tuple[grpc.aio.Server, Health]:
     """Build the server for peers and officers. TLS roots follow the register without a restart.
 
-    Every RPC of every service needs its behaviour and its line in `gate.ACCESS`: a KeyError here is a node that must
-    not start.
+    TypeError where an RPC has no handler, or a handler no RPC: such a node must not start.
     """
     server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
-    own_health = Health([service.full_name for service in SERVICES])
-    behaviours = {
-        **behaviours,
+    served = (*services.public(), services.HEALTH)
+    own_health = Health([service.full_name for service in served])
+    found = {
+        **services.handlers_of(handlers, services.public()),
         health.PREFIX + "Check": own_health.check,
         health.PREFIX + "List": own_health.check_all,
         health.PREFIX + "Watch": own_health.watch,
     }
-    for service in SERVICES:
-        handlers = {method.name: _guarded(authenticator, method, behaviours) for method in service.methods}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    for service in served:
+        guarded = {each.name: _guarded(authenticator, each, found[method_name(each)]) for each in service.methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, guarded),))
     if with_reflection:
         reflection.enable_server_reflection(
-            (*(service.full_name for service in SERVICES), reflection.SERVICE_NAME), server
+            (*(service.full_name for service in served), reflection.SERVICE_NAME), server
         )
-    served: list[bytes] = []
+    roots_served: list[bytes] = []
 
     def configuration() -> grpc.ServerCertificateConfiguration | None:
         """Give the certificates to serve with, or None while nothing changed; called at every handshake."""
         roots = _roots(register(), member)
-        if served == [roots]:
+        if roots_served == [roots]:
             return None
-        served[:] = [roots]
+        roots_served[:] = [roots]
         return grpc.ssl_server_certificate_configuration([(private_key, certificate)], root_certificates=roots)
 
     initial = configuration()
@@ -146,14 +108,13 @@ def public_server(
     return server, own_health
 
 
-def admin_server(path: Path, behaviours: Mapping[str, Callable[[Any], Awaitable[Message]]]) -> grpc.aio.Server:
+def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
     """Build the operator's server. Whoever can open the socket (0600, the node's own user) is the operator."""
     server = grpc.aio.server()
-    service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
-    handlers = {
-        method.name: _plain(method, behaviours[f"/{service.full_name}/{method.name}"]) for method in service.methods
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    found = services.handlers_of(handlers, services.for_operator())
+    for service in services.for_operator():
+        plain = {method.name: _plain(method, found[method_name(method)]) for method in service.methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, plain),))
     path.unlink(missing_ok=True)  # left by a process that was killed; the store's lock says that none runs
     previous = os.umask(0o177)
     try:
@@ -170,11 +131,8 @@ def _roots(register: Register, member: str) -> bytes:
     return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
 
 
-def _guarded(
-    authenticator: Authenticator, method: MethodDescriptor, behaviours: Handlers
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    name = f"/{method.containing_service.full_name}/{method.name}"
-    behaviour: Any = behaviours[name]
+def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: Any) -> "grpc.RpcMethodHandler[Any, Any]":
+    name = method_name(method)
     request_type = message_factory.GetMessageClass(method.input_type)
 
     async def unary(requests: AsyncIterator[bytes], context: Any) -> bytes | None:
@@ -187,7 +145,7 @@ def _guarded(
                 else:
                     asked = _parse(request_type, await _arrival(requests))
                     await authenticator.check_compared(name, caller, asked)
-                response: Message = await behaviour(caller, asked)
+                response: Message = await handler(caller, asked)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
@@ -201,7 +159,7 @@ def _guarded(
         reason = "ok"
         try:
             async with authenticator.admit(name, context) as caller:
-                async for response in behaviour(caller, _parse(request_type, await _arrival(requests))):
+                async for response in handler(caller, _parse(request_type, await _arrival(requests))):
                     authenticator.check_again(name, context)
                     yield response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - as above
@@ -245,14 +203,12 @@ async def _arrivals(
         yield _parse(request_type, data)
 
 
-def _plain(
-    method: MethodDescriptor, behaviour: Callable[[Any], Awaitable[Message]]
-) -> "grpc.RpcMethodHandler[Any, Any]":
+def _plain(method: MethodDescriptor, handler: Callable[[Any], Awaitable[Message]]) -> "grpc.RpcMethodHandler[Any, Any]":
     request_type = message_factory.GetMessageClass(method.input_type)
 
     async def unary(data: bytes, context: Any) -> bytes | None:
         try:
-            return (await behaviour(_parse(request_type, data))).SerializeToString()
+            return (await handler(_parse(request_type, data))).SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status
             await refuse(context, error)
             return None

@@ -2,22 +2,24 @@
 
 from paiza.officer.v1 import approval_pb2
 from paiza_node.core.api import paging
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, officer_of
+from paiza_node.core.api.services import Service
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.model import ApprovalRow
-from paiza_node.features.inbox.service import officer_of
-
-PREFIX = "/paiza.officer.v1.ApprovalService/"
 
 
-def approval_behaviours(approve: Approve) -> Handlers:
-    """Give the behaviour of every RPC of ApprovalService."""
+class ApprovalService(Service):
+    """Requests about messages that wait for a second officer."""
+
+    service = approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"]
+
+    def __init__(self, approve: Approve) -> None:
+        self._approve = approve
 
     async def list_waiting(
-        caller: Caller, request: approval_pb2.ListWaitingRequest
+        self, caller: Caller, request: approval_pb2.ListWaitingRequest
     ) -> approval_pb2.ListWaitingResponse:
-        page, more = paging.page_of(await approve.listed(officer_of(caller)), _place, request)
+        page, more = paging.page_of(await self._approve.listed(officer_of(caller)), _place, request)
         response = approval_pb2.ListWaitingResponse(next_page_token=more)
         for row in page:
             waiting = response.messages.add(
@@ -27,31 +29,25 @@ def approval_behaviours(approve: Approve) -> Handlers:
             waiting.expires_time.FromDatetime(row.expires_time)
         return response
 
-    async def get_waiting(caller: Caller, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
-        return await approve.show(officer_of(caller), request)
+    async def get_waiting(
+        self, caller: Caller, request: approval_pb2.GetWaitingRequest
+    ) -> approval_pb2.GetWaitingResponse:
+        return await self._approve.show(officer_of(caller), request)
 
-    async def sign(caller: Caller, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
-        return await approve.sign(officer_of(caller), request)
+    async def approve(self, caller: Caller, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
+        return await self._approve.sign(officer_of(caller), request)
 
-    async def decline(caller: Caller, request: approval_pb2.DeclineRequest) -> approval_pb2.DeclineResponse:
-        return await approve.decline(officer_of(caller), request)
+    async def decline(self, caller: Caller, request: approval_pb2.DeclineRequest) -> approval_pb2.DeclineResponse:
+        return await self._approve.decline(officer_of(caller), request)
 
     async def list_officers(
-        _caller: Caller, request: approval_pb2.ListOfficersRequest
+        self, _caller: Caller, request: approval_pb2.ListOfficersRequest
     ) -> approval_pb2.ListOfficersResponse:
-        page, more = paging.page_of(approve.officers(), lambda each: each.id, request)
+        page, more = paging.page_of(self._approve.officers(), lambda each: each.id, request)
         return approval_pb2.ListOfficersResponse(
             officers=[approval_pb2.OfficerInfo(id=each.id, roles=sorted(each.roles), unit=each.unit) for each in page],
             next_page_token=more,
         )
-
-    return {
-        PREFIX + "ListWaiting": list_waiting,
-        PREFIX + "GetWaiting": get_waiting,
-        PREFIX + "Approve": sign,
-        PREFIX + "Decline": decline,
-        PREFIX + "ListOfficers": list_officers,
-    }
 
 
 def _place(row: ApprovalRow) -> str:

@@ -1,4 +1,4 @@
-"""What peers, auditors, readers of the register and the operator ask."""
+"""What officers ask about the own log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,47 +6,34 @@ from typing import Any
 
 from paiza.officer.v1 import audit_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, officer_of
+from paiza_node.core.api.services import Service
 from paiza_node.features.audit.trail import Audit
-from paiza_register import Member
-
-MAX_PATH = 256  # characters of a file's path in the register
-
 
 Consulted = Callable[[Officer, str, bytes], Awaitable[Any]]
 """Logs that an officer consulted the log: what he asked, and of which message."""
 
 
-def audit_behaviours(audit: Audit, consulted: Consulted) -> Handlers:
-    """Give the behaviour of every RPC of AuditService; the store is read in a thread. That it was read is logged."""
+class AuditService(Service):
+    """Requests about the own log; the store is read in a thread, and that it was read is logged."""
 
-    async def trail(caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
-        await audit.check_sees(_officer(caller), request.message_digest)
-        await consulted(_officer(caller), "trail", request.message_digest)
-        return await asyncio.to_thread(audit.trail, request.message_digest)
+    service = audit_pb2.DESCRIPTOR.services_by_name["AuditService"]
 
-    async def evidence(caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
-        await audit.check_sees(_officer(caller), request.message_digest)
-        await consulted(_officer(caller), "evidence", request.message_digest)
-        return await asyncio.to_thread(audit.evidence, request.message_digest, with_openings=request.with_openings)
+    def __init__(self, audit: Audit, consulted: Consulted) -> None:
+        self._audit = audit
+        self._consulted = consulted
 
-    async def status(_caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
-        return await asyncio.to_thread(audit.status)
+    async def get_trail(self, caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
+        await self._audit.check_sees(officer_of(caller), request.message_digest)
+        await self._consulted(officer_of(caller), "trail", request.message_digest)
+        return await asyncio.to_thread(self._audit.trail, request.message_digest)
 
-    prefix = "/paiza.officer.v1.AuditService/"
-    return {
-        prefix + "GetTrail": trail,
-        prefix + "GetEvidence": evidence,
-        prefix + "GetLogStatus": status,
-    }
+    async def get_evidence(self, caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
+        await self._audit.check_sees(officer_of(caller), request.message_digest)
+        await self._consulted(officer_of(caller), "evidence", request.message_digest)
+        return await asyncio.to_thread(
+            self._audit.evidence, request.message_digest, with_openings=request.with_openings
+        )
 
-
-def _officer(caller: Caller) -> Officer:
-    assert caller.officer is not None, "the gate admits only officers here"
-    return caller.officer
-
-
-def _member(caller: Caller) -> Member:
-    assert caller.member is not None, "the gate admits only nodes here"
-    return caller.member
+    async def get_log_status(self, _caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
+        return await asyncio.to_thread(self._audit.status)

@@ -8,20 +8,18 @@ from typing import Final
 
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import notice_pb2, officer_pb2
-from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import list_scope, may_see
+from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.access.open import OpenPart
-from paiza_node.core.access.principals import principal_of
+from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api import paging
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, officer_of
+from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.log.notifier import Item
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.policy import MessageAttributes
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals.notices import APPROVAL
 from paiza_node.features.attachments.attached import standing
@@ -31,11 +29,8 @@ from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.search.search import Search
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlapping
 from paiza_node.features.workflows.service import sees_thread
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.identity import SpiffeId
 
-PREFIX: Final = "/paiza.officer.v1.OfficerService/"
 MAX_SOURCE_ROWS: Final = 10_000
 MAX_FILTER: Final = 128  # characters of a filter
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
@@ -43,8 +38,10 @@ MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
 BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins behind
 
 
-class OfficerService:
+class OfficerService(Service):
     """Requests of officers, turned into verbs."""
+
+    service = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"]
 
     def __init__(
         self,
@@ -55,6 +52,7 @@ class OfficerService:
         duties: WorkflowDeadlines,
         pending: PendingNotices,
         search: Search,
+        may_know_of: ThreadAccess,
         version: str,
         protocol_version: int,
     ) -> None:
@@ -68,20 +66,10 @@ class OfficerService:
         self._duties = duties
         self._pending = pending
         self._search = search
+        self._may_know_of = may_know_of
         self._version = version
         self._protocol_version = protocol_version
         self._clock = core.clock
-
-    def handlers(self) -> Handlers:
-        """Give the behaviour of every RPC of the service."""
-        return {
-            PREFIX + "GetSession": self.get_session,
-            PREFIX + "Submit": self.submit,
-            PREFIX + "ListMessages": self.list_messages,
-            PREFIX + "OpenMessage": self.open_message,
-            PREFIX + "Watch": self.watch,
-            PREFIX + "FindSourceRows": self.find_source_rows,
-        }
 
     async def get_session(
         self, caller: Caller, _request: officer_pb2.GetSessionRequest
@@ -169,28 +157,8 @@ class OfficerService:
             threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}
         if not threads:
             return notice
-        named = [name for name, thread in threads.items() if thread and self.may_know_of(officer, thread)]
+        named = [name for name, thread in threads.items() if thread and self._may_know_of(officer, thread)]
         return overlapping(notice.thread_id, notice.thread_name, named) if named else None
-
-    def may_know_of(self, officer: Officer, thread_id: bytes) -> bool:
-        """Say whether an officer may open what began a thread; else it is not named where he did not ask for it."""
-        with self._store.reads() as reads:
-            rows = messages_store.thread(reads, thread_id)
-        if not rows:
-            return False
-        with self._store.reads() as reads:
-            if not may_see(reads, officer, rows[0]):
-                return False
-        header = wire.parse_header(rows[0].header)
-        register = self._register_cache.current
-        try:
-            kind = kinds.get(header.kind, header.kind_version)
-            ceiling = register.member(SpiffeId.parse(officer.id).member).classification_ceiling
-            facts = MessageAttributes.of(header, kind.sender_roles, ceiling)
-            self._register_cache.policy.check(principal_of(officer), "open", facts)
-        except Rejected:
-            return False
-        return True
 
     def _source_rows(self, rows: set[bytes], officer: Officer) -> dict[bytes, bytes]:
         with self._store.reads() as reads:
@@ -289,9 +257,3 @@ def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: in
         before_seq=before[0] if before else None,
         limit=limit,
     )
-
-
-def officer_of(caller: Caller) -> Officer:
-    """Give the officer who calls: the gate admits only officers to these services."""
-    assert caller.officer is not None, "the gate admits only officers here"
-    return caller.officer

@@ -5,84 +5,74 @@ from typing import Final
 
 from paiza.officer.v1 import coordination_pb2
 from paiza.peer.v1 import oversight_pb2
-from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, member_of, officer_of
+from paiza_node.core.api.services import Service
 from paiza_node.core.policy import Policy
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
-from paiza_register import Member
 from paiza_wire.errors import Rejected
 
-OVERSIGHT: Final = "/paiza.peer.v1.PeerAuditService/"
-COORDINATION: Final = "/paiza.officer.v1.AuditQueryService/"
 OVERSEE: Final = "oversee"
 
 
-def oversight_behaviours(consult: Consult, periods: Reconciliation) -> Handlers:
-    """Give the behaviour of every RPC of PeerAuditService."""
+class PeerAuditService(Service):
+    """Requests of other members' nodes about this node's log."""
 
-    async def entries(
-        caller: Caller, request: oversight_pb2.ListGrantedEntriesRequest
+    service = oversight_pb2.DESCRIPTOR.services_by_name["PeerAuditService"]
+
+    def __init__(self, consult: Consult, periods: Reconciliation) -> None:
+        self._consult = consult
+        self._periods = periods
+
+    async def list_granted_entries(
+        self, caller: Caller, request: oversight_pb2.ListGrantedEntriesRequest
     ) -> oversight_pb2.ListGrantedEntriesResponse:
-        asker = await consult.as_member(_member(caller), request.officer_id)
-        return oversight_pb2.ListGrantedEntriesResponse(page=await consult.entries(asker, request.query))
+        asker = await self._consult.as_member(member_of(caller), request.officer_id)
+        return oversight_pb2.ListGrantedEntriesResponse(page=await self._consult.entries(asker, request.query))
 
-    async def counts(
-        caller: Caller, request: oversight_pb2.CountGrantedMessagesRequest
+    async def count_granted_messages(
+        self, caller: Caller, request: oversight_pb2.CountGrantedMessagesRequest
     ) -> oversight_pb2.CountGrantedMessagesResponse:
-        asker = await consult.as_member(_member(caller), request.officer_id)
-        return oversight_pb2.CountGrantedMessagesResponse(page=await consult.counts(asker, request.query))
+        asker = await self._consult.as_member(member_of(caller), request.officer_id)
+        return oversight_pb2.CountGrantedMessagesResponse(page=await self._consult.counts(asker, request.query))
 
-    async def agree(caller: Caller, request: oversight_pb2.AgreePeriodRequest) -> oversight_pb2.AgreePeriodResponse:
-        return await periods.agree(_member(caller), request)
-
-    return {
-        OVERSIGHT + "ListGrantedEntries": entries,
-        OVERSIGHT + "CountGrantedMessages": counts,
-        OVERSIGHT + "AgreePeriod": agree,
-    }
+    async def agree_period(
+        self, caller: Caller, request: oversight_pb2.AgreePeriodRequest
+    ) -> oversight_pb2.AgreePeriodResponse:
+        return await self._periods.agree(member_of(caller), request)
 
 
-def coordination_behaviours(
-    relay: Relay, periods: Reconciliation, policy: Callable[[], Policy], own_member: str
-) -> Handlers:
-    """Give the behaviour of every RPC of AuditQueryService; only coordinators reach other members' logs by it."""
+class AuditQueryService(Service):
+    """Requests of officers about logs; only coordinators reach other members' logs by it."""
 
-    async def entries(
-        caller: Caller, request: coordination_pb2.ListLogEntriesRequest
+    service = coordination_pb2.DESCRIPTOR.services_by_name["AuditQueryService"]
+
+    def __init__(self, relay: Relay, periods: Reconciliation, policy: Callable[[], Policy], own_member: str) -> None:
+        self._relay = relay
+        self._periods = periods
+        self._policy = policy
+        self._own_member = own_member
+
+    async def list_log_entries(
+        self, caller: Caller, request: coordination_pb2.ListLogEntriesRequest
     ) -> coordination_pb2.ListLogEntriesResponse:
-        if request.member not in ("", own_member):
-            policy().check(principal_of(_officer(caller)), OVERSEE)
-        return await relay.entries(_officer(caller), request)
+        if request.member not in ("", self._own_member):
+            self._policy().check(principal_of(officer_of(caller)), OVERSEE)
+        return await self._relay.entries(officer_of(caller), request)
 
-    async def matrix(caller: Caller, request: coordination_pb2.GetMatrixRequest) -> coordination_pb2.GetMatrixResponse:
-        officer = _officer(caller)
+    async def get_matrix(
+        self, caller: Caller, request: coordination_pb2.GetMatrixRequest
+    ) -> coordination_pb2.GetMatrixResponse:
+        officer = officer_of(caller)
         try:
-            policy().check(principal_of(officer), OVERSEE)
+            self._policy().check(principal_of(officer), OVERSEE)
         except Rejected:
-            return await relay.matrix(officer, request, others=False)
-        return await relay.matrix(officer, request, others=True)
+            return await self._relay.matrix(officer, request, others=False)
+        return await self._relay.matrix(officer, request, others=True)
 
-    async def close(
-        caller: Caller, request: coordination_pb2.ClosePeriodRequest
+    async def close_period(
+        self, caller: Caller, request: coordination_pb2.ClosePeriodRequest
     ) -> coordination_pb2.ClosePeriodResponse:
-        return await periods.close(_officer(caller), request)
-
-    return {
-        COORDINATION + "ListLogEntries": entries,
-        COORDINATION + "GetMatrix": matrix,
-        COORDINATION + "ClosePeriod": close,
-    }
-
-
-def _officer(caller: Caller) -> Officer:
-    assert caller.officer is not None, "the gate admits only officers here"
-    return caller.officer
-
-
-def _member(caller: Caller) -> Member:
-    assert caller.member is not None, "the gate admits only nodes here"
-    return caller.member
+        return await self._periods.close(officer_of(caller), request)

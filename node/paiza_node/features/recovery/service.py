@@ -1,28 +1,23 @@
 """What another member that lost part of its log asks for."""
 
-from typing import Any, Final
+from typing import Any
 
 from paiza.peer.v1 import recovery_pb2
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, member_of
+from paiza_node.core.api.services import Service
 from paiza_node.features.recovery.serve_peer import ServePeer
-from paiza_register import Member
-
-PREFIX: Final = "/paiza.peer.v1.RecoveryService/"
 
 
-def recovery_behaviours(give_back: ServePeer) -> Handlers:
-    """Give the behaviour of every RPC of RecoveryService."""
+class RecoveryService(Service):
+    """Requests of a member that lost part of its log."""
 
-    async def standing(caller: Caller, request: recovery_pb2.ListHeldCheckpointsRequest) -> Any:
-        return await give_back.standing(_member(caller), request)
+    service = recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"]
 
-    async def page(caller: Caller, request: recovery_pb2.ListLostEntriesRequest) -> Any:
-        return await give_back(_member(caller), request)
+    def __init__(self, give_back: ServePeer) -> None:
+        self._give_back = give_back
 
-    return {PREFIX + "ListHeldCheckpoints": standing, PREFIX + "ListLostEntries": page}
+    async def list_held_checkpoints(self, caller: Caller, request: recovery_pb2.ListHeldCheckpointsRequest) -> Any:
+        return await self._give_back.standing(member_of(caller), request)
 
-
-def _member(caller: Caller) -> Member:
-    assert caller.member is not None, "the gate admits only nodes here"
-    return caller.member
+    async def list_lost_entries(self, caller: Caller, request: recovery_pb2.ListLostEntriesRequest) -> Any:
+        return await self._give_back(member_of(caller), request)

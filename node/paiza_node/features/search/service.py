@@ -6,33 +6,26 @@ from typing import Final
 from paiza.officer.v1 import officer_pb2, search_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api import paging
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, officer_of
+from paiza_node.core.api.services import Service
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
 from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.service import message_info, officer_of
+from paiza_node.features.inbox.service import message_info
 from paiza_node.features.search.search import Search
 
 MAX_NUMBER: Final = 2**63 - 1  # of a message: the newest stands first
-PREFIX: Final = "/paiza.officer.v1.SearchService/"
 
 
-class SearchService:
+class SearchService(Service):
     """Requests of officers, turned into searches."""
+
+    service = search_pb2.DESCRIPTOR.services_by_name["SearchService"]
 
     def __init__(self, search: Search, store: Store) -> None:
         """Take the verb, and the store for what lists show."""
         self._search = search
         self._store = store
-
-    def handlers(self) -> Handlers:
-        """Give the behaviour of every RPC of the service."""
-        return {
-            PREFIX + "Search": self.search,
-            PREFIX + "ListLinks": self.list_links,
-            PREFIX + "FindSimilar": self.find_similar,
-        }
 
     async def search(self, caller: Caller, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
         """Find messages by what they speak of."""

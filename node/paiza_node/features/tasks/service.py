@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from paiza.officer.v1 import desk_pb2
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
-from paiza_node.features.inbox.service import message_info, officer_of
+from paiza_node.core.api.authentication import Caller, officer_of
+from paiza_node.core.api.services import Service
+from paiza_node.features.inbox.service import message_info
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.model import TaskRow
 
-PREFIX: Final = "/paiza.officer.v1.TaskService/"
 
+class TaskService(Service):
+    """Requests about tasks."""
 
-def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Handlers:
-    """Give the behaviour of every RPC of TaskService."""
+    service = desk_pb2.DESCRIPTOR.services_by_name["TaskService"]
 
-    async def list_work(caller: Caller, request: desk_pb2.ListTasksRequest) -> desk_pb2.ListTasksResponse:
-        found, more = await assign.listed(officer_of(caller), request)
-        now = clock()
+    def __init__(self, assign: Assign, clock: Callable[[], datetime]) -> None:
+        self._assign = assign
+        self._clock = clock
+
+    async def list_tasks(self, caller: Caller, request: desk_pb2.ListTasksRequest) -> desk_pb2.ListTasksResponse:
+        found, more = await self._assign.listed(officer_of(caller), request)
+        now = self._clock()
         return desk_pb2.ListTasksResponse(
             items=[
                 desk_pb2.WorkItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found
@@ -27,31 +30,25 @@ def desk_behaviours(assign: Assign, clock: Callable[[], datetime]) -> Handlers:
             next_page_token=more,
         )
 
-    async def assign_task(caller: Caller, request: desk_pb2.AssignTaskRequest) -> desk_pb2.AssignTaskResponse:
-        work = await assign.assign(officer_of(caller), request)
-        return desk_pb2.AssignTaskResponse(work=work_info(work, clock()))
+    async def assign_task(self, caller: Caller, request: desk_pb2.AssignTaskRequest) -> desk_pb2.AssignTaskResponse:
+        work = await self._assign.assign(officer_of(caller), request)
+        return desk_pb2.AssignTaskResponse(work=work_info(work, self._clock()))
 
-    async def take_task(caller: Caller, request: desk_pb2.TakeTaskRequest) -> desk_pb2.TakeTaskResponse:
-        work = await assign.take(officer_of(caller), request.message_digest)
-        return desk_pb2.TakeTaskResponse(work=work_info(work, clock()))
+    async def take_task(self, caller: Caller, request: desk_pb2.TakeTaskRequest) -> desk_pb2.TakeTaskResponse:
+        work = await self._assign.take(officer_of(caller), request.message_digest)
+        return desk_pb2.TakeTaskResponse(work=work_info(work, self._clock()))
 
     async def acknowledge_task(
-        caller: Caller, request: desk_pb2.AcknowledgeTaskRequest
+        self, caller: Caller, request: desk_pb2.AcknowledgeTaskRequest
     ) -> desk_pb2.AcknowledgeTaskResponse:
-        work = await assign.acknowledge(officer_of(caller), request.message_digest)
-        return desk_pb2.AcknowledgeTaskResponse(work=work_info(work, clock()))
+        work = await self._assign.acknowledge(officer_of(caller), request.message_digest)
+        return desk_pb2.AcknowledgeTaskResponse(work=work_info(work, self._clock()))
 
-    async def complete_task(caller: Caller, request: desk_pb2.CompleteTaskRequest) -> desk_pb2.CompleteTaskResponse:
-        work = await assign.complete(officer_of(caller), request.message_digest, request.note)
-        return desk_pb2.CompleteTaskResponse(work=work_info(work, clock()))
-
-    return {
-        PREFIX + "ListTasks": list_work,
-        PREFIX + "AssignTask": assign_task,
-        PREFIX + "TakeTask": take_task,
-        PREFIX + "AcknowledgeTask": acknowledge_task,
-        PREFIX + "CompleteTask": complete_task,
-    }
+    async def complete_task(
+        self, caller: Caller, request: desk_pb2.CompleteTaskRequest
+    ) -> desk_pb2.CompleteTaskResponse:
+        work = await self._assign.complete(officer_of(caller), request.message_digest, request.note)
+        return desk_pb2.CompleteTaskResponse(work=work_info(work, self._clock()))
 
 
 def work_info(work: TaskRow, now: datetime) -> desk_pb2.Work:

@@ -9,21 +9,22 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import workflow_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds
 from paiza_domain.schema.reading import code_text
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.api import paging
-from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
+from paiza_node.core.api.authentication import Caller, member_of, officer_of
+from paiza_node.core.api.services import Service
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, Store
+from paiza_node.features.workflows.backfill import BackfillServe
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines, bilingual
 from paiza_node.features.workflows.legality import WorkflowState
 from paiza_wire.errors import Rejected
 
-PREFIX: Final = "/paiza.officer.v1.WorkflowService/"
 MAX_PAGE: Final = 200
 MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller goes on from its token
 MAX_NAME: Final = 64  # characters of a thread's short name or a workflow's name
@@ -33,8 +34,24 @@ Entitled = Callable[[Officer, bytes], bool]
 """Says whether an officer may know of a thread."""
 
 
-class WorkflowService:
+class BackfillService(Service):
+    """Requests of other members' nodes for messages that others of a thread name."""
+
+    service = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
+
+    def __init__(self, serve: BackfillServe) -> None:
+        self._serve = serve
+
+    async def fetch_messages(
+        self, caller: Caller, request: exchange_pb2.FetchMessagesRequest
+    ) -> exchange_pb2.FetchMessagesResponse:
+        return await self._serve(member_of(caller), request)
+
+
+class WorkflowService(Service):
     """Requests about workflows. The store is read in threads."""
+
+    service = workflow_pb2.DESCRIPTOR.services_by_name["WorkflowService"]
 
     def __init__(
         self,
@@ -51,17 +68,13 @@ class WorkflowService:
         self._entitled = entitled
         self._clock = clock
 
-    def handlers(self) -> Handlers:
-        """Give the behaviour of every RPC of the service."""
-        return {PREFIX + "ListWorkflows": self.list_workflows, PREFIX + "GetWorkflow": self.get_workflow}
-
     async def list_workflows(
         self, caller: Caller, request: workflow_pb2.ListWorkflowsRequest
     ) -> workflow_pb2.ListWorkflowsResponse:
         """Give a page of the board."""
         if len(request.workflow) > MAX_NAME:
             raise Rejected("malformed", f"a filter has at most {MAX_NAME} characters")
-        officer = _officer(caller)
+        officer = officer_of(caller)
         return await asyncio.to_thread(self._board, request, officer)
 
     async def get_workflow(
@@ -72,7 +85,7 @@ class WorkflowService:
             raise Rejected("malformed", "either thread_id or thread_name is set")
         if len(request.thread_id) not in (0, ID_BYTES) or len(request.thread_name) > MAX_NAME:
             raise Rejected("malformed", "the thread is not named as this node names threads")
-        officer = _officer(caller)
+        officer = officer_of(caller)
         return await asyncio.to_thread(self._one, request, officer)
 
     def _board(
@@ -249,8 +262,3 @@ def _time(time: datetime | None) -> Timestamp | None:
     stamp = Timestamp()
     stamp.FromDatetime(time)
     return stamp
-
-
-def _officer(caller: Caller) -> Officer:
-    assert caller.officer is not None, "the gate admits only officers here"
-    return caller.officer

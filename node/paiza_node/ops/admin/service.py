@@ -1,30 +1,48 @@
-"""The calls of AdminService, which is served on the operator's socket only."""
+"""What the operator asks, on the operator's socket only."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from paiza.admin.v1 import admin_pb2
+from paiza_node.core.api.services import Service
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.ops.admin.operate import Operate
 
 
-def admin_behaviours(
-    operate: Operate, grants: AuditGrants, note_backup: Callable[[], Awaitable[bool]]
-) -> Mapping[str, Any]:
-    """Give the behaviour of every RPC of AdminService, which is served on the operator's socket alone."""
+class AdminService(Service):
+    """Requests of the operator about the queue, grants and backups."""
 
-    async def backed_up(_request: admin_pb2.RecordBackupRequest) -> admin_pb2.RecordBackupResponse:
-        return admin_pb2.RecordBackupResponse(logged=await note_backup())
+    service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-    prefix = "/paiza.admin.v1.AdminService/"
-    return {
-        prefix + "GetStatus": operate.status,
-        prefix + "ListQueue": operate.list_queue,
-        prefix + "ListQueuedAttachments": operate.list_queued_attachments,
-        prefix + "RetryDelivery": operate.retry,
-        prefix + "DropDelivery": operate.drop,
-        prefix + "RecordBackup": backed_up,
-        prefix + "GrantAudit": grants.grant,
-        prefix + "ListAuditGrants": grants.list_grants,
-        prefix + "WithdrawAudit": grants.withdraw,
-    }
+    def __init__(self, operate: Operate, grants: AuditGrants, record_backup: Callable[[], Awaitable[bool]]) -> None:
+        self._operate = operate
+        self._grants = grants
+        self._record_backup = record_backup
+
+    async def get_status(self, request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
+        return await self._operate.status(request)
+
+    async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
+        return await self._operate.list_queue(request)
+
+    async def list_queued_attachments(
+        self, request: admin_pb2.ListQueuedAttachmentsRequest
+    ) -> admin_pb2.ListQueuedAttachmentsResponse:
+        return await self._operate.list_queued_attachments(request)
+
+    async def retry_delivery(self, request: admin_pb2.RetryDeliveryRequest) -> admin_pb2.RetryDeliveryResponse:
+        return await self._operate.retry(request)
+
+    async def drop_delivery(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
+        return await self._operate.drop(request)
+
+    async def record_backup(self, _request: admin_pb2.RecordBackupRequest) -> admin_pb2.RecordBackupResponse:
+        return admin_pb2.RecordBackupResponse(logged=await self._record_backup())
+
+    async def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.GrantAuditResponse:
+        return await self._grants.grant(request)
+
+    async def list_audit_grants(self, request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
+        return await self._grants.list_grants(request)
+
+    async def withdraw_audit(self, request: admin_pb2.WithdrawAuditRequest) -> admin_pb2.WithdrawAuditResponse:
+        return await self._grants.withdraw(request)

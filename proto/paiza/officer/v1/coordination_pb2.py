@@ -22,31 +22,38 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import log_query_pb2 as paiza_dot_core_dot_v1_dot_log__query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#paiza/officer/v1/coordination.proto\x12\x10paiza.officer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1dpaiza/core/v1/log_query.proto\"6\n\x15ListLogEntriesRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\"B\n\x16ListLogEntriesResponse\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.EntriesPage\"!\n\x10GetMatrixRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\"m\n\x11GetMatrixResponse\x12(\n\x05pages\x18\x01 \x03(\x0b\x32\x19.paiza.core.v1.CountsPage\x12.\n\x06silent\x18\x02 \x03(\x0b\x32\x1e.paiza.officer.v1.SilentMember\".\n\x0cSilentMember\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"P\n\x12\x43losePeriodRequest\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12%\n\x06period\x18\x02 \x01(\x0b\x32\x15.paiza.core.v1.Period\"{\n\x13\x43losePeriodResponse\x12\x15\n\rperiod_digest\x18\x01 \x01(\x0c\x12$\n\x03own\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12\'\n\x06theirs\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof2\xaa\x02\n\x11\x41uditQueryService\x12\x63\n\x0eListLogEntries\x12\'.paiza.officer.v1.ListLogEntriesRequest\x1a(.paiza.officer.v1.ListLogEntriesResponse\x12T\n\tGetMatrix\x12\".paiza.officer.v1.GetMatrixRequest\x1a#.paiza.officer.v1.GetMatrixResponse\x12Z\n\x0b\x43losePeriod\x12$.paiza.officer.v1.ClosePeriodRequest\x1a%.paiza.officer.v1.ClosePeriodResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#paiza/officer/v1/coordination.proto\x12\x10paiza.officer.v1\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1dpaiza/core/v1/log_query.proto\"6\n\x15ListLogEntriesRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\"B\n\x16ListLogEntriesResponse\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.EntriesPage\"!\n\x10GetMatrixRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\"m\n\x11GetMatrixResponse\x12(\n\x05pages\x18\x01 \x03(\x0b\x32\x19.paiza.core.v1.CountsPage\x12.\n\x06silent\x18\x02 \x03(\x0b\x32\x1e.paiza.officer.v1.SilentMember\".\n\x0cSilentMember\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"P\n\x12\x43losePeriodRequest\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12%\n\x06period\x18\x02 \x01(\x0b\x32\x15.paiza.core.v1.Period\"{\n\x13\x43losePeriodResponse\x12\x15\n\rperiod_digest\x18\x01 \x01(\x0c\x12$\n\x03own\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12\'\n\x06theirs\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof2\xdf\x02\n\x11\x41uditQueryService\x12u\n\x0eListLogEntries\x12\'.paiza.officer.v1.ListLogEntriesRequest\x1a(.paiza.officer.v1.ListLogEntriesResponse\"\x10\x8a\xb5\x18\x0c\x08\x02\x12\x08read_log\x12\x66\n\tGetMatrix\x12\".paiza.officer.v1.GetMatrixRequest\x1a#.paiza.officer.v1.GetMatrixResponse\"\x10\x8a\xb5\x18\x0c\x08\x02\x12\x08read_log\x12k\n\x0b\x43losePeriod\x12$.paiza.officer.v1.ClosePeriodRequest\x1a%.paiza.officer.v1.ClosePeriodResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07overseeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.coordination_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTLOGENTRIESREQUEST']._serialized_start=113
-  _globals['_LISTLOGENTRIESREQUEST']._serialized_end=167
-  _globals['_LISTLOGENTRIESRESPONSE']._serialized_start=169
-  _globals['_LISTLOGENTRIESRESPONSE']._serialized_end=235
-  _globals['_GETMATRIXREQUEST']._serialized_start=237
-  _globals['_GETMATRIXREQUEST']._serialized_end=270
-  _globals['_GETMATRIXRESPONSE']._serialized_start=272
-  _globals['_GETMATRIXRESPONSE']._serialized_end=381
-  _globals['_SILENTMEMBER']._serialized_start=383
-  _globals['_SILENTMEMBER']._serialized_end=429
-  _globals['_CLOSEPERIODREQUEST']._serialized_start=431
-  _globals['_CLOSEPERIODREQUEST']._serialized_end=511
-  _globals['_CLOSEPERIODRESPONSE']._serialized_start=513
-  _globals['_CLOSEPERIODRESPONSE']._serialized_end=636
-  _globals['_AUDITQUERYSERVICE']._serialized_start=639
-  _globals['_AUDITQUERYSERVICE']._serialized_end=937
+  _globals['_AUDITQUERYSERVICE'].methods_by_name['ListLogEntries']._loaded_options = None
+  _globals['_AUDITQUERYSERVICE'].methods_by_name['ListLogEntries']._serialized_options = b'\212\265\030\014\010\002\022\010read_log'
+  _globals['_AUDITQUERYSERVICE'].methods_by_name['GetMatrix']._loaded_options = None
+  _globals['_AUDITQUERYSERVICE'].methods_by_name['GetMatrix']._serialized_options = b'\212\265\030\014\010\002\022\010read_log'
+  _globals['_AUDITQUERYSERVICE'].methods_by_name['ClosePeriod']._loaded_options = None
+  _globals['_AUDITQUERYSERVICE'].methods_by_name['ClosePeriod']._serialized_options = b'\212\265\030\013\010\002\022\007oversee'
+  _globals['_LISTLOGENTRIESREQUEST']._serialized_start=141
+  _globals['_LISTLOGENTRIESREQUEST']._serialized_end=195
+  _globals['_LISTLOGENTRIESRESPONSE']._serialized_start=197
+  _globals['_LISTLOGENTRIESRESPONSE']._serialized_end=263
+  _globals['_GETMATRIXREQUEST']._serialized_start=265
+  _globals['_GETMATRIXREQUEST']._serialized_end=298
+  _globals['_GETMATRIXRESPONSE']._serialized_start=300
+  _globals['_GETMATRIXRESPONSE']._serialized_end=409
+  _globals['_SILENTMEMBER']._serialized_start=411
+  _globals['_SILENTMEMBER']._serialized_end=457
+  _globals['_CLOSEPERIODREQUEST']._serialized_start=459
+  _globals['_CLOSEPERIODREQUEST']._serialized_end=539
+  _globals['_CLOSEPERIODRESPONSE']._serialized_start=541
+  _globals['_CLOSEPERIODRESPONSE']._serialized_end=664
+  _globals['_AUDITQUERYSERVICE']._serialized_start=667
+  _globals['_AUDITQUERYSERVICE']._serialized_end=1018
 # @@protoc_insertion_point(module_scope)

@@ -23,44 +23,55 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.officer.v1 import officer_pb2 as paiza_dot_officer_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/officer/v1/desk.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1epaiza/officer/v1/officer.proto\"e\n\x10ListTasksRequest\x12*\n\x05scope\x18\x01 \x01(\x0e\x32\x1b.paiza.officer.v1.WorkScope\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x11ListTasksResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.paiza.officer.v1.WorkItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08WorkItem\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12$\n\x04work\x18\x02 \x01(\x0b\x32\x16.paiza.officer.v1.Work\"\xdc\x01\n\x04Work\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x02 \x01(\t\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.paiza.officer.v1.TaskState\x12\x34\n\x10\x61\x63knowledge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x13\n\x0b\x65scalations\x18\x07 \x01(\r\"X\n\x11\x41ssignTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\":\n\x12\x41ssignTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work\")\n\x0fTakeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"8\n\x10TakeTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work\"0\n\x16\x41\x63knowledgeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"?\n\x17\x41\x63knowledgeTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work\";\n\x13\x43ompleteTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\t\"<\n\x14\x43ompleteTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work*P\n\tWorkScope\x12\x1a\n\x16WORK_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fWORK_SCOPE_MINE\x10\x01\x12\x12\n\x0eWORK_SCOPE_ALL\x10\x02*m\n\tTaskState\x12\x1a\n\x16WORK_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eWORK_STATE_NEW\x10\x01\x12\x1b\n\x17WORK_STATE_ACKNOWLEDGED\x10\x02\x12\x13\n\x0fWORK_STATE_DONE\x10\x03\x32\xd6\x03\n\x0bTaskService\x12T\n\tListTasks\x12\".paiza.officer.v1.ListTasksRequest\x1a#.paiza.officer.v1.ListTasksResponse\x12W\n\nAssignTask\x12#.paiza.officer.v1.AssignTaskRequest\x1a$.paiza.officer.v1.AssignTaskResponse\x12Q\n\x08TakeTask\x12!.paiza.officer.v1.TakeTaskRequest\x1a\".paiza.officer.v1.TakeTaskResponse\x12\x66\n\x0f\x41\x63knowledgeTask\x12(.paiza.officer.v1.AcknowledgeTaskRequest\x1a).paiza.officer.v1.AcknowledgeTaskResponse\x12]\n\x0c\x43ompleteTask\x12%.paiza.officer.v1.CompleteTaskRequest\x1a&.paiza.officer.v1.CompleteTaskResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/officer/v1/desk.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/officer/v1/officer.proto\"e\n\x10ListTasksRequest\x12*\n\x05scope\x18\x01 \x01(\x0e\x32\x1b.paiza.officer.v1.WorkScope\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x11ListTasksResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.paiza.officer.v1.WorkItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08WorkItem\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12$\n\x04work\x18\x02 \x01(\x0b\x32\x16.paiza.officer.v1.Work\"\xdc\x01\n\x04Work\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x02 \x01(\t\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.paiza.officer.v1.TaskState\x12\x34\n\x10\x61\x63knowledge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x13\n\x0b\x65scalations\x18\x07 \x01(\r\"X\n\x11\x41ssignTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\":\n\x12\x41ssignTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work\")\n\x0fTakeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"8\n\x10TakeTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work\"0\n\x16\x41\x63knowledgeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"?\n\x17\x41\x63knowledgeTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work\";\n\x13\x43ompleteTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\t\"<\n\x14\x43ompleteTaskResponse\x12$\n\x04work\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Work*P\n\tWorkScope\x12\x1a\n\x16WORK_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fWORK_SCOPE_MINE\x10\x01\x12\x12\n\x0eWORK_SCOPE_ALL\x10\x02*m\n\tTaskState\x12\x1a\n\x16WORK_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eWORK_STATE_NEW\x10\x01\x12\x1b\n\x17WORK_STATE_ACKNOWLEDGED\x10\x02\x12\x13\n\x0fWORK_STATE_DONE\x10\x03\x32\xa0\x04\n\x0bTaskService\x12\x62\n\tListTasks\x12\".paiza.officer.v1.ListTasksRequest\x1a#.paiza.officer.v1.ListTasksResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12\x66\n\nAssignTask\x12#.paiza.officer.v1.AssignTaskRequest\x1a$.paiza.officer.v1.AssignTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12`\n\x08TakeTask\x12!.paiza.officer.v1.TakeTaskRequest\x1a\".paiza.officer.v1.TakeTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12u\n\x0f\x41\x63knowledgeTask\x12(.paiza.officer.v1.AcknowledgeTaskRequest\x1a).paiza.officer.v1.AcknowledgeTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12l\n\x0c\x43ompleteTask\x12%.paiza.officer.v1.CompleteTaskRequest\x1a&.paiza.officer.v1.CompleteTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.desk_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKSCOPE']._serialized_start=1116
-  _globals['_WORKSCOPE']._serialized_end=1196
-  _globals['_TASKSTATE']._serialized_start=1198
-  _globals['_TASKSTATE']._serialized_end=1307
-  _globals['_LISTTASKSREQUEST']._serialized_start=114
-  _globals['_LISTTASKSREQUEST']._serialized_end=215
-  _globals['_LISTTASKSRESPONSE']._serialized_start=217
-  _globals['_LISTTASKSRESPONSE']._serialized_end=304
-  _globals['_WORKITEM']._serialized_start=306
-  _globals['_WORKITEM']._serialized_end=402
-  _globals['_WORK']._serialized_start=405
-  _globals['_WORK']._serialized_end=625
-  _globals['_ASSIGNTASKREQUEST']._serialized_start=627
-  _globals['_ASSIGNTASKREQUEST']._serialized_end=715
-  _globals['_ASSIGNTASKRESPONSE']._serialized_start=717
-  _globals['_ASSIGNTASKRESPONSE']._serialized_end=775
-  _globals['_TAKETASKREQUEST']._serialized_start=777
-  _globals['_TAKETASKREQUEST']._serialized_end=818
-  _globals['_TAKETASKRESPONSE']._serialized_start=820
-  _globals['_TAKETASKRESPONSE']._serialized_end=876
-  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_start=878
-  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_end=926
-  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_start=928
-  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_end=991
-  _globals['_COMPLETETASKREQUEST']._serialized_start=993
-  _globals['_COMPLETETASKREQUEST']._serialized_end=1052
-  _globals['_COMPLETETASKRESPONSE']._serialized_start=1054
-  _globals['_COMPLETETASKRESPONSE']._serialized_end=1114
-  _globals['_TASKSERVICE']._serialized_start=1310
-  _globals['_TASKSERVICE']._serialized_end=1780
+  _globals['_TASKSERVICE'].methods_by_name['ListTasks']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['ListTasks']._serialized_options = b'\212\265\030\010\010\002\022\004list'
+  _globals['_TASKSERVICE'].methods_by_name['AssignTask']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['AssignTask']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
+  _globals['_TASKSERVICE'].methods_by_name['TakeTask']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['TakeTask']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
+  _globals['_TASKSERVICE'].methods_by_name['AcknowledgeTask']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['AcknowledgeTask']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
+  _globals['_TASKSERVICE'].methods_by_name['CompleteTask']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['CompleteTask']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
+  _globals['_WORKSCOPE']._serialized_start=1144
+  _globals['_WORKSCOPE']._serialized_end=1224
+  _globals['_TASKSTATE']._serialized_start=1226
+  _globals['_TASKSTATE']._serialized_end=1335
+  _globals['_LISTTASKSREQUEST']._serialized_start=142
+  _globals['_LISTTASKSREQUEST']._serialized_end=243
+  _globals['_LISTTASKSRESPONSE']._serialized_start=245
+  _globals['_LISTTASKSRESPONSE']._serialized_end=332
+  _globals['_WORKITEM']._serialized_start=334
+  _globals['_WORKITEM']._serialized_end=430
+  _globals['_WORK']._serialized_start=433
+  _globals['_WORK']._serialized_end=653
+  _globals['_ASSIGNTASKREQUEST']._serialized_start=655
+  _globals['_ASSIGNTASKREQUEST']._serialized_end=743
+  _globals['_ASSIGNTASKRESPONSE']._serialized_start=745
+  _globals['_ASSIGNTASKRESPONSE']._serialized_end=803
+  _globals['_TAKETASKREQUEST']._serialized_start=805
+  _globals['_TAKETASKREQUEST']._serialized_end=846
+  _globals['_TAKETASKRESPONSE']._serialized_start=848
+  _globals['_TAKETASKRESPONSE']._serialized_end=904
+  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_start=906
+  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_end=954
+  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_start=956
+  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_end=1019
+  _globals['_COMPLETETASKREQUEST']._serialized_start=1021
+  _globals['_COMPLETETASKREQUEST']._serialized_end=1080
+  _globals['_COMPLETETASKRESPONSE']._serialized_start=1082
+  _globals['_COMPLETETASKRESPONSE']._serialized_end=1142
+  _globals['_TASKSERVICE']._serialized_start=1338
+  _globals['_TASKSERVICE']._serialized_end=1882
 # @@protoc_insertion_point(module_scope)

@@ -23,52 +23,67 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/lawful.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\"R\n\x13ListErasuresRequest\x12\x14\n\x0coverdue_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x14ListErasuresResponse\x12+\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x19.paiza.officer.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb8\x02\n\x07\x45rasure\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x11\n\trequester\x18\x04 \x01(\t\x12\x0e\n\x06holder\x18\x05 \x01(\t\x12-\n\x05state\x18\x06 \x01(\x0e\x32\x1e.paiza.officer.v1.ErasureState\x12.\n\nasked_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06\x61nswer\x18\t \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x0f\n\x07overdue\x18\n \x01(\x08\"?\n\x10PlaceHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\":\n\x11PlaceHoldResponse\x12%\n\x04held\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"A\n\x12ReleaseHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"@\n\x13ReleaseHoldResponse\x12)\n\x08released\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"9\n\x10ListHoldsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x11ListHoldsResponse\x12%\n\x05holds\x18\x01 \x03(\x0b\x32\x16.paiza.officer.v1.Hold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x04Hold\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x05 \x01(\t\"O\n\x12ListReviewsRequest\x12\x12\n\ndays_ahead\x18\x01 \x01(\r\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListReviewsResponse\x12)\n\x07reviews\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa3\x01\n\x06Review\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12/\n\x0breview_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x0c\n\x04held\x18\x07 \x01(\x08\"v\n\x12KeepMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x33\n\x0fkeep_until_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"@\n\x13KeepMessageResponse\x12)\n\x08reviewed\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"B\n\x13\x45raseOwnCopyRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"A\n\x14\x45raseOwnCopyResponse\x12)\n\x08reviewed\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof*\x94\x01\n\x0c\x45rasureState\x12\x1d\n\x19\x45RASURE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45RASURE_STATE_ASKED\x10\x01\x12\x18\n\x14\x45RASURE_STATE_ERASED\x10\x02\x12\x16\n\x12\x45RASURE_STATE_HELD\x10\x03\x12\x1a\n\x16\x45RASURE_STATE_NOT_HELD\x10\x04\x32\x90\x05\n\x10RetentionService\x12]\n\x0cListErasures\x12%.paiza.officer.v1.ListErasuresRequest\x1a&.paiza.officer.v1.ListErasuresResponse\x12T\n\tPlaceHold\x12\".paiza.officer.v1.PlaceHoldRequest\x1a#.paiza.officer.v1.PlaceHoldResponse\x12Z\n\x0bReleaseHold\x12$.paiza.officer.v1.ReleaseHoldRequest\x1a%.paiza.officer.v1.ReleaseHoldResponse\x12T\n\tListHolds\x12\".paiza.officer.v1.ListHoldsRequest\x1a#.paiza.officer.v1.ListHoldsResponse\x12Z\n\x0bListReviews\x12$.paiza.officer.v1.ListReviewsRequest\x1a%.paiza.officer.v1.ListReviewsResponse\x12Z\n\x0bKeepMessage\x12$.paiza.officer.v1.KeepMessageRequest\x1a%.paiza.officer.v1.KeepMessageResponse\x12]\n\x0c\x45raseOwnCopy\x12%.paiza.officer.v1.EraseOwnCopyRequest\x1a&.paiza.officer.v1.EraseOwnCopyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/lawful.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\"R\n\x13ListErasuresRequest\x12\x14\n\x0coverdue_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x14ListErasuresResponse\x12+\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x19.paiza.officer.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb8\x02\n\x07\x45rasure\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x11\n\trequester\x18\x04 \x01(\t\x12\x0e\n\x06holder\x18\x05 \x01(\t\x12-\n\x05state\x18\x06 \x01(\x0e\x32\x1e.paiza.officer.v1.ErasureState\x12.\n\nasked_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06\x61nswer\x18\t \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x0f\n\x07overdue\x18\n \x01(\x08\"?\n\x10PlaceHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\":\n\x11PlaceHoldResponse\x12%\n\x04held\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"A\n\x12ReleaseHoldRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"@\n\x13ReleaseHoldResponse\x12)\n\x08released\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"9\n\x10ListHoldsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x11ListHoldsResponse\x12%\n\x05holds\x18\x01 \x03(\x0b\x32\x16.paiza.officer.v1.Hold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x04Hold\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x05 \x01(\t\"O\n\x12ListReviewsRequest\x12\x12\n\ndays_ahead\x18\x01 \x01(\r\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListReviewsResponse\x12)\n\x07reviews\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa3\x01\n\x06Review\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12/\n\x0breview_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x0c\n\x04held\x18\x07 \x01(\x08\"v\n\x12KeepMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x33\n\x0fkeep_until_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"@\n\x13KeepMessageResponse\x12)\n\x08reviewed\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"B\n\x13\x45raseOwnCopyRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"A\n\x14\x45raseOwnCopyResponse\x12)\n\x08reviewed\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof*\x94\x01\n\x0c\x45rasureState\x12\x1d\n\x19\x45RASURE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45RASURE_STATE_ASKED\x10\x01\x12\x18\n\x14\x45RASURE_STATE_ERASED\x10\x02\x12\x16\n\x12\x45RASURE_STATE_HELD\x10\x03\x12\x1a\n\x16\x45RASURE_STATE_NOT_HELD\x10\x04\x32\xf8\x05\n\x10RetentionService\x12l\n\x0cListErasures\x12%.paiza.officer.v1.ListErasuresRequest\x1a&.paiza.officer.v1.ListErasuresResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trail\x12\x62\n\tPlaceHold\x12\".paiza.officer.v1.PlaceHoldRequest\x1a#.paiza.officer.v1.PlaceHoldResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04hold\x12h\n\x0bReleaseHold\x12$.paiza.officer.v1.ReleaseHoldRequest\x1a%.paiza.officer.v1.ReleaseHoldResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04hold\x12\x63\n\tListHolds\x12\".paiza.officer.v1.ListHoldsRequest\x1a#.paiza.officer.v1.ListHoldsResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trail\x12h\n\x0bListReviews\x12$.paiza.officer.v1.ListReviewsRequest\x1a%.paiza.officer.v1.ListReviewsResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12j\n\x0bKeepMessage\x12$.paiza.officer.v1.KeepMessageRequest\x1a%.paiza.officer.v1.KeepMessageResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06review\x12m\n\x0c\x45raseOwnCopy\x12%.paiza.officer.v1.EraseOwnCopyRequest\x1a&.paiza.officer.v1.EraseOwnCopyResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06reviewb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.lawful_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERASURESTATE']._serialized_start=1802
-  _globals['_ERASURESTATE']._serialized_end=1950
-  _globals['_LISTERASURESREQUEST']._serialized_start=109
-  _globals['_LISTERASURESREQUEST']._serialized_end=191
-  _globals['_LISTERASURESRESPONSE']._serialized_start=193
-  _globals['_LISTERASURESRESPONSE']._serialized_end=285
-  _globals['_ERASURE']._serialized_start=288
-  _globals['_ERASURE']._serialized_end=600
-  _globals['_PLACEHOLDREQUEST']._serialized_start=602
-  _globals['_PLACEHOLDREQUEST']._serialized_end=665
-  _globals['_PLACEHOLDRESPONSE']._serialized_start=667
-  _globals['_PLACEHOLDRESPONSE']._serialized_end=725
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=727
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=792
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=794
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=858
-  _globals['_LISTHOLDSREQUEST']._serialized_start=860
-  _globals['_LISTHOLDSREQUEST']._serialized_end=917
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=919
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=1002
-  _globals['_HOLD']._serialized_start=1005
-  _globals['_HOLD']._serialized_end=1140
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=1142
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=1221
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=1223
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1312
-  _globals['_REVIEW']._serialized_start=1315
-  _globals['_REVIEW']._serialized_end=1478
-  _globals['_KEEPMESSAGEREQUEST']._serialized_start=1480
-  _globals['_KEEPMESSAGEREQUEST']._serialized_end=1598
-  _globals['_KEEPMESSAGERESPONSE']._serialized_start=1600
-  _globals['_KEEPMESSAGERESPONSE']._serialized_end=1664
-  _globals['_ERASEOWNCOPYREQUEST']._serialized_start=1666
-  _globals['_ERASEOWNCOPYREQUEST']._serialized_end=1732
-  _globals['_ERASEOWNCOPYRESPONSE']._serialized_start=1734
-  _globals['_ERASEOWNCOPYRESPONSE']._serialized_end=1799
-  _globals['_RETENTIONSERVICE']._serialized_start=1953
-  _globals['_RETENTIONSERVICE']._serialized_end=2609
+  _globals['_RETENTIONSERVICE'].methods_by_name['ListErasures']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['ListErasures']._serialized_options = b'\212\265\030\t\010\002\022\005trail'
+  _globals['_RETENTIONSERVICE'].methods_by_name['PlaceHold']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['PlaceHold']._serialized_options = b'\212\265\030\010\010\002\022\004hold'
+  _globals['_RETENTIONSERVICE'].methods_by_name['ReleaseHold']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['ReleaseHold']._serialized_options = b'\212\265\030\010\010\002\022\004hold'
+  _globals['_RETENTIONSERVICE'].methods_by_name['ListHolds']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['ListHolds']._serialized_options = b'\212\265\030\t\010\002\022\005trail'
+  _globals['_RETENTIONSERVICE'].methods_by_name['ListReviews']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['ListReviews']._serialized_options = b'\212\265\030\010\010\002\022\004list'
+  _globals['_RETENTIONSERVICE'].methods_by_name['KeepMessage']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['KeepMessage']._serialized_options = b'\212\265\030\n\010\002\022\006review'
+  _globals['_RETENTIONSERVICE'].methods_by_name['EraseOwnCopy']._loaded_options = None
+  _globals['_RETENTIONSERVICE'].methods_by_name['EraseOwnCopy']._serialized_options = b'\212\265\030\n\010\002\022\006review'
+  _globals['_ERASURESTATE']._serialized_start=1830
+  _globals['_ERASURESTATE']._serialized_end=1978
+  _globals['_LISTERASURESREQUEST']._serialized_start=137
+  _globals['_LISTERASURESREQUEST']._serialized_end=219
+  _globals['_LISTERASURESRESPONSE']._serialized_start=221
+  _globals['_LISTERASURESRESPONSE']._serialized_end=313
+  _globals['_ERASURE']._serialized_start=316
+  _globals['_ERASURE']._serialized_end=628
+  _globals['_PLACEHOLDREQUEST']._serialized_start=630
+  _globals['_PLACEHOLDREQUEST']._serialized_end=693
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=695
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=753
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=755
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=820
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=822
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=886
+  _globals['_LISTHOLDSREQUEST']._serialized_start=888
+  _globals['_LISTHOLDSREQUEST']._serialized_end=945
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=947
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=1030
+  _globals['_HOLD']._serialized_start=1033
+  _globals['_HOLD']._serialized_end=1168
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=1170
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=1249
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=1251
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1340
+  _globals['_REVIEW']._serialized_start=1343
+  _globals['_REVIEW']._serialized_end=1506
+  _globals['_KEEPMESSAGEREQUEST']._serialized_start=1508
+  _globals['_KEEPMESSAGEREQUEST']._serialized_end=1626
+  _globals['_KEEPMESSAGERESPONSE']._serialized_start=1628
+  _globals['_KEEPMESSAGERESPONSE']._serialized_end=1692
+  _globals['_ERASEOWNCOPYREQUEST']._serialized_start=1694
+  _globals['_ERASEOWNCOPYREQUEST']._serialized_end=1760
+  _globals['_ERASEOWNCOPYRESPONSE']._serialized_start=1762
+  _globals['_ERASEOWNCOPYRESPONSE']._serialized_end=1827
+  _globals['_RETENTIONSERVICE']._serialized_start=1981
+  _globals['_RETENTIONSERVICE']._serialized_end=2741
 # @@protoc_insertion_point(module_scope)

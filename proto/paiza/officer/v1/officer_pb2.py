@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import delivery_pb2 as paiza_dot_core_dot_v1_dot_delivery__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import message_pb2 as paiza_dot_core_dot_v1_dot_message__pb2
@@ -31,51 +32,63 @@ from paiza.officer.v1 import notice_pb2 as paiza_dot_officer_dot_v1_dot_notice__
 from paiza.officer.v1 import workflow_pb2 as paiza_dot_officer_dot_v1_dot_workflow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/officer/v1/officer.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cpaiza/core/v1/delivery.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/message.proto\x1a\x1bpaiza/core/v1/outcome.proto\x1a\x1dpaiza/officer/v1/notice.proto\x1a\x1fpaiza/officer/v1/workflow.proto\"\x13\n\x11GetSessionRequest\"\xd2\x01\n\x12GetSessionResponse\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\x12\x14\n\x0cnode_version\x18\x07 \x01(\t\x12-\n\tnode_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\rSubmitRequest\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.paiza.officer.v1.SubmitItem\"8\n\nSubmitItem\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x19\n\x11source_row_sha256\x18\x02 \x01(\x0c\"U\n\x0eSubmitResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x07results\x18\x02 \x03(\x0b\x32\x1e.paiza.officer.v1.SubmitResult\"\x8b\x02\n\x0cSubmitResult\x12.\n\x08released\x18\x01 \x01(\x0b\x32\x1a.paiza.officer.v1.ReleasedH\x00\x12-\n\trejection\x18\x02 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x12%\n\x05retry\x18\x03 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12\x37\n\x07waiting\x18\x04 \x01(\x0b\x32$.paiza.officer.v1.WaitingForApprovalH\x00\x12\x32\n\x08\x62reaches\x18\x05 \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreachB\x08\n\x06result\"\x81\x01\n\x08Released\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x1b\n\x13repeated_submission\x18\x03 \x01(\x08\x12\x13\n\x0bthread_name\x18\x04 \x01(\t\"\xa6\x01\n\x12WaitingForApproval\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12-\n\tsubmitted\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x17\n\x0fmissing_signers\x18\x03 \x03(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe9\x01\n\x13ListMessagesRequest\x12\"\n\x03\x62ox\x18\x01 \x01(\x0e\x32\x15.paiza.officer.v1.Box\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12.\n\nsince_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tthread_id\x18\x06 \x01(\x0c\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"`\n\x14ListMessagesResponse\x12/\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x03\n\x0bMessageInfo\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10opened_by_caller\x18\x05 \x01(\x08\x12\x0e\n\x06opened\x18\x06 \x01(\x08\x12+\n\ndeliveries\x18\x07 \x03(\x0b\x32\x17.paiza.core.v1.Delivery\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x10\n\x08received\x18\t \x01(\x08\x12\x36\n\x0b\x61ttachments\x18\n \x03(\x0b\x32!.paiza.core.v1.AttachmentStanding\x12\x13\n\x0brecalled_by\x18\x0b \x03(\x0c\x12\x14\n\x0c\x63orrected_by\x18\x0c \x03(\x0c\x12\x13\n\x0breplaced_by\x18\r \x01(\x0c\x12\x0e\n\x06linked\x18\x0e \x01(\x08\x12\x0e\n\x06\x65rased\x18\x0f \x01(\x08\"V\n\x12OpenMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"\x95\x02\n\x13OpenMessageResponse\x12-\n\x07message\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.SignedMessage\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\x12\'\n\x06opened\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12)\n\x08released\x18\x04 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12(\n\x07\x61nswers\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x13\n\x0bthread_name\x18\x06 \x01(\t\x12*\n\tforwarded\x18\x07 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\">\n\x0cWatchRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"u\n\rWatchResponse\x12\x30\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfoH\x00\x12*\n\x06notice\x18\x02 \x01(\x0b\x32\x18.paiza.officer.v1.NoticeH\x00\x42\x06\n\x04news\"2\n\x15\x46indSourceRowsRequest\x12\x19\n\x11source_row_sha256\x18\x01 \x03(\x0c\"C\n\x16\x46indSourceRowsResponse\x12)\n\x04rows\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.SourceRow\">\n\tSourceRow\x12\x19\n\x11source_row_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c*7\n\x03\x42ox\x12\x13\n\x0f\x42OX_UNSPECIFIED\x10\x00\x12\r\n\tBOX_INBOX\x10\x01\x12\x0c\n\x08\x42OX_SENT\x10\x02\x32\xa2\x04\n\x0eOfficerService\x12W\n\nGetSession\x12#.paiza.officer.v1.GetSessionRequest\x1a$.paiza.officer.v1.GetSessionResponse\x12K\n\x06Submit\x12\x1f.paiza.officer.v1.SubmitRequest\x1a .paiza.officer.v1.SubmitResponse\x12]\n\x0cListMessages\x12%.paiza.officer.v1.ListMessagesRequest\x1a&.paiza.officer.v1.ListMessagesResponse\x12Z\n\x0bOpenMessage\x12$.paiza.officer.v1.OpenMessageRequest\x1a%.paiza.officer.v1.OpenMessageResponse\x12J\n\x05Watch\x12\x1e.paiza.officer.v1.WatchRequest\x1a\x1f.paiza.officer.v1.WatchResponse0\x01\x12\x63\n\x0e\x46indSourceRows\x12\'.paiza.officer.v1.FindSourceRowsRequest\x1a(.paiza.officer.v1.FindSourceRowsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/officer/v1/officer.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1cpaiza/core/v1/delivery.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/message.proto\x1a\x1bpaiza/core/v1/outcome.proto\x1a\x1dpaiza/officer/v1/notice.proto\x1a\x1fpaiza/officer/v1/workflow.proto\"\x13\n\x11GetSessionRequest\"\xd2\x01\n\x12GetSessionResponse\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\x12\x14\n\x0cnode_version\x18\x07 \x01(\t\x12-\n\tnode_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\rSubmitRequest\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.paiza.officer.v1.SubmitItem\"8\n\nSubmitItem\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x19\n\x11source_row_sha256\x18\x02 \x01(\x0c\"U\n\x0eSubmitResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x07results\x18\x02 \x03(\x0b\x32\x1e.paiza.officer.v1.SubmitResult\"\x8b\x02\n\x0cSubmitResult\x12.\n\x08released\x18\x01 \x01(\x0b\x32\x1a.paiza.officer.v1.ReleasedH\x00\x12-\n\trejection\x18\x02 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x12%\n\x05retry\x18\x03 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12\x37\n\x07waiting\x18\x04 \x01(\x0b\x32$.paiza.officer.v1.WaitingForApprovalH\x00\x12\x32\n\x08\x62reaches\x18\x05 \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreachB\x08\n\x06result\"\x81\x01\n\x08Released\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x1b\n\x13repeated_submission\x18\x03 \x01(\x08\x12\x13\n\x0bthread_name\x18\x04 \x01(\t\"\xa6\x01\n\x12WaitingForApproval\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12-\n\tsubmitted\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x17\n\x0fmissing_signers\x18\x03 \x03(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe9\x01\n\x13ListMessagesRequest\x12\"\n\x03\x62ox\x18\x01 \x01(\x0e\x32\x15.paiza.officer.v1.Box\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12.\n\nsince_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tthread_id\x18\x06 \x01(\x0c\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"`\n\x14ListMessagesResponse\x12/\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x03\n\x0bMessageInfo\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10opened_by_caller\x18\x05 \x01(\x08\x12\x0e\n\x06opened\x18\x06 \x01(\x08\x12+\n\ndeliveries\x18\x07 \x03(\x0b\x32\x17.paiza.core.v1.Delivery\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x10\n\x08received\x18\t \x01(\x08\x12\x36\n\x0b\x61ttachments\x18\n \x03(\x0b\x32!.paiza.core.v1.AttachmentStanding\x12\x13\n\x0brecalled_by\x18\x0b \x03(\x0c\x12\x14\n\x0c\x63orrected_by\x18\x0c \x03(\x0c\x12\x13\n\x0breplaced_by\x18\r \x01(\x0c\x12\x0e\n\x06linked\x18\x0e \x01(\x08\x12\x0e\n\x06\x65rased\x18\x0f \x01(\x08\"V\n\x12OpenMessageRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x13\n\x0breason_text\x18\x03 \x01(\t\"\x95\x02\n\x13OpenMessageResponse\x12-\n\x07message\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.SignedMessage\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\x12\'\n\x06opened\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12)\n\x08released\x18\x04 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12(\n\x07\x61nswers\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x13\n\x0bthread_name\x18\x06 \x01(\t\x12*\n\tforwarded\x18\x07 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\">\n\x0cWatchRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"u\n\rWatchResponse\x12\x30\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfoH\x00\x12*\n\x06notice\x18\x02 \x01(\x0b\x32\x18.paiza.officer.v1.NoticeH\x00\x42\x06\n\x04news\"2\n\x15\x46indSourceRowsRequest\x12\x19\n\x11source_row_sha256\x18\x01 \x03(\x0c\"C\n\x16\x46indSourceRowsResponse\x12)\n\x04rows\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.SourceRow\">\n\tSourceRow\x12\x19\n\x11source_row_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c*7\n\x03\x42ox\x12\x13\n\x0f\x42OX_UNSPECIFIED\x10\x00\x12\r\n\tBOX_INBOX\x10\x01\x12\x0c\n\x08\x42OX_SENT\x10\x02\x32\xee\x04\n\x0eOfficerService\x12h\n\nGetSession\x12#.paiza.officer.v1.GetSessionRequest\x1a$.paiza.officer.v1.GetSessionResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12S\n\x06Submit\x12\x1f.paiza.officer.v1.SubmitRequest\x1a .paiza.officer.v1.SubmitResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12k\n\x0cListMessages\x12%.paiza.officer.v1.ListMessagesRequest\x1a&.paiza.officer.v1.ListMessagesResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12\x62\n\x0bOpenMessage\x12$.paiza.officer.v1.OpenMessageRequest\x1a%.paiza.officer.v1.OpenMessageResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12Y\n\x05Watch\x12\x1e.paiza.officer.v1.WatchRequest\x1a\x1f.paiza.officer.v1.WatchResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch0\x01\x12q\n\x0e\x46indSourceRows\x12\'.paiza.officer.v1.FindSourceRowsRequest\x1a(.paiza.officer.v1.FindSourceRowsResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.officer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BOX']._serialized_start=2745
-  _globals['_BOX']._serialized_end=2800
-  _globals['_GETSESSIONREQUEST']._serialized_start=262
-  _globals['_GETSESSIONREQUEST']._serialized_end=281
-  _globals['_GETSESSIONRESPONSE']._serialized_start=284
-  _globals['_GETSESSIONRESPONSE']._serialized_end=494
-  _globals['_SUBMITREQUEST']._serialized_start=496
-  _globals['_SUBMITREQUEST']._serialized_end=556
-  _globals['_SUBMITITEM']._serialized_start=558
-  _globals['_SUBMITITEM']._serialized_end=614
-  _globals['_SUBMITRESPONSE']._serialized_start=616
-  _globals['_SUBMITRESPONSE']._serialized_end=701
-  _globals['_SUBMITRESULT']._serialized_start=704
-  _globals['_SUBMITRESULT']._serialized_end=971
-  _globals['_RELEASED']._serialized_start=974
-  _globals['_RELEASED']._serialized_end=1103
-  _globals['_WAITINGFORAPPROVAL']._serialized_start=1106
-  _globals['_WAITINGFORAPPROVAL']._serialized_end=1272
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=1275
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1508
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1510
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1606
-  _globals['_MESSAGEINFO']._serialized_start=1609
-  _globals['_MESSAGEINFO']._serialized_end=2007
-  _globals['_OPENMESSAGEREQUEST']._serialized_start=2009
-  _globals['_OPENMESSAGEREQUEST']._serialized_end=2095
-  _globals['_OPENMESSAGERESPONSE']._serialized_start=2098
-  _globals['_OPENMESSAGERESPONSE']._serialized_end=2375
-  _globals['_WATCHREQUEST']._serialized_start=2377
-  _globals['_WATCHREQUEST']._serialized_end=2439
-  _globals['_WATCHRESPONSE']._serialized_start=2441
-  _globals['_WATCHRESPONSE']._serialized_end=2558
-  _globals['_FINDSOURCEROWSREQUEST']._serialized_start=2560
-  _globals['_FINDSOURCEROWSREQUEST']._serialized_end=2610
-  _globals['_FINDSOURCEROWSRESPONSE']._serialized_start=2612
-  _globals['_FINDSOURCEROWSRESPONSE']._serialized_end=2679
-  _globals['_SOURCEROW']._serialized_start=2681
-  _globals['_SOURCEROW']._serialized_end=2743
-  _globals['_OFFICERSERVICE']._serialized_start=2803
-  _globals['_OFFICERSERVICE']._serialized_end=3349
+  _globals['_OFFICERSERVICE'].methods_by_name['GetSession']._loaded_options = None
+  _globals['_OFFICERSERVICE'].methods_by_name['GetSession']._serialized_options = b'\212\265\030\013\010\002\022\007session'
+  _globals['_OFFICERSERVICE'].methods_by_name['Submit']._loaded_options = None
+  _globals['_OFFICERSERVICE'].methods_by_name['Submit']._serialized_options = b'\212\265\030\002\010\002'
+  _globals['_OFFICERSERVICE'].methods_by_name['ListMessages']._loaded_options = None
+  _globals['_OFFICERSERVICE'].methods_by_name['ListMessages']._serialized_options = b'\212\265\030\010\010\002\022\004list'
+  _globals['_OFFICERSERVICE'].methods_by_name['OpenMessage']._loaded_options = None
+  _globals['_OFFICERSERVICE'].methods_by_name['OpenMessage']._serialized_options = b'\212\265\030\002\010\002'
+  _globals['_OFFICERSERVICE'].methods_by_name['Watch']._loaded_options = None
+  _globals['_OFFICERSERVICE'].methods_by_name['Watch']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
+  _globals['_OFFICERSERVICE'].methods_by_name['FindSourceRows']._loaded_options = None
+  _globals['_OFFICERSERVICE'].methods_by_name['FindSourceRows']._serialized_options = b'\212\265\030\010\010\002\022\004list'
+  _globals['_BOX']._serialized_start=2773
+  _globals['_BOX']._serialized_end=2828
+  _globals['_GETSESSIONREQUEST']._serialized_start=290
+  _globals['_GETSESSIONREQUEST']._serialized_end=309
+  _globals['_GETSESSIONRESPONSE']._serialized_start=312
+  _globals['_GETSESSIONRESPONSE']._serialized_end=522
+  _globals['_SUBMITREQUEST']._serialized_start=524
+  _globals['_SUBMITREQUEST']._serialized_end=584
+  _globals['_SUBMITITEM']._serialized_start=586
+  _globals['_SUBMITITEM']._serialized_end=642
+  _globals['_SUBMITRESPONSE']._serialized_start=644
+  _globals['_SUBMITRESPONSE']._serialized_end=729
+  _globals['_SUBMITRESULT']._serialized_start=732
+  _globals['_SUBMITRESULT']._serialized_end=999
+  _globals['_RELEASED']._serialized_start=1002
+  _globals['_RELEASED']._serialized_end=1131
+  _globals['_WAITINGFORAPPROVAL']._serialized_start=1134
+  _globals['_WAITINGFORAPPROVAL']._serialized_end=1300
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1303
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1536
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1538
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1634
+  _globals['_MESSAGEINFO']._serialized_start=1637
+  _globals['_MESSAGEINFO']._serialized_end=2035
+  _globals['_OPENMESSAGEREQUEST']._serialized_start=2037
+  _globals['_OPENMESSAGEREQUEST']._serialized_end=2123
+  _globals['_OPENMESSAGERESPONSE']._serialized_start=2126
+  _globals['_OPENMESSAGERESPONSE']._serialized_end=2403
+  _globals['_WATCHREQUEST']._serialized_start=2405
+  _globals['_WATCHREQUEST']._serialized_end=2467
+  _globals['_WATCHRESPONSE']._serialized_start=2469
+  _globals['_WATCHRESPONSE']._serialized_end=2586
+  _globals['_FINDSOURCEROWSREQUEST']._serialized_start=2588
+  _globals['_FINDSOURCEROWSREQUEST']._serialized_end=2638
+  _globals['_FINDSOURCEROWSRESPONSE']._serialized_start=2640
+  _globals['_FINDSOURCEROWSRESPONSE']._serialized_end=2707
+  _globals['_SOURCEROW']._serialized_start=2709
+  _globals['_SOURCEROW']._serialized_end=2771
+  _globals['_OFFICERSERVICE']._serialized_start=2831
+  _globals['_OFFICERSERVICE']._serialized_end=3453
 # @@protoc_insertion_point(module_scope)

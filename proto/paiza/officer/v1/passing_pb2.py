@@ -23,37 +23,44 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import outcome_pb2 as paiza_dot_core_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/officer/v1/passing.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"y\n\x0e\x46orwardRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x13\n\x0breason_text\x18\x04 \x01(\t\x12\x15\n\rwithout_annex\x18\x05 \x01(\x08\"W\n\x0f\x46orwardResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.paiza.officer.v1.ForwardResult\"\x8c\x01\n\rForwardResult\x12\x11\n\trecipient\x18\x01 \x01(\t\x12/\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"\xb7\x01\n\x16\x41uthorizeExportRequest\x12\x17\n\x0fmessage_digests\x18\x01 \x03(\x0c\x12\x32\n\x08\x61udience\x18\x02 \x01(\x0e\x32 .paiza.officer.v1.ExportAudience\x12\x16\n\x0erecipient_text\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\x12\x12\n\nwith_annex\x18\x06 \x01(\x08\"b\n\x17\x41uthorizeExportResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x33\n\x07results\x18\x02 \x03(\x0b\x32\".paiza.officer.v1.NoteExportResult\"\x93\x01\n\x10NoteExportResult\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08\x65xported\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"S\n\x12ListHoldersRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListHoldersResponse\x12)\n\x07holders\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Holder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x06Holder\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0cpassed_on_by\x18\x02 \x01(\t\x12\x32\n\x0epassed_on_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0e\x45xportAudience\x12\x1f\n\x1b\x45XPORT_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPORT_AUDIENCE_OWN_UNIT\x10\x01\x12\x1e\n\x1a\x45XPORT_AUDIENCE_OWN_MEMBER\x10\x02\x12\x1b\n\x17\x45XPORT_AUDIENCE_OUTSIDE\x10\x03\x12\x1a\n\x16\x45XPORT_AUDIENCE_PUBLIC\x10\x04\x32\xa7\x02\n\x11\x46orwardingService\x12N\n\x07\x46orward\x12 .paiza.officer.v1.ForwardRequest\x1a!.paiza.officer.v1.ForwardResponse\x12\x66\n\x0f\x41uthorizeExport\x12(.paiza.officer.v1.AuthorizeExportRequest\x1a).paiza.officer.v1.AuthorizeExportResponse\x12Z\n\x0bListHolders\x12$.paiza.officer.v1.ListHoldersRequest\x1a%.paiza.officer.v1.ListHoldersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/officer/v1/passing.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"y\n\x0e\x46orwardRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x13\n\x0breason_text\x18\x04 \x01(\t\x12\x15\n\rwithout_annex\x18\x05 \x01(\x08\"W\n\x0f\x46orwardResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.paiza.officer.v1.ForwardResult\"\x8c\x01\n\rForwardResult\x12\x11\n\trecipient\x18\x01 \x01(\t\x12/\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"\xb7\x01\n\x16\x41uthorizeExportRequest\x12\x17\n\x0fmessage_digests\x18\x01 \x03(\x0c\x12\x32\n\x08\x61udience\x18\x02 \x01(\x0e\x32 .paiza.officer.v1.ExportAudience\x12\x16\n\x0erecipient_text\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\x12\x12\n\nwith_annex\x18\x06 \x01(\x08\"b\n\x17\x41uthorizeExportResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x33\n\x07results\x18\x02 \x03(\x0b\x32\".paiza.officer.v1.NoteExportResult\"\x93\x01\n\x10NoteExportResult\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08\x65xported\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"S\n\x12ListHoldersRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListHoldersResponse\x12)\n\x07holders\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Holder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x06Holder\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0cpassed_on_by\x18\x02 \x01(\t\x12\x32\n\x0epassed_on_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0e\x45xportAudience\x12\x1f\n\x1b\x45XPORT_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPORT_AUDIENCE_OWN_UNIT\x10\x01\x12\x1e\n\x1a\x45XPORT_AUDIENCE_OWN_MEMBER\x10\x02\x12\x1b\n\x17\x45XPORT_AUDIENCE_OUTSIDE\x10\x03\x12\x1a\n\x16\x45XPORT_AUDIENCE_PUBLIC\x10\x04\x32\xc6\x02\n\x11\x46orwardingService\x12V\n\x07\x46orward\x12 .paiza.officer.v1.ForwardRequest\x1a!.paiza.officer.v1.ForwardResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12n\n\x0f\x41uthorizeExport\x12(.paiza.officer.v1.AuthorizeExportRequest\x1a).paiza.officer.v1.AuthorizeExportResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12i\n\x0bListHolders\x12$.paiza.officer.v1.ListHoldersRequest\x1a%.paiza.officer.v1.ListHoldersResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trailb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.passing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPORTAUDIENCE']._serialized_start=1207
-  _globals['_EXPORTAUDIENCE']._serialized_end=1375
-  _globals['_FORWARDREQUEST']._serialized_start=139
-  _globals['_FORWARDREQUEST']._serialized_end=260
-  _globals['_FORWARDRESPONSE']._serialized_start=262
-  _globals['_FORWARDRESPONSE']._serialized_end=349
-  _globals['_FORWARDRESULT']._serialized_start=352
-  _globals['_FORWARDRESULT']._serialized_end=492
-  _globals['_AUTHORIZEEXPORTREQUEST']._serialized_start=495
-  _globals['_AUTHORIZEEXPORTREQUEST']._serialized_end=678
-  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_start=680
-  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_end=778
-  _globals['_NOTEEXPORTRESULT']._serialized_start=781
-  _globals['_NOTEEXPORTRESULT']._serialized_end=928
-  _globals['_LISTHOLDERSREQUEST']._serialized_start=930
-  _globals['_LISTHOLDERSREQUEST']._serialized_end=1013
-  _globals['_LISTHOLDERSRESPONSE']._serialized_start=1015
-  _globals['_LISTHOLDERSRESPONSE']._serialized_end=1104
-  _globals['_HOLDER']._serialized_start=1106
-  _globals['_HOLDER']._serialized_end=1204
-  _globals['_FORWARDINGSERVICE']._serialized_start=1378
-  _globals['_FORWARDINGSERVICE']._serialized_end=1673
+  _globals['_FORWARDINGSERVICE'].methods_by_name['Forward']._loaded_options = None
+  _globals['_FORWARDINGSERVICE'].methods_by_name['Forward']._serialized_options = b'\212\265\030\002\010\002'
+  _globals['_FORWARDINGSERVICE'].methods_by_name['AuthorizeExport']._loaded_options = None
+  _globals['_FORWARDINGSERVICE'].methods_by_name['AuthorizeExport']._serialized_options = b'\212\265\030\002\010\002'
+  _globals['_FORWARDINGSERVICE'].methods_by_name['ListHolders']._loaded_options = None
+  _globals['_FORWARDINGSERVICE'].methods_by_name['ListHolders']._serialized_options = b'\212\265\030\t\010\002\022\005trail'
+  _globals['_EXPORTAUDIENCE']._serialized_start=1235
+  _globals['_EXPORTAUDIENCE']._serialized_end=1403
+  _globals['_FORWARDREQUEST']._serialized_start=167
+  _globals['_FORWARDREQUEST']._serialized_end=288
+  _globals['_FORWARDRESPONSE']._serialized_start=290
+  _globals['_FORWARDRESPONSE']._serialized_end=377
+  _globals['_FORWARDRESULT']._serialized_start=380
+  _globals['_FORWARDRESULT']._serialized_end=520
+  _globals['_AUTHORIZEEXPORTREQUEST']._serialized_start=523
+  _globals['_AUTHORIZEEXPORTREQUEST']._serialized_end=706
+  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_start=708
+  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_end=806
+  _globals['_NOTEEXPORTRESULT']._serialized_start=809
+  _globals['_NOTEEXPORTRESULT']._serialized_end=956
+  _globals['_LISTHOLDERSREQUEST']._serialized_start=958
+  _globals['_LISTHOLDERSREQUEST']._serialized_end=1041
+  _globals['_LISTHOLDERSRESPONSE']._serialized_start=1043
+  _globals['_LISTHOLDERSRESPONSE']._serialized_end=1132
+  _globals['_HOLDER']._serialized_start=1134
+  _globals['_HOLDER']._serialized_end=1232
+  _globals['_FORWARDINGSERVICE']._serialized_start=1406
+  _globals['_FORWARDINGSERVICE']._serialized_end=1732
 # @@protoc_insertion_point(module_scope)

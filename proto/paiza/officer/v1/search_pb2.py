@@ -23,36 +23,43 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.officer.v1 import officer_pb2 as paiza_dot_officer_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/search.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1epaiza/officer/v1/officer.proto\"\xf8\x01\n\rSearchRequest\x12-\n\x08\x63riteria\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x13\n\x0breason_text\x18\x08 \x01(\t\"(\n\tCriterion\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"k\n\x0eSearchResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.paiza.officer.v1.FoundMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65hind\x18\x03 \x01(\x04\"n\n\x0c\x46oundMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x10ListLinksRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x11ListLinksResponse\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.paiza.officer.v1.LinkedMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\rLinkedMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"Q\n\x12\x46indSimilarRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12-\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\"I\n\x13\x46indSimilarResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.SimilarMessage\"\xa6\x01\n\x0eSimilarMessage\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x12\n\nofficer_id\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66ields\x18\x05 \x03(\t\x12\x12\n\nrecipients\x18\x06 \x03(\t2\x8e\x02\n\rSearchService\x12K\n\x06Search\x12\x1f.paiza.officer.v1.SearchRequest\x1a .paiza.officer.v1.SearchResponse\x12T\n\tListLinks\x12\".paiza.officer.v1.ListLinksRequest\x1a#.paiza.officer.v1.ListLinksResponse\x12Z\n\x0b\x46indSimilar\x12$.paiza.officer.v1.FindSimilarRequest\x1a%.paiza.officer.v1.FindSimilarResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/search.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/officer/v1/officer.proto\"\xf8\x01\n\rSearchRequest\x12-\n\x08\x63riteria\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x13\n\x0breason_text\x18\x08 \x01(\t\"(\n\tCriterion\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"k\n\x0eSearchResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.paiza.officer.v1.FoundMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65hind\x18\x03 \x01(\x04\"n\n\x0c\x46oundMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x10ListLinksRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x11ListLinksResponse\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.paiza.officer.v1.LinkedMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\rLinkedMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"Q\n\x12\x46indSimilarRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12-\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\"I\n\x13\x46indSimilarResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.SimilarMessage\"\xa6\x01\n\x0eSimilarMessage\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x12\n\nofficer_id\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66ields\x18\x05 \x03(\t\x12\x12\n\nrecipients\x18\x06 \x03(\t2\xbe\x02\n\rSearchService\x12[\n\x06Search\x12\x1f.paiza.officer.v1.SearchRequest\x1a .paiza.officer.v1.SearchResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12\x64\n\tListLinks\x12\".paiza.officer.v1.ListLinksRequest\x1a#.paiza.officer.v1.ListLinksResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12j\n\x0b\x46indSimilar\x12$.paiza.officer.v1.FindSimilarRequest\x1a%.paiza.officer.v1.FindSimilarResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06searchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.search_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHREQUEST']._serialized_start=117
-  _globals['_SEARCHREQUEST']._serialized_end=365
-  _globals['_CRITERION']._serialized_start=367
-  _globals['_CRITERION']._serialized_end=407
-  _globals['_SEARCHRESPONSE']._serialized_start=409
-  _globals['_SEARCHRESPONSE']._serialized_end=516
-  _globals['_FOUNDMESSAGE']._serialized_start=518
-  _globals['_FOUNDMESSAGE']._serialized_end=628
-  _globals['_LISTLINKSREQUEST']._serialized_start=630
-  _globals['_LISTLINKSREQUEST']._serialized_end=711
-  _globals['_LISTLINKSRESPONSE']._serialized_start=713
-  _globals['_LISTLINKSRESPONSE']._serialized_end=808
-  _globals['_LINKEDMESSAGE']._serialized_start=810
-  _globals['_LINKEDMESSAGE']._serialized_end=889
-  _globals['_FINDSIMILARREQUEST']._serialized_start=891
-  _globals['_FINDSIMILARREQUEST']._serialized_end=972
-  _globals['_FINDSIMILARRESPONSE']._serialized_start=974
-  _globals['_FINDSIMILARRESPONSE']._serialized_end=1047
-  _globals['_SIMILARMESSAGE']._serialized_start=1050
-  _globals['_SIMILARMESSAGE']._serialized_end=1216
-  _globals['_SEARCHSERVICE']._serialized_start=1219
-  _globals['_SEARCHSERVICE']._serialized_end=1489
+  _globals['_SEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\212\265\030\n\010\002\022\006search'
+  _globals['_SEARCHSERVICE'].methods_by_name['ListLinks']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['ListLinks']._serialized_options = b'\212\265\030\n\010\002\022\006search'
+  _globals['_SEARCHSERVICE'].methods_by_name['FindSimilar']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['FindSimilar']._serialized_options = b'\212\265\030\n\010\002\022\006search'
+  _globals['_SEARCHREQUEST']._serialized_start=145
+  _globals['_SEARCHREQUEST']._serialized_end=393
+  _globals['_CRITERION']._serialized_start=395
+  _globals['_CRITERION']._serialized_end=435
+  _globals['_SEARCHRESPONSE']._serialized_start=437
+  _globals['_SEARCHRESPONSE']._serialized_end=544
+  _globals['_FOUNDMESSAGE']._serialized_start=546
+  _globals['_FOUNDMESSAGE']._serialized_end=656
+  _globals['_LISTLINKSREQUEST']._serialized_start=658
+  _globals['_LISTLINKSREQUEST']._serialized_end=739
+  _globals['_LISTLINKSRESPONSE']._serialized_start=741
+  _globals['_LISTLINKSRESPONSE']._serialized_end=836
+  _globals['_LINKEDMESSAGE']._serialized_start=838
+  _globals['_LINKEDMESSAGE']._serialized_end=917
+  _globals['_FINDSIMILARREQUEST']._serialized_start=919
+  _globals['_FINDSIMILARREQUEST']._serialized_end=1000
+  _globals['_FINDSIMILARRESPONSE']._serialized_start=1002
+  _globals['_FINDSIMILARRESPONSE']._serialized_end=1075
+  _globals['_SIMILARMESSAGE']._serialized_start=1078
+  _globals['_SIMILARMESSAGE']._serialized_end=1244
+  _globals['_SEARCHSERVICE']._serialized_start=1247
+  _globals['_SEARCHSERVICE']._serialized_end=1565
 # @@protoc_insertion_point(module_scope)

@@ -22,51 +22,62 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import outcome_pb2 as paiza_dot_core_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/exchange.proto\x12\rpaiza.peer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"\x9b\x01\n\x15\x46\x65tchMessagesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12+\n\ndispatches\x18\x02 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"(\n\x17ProveConsistencyRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"_\n\x18ProveConsistencyResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x06proofs\x18\x02 \x03(\x0b\x32\x1f.paiza.peer.v1.ConsistencyProof\"H\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\x80\x02\n\x0e\x44\x65liverRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12+\n\ndispatches\x18\x03 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x36\n\x12\x61ttachment_answers\x18\x04 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x33\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa5\x01\n\x08\x44ispatch\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x16.paiza.peer.v1.ReleaseH\x00\x12/\n\nforwarding\x18\x02 \x01(\x0b\x32\x19.paiza.peer.v1.ForwardingH\x00\x12\x31\n\x06notice\x18\x03 \x01(\x0b\x32\x1f.paiza.peer.v1.ForwardingNoticeH\x00\x42\n\n\x08\x64\x65livery\"H\n\x07Release\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12,\n\x08released\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xa1\x01\n\nForwarding\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12-\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\'\n\x06origin\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12*\n\x05grant\x18\x04 \x01(\x0b\x32\x1b.paiza.peer.v1.PassingGrant\"A\n\x10\x46orwardingNotice\x12-\n\tforwarded\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"J\n\x0cPassingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"\x9a\x01\n\x0f\x44\x65liverResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.paiza.peer.v1.DeliverResult\x12\x1c\n\x14\x63onsistency_mismatch\x18\x03 \x01(\x08\"\x9d\x01\n\rDeliverResult\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12%\n\x05retry\x18\x02 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result2\xd0\x03\n\x0f\x45xchangeService\x12N\n\tHandshake\x12\x1f.paiza.peer.v1.HandshakeRequest\x1a .paiza.peer.v1.HandshakeResponse\x12H\n\x07\x44\x65liver\x12\x1d.paiza.peer.v1.DeliverRequest\x1a\x1e.paiza.peer.v1.DeliverResponse\x12\x63\n\x10ProveConsistency\x12&.paiza.peer.v1.ProveConsistencyRequest\x1a\'.paiza.peer.v1.ProveConsistencyResponse\x12\x62\n\x0f\x46\x65tchAttachment\x12%.paiza.peer.v1.FetchAttachmentRequest\x1a&.paiza.peer.v1.FetchAttachmentResponse0\x01\x12Z\n\rFetchMessages\x12#.paiza.peer.v1.FetchMessagesRequest\x1a$.paiza.peer.v1.FetchMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/exchange.proto\x12\rpaiza.peer.v1\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"]\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"\x9b\x01\n\x15\x46\x65tchMessagesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12+\n\ndispatches\x18\x02 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x19\n\x11passed_on_digests\x18\x03 \x03(\x0c\"(\n\x17ProveConsistencyRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"_\n\x18ProveConsistencyResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x06proofs\x18\x02 \x03(\x0b\x32\x1f.paiza.peer.v1.ConsistencyProof\"H\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"F\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"y\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\x80\x02\n\x0e\x44\x65liverRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12+\n\ndispatches\x18\x03 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x36\n\x12\x61ttachment_answers\x18\x04 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x33\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa5\x01\n\x08\x44ispatch\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x16.paiza.peer.v1.ReleaseH\x00\x12/\n\nforwarding\x18\x02 \x01(\x0b\x32\x19.paiza.peer.v1.ForwardingH\x00\x12\x31\n\x06notice\x18\x03 \x01(\x0b\x32\x1f.paiza.peer.v1.ForwardingNoticeH\x00\x42\n\n\x08\x64\x65livery\"H\n\x07Release\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12,\n\x08released\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xa1\x01\n\nForwarding\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12-\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\'\n\x06origin\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12*\n\x05grant\x18\x04 \x01(\x0b\x32\x1b.paiza.peer.v1.PassingGrant\"A\n\x10\x46orwardingNotice\x12-\n\tforwarded\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"J\n\x0cPassingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"\x9a\x01\n\x0f\x44\x65liverResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.paiza.peer.v1.DeliverResult\x12\x1c\n\x14\x63onsistency_mismatch\x18\x03 \x01(\x08\"\x9d\x01\n\rDeliverResult\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12%\n\x05retry\x18\x02 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result2\xaa\x04\n\x0f\x45xchangeService\x12`\n\tHandshake\x12\x1f.paiza.peer.v1.HandshakeRequest\x1a .paiza.peer.v1.HandshakeResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12Z\n\x07\x44\x65liver\x12\x1d.paiza.peer.v1.DeliverRequest\x1a\x1e.paiza.peer.v1.DeliverResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12u\n\x10ProveConsistency\x12&.paiza.peer.v1.ProveConsistencyRequest\x1a\'.paiza.peer.v1.ProveConsistencyResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12t\n\x0f\x46\x65tchAttachment\x12%.paiza.peer.v1.FetchAttachmentRequest\x1a&.paiza.peer.v1.FetchAttachmentResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange0\x01\x12l\n\rFetchMessages\x12#.paiza.peer.v1.FetchMessagesRequest\x1a$.paiza.peer.v1.FetchMessagesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.peer.v1.exchange_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FETCHMESSAGESREQUEST']._serialized_start=101
-  _globals['_FETCHMESSAGESREQUEST']._serialized_end=194
-  _globals['_FETCHMESSAGESRESPONSE']._serialized_start=197
-  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=352
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=354
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=394
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=396
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=491
-  _globals['_CONSISTENCYPROOF']._serialized_start=493
-  _globals['_CONSISTENCYPROOF']._serialized_end=565
-  _globals['_HANDSHAKEREQUEST']._serialized_start=567
-  _globals['_HANDSHAKEREQUEST']._serialized_end=637
-  _globals['_HANDSHAKERESPONSE']._serialized_start=639
-  _globals['_HANDSHAKERESPONSE']._serialized_end=760
-  _globals['_DELIVERREQUEST']._serialized_start=763
-  _globals['_DELIVERREQUEST']._serialized_end=1019
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=1021
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=1106
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=1108
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1147
-  _globals['_DISPATCH']._serialized_start=1150
-  _globals['_DISPATCH']._serialized_end=1315
-  _globals['_RELEASE']._serialized_start=1317
-  _globals['_RELEASE']._serialized_end=1389
-  _globals['_FORWARDING']._serialized_start=1392
-  _globals['_FORWARDING']._serialized_end=1553
-  _globals['_FORWARDINGNOTICE']._serialized_start=1555
-  _globals['_FORWARDINGNOTICE']._serialized_end=1620
-  _globals['_PASSINGGRANT']._serialized_start=1622
-  _globals['_PASSINGGRANT']._serialized_end=1696
-  _globals['_DELIVERRESPONSE']._serialized_start=1699
-  _globals['_DELIVERRESPONSE']._serialized_end=1853
-  _globals['_DELIVERRESULT']._serialized_start=1856
-  _globals['_DELIVERRESULT']._serialized_end=2013
-  _globals['_EXCHANGESERVICE']._serialized_start=2016
-  _globals['_EXCHANGESERVICE']._serialized_end=2480
+  _globals['_EXCHANGESERVICE'].methods_by_name['Handshake']._loaded_options = None
+  _globals['_EXCHANGESERVICE'].methods_by_name['Handshake']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
+  _globals['_EXCHANGESERVICE'].methods_by_name['Deliver']._loaded_options = None
+  _globals['_EXCHANGESERVICE'].methods_by_name['Deliver']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
+  _globals['_EXCHANGESERVICE'].methods_by_name['ProveConsistency']._loaded_options = None
+  _globals['_EXCHANGESERVICE'].methods_by_name['ProveConsistency']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
+  _globals['_EXCHANGESERVICE'].methods_by_name['FetchAttachment']._loaded_options = None
+  _globals['_EXCHANGESERVICE'].methods_by_name['FetchAttachment']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
+  _globals['_EXCHANGESERVICE'].methods_by_name['FetchMessages']._loaded_options = None
+  _globals['_EXCHANGESERVICE'].methods_by_name['FetchMessages']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
+  _globals['_FETCHMESSAGESREQUEST']._serialized_start=129
+  _globals['_FETCHMESSAGESREQUEST']._serialized_end=222
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_start=225
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=380
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=382
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=422
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=424
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=519
+  _globals['_CONSISTENCYPROOF']._serialized_start=521
+  _globals['_CONSISTENCYPROOF']._serialized_end=593
+  _globals['_HANDSHAKEREQUEST']._serialized_start=595
+  _globals['_HANDSHAKEREQUEST']._serialized_end=665
+  _globals['_HANDSHAKERESPONSE']._serialized_start=667
+  _globals['_HANDSHAKERESPONSE']._serialized_end=788
+  _globals['_DELIVERREQUEST']._serialized_start=791
+  _globals['_DELIVERREQUEST']._serialized_end=1047
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=1049
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=1134
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=1136
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1175
+  _globals['_DISPATCH']._serialized_start=1178
+  _globals['_DISPATCH']._serialized_end=1343
+  _globals['_RELEASE']._serialized_start=1345
+  _globals['_RELEASE']._serialized_end=1417
+  _globals['_FORWARDING']._serialized_start=1420
+  _globals['_FORWARDING']._serialized_end=1581
+  _globals['_FORWARDINGNOTICE']._serialized_start=1583
+  _globals['_FORWARDINGNOTICE']._serialized_end=1648
+  _globals['_PASSINGGRANT']._serialized_start=1650
+  _globals['_PASSINGGRANT']._serialized_end=1724
+  _globals['_DELIVERRESPONSE']._serialized_start=1727
+  _globals['_DELIVERRESPONSE']._serialized_end=1881
+  _globals['_DELIVERRESULT']._serialized_start=1884
+  _globals['_DELIVERRESULT']._serialized_end=2041
+  _globals['_EXCHANGESERVICE']._serialized_start=2044
+  _globals['_EXCHANGESERVICE']._serialized_end=2598
 # @@protoc_insertion_point(module_scope)

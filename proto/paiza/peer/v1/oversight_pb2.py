@@ -22,29 +22,36 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import log_query_pb2 as paiza_dot_core_dot_v1_dot_log__query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/peer/v1/oversight.proto\x12\rpaiza.peer.v1\x1a\x17paiza/core/v1/log.proto\x1a\x1dpaiza/core/v1/log_query.proto\">\n\x19ListGrantedEntriesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"F\n\x1aListGrantedEntriesResponse\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.EntriesPage\"@\n\x1b\x43ountGrantedMessagesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"G\n\x1c\x43ountGrantedMessagesResponse\x12\'\n\x04page\x18\x01 \x01(\x0b\x32\x19.paiza.core.v1.CountsPage\"\x7f\n\x12\x41greePeriodRequest\x12%\n\x06period\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x15\n\rperiod_digest\x18\x02 \x01(\x0c\x12+\n\nreconciled\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"B\n\x13\x41greePeriodResponse\x12+\n\nreconciled\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof2\xc4\x02\n\x10PeerAuditService\x12i\n\x12ListGrantedEntries\x12(.paiza.peer.v1.ListGrantedEntriesRequest\x1a).paiza.peer.v1.ListGrantedEntriesResponse\x12o\n\x14\x43ountGrantedMessages\x12*.paiza.peer.v1.CountGrantedMessagesRequest\x1a+.paiza.peer.v1.CountGrantedMessagesResponse\x12T\n\x0b\x41greePeriod\x12!.paiza.peer.v1.AgreePeriodRequest\x1a\".paiza.peer.v1.AgreePeriodResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/peer/v1/oversight.proto\x12\rpaiza.peer.v1\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1dpaiza/core/v1/log_query.proto\">\n\x19ListGrantedEntriesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"F\n\x1aListGrantedEntriesResponse\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.EntriesPage\"@\n\x1b\x43ountGrantedMessagesRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x12\n\nofficer_id\x18\x02 \x01(\t\"G\n\x1c\x43ountGrantedMessagesResponse\x12\'\n\x04page\x18\x01 \x01(\x0b\x32\x19.paiza.core.v1.CountsPage\"\x7f\n\x12\x41greePeriodRequest\x12%\n\x06period\x18\x01 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x15\n\rperiod_digest\x18\x02 \x01(\x0c\x12+\n\nreconciled\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"B\n\x13\x41greePeriodResponse\x12+\n\nreconciled\x18\x01 \x01(\x0b\x32\x17.paiza.core.v1.LogProof2\xf8\x02\n\x10PeerAuditService\x12z\n\x12ListGrantedEntries\x12(.paiza.peer.v1.ListGrantedEntriesRequest\x1a).paiza.peer.v1.ListGrantedEntriesResponse\"\x0f\x8a\xb5\x18\x0b\x08\x01\x12\x07\x63onsult\x12\x80\x01\n\x14\x43ountGrantedMessages\x12*.paiza.peer.v1.CountGrantedMessagesRequest\x1a+.paiza.peer.v1.CountGrantedMessagesResponse\"\x0f\x8a\xb5\x18\x0b\x08\x01\x12\x07\x63onsult\x12\x65\n\x0b\x41greePeriod\x12!.paiza.peer.v1.AgreePeriodRequest\x1a\".paiza.peer.v1.AgreePeriodResponse\"\x0f\x8a\xb5\x18\x0b\x08\x01\x12\x07\x63onsultb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.peer.v1.oversight_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_start=104
-  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_end=166
-  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_start=168
-  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_end=238
-  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_start=240
-  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_end=304
-  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_start=306
-  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_end=377
-  _globals['_AGREEPERIODREQUEST']._serialized_start=379
-  _globals['_AGREEPERIODREQUEST']._serialized_end=506
-  _globals['_AGREEPERIODRESPONSE']._serialized_start=508
-  _globals['_AGREEPERIODRESPONSE']._serialized_end=574
-  _globals['_PEERAUDITSERVICE']._serialized_start=577
-  _globals['_PEERAUDITSERVICE']._serialized_end=901
+  _globals['_PEERAUDITSERVICE'].methods_by_name['ListGrantedEntries']._loaded_options = None
+  _globals['_PEERAUDITSERVICE'].methods_by_name['ListGrantedEntries']._serialized_options = b'\212\265\030\013\010\001\022\007consult'
+  _globals['_PEERAUDITSERVICE'].methods_by_name['CountGrantedMessages']._loaded_options = None
+  _globals['_PEERAUDITSERVICE'].methods_by_name['CountGrantedMessages']._serialized_options = b'\212\265\030\013\010\001\022\007consult'
+  _globals['_PEERAUDITSERVICE'].methods_by_name['AgreePeriod']._loaded_options = None
+  _globals['_PEERAUDITSERVICE'].methods_by_name['AgreePeriod']._serialized_options = b'\212\265\030\013\010\001\022\007consult'
+  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_start=132
+  _globals['_LISTGRANTEDENTRIESREQUEST']._serialized_end=194
+  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_start=196
+  _globals['_LISTGRANTEDENTRIESRESPONSE']._serialized_end=266
+  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_start=268
+  _globals['_COUNTGRANTEDMESSAGESREQUEST']._serialized_end=332
+  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_start=334
+  _globals['_COUNTGRANTEDMESSAGESRESPONSE']._serialized_end=405
+  _globals['_AGREEPERIODREQUEST']._serialized_start=407
+  _globals['_AGREEPERIODREQUEST']._serialized_end=534
+  _globals['_AGREEPERIODRESPONSE']._serialized_start=536
+  _globals['_AGREEPERIODRESPONSE']._serialized_end=602
+  _globals['_PEERAUDITSERVICE']._serialized_start=605
+  _globals['_PEERAUDITSERVICE']._serialized_end=981
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
-from paiza_node.core.api.authentication import ACCESS
+from paiza_node.core.api.services import accesses
 from paiza_node.core.peers import startup_comparison as module
 from paiza_node.core.peers.startup_comparison import UNSIGNED, StartupComparison, claimed_size
 from paiza_wire.errors import Unavailable
@@ -84,7 +84,7 @@ async def test_a_question_that_tells_nothing_waits(tjk: Session) -> None:
 async def test_what_holds_no_signature_of_ours_is_always_answered(tjk: Session) -> None:
     """Two nodes that start together can ask each other; a lost node is told what is held of it."""
     for method in UNSIGNED:
-        assert method in ACCESS
+        assert method in accesses()
         assert await reason(tjk, recovery_pb2.ListHeldCheckpointsRequest(), method) == ""
     assert not tjk.compared.is_set()
 

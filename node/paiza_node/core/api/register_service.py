@@ -1,34 +1,38 @@
 """The calls of RegisterService: files of the register and archived sets."""
 
 import asyncio
+from typing import Final
 
 from paiza.core.v1 import register_pb2
 from paiza_node.core.api.authentication import Caller
-from paiza_node.core.api.server import Handlers
-from paiza_node.features.audit.service import MAX_PATH
+from paiza_node.core.api.services import Service
 from paiza_register import FetchMissing, RegisterReader
 from paiza_wire.errors import Rejected
 
+MAX_PATH: Final = 256  # characters of a file's path in the register
 
-def register_behaviours(reader: RegisterReader) -> Handlers:
-    """Give the behaviour of every RPC of RegisterService; who asks verifies what he gets."""
 
-    async def get_file(_caller: Caller, request: register_pb2.GetFileRequest) -> register_pb2.GetFileResponse:
+class RegisterService(Service):
+    """Requests for files of the register; who asks verifies what comes."""
+
+    service = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
+
+    def __init__(self, reader: RegisterReader) -> None:
+        self._reader = reader
+
+    async def get_file(self, _caller: Caller, request: register_pb2.GetFileRequest) -> register_pb2.GetFileResponse:
         if len(request.path) > MAX_PATH:
             raise Rejected("unknown_file", "the register has no file of such a path")
         try:
-            data = await asyncio.to_thread(reader.file, request.path)
+            data = await asyncio.to_thread(self._reader.file, request.path)
         except FetchMissing:
             raise Rejected("unknown_file", "the register has no file of such a path") from None
         return register_pb2.GetFileResponse(data=data)
 
-    async def get_set(
-        _caller: Caller, request: register_pb2.GetArchivedSetRequest
+    async def get_archived_set(
+        self, _caller: Caller, request: register_pb2.GetArchivedSetRequest
     ) -> register_pb2.GetArchivedSetResponse:
-        files = await asyncio.to_thread(reader.archived_files, request.register_version)
+        files = await asyncio.to_thread(self._reader.archived_files, request.register_version)
         return register_pb2.GetArchivedSetResponse(
             files=[register_pb2.RegisterFile(path=path, data=data) for path, data in sorted(files.items())]
         )
-
-    prefix = "/paiza.core.v1.RegisterService/"
-    return {prefix + "GetFile": get_file, prefix + "GetArchivedSet": get_set}

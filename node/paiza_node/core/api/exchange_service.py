@@ -1,0 +1,26 @@
+"""What other members' nodes ask about messages."""
+
+from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.api.authentication import Caller, member_of
+from paiza_node.core.api.services import Service
+from paiza_node.core.exchange.receive.write import Receive
+
+
+class ExchangeService(Service):
+    """Requests of other members' nodes about messages; what is fetched is served by the features that hold it."""
+
+    service = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+
+    async def handshake(self, caller: Caller, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
+        return await self._receive.handshake(member_of(caller), request)
+
+    async def deliver(self, caller: Caller, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
+        return await self._receive(member_of(caller), request)
+
+    async def prove_consistency(
+        self, caller: Caller, request: exchange_pb2.ProveConsistencyRequest
+    ) -> exchange_pb2.ProveConsistencyResponse:
+        return await self._receive.prove_consistency(member_of(caller), request)
