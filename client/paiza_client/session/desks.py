@@ -23,9 +23,9 @@ _SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
     "all": desk_pb2.WORK_SCOPE_ALL,
 }
 _STATES: Final[dict[int, TaskState]] = {
-    desk_pb2.WORK_STATE_NEW: "new",
-    desk_pb2.WORK_STATE_ACKNOWLEDGED: "acknowledged",
-    desk_pb2.WORK_STATE_DONE: "done",
+    desk_pb2.TASK_STATE_NEW: "new",
+    desk_pb2.TASK_STATE_ACKNOWLEDGED: "acknowledged",
+    desk_pb2.TASK_STATE_DONE: "done",
 }
 
 

@@ -72,7 +72,7 @@ def _code(work: TaskRow, officer: Officer, now: datetime, *, on_duty: bool) -> s
         return ""
     if work.due_time is not None and work.due_time <= now:
         return OVERDUE
-    if work.state != desk_pb2.WORK_STATE_NEW:
+    if work.state != desk_pb2.TASK_STATE_NEW:
         return ""
     if work.escalations and (work.assignee or on_duty):
         return ESCALATED

@@ -139,7 +139,7 @@ class Assign:
     async def complete(self, officer: Officer, digest: bytes, note: str) -> TaskRow:
         """Record that work is done; Rejected as in `assign`."""
         _check_note(note)
-        return await self._change(officer, digest, log_entries.done, note=note, state=desk_pb2.WORK_STATE_DONE)
+        return await self._change(officer, digest, log_entries.done, note=note, state=desk_pb2.TASK_STATE_DONE)
 
     async def _change(
         self,
@@ -149,7 +149,7 @@ class Assign:
         *,
         note: str = "",
         assignee: str | None = None,
-        state: "desk_pb2.TaskState.ValueType" = desk_pb2.WORK_STATE_ACKNOWLEDGED,
+        state: "desk_pb2.TaskState.ValueType" = desk_pb2.TASK_STATE_ACKNOWLEDGED,
     ) -> TaskRow:
         """Change work of which the officer reads the message; it need not be acknowledged any more."""
 
@@ -211,11 +211,11 @@ class Assign:
         if request.unit:
             if request.unit not in self._unit_directory.units():
                 raise Rejected("unknown_unit", f"the member has no unit {request.unit!r}")
-            return replace(work, unit=request.unit, assignee="", state=desk_pb2.WORK_STATE_NEW)
+            return replace(work, unit=request.unit, assignee="", state=desk_pb2.TASK_STATE_NEW)
         named = self._unit_directory.officer(request.officer)
         if named is None:
             raise Rejected("unknown_officer", "the member has no such officer")
-        return replace(work, assignee=named.id, state=desk_pb2.WORK_STATE_NEW)
+        return replace(work, assignee=named.id, state=desk_pb2.TASK_STATE_NEW)
 
     def hear(self, changes: Sequence[Change]) -> None:
         """Tell officers of work that came to them; what is late rings whoever gets it."""
@@ -324,7 +324,7 @@ def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskR
         digest=row.digest,
         unit=row.unit or COMMON,
         assignee=assignee,
-        state=desk_pb2.WORK_STATE_NEW,
+        state=desk_pb2.TASK_STATE_NEW,
         acknowledge_time=row.stored_time + acknowledge_within(within) if asks else None,
         due_time=due,
     )

@@ -64,5 +64,5 @@ def work_info(work: TaskRow, now: datetime) -> desk_pb2.Work:
     if work.due_time is not None:
         shown.due_time.FromDatetime(work.due_time)
     counting = [time for time in (work.acknowledge_time, work.due_time) if time is not None]
-    shown.overdue = work.state != desk_pb2.WORK_STATE_DONE and any(time <= now for time in counting)
+    shown.overdue = work.state != desk_pb2.TASK_STATE_DONE and any(time <= now for time in counting)
     return shown

@@ -151,7 +151,7 @@ LIFECYCLES: Final = (
         Key.MESSAGE,
         work_table.c.seq,
         on_erase=lambda subject, _now: (
-            update(work_table).where(work_table.c.seq == subject.seq).values(state=int(desk_pb2.WORK_STATE_DONE))
+            update(work_table).where(work_table.c.seq == subject.seq).values(state=int(desk_pb2.TASK_STATE_DONE))
         ),
     ),
 )

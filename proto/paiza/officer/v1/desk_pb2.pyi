@@ -51,25 +51,25 @@ class _TaskState:
 
 class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    WORK_STATE_UNSPECIFIED: _TaskState.ValueType  # 0
+    TASK_STATE_UNSPECIFIED: _TaskState.ValueType  # 0
     """Not set; the message is no work."""
-    WORK_STATE_NEW: _TaskState.ValueType  # 1
+    TASK_STATE_NEW: _TaskState.ValueType  # 1
     """Nobody has acknowledged it."""
-    WORK_STATE_ACKNOWLEDGED: _TaskState.ValueType  # 2
+    TASK_STATE_ACKNOWLEDGED: _TaskState.ValueType  # 2
     """Somebody has acknowledged or taken it."""
-    WORK_STATE_DONE: _TaskState.ValueType  # 3
+    TASK_STATE_DONE: _TaskState.ValueType  # 3
     """It is done."""
 
 class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
     """How far work is."""
 
-WORK_STATE_UNSPECIFIED: TaskState.ValueType  # 0
+TASK_STATE_UNSPECIFIED: TaskState.ValueType  # 0
 """Not set; the message is no work."""
-WORK_STATE_NEW: TaskState.ValueType  # 1
+TASK_STATE_NEW: TaskState.ValueType  # 1
 """Nobody has acknowledged it."""
-WORK_STATE_ACKNOWLEDGED: TaskState.ValueType  # 2
+TASK_STATE_ACKNOWLEDGED: TaskState.ValueType  # 2
 """Somebody has acknowledged or taken it."""
-WORK_STATE_DONE: TaskState.ValueType  # 3
+TASK_STATE_DONE: TaskState.ValueType  # 3
 """It is done."""
 Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
 
