@@ -103,7 +103,7 @@ async def test_calls_that_are_held_open_take_up_only_their_callers_share(
                 method
             )
             call = opened(timeout=FLOOD_SECONDS)
-            if method.endswith("Subscription"):
+            if method.endswith("Watch"):
                 with suppress(grpc.aio.AioRpcError):  # refused already: that is what the flooder is to get
                     await call.write(b"")
             held.append(call)

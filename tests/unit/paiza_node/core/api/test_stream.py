@@ -19,8 +19,7 @@ from paiza_node.core.policy import Policy
 from paiza_trust import dev
 from tests.officer import read_register
 
-WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Subscription"]
-NAME = "/paiza.officer.v1.OfficerService/Watch"
+WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
 
 
 class EndedError(Exception):
@@ -92,7 +91,7 @@ async def test_stream_ends_when_its_caller_would_not_be_admitted(
     async def requests() -> AsyncIterator[bytes]:
         yield b""
 
-    handler: Any = server._guarded(situation.authenticator, WATCH, {NAME: watch})
+    handler: Any = server._guarded(situation.authenticator, WATCH, watch)
     answers = handler.stream_stream(requests(), situation)
     await anext(answers)
     with pytest.raises(EndedError):
