@@ -31,6 +31,7 @@ from paiza_wire import message, receipts
 from paiza_wire.message import part_cipher
 from paiza_wire.tlog import checkpoint, cosignatures, tiles, tlog_proof
 from paiza_wire.tlog.merkle import leaf_hash
+from tests.log_entries import entry_of
 from tests.officer import KIND, Officer
 
 MEMBERS: Final = ("kaz", "tjk", "uzb", "kgz", "tkm")
@@ -213,7 +214,7 @@ class Case:
         """Put an entry about the message into a member's log, and into the evidence."""
         log = self.court.logs[member]
         fields = {"message_digest": self.digest, "register_version": self.register_version, **fields}
-        index = log.append(log_pb2.LogEntry(event=event, **fields), self.court.tick())
+        index = log.append(entry_of(event, **fields), self.court.tick())
         self.proofs[place].append((log, index))
         return log, index
 

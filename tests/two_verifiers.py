@@ -87,9 +87,12 @@ def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
                 "actor": claim.proof.actor,
                 "counterpart": claim.proof.counterpart,
                 "reason": claim.proof.reason,
+                "without_annex": claim.proof.without_annex,
             }
             for claim in found.claims
         ],
+        "kind": f"{found.message.header.kind} v{found.message.header.kind_version}",
+        "parts_signed": len(found.message.header.parts),
         "parts": list(found.present),
         "disclosed": found.disclosed,
     }

@@ -69,8 +69,8 @@ def check_release(entry: VerifiedEntry, message: VerifiedMessage | PendingMessag
         check_released(entry.entry, message, recipient)
         return
     where = f"{message.header.message_id.hex()}: RELEASED {recipient}"
-    signers = entry.entry.signers
-    if entry.entry.counterpart != recipient or entry.entry.HasField("part_number"):
+    signers = entry.entry.released.signers
+    if entry.entry.counterpart != recipient:
         raise NotProven("bad_proof", where, "the entry is for another recipient")
     if [(each.id, each.role) for each in signers] != [(each.id, each.role) for each in message.header.required_signers]:
         raise NotProven("wrong_signers", where, "the release names other signers than the message")
@@ -165,7 +165,8 @@ def check_approved(
 def check_declined(answer: approval_pb2.DeclineResponse, digest: bytes, officer: SpiffeId, logs: LogReader) -> Proof:
     """Check that our log holds that this officer ended the waiting."""
     proof, _entry = logs.entry(answer.declined, answer.checkpoint)
-    if (proof.event, proof.member, proof.actor, proof.digest) != ("DECLINED", officer.member, str(officer), digest):
+    said = (proof.member, proof.actor, proof.digest)
+    if proof.event not in {"DECLINED", "WITHDRAWN"} or said != (officer.member, str(officer), digest):
         raise NotProven("bad_proof", f"{digest.hex()[:16]}: DECLINED", "the entry is not of this act")
     return proof
 

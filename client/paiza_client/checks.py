@@ -19,7 +19,7 @@ from paiza_client.model import LogState, OpenedPart, Outcome, Proof, Trail
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify
-from paiza_wire.reasons import REASONS
+from paiza_wire.reasons import FINDINGS
 from paiza_wire.tlog.cosignatures import cosignatures
 
 MAX_PROOFS: Final = (
@@ -187,7 +187,7 @@ def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, regist
         if owner.id != known.member:
             raise NotProven("bad_checkpoint", verified.origin, "the checkpoint is of another member's log")
         time = known.accepted_time.ToDatetime(tzinfo=UTC) if known.HasField("accepted_time") else None
-        convictions = tuple(reason for reason in known.convictions if reason in REASONS)
+        convictions = tuple(reason for reason in known.convictions if reason in FINDINGS)
         states.append(
             LogState(
                 owner.id,

@@ -26,16 +26,9 @@ from paiza_register import load_set
 from paiza_wire.tlog import consultations
 
 WHAT: Final = "comparison.json"
-SUMMARY: Final = "SUMMARY.txt"
 ANSWERS: Final = "answers/"
 REGISTER: Final = "register/"
 MAX_TEXT_BYTES: Final = 4 * 1024  # of comparison.json
-TEXT: Final = """PAIZA: COMPARISON OF TWO LOGS / СРАВНЕНИЕ ДВУХ ЖУРНАЛОВ
-
-Проверка без сети: paiza audit reconcile --check FILE --root root.json
-To verify, offline: paiza audit reconcile --check FILE --root root.json
-Этот текст сам по себе ничего не доказывает. / This text proves nothing by itself.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ def pack(made: Made, answers: Sequence[Answer], files: Mapping[str, bytes], root
         "now": made.now.isoformat(),
         "members": [answer.member for answer in answers],
     }
-    members = {WHAT: json.dumps(what, sort_keys=True).encode(), SUMMARY: TEXT.encode()}
+    members = {WHAT: json.dumps(what, sort_keys=True).encode()}
     for number, answer in enumerate(answers):
         members[f"{ANSWERS}{number:05}.query"] = answer.query
         members[f"{ANSWERS}{number:05}.page"] = answer.page
@@ -82,7 +75,7 @@ def check(data: bytes, root: bytes) -> tuple[Made, Result]:
     # 1.
     members = container.unpack(data)
     for name in members:
-        if name not in (WHAT, SUMMARY) and not name.startswith((ANSWERS, REGISTER)):
+        if name != WHAT and not name.startswith((ANSWERS, REGISTER)):
             raise NotProven("bad_evidence", name, "a member of no known purpose")
     made, answers = _read(members)
     # 2.

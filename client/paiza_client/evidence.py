@@ -16,9 +16,8 @@ from paiza.officer.v1 import audit_pb2
 from paiza_client import checks, container, evidence_members, logs
 from paiza_client.errors import NotProven, located
 from paiza_client.evidence_entries import Filed, check_consistent, check_other
-from paiza_client.evidence_members import KEYS, MESSAGE, PARTS, SUMMARY
+from paiza_client.evidence_members import KEYS, MESSAGE, PARTS
 from paiza_client.evidence_signers import Signed, judge_signers
-from paiza_client.evidence_summary import summary
 from paiza_client.model import Proof
 from paiza_client.proven_time import Before, Interval, interval
 from paiza_wire import receipts
@@ -111,7 +110,6 @@ def pack(
     for number, proof in enumerate(proofs):
         members |= evidence_members.of_entry(number, _filed(proof, spans, reader, registers))
     proven = check(members, root)
-    members[SUMMARY] = summary(proven).encode()
     return container.pack(members, {"message_digest": proven.message.digest.hex(), "federation": proven.federation})
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _OPENINGS: Final = frozenset({"OPENED", "EXPORTED"})
-_FATES: Final = frozenset({"RECALLED", "ERASED"})
+_FATES: Final = frozenset({"RECALLED", "ERASED", "NEVER_HELD", "ERASURE_DENIED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def check_other(
     """Check an entry that is neither release nor passing on nor answer: what became of a message or of a part of it.
 
     ``handed`` are those to whom the message went, each with who handed it over. RECEIVED and REFUSED are of an
-    attachment; OPENED, EXPORTED, RECALLED, ERASED, and DENIED for legal hold, are of one who holds the message.
+    attachment; OPENED, EXPORTED, RECALLED, ERASED, NEVER_HELD and ERASURE_DENIED are of one who was sent the message.
     """
     where = f"{proof.event} ({proof.origin} #{proof.index})"
     holders = {header.author} | {member for _, member in handed}
@@ -87,14 +87,8 @@ def check_other(
         with located(where, NotProven):
             if SpiffeId.parse(proof.actor).member != proof.member:
                 raise NotProven("wrong_member", where, "the entry names an actor of another member")
-        if proof.event == "OPENED" and part is None:
-            raise NotProven("bad_proof", where, "the entry names no part")
-        if proof.event == "EXPORTED" and part not in {None, 0}:
-            raise NotProven("bad_proof", where, "the entry is of a part other than the main one")
         return
-    if part is not None:
-        raise NotProven("bad_proof", where, "the entry is of a part, not of the whole message")
-    if proof.event in _FATES or (proof.event, proof.reason) == ("DENIED", receipts.LEGAL_HOLD):
+    if proof.event in _FATES:
         return
     raise NotProven("bad_evidence", where, "an entry of no place in evidence")
 

@@ -18,7 +18,6 @@ from paiza_register import Register, load_set
 from paiza_wire.tlog import tlog_proof
 
 MESSAGE: Final = "message.bin"
-SUMMARY: Final = "SUMMARY.txt"
 KEYS: Final = "keys/"
 PARTS: Final = "parts/"
 ENTRY: Final = ".entry"
@@ -32,7 +31,7 @@ MAX_SETS_BYTES: Final = 1 << 30  # of all sets, what they share counted for each
 MAX_INDEX_BYTES: Final = 1 << 20  # what lists the files of one set: 1,000 names and digests
 
 _PLACES: Final = re.compile(
-    r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
+    r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")

@@ -1,17 +1,14 @@
 """Reads members' logs: checkpoints by the keys in the register, and entries by their proofs. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza_client.errors import NotProven, located
 from paiza_client.model import Proof
 from paiza_register import Member, Register
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.tlog import checkpoint
 from paiza_wire.tlog.notes import VerifierKey
-
-_EVENT_PREFIX: Final = "LOG_EVENT_"
 
 
 class Registers:
@@ -83,29 +80,22 @@ class LogReader:
 def _proof(member: str, entry: receipts.VerifiedEntry) -> Proof:
     parsed = entry.entry
     return Proof(
-        event=event_name(parsed.event),
+        event=log_entries.event_name(parsed.event),
         member=member,
         counterpart=parsed.counterpart,
         time=entry.time,
         actor=parsed.actor,
-        reason=parsed.reason,
+        reason=log_entries.reason(parsed),
         origin=entry.checkpoint.origin,
         index=entry.index,
         tree_size=entry.checkpoint.size,
         digest=parsed.message_digest,
-        part_number=parsed.part_number if parsed.HasField("part_number") else None,
+        part_number=log_entries.part_number(parsed),
+        without_annex=log_entries.without_annex(parsed),
         register_version=parsed.register_version,
     )
 
 
-def event_name(event: int) -> str:
-    """Give the name of a log event without its prefix; its number where this version does not know it."""
-    try:
-        return log_pb2.LogEvent.Name(event).removeprefix(_EVENT_PREFIX)  # type: ignore[arg-type]  # a number from outside
-    except ValueError:
-        return str(event)
-
-
 def event_numbers() -> dict[str, int]:
-    """Return the number of each event that a log can hold, by its name without the prefix."""
-    return {event_name(number): number for number in log_pb2.LogEvent.values() if number}
+    """Return the number of each event that a log can hold, by its name."""
+    return {log_entries.event_name(number): number for number in sorted(log_entries.EVENTS)}

@@ -107,6 +107,8 @@ class Proof:
     """Digest of the message concerned; empty where none is."""
     part_number: int | None
     register_version: bytes
+    without_annex: bool = False
+    """Whether a forwarding or an export left the nominal annex out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader
 from paiza_client.model import Proof
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.message import message_digest, parse_header, parse_strictly
 from paiza_wire.tlog import consultations
@@ -187,7 +187,7 @@ def check_word(page: pb.CountsPage, asked: Asked, logs: LogReader) -> Word:
 def check_reconciled(proof: log_pb2.LogProof, member: str, counterpart: str, digest: bytes, logs: LogReader) -> Proof:
     """Check that a member's log says that it agrees with another on what this digest stands for."""
     shown, entry = logs.proof(proof)
-    said = (shown.event, shown.member, shown.counterpart, entry.entry.evidence_sha256)
+    said = (shown.event, shown.member, shown.counterpart, entry.entry.reconciled.period_digest)
     if said != ("RECONCILED", member, counterpart, digest):
         raise NotProven("bad_proof", f"{shown.origin} #{shown.index}", "the entry does not say that the period agrees")
     return shown
@@ -201,7 +201,7 @@ def _check_consulted(proven: log_pb2.ProvenEntry, note: bytes, asked: Asked, dig
     said = (shown.event, shown.actor, shown.counterpart)
     if said != ("CONSULTED", asked.officer, "" if asked.member == asked.asker else asked.asker):
         raise NotProven("bad_proof", where, "the log does not say that this officer was answered")
-    if entry.entry.evidence_sha256 != digest:
+    if entry.entry.consulted.answer_sha256 != digest:
         raise NotProven("bad_proof", where, "the log committed to another question or answer")
     return shown
 
@@ -229,8 +229,9 @@ def _entry(
         raise NotProven("bad_proof", where, "the entry is not within what may be seen")
     if len(shown.held) > consultations.MAX_HELD:
         raise NotProven("too_large", where, "too many proofs stand beside the entry")
-    if shown.text and receipts.text_digest(entry.entry.salt, shown.text) != entry.entry.text_sha256:
-        raise NotProven("bad_proof", where, "the text is not the one the entry commits to")
+    if shown.text:
+        with located(where, NotProven):
+            receipts.check_text(entry.entry, shown.text_salt, shown.text)
     return Shown(
         proof,
         shown.proven.entry,
@@ -238,7 +239,7 @@ def _entry(
         _header(shown.header, proof.digest, where),
         _CONTENT.get(shown.content, ""),
         shown.text,
-        entry.entry.purpose,
+        log_entries.purpose(entry.entry),
     )
 
 

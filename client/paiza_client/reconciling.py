@@ -18,7 +18,6 @@ from typing import Final, Literal
 from paiza.core.v1 import log_pb2
 from paiza_client.model import Proof
 from paiza_client.oversight_checks import Shown, ShownPage
-from paiza_wire import receipts
 from paiza_wire.tlog import consultations
 from paiza_wire.tlog.consultations import Exchanged
 
@@ -29,6 +28,7 @@ COMPARED: Final = (
     log_pb2.LOG_EVENT_FORWARDED,
     log_pb2.LOG_EVENT_RECEIVED,
     log_pb2.LOG_EVENT_REFUSED,
+    log_pb2.LOG_EVENT_DELIVERY_REFUSED,
     log_pb2.LOG_EVENT_DENIED,
 )
 """The events of a period that are asked for."""
@@ -219,7 +219,7 @@ def _compare_sent(  # noqa: PLR0911 - one way it can stand, one line
         return differs("lost", "receipt_not_shown", against=recipient.member, proofs=(receipt, *said)), False
     if given_up := sender.of(digest, ("EXPIRED",)):
         return differs("late", "given_up", reason=given_up[0].proof.reason, proofs=(given_up[0].proof,)), False
-    if rejected := sender.of(digest, ("REFUSED",)):
+    if rejected := sender.of(digest, ("DELIVERY_REFUSED",)):
         reason = rejected[0].proof.reason
         return differs("refused", "refused_unproven", reason=reason, proofs=(rejected[0].proof,)), False
     if now - sent.proof.time > allowed:
@@ -232,8 +232,6 @@ def _unexplained(sender: View, recipient: View) -> Iterable[Difference]:
     for digest, taken in _entries(recipient, _TAKEN).items():
         if sender.of(digest, _SENT):
             continue
-        if taken.proof.event == "REFUSED" and recipient.of(digest, ("RELEASED", "FORWARDED")):
-            continue  # the other side refused it: this is the sender's own note of that
         if taken.proof.event == "DENIED" and not taken.held:
             continue  # a denial of something else than a message that was passed on
         held = [proof for proof, _ in taken.held if proof.event in _SENT]
@@ -277,9 +275,7 @@ def _entries(view: View, events: frozenset[str]) -> Mapping[bytes, Shown]:
 
 
 def _of_exchange(proof: Proof) -> bool:
-    """Say whether an entry tells of the exchange of a message: not of a part of it, nor of an erasure that was held."""
-    if (proof.event, proof.reason) == ("DENIED", receipts.LEGAL_HOLD):
-        return False
+    """Return whether an entry is about the exchange of a message, and not of a part of it."""
     return proof.event in _SENT or proof.part_number is None
 
 

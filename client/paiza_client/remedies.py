@@ -170,10 +170,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "log_continues": Remedy(N_("The node lost part of its log, and a new one must be admitted."), _ASK_OPERATOR),
         "log_damaged": Remedy(N_("The node's own log is damaged."), _ASK_OPERATOR),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
-        "log_in_default": Remedy(N_("A log was not proven, on demand, to have only grown."), _TELL_AUDITOR),
-        "log_proven": Remedy(N_("A log that was in default was proven."), N_("Nothing needs to be done.")),
         "log_rolled_back": Remedy(N_("The node's database is older than what it signed before."), _ASK_OPERATOR),
-        "log_stale": Remedy(N_("A log shows, again and again, less than is known of it."), _TELL_AUDITOR),
         "malformed": Remedy(N_("What was received is not well formed."), _TELL_AUDITOR),
         "marks_incompatible": Remedy(
             N_("The marks of the parts allow nothing in common."), N_("Write a message for each of them.")
@@ -187,7 +184,6 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),
         ),
         "members_unheard": Remedy(N_("Not every member could be asked what it holds."), _ASK_OPERATOR),
-        "node_stopping": Remedy(N_("The node is being stopped."), _TRY_LATER),
         "node_unreachable": Remedy(
             N_("Your node does not answer."),
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
@@ -199,23 +195,6 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "legal_hold": Remedy(
             N_("The message is under legal hold and is not erased."),
             N_("See paiza holds; lift the hold first with: paiza hold ID --lift"),
-        ),
-        "hold_begun": Remedy(
-            N_("The message was put under legal hold."), N_("Nothing erases it until: paiza hold ID --lift")
-        ),
-        "hold_lifted": Remedy(N_("The legal hold of the message was lifted."), N_("Nothing is left to do.")),
-        "hold_restored": Remedy(
-            N_("Your node lost part of its log, and put the legal hold of the message back."),
-            N_("Find out why it was held; if it is not needed any more: paiza hold ID --lift"),
-        ),
-        "review_kept": Remedy(
-            N_("The message was reviewed and is kept."), N_("See when it is due again with: paiza reviews --days 400")
-        ),
-        "review_erased": Remedy(
-            N_("The message was reviewed, and your member's copy is erased."), N_("Nothing is left to do.")
-        ),
-        "not_held": Remedy(
-            N_("The message that is to be erased was never held there."), N_("Nothing is left to do there.")
         ),
         "holder_missing": Remedy(
             N_("A recall, correction or request to erase has to go to every member that holds the message."),

@@ -1,6 +1,6 @@
 """Verifies an evidence file of Paiza without Paiza: Python's standard library and `cryptography`, nothing else.
 
-    python3 verify_evidence.py EVIDENCE ROOT.json [DIR for the disclosed parts]
+    python3 verify_evidence.py [--lang en|ru] EVIDENCE ROOT.json [DIR for the disclosed parts]
 
 ROOT.json is the federation's bootstrap root, which must have come another way. Exit code 0 or 1. README.md beside it
 lists what it checks, "Evidence" in proto/README.md the format. It shares no code with the rest of the project.
@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import zipfile
+from argparse import ArgumentParser
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -30,14 +31,15 @@ EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # th
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 PLACES = re.compile(
-    r"message\.bin|SUMMARY\.txt|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
+    r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
-EVENTS = {3: "RELEASED", 4: "RECEIVED", 6: "REFUSED", 7: "OPENED", 8: "EXPORTED", 9: "FORWARDED"}
-EVENTS |= {10: "RECALLED", 11: "ERASED", 12: "DENIED"}
+# The events that have a place in evidence; what each says beside its entry has its name, and its number plus 8.
+EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED"}
+EVENTS |= {18: "RECALLED", 19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED"}
 
 # Protocol Buffers messages: fields in the order of their numbers ("-": none here). b bytes, s text, i signed, u 32
-# bits, o 32 bits and optional, U 64 bits; * repeated.
+# bits, o 32 bits and optional, U 64 bits, t true; * repeated.
 FIELDS = {
     "Time": "seconds:i nanos:i",
     "Signature": "signer_id:s certificate:b signature:b",
@@ -51,8 +53,16 @@ FIELDS = {
     "recipients:*Recipient author_time:Time urgency:i urgency_reason:s handling:Handling legal_bases:*s "
     "review_time:Time register_version:b parts:*Part subject_sha256:b",
     "Logged": "id:s role:s certificate_sha256:b",
-    "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b part_number:o reason:s text_sha256:b "
-    "register_version:b signers:*Logged evidence_sha256:b thread_name:s purpose:s",
+    "Attachment": "part_number:u ciphertext_sha256:b",
+    "Released": "signers:*Logged thread_name:s",
+    "Received": "dispatch_sha256:b attachment:Attachment",
+    "Refused": "reason:s dispatch_sha256:b attachment:Attachment",
+    "Opened": "part_number:u",
+    "Passed": "purpose:s grant_digest:b without_annex:t",
+    "About": "other_digest:b",
+    "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b register_version:b text_sha256:b - - "
+    "released:Released received:Received refused:Refused - - - - - - opened:Opened exported:Passed forwarded:Passed "
+    "- - - recalled:About erased:About never_held:About erasure_denied:About",
 }
 
 
@@ -105,7 +115,7 @@ def decoded(data: bytes, kind: str) -> object:
     if kind in "bs":
         return data if kind == "b" else data.decode()
     fields = dict(enumerate((each.split(":") for each in FIELDS[kind].split()), 1))
-    defaults = {"s": "", "b": b"", "i": 0, "u": 0, "U": 0}
+    defaults = {"s": "", "b": b"", "i": 0, "u": 0, "U": 0, "t": 0}
     message = {name: [] if of[0][0] == "*" else defaults.get(*of) for name, *of in fields.values() if name != "-"}
     at = last = 0
     while at < len(data):
@@ -114,9 +124,9 @@ def decoded(data: bytes, kind: str) -> object:
         repeated, form = "*" in "".join(of), "".join(of).lstrip("*")
         need(name != "-" and (tag >> 3 > last or (repeated and tag >> 3 == last)), f"{kind}: a field out of place")
         last, (value, at) = tag >> 3, varint(data, at)
-        if form in "iouU":
+        if form in "iouUt":
             need(tag & 7 == 0 and (value or form == "o"), f"{kind}: {name} is not written in its one way")
-            need(form in "iU" or value < 1 << 32, f"{kind}: {name} is out of range")
+            need(form in "iU" or value < 1 << (1 if form == "t" else 32), f"{kind}: {name} is out of range")
             message[name] = value - (1 << 64) if value >> 63 and form == "i" else value
             continue
         need(tag & 7 == 2 and at + value <= len(data), f"{kind}: {name} is cut off")  # noqa: PLR2004
@@ -333,8 +343,15 @@ class Entry:
         need(self.index < after.size, f"{self.where}: the entry lies behind its checkpoint")
         _old, root = climb(self.index, after.size - 1, sha256(b"\0" + raw).digest(), hashes_of(lines))
         need(root == after.root, f"{self.where}: the inclusion proof leads to another root")
-        need(all(isinstance(each, str) is False or each.isprintable() for each in fields.values()), "unprintable text")
-        self.event, self.part = EVENTS.get(fields["event"], "?"), fields["part_number"]
+        self.event = EVENTS.get(fields["event"], "?")
+        details = [name.lower() for name in EVENTS.values() if fields[name.lower()] is not None]
+        need(details == [self.event.lower()], f"{self.where}: its detail is not set, or of another event")
+        self.detail = fields[details[0]]
+        texts = [each for each in (*fields.values(), *self.detail.values()) if isinstance(each, str)]
+        need(all(map(str.isprintable, texts)), "unprintable text")
+        about = self.detail if self.event == "OPENED" else self.detail.get("attachment")
+        self.part = about["part_number"] if about else None
+        self.reason, self.without_annex = self.detail.get("reason", ""), bool(self.detail.get("without_annex"))
         self.time = EPOCH + timedelta(seconds=fields["time"]["seconds"], microseconds=fields["time"]["nanos"] // 1000)
         self.not_before, self.not_after, self.witnesses, self.others = None, None, [], 0
         before = members.get(f"{stem}.before")
@@ -360,9 +377,10 @@ class Entry:
             need(self.not_before <= self.not_after + TOLERANCE, f"{self.where}: the later checkpoint was the earlier")
         since, until = self.not_before or self.time, self.not_after or self.time
         contradicted = self.time < since - TOLERANCE or self.time > until + TOLERANCE
-        names = ("event", "member", "where", "part", "time", "not_before", "not_after", "witnesses", "others")
+        names = ("event", "member", "where", "part", "time", "not_before", "not_after", "witnesses", "others", "reason")
         self.claim = {name: getattr(self, name) for name in names} | {"time_contradicted": contradicted}
-        self.claim |= {name: fields[name] for name in ("actor", "counterpart", "reason")}
+        self.claim |= {"actor": fields["actor"], "counterpart": fields["counterpart"]}
+        self.claim["without_annex"] = self.without_annex
 
 
 def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed: set[tuple[str, str]]) -> None:
@@ -371,21 +389,22 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
     need(of["message_digest"] == digest, f"{entry.where}: the entry is of another message")
     need(part is None or part < len(header["parts"]), f"{entry.where}: there is no such part")
     addressed = of["counterpart"] in [each["member"] for each in header["recipients"]]
-    authority = [(each["id"], each["role"], each["certificate_sha256"]) for each in of["signers"]]
-    released = member == header["author"] and addressed and authority == logged
+    signed = [(each["id"], each["role"], each["certificate_sha256"]) for each in entry.detail.get("signers", ())]
+    released = member == header["author"] and addressed and signed == logged
     answers = (part is None or header["parts"][part]["kind"] == ATTACHMENT) and (of["counterpart"], member) in handed
     holds, own = member in {header["author"], *(to for _, to in handed)}, of["actor"].startswith(f"spiffe://{member}.")
     registered = len(of["register_version"]) == HASH
     allowed = {
-        "RELEASED": registered and released and part is None,
-        "RECEIVED": registered and answers and not of["reason"],
-        "REFUSED": registered and answers and of["reason"],
-        "FORWARDED": registered and own and of["counterpart"] not in ("", member) and part in (None, 0),
-        "OPENED": holds and own and part is not None,
-        "EXPORTED": holds and own and part in (None, 0),
-        "RECALLED": holds and part is None,
-        "ERASED": holds and part is None,
-        "DENIED": holds and part is None and of["reason"] == "legal_hold",
+        "RELEASED": registered and released,
+        "RECEIVED": registered and answers,
+        "REFUSED": registered and answers and entry.reason,
+        "FORWARDED": registered and own and of["counterpart"] not in ("", member),
+        "OPENED": holds and own,
+        "EXPORTED": holds and own,
+        "RECALLED": holds,
+        "ERASED": holds,
+        "NEVER_HELD": holds,
+        "ERASURE_DENIED": holds,
     }
     need(allowed.get(entry.event), f"{entry.where}: {entry.event} that is not of this message, or not of this log")
 
@@ -478,21 +497,148 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     claims = [each.claim for each in sorted(entries, key=lambda each: (each.time, each.notes[0].origin, each.index))]
     said = {"federation": register.federation, "message": header["message_id"].hex(), "digest": digest.hex()}
     said |= {"author": header["author"], "recipients": [each["member"] for each in header["recipients"]]}
+    said |= {"kind": f"{header['kind']} v{header['kind_version']}", "parts_signed": len(header["parts"])}
     return {**said, "signed": authority, "claims": claims, "parts": sorted(sealed), "disclosed": disclosed}
 
 
-def main(evidence: str, root: str, *folder: str) -> int:
+ENGLISH = {
+    "": "PROVEN",
+    "federation": "Federation",
+    "message": "Message",
+    "digest": "Digest of its header (SHA-256)",
+    "kind": "Kind",
+    "author": "Author",
+    "recipients": "Recipients",
+    "signed": "Signed",
+    "certificate": "certificate",
+    "unwitnessed": "that the certificate was valid then is the word of the author's log alone",
+    "revoked": "the certificate is revoked in register {}; no proof says since before",
+    "RELEASED": "Released",
+    "RECEIVED": "Received",
+    "REFUSED": "Refused",
+    "FORWARDED": "Forwarded",
+    "OPENED": "Opened",
+    "EXPORTED": "Exported",
+    "RECALLED": "Recalled",
+    "ERASED": "Erased",
+    "NEVER_HELD": "Never held",
+    "ERASURE_DENIED": "Not erased: legal hold",
+    "part": "part {}",
+    "without_annex": "without the nominal annex",
+    "own_word": "the time is this log's own word",
+    "interval": "not before {}, not after {}: {} ({} of {} witnesses)",
+    "unknown": "unknown",
+    "contradicted": "THE LOG'S TIME CONTRADICTS ITS WITNESSES",
+    "no_release": "No release in this file",
+    "no_answer": "No answer in this file",
+    "no_part": "Ciphertexts not in this file",
+    "disclosed": "Part disclosed: {}, {} bytes",
+}
+RUSSIAN = {
+    "": "ДОКАЗАНО",
+    "federation": "Федерация",
+    "message": "Сообщение",
+    "digest": "Хеш его заголовка (SHA-256)",
+    "kind": "Вид",
+    "author": "Автор",
+    "recipients": "Получатели",
+    "signed": "Подписано",
+    "certificate": "сертификат",
+    "unwitnessed": "что сертификат тогда действовал, подтверждает только журнал автора",
+    "revoked": "сертификат отозван в реестре {}; что отзыв был раньше, не доказано",
+    "RELEASED": "Отправлено",
+    "RECEIVED": "Получено",
+    "REFUSED": "Отклонено",
+    "FORWARDED": "Передано дальше",
+    "OPENED": "Открыто",
+    "EXPORTED": "Выгружено",
+    "RECALLED": "Отозвано",
+    "ERASED": "Удалено",
+    "NEVER_HELD": "Никогда не хранилось",
+    "ERASURE_DENIED": "Не удалено: запрет на удаление",
+    "part": "часть {}",
+    "without_annex": "без именного приложения",
+    "own_word": "время только по этому журналу",
+    "interval": "не раньше {}, не позже {}: {} ({} из {} свидетелей)",
+    "unknown": "неизвестно",
+    "contradicted": "ВРЕМЯ ЖУРНАЛА ПРОТИВОРЕЧИТ СВИДЕТЕЛЯМ",
+    "no_release": "В этом файле нет отправки",
+    "no_answer": "В этом файле нет ответа",
+    "no_part": "В этом файле нет шифротекстов частей",
+    "disclosed": "Раскрыта часть: {}, байт: {}",
+}
+WORDS = {"en": ENGLISH, "ru": RUSSIAN}
+
+
+def clock(time: datetime | None, words: dict[str, str]) -> str:
+    """Write a time in UTC, to the millisecond."""
+    return words["unknown"] if time is None else time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
+    """Say in words what one entry proves."""
+    who = claim["member"]
+    who += f" -> {claim['counterpart']}" if claim["event"] in ("RELEASED", "FORWARDED") else ""
+    said = [who, *([] if claim["part"] is None else [words["part"].format(claim["part"])])]
+    said += [words["without_annex"]] * claim["without_annex"] + [clock(claim["time"], words)]
+    said += [each for each in (claim["actor"], claim["where"]) if each]
+    reason = f" ({claim['reason']})" if claim["reason"] else ""
+    lines = [f"{words[claim['event']]}{reason}: " + ", ".join(said)]
+    if claim["not_after"] is None:
+        return [*lines, f"    {words['own_word']}"]
+    ends = [clock(claim[name], words) for name in ("not_before", "not_after")]
+    names = (", ".join(claim["witnesses"]), len(claim["witnesses"]), claim["others"])
+    lines.append("    " + words["interval"].format(*ends, *names))
+    return lines + [f"    {words['contradicted']}"] * claim["time_contradicted"]
+
+
+def told(found: dict, words: dict[str, str]) -> str:
+    """Say in words what a file proves, and what it lacks. Every word of it is derived from what was verified."""
+    lines = [words[""]]
+    lines += [f"{words[name]}: {found[name]}" for name in ("federation", "message", "digest", "kind", "author")]
+    lines.append(f"{words['recipients']}: {', '.join(found['recipients'])}")
+    for each in found["signed"]:
+        lines.append(f"{words['signed']}: {each['id']} ({each['role']})")
+        lines.append(f"    {words['certificate']} {each['certificate_sha256']}")
+        lines += [] if each["witnessed"] else [f"    {words['unwitnessed']}"]
+        lines += [f"    {words['revoked'].format(version)}" for version in each["revoked_by"]]
+    for claim in found["claims"]:
+        lines += told_claim(claim, words)
+    whole = [claim for claim in found["claims"] if claim["part"] is None]
+    released = {claim["counterpart"] for claim in whole if claim["event"] == "RELEASED"}
+    answered = {claim["member"] for claim in whole if claim["event"] in ("RECEIVED", "REFUSED")}
+    lines += [f"{words['no_release']}: {each}" for each in found["recipients"] if each not in released]
+    lines += [f"{words['no_answer']}: {each}" for each in found["recipients"] if each not in answered]
+    absent = [str(number) for number in range(found["parts_signed"]) if number not in found["parts"]]
+    lines += [f"{words['no_part']}: {', '.join(absent)}"] if absent else []
+    lines += [words["disclosed"].format(number, len(data)) for number, data in found["disclosed"].items()]
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """Replace what steers a terminal: whoever made the file chose the names in it."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def main(*arguments: str) -> int:
     """Print what is proven, or what is not."""
+    parser = ArgumentParser(description="Verifies an evidence file of Paiza without Paiza.")
+    parser.add_argument("evidence", type=Path)
+    parser.add_argument("root", type=Path, help="the federation's bootstrap root, from the federation itself")
+    parser.add_argument("folder", type=Path, nargs="?", help="where the disclosed parts are written")
+    parser.add_argument("--lang", choices=sorted(WORDS), default="en", help="language of what is printed")
+    asked = parser.parse_args(arguments)
     try:
-        need(Path(evidence).stat().st_size <= MAX_FILE, "the file is too large")
-        found = verify(Path(evidence).read_bytes(), Path(root).read_bytes())
+        need(asked.evidence.stat().st_size <= MAX_FILE, "the file is too large")
+        found = verify(asked.evidence.read_bytes(), asked.root.read_bytes())
     except Exception as error:  # noqa: BLE001 - what cannot be read is not proven
-        print(f"NOT PROVEN: {type(error).__name__}: {error}")
+        refused = {"en": "NOT PROVEN", "ru": "НЕ ДОКАЗАНО"}[asked.lang]
+        print(printable(f"{refused}: {type(error).__name__}: {error}"))
         return 1
-    print("PROVEN", json.dumps(found | {"disclosed": [*found["disclosed"]]}, indent=1, ensure_ascii=False, default=str))
-    for number, plaintext in found["disclosed"].items() if folder else ():
-        Path(folder[0]).mkdir(parents=True, exist_ok=True)
-        (Path(folder[0]) / f"part-{number}.bin").write_bytes(plaintext)
+    print(told(found, WORDS[asked.lang]))
+    for number, plaintext in found["disclosed"].items() if asked.folder else ():
+        asked.folder.mkdir(parents=True, exist_ok=True)
+        (asked.folder / f"part-{number}.bin").write_bytes(plaintext)
     return 0
 
 

@@ -4,19 +4,39 @@ The ledger adds salt, time, register version and the digest of the text (`receip
 the message concerned; ``actor`` a SPIFFE ID or "os-user:NAME".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
 
 from paiza.core.v1 import log_pb2 as pb
+
+EVENTS: Final = frozenset(pb.LogEvent.values()) - {pb.LOG_EVENT_UNSPECIFIED}
+_PREFIX: Final = "LOG_EVENT_"
+_CASES: Final[Mapping[int, str]] = {event: pb.LogEvent.Name(event).removeprefix(_PREFIX).lower() for event in EVENTS}
+_DIGESTS: Final[Mapping[int, Sequence[str]]] = {
+    event: [
+        field.name
+        for field in getattr(pb.LogEntry(), case).DESCRIPTOR.fields
+        if field.type == FieldDescriptor.TYPE_BYTES
+    ]
+    for event, case in _CASES.items()
+}
+"""The fields of each event's detail that hold a digest."""
 
 
 def submitted(*, actor: str, digest: bytes, signers: Iterable[pb.LoggedSigner]) -> pb.LogEntry:
     """Build the entry of a draft that waits for other officers; ``signers`` have signed."""
-    return pb.LogEntry(event=pb.LOG_EVENT_SUBMITTED, actor=actor, message_digest=digest, signers=signers)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_SUBMITTED, actor=actor, message_digest=digest, submitted=pb.SubmittedDetail(signers=signers)
+    )
 
 
 def approved(*, actor: str, digest: bytes, signer: pb.LoggedSigner) -> pb.LogEntry:
     """Build the entry of a second officer's signature."""
-    return pb.LogEntry(event=pb.LOG_EVENT_APPROVED, actor=actor, message_digest=digest, signers=[signer])
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_APPROVED, actor=actor, message_digest=digest, approved=pb.ApprovedDetail(signer=signer)
+    )
 
 
 def released(
@@ -28,8 +48,7 @@ def released(
         actor=actor,
         counterpart=recipient,
         message_digest=digest,
-        signers=signers,
-        thread_name=thread_name,
+        released=pb.ReleasedDetail(signers=signers, thread_name=thread_name),
     )
 
 
@@ -40,7 +59,7 @@ def received(*, actor: str, source: str, digest: bytes, dispatch_sha256: bytes) 
         actor=actor,
         counterpart=source,
         message_digest=digest,
-        evidence_sha256=dispatch_sha256,
+        received=pb.ReceivedDetail(dispatch_sha256=dispatch_sha256),
     )
 
 
@@ -51,8 +70,7 @@ def refused(*, actor: str, source: str, digest: bytes, reason: str, dispatch_sha
         actor=actor,
         counterpart=source,
         message_digest=digest,
-        reason=reason,
-        evidence_sha256=dispatch_sha256,
+        refused=pb.RefusedDetail(reason=reason, dispatch_sha256=dispatch_sha256),
     )
 
 
@@ -65,8 +83,7 @@ def attachment_received(
         actor=actor,
         counterpart=source,
         message_digest=digest,
-        part_number=part_number,
-        evidence_sha256=ciphertext_sha256,
+        received=pb.ReceivedDetail(attachment=_attachment(part_number, ciphertext_sha256)),
     )
 
 
@@ -79,9 +96,7 @@ def attachment_refused(
         actor=actor,
         counterpart=source,
         message_digest=digest,
-        part_number=part_number,
-        reason=reason,
-        evidence_sha256=ciphertext_sha256,
+        refused=pb.RefusedDetail(reason=reason, attachment=_attachment(part_number, ciphertext_sha256)),
     )
 
 
@@ -97,8 +112,7 @@ def delivered(
         actor=actor,
         counterpart=recipient,
         message_digest=digest,
-        part_number=part_number,
-        evidence_sha256=answer_sha256,
+        delivered=pb.DeliveredDetail(answer_sha256=answer_sha256, part_number=part_number),
     )
 
 
@@ -107,19 +121,19 @@ def delivery_refused(
 ) -> pb.LogEntry:
     """Build the entry of a refusal by a recipient; ``answer_sha256`` is empty where its log does not hold it."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_REFUSED,
+        event=pb.LOG_EVENT_DELIVERY_REFUSED,
         actor=actor,
         counterpart=recipient,
         message_digest=digest,
-        part_number=part_number,
-        reason=reason,
-        evidence_sha256=answer_sha256,
+        delivery_refused=pb.DeliveryRefusedDetail(reason=reason, answer_sha256=answer_sha256, part_number=part_number),
     )
 
 
 def opened(*, actor: str, digest: bytes, part_number: int) -> pb.LogEntry:
     """Build the entry of a part that is handed to an officer."""
-    return pb.LogEntry(event=pb.LOG_EVENT_OPENED, actor=actor, message_digest=digest, part_number=part_number)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_OPENED, actor=actor, message_digest=digest, opened=pb.OpenedDetail(part_number=part_number)
+    )
 
 
 def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool) -> pb.LogEntry:
@@ -128,9 +142,7 @@ def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, wi
         event=pb.LOG_EVENT_EXPORTED,
         actor=actor,
         message_digest=digest,
-        purpose=purpose,
-        evidence_sha256=grant_digest,
-        part_number=0 if without_annex else None,
+        exported=pb.ExportedDetail(purpose=purpose, grant_digest=grant_digest, without_annex=without_annex),
     )
 
 
@@ -143,9 +155,7 @@ def forwarded(
         actor=actor,
         counterpart=recipient,
         message_digest=digest,
-        purpose=purpose,
-        evidence_sha256=grant_digest,
-        part_number=0 if without_annex else None,
+        forwarded=pb.ForwardedDetail(purpose=purpose, grant_digest=grant_digest, without_annex=without_annex),
     )
 
 
@@ -156,7 +166,7 @@ def recalled(*, actor: str, author: str, digest: bytes, recall_digest: bytes) ->
         actor=actor,
         counterpart=author,
         message_digest=digest,
-        evidence_sha256=recall_digest,
+        recalled=pb.RecalledDetail(recall_digest=recall_digest),
     )
 
 
@@ -167,50 +177,51 @@ def erased(*, actor: str, requester: str, digest: bytes, request_digest: bytes) 
         actor=actor,
         counterpart=requester,
         message_digest=digest,
-        evidence_sha256=request_digest,
+        erased=pb.ErasedDetail(request_digest=request_digest),
     )
 
 
 def never_held(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
     """Build the answer to a request to erase what was never here."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_ERASED,
+        event=pb.LOG_EVENT_NEVER_HELD,
         actor=actor,
         counterpart=requester,
         message_digest=digest,
-        reason="not_held",
-        evidence_sha256=request_digest,
+        never_held=pb.NeverHeldDetail(request_digest=request_digest),
     )
 
 
 def erasure_denied(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
     """Build the answer to a request to erase what is under legal hold."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_DENIED,
+        event=pb.LOG_EVENT_ERASURE_DENIED,
         actor=actor,
         counterpart=requester,
         message_digest=digest,
-        reason="legal_hold",
-        evidence_sha256=request_digest,
+        erasure_denied=pb.ErasureDeniedDetail(request_digest=request_digest),
     )
 
 
 def erasure_answered(*, actor: str, holder: str, answer: pb.LogEntry, answer_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a holder's answer to a request of ours that was verified and stored."""
     return pb.LogEntry(
-        event=answer.event,
+        event=pb.LOG_EVENT_ERASURE_ANSWERED,
         actor=actor,
         counterpart=holder,
         message_digest=answer.message_digest,
-        reason=answer.reason,
-        evidence_sha256=answer_sha256,
+        erasure_answered=pb.ErasureAnsweredDetail(answer=answer.event, answer_sha256=answer_sha256),
     )
 
 
 def denied(*, actor: str, reason: str, digest: bytes = b"", counterpart: str = "") -> pb.LogEntry:
     """Build the entry of an act that the actor was denied."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_DENIED, actor=actor, counterpart=counterpart, message_digest=digest, reason=reason
+        event=pb.LOG_EVENT_DENIED,
+        actor=actor,
+        counterpart=counterpart,
+        message_digest=digest,
+        denied=pb.DeniedDetail(reason=reason),
     )
 
 
@@ -221,70 +232,88 @@ def forwarding_denied(*, actor: str, forwarder: str, digest: bytes, reason: str,
         actor=actor,
         counterpart=forwarder,
         message_digest=digest,
-        reason=reason,
-        evidence_sha256=dispatch_sha256,
+        denied=pb.DeniedDetail(reason=reason, dispatch_sha256=dispatch_sha256),
     )
 
 
 def officer_certified(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer's new certificate."""
-    return pb.LogEntry(event=pb.LOG_EVENT_OFFICER_CERTIFIED, actor=actor, evidence_sha256=certificate_sha256)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_OFFICER_CERTIFIED,
+        actor=actor,
+        officer_certified=pb.OfficerCertifiedDetail(certificate_sha256=certificate_sha256),
+    )
 
 
 def officer_changed(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer's other roles or unit."""
-    return pb.LogEntry(event=pb.LOG_EVENT_OFFICER_CHANGED, actor=actor, evidence_sha256=certificate_sha256)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_OFFICER_CHANGED,
+        actor=actor,
+        officer_changed=pb.OfficerChangedDetail(certificate_sha256=certificate_sha256),
+    )
 
 
 def officer_suspended(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer who is suspended or gone."""
-    return pb.LogEntry(event=pb.LOG_EVENT_OFFICER_SUSPENDED, actor=actor, evidence_sha256=certificate_sha256)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_OFFICER_SUSPENDED,
+        actor=actor,
+        officer_suspended=pb.OfficerSuspendedDetail(certificate_sha256=certificate_sha256),
+    )
 
 
 def key_added(*, actor: str, vkey_sha256: bytes) -> pb.LogEntry:
     """Build the entry of the key that signs this log from here on."""
-    return pb.LogEntry(event=pb.LOG_EVENT_KEY_ADDED, actor=actor, evidence_sha256=vkey_sha256)
+    return pb.LogEntry(event=pb.LOG_EVENT_KEY_ADDED, actor=actor, key_added=pb.KeyAddedDetail(vkey_sha256=vkey_sha256))
 
 
-def register_updated(*, register_version: bytes) -> pb.LogEntry:
-    """Build the entry of a register set that comes into force."""
-    return pb.LogEntry(event=pb.LOG_EVENT_REGISTER_UPDATED, evidence_sha256=register_version)
+def register_updated() -> pb.LogEntry:
+    """Build the entry of a register set that comes into force: the ledger adds its version."""
+    return pb.LogEntry(event=pb.LOG_EVENT_REGISTER_UPDATED, register_updated=pb.RegisterUpdatedDetail())
 
 
 def config_changed(*, actor: str, config_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a start with another configuration."""
-    return pb.LogEntry(event=pb.LOG_EVENT_CONFIG_CHANGED, actor=actor, evidence_sha256=config_sha256)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_CONFIG_CHANGED,
+        actor=actor,
+        config_changed=pb.ConfigChangedDetail(config_sha256=config_sha256),
+    )
 
 
 def fork_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a member's log that is forked; ``notes_sha256`` commits to the two notes that show it."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_FORK_FOUND, counterpart=member, reason="log_forked", evidence_sha256=notes_sha256
+        event=pb.LOG_EVENT_FORK_FOUND, counterpart=member, fork_found=pb.ForkFoundDetail(notes_sha256=notes_sha256)
     )
 
 
 def trust_restored(*, actor: str, member: str, notes_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an administrator's decision to trust a forked log again."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_CONVICTION_DECIDED,
+        event=pb.LOG_EVENT_TRUST_RESTORED,
         actor=actor,
         counterpart=member,
-        reason="log_forked",
-        evidence_sha256=notes_sha256,
+        trust_restored=pb.TrustRestoredDetail(notes_sha256=notes_sha256),
     )
 
 
 def default_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a member's log that is in default; ``notes_sha256`` commits to the notes not proven."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_DEFAULT_FOUND, counterpart=member, reason="log_in_default", evidence_sha256=notes_sha256
+        event=pb.LOG_EVENT_DEFAULT_FOUND,
+        counterpart=member,
+        default_found=pb.DefaultFoundDetail(notes_sha256=notes_sha256),
     )
 
 
-def default_ended(*, member: str, reason: str, notes_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a default that is over."""
+def default_ended(*, member: str, notes_sha256: bytes, forked: bool) -> pb.LogEntry:
+    """Build the entry of a default that is over; ``forked``: the log was found to be forked, and not proven."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_DEFAULT_FOUND, counterpart=member, reason=reason, evidence_sha256=notes_sha256
+        event=pb.LOG_EVENT_DEFAULT_ENDED,
+        counterpart=member,
+        default_ended=pb.DefaultEndedDetail(notes_sha256=notes_sha256, forked=forked),
     )
 
 
@@ -295,54 +324,60 @@ def expired(*, actor: str, recipient: str, digest: bytes, reason: str, part_numb
         actor=actor,
         counterpart=recipient,
         message_digest=digest,
-        part_number=part_number,
-        reason=reason,
+        expired=pb.ExpiredDetail(reason=reason, part_number=part_number),
     )
 
 
 def searched(*, actor: str) -> pb.LogEntry:
     """Build the entry of a search for a person, telephone, document or account."""
-    return pb.LogEntry(event=pb.LOG_EVENT_SEARCHED, actor=actor)
+    return pb.LogEntry(event=pb.LOG_EVENT_SEARCHED, actor=actor, searched=pb.SearchedDetail())
 
 
 def declined(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a second officer who does not sign."""
-    return pb.LogEntry(event=pb.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, reason="approval_declined")
+    return pb.LogEntry(event=pb.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, declined=pb.DeclinedDetail())
 
 
 def withdrawn(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a waiting message that its drafter took back."""
-    return pb.LogEntry(event=pb.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, reason="approval_withdrawn")
+    return pb.LogEntry(event=pb.LOG_EVENT_WITHDRAWN, actor=actor, message_digest=digest, withdrawn=pb.WithdrawnDetail())
 
 
 def lapsed(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a waiting message on which nobody decided in time."""
-    return pb.LogEntry(event=pb.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, reason="approval_expired")
+    return pb.LogEntry(event=pb.LOG_EVENT_LAPSED, actor=actor, message_digest=digest, lapsed=pb.LapsedDetail())
 
 
 def assigned(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that is given to a unit or an officer."""
-    return pb.LogEntry(event=pb.LOG_EVENT_ASSIGNED, actor=actor, message_digest=digest)
+    return pb.LogEntry(event=pb.LOG_EVENT_ASSIGNED, actor=actor, message_digest=digest, assigned=pb.AssignedDetail())
 
 
 def acknowledged(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that an officer acknowledged."""
-    return pb.LogEntry(event=pb.LOG_EVENT_ACKNOWLEDGED, actor=actor, message_digest=digest)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_ACKNOWLEDGED, actor=actor, message_digest=digest, acknowledged=pb.AcknowledgedDetail()
+    )
 
 
 def escalated(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that is passed on because nobody acknowledged it in time."""
-    return pb.LogEntry(event=pb.LOG_EVENT_ESCALATED, actor=actor, message_digest=digest)
+    return pb.LogEntry(event=pb.LOG_EVENT_ESCALATED, actor=actor, message_digest=digest, escalated=pb.EscalatedDetail())
 
 
 def done(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that is done."""
-    return pb.LogEntry(event=pb.LOG_EVENT_DONE, actor=actor, message_digest=digest)
+    return pb.LogEntry(event=pb.LOG_EVENT_DONE, actor=actor, message_digest=digest, done=pb.DoneDetail())
 
 
 def reconciled(*, actor: str, member: str, period_digest: bytes) -> pb.LogEntry:
     """Build the entry of a period on which two members agree."""
-    return pb.LogEntry(event=pb.LOG_EVENT_RECONCILED, actor=actor, counterpart=member, evidence_sha256=period_digest)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_RECONCILED,
+        actor=actor,
+        counterpart=member,
+        reconciled=pb.ReconciledDetail(period_digest=period_digest),
+    )
 
 
 def consulted(
@@ -363,7 +398,7 @@ def consulted(
         actor=actor,
         counterpart=member,
         message_digest=digest,
-        evidence_sha256=question_sha256 or answer_sha256,
+        consulted=pb.ConsultedDetail(question_sha256=question_sha256, answer_sha256=answer_sha256),
     )
 
 
@@ -373,25 +408,28 @@ def audit_granted(*, actor: str, member: str, grant_sha256: bytes) -> pb.LogEntr
         event=pb.LOG_EVENT_AUDIT_GRANTED,
         actor=actor,
         counterpart=member,
-        reason="granted",
-        evidence_sha256=grant_sha256,
+        audit_granted=pb.AuditGrantedDetail(grant_sha256=grant_sha256),
     )
 
 
 def audit_withdrawn(*, actor: str, member: str, grant_sha256: bytes, replaced: bool) -> pb.LogEntry:
     """Build the entry of a grant that ends before its time; ``replaced``: another one takes its place."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_AUDIT_GRANTED,
+        event=pb.LOG_EVENT_AUDIT_WITHDRAWN,
         actor=actor,
         counterpart=member,
-        reason="replaced" if replaced else "withdrawn",
-        evidence_sha256=grant_sha256,
+        audit_withdrawn=pb.AuditWithdrawnDetail(grant_sha256=grant_sha256, replaced=replaced),
     )
 
 
 def log_continued(*, actor: str, shown_by: str, note_sha256: bytes) -> pb.LogEntry:
     """Build the first entry of a log that continues a lost one; ``note_sha256`` is of that one's largest checkpoint."""
-    return pb.LogEntry(event=pb.LOG_EVENT_LOG_CONTINUED, actor=actor, counterpart=shown_by, evidence_sha256=note_sha256)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_LOG_CONTINUED,
+        actor=actor,
+        counterpart=shown_by,
+        log_continued=pb.LogContinuedDetail(note_sha256=note_sha256),
+    )
 
 
 def recovered(*, actor: str, member: str, digest: bytes, lost_sha256: bytes) -> pb.LogEntry:
@@ -401,49 +439,53 @@ def recovered(*, actor: str, member: str, digest: bytes, lost_sha256: bytes) -> 
         actor=actor,
         counterpart=member,
         message_digest=digest,
-        evidence_sha256=lost_sha256,
+        recovered=pb.RecoveredDetail(lost_sha256=lost_sha256),
     )
 
 
 def backed_up(*, actor: str, backup_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a copy of the database."""
-    return pb.LogEntry(event=pb.LOG_EVENT_BACKED_UP, actor=actor, evidence_sha256=backup_sha256)
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_BACKED_UP, actor=actor, backed_up=pb.BackedUpDetail(backup_sha256=backup_sha256)
+    )
 
 
 def held(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a message that is put under legal hold."""
-    return pb.LogEntry(event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, reason="hold_begun")
+    return pb.LogEntry(event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, held=pb.HeldDetail())
 
 
 def hold_restored(*, actor: str, digest: bytes, lost_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a lost hold that is put back; ``lost_sha256`` commits to the lost answer that shows it."""
     return pb.LogEntry(
-        event=pb.LOG_EVENT_HELD,
-        actor=actor,
-        message_digest=digest,
-        reason="hold_restored",
-        evidence_sha256=lost_sha256,
+        event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, held=pb.HeldDetail(lost_sha256=lost_sha256)
     )
 
 
 def hold_released(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a message that is no longer under legal hold."""
-    return pb.LogEntry(event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, reason="hold_lifted")
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_HOLD_RELEASED, actor=actor, message_digest=digest, hold_released=pb.HoldReleasedDetail()
+    )
 
 
 def review_kept(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a reviewed message that is kept until another review date."""
-    return pb.LogEntry(event=pb.LOG_EVENT_REVIEWED, actor=actor, message_digest=digest, reason="review_kept")
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_REVIEW_KEPT, actor=actor, message_digest=digest, review_kept=pb.ReviewKeptDetail()
+    )
 
 
 def review_erased(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a message whose own copy is to be erased."""
-    return pb.LogEntry(event=pb.LOG_EVENT_REVIEWED, actor=actor, message_digest=digest, reason="review_erased")
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_REVIEW_ERASED, actor=actor, message_digest=digest, review_erased=pb.ReviewErasedDetail()
+    )
 
 
 def retired(*, actor: str) -> pb.LogEntry:
     """Build the entry of old entries and headers that were replaced by their hashes."""
-    return pb.LogEntry(event=pb.LOG_EVENT_RETIRED, actor=actor)
+    return pb.LogEntry(event=pb.LOG_EVENT_RETIRED, actor=actor, retired=pb.RetiredDetail())
 
 
 def answered(*, actor: str, recipient: str, answer: pb.LogEntry, answer_sha256: bytes) -> pb.LogEntry:
@@ -455,22 +497,76 @@ def answered(*, actor: str, recipient: str, answer: pb.LogEntry, answer_sha256: 
         actor=actor,
         recipient=recipient,
         digest=digest,
-        reason=answer.reason,
+        reason=reason(answer),
         answer_sha256=answer_sha256,
         part_number=part,
     )
 
 
+def event_name(event: int) -> str:
+    """Return the name of an event as it is shown and asked for, "RELEASED" for example; its number if it has none."""
+    return _CASES[event].upper() if event in _CASES else str(event)
+
+
+def is_of_its_event(entry: pb.LogEntry) -> bool:
+    """Return whether the entry's event is known, and its detail is set and the one of that event."""
+    case = entry.WhichOneof("detail")
+    return case is not None and case == _CASES.get(entry.event)
+
+
+def reason(entry: pb.LogEntry) -> str:
+    """Return the reason code of a refusal, a denial or a delivery that is given up; empty for any other event."""
+    return str(getattr(_detail(entry), "reason", ""))
+
+
 def signers(entry: pb.LogEntry) -> list[pb.LoggedSigner]:
-    """Return those who signed what was submitted, approved or released."""
-    return list(entry.signers)
+    """Return those who signed what is submitted, approved or released."""
+    if entry.event == pb.LOG_EVENT_APPROVED:
+        return [entry.approved.signer]
+    return list(getattr(_detail(entry), "signers", ()))
 
 
-def thread_name(entry: pb.LogEntry) -> str:
-    """Return the name of the thread that a released message opens; empty otherwise."""
-    return entry.thread_name
+def purpose(entry: pb.LogEntry) -> str:
+    """Return the code of the purpose of a forwarding or an export; empty for any other event."""
+    return str(getattr(_detail(entry), "purpose", ""))
+
+
+def without_annex(entry: pb.LogEntry) -> bool:
+    """Return whether a forwarding or an export left the nominal annex out; False for any other event."""
+    return bool(getattr(_detail(entry), "without_annex", False))
+
+
+def request_digest(entry: pb.LogEntry) -> bytes:
+    """Return the digest of the request that a holder's answer to it names; empty for any other event."""
+    return bytes(getattr(_detail(entry), "request_digest", b""))
 
 
 def part_number(entry: pb.LogEntry) -> int | None:
-    """Return the part the entry is about; None for the message as a whole."""
-    return entry.part_number if entry.HasField("part_number") else None
+    """Return the part that the entry is about; None for the message as a whole."""
+    detail = _detail(entry)
+    if isinstance(detail, pb.OpenedDetail):
+        return detail.part_number
+    if isinstance(detail, (pb.ReceivedDetail, pb.RefusedDetail)):
+        return detail.attachment.part_number if detail.HasField("attachment") else None
+    if isinstance(detail, (pb.DeliveredDetail, pb.DeliveryRefusedDetail, pb.ExpiredDetail)):
+        return detail.part_number if detail.HasField("part_number") else None
+    return None
+
+
+def digests(entry: pb.LogEntry) -> Iterator[bytes]:
+    """Return every digest in the detail of an entry, also those that are empty."""
+    detail = _detail(entry)
+    for name in _DIGESTS.get(entry.event, ()):
+        yield getattr(detail, name)
+    if isinstance(detail, (pb.ReceivedDetail, pb.RefusedDetail)):
+        yield detail.attachment.ciphertext_sha256
+
+
+def _detail(entry: pb.LogEntry) -> Any:
+    """Return the detail of the entry's event; None where the event is not known."""
+    case = _CASES.get(entry.event)
+    return getattr(entry, case) if case else None
+
+
+def _attachment(part_number: int, ciphertext_sha256: bytes) -> pb.LoggedAttachment:
+    return pb.LoggedAttachment(part_number=part_number, ciphertext_sha256=ciphertext_sha256)

@@ -51,9 +51,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "grant_missing": "The marks forbid passing this on without the originator's consent; ask for it with a release request.",
     "consistency_mismatch": "The caller assumed another known size of its log than ours; it must prove growth from the size in the answer.",
     "consistency_not_proven": "The caller did not prove that its log only grew; it must send a consistency proof from the size we know.",
-    "hold_begun": "A message was put under legal hold; nothing erases it until the hold is lifted.",
-    "hold_lifted": "The legal hold of a message was lifted; nothing is left to do.",
-    "hold_restored": "The node lost part of its log and put the legal hold back, as its own answer to a request to erase shows; lift it where it is not needed.",
     "holder_missing": "A recall, correction or request to erase goes to every member that holds the message; address it to those that are named too.",
     "internal_error": "The program met a defect of its own; report it with what was done before.",
     "interrupted": "The user interrupted the program; nothing that was accepted is lost.",
@@ -68,21 +65,16 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "log_continues": "Part of the log is lost, and a second history is never signed; have the members admit the next log, then restore again.",
     "log_damaged": "This node's own log store lost or shortened a part of its tree; run verify and restore it from a backup.",
     "log_forked": "That log has shown two contradicting histories and is not trusted; a person must decide before traffic resumes.",
-    "log_in_default": "Asked to prove that its log only grew, that member's node did not; its operator must say why. It ends by itself when the log is proven.",
-    "log_proven": "A log that was in default has proven that it only grew; nothing needs to be done.",
     "log_rolled_back": "The node's database is older than what it signed or a peer saw; put the newest copy back before it serves.",
-    "log_stale": "That log shows, again and again, less than is known of it; its node, or somebody on the way to it, keeps back what is new.",
     "malformed": "The bytes are not a valid encoding of what they should be; the sender must make them again with conforming software.",
     "marks_incompatible": "The marks of the parts allow nothing in common; write separate messages.",
     "marks_lowered": "What is derived from a message carries at least its marks; raise the marks that are named.",
     "member_suspended": "The member is suspended from the federation; nothing is exchanged with it until the members lift that.",
     "members_unheard": "Not every member could be asked what it holds; try again when they are reached, or leave out by name who never will be.",
-    "node_stopping": "The node is being stopped; try again when it is back.",
     "node_unreachable": "The own node does not answer; try again later, or ask its operator.",
     "not_addressed": "The message does not name us among its recipients; the author must send a message addressed to us.",
     "not_author": "Only its author recalls or corrects a message; write to the author.",
     "not_compared": "The node has not compared its log yet with what the caller holds of it; try again once it has reached the caller's node.",
-    "not_held": "The message that is to be erased was never held there; there is nothing to erase.",
     "not_signer": "The message does not wait for this officer's signature; one of the officers it names must sign.",
     "opening_reason_missing": "The nominal annex is opened only with a stated reason; state it.",
     "part_altered": "A part was changed or cut short, or belongs to another message; the sender must send the original ciphertext.",
@@ -104,8 +96,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "register_rolled_back": "The register served is older than the one known, or takes back what was published; ask another peer.",
     "register_unavailable": "No register could be fetched and none is known; name a peer or folder that serves it.",
     "register_unknown": "The message names a version of the register we do not have; refresh the register and try again.",
-    "review_erased": "A message was reviewed, and the own copy is erased; nothing is left to do.",
-    "review_kept": "A message was reviewed and is kept; it is due again on the date given.",
     "role_missing": "The officer holds no role that may send this kind; ask the node's operator for the role, or another officer to send it.",
     "search_empty": "The search names nothing to look for, or nothing is left of a text; name at least one thing.",
     "search_field_unknown": "There is no such field to search by; the detail lists those there are.",
@@ -136,4 +126,11 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "wrong_member": "The caller or signer speaks for another member than its certificate's; it must act under its own member's name.",
     "wrong_signers": "The signatures are not exactly those the header requires; every required signer must sign, once, and nobody else.",
 })
+
+FINDINGS: Final[Mapping[str, str]] = MappingProxyType({
+    "log_forked": REASONS["log_forked"],
+    "log_in_default": "Asked to prove that its log only grew, that member's node did not; its operator must say why. It ends by itself when the log is proven.",
+    "log_stale": "That log shows, again and again, less than is known of it; its node, or somebody on the way to it, keeps back what is new.",
+})
+"""What speaks against another member's log, by the code that stands with its member; the first is a refusal, too."""
 # fmt: on

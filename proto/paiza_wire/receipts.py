@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from paiza.core.v1 import log_pb2 as pb
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID, SpiffeId
 from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, MAX_TEXT, VerifiedMessage, parse_strictly
@@ -25,15 +26,15 @@ MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes
 MAX_PROOF_HASHES: Final = 63  # a log never holds more than 2**63 entries
 ENTRY_TIME_END: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
-NOT_HELD: Final = "not_held"  # of an ERASED entry: the message was never here
-LEGAL_HOLD: Final = "legal_hold"  # of a DENIED entry: the message is kept although its erasure was asked for
+TEXT_SALT_SIZE: Final = 16  # bytes; what is left of an erased text must not let it be guessed
+TEXT_LABEL: Final = b"paiza/v1/log-text\n"
+
 ERASURE_ANSWERS: Final = frozenset({
-    (pb.LOG_EVENT_ERASED, ""),
-    (pb.LOG_EVENT_ERASED, NOT_HELD),
-    (pb.LOG_EVENT_DENIED, LEGAL_HOLD),
+    pb.LOG_EVENT_ERASED,
+    pb.LOG_EVENT_NEVER_HELD,
+    pb.LOG_EVENT_ERASURE_DENIED,
 })  # fmt: skip
 
-_EVENTS: Final = frozenset(pb.LogEvent.values()) - {pb.LOG_EVENT_UNSPECIFIED}
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
@@ -57,9 +58,20 @@ def new_salt() -> bytes:
     return secrets.token_bytes(SALT_SIZE)
 
 
+def new_text_salt() -> bytes:
+    """Draw the random bytes that are kept, shown and erased with a text beside the log."""
+    return secrets.token_bytes(TEXT_SALT_SIZE)
+
+
 def text_digest(salt: bytes, text: str) -> bytes:
-    """Commit to a free text kept beside the log: SHA-256(salt ‖ UTF-8 text)."""
-    return sha256(salt + text.encode()).digest()
+    """Commit to a free text kept beside the log with a salt of its own: SHA-256(label ‖ salt ‖ UTF-8 text)."""
+    return sha256(TEXT_LABEL + salt + text.encode()).digest()
+
+
+def check_text(entry: pb.LogEntry, salt: bytes, text: str) -> None:
+    """Refuse ("bad_proof") a text, or its salt, to which the entry does not commit."""
+    if len(salt) != TEXT_SALT_SIZE or text_digest(salt, text) != entry.text_sha256:
+        raise Rejected("bad_proof", "the text is not the one the entry commits to")
 
 
 def evidence_digest(entry: bytes, checkpoint_note: bytes) -> bytes:
@@ -82,22 +94,25 @@ def parse_entry(data: bytes) -> pb.LogEntry:
     entry = parse_strictly(pb.LogEntry, data, "the log entry")
     if len(entry.salt) != SALT_SIZE:
         raise Rejected("malformed", f"the log entry's salt is not {SALT_SIZE} bytes long")
-    if entry.event not in _EVENTS:
+    if entry.event not in log_entries.EVENTS:
         raise Rejected("malformed", "the log entry's event is not set, or not known")
-    if len(entry.signers) > MAX_SIGNERS:
+    if not log_entries.is_of_its_event(entry):
+        raise Rejected("malformed", "the log entry's detail is not set, or of another event")
+    if len(log_entries.signers(entry)) > MAX_SIGNERS:
         raise Rejected("too_large", f"a log entry names at most {MAX_SIGNERS} signers")
-    for digest in (entry.message_digest, entry.text_sha256, entry.register_version, entry.evidence_sha256):
+    for digest in (entry.message_digest, entry.text_sha256, entry.register_version, *log_entries.digests(entry)):
         if len(digest) not in (0, DIGEST_SIZE):
             raise Rejected("malformed", "a digest in the log entry is not 32 bytes long")
     if not 0 < entry.entry_time.seconds < ENTRY_TIME_END or not 0 <= entry.entry_time.nanos < 10**9:
         raise Rejected("malformed", "the log entry's time is not set or out of range")
     # These texts are shown to people in other states: no control characters, no escapes for their terminals.
-    texts = entry.actor + entry.counterpart + entry.thread_name + entry.purpose
+    texts = entry.actor + entry.counterpart + entry.released.thread_name + log_entries.purpose(entry)
     if len(texts) > MAX_TEXT:
         raise Rejected("too_large", f"the texts of the log entry are over {MAX_TEXT} characters")
     if not texts.isprintable():
         raise Rejected("malformed", "a text of the log entry holds a character that cannot be printed")
-    if entry.reason and not _REASON.match(entry.reason):
+    reason = log_entries.reason(entry)
+    if reason and not _REASON.match(reason):
         raise Rejected("malformed", "the log entry's reason is not a code")
     return entry
 
@@ -121,9 +136,7 @@ def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str)
         raise Rejected("bad_proof", "the RELEASED entry is of another message")
     if entry.counterpart != recipient:
         raise Rejected("bad_proof", "the RELEASED entry is for another recipient")
-    if entry.HasField("part_number"):
-        raise Rejected("bad_proof", "the RELEASED entry is of a part, not of the whole message")
-    if not same_signers(entry.signers, logged_signers(message)):
+    if not same_signers(entry.released.signers, logged_signers(message)):
         raise Rejected(
             "wrong_signers", "the RELEASED entry names other signers, roles or certificates than the message"
         )
@@ -145,8 +158,6 @@ def check_forwarded(entry: pb.LogEntry, digest: bytes, forwarder: str) -> None:
         raise Rejected("wrong_member", "the FORWARDED entry names an actor of another member")
     if not MEMBER_ID.fullmatch(entry.counterpart) or entry.counterpart == forwarder:
         raise Rejected("bad_proof", "the FORWARDED entry does not say to which other member")
-    if entry.HasField("part_number") and entry.part_number != 0:
-        raise Rejected("bad_proof", "the FORWARDED entry is of a part other than the main one")
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the FORWARDED entry names no register version")
 
@@ -167,10 +178,10 @@ def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
         raise Rejected("bad_proof", "the answer is for another message")
     if entry.counterpart != author:
         raise Rejected("bad_proof", "the answer is for another author")
-    if entry.HasField("part_number"):
+    if log_entries.part_number(entry) is not None:
         raise Rejected("bad_proof", "the answer is for a part, not for the whole message")
-    if (entry.event == pb.LOG_EVENT_REFUSED) != bool(entry.reason):
-        raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
+    if entry.event == pb.LOG_EVENT_REFUSED and not entry.refused.reason:
+        raise Rejected("bad_proof", "the refusal states no reason")
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the answer names no register version")
 
@@ -182,12 +193,12 @@ def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
     """
     if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
         raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
-    if len(entry.message_digest) != DIGEST_SIZE or not entry.HasField("part_number"):
+    if len(entry.message_digest) != DIGEST_SIZE or log_entries.part_number(entry) is None:
         raise Rejected("bad_proof", "the answer names no part of a message")
     if entry.counterpart != source:
         raise Rejected("bad_proof", "the answer is for what another member handed over")
-    if (entry.event == pb.LOG_EVENT_REFUSED) != bool(entry.reason):
-        raise Rejected("bad_proof", "a refusal, and nothing else, states a reason")
+    if entry.event == pb.LOG_EVENT_REFUSED and not entry.refused.reason:
+        raise Rejected("bad_proof", "the refusal states no reason")
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the answer names no register version")
 
@@ -195,17 +206,14 @@ def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
 def check_erasure_answer(entry: pb.LogEntry, requester: str) -> None:
     """Check that an entry of a holder's log answers an erasure request of ``requester``.
 
-    ERASED: erased, or (reason "not_held") never held. DENIED, reason "legal_hold": not erased, it is held. The caller
-    owes: that the log whose checkpoint proves the entry is the holder's, and that ``evidence_sha256`` is the digest of
-    a request of its own that names the message.
+    The caller owes: that the log whose checkpoint proves the entry is the holder's, and that the request it names is
+    one of its own that names the message.
     """
-    if (entry.event, entry.reason) not in ERASURE_ANSWERS:
+    if entry.event not in ERASURE_ANSWERS:
         raise Rejected("bad_proof", "the entry does not say what became of an erasure")
-    if len(entry.message_digest) != DIGEST_SIZE or len(entry.evidence_sha256) != DIGEST_SIZE:
+    if len(entry.message_digest) != DIGEST_SIZE or len(log_entries.request_digest(entry)) != DIGEST_SIZE:
         raise Rejected("bad_proof", "the entry names no message, or no request to erase it")
     if entry.counterpart != requester:
         raise Rejected("bad_proof", "the entry answers a request of another member")
-    if entry.HasField("part_number"):
-        raise Rejected("bad_proof", "the entry is of a part, not of the whole message")
     if len(entry.register_version) != DIGEST_SIZE:
         raise Rejected("malformed", "the entry names no register version")

@@ -29,6 +29,7 @@ from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from tests.federation import NodeProcess
+from tests.log_entries import entry_of
 from tests.officer import Officer
 
 BATCH: Final = 5_000  # messages, or entries, in one commit
@@ -70,9 +71,7 @@ def fill_log(node: NodeProcess, officer: Officer, other: str, size: int) -> Sequ
             for at in range(min(BATCH, size - tx.size)):
                 digest = os.urandom(32)
                 tx.append(
-                    log_pb2.LogEntry(
-                        event=log_pb2.LOG_EVENT_RELEASED, actor=officer.id, counterpart=other, message_digest=digest
-                    )
+                    entry_of(log_pb2.LOG_EVENT_RELEASED, actor=officer.id, counterpart=other, message_digest=digest)
                 )
                 if at % SPREAD == 0:
                     chosen.append(digest)
@@ -126,11 +125,11 @@ class _Writer:
             row = self._row(tx, self._other if received else self._own, received=received)
             messages.append(row)
             if received:
-                answers.append((row.digest, self._entry(tx, log_pb2.LOG_EVENT_RECEIVED, row, self._other.member)))
+                answers.append((row.digest, self._entry(tx, log_pb2.LOG_EVENT_RECEIVED, row, "dispatch_sha256")))
                 proofs.append(self._proof(row, ProofKind.RELEASED))
             else:
-                index = self._entry(tx, log_pb2.LOG_EVENT_RELEASED, row, self._other.member)
-                self._entry(tx, log_pb2.LOG_EVENT_DELIVERED, row, self._other.member)
+                index = self._entry(tx, log_pb2.LOG_EVENT_RELEASED, row)
+                self._entry(tx, log_pb2.LOG_EVENT_DELIVERED, row, "answer_sha256")
                 deliveries.append(self._delivery(tx, row, index))
                 proofs.append(self._proof(row, ProofKind.ANSWER))
         for row in messages[:: max(1, count // 10)]:
@@ -161,14 +160,16 @@ class _Writer:
             signed=message_pb2.SignedMessage(header=header).SerializeToString(),
         )
 
-    def _entry(self, tx: LogTransaction, event: log_pb2.LogEvent.ValueType, row: MessageRow, counterpart: str) -> int:
+    def _entry(
+        self, tx: LogTransaction, event: log_pb2.LogEvent.ValueType, row: MessageRow, relied_on: str = ""
+    ) -> int:
         return tx.append(
-            log_pb2.LogEntry(
-                event=event,
+            entry_of(
+                event,
                 actor=self._own.id,
-                counterpart=counterpart,
+                counterpart=self._other.member,
                 message_digest=row.digest,
-                evidence_sha256=receipts.evidence_digest(row.digest, NOTE),
+                **({relied_on: receipts.evidence_digest(row.digest, NOTE)} if relied_on else {}),
             )
         ).index
 

@@ -38,6 +38,7 @@ from paiza_node.ops import config, keys
 from paiza_node.ops.cli.verify import verify
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.archive import Archive
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from tests.faults import disk
 from tests.officer import read_register
@@ -146,7 +147,7 @@ def _item(ledger: Ledger, name: bytes) -> tuple[int, int, str]:
         for found in log_store.entries_of(tx.conn, digest):
             return found.index
         settings_store.put_setting(tx.conn, name.decode(), digest)
-        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, message_digest=digest)
+        entry = log_entries.done(actor="", digest=digest)
         return tx.append(entry, text=TEXT).index
 
     committed = ledger.commit_now(write)

@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
-from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
@@ -40,6 +39,7 @@ from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.ops.tables import METADATA
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
+from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import MemberAuthority, keys
 from paiza_wire.tlog import checkpoint as checkpoints
@@ -343,7 +343,7 @@ class Node:
 
         def work(tx: LogTransaction) -> None:
             for _ in range(count):
-                tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+                tx.append(log_entries.searched(actor=""))
 
         await self.ledger.commit(work)
 

@@ -34,7 +34,7 @@ from tests.federation import NodeProcess
 
 RELEASED, RECEIVED = log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED
 RECOVERY_SECONDS: Final = 60.0  # after a backend was killed; a limit, not a measure
-DELIVERED, REFUSED = log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_REFUSED
+DELIVERED, REFUSED = log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_DELIVERY_REFUSED
 
 
 @dataclass(frozen=True)

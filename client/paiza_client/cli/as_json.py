@@ -126,6 +126,7 @@ def proof(proven: Proof) -> dict[str, Any]:
         "index": proven.index,
         "tree_size": proven.tree_size,
         "part": proven.part_number,
+        "without_annex": proven.without_annex,
     }
 
 

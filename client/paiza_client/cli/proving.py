@@ -267,6 +267,7 @@ def _claim_row(claim: Claim) -> tuple[str, ...]:
     proof = claim.proof
     what = messages.event(proof)
     what += "" if proof.part_number is None else " " + _("part {number}").format(number=proof.part_number)
+    what += ", " + _("without the annex") if proof.without_annex else ""
     what += f" ({proof.reason})" if proof.reason else ""
     who = f"{proof.member} → {proof.counterpart}" if proof.event in _BETWEEN_MEMBERS else proof.member
     # A receipt is the node's doing, which says nothing more.

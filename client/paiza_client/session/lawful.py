@@ -14,7 +14,7 @@ from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
 from paiza_client.session import channel
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.message import message_digest, parse_header
 
 MAX_PAGE: Final = 500  # reviews the node gives at once
@@ -27,10 +27,10 @@ _STATES: Final[Mapping[int, ErasureState]] = MappingProxyType({
     lawful_pb2.ERASURE_STATE_HELD: "held",
     lawful_pb2.ERASURE_STATE_NOT_HELD: "not_held",
 })  # fmt: skip
-_ANSWERS: Final[Mapping[tuple[str, str], ErasureState]] = MappingProxyType({
-    ("ERASED", ""): "erased",
-    ("ERASED", receipts.NOT_HELD): "not_held",
-    ("DENIED", receipts.LEGAL_HOLD): "held",
+_ANSWERS: Final[Mapping[str, ErasureState]] = MappingProxyType({
+    "ERASED": "erased",
+    "NEVER_HELD": "not_held",
+    "ERASURE_DENIED": "held",
 })  # fmt: skip
 
 
@@ -101,12 +101,12 @@ class Lawful:
             where = f"{proof.origin} #{proof.index}"
             if (proof.member, proof.digest) != (shown.holder, shown.message_digest):
                 raise NotProven("bad_proof", where, "the entry is of another member or message")
-            if _entry.entry.evidence_sha256 != shown.request_digest:
+            if log_entries.request_digest(_entry.entry) != shown.request_digest:
                 raise NotProven("bad_proof", where, "the entry answers another request")
             if shown.request_digest and shown.holder != shown.requester:
                 with located(where, NotProven):
                     receipts.check_erasure_answer(_entry.entry, shown.requester)
-            state = _ANSWERS.get((proof.event, proof.reason), "unknown")
+            state = _ANSWERS.get(proof.event, "unknown")
         elif shown.state != lawful_pb2.ERASURE_STATE_ASKED:
             raise NotProven("proof_missing", shown.message_digest.hex()[:16], "an answer without the holder's entry")
         return Erasure(
@@ -136,7 +136,7 @@ class Lawful:
         answer: lawful_pb2.ReleaseHoldResponse = await self._call(
             lambda: self._stub.ReleaseHold(request, timeout=channel.CALL_SECONDS)
         )
-        return self._done(answer.released, "HELD", digest)
+        return self._done(answer.released, "HOLD_RELEASED", digest)
 
     async def holds(self) -> list[Hold]:
         """Give the messages under legal hold."""
@@ -172,7 +172,7 @@ class Lawful:
         answer: lawful_pb2.KeepMessageResponse = await self._call(
             lambda: self._stub.KeepMessage(request, timeout=channel.CALL_SECONDS)
         )
-        return self._done(answer.reviewed, "REVIEWED", digest)
+        return self._done(answer.reviewed, "REVIEW_KEPT", digest)
 
     async def erase_own_copy(self, digest: bytes, reason: str) -> Proof:
         """Erase the own member's copy of a message; return the proof that it was logged."""
@@ -180,7 +180,7 @@ class Lawful:
         answer: lawful_pb2.EraseOwnCopyResponse = await self._call(
             lambda: self._stub.EraseOwnCopy(request, timeout=channel.CALL_SECONDS)
         )
-        return self._done(answer.reviewed, "REVIEWED", digest)
+        return self._done(answer.reviewed, "REVIEW_ERASED", digest)
 
     def _done(self, logged: log_pb2.LogProof, event: str, digest: bytes) -> Proof:
         proof, _entry = LogReader(self._registers).proof(logged)

@@ -114,7 +114,7 @@ def test_two_officers_have_a_message_erased(paiza: Paiza, federation: Federation
     assert _parts(evidence)
     assert not _parts(after)
     trail = paiza("kaz-liaison", "audit", "trail", note, "--json").json
-    assert [each["event"] for each in trail["own"]].count("ERASED") == 2
+    assert {each["event"] for each in trail["own"]} >= {"ERASED", "ERASURE_ANSWERED"}
 
 
 def test_a_hold_keeps_a_message_and_is_named(paiza: Paiza, federation: Federation, draft: Path) -> None:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
-from paiza_wire import receipts
+from paiza_wire import log_entries, receipts
 from paiza_wire.identity import keys
 from paiza_wire.message import message_digest
 from paiza_wire.receipts import VerifiedEntry
@@ -24,6 +26,7 @@ from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.merkle import leaf_hash, node_hash
 from paiza_wire.tlog.notes import SignerKey, VerifierKey
 from tests.federation import NodeProcess
+from tests.log_entries import entry_of
 from tests.system.minting import Mint
 
 
@@ -95,7 +98,7 @@ class Answer:
         which = result.WhichOneof("result") or "nothing"
         if which == "answer":
             entry = self.entry(at).entry
-            return log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_").lower(), entry.reason
+            return log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_").lower(), log_entries.reason(entry)
         return which, str(getattr(result, which).reason)
 
 
@@ -117,27 +120,30 @@ class HostilePeer:
         message = message_pb2.SignedMessage.FromString(signed)
         header = message_pb2.Header.FromString(message.header)
         roles = {required.id: required.role for required in header.required_signers}
-        entry = log_pb2.LogEntry(
-            salt=receipts.new_salt(),
-            event=log_pb2.LOG_EVENT_RELEASED,
-            actor=header.required_signers[0].id,
-            counterpart=self.target.member,
-            message_digest=message_digest(message.header),
-            register_version=self.register.version,
-            signers=[
-                log_pb2.LoggedSigner(
-                    id=one.signer_id, role=roles[one.signer_id], certificate_sha256=sha256(one.certificate).digest()
-                )
-                for one in message.signatures
-            ],
-            thread_name=f"{self.member.upper()}-2026-00001" if header.thread_id == header.message_id else "",
+        event: Any = changes.pop("event", log_pb2.LOG_EVENT_RELEASED)
+        signers = [
+            log_pb2.LoggedSigner(
+                id=one.signer_id, role=roles[one.signer_id], certificate_sha256=sha256(one.certificate).digest()
+            )
+            for one in message.signatures
+        ]
+        name = f"{self.member.upper()}-2026-00001" if header.thread_id == header.message_id else ""
+        detail = {"signers": signers, "thread_name": name} if event == log_pb2.LOG_EVENT_RELEASED else {}
+        stamp = Timestamp()
+        stamp.FromDatetime(datetime.now(UTC))
+        entry = entry_of(
+            event,
+            **{
+                "salt": receipts.new_salt(),
+                "entry_time": stamp,
+                "actor": header.required_signers[0].id,
+                "counterpart": self.target.member,
+                "message_digest": message_digest(message.header),
+                "register_version": self.register.version,
+                **detail,
+                **changes,
+            },
         )
-        entry.entry_time.FromDatetime(datetime.now(UTC))
-        for name, value in changes.items():
-            if isinstance(value, datetime):
-                getattr(entry, name).FromDatetime(value)
-            else:
-                setattr(entry, name, value)
         self.log.entries.append(entry.SerializeToString(deterministic=True))
         return len(self.log.entries) - 1
 

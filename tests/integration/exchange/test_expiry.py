@@ -32,6 +32,7 @@ from paiza_node.core.storage import Store, open_store
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
+from tests.log_entries import entry_of
 from tests.peers import MethodChannel, directory_of
 
 BEGIN: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -111,7 +112,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
 
 def _release(clock: Clock) -> Callable[[LogTransaction], None]:
     def work(tx: LogTransaction) -> None:
-        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, counterpart="tjk", message_digest=DIGEST)
+        entry = entry_of(log_pb2.LOG_EVENT_RELEASED, counterpart="tjk", message_digest=DIGEST)
         index = tx.append(entry).index
         seq = tx.next_message_seq()
         messages_store.add_messages(
@@ -177,5 +178,5 @@ async def test_undeliverable_message_expires_with_notice(
     assert (expired.state, expired.reason) == (delivery_pb2.DELIVERY_STATE_EXPIRED, "delivery_expired")
     assert expired.settled_time == clock.now
     assert [entry.event for entry in events] == [log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_EXPIRED]
-    assert (events[1].reason, events[1].counterpart) == ("delivery_expired", "tjk")
+    assert (events[1].expired.reason, events[1].counterpart) == ("delivery_expired", "tjk")
     assert due is None

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.release_pb2 import ReleaseGrant
@@ -81,7 +82,7 @@ class Scene:
         """Prove uzb's release of a message to tjk."""
         thread = message_pb2.Header.FromString(message_pb2.SignedMessage.FromString(signed).header)
         name = "UZB-2026-00001" if thread.thread_id == thread.message_id else ""
-        given = {"counterpart": "tjk", "thread_name": name, **changes}
+        given = {"counterpart": "tjk", **({} if "event" in changes else {"thread_name": name}), **changes}
         index = self.author_log.release(signed, **given)
         size = len(self.author_log.log.entries)
         proven = log_pb2.ProvenEntry(
@@ -100,15 +101,10 @@ class Scene:
             "event": log_pb2.LOG_EVENT_FORWARDED,
             "actor": "spiffe://tjk." + self.register.federation + "/officer/liaison",
             "purpose": "investigate",
-            "evidence_sha256": digest_of(grant) if grant else b"",
-            "thread_name": "",
+            "grant_digest": digest_of(grant) if grant else b"",
             **changes,
         }
-        index = self.peer.release(signed, **{key: value for key, value in given.items() if key != "signers"})
-        entry = log_pb2.LogEntry.FromString(self.peer.log.entries[index])
-        if "signers" not in changes:
-            del entry.signers[:]
-            self.peer.log.entries[index] = entry.SerializeToString(deterministic=True)
+        index = self.peer.release(signed, **given)
         forwarding = exchange_pb2.Forwarding(message=self.wrapped(signed), origin=shown)
         if grant:
             shown_grant = exchange_pb2.PassingGrant(message=self.wrapped(grant), released=self.released(grant))
@@ -161,8 +157,8 @@ GRANTS: Final[dict[str, Callable[[Scene, bytes], tuple[exchange_pb2.Dispatch, in
     "for another message": lambda s, m: s.forward(m, grant=s.grant(s.write(AMBER))),
     "by one officer": lambda s, m: s.forward(m, grant=s.grant(m, signers=1)),
     "that is another kind": lambda s, m: s.forward(m, grant=s.write()),
-    "not relied on by the entry": lambda s, m: s.forward(m, grant=s.grant(m), evidence_sha256=bytes(32)),
-    "relied on and not shown": lambda s, m: s.forward(m, evidence_sha256=b"\x01" * 32),
+    "not relied on by the entry": lambda s, m: s.forward(m, grant=s.grant(m), grant_digest=bytes(32)),
+    "relied on and not shown": lambda s, m: s.forward(m, grant_digest=b"\x01" * 32),
 }
 
 
@@ -175,20 +171,6 @@ async def test_a_grant_that_does_not_cover_it_permits_nothing(scene: Scene, lie:
 
 def _with_origin(scene: Scene, **changes: object) -> tuple[exchange_pb2.Dispatch, int]:
     signed = scene.write()
-    if "signers" in changes:
-        signers = changes.pop("signers")
-        index = scene.author_log.release(signed, counterpart="tjk", thread_name="UZB-2026-00001")
-        entry = log_pb2.LogEntry.FromString(scene.author_log.log.entries[index])
-        del entry.signers[:]
-        assert signers == []
-        scene.author_log.log.entries[index] = entry.SerializeToString(deterministic=True)
-        size = len(scene.author_log.log.entries)
-        proven = log_pb2.ProvenEntry(
-            entry=scene.author_log.log.entries[index],
-            index=index,
-            inclusion_hashes=scene.author_log.log.inclusion(index, size),
-        )
-        return scene.forward(signed, origin=log_pb2.LogProof(proven=proven, checkpoint=scene.author_log.note(size)))
     return scene.forward(signed, origin=scene.released(signed, **changes))
 
 
@@ -211,7 +193,7 @@ LIES: Final[dict[str, Callable[[Scene], tuple[exchange_pb2.Dispatch, int]]]] = {
     "entry to another member": lambda s: s.forward(s.write(), counterpart="uzb"),
     "entry by another member's officer": lambda s: s.forward(s.write(), actor="spiffe://uzb.x.example/officer/liaison"),
     "entry before the release": lambda s: s.forward(
-        s.write(), entry_time=datetime.now(UTC) - timedelta(hours=1)
+        s.write(), entry_time=Timestamp(seconds=int(datetime.now(UTC).timestamp()) - 3600)
     ),
     "entry of another message": lambda s: s.forward(s.write(), message_digest=bytes(32)),
 }  # fmt: skip
@@ -238,7 +220,6 @@ async def test_marks_cannot_be_changed(scene: Scene) -> None:
         forged,
         event=log_pb2.LOG_EVENT_FORWARDED,
         actor="spiffe://tjk." + scene.register.federation + "/officer/liaison",
-        thread_name="",
     )
     del signed.wraps[:]
     forwarding = exchange_pb2.Forwarding(message=signed.SerializeToString(), origin=origin)
@@ -279,7 +260,7 @@ async def test_refusing_does_not_take_the_message_from_its_author(scene: Scene) 
     header = scene.author.header(["tjk", "kaz"])
     header.handling.CopyFrom(AMBER)
     signed = scene.author.seal(header, FreeMessage(subject="Exercise", text="Invented.").SerializeToString())
-    dispatch, index = scene.forward(signed, part_number=5)
+    dispatch, index = scene.forward(signed, actor="spiffe://uzb.x.example/officer/liaison")
     assert (await scene.answer(dispatch, index))[0] == "rejection"
     answer = await scene.author_log.deliver(scene.author_log.dispatch(signed))
     assert answer.reason() == ("received", "")

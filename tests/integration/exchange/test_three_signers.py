@@ -14,7 +14,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, audit_pb2, audit_pb2_grpc
 from paiza_register import Register
-from paiza_wire import message
+from paiza_wire import log_entries, message
 from tests.attaching import submit
 from tests.federation import Federation
 from tests.officer import Officer
@@ -71,7 +71,7 @@ class Three:
         return [
             (
                 log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_"),
-                [signer.id.rpartition("/")[2] for signer in each.signers],
+                [signer.id.rpartition("/")[2] for signer in log_entries.signers(each)],
             )
             for each in entries
             if each.event != log_pb2.LOG_EVENT_CONSULTED  # that a test looked

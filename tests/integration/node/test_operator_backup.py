@@ -45,7 +45,7 @@ def test_backup_of_a_running_node(exchanged: Exchanged, command: Command, tmp_pa
             for row in rows
         ]
     logged = [entry for entry in events if entry.event == log_pb2.LOG_EVENT_BACKED_UP]
-    assert logged[-1].evidence_sha256.hex() == told["sha256"]
+    assert logged[-1].backed_up.backup_sha256.hex() == told["sha256"]
 
 
 def test_backup_overwrites_nothing(exchanged: Exchanged, command: Command, tmp_path: Path) -> None:

@@ -24,7 +24,10 @@ DAMAGE = {
     "one declined that the log released": ("UPDATE approval SET state = 3, reason = 'approval_declined'", "message"),
     "one waiting that the log released": ("UPDATE approval SET state = 1 WHERE state = 2", "message"),
     "another drafter": ("UPDATE approval SET drafter = drafter || 'x'", "SUBMITTED / approval"),
-    "another reason why it ended": ("UPDATE approval SET reason = 'x' WHERE state = 4", "DECLINED / approval"),
+    "another reason why it ended": (
+        "UPDATE approval SET reason = 'x' WHERE state = 4",
+        "DECLINED, WITHDRAWN, LAPSED / approval",
+    ),
     "another header": ("UPDATE approval SET header = CAST(header || x'00' AS BLOB)", "message"),
 }
 

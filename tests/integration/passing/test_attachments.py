@@ -5,7 +5,7 @@ from pathlib import Path
 from paiza.core.v1 import delivery_pb2
 from paiza.core.v1.message_pb2 import Handling
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
-from paiza_wire import message
+from paiza_wire import log_entries, message
 from paiza_wire.message.attachment import Opener
 from tests.attaching import FIRST_PART, bring, noise, seal, settled, signed, submit
 from tests.federation import Federation
@@ -61,13 +61,13 @@ async def test_the_bytes_follow_a_message_that_is_passed_on(unit_directory: dict
         assert await giver.forward(digest, taker.member) == ["forwarded"]
         assert await there(taker, digest) == [RECEIVED]
         assert await read(taker, digest) == film
-        received = [each for each in await taker.trail(digest) if each.part_number == FIRST_PART]
+        received = [each for each in await taker.trail(digest) if log_entries.part_number(each) == FIRST_PART]
         assert ("RECEIVED", giver.member) in await taker.events(digest)
         assert received
 
         async def told(giver: Desk = giver, taker: Desk = taker) -> bool:
             return any(
-                entry.part_number == FIRST_PART and entry.counterpart == taker.member
+                log_entries.part_number(entry) == FIRST_PART and entry.counterpart == taker.member
                 for entry in await giver.trail(digest)
             )
 

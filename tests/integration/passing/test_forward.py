@@ -70,8 +70,8 @@ async def test_limited_material_needs_the_originators_grant(unit_directory: dict
     assert await tjk.forward(digest, "uzb", "kgz") == ["forwarded", "grant_missing"]
     assert await tjk.forward(digest, "uzb", purpose="prosecute") == ["grant_missing"]
     await uzb.arrival(digest)
-    forwarded = [entry for entry in await tjk.trail(digest) if entry.counterpart == "uzb" and entry.purpose]
-    assert [entry.evidence_sha256 for entry in forwarded] == [grant]
+    forwarded = [entry for entry in await tjk.trail(digest) if entry.counterpart == "uzb" and entry.forwarded.purpose]
+    assert [entry.forwarded.grant_digest for entry in forwarded] == [grant]
     assert await kgz.info(digest) is None
     # Who got it by the grant may not pass it on by that grant: it names uzb and is not uzb's to show.
     assert await uzb.forward(digest, "kgz") == ["grant_missing"]

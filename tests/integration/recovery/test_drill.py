@@ -89,7 +89,7 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
         ]
         assert compared == [3 + 1, 2]
     assert entries[0].event == log_pb2.LOG_EVENT_LOG_CONTINUED
-    assert entries[0].evidence_sha256 == sha256(former.largest_note).digest()
+    assert entries[0].log_continued.note_sha256 == sha256(former.largest_note).digest()
     given_back = [entry for entry in entries if entry.event == log_pb2.LOG_EVENT_RECOVERED]
     assert len(given_back) == 3 * 2 + 2 + 2 + 3
     # A backup of the log that goes on is one like every other.

@@ -120,7 +120,7 @@ def check_finding(node: NodeProcess, finding: Finding, register: Register) -> No
     (entry,) = look(node, lambda reads: log_store.entries_at(reads, [finding.index]))
     logged = log_pb2.LogEntry.FromString(entry.entry)
     assert (logged.event, logged.counterpart) == (log_pb2.LOG_EVENT_FORK_FOUND, LIAR)
-    assert logged.evidence_sha256 == fork.digest
+    assert logged.fork_found.notes_sha256 == fork.digest
 
 
 def check_shown(node: NodeProcess, finding: Finding, command: Command, file: Path) -> None:

@@ -15,7 +15,9 @@ import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client import container
+from paiza_wire import log_entries
 from tests.evidence import ANNEX, PHOTO, PLAINTEXT, Case, Court
+from tests.log_entries import entry_of
 from tests.two_verifiers import PROGRAM, agreed, remembering_sets
 from tests.unit.paiza_wire.mutating import mutated, mutations
 
@@ -52,14 +54,18 @@ def rich(court: Court) -> Case:
     officer = "spiffe://tjk.paiza.example/officer/liaison"
     case.add("forwarded", "tjk", log_pb2.LOG_EVENT_FORWARDED, counterpart="kgz", actor=officer, purpose="detect")
     case.receive("kgz", "tjk")
-    case.add("others", "tjk", log_pb2.LOG_EVENT_RECEIVED, counterpart="kaz", part_number=2)
+    case.add(
+        "others",
+        "tjk",
+        log_pb2.LOG_EVENT_RECEIVED,
+        counterpart="kaz",
+        attachment=log_pb2.LoggedAttachment(part_number=2),
+    )
     case.add("others", "tjk", log_pb2.LOG_EVENT_OPENED, actor=officer, part_number=0)
     case.add("others", "kaz", log_pb2.LOG_EVENT_EXPORTED, actor="spiffe://kaz.paiza.example/officer/liaison")
-    case.add("others", "tjk", log_pb2.LOG_EVENT_RECALLED, counterpart="kaz", evidence_sha256=bytes(32))
-    case.add("others", "kgz", log_pb2.LOG_EVENT_ERASED, counterpart="kaz", evidence_sha256=bytes(32))
-    case.add(
-        "others", "uzb", log_pb2.LOG_EVENT_DENIED, counterpart="kaz", reason="legal_hold", evidence_sha256=bytes(32)
-    )
+    case.add("others", "tjk", log_pb2.LOG_EVENT_RECALLED, counterpart="kaz", recall_digest=bytes(32))
+    case.add("others", "kgz", log_pb2.LOG_EVENT_ERASED, counterpart="kaz", request_digest=bytes(32))
+    case.add("others", "uzb", log_pb2.LOG_EVENT_ERASURE_DENIED, counterpart="kaz", request_digest=bytes(32))
     return case.witness().witness("answers").witness("forwarded", before=None).witness("others", 1, before=3)
 
 
@@ -113,8 +119,92 @@ def test_the_disclosed_parts_are_written_into_a_new_folder(
     evidence.write_bytes(data)
     root.write_bytes(court.root)
     assert second.main(str(evidence), str(root), str(folder)) == 0
-    assert capsys.readouterr().out.startswith("PROVEN {")
+    assert capsys.readouterr().out.startswith("PROVEN\n")
     assert [(folder / f"part-{number}.bin").read_bytes() for number in (0, 1)] == [PLAINTEXT, ANNEX]
+
+
+@pytest.mark.parametrize(
+    ("lang", "expected"),
+    [
+        (
+            "en",
+            (
+                "PROVEN",
+                "Forwarded: tjk -> kgz, without the nominal annex, ",
+                "Opened: tjk, part 0, ",
+                "Not erased: legal hold: uzb, ",
+                "the time is this log's own word",
+                "No answer in this file: kgz",
+                "Ciphertexts not in this file: 2",
+                "Part disclosed: 0, ",
+            ),
+        ),
+        (
+            "ru",
+            (
+                "ДОКАЗАНО",
+                "Передано дальше: tjk -> kgz, без именного приложения, ",
+                "Открыто: tjk, часть 0, ",
+                "Не удалено: запрет на удаление: uzb, ",
+                "время только по этому журналу",
+                "В этом файле нет ответа: kgz",
+                "В этом файле нет шифротекстов частей: 2",
+                "Раскрыта часть: 0, ",
+            ),
+        ),
+    ],
+)
+def test_what_is_proven_is_told_in_words(
+    court: Court, second: ModuleType, lang: str, expected: tuple[str, ...]
+) -> None:
+    """Every claim in one of two languages, with its time; what the file lacks is named as well."""
+    case = court.case(recipients=["tjk", "uzb", "kgz"], annex=True, attachment=True).release()
+    case.receive("tjk").receive("uzb")
+    officer = "spiffe://tjk.paiza.example/officer/liaison"
+    passed = {"counterpart": "kgz", "actor": officer, "purpose": "detect", "without_annex": True}
+    case.add("forwarded", "tjk", log_pb2.LOG_EVENT_FORWARDED, **passed)
+    case.add("others", "tjk", log_pb2.LOG_EVENT_OPENED, actor=officer, part_number=0)
+    case.add("others", "uzb", log_pb2.LOG_EVENT_ERASURE_DENIED, counterpart="kaz", request_digest=bytes(32))
+    found = agreed(second, case.witness().pack([0]), court.root)
+    assert found is not None
+    told = second.told(found, second.WORDS[lang])
+    assert [words for words in expected if words not in told] == []
+    assert second.WORDS["en"].keys() == second.WORDS["ru"].keys()
+
+
+def test_a_name_that_steers_a_terminal_is_printed_harmlessly(court: Court, second: ModuleType) -> None:
+    """Whoever made the file chose its names; a line of its own, or an escape, is none of the verifier's words."""
+    found = agreed(second, plain(court).pack(), court.root)
+    assert found is not None
+    forged = "\x1b[2JPROVEN\nReleased: kaz -> tjk"
+    lines = second.told({**found, "author": forged}, second.WORDS["en"]).split("\n")
+    assert lines[5] == "Author: " + forged.replace("\x1b", "\ufffd").replace("\n", "\ufffd")
+
+
+def test_a_summary_in_the_file_is_refused(court: Court, second: ModuleType) -> None:
+    """What nobody verifies is no part of evidence: text with a manifest made anew says nothing to either verifier."""
+    members = container.unpack(plain(court).pack())
+    assert agreed(second, container.pack(members, {}), court.root) is not None
+    forged = {**members, "SUMMARY.txt": "Получено / received: uzb".encode()}
+    assert agreed(second, container.pack(forged, {}), court.root) is None
+
+
+@pytest.mark.parametrize("event", sorted(log_entries.EVENTS))
+def test_an_entry_whose_detail_is_not_its_events_is_refused(
+    court: Court, second: ModuleType, event: "log_pb2.LogEvent.ValueType"
+) -> None:
+    """A log may sign what it likes: an event without its detail, or with that of another, proves nothing to either."""
+    officer = "spiffe://kaz.paiza.example/officer/liaison"
+    for detail in ({}, {"recalled": log_pb2.RecalledDetail()}, {"exported": log_pb2.ExportedDetail()}):
+        case = court.case().release()
+        entry = entry_of(event, message_digest=case.digest, register_version=case.register_version, actor=officer)
+        entry.ClearField("detail")
+        entry.MergeFrom(log_pb2.LogEntry(**detail))
+        fits = log_entries.is_of_its_event(entry)
+        assert fits == (log_entries.event_name(event).lower() in detail)
+        log = court.logs["kaz"]
+        case.proofs["others"].append((log, log.append(entry, court.tick())))
+        assert (agreed(second, case.forced(), court.root) is not None) == fits
 
 
 @pytest.mark.parametrize("name", GOOD)

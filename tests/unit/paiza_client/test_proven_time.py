@@ -13,12 +13,14 @@ import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
 from paiza_wire.identity.certificate_profiles import load_certificate, p256_key
 from paiza_wire.tlog.cosignatures import add_signatures
 from paiza_wire.tlog.notes import NoteSignature
 from tests.evidence import Case, Court, Log
+from tests.log_entries import entry_of
 from tests.two_verifiers import agreed, remembering_sets
 
 
@@ -106,7 +108,7 @@ def test_witnesses_who_say_first_was_last_are_not_believed(court: Court, second:
 def test_the_checkpoint_before_must_not_hold_the_entry(court: Court, second: ModuleType) -> None:
     """A checkpoint that holds the entry is no bound from below, nor one of another log."""
     case, index = released(court)
-    case.author.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), court.tick())
+    case.author.append(log_entries.searched(actor=""), court.tick())
     cosign(case, index + 2, index + 1, (court.now, court.now))
     assert agreed(second, case.forced(), court.root) is None
     case, index = released(court)
@@ -212,7 +214,7 @@ def test_a_forked_log_proves_nothing(court: Court, second: ModuleType) -> None:
     for entry in case.author.entries:
         fork.append(log_pb2.LogEntry.FromString(entry), court.now)
     officer = "spiffe://kaz.paiza.example/officer/liaison"
-    shown = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, message_digest=case.digest, actor=officer, part_number=0)
+    shown = entry_of(log_pb2.LOG_EVENT_OPENED, message_digest=case.digest, actor=officer, part_number=0)
     case.author.append(shown, court.tick())
     case.proofs["others"].append((fork, fork.append(shown, court.tick())))
     assert agreed(second, case.forced(), court.root) is None

@@ -67,7 +67,7 @@ class Both:
     def answer(self, sender: str, recipient: str, digest: bytes, event: str, reason: str = "") -> log_pb2.LogProof:
         """Log an answer, which stands in the recipient's table of answers too."""
         room = self.room(recipient)
-        proof = room.log(event, sender, digest, reason=reason)
+        proof = room.log(event, sender, digest, **({"reason": reason} if reason else {}))
         room.ledger.commit_now(lambda tx: exchange_store.add_answers(tx.conn, [(digest, proof.proven.index)]))
         return proof
 
@@ -216,7 +216,7 @@ def test_refusals_are_told_with_the_reason(both: Both) -> None:
     both.tjk.hold(both.released[digest], "kaz", ProofKind.RELEASED)
     refusal = both.answer("kaz", "tjk", digest, "REFUSED", "invalid_content")
     both.kaz.hold(refusal, "tjk", ProofKind.ANSWER)
-    both.kaz.log("REFUSED", "tjk", digest, reason="invalid_content")
+    both.kaz.log("DELIVERY_REFUSED", "tjk", digest, reason="invalid_content")
     result = both.reconcile()
     assert (*told(only(result)), only(result).reason) == ("refused", "refused", "", "invalid_content")
     assert result.agrees
@@ -225,7 +225,7 @@ def test_refusals_are_told_with_the_reason(both: Both) -> None:
 def test_a_rejection_is_the_senders_word_alone(both: Both) -> None:
     """What the recipient did not log cannot be proven, and does not close the period."""
     digest = both.release("kaz", "tjk")
-    both.kaz.log("REFUSED", "tjk", digest, reason="bad_signature")
+    both.kaz.log("DELIVERY_REFUSED", "tjk", digest, reason="bad_signature")
     result = both.reconcile()
     assert (*told(only(result)), result.agrees) == ("refused", "refused_unproven", "", False)
 
@@ -240,8 +240,8 @@ def test_what_was_given_up_is_late(both: Both) -> None:
 def test_an_erasure_under_legal_hold_is_no_exchange(both: Both) -> None:
     """That a holder keeps a message it should erase, which its author logs too, says nothing of what was exchanged."""
     digest = both.exchange("kaz", "tjk")
-    both.tjk.log("DENIED", "kaz", digest, reason="legal_hold")
-    both.kaz.log("DENIED", "tjk", digest, reason="legal_hold")
+    both.tjk.log("ERASURE_DENIED", "kaz", digest)
+    both.kaz.log("ERASURE_ANSWERED", "tjk", digest)
     assert not both.reconcile().differences
 
 

@@ -32,11 +32,13 @@ from paiza_node.core.storage import open_store
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
 from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates
 from paiza_node.features.workflows.steps import Steps
+from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.identity import keys
 from paiza_wire.message import VerifiedMessage, key_wrapping
 from paiza_wire.tlog.notes import SignerKey
 from tests import delivery
+from tests.log_entries import entry_of
 from tests.officer import subject_of
 
 T = TypeVar("T")
@@ -216,7 +218,7 @@ class Room(AbstractContextManager["Room"]):
         author = message.header.author
         messages_store.add_messages(tx.conn, [self.row(tx, message, unit)])
         if author != MEMBER:
-            entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
+            entry = entry_of(log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
             entry.entry_time.FromDatetime(self.clock.now)
             raw, note = entry.SerializeToString(), f"note of {author}".encode()
             exchange_store.add_proofs(
@@ -239,7 +241,7 @@ class Room(AbstractContextManager["Room"]):
         with self.store.reads() as reads:
             entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_of(reads, digest)]
         names = [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
-        return [f"{name} {each.reason}".strip() for name, each in zip(names, entries, strict=True)]
+        return [f"{name} {log_entries.reason(each)}".strip() for name, each in zip(names, entries, strict=True)]
 
     def begin(self, author: str = MEMBER, members: Sequence[str] = MEMBERS, **changes: object) -> VerifiedMessage:
         """Put in a request; gives it."""

@@ -13,6 +13,7 @@ from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey, key_wrapp
 from paiza_wire.tlog import checkpoint, merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
+from tests.log_entries import entry_of
 
 FEDERATION = "federation.example"
 NOW = datetime(2030, 5, 17, 12, tzinfo=UTC)
@@ -191,13 +192,8 @@ def signed_message(
 
 def log_entry(event: "log_pb2.LogEvent.ValueType", **fields: object) -> log_pb2.LogEntry:
     """Write a valid log entry."""
-    entry = log_pb2.LogEntry(salt=receipts.new_salt(), event=event, register_version=REGISTER_VERSION)
+    entry = entry_of(event, **{"salt": receipts.new_salt(), "register_version": REGISTER_VERSION, **fields})
     entry.entry_time.FromDatetime(NOW + timedelta(microseconds=1))
-    for name, value in fields.items():
-        if name == "signers":
-            entry.signers.extend(value)  # type: ignore[arg-type]
-        else:
-            setattr(entry, name, value)
     return entry
 
 

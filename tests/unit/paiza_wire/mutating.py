@@ -37,6 +37,8 @@ def _operations(field: FieldDescriptor) -> tuple[str, ...]:
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         one_value = len(_values(field)) == 1
         return ("unknown", "cleared") if one_value else ("changed", "unknown", "cleared")
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return ("changed", "cleared")
     return ("changed", "greatest", "cleared")
 
 
@@ -89,10 +91,12 @@ def _changed_value(value: Any, field: FieldDescriptor, how: str) -> Any:
         return 99
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         tail: Any = "x" if isinstance(value, str) else b"\x00"
-        flipped = value + tail if isinstance(value, str) else value[:-1] + bytes([value[-1] ^ 1])
+        flipped = value[:-1] + bytes([value[-1] ^ 1]) if isinstance(value, bytes) and value else value + tail
         return flipped if how == "changed" else value + tail * LONG
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         return next(one for one in _values(field) if one != value)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return not value
     return value + 1 if how == "changed" else GREATEST[field.cpp_type]
 
 

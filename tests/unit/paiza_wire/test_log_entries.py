@@ -2,17 +2,30 @@
 
 import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from paiza_wire import log_entries
+from paiza.core.v1 import log_pb2
+from paiza_wire import log_entries, receipts
 
-ACCESSORS = {"signers", "thread_name", "part_number"}
+RECEIPT: dict[str, Any] = {"actor": "a", "source": "kaz", "digest": bytes(32), "dispatch_sha256": bytes(32)}
+SIGNER = log_pb2.LoggedSigner(id="x", role="y", certificate_sha256=bytes(32))
+VALUES: dict[object, Any] = {
+    str: "name",
+    bytes: bytes(32),
+    int: 1,
+    bool: True,
+    int | None: None,
+    log_pb2.LoggedSigner: SIGNER,
+    Iterable[log_pb2.LoggedSigner]: [SIGNER],
+}
 BUILDERS = {
     name: function
     for name, function in vars(log_entries).items()
-    if inspect.isfunction(function) and name not in ACCESSORS
+    if inspect.isfunction(function) and inspect.signature(function).return_annotation is log_pb2.LogEntry
 }
 
 
@@ -20,7 +33,57 @@ BUILDERS = {
 def test_a_builder_takes_keywords_only(name: str) -> None:
     """Digests look alike: by position one could stand for another."""
     kinds = {each.kind for each in inspect.signature(BUILDERS[name]).parameters.values()}
-    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_every_event_has_a_builder() -> None:
+    """What a builder gives has the detail of its event, and is what a parser takes."""
+    built = set()
+    for build in BUILDERS.values():
+        values = {
+            name: VALUES[each.annotation] if name != "answer" else log_entries.received(**RECEIPT)
+            for name, each in inspect.signature(build).parameters.items()
+        }
+        entry = build(**values)
+        assert log_entries.is_of_its_event(entry)
+        entry.salt, entry.register_version = bytes(16), bytes(32)
+        entry.entry_time.FromSeconds(1)
+        assert receipts.parse_entry(entry.SerializeToString(deterministic=True)) == entry
+        built.add(entry.event)
+    assert built == log_entries.EVENTS
+
+
+def test_facts_are_read_as_they_were_built() -> None:
+    """Each accessor gives what the builder was told, and nothing for an entry that says no such thing."""
+    of_part: dict[str, Any] = {"actor": "a", "digest": bytes(32), "part_number": 0}
+    assert log_entries.part_number(log_entries.opened(**of_part)) == 0
+    shown: dict[str, Any] = {**of_part, "source": "kaz", "ciphertext_sha256": bytes(32)}
+    assert log_entries.part_number(log_entries.attachment_received(**shown)) == 0
+    assert log_entries.part_number(log_entries.received(**RECEIPT)) is None
+    refused = log_entries.attachment_refused(**shown, reason="part_altered")
+    assert (log_entries.part_number(refused), log_entries.reason(refused)) == (0, "part_altered")
+    sent = log_entries.answered(actor="a", recipient="tjk", answer=refused, answer_sha256=bytes(32))
+    assert (sent.event, log_entries.reason(sent), log_entries.part_number(sent)) == (
+        log_pb2.LOG_EVENT_DELIVERY_REFUSED,
+        "part_altered",
+        0,
+    )
+    passed: dict[str, Any] = {
+        "actor": "a",
+        "digest": bytes(32),
+        "purpose": "detect",
+        "grant_digest": b"",
+        "without_annex": True,
+    }
+    for entry in (log_entries.exported(**passed), log_entries.forwarded(**passed, recipient="tjk")):
+        assert (log_entries.purpose(entry), log_entries.without_annex(entry)) == ("detect", True)
+    held = log_entries.held(actor="a", digest=bytes(32))
+    assert (log_entries.reason(held), log_entries.part_number(held), log_entries.purpose(held)) == ("", None, "")
+    assert (log_entries.request_digest(held), log_entries.signers(held), log_entries.without_annex(held)) == (
+        b"",
+        [],
+        False,
+    )
 
 
 def test_no_entry_is_built_elsewhere(root: Path) -> None:

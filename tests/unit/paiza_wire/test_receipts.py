@@ -7,43 +7,54 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paiza.core.v1 import log_pb2 as pb
-from paiza_wire import message, receipts
+from paiza_wire import log_entries, message, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.tlog import checkpoint
+from tests.log_entries import turn_into
 from tests.unit.paiza_wire.minting import NOW, Federation, Member, header, log_entry, prove, signed_message
 from tests.unit.paiza_wire.mutating import mutated, mutations
 
-OTHERS = tuple(log_entry(pb.LOG_EVENT_HEARTBEAT).SerializeToString(deterministic=True) for _ in range(6))
+OTHERS = tuple(log_entry(pb.LOG_EVENT_SEARCHED).SerializeToString(deterministic=True) for _ in range(6))
 PLACE = 4
+ADDED = frozenset({"changed", "greatest", "lengthened"})  # ways of changing what is not set, too
 
 # What becomes of a RELEASED / RECEIVED / REFUSED entry of which the log itself says something else: the reason, or
-# "holds" where the log may say so. One word stands for all three; "-" where the field is not set, or may not be.
+# "holds" where the log may say so. One word stands for all that have the field; "-" where it is not set, or may not be.
 ENTRY = """
-salt                       changed:holds truncated:malformed lengthened:malformed cleared:malformed
-event                      changed:bad_proof unknown:malformed cleared:malformed
-entry_time                 cleared:malformed
-entry_time.seconds         changed:holds greatest:malformed cleared:malformed
-entry_time.nanos           changed:holds greatest:malformed cleared:holds
-actor                      changed:holds truncated:holds lengthened:too_large cleared:holds
-counterpart                changed:bad_proof truncated:bad_proof lengthened:too_large cleared:bad_proof
-message_digest             changed:bad_proof truncated:malformed lengthened:malformed cleared:bad_proof
-part_number                changed:bad_proof greatest:bad_proof cleared:-
-reason                     changed:holds/bad_proof/holds truncated:-/-/holds lengthened:malformed cleared:-/-/bad_proof
-text_sha256                changed:holds truncated:malformed lengthened:malformed cleared:holds
-register_version           changed:holds truncated:malformed lengthened:malformed cleared:malformed
-signers                    emptied:wrong_signers/-/- doubled:wrong_signers/-/- reversed:wrong_signers/-/- flooded:too_large/-/-
-signers.id                 changed:wrong_signers/-/- truncated:wrong_signers/-/- lengthened:wrong_signers/-/- cleared:wrong_signers/-/-
-signers.role               changed:wrong_signers/-/- truncated:wrong_signers/-/- lengthened:wrong_signers/-/- cleared:wrong_signers/-/-
-signers.certificate_sha256 changed:wrong_signers/-/- truncated:wrong_signers/-/- lengthened:wrong_signers/-/- cleared:wrong_signers/-/-
-evidence_sha256            changed:holds truncated:malformed lengthened:malformed cleared:holds
-thread_name                changed:holds truncated:holds/-/- lengthened:too_large cleared:holds/-/-
-purpose                    changed:holds truncated:- lengthened:too_large cleared:-
+salt                                  changed:holds truncated:malformed lengthened:malformed cleared:malformed
+event                                 changed:malformed unknown:malformed cleared:malformed
+entry_time                            cleared:malformed
+entry_time.seconds                    changed:holds greatest:malformed cleared:malformed
+entry_time.nanos                      changed:holds greatest:malformed cleared:holds
+actor                                 changed:holds truncated:holds lengthened:too_large cleared:holds
+counterpart                           changed:bad_proof truncated:bad_proof lengthened:too_large cleared:bad_proof
+message_digest                        changed:bad_proof truncated:malformed lengthened:malformed cleared:bad_proof
+register_version                      changed:holds truncated:malformed lengthened:malformed cleared:malformed
+text_sha256                           changed:holds truncated:malformed lengthened:malformed cleared:holds
+released                              cleared:malformed
+released.signers                      emptied:wrong_signers doubled:wrong_signers reversed:wrong_signers flooded:too_large
+released.signers.id                   changed:wrong_signers truncated:wrong_signers lengthened:wrong_signers cleared:wrong_signers
+released.signers.role                 changed:wrong_signers truncated:wrong_signers lengthened:wrong_signers cleared:wrong_signers
+released.signers.certificate_sha256   changed:wrong_signers truncated:wrong_signers lengthened:wrong_signers cleared:wrong_signers
+released.thread_name                  changed:holds truncated:holds lengthened:too_large cleared:holds
+received                              cleared:malformed
+received.dispatch_sha256              changed:holds truncated:malformed lengthened:malformed cleared:holds
+received.attachment                   cleared:-
+received.attachment.part_number       changed:bad_proof greatest:bad_proof cleared:-
+received.attachment.ciphertext_sha256 changed:malformed truncated:- lengthened:malformed cleared:-
+refused                               cleared:malformed
+refused.reason                        changed:holds truncated:holds lengthened:malformed cleared:bad_proof
+refused.dispatch_sha256               changed:holds truncated:malformed lengthened:malformed cleared:holds
+refused.attachment                    cleared:-
+refused.attachment.part_number        changed:bad_proof greatest:bad_proof cleared:-
+refused.attachment.ciphertext_sha256  changed:malformed truncated:- lengthened:malformed cleared:-
 """
 
 
@@ -62,7 +73,6 @@ def released(of: VerifiedMessage, recipient: str = "bbb") -> pb.LogEntry:
         message_digest=of.digest,
         signers=receipts.logged_signers(of),
         text_sha256=bytes(32),
-        evidence_sha256=bytes(32),
         thread_name="AAA-2030-00001",
     )
 
@@ -74,9 +84,9 @@ def received(of: VerifiedMessage, reason: str = "") -> pb.LogEntry:
         actor="spiffe://aaa.federation.example/node",
         counterpart="aaa",
         message_digest=of.digest,
-        reason=reason,
+        **({"reason": reason} if reason else {}),
         text_sha256=bytes(32),
-        evidence_sha256=receipts.evidence_digest(b"entry", b"note"),
+        dispatch_sha256=receipts.evidence_digest(b"entry", b"note"),
     )
 
 
@@ -102,7 +112,7 @@ def test_what_logs_say_of_a_message_holds(verified: VerifiedMessage, federation:
     for reason in ("", "invalid_content"):
         answer = in_log(federation["bbb"], received(verified, reason))
         receipts.check_answer(answer.entry, verified.digest, "aaa")
-        assert answer.entry.reason == reason
+        assert log_entries.reason(answer.entry) == reason
         assert (answer.index, answer.checkpoint.origin) == (PLACE, "bbb.federation.example/log/1")
         assert answer.raw == answer.entry.SerializeToString(deterministic=True)
         assert answer.time == NOW + timedelta(microseconds=1)
@@ -124,23 +134,32 @@ def test_every_field_of_an_entry_changed_by_its_log_gives_its_reason(
         (received(verified), check_answer),
         (received(verified, "invalid_content"), check_answer),
     )
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for path, way in mutations(pb.LogEntry.DESCRIPTOR):
-        outcomes = [
-            outcome(check, mutated(entry, path, way)) if _is_set(entry, path) or _can_be_added(path, way) else "-"
-            for entry, check in kinds
-        ]
-        found[path, way] = outcomes[0] if len(set(outcomes)) == 1 else "/".join(outcomes)
+        for entry, check in kinds:
+            if _is_of_another_event(entry, path):  # see the test of details below
+                continue
+            can = _is_set(entry, path) or (way in ADDED and "signers" not in path)
+            found.setdefault((path, way), []).append(outcome(check, mutated(entry, path, way)) if can else "-")
+    told = {key: outcomes[0] if len(set(outcomes)) == 1 else "/".join(outcomes) for key, outcomes in found.items()}
     rows = [row.split() for row in ENTRY.strip().split("\n")]
-    assert found == {(path, cell.split(":")[0]): cell.split(":")[1] for path, *cells in rows for cell in cells}
+    assert told == {(path, cell.split(":")[0]): cell.split(":")[1] for path, *cells in rows for cell in cells}
 
 
-def _can_be_added(path: str, way: str) -> bool:
-    return way in {"changed", "greatest", "lengthened"} and "signers" not in path
+def _is_of_another_event(entry: pb.LogEntry, path: str) -> bool:
+    oneof = pb.LogEntry.DESCRIPTOR.fields_by_name[path.split(".", maxsplit=1)[0]].containing_oneof
+    return oneof is not None and path.split(".", maxsplit=1)[0] != entry.WhichOneof("detail")
 
 
 def _is_set(entry: pb.LogEntry, path: str) -> bool:
-    return path.split(".", maxsplit=1)[0] in {field.name for field, _ in entry.ListFields()}
+    *above, last = path.split(".")
+    owner: Message = entry
+    for name in above:
+        field = {field.name: value for field, value in owner.ListFields()}.get(name)
+        if field is None:
+            return False
+        owner = field if isinstance(field, Message) else field[0]
+    return last in {field.name for field, _ in owner.ListFields()}
 
 
 def test_every_field_of_a_proof_changed_is_refused(verified: VerifiedMessage, federation: Federation) -> None:
@@ -232,7 +251,7 @@ def test_a_release_counts_for_its_recipient_and_message_only(
 def test_no_other_event_is_a_release(event: "pb.LogEvent.ValueType", verified: VerifiedMessage) -> None:
     """Whatever else an author's log says about the message and recipient does not release it."""
     entry = released(verified)
-    entry.event = event
+    turn_into(entry, event)
     with pytest.raises(Rejected, match="bad_proof"):
         receipts.check_released(entry, verified, "bbb")
 
@@ -248,7 +267,7 @@ def test_no_other_event_is_a_release(event: "pb.LogEvent.ValueType", verified: V
 def test_no_other_event_is_an_answer(event: "pb.LogEvent.ValueType", verified: VerifiedMessage) -> None:
     """Whatever else a recipient's log says about the message and author does not answer it."""
     entry = received(verified)
-    entry.event = event
+    turn_into(entry, event)
     with pytest.raises(Rejected, match="bad_proof"):
         receipts.check_answer(entry, verified.digest, "aaa")
 
@@ -267,20 +286,19 @@ def test_a_release_names_the_roles_and_certificates_that_signed(
     with pytest.raises(Rejected, match="wrong_signers"):
         receipts.check_released(entry, other_roles, "bbb")
     entry = released(first)
-    entry.signers[0].certificate_sha256 = sha256(author.certify("liaison").certificate).digest()
+    entry.released.signers[0].certificate_sha256 = sha256(author.certify("liaison").certificate).digest()
     with pytest.raises(Rejected, match="wrong_signers"):
         receipts.check_released(entry, first, "bbb")
 
 
 def test_an_attachments_receipt_is_not_the_messages(verified: VerifiedMessage) -> None:
-    """An entry that names a part, number 0 included, answers or releases that part and not the message."""
+    """An entry that names a part, number 0 included, answers that part and not the message."""
     for number in (0, 2):
-        answer, release = received(verified), released(verified)
-        answer.part_number = release.part_number = number
-        with pytest.raises(Rejected, match="bad_proof"):
-            receipts.check_answer(answer, verified.digest, "aaa")
-        with pytest.raises(Rejected, match="bad_proof"):
-            receipts.check_released(release, verified, "bbb")
+        answer, refusal = received(verified), received(verified, "part_altered")
+        answer.received.attachment.part_number = refusal.refused.attachment.part_number = number
+        for entry in (answer, refusal):
+            with pytest.raises(Rejected, match="bad_proof"):
+                receipts.check_answer(entry, verified.digest, "aaa")
 
 
 @pytest.mark.parametrize("field", ["actor", "counterpart", "thread_name"])
@@ -304,13 +322,13 @@ def test_a_reason_is_a_code(reason: str) -> None:
     entry = log_entry(pb.LOG_EVENT_REFUSED, reason=reason)
     with pytest.raises(Rejected, match="malformed"):
         receipts.parse_entry(entry.SerializeToString(deterministic=True))
-    entry.reason = "reason_of_a_later_version"
+    entry.refused.reason = "reason_of_a_later_version"
     assert receipts.parse_entry(entry.SerializeToString(deterministic=True)) == entry
 
 
 def test_an_entry_has_one_encoding_and_a_limit() -> None:
     """Unknown fields, other orders, an event written short to make room for one, and too much are refused."""
-    entry = log_entry(pb.LOG_EVENT_HEARTBEAT)
+    entry = log_entry(pb.LOG_EVENT_SEARCHED)
     raw = entry.SerializeToString(deterministic=True)
     salt, rest = raw[:18], raw[18:]
     assert receipts.parse_entry(raw) == entry
@@ -320,26 +338,52 @@ def test_an_entry_has_one_encoding_and_a_limit() -> None:
     assert outcome(receipts.parse_entry, raw + bytes(receipts.MAX_ENTRY_BYTES)) == "too_large"
 
 
-def test_an_entry_cut_short_is_refused_or_another_entry(verified: VerifiedMessage) -> None:
-    """Only what a release can do without, its evidence and the thread's name, can be missing at its end."""
-    entry = released(verified)
-    raw = entry.SerializeToString(deterministic=True)
+def test_an_entry_cut_short_is_refused(verified: VerifiedMessage) -> None:
+    """Wherever a release ends too early, it releases nothing."""
+    raw = released(verified).SerializeToString(deterministic=True)
 
     def check(data: bytes) -> None:
         receipts.check_released(receipts.parse_entry(data), verified, "bbb")
 
-    still_hold = [length for length in range(len(raw)) if outcome(check, raw[:length]) == "holds"]
-    entry.ClearField("thread_name")
-    without_name = entry.ByteSize()
-    entry.ClearField("evidence_sha256")
-    assert still_hold == [entry.ByteSize(), without_name]
+    assert [length for length in range(len(raw)) if outcome(check, raw[:length]) == "holds"] == []
+
+
+@pytest.mark.parametrize("event", sorted(log_entries.EVENTS))
+def test_a_detail_that_is_unset_or_of_another_event_is_refused(event: "pb.LogEvent.ValueType") -> None:
+    """An entry says what its event says, and nothing else."""
+    entry = log_entry(event)
+    assert receipts.parse_entry(entry.SerializeToString(deterministic=True)) == entry
+    entry.ClearField("detail")
+    assert outcome(receipts.parse_entry, entry.SerializeToString(deterministic=True)) == "malformed"
+    for other in log_entries.EVENTS - {event}:
+        turn_into(entry, other)
+        entry.event = event
+        assert outcome(receipts.parse_entry, entry.SerializeToString(deterministic=True)) == "malformed"
+
+
+def test_two_details_are_refused() -> None:
+    """A parser that took the last, and one that took the first, would read two entries in the same bytes."""
+    raw = log_entry(pb.LOG_EVENT_SEARCHED).SerializeToString(deterministic=True)
+    both = pb.LogEntry(declined=pb.DeclinedDetail()).SerializeToString() + raw[-3:]
+    assert outcome(receipts.parse_entry, raw[:-3] + both) in {"unknown_field", "malformed"}
+
+
+def test_the_detail_of_an_event_has_its_number_and_its_name() -> None:
+    """The field number of a detail is that of its event plus 8, in the order of the events and without gaps."""
+    fields = pb.LogEntry.DESCRIPTOR.oneofs_by_name["detail"].fields
+    assert [(field.number - 8, field.name.upper()) for field in fields] == [
+        (event, log_entries.event_name(event)) for event in range(1, len(log_entries.EVENTS) + 1)
+    ]
 
 
 def test_salts_and_digests_are_what_the_specification_says() -> None:
     """A salt is 16 fresh bytes; texts and evidence are committed to by the documented digests."""
     assert len({receipts.new_salt() for _ in range(50)}) == 50
     assert len(receipts.new_salt()) == 16
-    assert receipts.text_digest(b"s" * 16, "почему") == sha256(b"s" * 16 + "почему".encode()).digest()
+    assert len({receipts.new_text_salt() for _ in range(50)}) == 50
+    assert len(receipts.new_text_salt()) == 16
+    text = sha256(b"paiza/v1/log-text\n" + b"s" * 16 + "почему".encode()).digest()
+    assert receipts.text_digest(b"s" * 16, "почему") == text
     expected = sha256(sha256(b"entry").digest() + sha256(b"note").digest()).digest()
     assert receipts.evidence_digest(b"entry", b"note") == expected
 

@@ -48,6 +48,7 @@ def example() -> tuple[dict[str, str], str]:
         counterpart="tjk",
         message_digest=digest,
         register_version=SEED,
+        received=log_pb2.ReceivedDetail(dispatch_sha256=SEED),
     )
     entry.entry_time.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
     entry_bytes = entry.SerializeToString(deterministic=True)

@@ -35,7 +35,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
-from paiza_node.core.log.model import Head, StoredEntry
+from paiza_node.core.log.model import Head, LogText, StoredEntry
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Unavailable
@@ -99,8 +99,9 @@ class LogTransaction:
         entry.entry_time.CopyFrom(self._stamp)
         entry.register_version = self.register_version
         if text:
-            entry.text_sha256 = receipts.text_digest(entry.salt, text)
-            log_store.add_texts(self.conn, {index: text})
+            beside = LogText(receipts.new_text_salt(), text)
+            entry.text_sha256 = receipts.text_digest(beside.salt, text)
+            log_store.add_texts(self.conn, {index: beside})
         data = entry.SerializeToString(deterministic=True)
         self.entries.append((index, data, entry.message_digest))
         return StoredEntry(index, data)

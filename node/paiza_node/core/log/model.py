@@ -44,6 +44,14 @@ class StoredEntry:
     entry: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class LogText:
+    """A free text beside an entry, with the salt under which the entry commits to it. Both are erased together."""
+
+    salt: bytes
+    text: str
+
+
 def origin_of(note: bytes) -> str:
     """Return the name of the log of a checkpoint note that was verified before: its first line."""
     return note.split(b"\n", 1)[0].decode()

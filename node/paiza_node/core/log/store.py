@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from paiza_node.core.log.model import FormerLog, Head, StoredEntry
+from paiza_node.core.log.model import FormerLog, Head, LogText, StoredEntry
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.records import Records
@@ -65,6 +65,7 @@ log_text_table = Table(
     "log_text",
     METADATA,
     Column("index", Number, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary, nullable=False),
     Column("text", Text, nullable=False),
 )
 
@@ -130,13 +131,13 @@ def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEnt
     return found
 
 
-def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, str]:
-    """Return the free texts kept beside these entries."""
+def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, LogText]:
+    """Return the free texts kept beside these entries, each with its salt."""
     t = log_text_table.c
-    found: dict[int, str] = {}
+    found: dict[int, LogText] = {}
     for block in blocks(sorted(indices)):
-        rows = conn.execute(select(t.index, t.text).where(t.index.in_(block)))
-        found.update((row[0], row[1]) for row in rows)
+        rows = conn.execute(select(t.index, t.salt, t.text).where(t.index.in_(block)))
+        found.update((row[0], LogText(row[1], row[2])) for row in rows)
     return found
 
 
@@ -169,9 +170,9 @@ def add_entries(conn: WriteConnection, entries: Sequence[tuple[int, bytes, bytes
     _ADD_ENTRY.run(conn, [(index, entry, digest or None) for index, entry, digest in entries])
 
 
-def add_texts(conn: WriteConnection, texts: Mapping[int, str]) -> None:
+def add_texts(conn: WriteConnection, texts: Mapping[int, LogText]) -> None:
     """Keep free texts beside entries."""
-    _ADD_TEXT.run(conn, list(texts.items()))
+    _ADD_TEXT.run(conn, [(index, each.salt, each.text) for index, each in texts.items()])
 
 
 _ADD_ENTRY: Final = insertion(log_entry_table)
@@ -250,10 +251,11 @@ def tiles(conn: ReadConnection, level: int, first: int, last: int) -> dict[int, 
     return {row[0]: row[1] for row in found}
 
 
-def texts_between(conn: ReadConnection, first: int, last: int) -> Rows:
-    """Return (index, text) of the free texts beside these entries."""
+def texts_between(conn: ReadConnection, first: int, last: int) -> dict[int, LogText]:
+    """Return the free texts beside these entries, by index."""
     t = log_text_table.c
-    return conn.execute(select(log_text_table).where(t.index >= first, t.index <= last).order_by(t.index)).all()
+    found = conn.execute(select(t.index, t.salt, t.text).where(t.index >= first, t.index <= last)).all()
+    return {row[0]: LogText(row[1], row[2]) for row in found}
 
 
 def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[bytes]]:

@@ -158,7 +158,7 @@ class RegisterCache:
         if settings_store.setting(tx.conn, SETTING_VERSION) == self._register.version:
             return
         tx.register_version = self._register.version
-        tx.append(log_entries.register_updated(register_version=self._register.version))
+        tx.append(log_entries.register_updated())
         settings_store.put_setting(tx.conn, SETTING_VERSION, self._register.version)
 
     async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:

@@ -44,24 +44,35 @@ def record_answers(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: 
     changed: set[bytes] = set()
     for answer in answers:
         entry, digest = answer.entry.entry, answer.entry.entry.message_digest
-        row = _row(tx, digest, entry.part_number, member)
+        number = log_entries.part_number(entry)
+        assert number is not None, "check_attachment_answer"
+        row = _row(tx, digest, number, member)
         if row is None or row.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
             continue
         evidence = receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note)
         index = tx.append(
             log_entries.answered(actor=node_id, recipient=member, answer=entry, answer_sha256=evidence)
         ).index
-        state = _STATES[entry.event]
+        state, reason = _STATES[entry.event], log_entries.reason(entry)
         attachments_store.put_attachments(
             tx.conn,
-            [replace(row, state=state, reason=entry.reason, settled_time=tx.now, log_index=index, due_time=None)],
+            [
+                replace(
+                    row,
+                    state=state,
+                    reason=reason,
+                    settled_time=tx.now,
+                    log_index=index,
+                    due_time=None,
+                )
+            ],
         )
         attachments_store.add_attachment_proofs(
             tx.conn,
             [
                 AttachmentProof(
                     digest=digest,
-                    part_number=entry.part_number,
+                    part_number=number,
                     member=member,
                     entry=answer.entry.raw,
                     index=answer.entry.index,

@@ -16,12 +16,17 @@ from paiza_node.features.retention import store as retention_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedSpan
 from paiza_register import Register
+from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError
-from paiza_wire.receipts import LEGAL_HOLD
 from paiza_wire.tlog.cosignatures import quorum
 from paiza_wire.tlog.merkle import split_hashes
 
-_FATES: Final = frozenset({log_pb2.LOG_EVENT_RECALLED, log_pb2.LOG_EVENT_ERASED})
+_FATES: Final = frozenset({
+    log_pb2.LOG_EVENT_RECALLED,
+    log_pb2.LOG_EVENT_ERASED,
+    log_pb2.LOG_EVENT_NEVER_HELD,
+    log_pb2.LOG_EVENT_ERASURE_DENIED,
+})  # fmt: skip
 _OPENINGS: Final = frozenset({log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_EXPORTED})
 _ANSWERS: Final = frozenset({log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED})
 
@@ -82,9 +87,7 @@ def spans_of(
 
 def _wanted(entry: log_pb2.LogEntry, *, with_openings: bool) -> bool:
     if entry.event in _ANSWERS:
-        return entry.HasField("part_number")
-    if entry.event == log_pb2.LOG_EVENT_DENIED:
-        return entry.reason == LEGAL_HOLD
+        return log_entries.part_number(entry) is not None
     return entry.event in _FATES or (with_openings and entry.event in _OPENINGS)
 
 

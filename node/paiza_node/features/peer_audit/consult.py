@@ -177,7 +177,7 @@ def about(query: log_query_pb2.EntryQuery) -> bytes:
 
 def told_entries(query: log_query_pb2.EntryQuery) -> str:
     """Say in one line what entries were asked for; it stands beside the log."""
-    events = ",".join(sorted(_name(event) for event in query.events)) or "all"
+    events = ",".join(sorted(log_entries.event_name(event) for event in query.events)) or "all"
     words = [f"entries: {events}"]
     if query.actor:
         words.append(f"by {query.actor}")
@@ -198,11 +198,6 @@ def told_entries(query: log_query_pb2.EntryQuery) -> str:
     )
     words.extend(word for word, set_ in asked if set_)
     return "; ".join(words)
-
-
-def _name(event: int) -> str:
-    known = log_pb2.LogEvent.values()
-    return log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") if event in known else str(event)  # type: ignore[arg-type]  # a number from outside
 
 
 def _counts(tally: Tally) -> log_query_pb2.MessageCounts:

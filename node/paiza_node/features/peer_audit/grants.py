@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import Final
 
 from paiza.admin.v1 import admin_pb2
-from paiza.core.v1 import log_pb2
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
@@ -24,7 +23,6 @@ from paiza_wire.tlog.consultations import moment
 
 MAX_GRANT_DAYS: Final = 1_830  # five years; what is to last longer is granted anew
 COUNTER: Final = "audit_grant"
-GRANTED: Final = "granted"
 
 
 class AuditGrants:
@@ -86,7 +84,7 @@ class AuditGrants:
 
 def told(grant: AuditGrant) -> str:
     """Say in one line what a grant shows; it stands beside the log, and the entry commits to it."""
-    events = ",".join(log_pb2.LogEvent.Name(event).removeprefix("LOG_EVENT_") for event in sorted(grant.events))  # type: ignore[arg-type]  # numbers of the enum
+    events = ",".join(map(log_entries.event_name, sorted(grant.events)))
     since = "" if grant.since_time is None else f"; since {grant.since_time.isoformat()}"
     return f"grant {grant.id}: {events}{since}; until {grant.until_time.isoformat()}" + "; headers" * grant.headers
 

@@ -10,7 +10,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof
 from paiza_node.core.exchange.proofs import foreign_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.model import LogText, StoredEntry
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import Possession
@@ -18,6 +18,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.peer_audit.visibility import Visibility
+from paiza_wire import log_entries
 from paiza_wire.tlog.consultations import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
 
 MAX_SCANNED: Final = 20_000  # entries looked at for one page; the caller goes on from next_index
@@ -178,13 +179,15 @@ class _Page:
         """Look up, for some entries at once, what is shown beside them."""
         held, possessions, texts = self._held(), self._possessions(), self._texts()
         for stored, entry in self._waiting:
-            shown = log_query_pb2.ShownEntry(text=texts.get(stored.index, ""))
+            shown = log_query_pb2.ShownEntry()
+            if stored.index in texts:
+                shown.text, shown.text_salt = texts[stored.index].text, texts[stored.index].salt
             shown.held.extend(held.get((entry.counterpart, entry.message_digest), ()))
             if self._shows_header(entry):
                 possession = possessions.get(entry.message_digest)
                 if possession is not None:
                     shown.header = possession.header
-                if entry.event == log_pb2.LOG_EVENT_RECEIVED and not entry.HasField("part_number"):
+                if entry.event == log_pb2.LOG_EVENT_RECEIVED and log_entries.part_number(entry) is None:
                     shown.content = self._content(possession, entry.message_digest)
             self._bytes += len(stored.entry) + shown.ByteSize()
             self._shown.append((stored, shown))
@@ -208,7 +211,7 @@ class _Page:
             self._reads, {entry.message_digest for _, entry in self._waiting if self._shows_header(entry)}
         )
 
-    def _texts(self) -> dict[int, str]:
+    def _texts(self) -> dict[int, LogText]:
         if not self._query.with_texts:
             return {}
         return log_store.texts(self._reads, [stored.index for stored, _ in self._waiting])

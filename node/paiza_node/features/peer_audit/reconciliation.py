@@ -157,7 +157,7 @@ class Reconciliation:
         entry = receipts.verify_entry(shown.proven, checkpoint)
         note_told_entry(logs, member, entry, shown.proven.inclusion_hashes, told_by=member.id)
         logs.check_trusted(member.id)  # also where this very checkpoint shows that it is forked
-        said = (entry.entry.event, entry.entry.counterpart, entry.entry.evidence_sha256)
+        said = (entry.entry.event, entry.entry.counterpart, entry.entry.reconciled.period_digest)
         if said != (log_pb2.LOG_EVENT_RECONCILED, self._core.member, digest):
             raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")
         return ForeignProof(
@@ -249,7 +249,7 @@ def _answered(reads: ReadConnection, member: str, since: datetime, size: int) ->
         if mark not in stored.entry:
             continue
         entry = parse(stored)
-        if entry.event in _ANSWERS and entry.counterpart == member and not entry.HasField("part_number"):
+        if entry.event in _ANSWERS and entry.counterpart == member and log_entries.part_number(entry) is None:
             yield entry.message_digest
 
 
@@ -259,7 +259,7 @@ def _answers(proof: ForeignProof, own: str) -> bool:
         proof.kind is ProofKind.ANSWER
         and entry.event in _ANSWERS
         and entry.counterpart == own
-        and not entry.HasField("part_number")
+        and log_entries.part_number(entry) is None
     )
 
 

@@ -12,21 +12,27 @@ from typing import Final
 from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.core.log.model import LogEvent
 from paiza_node.features.peer_audit.model import AuditGrant
+from paiza_wire import log_entries
 
-ALL_EVENTS: Final = frozenset(log_pb2.LogEvent.values()) - {log_pb2.LOG_EVENT_UNSPECIFIED}
+ALL_EVENTS: Final = log_entries.EVENTS
 PARTY_EVENTS: Final = frozenset({
     log_pb2.LOG_EVENT_RELEASED,
     log_pb2.LOG_EVENT_RECEIVED,
-    log_pb2.LOG_EVENT_DELIVERED,
     log_pb2.LOG_EVENT_REFUSED,
+    log_pb2.LOG_EVENT_DELIVERED,
+    log_pb2.LOG_EVENT_DELIVERY_REFUSED,
     log_pb2.LOG_EVENT_FORWARDED,
     log_pb2.LOG_EVENT_RECALLED,
     log_pb2.LOG_EVENT_ERASED,
+    log_pb2.LOG_EVENT_NEVER_HELD,
+    log_pb2.LOG_EVENT_ERASURE_DENIED,
+    log_pb2.LOG_EVENT_ERASURE_ANSWERED,
     log_pb2.LOG_EVENT_DENIED,
     log_pb2.LOG_EVENT_EXPIRED,
     log_pb2.LOG_EVENT_RECONCILED,
     log_pb2.LOG_EVENT_CONSULTED,
     log_pb2.LOG_EVENT_AUDIT_GRANTED,
+    log_pb2.LOG_EVENT_AUDIT_WITHDRAWN,
 })  # fmt: skip
 """Of which a member sees the entries that name it: they say nothing but what passed between it and us."""
 

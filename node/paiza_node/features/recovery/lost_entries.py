@@ -71,7 +71,7 @@ def erasure_answers(
                     raise Rejected("unknown_log", "the answer is of no log that was lost")
                 answer = verified(own, origin, logs[origin], peer, proof)
                 receipts.check_erasure_answer(answer.entry.entry, peer)
-                if answer.entry.entry.evidence_sha256 != request.row.digest:
+                if log_entries.request_digest(answer.entry.entry) != request.row.digest:
                     raise Rejected("bad_proof", "the answer is to another request")
             except PaizaError as error:
                 log.warning("erasure_answer_refused", peer=peer, reason=error.reason, detail=error.detail)
@@ -79,7 +79,7 @@ def erasure_answers(
             found.append(answer)
     order = list(logs)
     found.sort(key=lambda each: (order.index(each.row.origin), each.row.index))
-    return list({(each.entry.entry.evidence_sha256, each.row.digest): each for each in found}.values())
+    return list({(log_entries.request_digest(each.entry.entry), each.row.digest): each for each in found}.values())
 
 
 def put_back(tx: LogTransaction, answers: Sequence[Lost], node_id: str) -> set[bytes]:
@@ -90,10 +90,9 @@ def put_back(tx: LogTransaction, answers: Sequence[Lost], node_id: str) -> set[b
     restored: set[bytes] = set()
     for each in answers:
         entry, digest = each.entry.entry, each.row.digest
-        if (
-            entry.event != log_pb2.LOG_EVENT_DENIED
-            or messages_store.message(tx.conn, entry.evidence_sha256) is not None
-        ):
+        if entry.event != log_pb2.LOG_EVENT_ERASURE_DENIED:
+            continue
+        if messages_store.message(tx.conn, entry.erasure_denied.request_digest) is not None:
             continue
         if retention_store.holds(tx.conn, [digest]) or messages_store.erased(tx.conn, [digest]):
             continue

@@ -162,7 +162,7 @@ class RecoveredMessages:
         then = each.lost.entry.entry
         opens_thread = header.thread_id == header.message_id
         if opens_thread:
-            names[header.thread_id] = then.thread_name
+            names[header.thread_id] = then.released.thread_name
         self._approve(tx, message)
         seq = tx.next_message_seq()
         deliveries: list[DeliveryRow] = []
@@ -172,8 +172,8 @@ class RecoveredMessages:
                     actor=then.actor,
                     recipient=recipient.member,
                     digest=message.digest,
-                    signers=log_entries.signers(then),
-                    thread_name=log_entries.thread_name(then) if opens_thread else "",
+                    signers=then.released.signers,
+                    thread_name=then.released.thread_name if opens_thread else "",
                 )
             ).index
             deliveries.append(
@@ -239,7 +239,7 @@ class RecoveredMessages:
             delivery for delivery in deliveries_store.deliveries_of(tx.conn, digest) if delivery.recipient == peer
         ]
         ended = deliveries_store.settle(
-            tx.conn, [Settlement(row.id, state, answer.entry.reason) for row in waiting], tx.now
+            tx.conn, [Settlement(row.id, state, log_entries.reason(answer.entry)) for row in waiting], tx.now
         )
         if not ended:  # it was settled by a courier meanwhile
             return

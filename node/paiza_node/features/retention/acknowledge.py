@@ -44,7 +44,7 @@ def record_erasures(tx: LogTransaction, answers: Sequence[ProvenAnswer], member:
     changed: set[bytes] = set()
     for each in answers:
         entry = each.entry.entry
-        request, digest = entry.evidence_sha256, entry.message_digest
+        request, digest = log_entries.request_digest(entry), entry.message_digest
         if not _was_asked(tx.conn, request, digest, member):
             log.warning("erasure_answer_refused", peer=member, reason="unknown_id", detail="it was not asked for")
             continue

@@ -56,7 +56,9 @@ KEPT_TEXTS: Final = frozenset({
     log_pb2.LOG_EVENT_CONSULTED,
     log_pb2.LOG_EVENT_DENIED,
     log_pb2.LOG_EVENT_HELD,
-    log_pb2.LOG_EVENT_REVIEWED,
+    log_pb2.LOG_EVENT_HOLD_RELEASED,
+    log_pb2.LOG_EVENT_REVIEW_KEPT,
+    log_pb2.LOG_EVENT_REVIEW_ERASED,
 })  # fmt: skip
 
 Forget = Callable[[bytes], Awaitable[None]]

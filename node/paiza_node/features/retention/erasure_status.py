@@ -1,6 +1,6 @@
 """Where erasures stand: what this member asked of others and what they answered, and what was asked of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,7 +22,6 @@ from paiza_node.features.inbox.model import MessageQuery
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.acknowledge import asked_of
 from paiza_node.features.retention.model import ErasureAnswer, ErasureRow, ErasureStep
-from paiza_wire import receipts
 
 ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: a weekend on which a node is away
 MAX_LISTED: Final = 500  # requests of our own, and of others, the newest
@@ -35,6 +34,11 @@ _STATES: Final = {
     ErasureStep.NOT_HELD: lawful_pb2.ERASURE_STATE_NOT_HELD,
 }
 _LATEST_NANOS: Final = 2**63 - 1  # the year 2262
+_SAID: Final[Mapping[int, "lawful_pb2.ErasureState.ValueType"]] = {
+    log_pb2.LOG_EVENT_ERASED: lawful_pb2.ERASURE_STATE_ERASED,
+    log_pb2.LOG_EVENT_ERASURE_DENIED: lawful_pb2.ERASURE_STATE_HELD,
+    log_pb2.LOG_EVENT_NEVER_HELD: lawful_pb2.ERASURE_STATE_NOT_HELD,
+}
 _DONE: Final = frozenset({lawful_pb2.ERASURE_STATE_ERASED, lawful_pb2.ERASURE_STATE_NOT_HELD})
 
 
@@ -82,7 +86,7 @@ class ErasureStatus:
         )
         if answer is not None:
             entry = log_pb2.LogEntry.FromString(answer.entry)
-            shown.state = _state(entry)
+            shown.state = _SAID[entry.event]
             shown.answer.CopyFrom(foreign_proof(answer))
         return self._timed(shown, request.stored_time)
 
@@ -130,11 +134,3 @@ def _place(shown: lawful_pb2.Erasure) -> str:
     """Return the place of an erasure in the list: the newest request first."""
     newest_first = _LATEST_NANOS - shown.asked_time.ToNanoseconds()
     return f"{newest_first:019}.{shown.message_digest.hex()}.{shown.holder}.{shown.request_digest.hex()}"
-
-
-def _state(entry: log_pb2.LogEntry) -> "lawful_pb2.ErasureState.ValueType":
-    if entry.event == log_pb2.LOG_EVENT_DENIED:
-        return lawful_pb2.ERASURE_STATE_HELD
-    if entry.reason == receipts.NOT_HELD:
-        return lawful_pb2.ERASURE_STATE_NOT_HELD
-    return lawful_pb2.ERASURE_STATE_ERASED

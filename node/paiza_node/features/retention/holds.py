@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import lawful_pb2
@@ -21,9 +20,6 @@ from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.requests import plan_again
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
-
-BEGUN: Final = "hold_begun"
-RESTORED: Final = "hold_restored"  # put back by the node after it lost part of its log
 
 
 class Holds:
@@ -111,7 +107,7 @@ class Holds:
                     message_digest=digest,
                     thread_name=row.thread_name,
                     actor=entry.actor,
-                    reason_text=texts.get(index, ""),
+                    reason_text=texts[index].text if index in texts else "",
                 )
                 shown.since_time.CopyFrom(entry.entry_time)
         return answer

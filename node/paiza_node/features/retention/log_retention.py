@@ -34,13 +34,14 @@ PAUSE_SECONDS: Final = 1.0  # between batches: traffic goes first
 
 STANDING: Final = frozenset({
     log_pb2.LOG_EVENT_KEY_ADDED,
-    log_pb2.LOG_EVENT_KEY_RETIRED,
     log_pb2.LOG_EVENT_REGISTER_UPDATED,
     log_pb2.LOG_EVENT_FORK_FOUND,
+    log_pb2.LOG_EVENT_TRUST_RESTORED,
     log_pb2.LOG_EVENT_DEFAULT_FOUND,
-    log_pb2.LOG_EVENT_CONVICTION_DECIDED,
+    log_pb2.LOG_EVENT_DEFAULT_ENDED,
     log_pb2.LOG_EVENT_RECONCILED,
     log_pb2.LOG_EVENT_AUDIT_GRANTED,
+    log_pb2.LOG_EVENT_AUDIT_WITHDRAWN,
     log_pb2.LOG_EVENT_LOG_CONTINUED,
     log_pb2.LOG_EVENT_RETIRED,
 })  # fmt: skip

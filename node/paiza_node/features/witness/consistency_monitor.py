@@ -114,8 +114,8 @@ class ConsistencyMonitor:
         """The logs in default, by member."""
         self.begun: list[Default] = []
         """Defaults that do not yet stand in our own log."""
-        self.ended: list[tuple[Default, str]] = []
-        """Defaults that are over and stand open in our own log, with the reason code of how they ended."""
+        self.ended: list[tuple[Default, bool]] = []
+        """Defaults that are over and stand open in our own log, and whether the log was found to be forked."""
         self._last: dict[str, datetime] = {}  # when each member's log was found in default last
         for finding in findings:
             if finding.kind is not FindingKind.DEFAULT:
@@ -219,7 +219,7 @@ class ConsistencyMonitor:
         else:
             self._trials.pop(member.id, None)
             if (default := self.defaults.pop(member.id, None)) is not None:
-                self.ended.append((default, "log_proven"))
+                self.ended.append((default, False))
                 log.warning("log_proven", member=member.id, origin=default.origin)
 
     def not_answered(self, question: Question, error: PaizaError, now: datetime) -> None:
@@ -260,5 +260,5 @@ class ConsistencyMonitor:
     def _end_overtaken(self) -> None:
         """End defaults of logs that were since found forked: that says more."""
         for member in [member for member in self.defaults if self._logs.forked(member)]:
-            self.ended.append((self.defaults.pop(member), FORKED))
+            self.ended.append((self.defaults.pop(member), True))
             self._trials.pop(member, None)

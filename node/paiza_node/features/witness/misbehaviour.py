@@ -242,7 +242,7 @@ def fork_digest(proof: bytes) -> bytes:
     return fork_proofs.digest(notes.first_note, notes.second_note)
 
 
-def _write(tx: LogTransaction, begun: Sequence[Default], ended: Sequence[tuple[Default, str]]) -> None:
+def _write(tx: LogTransaction, begun: Sequence[Default], ended: Sequence[tuple[Default, bool]]) -> None:
     """Log which logs are in default now and which no more, and keep the findings."""
     for default in begun:
         if _open_default(tx, default) is None:
@@ -251,10 +251,10 @@ def _write(tx: LogTransaction, begun: Sequence[Default], ended: Sequence[tuple[D
             peers_store.add_finding(
                 tx.conn, Finding(index, default.member, default.origin, FindingKind.DEFAULT, default.proof, tx.now)
             )
-    for default, reason in ended:
+    for default, forked in ended:
         if (found := _open_default(tx, default)) is not None:
             entry = log_entries.default_ended(
-                member=default.member, reason=reason, notes_sha256=fork_digest(default.proof)
+                member=default.member, notes_sha256=fork_digest(default.proof), forked=forked
             )
             peers_store.end_finding(tx.conn, found.index, tx.now, tx.append(entry).index)
 

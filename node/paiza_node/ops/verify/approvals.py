@@ -1,15 +1,24 @@
 """Verifying second signatures: nothing that waited went before every officer it names had signed, by the log itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.approve import ENDED
 from paiza_node.features.approvals.model import ApprovalState
 from paiza_node.ops.verify.findings import Part, Step, Tally
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
+
+_ENDED: Final[Mapping[int, ApprovalState]] = {
+    log_pb2.LOG_EVENT_DECLINED: ApprovalState.DECLINED,
+    log_pb2.LOG_EVENT_WITHDRAWN: ApprovalState.WITHDRAWN,
+    log_pb2.LOG_EVENT_LAPSED: ApprovalState.EXPIRED,
+}
 
 
 @dataclass
@@ -26,11 +35,12 @@ class Signed:
         digest = entry.message_digest
         if entry.event == log_pb2.LOG_EVENT_SUBMITTED:
             self.submitted.add(b"%d" % index, digest, entry.actor.encode())
-            self.by[digest] = {signer.id for signer in entry.signers}
+            self.by[digest] = {signer.id for signer in entry.submitted.signers}
         elif entry.event == log_pb2.LOG_EVENT_APPROVED:
-            self.by.setdefault(digest, set()).update({entry.actor} & {signer.id for signer in entry.signers})
-        elif entry.event == log_pb2.LOG_EVENT_DECLINED:
-            self.ended.add(digest, entry.reason.encode())
+            self.by.setdefault(digest, set()).update({entry.actor} & {entry.approved.signer.id})
+        elif entry.event in _ENDED:
+            state = _ENDED[entry.event]
+            self.ended.add(digest, b"%d" % state, ENDED[state].encode())
         elif entry.event == log_pb2.LOG_EVENT_RELEASED and digest in self.by:
             self.released.setdefault(digest, frozenset(self.by[digest]))
 
@@ -48,7 +58,7 @@ def verify_approvals(scan: ReadConnection, signed: Signed, part: Part, step: Ste
         for row in rows:
             submitted.add(b"%d" % row.submitted_index, row.digest, row.drafter.encode())
             if row.state not in (ApprovalState.WAITING, ApprovalState.RELEASED):
-                ended.add(row.digest, row.reason.encode())
+                ended.add(row.digest, b"%d" % row.state, row.reason.encode())
             # 1.
             try:
                 required = {signer.id for signer in wire.parse_header(row.header).required_signers}
@@ -67,7 +77,7 @@ def verify_approvals(scan: ReadConnection, signed: Signed, part: Part, step: Ste
     part.counts = {"approvals": submitted.count}
     for what, in_log, in_rows in (
         ("SUBMITTED / approval", signed.submitted, submitted),
-        ("DECLINED / approval", signed.ended, ended),
+        ("DECLINED, WITHDRAWN, LAPSED / approval", signed.ended, ended),
     ):
         if not in_log.same(in_rows):
             part.find(

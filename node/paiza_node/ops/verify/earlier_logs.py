@@ -64,7 +64,7 @@ def _check_named(scan: ReadConnection, former: FormerLog, largest: VerifiedCheck
     (first,) = log_store.entries_at(scan, [former.first_index - 1])
     entry = log_pb2.LogEntry.FromString(first.entry)
     named = sha256(largest.note).digest()
-    if (entry.event, entry.evidence_sha256) != (log_pb2.LOG_EVENT_LOG_CONTINUED, named):
+    if (entry.event, entry.log_continued.note_sha256) != (log_pb2.LOG_EVENT_LOG_CONTINUED, named):
         part.find(
             "log_damaged",
             N_("The log does not name the checkpoint it goes on from."),
@@ -80,7 +80,8 @@ def _check_recovered(scan: ReadConnection, member: Member, part: Part) -> int:
         for index, raw, _digest in rows:
             entry = log_pb2.LogEntry.FromString(raw)
             if entry.event == log_pb2.LOG_EVENT_RECOVERED:
-                in_log.add(b"%d" % index, entry.message_digest, entry.counterpart.encode(), entry.evidence_sha256)
+                lost = entry.recovered.lost_sha256
+                in_log.add(b"%d" % index, entry.message_digest, entry.counterpart.encode(), lost)
     for rows in scanning.rows(scan, recovery_store.recovered_entry_table):
         for row in rows:
             note = exchange_store.note(scan, row.note_digest) or b""

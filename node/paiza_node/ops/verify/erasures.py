@@ -11,18 +11,17 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.features.retention import store as retention_store
-from paiza_node.features.retention.holds import BEGUN, RESTORED
 from paiza_node.features.retention.model import ErasureStep
 from paiza_node.ops.verify.findings import Part, Step
 from paiza_node.ops.verify.rows import Proofs
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Rejected
 
-_SAYS: Final[Mapping[int, tuple["log_pb2.LogEvent.ValueType", str]]] = {
-    ErasureStep.ERASED: (log_pb2.LOG_EVENT_ERASED, ""),
-    ErasureStep.NOT_HELD: (log_pb2.LOG_EVENT_ERASED, receipts.NOT_HELD),
-    ErasureStep.HELD: (log_pb2.LOG_EVENT_DENIED, receipts.LEGAL_HOLD),
+_SAYS: Final[Mapping[int, "log_pb2.LogEvent.ValueType"]] = {
+    ErasureStep.ERASED: log_pb2.LOG_EVENT_ERASED,
+    ErasureStep.NOT_HELD: log_pb2.LOG_EVENT_NEVER_HELD,
+    ErasureStep.HELD: log_pb2.LOG_EVENT_ERASURE_DENIED,
 }
 _GONE: Final = frozenset({int(ErasureStep.GONE), int(ErasureStep.ERASED)})
 
@@ -52,8 +51,7 @@ def verify_erasures(scan: ReadConnection, proofs: Proofs, own: str, part: Part, 
         for row in rows:
             found = log_store.entries_at(scan, [row.log_index])
             entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
-            says = entry.event == log_pb2.LOG_EVENT_HELD and entry.reason in (BEGUN, RESTORED)
-            if not says or entry.message_digest != row.digest:
+            if (entry.event, entry.message_digest) != (log_pb2.LOG_EVENT_HELD, row.digest):
                 _find(part, N_("It is under hold, but the log does not say who put it there."), row.digest)
     answers = 0
     for rows in scanning.rows(scan, retention_store.erasure_answer_table):
@@ -98,8 +96,8 @@ def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
     found = log_store.entries_at(scan, [row.log_index])
     entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
     requester = "" if row.requester == own else row.requester
-    says = (entry.event, entry.reason, entry.message_digest, entry.evidence_sha256, entry.counterpart)
-    if says != (*_SAYS[row.state], row.digest, row.request, requester):
+    says = (entry.event, entry.message_digest, log_entries.request_digest(entry), entry.counterpart)
+    if says != (_SAYS[row.state], row.digest, row.request, requester):
         part.find(
             "log_damaged",
             N_("The entry does not say of the erasure what the database says."),
@@ -111,7 +109,7 @@ def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
 def _check_answer(proofs: Proofs, row: Any, own: str) -> None:
     entry = proofs.check_entry(row, row.member, row.log_index)
     receipts.check_erasure_answer(entry, own)
-    if (entry.message_digest, entry.evidence_sha256) != (row.digest, row.request):
+    if (entry.message_digest, log_entries.request_digest(entry)) != (row.digest, row.request):
         raise Rejected("bad_proof", "the entry answers another request, or is of another message")
 
 

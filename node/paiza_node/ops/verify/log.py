@@ -5,33 +5,32 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.model import LogText
 from paiza_node.core.storage import ReadConnection, scanning
-from paiza_node.features.peer_audit.grants import GRANTED
 from paiza_node.ops.verify.approvals import Signed
 from paiza_node.ops.verify.findings import Part, Step, Tally
 from paiza_node.ops.verify.misbehaviour import Convicted
 from paiza_register import Member
-from paiza_wire.errors import PaizaError
-from paiza_wire.receipts import SALT_SIZE, text_digest
+from paiza_wire import log_entries
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.receipts import check_text, parse_entry
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import EMPTY_ROOT
 from paiza_wire.tlog.notes import VerifierKey
 from paiza_wire.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 
-_EVENTS: Final = frozenset(log_pb2.LogEvent.values()) - {log_pb2.LOG_EVENT_UNSPECIFIED}
 _HASH: Final = 32
 
-# Entries that name a part and are none of these (an opening, a passing on without annex) are not about an attachment.
+# Entries that name a part and are none of these (an opening) are not about an attachment.
 ATTACHMENT_ENDS: Final = (
     log_pb2.LOG_EVENT_RECEIVED,
-    log_pb2.LOG_EVENT_DELIVERED,
     log_pb2.LOG_EVENT_REFUSED,
+    log_pb2.LOG_EVENT_DELIVERED,
+    log_pb2.LOG_EVENT_DELIVERY_REFUSED,
     log_pb2.LOG_EVENT_EXPIRED,
 )
 
@@ -58,27 +57,26 @@ class Said:
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
         self.signed.hear(index, entry)
         self.convicted.hear(index, entry)
-        if entry.HasField("part_number") and event in ATTACHMENT_ENDS:
-            self.attached.add(b"%d" % index, digest, b"%d" % entry.part_number, who)
+        part = log_entries.part_number(entry)
+        if part is not None and event in ATTACHMENT_ENDS:
+            self.attached.add(b"%d" % index, digest, b"%d" % part, who)
         elif event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
             self.released.add(b"%d" % index, digest, who)
         elif event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
-            (self.granted if entry.reason == GRANTED else self.grants_ended).add(who, entry.evidence_sha256)
+            self.granted.add(who, entry.audit_granted.grant_sha256)
+        elif event == log_pb2.LOG_EVENT_AUDIT_WITHDRAWN:
+            self.grants_ended.add(who, entry.audit_withdrawn.grant_sha256)
         elif event == log_pb2.LOG_EVENT_OPENED:
-            self.opened.add(b"%d" % index, digest, b"%d" % entry.part_number, entry.actor.encode())
-        elif event == log_pb2.LOG_EVENT_RECEIVED or self._answers(entry):
+            self.opened.add(b"%d" % index, digest, b"%d" % entry.opened.part_number, entry.actor.encode())
+        elif event in (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED):
             self.answered.add(digest, b"%d" % index)
-            self.relied.add(digest, who, entry.evidence_sha256)
-            if entry.reason != "conflict":
+            self.relied.add(digest, who, entry.received.dispatch_sha256 or entry.refused.dispatch_sha256)
+            if log_entries.reason(entry) != "conflict":
                 self.taken.add(digest, b"%d" % event)
-        elif event in (log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_REFUSED, log_pb2.LOG_EVENT_EXPIRED):
+        elif event in (log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_DELIVERY_REFUSED, log_pb2.LOG_EVENT_EXPIRED):
             self.ended.add(digest, who, b"%d" % event)
-            if entry.evidence_sha256:
-                self.receipted.add(digest, who, entry.evidence_sha256)
-
-    def _answers(self, entry: log_pb2.LogEntry) -> bool:
-        """Say whether a REFUSED entry is our own answer: it says why in words, a refusal we were given does not."""
-        return entry.event == log_pb2.LOG_EVENT_REFUSED and bool(entry.text_sha256)
+            if answer := entry.delivered.answer_sha256 or entry.delivery_refused.answer_sha256:
+                self.receipted.add(digest, who, answer)
 
 
 class _Tiles:
@@ -149,8 +147,7 @@ def verify_log(
     """Check the whole log; ``note`` was read from the checkpoint file before the database's moment.
 
     1. Every index from 0 to the head is there, as an entry or (where retention took that) as the hash it had; every
-       entry is an entry: known event, salt, time not before the
-       one before it, filed under its message.
+       entry is well formed (`receipts.parse_entry`), not earlier than the one before it, and filed under its message.
     2. Every tile at every level holds the hashes of its entries, and there is no other tile.
     3. The tiles give the root in the head.
     4. The signed checkpoint is this log's, by its key in the register, and the log leads to it.
@@ -164,7 +161,7 @@ def verify_log(
     # 1. and 2.
     for rows in log_store.entry_rows(scan, 0, head.size):
         stored = log_store.tiles(scan, 0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
-        texts = {row[0]: row[1] for row in log_store.texts_between(scan, rows[0][0], rows[-1][0])} if rows else {}
+        texts = log_store.texts_between(scan, rows[0][0], rows[-1][0]) if rows else {}
         for at, raw, digest in rows:
             if at != index:
                 part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
@@ -258,17 +255,16 @@ def _signed(member: Member, note: bytes, origin: str) -> VerifiedCheckpoint:
 
 def _parse(part: Part, index: int, raw: bytes) -> log_pb2.LogEntry | None:
     try:
-        entry = log_pb2.LogEntry.FromString(raw)
-    except DecodeError:
-        part.find("log_damaged", N_("The entry cannot be parsed."), N_("entry {entry}"), entry=index)
+        return parse_entry(raw)
+    except Rejected as error:
+        part.find("log_damaged", "{detail}", N_("entry {entry}"), detail=error.detail, entry=index)
         return None
-    if entry.event not in _EVENTS or len(entry.salt) != SALT_SIZE:
-        part.find("log_damaged", N_("The entry has no known event, or no salt."), N_("entry {entry}"), entry=index)
-    return entry
 
 
-def _check_text(part: Part, index: int, entry: log_pb2.LogEntry, text: str) -> None:
-    if text_digest(entry.salt, text) != entry.text_sha256:
+def _check_text(part: Part, index: int, entry: log_pb2.LogEntry, text: LogText) -> None:
+    try:
+        check_text(entry, text.salt, text.text)
+    except Rejected:
         part.find(
             "log_damaged",
             N_("The text beside the entry is not the one it commits to."),

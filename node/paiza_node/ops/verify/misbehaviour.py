@@ -1,7 +1,6 @@
 """Verifying what was found against other members' logs: the log says the same, and what is kept of a fork shows it."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
@@ -9,19 +8,12 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import FindingKind
 from paiza_node.core.storage import ReadConnection, scanning
-from paiza_node.features.witness.consistency_monitor import IN_DEFAULT
 from paiza_node.features.witness.misbehaviour import fork_digest
 from paiza_node.ops.verify.findings import Part, Step
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.notes import VerifierKey
-
-_KINDS: Final = {
-    log_pb2.LOG_EVENT_FORK_FOUND: FindingKind.FORK,
-    log_pb2.LOG_EVENT_CONVICTION_DECIDED: FindingKind.FORK,
-    log_pb2.LOG_EVENT_DEFAULT_FOUND: FindingKind.DEFAULT,
-}
 
 _Entry = tuple[FindingKind, str, bytes]
 
@@ -35,11 +27,15 @@ class Convicted:
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
         """Take one entry."""
-        kind = _KINDS.get(entry.event)
-        if kind is None:
-            return
-        begins = entry.event == log_pb2.LOG_EVENT_FORK_FOUND or entry.reason == IN_DEFAULT
-        (self.found if begins else self.ended)[index] = (kind, entry.counterpart, entry.evidence_sha256)
+        member = entry.counterpart
+        if entry.event == log_pb2.LOG_EVENT_FORK_FOUND:
+            self.found[index] = (FindingKind.FORK, member, entry.fork_found.notes_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_TRUST_RESTORED:
+            self.ended[index] = (FindingKind.FORK, member, entry.trust_restored.notes_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_DEFAULT_FOUND:
+            self.found[index] = (FindingKind.DEFAULT, member, entry.default_found.notes_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_DEFAULT_ENDED:
+            self.ended[index] = (FindingKind.DEFAULT, member, entry.default_ended.notes_sha256)
 
 
 def verify_convictions(scan: ReadConnection, said: Convicted, register: Register, part: Part, step: Step) -> None:

@@ -66,7 +66,7 @@ def _check_period(scan: ReadConnection, proofs: Proofs, row: Any, own: str) -> N
 
 
 def _check_says(entry: log_pb2.LogEntry, counterpart: str, digest: bytes) -> None:
-    if (entry.event, entry.counterpart, entry.evidence_sha256) != (
+    if (entry.event, entry.counterpart, entry.reconciled.period_digest) != (
         log_pb2.LOG_EVENT_RECONCILED,
         counterpart,
         digest,

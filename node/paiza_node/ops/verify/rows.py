@@ -33,8 +33,8 @@ CHECKPOINTS: Final = 65_536  # verified ones that are remembered; a batch of pro
 
 _ENDS: Final = {
     delivery_pb2.DELIVERY_STATE_DELIVERED: log_pb2.LOG_EVENT_DELIVERED,
-    delivery_pb2.DELIVERY_STATE_REFUSED: log_pb2.LOG_EVENT_REFUSED,
-    delivery_pb2.DELIVERY_STATE_REJECTED: log_pb2.LOG_EVENT_REFUSED,
+    delivery_pb2.DELIVERY_STATE_REFUSED: log_pb2.LOG_EVENT_DELIVERY_REFUSED,
+    delivery_pb2.DELIVERY_STATE_REJECTED: log_pb2.LOG_EVENT_DELIVERY_REFUSED,
     delivery_pb2.DELIVERY_STATE_EXPIRED: log_pb2.LOG_EVENT_EXPIRED,
     delivery_pb2.DELIVERY_STATE_DROPPED: log_pb2.LOG_EVENT_EXPIRED,
 }
@@ -75,10 +75,10 @@ def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> Non
     part.counts = {"deliveries": released.count, "answers": answered.count, "openings": opened.count}
     for what, in_log, in_rows in (
         ("RELEASED / delivery", said.released, released),
-        ("DELIVERED, REFUSED, EXPIRED / delivery", said.ended, ended),
+        ("DELIVERED, DELIVERY_REFUSED, EXPIRED / delivery", said.ended, ended),
         ("RECEIVED, REFUSED / answer", said.answered, answered),
         ("OPENED / opened", said.opened, opened),
-        ("RECEIVED, DELIVERED, REFUSED, EXPIRED / attachment", said.attached, attached),
+        ("RECEIVED, REFUSED, DELIVERED, DELIVERY_REFUSED, EXPIRED / attachment", said.attached, attached),
     ):
         _same(part, what, in_log, in_rows)
     taken = retention_store.retired_counts(scan)
@@ -228,7 +228,7 @@ class Proofs:
                     settled.add(row.digest, row.recipient.encode())
         part.counts = {"proofs": relied.count + receipted.count + len(late), "checkpoints": len(self._checkpoints)}
         _same(part, "RECEIVED, REFUSED / proof", said.relied, relied)
-        _same(part, "DELIVERED, REFUSED / proof", said.receipted, receipted)
+        _same(part, "DELIVERED, DELIVERY_REFUSED / proof", said.receipted, receipted)
         _same(part, "delivery / proof", settled, answers)
 
     def check_entry(self, row: Any, of: str, index: int) -> log_pb2.LogEntry:

@@ -29,92 +29,100 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_UNSPECIFIED: _LogEvent.ValueType  # 0
     """Not set; refused."""
     LOG_EVENT_SUBMITTED: _LogEvent.ValueType  # 1
-    """A draft waits for its second officer."""
+    """A draft waits for other officers."""
     LOG_EVENT_APPROVED: _LogEvent.ValueType  # 2
-    """A second officer signed."""
+    """Another officer signed."""
     LOG_EVENT_RELEASED: _LogEvent.ValueType  # 3
-    """A message was released to one recipient; one entry per recipient."""
+    """A message was released to one recipient (counterpart); one entry a recipient."""
     LOG_EVENT_RECEIVED: _LogEvent.ValueType  # 4
-    """A message was taken: on disk, opened, whole and valid."""
-    LOG_EVENT_DELIVERED: _LogEvent.ValueType  # 5
-    """A recipient's receipt was verified and stored."""
-    LOG_EVENT_REFUSED: _LogEvent.ValueType  # 6
-    """A message was refused for the reason given (by us), or its refusal was verified and stored."""
-    LOG_EVENT_OPENED: _LogEvent.ValueType  # 7
+    """A message, or an attachment of it, was taken from counterpart: on disk, opened, whole and valid."""
+    LOG_EVENT_REFUSED: _LogEvent.ValueType  # 5
+    """A message, or an attachment of it, was refused to counterpart."""
+    LOG_EVENT_DELIVERED: _LogEvent.ValueType  # 6
+    """The receipt of counterpart was verified and stored."""
+    LOG_EVENT_DELIVERY_REFUSED: _LogEvent.ValueType  # 7
+    """The refusal of counterpart was stored."""
+    LOG_EVENT_EXPIRED: _LogEvent.ValueType  # 8
+    """A delivery to counterpart was given up: in time nobody took it, an operator dropped it, or it was erased."""
+    LOG_EVENT_DECLINED: _LogEvent.ValueType  # 9
+    """An officer who must sign declined to."""
+    LOG_EVENT_WITHDRAWN: _LogEvent.ValueType  # 10
+    """The drafter took a waiting message back."""
+    LOG_EVENT_LAPSED: _LogEvent.ValueType  # 11
+    """Nobody decided on a waiting message in time."""
+    LOG_EVENT_OPENED: _LogEvent.ValueType  # 12
     """A part was handed to an officer."""
-    LOG_EVENT_EXPORTED: _LogEvent.ValueType  # 8
-    """Content left the system as a file."""
-    LOG_EVENT_FORWARDED: _LogEvent.ValueType  # 9
-    """A message was passed on to one member (counterpart); one entry per member."""
-    LOG_EVENT_RECALLED: _LogEvent.ValueType  # 10
-    """A message was recalled by its author."""
-    LOG_EVENT_ERASED: _LogEvent.ValueType  # 11
-    """Ciphertexts and wraps were erased."""
-    LOG_EVENT_DENIED: _LogEvent.ValueType  # 12
+    LOG_EVENT_EXPORTED: _LogEvent.ValueType  # 13
+    """Content left the system as a file; the text beside the log says to whom and why."""
+    LOG_EVENT_FORWARDED: _LogEvent.ValueType  # 14
+    """A message was forwarded to one member (counterpart); one entry a member."""
+    LOG_EVENT_DENIED: _LogEvent.ValueType  # 15
     """An act was denied to the actor."""
-    LOG_EVENT_OFFICER_CERTIFIED: _LogEvent.ValueType  # 13
-    """An officer's certificate was issued."""
-    LOG_EVENT_OFFICER_CHANGED: _LogEvent.ValueType  # 14
-    """An officer's roles or unit changed."""
-    LOG_EVENT_OFFICER_SUSPENDED: _LogEvent.ValueType  # 15
-    """An officer was suspended."""
-    LOG_EVENT_KEY_ADDED: _LogEvent.ValueType  # 16
-    """A key was taken into use."""
-    LOG_EVENT_KEY_RETIRED: _LogEvent.ValueType  # 17
-    """A key was retired."""
-    LOG_EVENT_REGISTER_UPDATED: _LogEvent.ValueType  # 18
-    """A new register set came into force."""
-    LOG_EVENT_CONFIG_CHANGED: _LogEvent.ValueType  # 19
-    """The node started with another configuration."""
-    LOG_EVENT_FORK_FOUND: _LogEvent.ValueType  # 20
-    """Another node's log was found to be forked."""
-    LOG_EVENT_HEARTBEAT: _LogEvent.ValueType  # 21
-    """Nothing happened; the log lives."""
-    LOG_EVENT_EXPIRED: _LogEvent.ValueType  # 22
-    """A message could not be delivered in time and delivery was given up, or an operator dropped it."""
-    LOG_EVENT_SEARCHED: _LogEvent.ValueType  # 23
+    LOG_EVENT_SEARCHED: _LogEvent.ValueType  # 16
     """An officer searched for a person, a telephone, a document or an account."""
-    LOG_EVENT_DECLINED: _LogEvent.ValueType  # 24
-    """A second officer declined to sign a waiting message, whoever submitted it withdrew it, or nobody decided in time;
-    the reason says which.
+    LOG_EVENT_CONSULTED: _LogEvent.ValueType  # 17
+    """An officer, or a member with a grant, consulted a log; the text beside the log says what was asked."""
+    LOG_EVENT_RECALLED: _LogEvent.ValueType  # 18
+    """A message was recalled by its author."""
+    LOG_EVENT_ERASED: _LogEvent.ValueType  # 19
+    """Ciphertexts and wraps were erased."""
+    LOG_EVENT_NEVER_HELD: _LogEvent.ValueType  # 20
+    """A message that is to be erased was never here."""
+    LOG_EVENT_ERASURE_DENIED: _LogEvent.ValueType  # 21
+    """A message that is to be erased is kept under legal hold."""
+    LOG_EVENT_ERASURE_ANSWERED: _LogEvent.ValueType  # 22
+    """What a holder (counterpart) said of our request to erase was verified and stored."""
+    LOG_EVENT_HELD: _LogEvent.ValueType  # 23
+    """A message was put under legal hold."""
+    LOG_EVENT_HOLD_RELEASED: _LogEvent.ValueType  # 24
+    """A message is no longer under legal hold."""
+    LOG_EVENT_REVIEW_KEPT: _LogEvent.ValueType  # 25
+    """A message was reviewed and is kept until the date in the text beside the log."""
+    LOG_EVENT_REVIEW_ERASED: _LogEvent.ValueType  # 26
+    """A message was reviewed and the own copy is to be erased."""
+    LOG_EVENT_ASSIGNED: _LogEvent.ValueType  # 27
+    """A task was given to a unit or an officer of the own member; the text beside the log says to whom."""
+    LOG_EVENT_ACKNOWLEDGED: _LogEvent.ValueType  # 28
+    """An officer acknowledged a task."""
+    LOG_EVENT_ESCALATED: _LogEvent.ValueType  # 29
+    """A task was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
+    LOG_EVENT_DONE: _LogEvent.ValueType  # 30
+    """A task was done."""
+    LOG_EVENT_OFFICER_CERTIFIED: _LogEvent.ValueType  # 31
+    """An officer's certificate was issued."""
+    LOG_EVENT_OFFICER_CHANGED: _LogEvent.ValueType  # 32
+    """An officer's roles or unit changed."""
+    LOG_EVENT_OFFICER_SUSPENDED: _LogEvent.ValueType  # 33
+    """An officer was suspended."""
+    LOG_EVENT_KEY_ADDED: _LogEvent.ValueType  # 34
+    """A key signs this log from here on."""
+    LOG_EVENT_REGISTER_UPDATED: _LogEvent.ValueType  # 35
+    """A new register set came into force: the register_version of this entry."""
+    LOG_EVENT_CONFIG_CHANGED: _LogEvent.ValueType  # 36
+    """The node started with another configuration."""
+    LOG_EVENT_FORK_FOUND: _LogEvent.ValueType  # 37
+    """The log of counterpart was found to be forked."""
+    LOG_EVENT_TRUST_RESTORED: _LogEvent.ValueType  # 38
+    """An administrator decided to trust a forked log of counterpart again; the text beside the log says why."""
+    LOG_EVENT_DEFAULT_FOUND: _LogEvent.ValueType  # 39
+    """The node of counterpart did not prove on demand that its log grew honestly."""
+    LOG_EVENT_DEFAULT_ENDED: _LogEvent.ValueType  # 40
+    """A default of counterpart is over: its log proved itself, or was found to be forked."""
+    LOG_EVENT_AUDIT_GRANTED: _LogEvent.ValueType  # 41
+    """Counterpart was granted to see entries of this log."""
+    LOG_EVENT_AUDIT_WITHDRAWN: _LogEvent.ValueType  # 42
+    """A grant to counterpart ended before its time."""
+    LOG_EVENT_RECONCILED: _LogEvent.ValueType  # 43
+    """Two members agree on what one released to the other in a period."""
+    LOG_EVENT_LOG_CONTINUED: _LogEvent.ValueType  # 44
+    """The first entry of a log that goes on where an earlier one was lost. What was left of that one follows, verbatim:
+    its times lie before.
     """
-    LOG_EVENT_ASSIGNED: _LogEvent.ValueType  # 25
-    """Work on a message was given to a unit or an officer of the own member; the text beside the log says to whom."""
-    LOG_EVENT_ACKNOWLEDGED: _LogEvent.ValueType  # 26
-    """An officer acknowledged or took work."""
-    LOG_EVENT_ESCALATED: _LogEvent.ValueType  # 27
-    """Work was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
-    LOG_EVENT_DONE: _LogEvent.ValueType  # 28
-    """Work on a message was done."""
-    LOG_EVENT_DEFAULT_FOUND: _LogEvent.ValueType  # 29
-    """Another node did not prove on demand that its log grew honestly, and is in default until it does; or it does again
-    (the reason says which).
-    """
-    LOG_EVENT_CONVICTION_DECIDED: _LogEvent.ValueType  # 30
-    """An administrator decided on a log that was found forked; the text beside the log says why."""
-    LOG_EVENT_RECONCILED: _LogEvent.ValueType  # 31
-    """Two members agree on what one released to the other in a period; evidence_sha256 is the digest of what they agree on."""
-    LOG_EVENT_CONSULTED: _LogEvent.ValueType  # 32
-    """An officer, or a member with a grant, consulted the log; the text beside the log says what was asked."""
-    LOG_EVENT_AUDIT_GRANTED: _LogEvent.ValueType  # 33
-    """Another member was granted, or is no longer granted, to see entries of this log; the reason says which."""
-    LOG_EVENT_LOG_CONTINUED: _LogEvent.ValueType  # 34
-    """The first entry of a log that goes on where an earlier one was lost: evidence_sha256 is the digest of the largest
-    checkpoint of that one, which counterpart holds. What was left of it follows, verbatim: their times lie before.
-    """
-    LOG_EVENT_RECOVERED: _LogEvent.ValueType  # 35
-    """What an earlier log of this member said was given back by the counterpart; evidence_sha256 is the digest of that
-    entry and of the checkpoint note of that log it is proven to.
-    """
-    LOG_EVENT_BACKED_UP: _LogEvent.ValueType  # 36
+    LOG_EVENT_RECOVERED: _LogEvent.ValueType  # 45
+    """Counterpart gave back what an earlier log of this member said."""
+    LOG_EVENT_BACKED_UP: _LogEvent.ValueType  # 46
     """A copy of the database was made for safekeeping."""
-    LOG_EVENT_HELD: _LogEvent.ValueType  # 37
-    """A message was put under legal hold, or is no longer under it, or the node put a lost hold back; the reason says
-    which. Put back: evidence_sha256 is the digest of the lost answer that shows it, and of its checkpoint note.
-    """
-    LOG_EVENT_REVIEWED: _LogEvent.ValueType  # 38
-    """A message's review date passed and it was decided on; the reason says how."""
-    LOG_EVENT_RETIRED: _LogEvent.ValueType  # 39
+    LOG_EVENT_RETIRED: _LogEvent.ValueType  # 47
     """Audit retention ended: entries and headers before this one were replaced by their hashes."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
@@ -123,92 +131,100 @@ class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
 LOG_EVENT_UNSPECIFIED: LogEvent.ValueType  # 0
 """Not set; refused."""
 LOG_EVENT_SUBMITTED: LogEvent.ValueType  # 1
-"""A draft waits for its second officer."""
+"""A draft waits for other officers."""
 LOG_EVENT_APPROVED: LogEvent.ValueType  # 2
-"""A second officer signed."""
+"""Another officer signed."""
 LOG_EVENT_RELEASED: LogEvent.ValueType  # 3
-"""A message was released to one recipient; one entry per recipient."""
+"""A message was released to one recipient (counterpart); one entry a recipient."""
 LOG_EVENT_RECEIVED: LogEvent.ValueType  # 4
-"""A message was taken: on disk, opened, whole and valid."""
-LOG_EVENT_DELIVERED: LogEvent.ValueType  # 5
-"""A recipient's receipt was verified and stored."""
-LOG_EVENT_REFUSED: LogEvent.ValueType  # 6
-"""A message was refused for the reason given (by us), or its refusal was verified and stored."""
-LOG_EVENT_OPENED: LogEvent.ValueType  # 7
+"""A message, or an attachment of it, was taken from counterpart: on disk, opened, whole and valid."""
+LOG_EVENT_REFUSED: LogEvent.ValueType  # 5
+"""A message, or an attachment of it, was refused to counterpart."""
+LOG_EVENT_DELIVERED: LogEvent.ValueType  # 6
+"""The receipt of counterpart was verified and stored."""
+LOG_EVENT_DELIVERY_REFUSED: LogEvent.ValueType  # 7
+"""The refusal of counterpart was stored."""
+LOG_EVENT_EXPIRED: LogEvent.ValueType  # 8
+"""A delivery to counterpart was given up: in time nobody took it, an operator dropped it, or it was erased."""
+LOG_EVENT_DECLINED: LogEvent.ValueType  # 9
+"""An officer who must sign declined to."""
+LOG_EVENT_WITHDRAWN: LogEvent.ValueType  # 10
+"""The drafter took a waiting message back."""
+LOG_EVENT_LAPSED: LogEvent.ValueType  # 11
+"""Nobody decided on a waiting message in time."""
+LOG_EVENT_OPENED: LogEvent.ValueType  # 12
 """A part was handed to an officer."""
-LOG_EVENT_EXPORTED: LogEvent.ValueType  # 8
-"""Content left the system as a file."""
-LOG_EVENT_FORWARDED: LogEvent.ValueType  # 9
-"""A message was passed on to one member (counterpart); one entry per member."""
-LOG_EVENT_RECALLED: LogEvent.ValueType  # 10
-"""A message was recalled by its author."""
-LOG_EVENT_ERASED: LogEvent.ValueType  # 11
-"""Ciphertexts and wraps were erased."""
-LOG_EVENT_DENIED: LogEvent.ValueType  # 12
+LOG_EVENT_EXPORTED: LogEvent.ValueType  # 13
+"""Content left the system as a file; the text beside the log says to whom and why."""
+LOG_EVENT_FORWARDED: LogEvent.ValueType  # 14
+"""A message was forwarded to one member (counterpart); one entry a member."""
+LOG_EVENT_DENIED: LogEvent.ValueType  # 15
 """An act was denied to the actor."""
-LOG_EVENT_OFFICER_CERTIFIED: LogEvent.ValueType  # 13
-"""An officer's certificate was issued."""
-LOG_EVENT_OFFICER_CHANGED: LogEvent.ValueType  # 14
-"""An officer's roles or unit changed."""
-LOG_EVENT_OFFICER_SUSPENDED: LogEvent.ValueType  # 15
-"""An officer was suspended."""
-LOG_EVENT_KEY_ADDED: LogEvent.ValueType  # 16
-"""A key was taken into use."""
-LOG_EVENT_KEY_RETIRED: LogEvent.ValueType  # 17
-"""A key was retired."""
-LOG_EVENT_REGISTER_UPDATED: LogEvent.ValueType  # 18
-"""A new register set came into force."""
-LOG_EVENT_CONFIG_CHANGED: LogEvent.ValueType  # 19
-"""The node started with another configuration."""
-LOG_EVENT_FORK_FOUND: LogEvent.ValueType  # 20
-"""Another node's log was found to be forked."""
-LOG_EVENT_HEARTBEAT: LogEvent.ValueType  # 21
-"""Nothing happened; the log lives."""
-LOG_EVENT_EXPIRED: LogEvent.ValueType  # 22
-"""A message could not be delivered in time and delivery was given up, or an operator dropped it."""
-LOG_EVENT_SEARCHED: LogEvent.ValueType  # 23
+LOG_EVENT_SEARCHED: LogEvent.ValueType  # 16
 """An officer searched for a person, a telephone, a document or an account."""
-LOG_EVENT_DECLINED: LogEvent.ValueType  # 24
-"""A second officer declined to sign a waiting message, whoever submitted it withdrew it, or nobody decided in time;
-the reason says which.
+LOG_EVENT_CONSULTED: LogEvent.ValueType  # 17
+"""An officer, or a member with a grant, consulted a log; the text beside the log says what was asked."""
+LOG_EVENT_RECALLED: LogEvent.ValueType  # 18
+"""A message was recalled by its author."""
+LOG_EVENT_ERASED: LogEvent.ValueType  # 19
+"""Ciphertexts and wraps were erased."""
+LOG_EVENT_NEVER_HELD: LogEvent.ValueType  # 20
+"""A message that is to be erased was never here."""
+LOG_EVENT_ERASURE_DENIED: LogEvent.ValueType  # 21
+"""A message that is to be erased is kept under legal hold."""
+LOG_EVENT_ERASURE_ANSWERED: LogEvent.ValueType  # 22
+"""What a holder (counterpart) said of our request to erase was verified and stored."""
+LOG_EVENT_HELD: LogEvent.ValueType  # 23
+"""A message was put under legal hold."""
+LOG_EVENT_HOLD_RELEASED: LogEvent.ValueType  # 24
+"""A message is no longer under legal hold."""
+LOG_EVENT_REVIEW_KEPT: LogEvent.ValueType  # 25
+"""A message was reviewed and is kept until the date in the text beside the log."""
+LOG_EVENT_REVIEW_ERASED: LogEvent.ValueType  # 26
+"""A message was reviewed and the own copy is to be erased."""
+LOG_EVENT_ASSIGNED: LogEvent.ValueType  # 27
+"""A task was given to a unit or an officer of the own member; the text beside the log says to whom."""
+LOG_EVENT_ACKNOWLEDGED: LogEvent.ValueType  # 28
+"""An officer acknowledged a task."""
+LOG_EVENT_ESCALATED: LogEvent.ValueType  # 29
+"""A task was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
+LOG_EVENT_DONE: LogEvent.ValueType  # 30
+"""A task was done."""
+LOG_EVENT_OFFICER_CERTIFIED: LogEvent.ValueType  # 31
+"""An officer's certificate was issued."""
+LOG_EVENT_OFFICER_CHANGED: LogEvent.ValueType  # 32
+"""An officer's roles or unit changed."""
+LOG_EVENT_OFFICER_SUSPENDED: LogEvent.ValueType  # 33
+"""An officer was suspended."""
+LOG_EVENT_KEY_ADDED: LogEvent.ValueType  # 34
+"""A key signs this log from here on."""
+LOG_EVENT_REGISTER_UPDATED: LogEvent.ValueType  # 35
+"""A new register set came into force: the register_version of this entry."""
+LOG_EVENT_CONFIG_CHANGED: LogEvent.ValueType  # 36
+"""The node started with another configuration."""
+LOG_EVENT_FORK_FOUND: LogEvent.ValueType  # 37
+"""The log of counterpart was found to be forked."""
+LOG_EVENT_TRUST_RESTORED: LogEvent.ValueType  # 38
+"""An administrator decided to trust a forked log of counterpart again; the text beside the log says why."""
+LOG_EVENT_DEFAULT_FOUND: LogEvent.ValueType  # 39
+"""The node of counterpart did not prove on demand that its log grew honestly."""
+LOG_EVENT_DEFAULT_ENDED: LogEvent.ValueType  # 40
+"""A default of counterpart is over: its log proved itself, or was found to be forked."""
+LOG_EVENT_AUDIT_GRANTED: LogEvent.ValueType  # 41
+"""Counterpart was granted to see entries of this log."""
+LOG_EVENT_AUDIT_WITHDRAWN: LogEvent.ValueType  # 42
+"""A grant to counterpart ended before its time."""
+LOG_EVENT_RECONCILED: LogEvent.ValueType  # 43
+"""Two members agree on what one released to the other in a period."""
+LOG_EVENT_LOG_CONTINUED: LogEvent.ValueType  # 44
+"""The first entry of a log that goes on where an earlier one was lost. What was left of that one follows, verbatim:
+its times lie before.
 """
-LOG_EVENT_ASSIGNED: LogEvent.ValueType  # 25
-"""Work on a message was given to a unit or an officer of the own member; the text beside the log says to whom."""
-LOG_EVENT_ACKNOWLEDGED: LogEvent.ValueType  # 26
-"""An officer acknowledged or took work."""
-LOG_EVENT_ESCALATED: LogEvent.ValueType  # 27
-"""Work was passed on because nobody acknowledged it in time; the text beside the log says to whom."""
-LOG_EVENT_DONE: LogEvent.ValueType  # 28
-"""Work on a message was done."""
-LOG_EVENT_DEFAULT_FOUND: LogEvent.ValueType  # 29
-"""Another node did not prove on demand that its log grew honestly, and is in default until it does; or it does again
-(the reason says which).
-"""
-LOG_EVENT_CONVICTION_DECIDED: LogEvent.ValueType  # 30
-"""An administrator decided on a log that was found forked; the text beside the log says why."""
-LOG_EVENT_RECONCILED: LogEvent.ValueType  # 31
-"""Two members agree on what one released to the other in a period; evidence_sha256 is the digest of what they agree on."""
-LOG_EVENT_CONSULTED: LogEvent.ValueType  # 32
-"""An officer, or a member with a grant, consulted the log; the text beside the log says what was asked."""
-LOG_EVENT_AUDIT_GRANTED: LogEvent.ValueType  # 33
-"""Another member was granted, or is no longer granted, to see entries of this log; the reason says which."""
-LOG_EVENT_LOG_CONTINUED: LogEvent.ValueType  # 34
-"""The first entry of a log that goes on where an earlier one was lost: evidence_sha256 is the digest of the largest
-checkpoint of that one, which counterpart holds. What was left of it follows, verbatim: their times lie before.
-"""
-LOG_EVENT_RECOVERED: LogEvent.ValueType  # 35
-"""What an earlier log of this member said was given back by the counterpart; evidence_sha256 is the digest of that
-entry and of the checkpoint note of that log it is proven to.
-"""
-LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 36
+LOG_EVENT_RECOVERED: LogEvent.ValueType  # 45
+"""Counterpart gave back what an earlier log of this member said."""
+LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 46
 """A copy of the database was made for safekeeping."""
-LOG_EVENT_HELD: LogEvent.ValueType  # 37
-"""A message was put under legal hold, or is no longer under it, or the node put a lost hold back; the reason says
-which. Put back: evidence_sha256 is the digest of the lost answer that shows it, and of its checkpoint note.
-"""
-LOG_EVENT_REVIEWED: LogEvent.ValueType  # 38
-"""A message's review date passed and it was decided on; the reason says how."""
-LOG_EVENT_RETIRED: LogEvent.ValueType  # 39
+LOG_EVENT_RETIRED: LogEvent.ValueType  # 47
 """Audit retention ended: entries and headers before this one were replaced by their hashes."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
@@ -224,49 +240,260 @@ class LogEntry(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     COUNTERPART_FIELD_NUMBER: _builtins.int
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
-    PART_NUMBER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    TEXT_SHA256_FIELD_NUMBER: _builtins.int
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
-    SIGNERS_FIELD_NUMBER: _builtins.int
-    EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
-    THREAD_NAME_FIELD_NUMBER: _builtins.int
-    PURPOSE_FIELD_NUMBER: _builtins.int
+    TEXT_SHA256_FIELD_NUMBER: _builtins.int
+    SUBMITTED_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    DELIVERY_REFUSED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    DECLINED_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    LAPSED_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    EXPORTED_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
+    DENIED_FIELD_NUMBER: _builtins.int
+    SEARCHED_FIELD_NUMBER: _builtins.int
+    CONSULTED_FIELD_NUMBER: _builtins.int
+    RECALLED_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    NEVER_HELD_FIELD_NUMBER: _builtins.int
+    ERASURE_DENIED_FIELD_NUMBER: _builtins.int
+    ERASURE_ANSWERED_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    HOLD_RELEASED_FIELD_NUMBER: _builtins.int
+    REVIEW_KEPT_FIELD_NUMBER: _builtins.int
+    REVIEW_ERASED_FIELD_NUMBER: _builtins.int
+    ASSIGNED_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    ESCALATED_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    OFFICER_CERTIFIED_FIELD_NUMBER: _builtins.int
+    OFFICER_CHANGED_FIELD_NUMBER: _builtins.int
+    OFFICER_SUSPENDED_FIELD_NUMBER: _builtins.int
+    KEY_ADDED_FIELD_NUMBER: _builtins.int
+    REGISTER_UPDATED_FIELD_NUMBER: _builtins.int
+    CONFIG_CHANGED_FIELD_NUMBER: _builtins.int
+    FORK_FOUND_FIELD_NUMBER: _builtins.int
+    TRUST_RESTORED_FIELD_NUMBER: _builtins.int
+    DEFAULT_FOUND_FIELD_NUMBER: _builtins.int
+    DEFAULT_ENDED_FIELD_NUMBER: _builtins.int
+    AUDIT_GRANTED_FIELD_NUMBER: _builtins.int
+    AUDIT_WITHDRAWN_FIELD_NUMBER: _builtins.int
+    RECONCILED_FIELD_NUMBER: _builtins.int
+    LOG_CONTINUED_FIELD_NUMBER: _builtins.int
+    RECOVERED_FIELD_NUMBER: _builtins.int
+    BACKED_UP_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
-    """What happened."""
+    """What happened. The detail is the one of this event, else the entry is refused."""
     actor: _builtins.str
     """Who did it: a SPIFFE ID, or "os-user:NAME" for an act of an operator."""
     counterpart: _builtins.str
     """The other member concerned; empty when none is."""
     message_digest: _builtins.bytes
     """Digest of the message concerned, 32 bytes; empty when none is."""
-    part_number: _builtins.int
-    """Part concerned (OPENED, and attachments); unset when the whole message is. FORWARDED and EXPORTED: 0 where the
-    nominal annex was left out.
-    """
-    reason: _builtins.str
-    """Reason code from the registry; empty when none applies."""
-    text_sha256: _builtins.bytes
-    """SHA-256(salt ‖ UTF-8 text) of a free-text reason kept beside the log, where it can be erased."""
     register_version: _builtins.bytes
     """SHA-256 of the register snapshot in force."""
-    evidence_sha256: _builtins.bytes
-    """SHA-256 of what was relied on; for RECEIVED and DELIVERED the other side's entry ‖ checkpoint note; for FORWARDED
-    and EXPORTED the digest of the originator's grant, empty where none was needed.
-    """
-    thread_name: _builtins.str
-    """RELEASED of a message that opens a thread: the thread's short name, for example "TJK-2026-00123"."""
-    purpose: _builtins.str
-    """FORWARDED and EXPORTED: code of the purpose it was done for."""
+    text_sha256: _builtins.bytes
+    """Commits to a free text kept beside the log with a salt of its own, where both can be erased; empty without one."""
     @_builtins.property
     def entry_time(self) -> _timestamp_pb2.Timestamp:
         """When, by the node's clock; never earlier than the entry before."""
 
     @_builtins.property
-    def signers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoggedSigner]:
-        """RELEASED: the signers, on whose authority and in which role."""
+    def submitted(self) -> Global___SubmittedDetail:
+        """Of LOG_EVENT_SUBMITTED."""
+
+    @_builtins.property
+    def approved(self) -> Global___ApprovedDetail:
+        """Of LOG_EVENT_APPROVED."""
+
+    @_builtins.property
+    def released(self) -> Global___ReleasedDetail:
+        """Of LOG_EVENT_RELEASED."""
+
+    @_builtins.property
+    def received(self) -> Global___ReceivedDetail:
+        """Of LOG_EVENT_RECEIVED."""
+
+    @_builtins.property
+    def refused(self) -> Global___RefusedDetail:
+        """Of LOG_EVENT_REFUSED."""
+
+    @_builtins.property
+    def delivered(self) -> Global___DeliveredDetail:
+        """Of LOG_EVENT_DELIVERED."""
+
+    @_builtins.property
+    def delivery_refused(self) -> Global___DeliveryRefusedDetail:
+        """Of LOG_EVENT_DELIVERY_REFUSED."""
+
+    @_builtins.property
+    def expired(self) -> Global___ExpiredDetail:
+        """Of LOG_EVENT_EXPIRED."""
+
+    @_builtins.property
+    def declined(self) -> Global___DeclinedDetail:
+        """Of LOG_EVENT_DECLINED."""
+
+    @_builtins.property
+    def withdrawn(self) -> Global___WithdrawnDetail:
+        """Of LOG_EVENT_WITHDRAWN."""
+
+    @_builtins.property
+    def lapsed(self) -> Global___LapsedDetail:
+        """Of LOG_EVENT_LAPSED."""
+
+    @_builtins.property
+    def opened(self) -> Global___OpenedDetail:
+        """Of LOG_EVENT_OPENED."""
+
+    @_builtins.property
+    def exported(self) -> Global___ExportedDetail:
+        """Of LOG_EVENT_EXPORTED."""
+
+    @_builtins.property
+    def forwarded(self) -> Global___ForwardedDetail:
+        """Of LOG_EVENT_FORWARDED."""
+
+    @_builtins.property
+    def denied(self) -> Global___DeniedDetail:
+        """Of LOG_EVENT_DENIED."""
+
+    @_builtins.property
+    def searched(self) -> Global___SearchedDetail:
+        """Of LOG_EVENT_SEARCHED."""
+
+    @_builtins.property
+    def consulted(self) -> Global___ConsultedDetail:
+        """Of LOG_EVENT_CONSULTED."""
+
+    @_builtins.property
+    def recalled(self) -> Global___RecalledDetail:
+        """Of LOG_EVENT_RECALLED."""
+
+    @_builtins.property
+    def erased(self) -> Global___ErasedDetail:
+        """Of LOG_EVENT_ERASED."""
+
+    @_builtins.property
+    def never_held(self) -> Global___NeverHeldDetail:
+        """Of LOG_EVENT_NEVER_HELD."""
+
+    @_builtins.property
+    def erasure_denied(self) -> Global___ErasureDeniedDetail:
+        """Of LOG_EVENT_ERASURE_DENIED."""
+
+    @_builtins.property
+    def erasure_answered(self) -> Global___ErasureAnsweredDetail:
+        """Of LOG_EVENT_ERASURE_ANSWERED."""
+
+    @_builtins.property
+    def held(self) -> Global___HeldDetail:
+        """Of LOG_EVENT_HELD."""
+
+    @_builtins.property
+    def hold_released(self) -> Global___HoldReleasedDetail:
+        """Of LOG_EVENT_HOLD_RELEASED."""
+
+    @_builtins.property
+    def review_kept(self) -> Global___ReviewKeptDetail:
+        """Of LOG_EVENT_REVIEW_KEPT."""
+
+    @_builtins.property
+    def review_erased(self) -> Global___ReviewErasedDetail:
+        """Of LOG_EVENT_REVIEW_ERASED."""
+
+    @_builtins.property
+    def assigned(self) -> Global___AssignedDetail:
+        """Of LOG_EVENT_ASSIGNED."""
+
+    @_builtins.property
+    def acknowledged(self) -> Global___AcknowledgedDetail:
+        """Of LOG_EVENT_ACKNOWLEDGED."""
+
+    @_builtins.property
+    def escalated(self) -> Global___EscalatedDetail:
+        """Of LOG_EVENT_ESCALATED."""
+
+    @_builtins.property
+    def done(self) -> Global___DoneDetail:
+        """Of LOG_EVENT_DONE."""
+
+    @_builtins.property
+    def officer_certified(self) -> Global___OfficerCertifiedDetail:
+        """Of LOG_EVENT_OFFICER_CERTIFIED."""
+
+    @_builtins.property
+    def officer_changed(self) -> Global___OfficerChangedDetail:
+        """Of LOG_EVENT_OFFICER_CHANGED."""
+
+    @_builtins.property
+    def officer_suspended(self) -> Global___OfficerSuspendedDetail:
+        """Of LOG_EVENT_OFFICER_SUSPENDED."""
+
+    @_builtins.property
+    def key_added(self) -> Global___KeyAddedDetail:
+        """Of LOG_EVENT_KEY_ADDED."""
+
+    @_builtins.property
+    def register_updated(self) -> Global___RegisterUpdatedDetail:
+        """Of LOG_EVENT_REGISTER_UPDATED."""
+
+    @_builtins.property
+    def config_changed(self) -> Global___ConfigChangedDetail:
+        """Of LOG_EVENT_CONFIG_CHANGED."""
+
+    @_builtins.property
+    def fork_found(self) -> Global___ForkFoundDetail:
+        """Of LOG_EVENT_FORK_FOUND."""
+
+    @_builtins.property
+    def trust_restored(self) -> Global___TrustRestoredDetail:
+        """Of LOG_EVENT_TRUST_RESTORED."""
+
+    @_builtins.property
+    def default_found(self) -> Global___DefaultFoundDetail:
+        """Of LOG_EVENT_DEFAULT_FOUND."""
+
+    @_builtins.property
+    def default_ended(self) -> Global___DefaultEndedDetail:
+        """Of LOG_EVENT_DEFAULT_ENDED."""
+
+    @_builtins.property
+    def audit_granted(self) -> Global___AuditGrantedDetail:
+        """Of LOG_EVENT_AUDIT_GRANTED."""
+
+    @_builtins.property
+    def audit_withdrawn(self) -> Global___AuditWithdrawnDetail:
+        """Of LOG_EVENT_AUDIT_WITHDRAWN."""
+
+    @_builtins.property
+    def reconciled(self) -> Global___ReconciledDetail:
+        """Of LOG_EVENT_RECONCILED."""
+
+    @_builtins.property
+    def log_continued(self) -> Global___LogContinuedDetail:
+        """Of LOG_EVENT_LOG_CONTINUED."""
+
+    @_builtins.property
+    def recovered(self) -> Global___RecoveredDetail:
+        """Of LOG_EVENT_RECOVERED."""
+
+    @_builtins.property
+    def backed_up(self) -> Global___BackedUpDetail:
+        """Of LOG_EVENT_BACKED_UP."""
+
+    @_builtins.property
+    def retired(self) -> Global___RetiredDetail:
+        """Of LOG_EVENT_RETIRED."""
 
     def __init__(
         self,
@@ -277,22 +504,63 @@ class LogEntry(_message.Message):
         actor: _builtins.str = ...,
         counterpart: _builtins.str = ...,
         message_digest: _builtins.bytes = ...,
-        part_number: _builtins.int | None = ...,
-        reason: _builtins.str = ...,
-        text_sha256: _builtins.bytes = ...,
         register_version: _builtins.bytes = ...,
-        signers: _abc.Iterable[Global___LoggedSigner] | None = ...,
-        evidence_sha256: _builtins.bytes = ...,
-        thread_name: _builtins.str = ...,
-        purpose: _builtins.str = ...,
+        text_sha256: _builtins.bytes = ...,
+        submitted: Global___SubmittedDetail | None = ...,
+        approved: Global___ApprovedDetail | None = ...,
+        released: Global___ReleasedDetail | None = ...,
+        received: Global___ReceivedDetail | None = ...,
+        refused: Global___RefusedDetail | None = ...,
+        delivered: Global___DeliveredDetail | None = ...,
+        delivery_refused: Global___DeliveryRefusedDetail | None = ...,
+        expired: Global___ExpiredDetail | None = ...,
+        declined: Global___DeclinedDetail | None = ...,
+        withdrawn: Global___WithdrawnDetail | None = ...,
+        lapsed: Global___LapsedDetail | None = ...,
+        opened: Global___OpenedDetail | None = ...,
+        exported: Global___ExportedDetail | None = ...,
+        forwarded: Global___ForwardedDetail | None = ...,
+        denied: Global___DeniedDetail | None = ...,
+        searched: Global___SearchedDetail | None = ...,
+        consulted: Global___ConsultedDetail | None = ...,
+        recalled: Global___RecalledDetail | None = ...,
+        erased: Global___ErasedDetail | None = ...,
+        never_held: Global___NeverHeldDetail | None = ...,
+        erasure_denied: Global___ErasureDeniedDetail | None = ...,
+        erasure_answered: Global___ErasureAnsweredDetail | None = ...,
+        held: Global___HeldDetail | None = ...,
+        hold_released: Global___HoldReleasedDetail | None = ...,
+        review_kept: Global___ReviewKeptDetail | None = ...,
+        review_erased: Global___ReviewErasedDetail | None = ...,
+        assigned: Global___AssignedDetail | None = ...,
+        acknowledged: Global___AcknowledgedDetail | None = ...,
+        escalated: Global___EscalatedDetail | None = ...,
+        done: Global___DoneDetail | None = ...,
+        officer_certified: Global___OfficerCertifiedDetail | None = ...,
+        officer_changed: Global___OfficerChangedDetail | None = ...,
+        officer_suspended: Global___OfficerSuspendedDetail | None = ...,
+        key_added: Global___KeyAddedDetail | None = ...,
+        register_updated: Global___RegisterUpdatedDetail | None = ...,
+        config_changed: Global___ConfigChangedDetail | None = ...,
+        fork_found: Global___ForkFoundDetail | None = ...,
+        trust_restored: Global___TrustRestoredDetail | None = ...,
+        default_found: Global___DefaultFoundDetail | None = ...,
+        default_ended: Global___DefaultEndedDetail | None = ...,
+        audit_granted: Global___AuditGrantedDetail | None = ...,
+        audit_withdrawn: Global___AuditWithdrawnDetail | None = ...,
+        reconciled: Global___ReconciledDetail | None = ...,
+        log_continued: Global___LogContinuedDetail | None = ...,
+        recovered: Global___RecoveredDetail | None = ...,
+        backed_up: Global___BackedUpDetail | None = ...,
+        retired: Global___RetiredDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "entry_time", b"entry_time", "part_number", b"part_number"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "actor", b"actor", "counterpart", b"counterpart", "entry_time", b"entry_time", "event", b"event", "evidence_sha256", b"evidence_sha256", "message_digest", b"message_digest", "part_number", b"part_number", "purpose", b"purpose", "reason", b"reason", "register_version", b"register_version", "salt", b"salt", "signers", b"signers", "text_sha256", b"text_sha256", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__part_number: _TypeAlias = _typing.Literal["part_number"]  # noqa: Y015
-    _WhichOneofArgType__part_number: _TypeAlias = _typing.Literal["_part_number", b"_part_number"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__part_number) -> _WhichOneofReturnType__part_number | None: ...
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired"]  # noqa: Y015
+    _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
 Global___LogEntry: _TypeAlias = LogEntry  # noqa: Y015
 
@@ -325,6 +593,1085 @@ class LoggedSigner(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LoggedSigner: _TypeAlias = LoggedSigner  # noqa: Y015
+
+@_typing.final
+class LoggedAttachment(_message.Message):
+    """An attachment as the log of its recipient records it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
+    CIPHERTEXT_SHA256_FIELD_NUMBER: _builtins.int
+    part_number: _builtins.int
+    """The part."""
+    ciphertext_sha256: _builtins.bytes
+    """SHA-256 of its ciphertext."""
+    def __init__(
+        self,
+        *,
+        part_number: _builtins.int = ...,
+        ciphertext_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext_sha256", b"ciphertext_sha256", "part_number", b"part_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoggedAttachment: _TypeAlias = LoggedAttachment  # noqa: Y015
+
+@_typing.final
+class SubmittedDetail(_message.Message):
+    """What an entry of LOG_EVENT_SUBMITTED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoggedSigner]:
+        """Those who have signed, on whose authority and in which role."""
+
+    def __init__(
+        self,
+        *,
+        signers: _abc.Iterable[Global___LoggedSigner] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signers", b"signers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmittedDetail: _TypeAlias = SubmittedDetail  # noqa: Y015
+
+@_typing.final
+class ApprovedDetail(_message.Message):
+    """What an entry of LOG_EVENT_APPROVED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signer(self) -> Global___LoggedSigner:
+        """That officer."""
+
+    def __init__(
+        self,
+        *,
+        signer: Global___LoggedSigner | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signer", b"signer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signer", b"signer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovedDetail: _TypeAlias = ApprovedDetail  # noqa: Y015
+
+@_typing.final
+class ReleasedDetail(_message.Message):
+    """What an entry of LOG_EVENT_RELEASED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    THREAD_NAME_FIELD_NUMBER: _builtins.int
+    thread_name: _builtins.str
+    """The thread's short name, for example "TJK-2026-00123", where the message opens its thread."""
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoggedSigner]:
+        """All signers, on whose authority and in which role."""
+
+    def __init__(
+        self,
+        *,
+        signers: _abc.Iterable[Global___LoggedSigner] | None = ...,
+        thread_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signers", b"signers", "thread_name", b"thread_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleasedDetail: _TypeAlias = ReleasedDetail  # noqa: Y015
+
+@_typing.final
+class ReceivedDetail(_message.Message):
+    """What an entry of LOG_EVENT_RECEIVED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISPATCH_SHA256_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_FIELD_NUMBER: _builtins.int
+    dispatch_sha256: _builtins.bytes
+    """Digest of the RELEASED or FORWARDED entry answered, and of the note it is proven to; empty for an attachment."""
+    @_builtins.property
+    def attachment(self) -> Global___LoggedAttachment:
+        """The attachment; unset for a message."""
+
+    def __init__(
+        self,
+        *,
+        dispatch_sha256: _builtins.bytes = ...,
+        attachment: Global___LoggedAttachment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "dispatch_sha256", b"dispatch_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceivedDetail: _TypeAlias = ReceivedDetail  # noqa: Y015
+
+@_typing.final
+class RefusedDetail(_message.Message):
+    """What an entry of LOG_EVENT_REFUSED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    DISPATCH_SHA256_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason code."""
+    dispatch_sha256: _builtins.bytes
+    """Digest of the RELEASED entry answered, and of the note it is proven to; empty for an attachment."""
+    @_builtins.property
+    def attachment(self) -> Global___LoggedAttachment:
+        """The attachment; unset for a message."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        dispatch_sha256: _builtins.bytes = ...,
+        attachment: Global___LoggedAttachment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "dispatch_sha256", b"dispatch_sha256", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedDetail: _TypeAlias = RefusedDetail  # noqa: Y015
+
+@_typing.final
+class DeliveredDetail(_message.Message):
+    """What an entry of LOG_EVENT_DELIVERED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_SHA256_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
+    answer_sha256: _builtins.bytes
+    """Digest of that RECEIVED entry, and of the note it is proven to; empty where an author took note of a forwarding."""
+    part_number: _builtins.int
+    """The attachment received; unset for a message."""
+    def __init__(
+        self,
+        *,
+        answer_sha256: _builtins.bytes = ...,
+        part_number: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "part_number", b"part_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "answer_sha256", b"answer_sha256", "part_number", b"part_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__part_number: _TypeAlias = _typing.Literal["part_number"]  # noqa: Y015
+    _WhichOneofArgType__part_number: _TypeAlias = _typing.Literal["_part_number", b"_part_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__part_number) -> _WhichOneofReturnType__part_number | None: ...
+
+Global___DeliveredDetail: _TypeAlias = DeliveredDetail  # noqa: Y015
+
+@_typing.final
+class DeliveryRefusedDetail(_message.Message):
+    """What an entry of LOG_EVENT_DELIVERY_REFUSED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    ANSWER_SHA256_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason code."""
+    answer_sha256: _builtins.bytes
+    """Digest of its REFUSED entry, and of the note it is proven to; empty where its log does not hold one."""
+    part_number: _builtins.int
+    """The attachment refused; unset for a message."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        answer_sha256: _builtins.bytes = ...,
+        part_number: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "part_number", b"part_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "answer_sha256", b"answer_sha256", "part_number", b"part_number", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__part_number: _TypeAlias = _typing.Literal["part_number"]  # noqa: Y015
+    _WhichOneofArgType__part_number: _TypeAlias = _typing.Literal["_part_number", b"_part_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__part_number) -> _WhichOneofReturnType__part_number | None: ...
+
+Global___DeliveryRefusedDetail: _TypeAlias = DeliveryRefusedDetail  # noqa: Y015
+
+@_typing.final
+class ExpiredDetail(_message.Message):
+    """What an entry of LOG_EVENT_EXPIRED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason code."""
+    part_number: _builtins.int
+    """The attachment that counterpart did not hand over; unset for a message."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        part_number: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "part_number", b"part_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_part_number", b"_part_number", "part_number", b"part_number", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__part_number: _TypeAlias = _typing.Literal["part_number"]  # noqa: Y015
+    _WhichOneofArgType__part_number: _TypeAlias = _typing.Literal["_part_number", b"_part_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__part_number) -> _WhichOneofReturnType__part_number | None: ...
+
+Global___ExpiredDetail: _TypeAlias = ExpiredDetail  # noqa: Y015
+
+@_typing.final
+class DeclinedDetail(_message.Message):
+    """LOG_EVENT_DECLINED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclinedDetail: _TypeAlias = DeclinedDetail  # noqa: Y015
+
+@_typing.final
+class WithdrawnDetail(_message.Message):
+    """LOG_EVENT_WITHDRAWN says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawnDetail: _TypeAlias = WithdrawnDetail  # noqa: Y015
+
+@_typing.final
+class LapsedDetail(_message.Message):
+    """LOG_EVENT_LAPSED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LapsedDetail: _TypeAlias = LapsedDetail  # noqa: Y015
+
+@_typing.final
+class OpenedDetail(_message.Message):
+    """What an entry of LOG_EVENT_OPENED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
+    part_number: _builtins.int
+    """The part."""
+    def __init__(
+        self,
+        *,
+        part_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part_number", b"part_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenedDetail: _TypeAlias = OpenedDetail  # noqa: Y015
+
+@_typing.final
+class ExportedDetail(_message.Message):
+    """What an entry of LOG_EVENT_EXPORTED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    GRANT_DIGEST_FIELD_NUMBER: _builtins.int
+    WITHOUT_ANNEX_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """Code of the purpose."""
+    grant_digest: _builtins.bytes
+    """Digest of the originator's grant; empty where none is needed."""
+    without_annex: _builtins.bool
+    """True if the nominal annex was left out."""
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        grant_digest: _builtins.bytes = ...,
+        without_annex: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_digest", b"grant_digest", "purpose", b"purpose", "without_annex", b"without_annex"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedDetail: _TypeAlias = ExportedDetail  # noqa: Y015
+
+@_typing.final
+class ForwardedDetail(_message.Message):
+    """What an entry of LOG_EVENT_FORWARDED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    GRANT_DIGEST_FIELD_NUMBER: _builtins.int
+    WITHOUT_ANNEX_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """Code of the purpose."""
+    grant_digest: _builtins.bytes
+    """Digest of the originator's grant; empty where none is needed."""
+    without_annex: _builtins.bool
+    """True if the nominal annex was left out."""
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        grant_digest: _builtins.bytes = ...,
+        without_annex: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_digest", b"grant_digest", "purpose", b"purpose", "without_annex", b"without_annex"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForwardedDetail: _TypeAlias = ForwardedDetail  # noqa: Y015
+
+@_typing.final
+class DeniedDetail(_message.Message):
+    """What an entry of LOG_EVENT_DENIED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    DISPATCH_SHA256_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason code."""
+    dispatch_sha256: _builtins.bytes
+    """Digest of the FORWARDED entry that is not taken, and of the note it is proven to; empty for any other act."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        dispatch_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispatch_sha256", b"dispatch_sha256", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeniedDetail: _TypeAlias = DeniedDetail  # noqa: Y015
+
+@_typing.final
+class SearchedDetail(_message.Message):
+    """LOG_EVENT_SEARCHED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchedDetail: _TypeAlias = SearchedDetail  # noqa: Y015
+
+@_typing.final
+class ConsultedDetail(_message.Message):
+    """What an entry of LOG_EVENT_CONSULTED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_SHA256_FIELD_NUMBER: _builtins.int
+    ANSWER_SHA256_FIELD_NUMBER: _builtins.int
+    question_sha256: _builtins.bytes
+    """What an officer of ours asks counterpart: SHA-256 of the question."""
+    answer_sha256: _builtins.bytes
+    """What an officer of counterpart is told: digest of question and answer ("Oversight" in README.md)."""
+    def __init__(
+        self,
+        *,
+        question_sha256: _builtins.bytes = ...,
+        answer_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_sha256", b"answer_sha256", "question_sha256", b"question_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsultedDetail: _TypeAlias = ConsultedDetail  # noqa: Y015
+
+@_typing.final
+class RecalledDetail(_message.Message):
+    """What an entry of LOG_EVENT_RECALLED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECALL_DIGEST_FIELD_NUMBER: _builtins.int
+    recall_digest: _builtins.bytes
+    """Digest of the recall."""
+    def __init__(
+        self,
+        *,
+        recall_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recall_digest", b"recall_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecalledDetail: _TypeAlias = RecalledDetail  # noqa: Y015
+
+@_typing.final
+class ErasedDetail(_message.Message):
+    """What an entry of LOG_EVENT_ERASED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
+    request_digest: _builtins.bytes
+    """Digest of the request to erase; empty after a review."""
+    def __init__(
+        self,
+        *,
+        request_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_digest", b"request_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasedDetail: _TypeAlias = ErasedDetail  # noqa: Y015
+
+@_typing.final
+class NeverHeldDetail(_message.Message):
+    """What an entry of LOG_EVENT_NEVER_HELD says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
+    request_digest: _builtins.bytes
+    """Digest of the request to erase."""
+    def __init__(
+        self,
+        *,
+        request_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_digest", b"request_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NeverHeldDetail: _TypeAlias = NeverHeldDetail  # noqa: Y015
+
+@_typing.final
+class ErasureDeniedDetail(_message.Message):
+    """What an entry of LOG_EVENT_ERASURE_DENIED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
+    request_digest: _builtins.bytes
+    """Digest of the request to erase."""
+    def __init__(
+        self,
+        *,
+        request_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_digest", b"request_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureDeniedDetail: _TypeAlias = ErasureDeniedDetail  # noqa: Y015
+
+@_typing.final
+class ErasureAnsweredDetail(_message.Message):
+    """What an entry of LOG_EVENT_ERASURE_ANSWERED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    ANSWER_SHA256_FIELD_NUMBER: _builtins.int
+    answer: Global___LogEvent.ValueType
+    """Event of its entry: ERASED, NEVER_HELD or ERASURE_DENIED."""
+    answer_sha256: _builtins.bytes
+    """Digest of that entry, and of the note it is proven to."""
+    def __init__(
+        self,
+        *,
+        answer: Global___LogEvent.ValueType = ...,
+        answer_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_sha256", b"answer_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureAnsweredDetail: _TypeAlias = ErasureAnsweredDetail  # noqa: Y015
+
+@_typing.final
+class HeldDetail(_message.Message):
+    """What an entry of LOG_EVENT_HELD says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOST_SHA256_FIELD_NUMBER: _builtins.int
+    lost_sha256: _builtins.bytes
+    """Digest of a lost ERASURE_DENIED entry, and of its note, where the node put a lost hold back; else empty."""
+    def __init__(
+        self,
+        *,
+        lost_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost_sha256", b"lost_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldDetail: _TypeAlias = HeldDetail  # noqa: Y015
+
+@_typing.final
+class HoldReleasedDetail(_message.Message):
+    """LOG_EVENT_HOLD_RELEASED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldReleasedDetail: _TypeAlias = HoldReleasedDetail  # noqa: Y015
+
+@_typing.final
+class ReviewKeptDetail(_message.Message):
+    """LOG_EVENT_REVIEW_KEPT says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewKeptDetail: _TypeAlias = ReviewKeptDetail  # noqa: Y015
+
+@_typing.final
+class ReviewErasedDetail(_message.Message):
+    """LOG_EVENT_REVIEW_ERASED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewErasedDetail: _TypeAlias = ReviewErasedDetail  # noqa: Y015
+
+@_typing.final
+class AssignedDetail(_message.Message):
+    """LOG_EVENT_ASSIGNED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignedDetail: _TypeAlias = AssignedDetail  # noqa: Y015
+
+@_typing.final
+class AcknowledgedDetail(_message.Message):
+    """LOG_EVENT_ACKNOWLEDGED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgedDetail: _TypeAlias = AcknowledgedDetail  # noqa: Y015
+
+@_typing.final
+class EscalatedDetail(_message.Message):
+    """LOG_EVENT_ESCALATED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalatedDetail: _TypeAlias = EscalatedDetail  # noqa: Y015
+
+@_typing.final
+class DoneDetail(_message.Message):
+    """LOG_EVENT_DONE says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DoneDetail: _TypeAlias = DoneDetail  # noqa: Y015
+
+@_typing.final
+class OfficerCertifiedDetail(_message.Message):
+    """What an entry of LOG_EVENT_OFFICER_CERTIFIED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """SHA-256 of the certificate, DER."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerCertifiedDetail: _TypeAlias = OfficerCertifiedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerChangedDetail(_message.Message):
+    """What an entry of LOG_EVENT_OFFICER_CHANGED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """SHA-256 of the certificate, DER."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerChangedDetail: _TypeAlias = OfficerChangedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerSuspendedDetail(_message.Message):
+    """What an entry of LOG_EVENT_OFFICER_SUSPENDED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """SHA-256 of the certificate, DER; empty where the officer is gone from the configuration."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerSuspendedDetail: _TypeAlias = OfficerSuspendedDetail  # noqa: Y015
+
+@_typing.final
+class KeyAddedDetail(_message.Message):
+    """What an entry of LOG_EVENT_KEY_ADDED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VKEY_SHA256_FIELD_NUMBER: _builtins.int
+    vkey_sha256: _builtins.bytes
+    """SHA-256 of its verifier key, as text (C2SP vkey)."""
+    def __init__(
+        self,
+        *,
+        vkey_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["vkey_sha256", b"vkey_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyAddedDetail: _TypeAlias = KeyAddedDetail  # noqa: Y015
+
+@_typing.final
+class RegisterUpdatedDetail(_message.Message):
+    """LOG_EVENT_REGISTER_UPDATED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterUpdatedDetail: _TypeAlias = RegisterUpdatedDetail  # noqa: Y015
+
+@_typing.final
+class ConfigChangedDetail(_message.Message):
+    """What an entry of LOG_EVENT_CONFIG_CHANGED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_SHA256_FIELD_NUMBER: _builtins.int
+    config_sha256: _builtins.bytes
+    """SHA-256 of the configuration and the policy."""
+    def __init__(
+        self,
+        *,
+        config_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_sha256", b"config_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigChangedDetail: _TypeAlias = ConfigChangedDetail  # noqa: Y015
+
+@_typing.final
+class ForkFoundDetail(_message.Message):
+    """What an entry of LOG_EVENT_FORK_FOUND says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_SHA256_FIELD_NUMBER: _builtins.int
+    notes_sha256: _builtins.bytes
+    """Digest of the two notes that contradict each other."""
+    def __init__(
+        self,
+        *,
+        notes_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes_sha256", b"notes_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForkFoundDetail: _TypeAlias = ForkFoundDetail  # noqa: Y015
+
+@_typing.final
+class TrustRestoredDetail(_message.Message):
+    """What an entry of LOG_EVENT_TRUST_RESTORED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_SHA256_FIELD_NUMBER: _builtins.int
+    notes_sha256: _builtins.bytes
+    """Digest of the two notes that contradict each other."""
+    def __init__(
+        self,
+        *,
+        notes_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes_sha256", b"notes_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrustRestoredDetail: _TypeAlias = TrustRestoredDetail  # noqa: Y015
+
+@_typing.final
+class DefaultFoundDetail(_message.Message):
+    """What an entry of LOG_EVENT_DEFAULT_FOUND says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_SHA256_FIELD_NUMBER: _builtins.int
+    notes_sha256: _builtins.bytes
+    """Digest of the two notes concerned."""
+    def __init__(
+        self,
+        *,
+        notes_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes_sha256", b"notes_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefaultFoundDetail: _TypeAlias = DefaultFoundDetail  # noqa: Y015
+
+@_typing.final
+class DefaultEndedDetail(_message.Message):
+    """What an entry of LOG_EVENT_DEFAULT_ENDED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_SHA256_FIELD_NUMBER: _builtins.int
+    FORKED_FIELD_NUMBER: _builtins.int
+    notes_sha256: _builtins.bytes
+    """Digest of the two notes concerned."""
+    forked: _builtins.bool
+    """True if it was found to be forked."""
+    def __init__(
+        self,
+        *,
+        notes_sha256: _builtins.bytes = ...,
+        forked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forked", b"forked", "notes_sha256", b"notes_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefaultEndedDetail: _TypeAlias = DefaultEndedDetail  # noqa: Y015
+
+@_typing.final
+class AuditGrantedDetail(_message.Message):
+    """What an entry of LOG_EVENT_AUDIT_GRANTED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_SHA256_FIELD_NUMBER: _builtins.int
+    grant_sha256: _builtins.bytes
+    """SHA-256 of the grant in words."""
+    def __init__(
+        self,
+        *,
+        grant_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_sha256", b"grant_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditGrantedDetail: _TypeAlias = AuditGrantedDetail  # noqa: Y015
+
+@_typing.final
+class AuditWithdrawnDetail(_message.Message):
+    """What an entry of LOG_EVENT_AUDIT_WITHDRAWN says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_SHA256_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    grant_sha256: _builtins.bytes
+    """SHA-256 of the grant in words."""
+    replaced: _builtins.bool
+    """True if another grant takes its place."""
+    def __init__(
+        self,
+        *,
+        grant_sha256: _builtins.bytes = ...,
+        replaced: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_sha256", b"grant_sha256", "replaced", b"replaced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditWithdrawnDetail: _TypeAlias = AuditWithdrawnDetail  # noqa: Y015
+
+@_typing.final
+class ReconciledDetail(_message.Message):
+    """What an entry of LOG_EVENT_RECONCILED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_DIGEST_FIELD_NUMBER: _builtins.int
+    period_digest: _builtins.bytes
+    """Digest of what they agree on ("Oversight" in README.md)."""
+    def __init__(
+        self,
+        *,
+        period_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["period_digest", b"period_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconciledDetail: _TypeAlias = ReconciledDetail  # noqa: Y015
+
+@_typing.final
+class LogContinuedDetail(_message.Message):
+    """What an entry of LOG_EVENT_LOG_CONTINUED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_SHA256_FIELD_NUMBER: _builtins.int
+    note_sha256: _builtins.bytes
+    """SHA-256 of the largest checkpoint note of the earlier log, which counterpart holds."""
+    def __init__(
+        self,
+        *,
+        note_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note_sha256", b"note_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogContinuedDetail: _TypeAlias = LogContinuedDetail  # noqa: Y015
+
+@_typing.final
+class RecoveredDetail(_message.Message):
+    """What an entry of LOG_EVENT_RECOVERED says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOST_SHA256_FIELD_NUMBER: _builtins.int
+    lost_sha256: _builtins.bytes
+    """Digest of that entry, and of the note it is proven to."""
+    def __init__(
+        self,
+        *,
+        lost_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost_sha256", b"lost_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoveredDetail: _TypeAlias = RecoveredDetail  # noqa: Y015
+
+@_typing.final
+class BackedUpDetail(_message.Message):
+    """What an entry of LOG_EVENT_BACKED_UP says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUP_SHA256_FIELD_NUMBER: _builtins.int
+    backup_sha256: _builtins.bytes
+    """SHA-256 of the copy."""
+    def __init__(
+        self,
+        *,
+        backup_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_sha256", b"backup_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackedUpDetail: _TypeAlias = BackedUpDetail  # noqa: Y015
+
+@_typing.final
+class RetiredDetail(_message.Message):
+    """LOG_EVENT_RETIRED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetiredDetail: _TypeAlias = RetiredDetail  # noqa: Y015
 
 @_typing.final
 class ProvenEntry(_message.Message):

@@ -186,12 +186,15 @@ class ShownEntry(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    TEXT_SALT_FIELD_NUMBER: _builtins.int
     header: _builtins.bytes
     """The header of the message, where it was asked for, may be shown and is there."""
     content: Global___ContentStanding.ValueType
     """The node's word about the content; set with RECEIVED where headers were asked for and may be shown."""
     text: _builtins.str
     """The text the entry commits to (text_sha256); empty where there is none, it was not asked for, or it was erased."""
+    text_salt: _builtins.bytes
+    """Salt of the text, 16 bytes, under which the entry commits to it; empty where there is no text."""
     @_builtins.property
     def proven(self) -> _log_pb2.ProvenEntry:
         """The entry, proven to the checkpoint beside it."""
@@ -208,10 +211,11 @@ class ShownEntry(_message.Message):
         header: _builtins.bytes = ...,
         content: Global___ContentStanding.ValueType = ...,
         text: _builtins.str = ...,
+        text_salt: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proven", b"proven"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "header", b"header", "held", b"held", "proven", b"proven", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "header", b"header", "held", b"held", "proven", b"proven", "text", b"text", "text_salt", b"text_salt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

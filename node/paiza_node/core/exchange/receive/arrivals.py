@@ -246,7 +246,7 @@ class _Batch:
         """Keep a message; of one that is refused only the header."""
         assert item.release is not None
         header = message.header
-        thread_name = item.release.entry.thread_name or self._threads.get(header.thread_id, "")
+        thread_name = item.release.entry.released.thread_name or self._threads.get(header.thread_id, "")
         self._threads[header.thread_id] = thread_name
         self._messages[item.digest] = message
         self._rows[item.digest] = MessageRow(

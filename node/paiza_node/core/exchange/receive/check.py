@@ -105,7 +105,7 @@ class ValidateIncoming:
         if self._member not in {recipient.member for recipient in message.header.recipients}:
             raise Rejected("not_addressed", "the message does not name us among its recipients")
         receipts.check_released(released.entry, message, self._member)
-        if not _names_thread(released.entry.thread_name, message.header):
+        if not _names_thread(released.entry.released.thread_name, message.header):
             raise Rejected(
                 "malformed", "the release names the thread in another member's name, or a thread it does not open"
             )

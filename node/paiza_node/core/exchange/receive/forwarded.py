@@ -145,16 +145,17 @@ class ReceiveForwarded:
         kind = kinds.get(header.kind, header.kind_version)
         main, *annexes = unsealed.parts
         with_annex = bool(annexes)
-        if with_annex and entry.HasField("part_number"):
+        if with_annex and entry.forwarded.without_annex:
             raise Rejected("policy_denied", "the FORWARDED entry says that the annex was left out")
         granted = header.author == member.id and not with_annex
-        if shown is not None or entry.evidence_sha256:
-            wish = GrantQuery(message.digest, header.author, self._member, entry.purpose, with_annex, forwarded.time)
+        if shown is not None or entry.forwarded.grant_digest:
+            purpose = entry.forwarded.purpose
+            wish = GrantQuery(message.digest, header.author, self._member, purpose, with_annex, forwarded.time)
             self._check_grant(shown, entry, wish, member)
             granted = True
         policy_context = PolicyContext(
             recipient=self._member,
-            purpose=entry.purpose,
+            purpose=entry.forwarded.purpose,
             granted=granted,
             consented=bool(kind.workflow),
             with_annex=with_annex,
@@ -179,7 +180,7 @@ class ReceiveForwarded:
         if shown is None or len(shown.message) > MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
         grant, _released = self._verified(shown.message, shown.released, teller)
-        if grant.digest != entry.evidence_sha256:
+        if grant.digest != entry.forwarded.grant_digest:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
         self._check_consent(grant, wish)
 

@@ -27,15 +27,15 @@ def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: st
     if outgoing.delivery_kind == DeliveryKind.NOTICE:
         return exchange_pb2.Dispatch(notice=exchange_pb2.ForwardingNotice(forwarded=released))
     entry = log_pb2.LogEntry.FromString(outgoing.released_entry)
-    without_annex = entry.HasField("part_number")
+    without_annex = entry.forwarded.without_annex
     with core.store.reads() as reads:
         forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(core, reads, outgoing.digest))
-        if entry.evidence_sha256:
-            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.evidence_sha256))
+        if entry.forwarded.grant_digest:
+            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.forwarded.grant_digest))
     forwarding.message = _wrapped(core, outgoing.signed, peer, without_annex=without_annex)
-    if entry.evidence_sha256:
+    if entry.forwarded.grant_digest:
         forwarding.grant.message = _wrapped(
-            core, messages_store.read_signed(core.store, entry.evidence_sha256) or b"", peer
+            core, messages_store.read_signed(core.store, entry.forwarded.grant_digest) or b"", peer
         )
     return exchange_pb2.Dispatch(forwarding=forwarding)
 

@@ -96,7 +96,7 @@ class _AnswerCheck:
             receipts.check_answer(answer.entry, outgoing.digest, self._core.member)
             received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
             state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
-            settlement = Settlement(outgoing.id, state, answer.entry.reason)
+            settlement = Settlement(outgoing.id, state, log_entries.reason(answer.entry))
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
             if outgoing.delivery_kind == DeliveryKind.NOTICE:  # that the author knows is no receipt of the message
                 outcomes.settlements.append((settlement, outgoing, b""))

@@ -24,7 +24,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import BATCH_ID_BYTES
-from paiza_node.core.log.model import FormerLog
+from paiza_node.core.log.model import FormerLog, LogText
 from paiza_node.core.log.store import entry_leaves, put_former_log
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.storage import WriteConnection
@@ -135,15 +135,15 @@ def _shift(connection: WriteConnection) -> None:
 
 
 def _write_first(connection: WriteConnection, ended: Ended, actor: str, register_version: bytes, now: datetime) -> None:
-    salt, text = receipts.new_salt(), ended.largest_note.decode()
+    beside = LogText(receipts.new_text_salt(), ended.largest_note.decode())
     note_sha256 = sha256(ended.largest_note).digest()
     entry = log_entries.log_continued(actor=actor, shown_by=ended.shown_by, note_sha256=note_sha256)
-    entry.salt, entry.register_version = salt, register_version
-    entry.text_sha256 = receipts.text_digest(salt, text)
+    entry.salt, entry.register_version = receipts.new_salt(), register_version
+    entry.text_sha256 = receipts.text_digest(beside.salt, beside.text)
     entry.entry_time.FromDatetime(now)
     values = {"index": 0, "entry": entry.SerializeToString(deterministic=True), "digest": None}
     connection.execute(insert(log_store.log_entry_table), values)
-    connection.execute(insert(log_store.log_text_table), {"index": 0, "text": text})
+    connection.execute(insert(log_store.log_text_table), {"index": 0, "salt": beside.salt, "text": beside.text})
     # Nobody who follows the log looks back at its beginning.
     audit_store.add_facts(connection, [LogIndexRow(0, entry.event, entry.actor, entry.counterpart)])
 

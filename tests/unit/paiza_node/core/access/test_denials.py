@@ -17,7 +17,7 @@ def logged(room: Room) -> list[tuple[str, str]]:
         entries = log_store.entries(reads, 0, 1000)
         texts = log_store.texts(reads, [each.index for each in entries])
     parsed = [(each.index, log_pb2.LogEntry.FromString(each.entry)) for each in entries]
-    return [(entry.actor, texts[index]) for index, entry in parsed if entry.event == log_pb2.LOG_EVENT_DENIED]
+    return [(entry.actor, texts[index].text) for index, entry in parsed if entry.event == log_pb2.LOG_EVENT_DENIED]
 
 
 async def test_a_denial_is_logged_and_a_flood_is_not(tmp_path: Path) -> None:

@@ -21,10 +21,12 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import Store, open_store
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -55,7 +57,9 @@ def entry(
     member: str, index: int, digest: bytes, event: "log_pb2.LogEvent.ValueType", name: str = "", to: str = "kaz"
 ) -> VerifiedEntry:
     """Make an entry of a member's log."""
-    parsed = log_pb2.LogEntry(event=event, actor=OFFICER, counterpart=to, message_digest=digest, thread_name=name)
+    parsed = entry_of(event, actor=OFFICER, counterpart=to, message_digest=digest)
+    if name:
+        parsed.released.thread_name = name
     origin = f"{member}.paiza.example/log/1"
     checkpoint = VerifiedCheckpoint(origin, 100, bytes(32), f"{origin}\n".encode())
     return VerifiedEntry(parsed, parsed.SerializeToString(), index, checkpoint)
@@ -94,7 +98,7 @@ class Scene:
         with self.store.reads() as reads:
             entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 100)]
         return [
-            " ".join(filter(None, (log_pb2.LogEvent.Name(each.event)[10:], each.counterpart, each.reason)))
+            " ".join(filter(None, (log_pb2.LogEvent.Name(each.event)[10:], each.counterpart, log_entries.reason(each))))
             for each in entries
         ]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import notice_pb2
 from paiza_node.core.exchange.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import MAX_PENDING, Notifier
 from paiza_node.core.storage import open_store
+from paiza_wire import log_entries
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 
@@ -38,7 +38,7 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
     def named(name: str) -> "asyncio.Task[object]":
         def work(tx: LogTransaction) -> None:
             order.append(name)
-            tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+            tx.append(log_entries.searched(actor=name))
 
         return asyncio.create_task(ledger.commit(work, first=name == "stop"))
 

@@ -18,8 +18,10 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store, open_store
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -72,7 +74,7 @@ class Probe:
 
         def releasing(item: Submission) -> None:
             self._note("releases", item)
-            tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_APPROVED, actor=self.name))
+            tx.append(entry_of(log_pb2.LOG_EVENT_APPROVED, actor=self.name))
 
         return ReleaseSession(known, judge, releasing)
 
@@ -111,7 +113,7 @@ class Scene:
         with self.store.reads() as reads:
             entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 100)]
         names = [log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_") for entry in entries]
-        about = [entry.counterpart or entry.reason or entry.actor for entry in entries]
+        about = [entry.counterpart or log_entries.reason(entry) or entry.actor for entry in entries]
         return [" ".join(each) for each in zip(names, about, strict=True)]
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 import pytest
 from typing_extensions import override
 
-from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import load_officers
@@ -34,6 +33,7 @@ from paiza_node.features.workflows.steps import Steps
 from paiza_node.ops.config import load
 from paiza_node.ops.keys import load_keys
 from paiza_trust import dev
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from tests import delivery
 from tests.officer import Officer, read_register
@@ -101,7 +101,7 @@ def note(name: str, *, fails: bool = False) -> Any:
     """Make work that appends an entry and announces a change, and fails after that if it is told to."""
 
     def work(tx: LogTransaction) -> None:
-        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+        tx.append(log_entries.searched(actor=name))
         tx.announce(Noted(name))
         if fails:
             raise Rejected("unknown_id", "no")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store, open_store
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
@@ -49,7 +49,7 @@ def node(disk: Path) -> Iterator[tuple[Store, Ledger]]:
 
 def write(tx: LogTransaction) -> int:
     """Append an entry with a long text; gives its index."""
-    return tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), text=TEXT).index
+    return tx.append(log_entries.searched(actor=""), text=TEXT).index
 
 
 def stored(store: Store) -> int:

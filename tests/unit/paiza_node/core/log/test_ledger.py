@@ -15,6 +15,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import merkle
@@ -101,7 +102,7 @@ def note_down(name: str) -> Any:
 
     def work(tx: LogTransaction) -> int:
         settings_store.put_setting(tx.conn, name, b"1")
-        return tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name)).index
+        return tx.append(log_entries.searched(actor=name)).index
 
     return work
 

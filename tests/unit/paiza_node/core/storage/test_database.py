@@ -23,9 +23,11 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.engine import parse_url
 from paiza_node.features.inbox import store as inbox_store
 from paiza_node.features.inbox.model import MessageQuery
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
+from tests.log_entries import entry_of
 from tests.postgresql import PostgreSQL
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -89,7 +91,7 @@ def fill(store: Store) -> None:
     """Store messages with a delivery each; most are delivered, the last hundred wait."""
     numbers = range(1, MESSAGES + 1)
     with store.transaction() as conn:
-        entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED).SerializeToString()
+        entry = entry_of(log_pb2.LOG_EVENT_RELEASED).SerializeToString()
         log_store.add_entries(conn, [(seq - 1, entry, row(seq).digest) for seq in numbers])
         messages_store.add_messages(conn, [row(seq) for seq in numbers])
         deliveries_store.add_deliveries(conn, [delivery(seq) for seq in numbers])
@@ -263,7 +265,7 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
             end_backends()
 
     def work(name: str, tx: LogTransaction) -> None:
-        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor=name))
+        tx.append(log_entries.searched(actor=name))
         if chosen.random() < 0.2:
             end_backends()
 
@@ -279,9 +281,7 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
         answered.append("last")
         for _ in range(20):
             try:
-                ledger.commit_now(
-                    lambda tx: tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, actor="last"))
-                )
+                ledger.commit_now(lambda tx: tx.append(log_entries.searched(actor="last")))
                 break
             except Unavailable:
                 continue

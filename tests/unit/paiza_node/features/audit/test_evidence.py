@@ -21,10 +21,12 @@ from paiza_node.features.audit.evidence import spans_of
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan, WitnessedNote
 from paiza_register import RegisterReader, folder_fetch, load_set
+from paiza_wire import log_entries
 from paiza_wire.tlog import cosignatures
 from paiza_wire.tlog.merkle import HASH_BYTES
 from paiza_wire.tlog.tlog_proof import TlogProof
 from tests.evidence import Court
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import NoFile
 
 OTHERS = ("tjk", "uzb", "kgz", "tkm")
@@ -44,7 +46,7 @@ class Room:
 
         def work(tx: LogTransaction) -> None:
             for _ in range(count):
-                tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+                tx.append(log_entries.searched(actor=""))
 
         self.ledger.commit_now(work)
 
@@ -151,7 +153,7 @@ def test_of_another_log_is_given_what_is_kept(room: Room) -> None:
     """A cosigned proof of another's entry is given with the register it was judged by; of another origin none."""
     court = room.court
     log = court.logs["tjk"]
-    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT, register_version=court.register.version)
+    entry = entry_of(log_pb2.LOG_EVENT_SEARCHED, register_version=court.register.version)
     index = log.append(entry, court.tick())
     note = court.cosigned(log, log.tree.size, ["kaz", "uzb", "kgz", "tkm"], court.now + timedelta(seconds=1))
     hashes = b"".join(log.tree.inclusion_proof(index, log.tree.size))

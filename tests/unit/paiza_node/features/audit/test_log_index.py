@@ -22,6 +22,7 @@ from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import BEGIN, Room
 
 EVENTS = (log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_RECEIVED)
@@ -57,8 +58,8 @@ def write(room: Room, seed: int) -> list[log_pb2.LogEntry]:
     written: list[log_pb2.LogEntry] = []
 
     def work(tx: LogTransaction) -> None:
-        entry = log_pb2.LogEntry(
-            event=chance.choice(EVENTS),
+        entry = entry_of(
+            chance.choice(EVENTS),
             actor=chance.choice(ACTORS),
             counterpart=chance.choice(MEMBERS),
             message_digest=chance.choice(DIGESTS),
@@ -145,7 +146,7 @@ async def test_need_is_by_unit_desk_or_task(room: Room, who: str, unit: str, *, 
         messages_store.put_unit(tx.conn, 1, unit)
         if reads_it:
             access_store.add_readers(tx.conn, [(actor, 1)])
-        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=begun.digest))
+        tx.append(entry_of(log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=begun.digest))
 
     room.ledger.commit_now(work)
     await facts(room).catch_up()

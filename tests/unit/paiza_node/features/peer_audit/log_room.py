@@ -32,6 +32,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.notes import SignerKey
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import Clock, NoFile
 
 FEDERATION: Final = "paiza.example"
@@ -127,8 +128,8 @@ class LogRoom(AbstractContextManager["LogRoom"]):
 
     def log(self, event: str, counterpart: str, digest: bytes, **fields: Any) -> log_pb2.LogProof:
         """Append an entry of the node; gives it proven."""
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LogEvent.Value(f"LOG_EVENT_{event}"),
+        entry = entry_of(
+            log_pb2.LogEvent.Value(f"LOG_EVENT_{event}"),
             actor=self.core.node_id,
             counterpart=counterpart,
             message_digest=digest,

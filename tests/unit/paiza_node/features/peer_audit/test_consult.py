@@ -15,6 +15,7 @@ from paiza_node.features.peer_audit.rate_limit import RateLimit
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.consultations import NONCE_SIZE
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.features.peer_audit.log_room import LogRoom, member_of, officer
 
 ENTRIES = 40
@@ -114,4 +115,4 @@ def test_events_that_there_are_not_are_told_by_their_numbers() -> None:
 
 
 def _denied(name: str) -> log_pb2.LogEntry:
-    return log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DENIED, actor=officer("kaz", name), reason="policy_denied")
+    return entry_of(log_pb2.LOG_EVENT_DENIED, actor=officer("kaz", name), reason="policy_denied")

@@ -129,7 +129,7 @@ def test_both_log_it_once_however_often_it_is_closed(pair: Pair) -> None:
         assert kept is not None
         assert kept.digest == first.period_digest
         assert kept.theirs is not None
-        assert receipts.parse_entry(kept.theirs.entry).evidence_sha256 == first.period_digest
+        assert receipts.parse_entry(kept.theirs.entry).reconciled.period_digest == first.period_digest
 
 
 def test_a_cut_before_the_last_word_is_mended_by_closing_again(pair: Pair) -> None:
@@ -247,7 +247,9 @@ def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -
 
         def agree(answer: pb.AgreePeriodResponse) -> None:
             said = receipts.parse_entry(answer.reconciled.proven.entry)
-            answer.reconciled.CopyFrom(second.log("RECONCILED", "kaz", b"", evidence_sha256=said.evidence_sha256))
+            answer.reconciled.CopyFrom(
+                second.log("RECONCILED", "kaz", b"", period_digest=said.reconciled.period_digest)
+            )
 
         pair.direct.bent = agree
         pair.close()

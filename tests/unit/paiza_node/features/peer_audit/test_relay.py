@@ -114,7 +114,7 @@ def test_a_log_that_shows_auditors_another_history_is_forked(scene: Scene, more:
     for number in range(more):
         scene.real.log("RELEASED", "kaz", bytes([number + 50]) * 32)
     for _ in range(2):
-        scene.real.log("HEARTBEAT", "", b"")
+        scene.real.log("SEARCHED", "", b"")
     with pytest.raises(Rejected, match="log_forked"):
         scene.ask()
     assert scene.events() == ["CONSULTED", "FORK_FOUND"]

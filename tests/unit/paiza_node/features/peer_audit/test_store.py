@@ -17,6 +17,7 @@ from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant, ReconciledPeriod, Tally
+from tests.log_entries import entry_of
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -165,7 +166,7 @@ def test_what_is_left_of_messages_and_proofs_of_one_member(store: Store) -> None
     """Header and body are told apart; held proofs are those of the member asked for, passed-on ones among them."""
     row = message(1, "tjk", MessageState.RECEIVED, BEGIN)
     gone = message(2, "tjk", MessageState.REFUSED, BEGIN)
-    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RELEASED).SerializeToString()
+    entry = entry_of(log_pb2.LOG_EVENT_RELEASED).SerializeToString()
     proofs = [
         ForeignProof(row.digest, member, ProofKind.RELEASED, entry + bytes([at]), at, b"h" * 32, b"note", b"v" * 32)
         for at, member in enumerate(("tjk", "uzb"))

@@ -157,7 +157,7 @@ def logged(store: Store, rows: list[MessageRow]) -> list[tuple[str, str, bytes, 
     with store.reads() as reads:
         entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 10)]
     assert all(each.event == log_pb2.LOG_EVENT_RECALLED for each in entries)
-    return [(each.actor, each.counterpart, each.message_digest, each.evidence_sha256) for each in entries]
+    return [(each.actor, each.counterpart, each.message_digest, each.recalled.recall_digest) for each in entries]
 
 
 def test_a_recall_that_arrives_is_logged_with_what_it_takes_back(store: Store) -> None:

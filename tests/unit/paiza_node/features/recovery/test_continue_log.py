@@ -20,10 +20,12 @@ from paiza_node.features.witness import upgrade_proofs
 from paiza_node.ops.backup.store.continuing import CURSORS, INDICES, Ended, continue_log
 from paiza_node.ops.tables import METADATA
 from paiza_wire.identity import keys
+from paiza_wire.receipts import check_text
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.notes import SignerKey
 from paiza_wire.tlog.tiles import TILE_WIDTH, TileTree
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import NoFile
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -98,13 +100,13 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
             assert _root(leaves[former.first_index : former.first_index + old.size]) == old.root
             said = log_pb2.LogEntry.FromString(rows[former.first_index - 1][1])
             assert said.event == log_pb2.LOG_EVENT_LOG_CONTINUED
-            assert said.evidence_sha256 == sha256(former.largest_note).digest()
+            assert said.log_continued.note_sha256 == sha256(former.largest_note).digest()
         # What rows and texts name are the same entries as before.
         for block in scanning.rows(scan, access_store.opened_table):
             for row in block:
                 assert log_pb2.LogEntry.FromString(rows[row.log_index][1]).actor == row.officer
-        texts = {row[0]: row[1] for row in log_store.texts_between(scan, 0, len(rows))}
-        assert all(log_pb2.LogEntry.FromString(rows[at][1]).text_sha256 for at in texts)
+        for at, beside in log_store.texts_between(scan, 0, len(rows)).items():
+            check_text(log_pb2.LogEntry.FromString(rows[at][1]), beside.salt, beside.text)
         # A number that may have been given out after the copy was made is not given again.
         assert settings_store.counter(scan, "thread KAZ-2026") == 5 + 7 + 7
         assert {name: settings_store.counter(scan, name) for name in CURSORS} == dict.fromkeys(CURSORS, 1 + 2)
@@ -113,7 +115,7 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
 def _write(tx: LogTransaction, entries: int) -> None:
     for number in range(entries):
         actor = f"officer {tx.size}"
-        index = tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}").index
+        index = tx.append(entry_of(log_pb2.LOG_EVENT_OPENED, actor=actor), text=f"because {number}").index
         access_store.add_opened(tx.conn, Opened(bytes(32), 0, actor, index))
     if tx.size == entries:
         settings_store.put_counter(tx.conn, "thread KAZ-2026", 5)

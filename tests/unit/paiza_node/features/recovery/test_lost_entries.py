@@ -15,34 +15,32 @@ from paiza_node.features.recovery import lost_entries
 from paiza_node.features.recovery.lost_entries import RESTORED_TEXT
 from paiza_node.features.recovery.recovered_messages import Lost
 from paiza_node.features.retention import store as retention_store
-from paiza_node.features.retention.holds import RESTORED
 from paiza_wire.message import MAX_PARENTS
-from paiza_wire.receipts import LEGAL_HOLD, evidence_digest
+from paiza_wire.receipts import ERASURE_ANSWERS, evidence_digest
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node
 
 ORIGIN = "kaz.paiza.example/log/1"
 OWN_SIZE = 1
 REQUEST, OTHER_REQUEST, NOTE, OTHER_NOTE = (bytes([number]) * 32 for number in (1, 2, 3, 4))
-DENIED = {"event": log_pb2.LOG_EVENT_DENIED, "reason": LEGAL_HOLD}
-ERASED = {"event": log_pb2.LOG_EVENT_ERASED}
 
 
-def entry(**fields: Any) -> log_pb2.LogEntry:
-    """Write an answer to tjk's request; DENIED under hold where nothing else is said."""
-    about = {"counterpart": "tjk", "message_digest": NOTE, "evidence_sha256": REQUEST}
-    return log_pb2.LogEntry(**{**about, **DENIED, **fields})
+def entry(event: "log_pb2.LogEvent.ValueType" = log_pb2.LOG_EVENT_ERASURE_DENIED, **fields: Any) -> log_pb2.LogEntry:
+    """Build an answer to tjk's request; ERASURE_DENIED where nothing else is said."""
+    request = {"request_digest": REQUEST} if event in ERASURE_ANSWERS else {}
+    return entry_of(event, **{"counterpart": "tjk", "message_digest": NOTE, **request, **fields})
 
 
 ENTRIES = (
     entry(),  # 0: not lost
-    entry(event=log_pb2.LOG_EVENT_RECEIVED, reason="", message_digest=REQUEST, evidence_sha256=bytes(32)),
+    entry(log_pb2.LOG_EVENT_RECEIVED, message_digest=REQUEST, dispatch_sha256=bytes(32)),
     entry(),
     entry(counterpart="uzb"),
-    entry(evidence_sha256=OTHER_REQUEST),
-    entry(reason="policy_denied"),
-    entry(event=log_pb2.LOG_EVENT_HELD, reason="hold_begun"),
+    entry(request_digest=OTHER_REQUEST),
+    entry(log_pb2.LOG_EVENT_DENIED, reason="policy_denied"),
+    entry(log_pb2.LOG_EVENT_HELD),
     entry(message_digest=OTHER_NOTE),
-    entry(**ERASED, reason=""),
+    entry(log_pb2.LOG_EVENT_ERASED),
 )
 RECEIVED, HOLD, OF_UZB, OF_OTHER, BY_POLICY, BEGUN, OTHER_HOLD, THEN_ERASED = range(1, len(ENTRIES))
 
@@ -93,15 +91,10 @@ def test_a_hold_comes_back_with_what_shows_it(fleet: Fleet) -> None:
     with fleet["kaz"].store.reads() as reads:
         index = retention_store.holds(reads, [NOTE])[NOTE]
         (stored,) = log_store.entries_at(reads, [index])
-        assert log_store.texts(reads, [index]) == {index: RESTORED_TEXT}
+        assert log_store.texts(reads, [index])[index].text == RESTORED_TEXT
     said = log_pb2.LogEntry.FromString(stored.entry)
-    assert (said.event, said.reason, said.actor, said.message_digest) == (
-        log_pb2.LOG_EVENT_HELD,
-        RESTORED,
-        "node",
-        NOTE,
-    )
-    assert said.evidence_sha256 == evidence_digest(shown.proven.entry, shown.checkpoint)
+    assert (said.event, said.actor, said.message_digest) == (log_pb2.LOG_EVENT_HELD, "node", NOTE)
+    assert said.held.lost_sha256 == evidence_digest(shown.proven.entry, shown.checkpoint)
 
 
 def test_what_our_lost_log_did_not_answer_holds_nothing(fleet: Fleet) -> None:

@@ -13,13 +13,14 @@ from paiza.peer.v1 import recovery_pb2
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained
 from paiza_trust import dev
-from paiza_wire import message, receipts
+from paiza_wire import log_entries, message, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
+from tests.log_entries import entry_of, turn_into
 from tests.officer import Officer, read_register
 
 OURS = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
@@ -57,15 +58,15 @@ class Scene:
         )
         verified = message.verify(self.signed, self.register.certificate_verifier(), at=datetime.now(UTC))
         self.digest = verified.digest
-        self.release = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_RELEASED,
+        self.release = entry_of(
+            log_pb2.LOG_EVENT_RELEASED,
             counterpart="tjk",
             message_digest=self.digest,
             signers=receipts.logged_signers(verified),
             register_version=self.register.version,
         )
-        self.receipt = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_RECEIVED,
+        self.receipt = entry_of(
+            log_pb2.LOG_EVENT_RECEIVED,
             counterpart="kaz",
             message_digest=self.digest,
             register_version=self.register.version,
@@ -81,7 +82,7 @@ class Scene:
         released, ours = logged(self.release, OURS)
         answer, theirs = logged(self.receipt, THEIRS)
         if other_root:
-            _entry, theirs = logged(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT), THEIRS)
+            _entry, theirs = logged(log_entries.searched(actor=""), THEIRS)
         row = RecoveredEntry(ours.origin, 0, "tjk", self.digest, released.entry, b"", ours.note)
         lost = Lost(row, receipts.verify_entry(released, ours))
         item = recovery_pb2.GivenBack(message=self.signed, answer=answer)
@@ -114,12 +115,12 @@ CHANGES: dict[str, Callable[[Scene], object]] = {
     "another message than was released": lambda s: setattr(s, "signed", s.officer.compose(["tjk", "uzb"])),
     "bytes that are none": lambda s: setattr(s, "signed", b"\xff" * 40),
     "a release to another": lambda s: setattr(s.release, "counterpart", "uzb"),
-    "no release": lambda s: setattr(s.release, "event", log_pb2.LOG_EVENT_RECEIVED),
-    "a release by others": lambda s: s.release.ClearField("signers"),
+    "no release": lambda s: turn_into(s.release, log_pb2.LOG_EVENT_RECEIVED),
+    "a release by others": lambda s: s.release.released.ClearField("signers"),
     "a receipt of another message": lambda s: setattr(s.receipt, "message_digest", bytes(32)),
     "a receipt to another": lambda s: setattr(s.receipt, "counterpart", "uzb"),
-    "no receipt": lambda s: setattr(s.receipt, "event", log_pb2.LOG_EVENT_OPENED),
-    "a refusal without reason": lambda s: setattr(s.receipt, "event", log_pb2.LOG_EVENT_REFUSED),
+    "no receipt": lambda s: turn_into(s.receipt, log_pb2.LOG_EVENT_OPENED),
+    "a refusal without reason": lambda s: turn_into(s.receipt, log_pb2.LOG_EVENT_REFUSED),
 }
 
 
@@ -153,8 +154,8 @@ def test_a_message_of_another_member_is_not_ours(scene: Scene, folder: Path) -> 
     verified = message.verify(scene.signed, scene.register.certificate_verifier(), at=datetime.now(UTC))
     for entry in (scene.release, scene.receipt):
         entry.message_digest = verified.digest
-    del scene.release.signers[:]
-    scene.release.signers.extend(receipts.logged_signers(verified))
+    del scene.release.released.signers[:]
+    scene.release.released.signers.extend(receipts.logged_signers(verified))
     with pytest.raises(Rejected, match="wrong_member"):
         scene.checked()
 

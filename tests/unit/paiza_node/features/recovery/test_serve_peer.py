@@ -23,6 +23,7 @@ from paiza_register import LogKey
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
+from tests.log_entries import entry_of
 from tests.peers import directory_of
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node
 
@@ -49,9 +50,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 def _log_about(node: Node, counterparts: Sequence[str]) -> None:
     for number, counterpart in enumerate(counterparts):
-        entry = log_pb2.LogEntry(
-            event=log_pb2.LOG_EVENT_RECEIVED, counterpart=counterpart, message_digest=bytes([number]) * 32
-        )
+        entry = entry_of(log_pb2.LOG_EVENT_RECEIVED, counterpart=counterpart, message_digest=bytes([number]) * 32)
         node.ledger.commit_now(lambda tx, entry=entry: tx.append(entry))  # type: ignore[misc]
 
 

@@ -15,8 +15,10 @@ from paiza_node.core.log import store as log_store
 from paiza_node.features.retention.acknowledge import MAX_ANSWERS, erasure_answers
 from paiza_node.features.retention.erasure_status import ANSWER_WITHIN, ErasureStatus
 from paiza_wire.errors import Rejected
+from paiza_wire.receipts import ERASURE_ANSWERS
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import BEGIN, MEMBER, Room
 
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
@@ -36,20 +38,19 @@ def answered(
     digest: bytes,
     request: bytes,
     event: "log_pb2.LogEvent.ValueType" = log_pb2.LOG_EVENT_ERASED,
-    reason: str = "",
     counterpart: str = MEMBER,
     index: int = 0,
     log: int = 1,
 ) -> tuple[log_pb2.ProvenEntry, VerifiedCheckpoint]:
     """Make an entry of a holder's log that stands at ``index``, proven to a checkpoint."""
-    entry = log_pb2.LogEntry(
+    entry = entry_of(
+        event,
         salt=bytes(16),
-        event=event,
         actor="spiffe://tjk.paiza.example/node",
         counterpart=counterpart,
         message_digest=digest,
-        evidence_sha256=request,
-        reason=reason,
+        **({"reason": "policy_denied"} if event == log_pb2.LOG_EVENT_DENIED else {}),
+        **({"request_digest": request} if event in ERASURE_ANSWERS else {}),
         register_version=bytes(32),
     )
     entry.entry_time.CopyFrom(Timestamp(seconds=1_800_000_000))
@@ -93,7 +94,7 @@ def states(room: Room) -> dict[str, tuple[int, bool]]:
 def test_an_answer_is_kept_and_logged_once(room: Room) -> None:
     """A repeat, or an earlier entry, changes nothing; a later one of the same holder takes its place."""
     digest, request = asked(room)
-    held = answered(digest, request, log_pb2.LOG_EVENT_DENIED, "legal_hold")
+    held = answered(digest, request, log_pb2.LOG_EVENT_ERASURE_DENIED)
     erased = answered(digest, request, index=1)
     assert states(room) == {"tjk": (1, False)}
     assert take(room, *held) == {digest}
@@ -103,14 +104,16 @@ def test_an_answer_is_kept_and_logged_once(room: Room) -> None:
     assert take(room, *held) == set()
     assert states(room) == {"tjk": (2, False)}
     with room.store.reads() as reads:
-        events = [log_pb2.LogEntry.FromString(each.entry).event for each in log_store.entries_of(reads, digest)]
-    assert events == [log_pb2.LOG_EVENT_DENIED, log_pb2.LOG_EVENT_ERASED]
+        entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_of(reads, digest)]
+    assert {each.event for each in entries} == {log_pb2.LOG_EVENT_ERASURE_ANSWERED}
+    answers = [each.erasure_answered.answer for each in entries]
+    assert answers == [log_pb2.LOG_EVENT_ERASURE_DENIED, log_pb2.LOG_EVENT_ERASED]
 
 
 def test_an_answer_of_the_log_that_follows_a_lost_one_is_later(room: Room) -> None:
     """A holder that was restored erases after all: its new log says so at an index below that of its earlier word."""
     digest, request = asked(room)
-    take(room, *answered(digest, request, log_pb2.LOG_EVENT_DENIED, "legal_hold", index=1))
+    take(room, *answered(digest, request, log_pb2.LOG_EVENT_ERASURE_DENIED, index=1))
     assert states(room) == {"tjk": (3, True)}
     erased = answered(digest, request, index=0, log=2)
     assert take(room, *erased) == {digest}
@@ -134,7 +137,7 @@ def test_what_was_not_asked_is_passed_over(room: Room) -> None:
         answered(digest, bytes(32)),
         answered(digest, digest),
         answered(digest, request, counterpart="uzb"),
-        answered(digest, request, log_pb2.LOG_EVENT_DENIED, "policy_denied"),
+        answered(digest, request, log_pb2.LOG_EVENT_DENIED),
         answered(digest, request, log_pb2.LOG_EVENT_RECEIVED),
     ):
         assert take(room, proven, checkpoint) == set()

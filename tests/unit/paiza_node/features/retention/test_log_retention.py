@@ -28,6 +28,7 @@ from paiza_wire.errors import Unavailable
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import leaf_hash, verify_inclusion
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import MEMBER, Room
 
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
@@ -51,7 +52,7 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
         row = messages_store.message(tx.conn, message.digest)
         assert row is not None
         event = log_pb2.LOG_EVENT_RELEASED if author == MEMBER else log_pb2.LOG_EVENT_RECEIVED
-        index = tx.append(log_pb2.LogEntry(event=event, message_digest=message.digest), text="words").index
+        index = tx.append(entry_of(event, message_digest=message.digest), text="words").index
         access_store.add_readers(tx.conn, [("somebody", row.seq)])
         retention_store.put_reviews(tx.conn, [(row.seq, tx.now)])
         if author == MEMBER:
@@ -68,9 +69,7 @@ def old_message(room: Room, author: str = "tjk", *, erased: bool = True) -> byte
 
 def note(room: Room, event: "log_pb2.LogEvent.ValueType", digest: bytes = b"") -> int:
     """Append an entry; gives its index."""
-    return room.ledger.commit_now(
-        lambda tx: tx.append(log_pb2.LogEntry(event=event, message_digest=digest)).index
-    ).result
+    return room.ledger.commit_now(lambda tx: tx.append(entry_of(event, message_digest=digest)).index).result
 
 
 async def round_of(room: Room) -> list[int]:
@@ -85,7 +84,7 @@ async def test_an_erased_message_goes_with_everything_about_it(room: Room) -> No
     """Rows, entries and texts go; the digest stays; what stays is proven as before, in the same tree."""
     digest = old_message(room)
     stays = note(room, log_pb2.LOG_EVENT_KEY_ADDED)
-    note(room, log_pb2.LOG_EVENT_HEARTBEAT)
+    note(room, log_pb2.LOG_EVENT_BACKED_UP)
     size = room.ledger.checkpoint.size
     root = room.ledger.checkpoint.root
     left = await round_of(room)
@@ -151,7 +150,7 @@ async def test_what_others_rest_on_stays(room: Room) -> None:
 async def test_what_was_given_back_of_a_lost_log_goes_with_its_message(room: Room) -> None:
     """Neither the RECOVERED entry nor the lost one beside it stays: what the log and the rows say still agrees."""
     digest, origin = bytes([7]) * 32, "kaz.paiza.example/log/0"
-    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RECEIVED, counterpart="tjk", message_digest=digest)
+    entry = entry_of(log_pb2.LOG_EVENT_RECEIVED, counterpart="tjk", message_digest=digest)
     raw = entry.SerializeToString()
     lost = Lost(
         RecoveredEntry(origin, 0, "tjk", digest, raw, b"", b"note"),

@@ -164,7 +164,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     room.clock.now = BEGIN + timedelta(hours=72)
     await approve.round()
     await approve.round()
-    assert events(room, digest) == ["DECLINED"]
+    assert events(room, digest) == ["LAPSED"]
     with room.store.reads() as reads:
         found = approvals_store.approval(reads, digest)
     assert found is not None

@@ -43,6 +43,7 @@ from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
 from paiza_node.ops.tables import KEPT_PROOFS
 from paiza_register import LogKey, Member, Register
 from paiza_register.model import WitnessKey
+from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import MemberAuthority, keys
 from paiza_wire.tlog import checkpoint as checkpoints
@@ -264,7 +265,7 @@ class Node(AbstractContextManager["Node"]):
 
         def work(tx: LogTransaction) -> int:
             for _ in range(entries):
-                tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_HEARTBEAT))
+                tx.append(log_entries.searched(actor=""))
             return tx.size - entries
 
         return self.ledger.commit_now(work).result

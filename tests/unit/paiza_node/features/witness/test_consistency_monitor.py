@@ -125,7 +125,7 @@ def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(b
     sizes = question.request.sizes
     bench.judge.answered(bench.member, question, bench.log.proof(31, *sizes), bench.now)
     assert bench.judge.convictions("tjk") == []
-    assert bench.judge.ended == [(begun, "log_proven")]
+    assert bench.judge.ended == [(begun, False)]
 
 
 def test_many_failures_in_a_moment_are_no_default(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_default_and_its_doubt_outlive_a_restart(bench: Bench) -> None:
     bench.judge.answered(bench.member, question, bench.other.proof(30, 0, 12), bench.now)
     assert bench.judge.convictions("tjk") == ["log_forked"]
     bench.ask()
-    assert bench.judge.ended == [(begun, "log_forked")]
+    assert bench.judge.ended == [(begun, True)]
 
 
 def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> None:

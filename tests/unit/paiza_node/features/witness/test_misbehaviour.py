@@ -165,7 +165,7 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     (finding,) = room.findings()
     assert (finding.member, finding.kind, finding.state) == ("tjk", FindingKind.FORK, FindingState.OPEN)
     entry = room.logged(finding.index)
-    assert (entry.event, entry.counterpart, entry.evidence_sha256) == (
+    assert (entry.event, entry.counterpart, entry.fork_found.notes_sha256) == (
         log_pb2.LOG_EVENT_FORK_FOUND, "tjk", fork.digest,
     )  # fmt: skip
     assert room.distrusted == {"tjk"}
@@ -188,8 +188,8 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     assert (decided.state, decided.reason_text) == (FindingState.ENDED, "An old machine.")
     assert decided.ended_index is not None
     entry = room.logged(decided.ended_index)
-    assert (entry.event, entry.actor) == (log_pb2.LOG_EVENT_CONVICTION_DECIDED, "os-user:aigerim")
-    assert entry.evidence_sha256 == room.logged(finding.index).evidence_sha256
+    assert (entry.event, entry.actor) == (log_pb2.LOG_EVENT_TRUST_RESTORED, "os-user:aigerim")
+    assert entry.trust_restored.notes_sha256 == room.logged(finding.index).fork_found.notes_sha256
     with pytest.raises(Rejected, match="unknown_id"):
         await room.convictions.decide(finding.index, "Again.", "os-user:aigerim")
     assert room.pardoned == [{ORIGIN: decided.accepted_up_to}]
@@ -224,7 +224,7 @@ async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> 
     await room.steps(MAX_FAILURES + 2)
     (finding,) = room.findings()
     assert (finding.kind, finding.state) == (FindingKind.DEFAULT, FindingState.OPEN)
-    assert room.logged(finding.index).reason == "log_in_default"
+    assert room.logged(finding.index).event == log_pb2.LOG_EVENT_DEFAULT_FOUND
     assert "tjk" in room.distrusted
     room.know(12)
     room.restart()
@@ -236,7 +236,7 @@ async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> 
     assert ended.state is FindingState.ENDED
     assert ended.ended_index is not None
     logged = room.logged(ended.ended_index)
-    assert (logged.event, logged.reason) == (log_pb2.LOG_EVENT_DEFAULT_FOUND, "log_proven")
+    assert (logged.event, logged.default_ended.forked) == (log_pb2.LOG_EVENT_DEFAULT_ENDED, False)
     assert not room.distrusted
     with pytest.raises(Rejected, match="unknown_id"):
         await room.convictions.decide(finding.index, "It is fine.", "os-user:aigerim")

@@ -26,6 +26,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.cosignatures import add_signatures, cosign
 from paiza_wire.tlog.notes import NoteSignature, format_note, parse_note
+from tests.log_entries import entry_of
 from tests.unit.paiza_node.features.witness.conftest import MakeFleet
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node
 
@@ -33,7 +34,7 @@ from tests.unit.paiza_node.features.witness.fleet import Fleet, Node
 def receipt(holder: Node, owner: Node) -> ForeignProof:
     """Have an entry appended to the owner's log and kept by the holder, as receipts are: uncosigned."""
     digest = secrets.token_bytes(32)
-    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_RECEIVED, message_digest=digest)
+    entry = entry_of(log_pb2.LOG_EVENT_RECEIVED, message_digest=digest)
     stored = owner.ledger.commit_now(lambda tx: tx.append(entry)).result
     checkpoint = owner.ledger.checkpoint
     (hashes,) = owner.ledger.prove([stored.index], checkpoint.size)
@@ -50,7 +51,7 @@ def receipt(holder: Node, owner: Node) -> ForeignProof:
 
     def work(tx: LogTransaction) -> None:
         exchange_store.add_proofs(tx.conn, [kept])
-        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_DELIVERED, message_digest=digest))
+        tx.append(entry_of(log_pb2.LOG_EVENT_DELIVERED, message_digest=digest))
 
     holder.ledger.commit_now(work)
     return kept
@@ -104,14 +105,14 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     """Its acknowledgement is kept in a table of its own; witnesses prove when it was made all the same."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     digest, request = secrets.token_bytes(32), secrets.token_bytes(32)
-    entry = log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, message_digest=digest, evidence_sha256=request)
+    entry = entry_of(log_pb2.LOG_EVENT_ERASED, message_digest=digest, request_digest=request)
     stored = tjk.ledger.commit_now(lambda tx: tx.append(entry)).result
     note = tjk.ledger.checkpoint.note
     answer = ErasureAnswer(request, digest, "tjk", stored.entry, stored.index, b"", note, bytes(32))
 
     def work(tx: LogTransaction) -> None:
         retention_store.put_erasure_answer(tx.conn, answer)
-        tx.append(log_pb2.LogEntry(event=log_pb2.LOG_EVENT_ERASED, counterpart="tjk", message_digest=digest))
+        tx.append(entry_of(log_pb2.LOG_EVENT_ERASURE_ANSWERED, counterpart="tjk", message_digest=digest))
 
     kaz.ledger.commit_now(work)
     await rounds(fleet)

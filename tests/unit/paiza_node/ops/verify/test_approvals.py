@@ -2,6 +2,7 @@
 
 from paiza.core.v1 import log_pb2
 from paiza_node.ops.verify.approvals import Signed
+from tests.log_entries import entry_of
 
 DIGEST = bytes(32)
 
@@ -11,7 +12,8 @@ def heard(*entries: tuple[int, str, tuple[str, ...]]) -> frozenset[str]:
     signed = Signed()
     for index, (event, actor, signers) in enumerate(entries):
         logged = [log_pb2.LoggedSigner(id=each) for each in signers]
-        entry = log_pb2.LogEntry(event=event, actor=actor, message_digest=DIGEST, signers=logged)  # type: ignore[arg-type]
+        said = {"signer": logged[0]} if event == log_pb2.LOG_EVENT_APPROVED else {"signers": logged}
+        entry = entry_of(event, actor=actor, message_digest=DIGEST, **said)  # type: ignore[arg-type]
         signed.hear(index, entry)
     return signed.released[DIGEST]
 

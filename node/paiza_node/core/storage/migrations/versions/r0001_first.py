@@ -79,6 +79,7 @@ def _create_log() -> None:
     op.create_table(
         "log_text",
         sa.Column("index", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("index", name="pk_log_text"),
     )

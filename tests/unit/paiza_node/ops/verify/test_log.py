@@ -1,0 +1,85 @@
+"""What `verify` makes of entries and texts that the log committed, and that no node should have written."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.storage import open_store
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.ops.verify.findings import Part
+from paiza_node.ops.verify.log import verify_log
+from paiza_register import LogKey, Member
+from paiza_wire import log_entries
+from paiza_wire.identity import MemberAuthority, keys
+from paiza_wire.tlog.notes import SignerKey
+from tests.unit.paiza_node.room import NoFile
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+SIGNER = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
+KAZ = Member(
+    "kaz",
+    {},
+    "active",
+    MemberAuthority("kaz", "paiza.example", b"", b""),
+    (),
+    (LogKey(SIGNER.verifier_key.name, SIGNER.verifier_key.to_vkey()),),
+    (),
+    (),
+    1,
+)
+
+
+def found(folder: Path, entry: log_pb2.LogEntry, damage: str = "") -> list[tuple[str, str]]:
+    """Commit an entry with a text, do ``damage`` to the database, and verify the log."""
+    url = f"sqlite:///{folder / 'paiza.db'}"
+    store = open_store(url)
+    ledger = Ledger(store, SIGNER, NoFile(), lambda: bytes(32), lambda: NOW)
+    note = ledger.commit_now(lambda tx: tx.append(entry, text="because")).checkpoint.note
+    ledger.close()
+    store.close()
+    if damage:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text(damage))
+        engine.dispose()
+    part = Part("log")
+    with open_scan(url) as scan:
+        verify_log(scan, KAZ, note, part, None, lambda _rows: None)
+    return [(each.reason, each.where) for each in part.findings]
+
+
+def test_what_a_node_writes_holds(tmp_path: Path) -> None:
+    """An entry with its own detail, and the text it commits to."""
+    assert found(tmp_path, log_entries.searched(actor="x")) == []
+
+
+DETAILS: dict[str, Callable[[log_pb2.LogEntry], object]] = {
+    "unset": lambda entry: entry.ClearField("detail"),
+    "of another event": lambda entry: entry.recalled.SetInParent(),
+}
+
+
+@pytest.mark.parametrize("how", DETAILS)
+def test_a_detail_that_is_not_its_events_is_found(tmp_path: Path, how: str) -> None:
+    """A log can commit to what no entry may say: `verify` names it, as every other reader refuses it."""
+    entry = log_entries.searched(actor="x")
+    DETAILS[how](entry)
+    assert found(tmp_path, entry) == [("log_damaged", "entry 0")]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE log_text SET salt = zeroblob(16)",
+        "UPDATE log_text SET salt = zeroblob(0)",
+        "UPDATE log_text SET text = 'be cause'",
+    ],
+)
+def test_a_text_or_salt_that_was_changed_is_found(tmp_path: Path, damage: str) -> None:
+    """An entry commits to both."""
+    assert found(tmp_path, log_entries.searched(actor="x"), damage) == [("log_damaged", "entry 0")]
