@@ -28,7 +28,7 @@ class DeliveryKind(IntEnum):
 
 
 class Slot(IntEnum):
-    """Which of a courier's slots a delivery waits for."""
+    """Which slot of an outbound queue a delivery waits for."""
 
     BULK = 0
     URGENT = 1

@@ -49,21 +49,21 @@ class CheckpointHistory:
         self._largest: dict[str, VerifiedCheckpoint] = {}
 
     def link(self, origin: str) -> VerifiedCheckpoint:
-        """Give the largest accepted checkpoint of a log; that of the empty tree where none is."""
+        """Return the largest accepted checkpoint of a log; that of the empty tree where none is."""
         return self._links.get(origin) or VerifiedCheckpoint(origin, 0, merkle.EMPTY_ROOT, b"")
 
     def largest(self, origin: str) -> VerifiedCheckpoint:
-        """Give the largest checkpoint that a log signed, accepted or not, as far as was heard since the start."""
+        """Return the largest checkpoint that a log signed, accepted or not, as far as was heard since the start."""
         link, shown = self.link(origin), self._largest.get(origin)
         return shown if shown is not None and shown.size > link.size else link
 
     def at(self, origin: str, size: int) -> VerifiedCheckpoint | None:
-        """Give the checkpoint of this size that is in the chain, if it is remembered."""
+        """Return the checkpoint of this size that is in the chain, if it is remembered."""
         link = self.link(origin)
         return link if link.size == size else self._past.get(origin, OrderedDict()).get(size)
 
     def signed_at(self, origin: str, size: int) -> VerifiedCheckpoint | None:
-        """Give the checkpoint of this size that a log signed first, if it is remembered."""
+        """Return the checkpoint of this size that a log signed first, if it is remembered."""
         return self._signed.get(origin, OrderedDict()).get(size)
 
     def extend(self, checkpoint: VerifiedCheckpoint) -> None:

@@ -32,19 +32,19 @@ class Forks:
                 self._forgive(finding.origin, finding.accepted_up_to)
 
     def stand(self, origin: str) -> bool:
-        """Say whether a log was found forked and nobody decided on it."""
+        """Return whether a log was found forked and nobody decided on it."""
         return origin in self._proofs
 
     def proofs(self) -> dict[str, bytes]:
-        """Give what shows each fork, by the origin of the log."""
+        """Return what shows each fork, by the origin of the log."""
         return dict(self._proofs)
 
     def accepted_up_to(self, origin: str, size: int) -> bool:
-        """Say whether an administrator decided on what that log said up to this size."""
+        """Return whether an administrator decided on what that log said up to this size."""
         return size <= self._forgiven.get(origin, 0)
 
     def is_forgiven(self, checkpoint: VerifiedCheckpoint) -> bool:
-        """Say so of a checkpoint."""
+        """Return whether an administrator decided on a checkpoint."""
         return self.accepted_up_to(checkpoint.origin, checkpoint.size)
 
     def add(self, member: str, fork: Fork) -> bool:

@@ -32,7 +32,7 @@ class ConsistencyMismatch(Exception):  # noqa: N818 - an answer, not a mistake
     """The caller assumed another size of its own log than we know; ``known_size`` is what we know."""
 
     def __init__(self, known_size: int) -> None:
-        """Take the size we know."""
+        """Hold the size we know."""
         super().__init__(known_size)
         self.known_size = known_size
 
@@ -66,27 +66,27 @@ class PeerLogViews:
         self.counts = ClaimCounts()
 
     def size(self, member: str) -> int:
-        """Give the size known of a member's log; 0 where none is."""
+        """Return the size known of a member's log; 0 where none is."""
         return self._history.link(self._origin(member)).size
 
     def note(self, member: str) -> bytes:
-        """Give the largest accepted checkpoint note of a member's log; empty where none is."""
+        """Return the largest accepted checkpoint note of a member's log; empty where none is."""
         return self._history.link(self._origin(member)).note
 
     def link(self, member: str) -> VerifiedCheckpoint:
-        """Give the largest accepted checkpoint of a member's log; that of the empty tree where none is."""
+        """Return the largest accepted checkpoint of a member's log; that of the empty tree where none is."""
         return self._history.link(self._origin(member))
 
     def largest_note(self, member: str) -> bytes:
-        """Give the largest checkpoint note that a member's log signed, as far as we ever heard; empty where none is."""
+        """Return the largest checkpoint note that a member's log signed, as far as was heard; empty where none is."""
         return self._history.largest(self._origin(member)).note
 
     def forked(self, member: str) -> bool:
-        """Say whether a member's log was found forked and nobody decided on it."""
+        """Return whether a member's log was found forked and nobody decided on it."""
         return self.forks.stand(self._origin(member))
 
     def fork_proofs(self) -> dict[str, bytes]:
-        """Give what shows the forks that nobody decided on, by the origin of the log."""
+        """Return what shows the forks that nobody decided on, by the origin of the log."""
         with self._lock:
             return self.forks.proofs()
 
@@ -129,7 +129,7 @@ class PeerLogViews:
             raise Rejected("log_forked", f"the log of {member} showed two histories")
 
     def compare(self, member: str, checkpoint: VerifiedCheckpoint) -> bool:
-        """Say whether a checkpoint is one that is known; Rejected("log_forked") where its size has another root."""
+        """Return whether a checkpoint is one that is known; Rejected("log_forked") where its size has another root."""
         with self._lock:
             same = self._history.at(checkpoint.origin, checkpoint.size)
             other = same or self._history.signed_at(checkpoint.origin, checkpoint.size)
@@ -140,7 +140,7 @@ class PeerLogViews:
             return same is not None
 
     def hear(self, member: Member, note: bytes, told_by: str) -> None:
-        """Take a note of a member's log that somebody else holds: what is not known of that log becomes a doubt.
+        """Note a checkpoint of a member's log that somebody else holds; it is unverified unless that log proved it.
 
         Unavailable("bad_checkpoint") where that log did not sign it, Rejected("log_forked") where it contradicts what
         that log signed.
@@ -153,19 +153,19 @@ class PeerLogViews:
                 self._doubt(member.id, checkpoint, told_by)
 
     def doubted(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
-        """Give the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
+        """Return the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
         with self._lock:
             return self.unverified_checkpoints.of(member, origin)
 
     def convict(self, member: str, fork: Fork) -> Rejected:
-        """Keep what shows that a member's log is forked; gives the refusal to raise."""
+        """Keep what shows that a member's log is forked; return the refusal to raise."""
         with self._lock:
             if self.forks.add(member, fork):
                 self.unverified_checkpoints.forget(member)
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
 
     def recorded(self, forks: Collection[tuple[str, Fork]]) -> None:
-        """Say that these forks stand in our own log now; one that was found meanwhile, in a thread, does not yet."""
+        """Note that these forks stand in our own log now; one that was found meanwhile, in a thread, does not yet."""
         with self._lock:
             self.forks.unrecorded = [fork for fork in self.forks.unrecorded if fork not in forks]
 
@@ -183,7 +183,7 @@ class PeerLogViews:
             self.counts.stale.pop(member, None)
 
     def largest_shown(self, origin: str) -> int:
-        """Give the largest size that the log of this origin signed, as far as was heard since the start."""
+        """Return the largest size that the log of this origin signed, as far as was heard since the start."""
         return self._history.largest(origin).size
 
     def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
@@ -221,9 +221,9 @@ class PeerLogViews:
         doubted: Sequence[VerifiedCheckpoint],
         proof: exchange_pb2.ProveConsistencyResponse,
     ) -> VerifiedCheckpoint:
-        """See that a link of the chain, and other checkpoints of the log, all lead to the one that the log now shows.
+        """Check that a link of the chain, and other checkpoints of the log, all lead to the one that the log now shows.
 
-        Gives the newer one, which is then the known one; where the known one moved on meanwhile, it is a doubt of its
+        Return the newer one, which is then the known one; where the known one moved on meanwhile, it is a doubt of its
         own. Rejected("log_forked") where the proof of any shows another history, Unavailable where something is not
         proven: what is proven then counts all the same, if the link is.
         """
@@ -266,7 +266,7 @@ class PeerLogViews:
             self._doubt(member, newest, told_by=member)
 
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> PeerLogView:
-        """Give what is to be stored in the commit of what the checkpoint carried."""
+        """Return what is to be stored in the commit of what the checkpoint carried."""
         return PeerLogView(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
 
     def _check_contains(

@@ -44,14 +44,14 @@ class UnverifiedCheckpoints:
             held[told_by] = checkpoint
 
     def of(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
-        """Give the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
+        """Return the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
         held = self._held.get(member, {})
         for teller in [teller for teller, checkpoint in held.items() if checkpoint.origin != origin]:
             del held[teller]
         return list(held.values())
 
     def members(self) -> list[str]:
-        """Give the members there are doubts about."""
+        """Return the members there are doubts about."""
         return [member for member, held in self._held.items() if held]
 
     def settled(self, member: str, checkpoint: VerifiedCheckpoint) -> None:

@@ -241,7 +241,7 @@ class RecoveredMessages:
         ended = deliveries_store.settle(
             tx.conn, [Settlement(row.id, state, log_entries.reason(answer.entry)) for row in waiting], tx.now
         )
-        if not ended:  # it was settled by a courier meanwhile
+        if not ended:  # the outbound queue settled it meanwhile
             return
         tx.append(
             log_entries.answered(

@@ -1,7 +1,7 @@
 """The outbound queues: how released messages get to the other members' nodes.
 
-Every other active member of the register has one queue (`courier`), which sends what waits for that member over its
-session and records its answers (`settle`). A message whose lifetime is over is given up, which is logged and shown to
+Every other active member of the register has one queue (`peer_queue`), which sends what waits for that member over its
+session and records its answers (`results`). A message whose lifetime is over is given up, which is logged and shown to
 its officers.
 """
 
@@ -86,7 +86,7 @@ class OutboundQueues:
         self._ending = {task for task in self._ending if not task.done()}
 
     async def _give_up_expired(self) -> None:
-        """Give up what was not delivered in its life time, batch by batch."""
+        """End deliveries whose lifetime is over, batch by batch."""
         while expired := await asyncio.to_thread(self._expired):
             await self._give_up(expired)
 

@@ -150,7 +150,7 @@ def test_what_overtakes_is_found_by_its_own_index(store: Store, plans: list[str]
     assert any("ix_delivery_first" in plan for plan in plans)
 
 
-def test_courier_reads_by_the_index_of_what_waits(store: Store, plans: list[str]) -> None:
+def test_an_outbound_queue_reads_by_the_index_of_what_waits(store: Store, plans: list[str]) -> None:
     """Finding what is due, when the next attempt is, and what expired reads no more than what waits."""
     with store.reads() as reads:
         for slot in (Slot.URGENT, Slot.BULK):
