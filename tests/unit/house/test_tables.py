@@ -14,7 +14,6 @@ CORE: Final = ("storage", "log", "messages", "access", "peers", "exchange")
 """The packages of `core` that own tables, each above those before it."""
 
 SIDEWAYS: Final = {
-    "inbox": {"attachments"},
     "recovery": {"attachments", "retention"},
     "retention": {"attachments"},
 }

@@ -1,6 +1,7 @@
 """Officers, and what they see and opened. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,22 @@ class Viewer:
 
     officer: str
     units: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """Which messages to list; unset fields do not restrict. Newest first, below ``before_seq`` where that is given."""
+
+    received: bool | None = None
+    unread_by: str = ""
+    kind: str = ""
+    author: str = ""
+    since_time: datetime | None = None
+    thread_id: bytes = b""
+    thread_name: str = ""
+    id_prefix: str = ""
+    after_seq: int = 0
+    before_seq: int | None = None
+    limit: int = 100
+    oldest_first: bool = False
+    seen_by: Viewer | None = None

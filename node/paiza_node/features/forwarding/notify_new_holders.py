@@ -14,6 +14,8 @@ import structlog
 
 from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import MessageQuery
 from paiza_node.core.exchange.holders import holders
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -23,8 +25,6 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection, Store
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import MessageQuery
 from paiza_wire.errors import Rejected, Unavailable
 
 LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
@@ -87,11 +87,9 @@ class NotifyNewHolders:
     def _all(self) -> list[tuple[bytes, str]]:
         with self._store.reads() as reads:
             found = [
-                listed.row
+                row
                 for kind in (thread.RECALL, thread.CORRECTION, thread.ERASURE)
-                for listed in inbox_store.list_messages(
-                    reads, MessageQuery(received=False, kind=kind, limit=LOOKED_AT), ""
-                )
+                for row in access_store.find_messages(reads, MessageQuery(received=False, kind=kind, limit=LOOKED_AT))
             ]
             return [each for row in found for each in self._owed(reads, row)]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Final
 
-from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import notice_pb2, officer_pb2
-from paiza_node.core.access.model import Officer
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import MessageQuery, Officer
 from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.access.open import OpenPart
 from paiza_node.core.access.threads import ThreadAccess
@@ -16,16 +16,15 @@ from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.log.notifier import Item
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals.notices import APPROVAL
-from paiza_node.features.attachments.attached import standing
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import ListedMessage, MessageQuery
 from paiza_node.features.inbox.notices import PendingNotices
+from paiza_node.features.listing import listing
+from paiza_node.features.listing.listing import message_info
+from paiza_node.features.listing.model import ListedMessage
 from paiza_node.features.search.search import Search
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlapping
 from paiza_node.features.workflows.service import sees_thread
@@ -166,19 +165,17 @@ class OfficerService(Service):
             viewer = list_scope(officer)
             if viewer.units is None:
                 return found
-            seen = {each.row.digest for each in inbox_store.listed(reads, found.values(), officer.id, viewer)}
+            seen = {row.digest for row in access_store.seen_messages(reads, found.values(), viewer)}
         return {row: digest for row, digest in found.items() if digest in seen}
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            found = inbox_store.list_messages(reads, replace(query, seen_by=list_scope(officer)), officer.id)
+            found = listing.list_messages(reads, replace(query, seen_by=list_scope(officer)), officer.id)
             return self._with_links(reads, found, officer)
 
     def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
-            return self._with_links(
-                reads, inbox_store.listed(reads, [digest], officer.id, list_scope(officer)), officer
-            )
+            return self._with_links(reads, listing.listed(reads, [digest], officer.id, list_scope(officer)), officer)
 
     def _with_links(
         self, reads: ReadConnection, messages: list[ListedMessage], officer: Officer
@@ -196,43 +193,6 @@ class OfficerService(Service):
         return officer_pb2.FindSourceRowsResponse(
             rows=[officer_pb2.SourceRow(source_row_sha256=row, message_digest=digest) for row, digest in found.items()]
         )
-
-
-def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
-    """Write a message down as lists show it."""
-    row = listed.row
-    info = officer_pb2.MessageInfo(
-        message_digest=row.digest,
-        header=row.header,
-        thread_name=row.thread_name,
-        opened_by_caller=listed.opened_by_caller,
-        opened=listed.opened,
-        deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
-        attachments=[standing(row) for row in listed.attachments],
-        sequence=row.seq,
-        received=row.received,
-        recalled_by=listed.marks.recalled_by,
-        corrected_by=listed.marks.corrected_by,
-        replaced_by=listed.marks.replaced_by,
-        linked=listed.linked,
-        erased=listed.erased,
-    )
-    info.stored_time.FromDatetime(row.stored_time)
-    return info
-
-
-def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
-    """Write down what became of a message at one recipient."""
-    info = delivery_pb2.Delivery(
-        recipient=delivery.recipient,
-        state=delivery.state,  # type: ignore[arg-type]  # the number is that of the enum
-        reason=delivery.reason,
-        detail=delivery.detail,
-        attempts=delivery.attempts,
-    )
-    if delivery.settled_time is not None:
-        info.settled_time.FromDatetime(delivery.settled_time)
-    return info
 
 
 def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: int) -> MessageQuery:

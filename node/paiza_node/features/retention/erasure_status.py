@@ -8,7 +8,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import lawful_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import Officer
+from paiza_node.core.access.model import MessageQuery, Officer
 from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
@@ -17,8 +17,6 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import MessageQuery
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.acknowledge import asked_of
 from paiza_node.features.retention.model import ErasureAnswer, ErasureRow, ErasureStep
@@ -61,7 +59,7 @@ class ErasureStatus:
 
     def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
         query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=list_scope(officer))
-        rows = [listed.row for listed in inbox_store.list_messages(reads, query, officer.id)]
+        rows = access_store.find_messages(reads, query)
         answers = {
             (a.request, a.digest, a.member): a
             for a in retention_store.erasure_answers(reads, [row.digest for row in rows])

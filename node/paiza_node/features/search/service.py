@@ -10,8 +10,8 @@ from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.service import message_info
+from paiza_node.features.listing import listing
+from paiza_node.features.listing.listing import message_info
 from paiza_node.features.search.search import Search
 
 MAX_NUMBER: Final = 2**63 - 1  # of a message: the newest stands first
@@ -69,7 +69,7 @@ class SearchService(Service):
     async def _infos(self, officer: Officer, rows: list[MessageRow]) -> dict[bytes, officer_pb2.MessageInfo]:
         def read() -> dict[bytes, officer_pb2.MessageInfo]:
             with self._store.reads() as reads:
-                listed = inbox_store.listed(reads, [row.digest for row in rows], officer.id)
+                listed = listing.listed(reads, [row.digest for row in rows], officer.id)
             return {each.row.digest: message_info(each) for each in listed}
 
         return await asyncio.to_thread(read)

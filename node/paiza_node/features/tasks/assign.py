@@ -30,8 +30,8 @@ from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import ListedMessage
+from paiza_node.features.listing import listing
+from paiza_node.features.listing.model import ListedMessage
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.model import TaskRow
 from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, task_notice
@@ -119,7 +119,7 @@ class Assign:
                 more = paging.token_of(0 if due is None else paging.micros_of(due), rows[-1].seq)
             shown = {
                 each.row.digest: each
-                for each in inbox_store.listed(reads, [row.digest for row in rows], officer.id, viewer)
+                for each in listing.listed(reads, [row.digest for row in rows], officer.id, viewer)
             }
         return [(shown[row.digest], row) for row in rows if row.digest in shown], more
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from paiza.officer.v1 import desk_pb2
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
-from paiza_node.features.inbox.service import message_info
+from paiza_node.features.listing.listing import message_info
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.model import TaskRow
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import MessageQuery
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange.consent import GrantQuery
@@ -25,8 +26,6 @@ from paiza_node.core.policy.explanations import SENTENCES
 from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import AUDIENCES
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import MessageQuery
 from paiza_node.ops.cli.frame import Ended, ExitCode
 from paiza_node.ops.cli.language import _
 from paiza_node.ops.cli.offline import known_register, read_only
@@ -222,13 +221,12 @@ def _found(store: Store, text: str) -> MessageRow:
     if not digits or digits.strip("0123456789abcdef"):
         raise Rejected("unknown_id", "name a message by its id or digest, or the beginning of one")
     with store.reads() as reads:
-        found: list[Any] = inbox_store.list_messages(reads, MessageQuery(id_prefix=digits, limit=2), "")
+        found = access_store.find_messages(reads, MessageQuery(id_prefix=digits, limit=2))
     if len(found) > 1:
         raise Rejected("ambiguous_id", "more than one message begins so")
     if not found:
         raise Rejected("unknown_id", "no message begins so")
-    row: MessageRow = found[0].row
-    return row
+    return found[0]
 
 
 def _says(rule: str) -> str:

@@ -8,11 +8,11 @@ import pytest
 
 from paiza.core.v1.message_pb2 import Header
 from paiza_domain.threads.thread import Marks
+from paiza_node.core.access.model import MessageQuery
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import MessageQuery
+from paiza_node.features.listing import listing
 from tests.unit.paiza_node.core.storage.test_database import row
 
 PARENT = sha256(b"parent").digest()
@@ -61,7 +61,7 @@ def test_authors_mark_their_own_messages(store: Store) -> None:
     with store.transaction() as conn:
         messages_store.add_messages(conn, [*notes, recall, correction, undone, undo, stranger])
     with store.reads() as reads:
-        listed = {each.row.digest: each.marks for each in inbox_store.list_messages(reads, MessageQuery(), "officer")}
+        listed = {each.row.digest: each.marks for each in listing.list_messages(reads, MessageQuery(), "officer")}
     assert listed.pop(recalled) == Marks(recalled_by=(recall.digest,))
     assert listed.pop(corrected) == Marks(corrected_by=(correction.digest,), replaced_by=foreign)
     assert listed.pop(undone.digest) == Marks(recalled_by=(undo.digest,))

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
+from paiza_node.core.access.model import MessageQuery
 from paiza_node.core.exchange.model import DeliveryRow, Settlement, Slot
 from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -21,8 +22,7 @@ from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.engine import parse_url
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import MessageQuery
+from paiza_node.features.listing import listing
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
@@ -181,11 +181,11 @@ def test_lists_read_by_an_index(store: Store, plans: list[str]) -> None:
     """A page of the inbox, a thread, and messages by a shortened id are found without reading every message."""
     digest = row(77).digest.hex()
     with store.reads() as reads:
-        assert inbox_store.list_messages(reads, MessageQuery(received=False, limit=5), "officer")
-        assert inbox_store.list_messages(reads, MessageQuery(thread_id=bytes(16), limit=5), "officer")
-        assert inbox_store.list_messages(reads, MessageQuery(author="kaz", kind="free-message", limit=5), "officer")
+        assert listing.list_messages(reads, MessageQuery(received=False, limit=5), "officer")
+        assert listing.list_messages(reads, MessageQuery(thread_id=bytes(16), limit=5), "officer")
+        assert listing.list_messages(reads, MessageQuery(author="kaz", kind="free-message", limit=5), "officer")
         assert [
-            each.row.seq for each in inbox_store.list_messages(reads, MessageQuery(id_prefix=digest[:9]), "officer")
+            each.row.seq for each in listing.list_messages(reads, MessageQuery(id_prefix=digest[:9]), "officer")
         ] == [77]
     for plan in plans:
         assert "Seq Scan" not in plan, plan
@@ -200,7 +200,7 @@ def test_shortened_ids_compare_alike(digits: int, store: Store) -> None:
     rows = [row(seq) for seq in range(1, MESSAGES + 1)]
     expected = {each.seq for each in rows if prefix in (each.digest.hex()[:digits], each.message_id.hex()[:digits])}
     with store.reads() as reads:
-        found = inbox_store.list_messages(reads, MessageQuery(id_prefix=prefix, limit=1000), "officer")
+        found = listing.list_messages(reads, MessageQuery(id_prefix=prefix, limit=1000), "officer")
     assert {each.row.seq for each in found} == expected
 
 

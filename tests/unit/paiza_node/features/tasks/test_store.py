@@ -9,7 +9,7 @@ import pytest
 
 from paiza.core.v1 import delivery_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import Viewer
+from paiza_node.core.access.model import MessageQuery, Viewer
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForwardingRow
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -18,8 +18,7 @@ from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
-from paiza_node.features.inbox import store as inbox_store
-from paiza_node.features.inbox.model import MessageQuery
+from paiza_node.features.listing import listing
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.model import TaskRow
@@ -78,8 +77,8 @@ def test_a_viewer_sees_his_units_and_what_was_given_to_him(store: Store) -> None
         assert access_store.visible(reads, [1, 2, 3, 4], overseer) == {1, 2, 3, 4}
         for oldest, expected in ((False, [4, 2, 1]), (True, [1, 2, 4])):
             query = MessageQuery(seen_by=viewer, oldest_first=oldest)
-            assert [each.row.seq for each in inbox_store.list_messages(reads, query, ME)] == expected
-        page = inbox_store.list_messages(reads, MessageQuery(seen_by=viewer, limit=1, before_seq=4), ME)
+            assert [each.row.seq for each in listing.list_messages(reads, query, ME)] == expected
+        page = listing.list_messages(reads, MessageQuery(seen_by=viewer, limit=1, before_seq=4), ME)
         assert [each.row.seq for each in page] == [2]
         assert messages_store.unit_of(reads, [digest("3"), digest("2")]) == "border"
     with store.transaction() as conn:

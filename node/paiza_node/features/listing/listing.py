@@ -1,0 +1,89 @@
+"""Lists of messages: a page is one query, and one look-up of each owner of facts about its messages."""
+
+from collections.abc import Collection
+
+from paiza.core.v1 import delivery_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza_domain.threads.thread import UNMARKED
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import MessageQuery, Viewer
+from paiza_node.core.exchange.model import DeliveryRow
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.messages import markings
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.attached import standing
+from paiza_node.features.listing.model import ListedMessage
+
+
+def list_messages(conn: ReadConnection, query: MessageQuery, officer: str) -> list[ListedMessage]:
+    """Return messages that match, newest first, with what became of them."""
+    return _with_facts(conn, access_store.find_messages(conn, query), officer)
+
+
+def listed(
+    conn: ReadConnection, digests: Collection[bytes], officer: str, viewer: Viewer | None = None
+) -> list[ListedMessage]:
+    """Return these messages as a list shows them, in order of arrival; only those that ``viewer`` sees."""
+    return _with_facts(conn, access_store.seen_messages(conn, digests, viewer), officer)
+
+
+def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
+    """Write a message down as lists show it."""
+    row = listed.row
+    info = officer_pb2.MessageInfo(
+        message_digest=row.digest,
+        header=row.header,
+        thread_name=row.thread_name,
+        opened_by_caller=listed.opened_by_caller,
+        opened=listed.opened,
+        deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
+        attachments=[standing(row) for row in listed.attachments],
+        sequence=row.seq,
+        received=row.received,
+        recalled_by=listed.marks.recalled_by,
+        corrected_by=listed.marks.corrected_by,
+        replaced_by=listed.marks.replaced_by,
+        linked=listed.linked,
+        erased=listed.erased,
+    )
+    info.stored_time.FromDatetime(row.stored_time)
+    return info
+
+
+def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
+    """Write down what became of a message at one recipient."""
+    info = delivery_pb2.Delivery(
+        recipient=delivery.recipient,
+        state=delivery.state,  # type: ignore[arg-type]  # the number is that of the enum
+        reason=delivery.reason,
+        detail=delivery.detail,
+        attempts=delivery.attempts,
+    )
+    if delivery.settled_time is not None:
+        info.settled_time.FromDatetime(delivery.settled_time)
+    return info
+
+
+def _with_facts(conn: ReadConnection, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
+    """Look up what became of the messages of a page: one question of each owner."""
+    digests = [row.digest for row in messages]
+    deliveries = deliveries_store.by_message(conn, [row.seq for row in messages if row.state is MessageState.RELEASED])
+    openers = access_store.openers(conn, digests)
+    marks = markings.marks(conn, messages)
+    attachments = attachments_store.attachments_of(conn, digests)
+    erased = messages_store.erased(conn, digests)
+    return [
+        ListedMessage(
+            row,
+            officer in openers.get(row.digest, ()),
+            row.digest in openers,
+            deliveries.get(row.seq, []),
+            marks=marks.get(row.digest, UNMARKED),
+            attachments=attachments.get(row.digest, []),
+            erased=row.digest in erased,
+        )
+        for row in messages
+    ]
