@@ -19,11 +19,11 @@ from sqlalchemy.pool import StaticPool
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.exchange.receive.write import Receive
 from paiza_node.core.log.ledger import Committed, LogTransaction
 from paiza_node.core.log.model import Head
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_answers import LogAnswers
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingState, PeerLogView
 from paiza_node.core.peers.session import PeerSession
@@ -270,13 +270,13 @@ class Node:
         )
         self._answer = AnswerExchange(self.core, self.checkpoint_exchange, suspect=self._suspect)
         self._show = SubmitCheckpoints(self.core, self.checkpoint_exchange, self.peers)
-        self._receive = Receive(
-            self.core,
+        self._log_answers = LogAnswers(
+            self.core.ledger,
+            self.core.logs,
+            register_version=lambda: self.register_cache.version,
+            note_version=self.register_cache.note_version,
             suspect=self._suspect,
             compared=self.peers.compared,
-            arrivals=cast("Any", None),
-            piggybacks=(),
-            check_grant=cast("Any", None),
         )
 
     def _open_session(self, member: str) -> PeerSession:
@@ -301,11 +301,11 @@ class Node:
         """Answer another member's node."""
         member = self.register_cache.current.members[caller]
         if method == "handshake":  # also while this node asks itself: it signs nothing
-            return await self._receive.handshake(member, request)
+            return await self._log_answers.handshake(member, request)
         if not self.serves:
             return None
         if method == "prove_growth":
-            return await self._receive.prove_consistency(member, request)
+            return await self._log_answers.prove_consistency(member, request)
         return await self._answer(member, request)
 
     async def ask(self) -> None:

@@ -20,7 +20,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.readers import READERS
 from paiza_node.core.exchange.receive.arrivals import Arrivals
-from paiza_node.core.exchange.receive.write import PROTOCOL_VERSION, Receive
+from paiza_node.core.exchange.receive.write import Receive
 from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.stages import ReleaseStage
@@ -28,6 +28,7 @@ from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.endpoints import Endpoints
+from paiza_node.core.peers.log_answers import PROTOCOL_VERSION, LogAnswers
 from paiza_node.core.peers.model import FindingState
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.version import VERSION
@@ -151,6 +152,7 @@ class Exchange:
     forward: Forward
     notify_new_holders: NotifyNewHolders
     receive: Receive
+    log_answers: LogAnswers
     duties: WorkflowDeadlines
     give: BackfillServe
 
@@ -361,7 +363,6 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
     receive = Receive(
         core,
         suspect=peers.ask,
-        compared=peers.compared,
         arrivals=Arrivals(
             node_id=core.node_id, unit_directory=dependencies.unit_directory, reactions=dependencies.reactions
         ),
@@ -370,6 +371,14 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
             erasure_answers(core.member, core.node_id),
         ),
         check_grant=partial(grants.check, decryption_keys=core.decryption_keys),
+    )
+    log_answers = LogAnswers(
+        core.ledger,
+        core.logs,
+        register_version=lambda: core.register_cache.version,
+        note_version=core.register_cache.note_version,
+        suspect=peers.ask,
+        compared=peers.compared,
     )
     duties = WorkflowDeadlines(
         member=core.member,
@@ -382,7 +391,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         share=forward.share,
     )
     give = BackfillServe(core, workflow_states=workflow_states, share=forward.share)
-    return Exchange(submit, approve, forward, notify_new_holders, receive, duties, give)
+    return Exchange(submit, approve, forward, notify_new_holders, receive, log_answers, duties, give)
 
 
 def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...]:
@@ -450,7 +459,7 @@ def _handlers(
         convictions=witness.judge.convictions,
     )
     return (
-        ExchangeService(exchange.receive),
+        ExchangeService(exchange.receive, exchange.log_answers),
         BackfillService(exchange.give),
         AttachmentFetchService(hand_out),
         ApprovalService(exchange.approve),

@@ -9,9 +9,9 @@ from typing import Final
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
-from paiza_node.core.exchange.receive.write import PROTOCOL_VERSION
 from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
+from paiza_node.core.peers.log_answers import PROTOCOL_VERSION
 from paiza_node.core.peers.rpcs import HANDSHAKE
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED

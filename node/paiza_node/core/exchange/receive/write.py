@@ -38,9 +38,6 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signature
-MAX_SIZES: Final = 32  # of one proof of growth; what is known of a log and every doubt about it
-PROTOCOL_VERSION: Final = 1
-
 
 log = structlog.get_logger("paiza.receive")
 
@@ -57,7 +54,6 @@ class Receive:
         core: Core,
         *,
         suspect: Callable[[str], None],
-        compared: Callable[[str], bool],
         arrivals: Arrivals,
         piggybacks: Sequence[Piggyback],
         check_grant: CheckGrant,
@@ -65,15 +61,11 @@ class Receive:
         """Build the verb.
 
         ``arrivals`` writes what is handed over, ``piggybacks`` are the answers that ride on it, and ``check_grant``
-        judges the consent that a forwarder shows. ``suspect`` has a member asked what it holds of our log; ``compared``
-        returns whether a member was asked since the start what it holds of our log.
+        judges the consent that a forwarder shows. ``suspect`` has a member asked what it holds of our log.
         """
-        self._member = core.member
-        self._node_id = core.node_id
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._logs = core.logs
-        self._compared = compared
         self._executor = core.executors.receive
         self._suspect = suspect
         self._arrivals = arrivals
@@ -81,42 +73,6 @@ class Receive:
         self._admit = ValidateIncoming(core, ReceiveForwarded(core, check_grant))
         self._firsts = precedence.Share()
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
-
-    async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
-        """Say which protocol version to use and what we know of the caller's log."""
-        if request.protocol_version < 1:
-            raise Rejected("unsupported_version", "protocol_version is not set")
-        if len(request.register_version) == wire.DIGEST_SIZE:
-            self._register_cache.note_version(request.register_version)
-        return exchange_pb2.HandshakeResponse(
-            protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
-            register_version=self._register_cache.version,
-            known_checkpoint=self._logs.largest_note(member.id),
-            # Nothing is signed for a member that was not asked itself.
-            own_checkpoint=self._ledger.checkpoint.note if self._compared(member.id) else b"",
-        )
-
-    async def prove_consistency(
-        self, member: Member, request: exchange_pb2.ProveConsistencyRequest
-    ) -> exchange_pb2.ProveConsistencyResponse:
-        """Prove that our log grew from each of these sizes to its current checkpoint."""
-        if len(request.sizes) > MAX_SIZES:
-            raise Rejected("too_large", f"at most {MAX_SIZES} sizes are proven at once")
-        checkpoint = self._ledger.checkpoint
-        if any(size > checkpoint.size for size in request.sizes):
-            self._suspect(member.id)  # it may hold more of our log than there is, which its handshake must show
-            raise Rejected("consistency_mismatch", "a size is larger than our log")
-        return exchange_pb2.ProveConsistencyResponse(
-            checkpoint=checkpoint.note,
-            proofs=[
-                exchange_pb2.ConsistencyProof(
-                    from_size=size,
-                    hashes=self._ledger.prove_consistency(size, checkpoint.size),
-                    from_root=self._ledger.root(size),
-                )
-                for size in request.sizes
-            ],
-        )
 
     async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
         """Take a batch from the node of ``member``, whose certificate the edge has verified."""
