@@ -232,7 +232,8 @@ class Room(AbstractContextManager["Room"]):
     def overtaken_by(self, before: Work[object]) -> Core:
         """Give a context with the rules that ship with the node, in which the next commit comes too late."""
         member = SimpleNamespace(classification_ceiling=MAX_CLASSIFICATION)
-        register_cache = SimpleNamespace(current=SimpleNamespace(member=lambda _id: member), policy=Policy())
+        register = SimpleNamespace(member=lambda _id: member, active_member=lambda _id: member)
+        register_cache = SimpleNamespace(current=register, policy=Policy())
         ledger = Overtaken(self.ledger, before)
         return replace(self.core, register_cache=cast("Any", register_cache), ledger=cast("Any", ledger))
 

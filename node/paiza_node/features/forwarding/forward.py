@@ -8,7 +8,7 @@ its message; that word travels as a delivery of its own.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -34,9 +34,8 @@ from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
-from paiza_node.core.storage import Store
+from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.forwarding import grants
-from paiza_register import Register
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -54,14 +53,15 @@ log = structlog.get_logger("paiza.forward")
 
 
 @dataclass(frozen=True, slots=True)
-class _Permission:
-    """That a message may be passed on to one member: by whom, what for, with or without its annex, on which grant."""
+class _Asked:
+    """A message that is to be passed on to one member, as far as it never changes, and the grant that covers it."""
 
     row: MessageRow
     recipient: str
     actor: str
     purpose: str
     with_annex: bool
+    facts: MessageAttributes
     grant: bytes = b""
 
 
@@ -86,7 +86,8 @@ class Forward:
     async def __call__(self, officer: Officer, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
         """Pass one message on to each of several members; every one is answered for itself, and a denial is logged.
 
-        Rejected: unknown_id, reason_missing, malformed, too_large.
+        Rejected: unknown_id, reason_missing, malformed, too_large. Whether it may be passed on is judged in the
+        transaction that writes FORWARDED: nothing comes between.
         """
         recipients = list(request.recipients)
         if not recipients or len(set(recipients)) != len(recipients):
@@ -95,18 +96,21 @@ class Forward:
             raise Rejected("too_large", f"a message is passed on to at most {wire.MAX_RECIPIENTS} members at once")
         check_reason(request.reason_text, request.purpose)
         row, signed = await asyncio.to_thread(read, self._store, request.message_digest)
-        header = wire.parse_header(row.header)
-        with_annex = _has_annex(header, signed) and not request.without_annex
-        decided = await asyncio.to_thread(
-            self._decide_all, officer, row, header, recipients, request.purpose, with_annex
-        )
-        committed = await self._ledger.commit(
-            lambda tx: self._write_all(tx, officer.id, [(row, each) for each in decided], request.reason_text)
-        )
-        leaves = [each for each in decided if isinstance(each, _Permission)]
-        if leaves:
-            shown = row.digest.hex()[:LOGGED_DIGITS]
-            log.info("forwarded", actor=officer.id, message=shown, to=[leave.recipient for leave in leaves])
+        with_annex = _has_annex(wire.parse_header(row.header), signed) and not request.without_annex
+        asked = await asyncio.to_thread(self._ask_all, officer, row, recipients, request.purpose, with_annex)
+
+        def work(tx: LogTransaction) -> list[int | Rejected]:
+            judged = self._judged(tx.conn, officer, row, asked)
+            return self._write_all(tx, officer.id, [(row, each) for each in judged], request.reason_text)
+
+        committed = await self._ledger.commit(work)
+        to = [
+            recipient
+            for recipient, outcome in zip(recipients, committed.result, strict=True)
+            if not isinstance(outcome, Rejected)
+        ]
+        if to:
+            log.info("forwarded", actor=officer.id, message=row.digest.hex()[:LOGGED_DIGITS], to=to)
         checkpoint = committed.checkpoint
         results = []
         for recipient, outcome in zip(recipients, committed.result, strict=True):
@@ -125,91 +129,120 @@ class Forward:
 
         ``actor`` is the SPIFFE id of whoever of ours did what makes it take part, or of our node. Gives what was
         refused, and why; what was shared before, and what is delivered anyway, is passed over. Unavailable where
-        nothing was decided.
+        nothing was decided. Whether it is still here is judged in the transaction that writes FORWARDED.
         """
         if len(digests) > MAX_SHARED:
             raise Rejected("too_large", f"at most {MAX_SHARED} messages are shared at once")
-        decided = await asyncio.to_thread(self._decide_shared, list(dict.fromkeys(digests)), recipient, actor)
-        leaves = {digest: each for digest, each in decided.items() if isinstance(each, _Permission)}
-        if leaves:
-            await self._ledger.commit(
-                lambda tx: self._write_all(tx, actor, [(leave.row, leave) for leave in leaves.values()], "")
-            )
-            shown = [digest.hex()[:LOGGED_DIGITS] for digest in leaves]
-            log.info("shared", recipient=recipient, actor=actor, messages=shown)
-        return {digest: each for digest, each in decided.items() if isinstance(each, Rejected)}
+        asked = await asyncio.to_thread(self._ask_shared, list(dict.fromkeys(digests)), recipient, actor)
+        allowed = [each for each in asked.values() if isinstance(each, _Asked)]
+        refused = {digest: each for digest, each in asked.items() if isinstance(each, Rejected)}
+        if not allowed:
+            return refused
 
-    def _decide_all(
+        def work(tx: LogTransaction) -> list[int | Rejected]:
+            held = _held(tx.conn, [each.row.digest for each in allowed])
+            judged = [(each.row, each if each.row.digest in held else not_here()) for each in allowed]
+            return self._write_all(tx, actor, judged, "")
+
+        committed = await self._ledger.commit(work)
+        shown: list[str] = []
+        for each, outcome in zip(allowed, committed.result, strict=True):
+            if isinstance(outcome, Rejected):
+                refused[each.row.digest] = outcome
+            else:
+                shown.append(each.row.digest.hex()[:LOGGED_DIGITS])
+        log.info("shared", recipient=recipient, actor=actor, messages=shown)
+        return refused
+
+    def _ask_all(
         self,
         officer: Officer,
         row: MessageRow,
-        header: message_pb2.Header,
         recipients: Sequence[str],
         purpose: str,
         with_annex: bool,  # noqa: FBT001 - called through to_thread
-    ) -> list[_Permission | Rejected]:
-        register = self._register_cache.current
-        with self._store.reads() as reads:
-            if not may_see(reads, officer, row):
-                return [Rejected("policy_denied", "need-to-know") for _ in recipients]
-        decided: list[_Permission | Rejected] = []
+    ) -> list[_Asked | Rejected]:
+        """Check what never changes for each recipient, and find the grants that are all that is missing."""
+        asked: list[_Asked | Rejected] = []
         for recipient in recipients:
             try:
-                decided.append(self._decide(officer, row, header, recipient, purpose, register, with_annex=with_annex))
+                asked.append(self._ask(officer, row, recipient, purpose, with_annex=with_annex))
             except Rejected as error:
-                decided.append(error)
-        return decided
+                asked.append(error)
+        with self._store.reads() as reads:
+            judged = self._judged(reads, officer, row, asked)
+        return [self._with_grant(each, outcome) for each, outcome in zip(asked, judged, strict=True)]
 
-    def _decide(
-        self,
-        officer: Officer,
-        row: MessageRow,
-        header: message_pb2.Header,
-        recipient: str,
-        purpose: str,
-        register: Register,
-        *,
-        with_annex: bool,
-    ) -> _Permission:
-        """Ask the rules; where they miss only the originator's grant, look for one and ask again."""
-        to = register.active_member(recipient)
+    def _ask(self, officer: Officer, row: MessageRow, recipient: str, purpose: str, *, with_annex: bool) -> _Asked:
+        to = self._register_cache.current.active_member(recipient)
+        header = wire.parse_header(row.header)
         if recipient in (self._member, header.author):
             raise Rejected("conflict", "that member wrote the message, or is ours")
         if row.state is MessageState.RELEASED and recipient in {each.member for each in header.recipients}:
             raise Rejected("conflict", "the message was addressed to that member and is delivered anyway")
         kind = kinds.get(header.kind, header.kind_version)
         facts = MessageAttributes.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
-        with self._store.reads() as reads:
-            recalled = is_recalled(reads, row.digest, header.author)
+        return _Asked(row, recipient, officer.id, purpose, with_annex, facts)
 
-        def ask(*, granted: bool) -> None:
-            policy_context = PolicyContext(
-                recipient=recipient, purpose=purpose, granted=granted, recalled=recalled, with_annex=with_annex
-            )
-            self._register_cache.policy.check(principal_of(officer), "forward", facts, policy_context=policy_context)
+    def _with_grant(self, asked: _Asked | Rejected, outcome: _Asked | Rejected) -> _Asked | Rejected:
+        """Add the originator's grant where the rules miss only that and there is one: it is opened to be found."""
+        if isinstance(asked, Rejected) or isinstance(outcome, _Asked) or outcome.reason != "grant_missing":
+            return asked
+        author = asked.row.author
+        if author == self._member:
+            return asked
+        wish = GrantQuery(asked.row.digest, author, asked.recipient, asked.purpose, asked.with_annex, self._clock())
+        grant = grants.find(self._store, wish, self._decryption_keys)
+        return asked if grant is None else replace(asked, grant=grant.digest)
 
-        leave = _Permission(row, recipient, officer.id, purpose, with_annex)
-        try:
+    def _judged(
+        self, reads: ReadConnection, officer: Officer, row: MessageRow, asked: Sequence[_Asked | Rejected]
+    ) -> list[_Asked | Rejected]:
+        """Judge whether a message is passed on at this moment, to each member; the first that applies is the answer.
+
+        1. Its content is not here: it was retired or erased.
+        2. The officer does not need to know of it.
+        3. It is never passed on to that member.
+        4. The rules do not allow it, with the grant as far as that still holds.
+        """
+        # 1.
+        if not _held(reads, [row.digest]):
+            return [not_here() for _ in asked]
+        # 2.
+        if not may_see(reads, officer, row):
+            return [Rejected("policy_denied", "need-to-know") for _ in asked]
+        # 3. and 4.
+        recalled = is_recalled(reads, row.digest, row.author)
+        return [
+            each if isinstance(each, Rejected) else self._denied(reads, officer, each, recalled=recalled) or each
+            for each in asked
+        ]
+
+    def _denied(self, reads: ReadConnection, officer: Officer, asked: _Asked, *, recalled: bool) -> Rejected | None:
+        """Return why the rules do not allow it; None where they do."""
+        author = asked.row.author
+        policy_context = PolicyContext(
+            recipient=asked.recipient,
+            purpose=asked.purpose,
             # The originator speaks for itself, except where two of its officers must sign.
-            ask(granted=header.author == self._member and not with_annex)
+            granted=(author == self._member and not asked.with_annex)
+            or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author)),
+            recalled=recalled,
+            with_annex=asked.with_annex,
+        )
+        try:
+            self._register_cache.policy.check(
+                principal_of(officer), "forward", asked.facts, policy_context=policy_context
+            )
         except Rejected as denied:
-            if denied.reason != "grant_missing" or header.author == self._member:
-                raise
-            wish = GrantQuery(row.digest, header.author, recipient, purpose, with_annex, self._clock())
-            grant = grants.find(self._store, wish, self._decryption_keys)
-            if grant is None:
-                raise
-            ask(granted=True)
-            return _Permission(row, recipient, officer.id, purpose, with_annex, grant.digest)
-        return leave
+            return denied
+        return None
 
-    def _decide_shared(
-        self, digests: Sequence[bytes], recipient: str, actor: str
-    ) -> dict[bytes, _Permission | Rejected]:
+    def _ask_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, _Asked | Rejected]:
         register = self._register_cache.current
         to = register.active_member(recipient)
         node = Principal(self._member, node=True)
-        decided: dict[bytes, _Permission | Rejected] = {}
+        asked: dict[bytes, _Asked | Rejected] = {}
         for digest in digests:
             try:
                 row, signed = read(self._store, digest)
@@ -228,21 +261,21 @@ class Forward:
                     with_annex=with_annex,
                 )
                 self._register_cache.policy.check(node, "take_forwarded", facts, policy_context=policy_context)
-                decided[digest] = _Permission(row, recipient, actor, "", with_annex)
+                asked[digest] = _Asked(row, recipient, actor, "", with_annex, facts)
             except Rejected as error:
-                decided[digest] = error
-        return decided
+                asked[digest] = error
+        return asked
 
     def _write_all(
-        self, tx: LogTransaction, actor: str, decided: Iterable[tuple[MessageRow, _Permission | Rejected]], reason: str
+        self, tx: LogTransaction, actor: str, judged: Iterable[tuple[MessageRow, _Asked | Rejected]], reason: str
     ) -> list[int | Rejected]:
-        """Write decisions down, each as `_write` does, and announce what is to be delivered."""
+        """Write what was judged, each as `_write` does, and announce what is to be delivered."""
         outcomes: list[int | Rejected] = []
         members: set[str] = set()
         digests: dict[bytes, None] = {}
-        for row, each in decided:
+        for row, each in judged:
             outcomes.append(self._write(tx, actor, row, each, reason))
-            if isinstance(each, _Permission):
+            if isinstance(each, _Asked):
                 members.update((each.recipient, row.author))
                 digests[row.digest] = None
         if digests:
@@ -251,46 +284,46 @@ class Forward:
         return outcomes
 
     def _write(
-        self, tx: LogTransaction, actor: str, row: MessageRow, decided: _Permission | Rejected, reason: str
+        self, tx: LogTransaction, actor: str, row: MessageRow, judged: _Asked | Rejected, reason: str
     ) -> int | Rejected:
-        """Write one decision down: FORWARDED with its deliveries, or DENIED. Gives the entry's index.
+        """Write FORWARDED with its deliveries, or DENIED; return the entry's index, or the refusal.
 
         What was passed on before and did not fail is answered with the entry of then.
         """
-        if isinstance(decided, Rejected):
-            if decided.reason in ("policy_denied", "grant_missing"):
-                denial = log_entries.denied(actor=actor, reason=decided.reason, digest=row.digest)
-                tx.append(denial, text=decided.detail)
-            return decided
+        if isinstance(judged, Rejected):
+            if judged.reason in ("policy_denied", "grant_missing"):
+                denial = log_entries.denied(actor=actor, reason=judged.reason, digest=row.digest)
+                tx.append(denial, text=judged.detail)
+            return judged
         for recipient, earlier, state in reversed(deliveries_store.forwarded_indices(tx.conn, row.digest)):
-            if recipient == decided.recipient and state not in _FAILED:
+            if recipient == judged.recipient and state not in _FAILED:
                 return earlier
         has_annex = any(
             part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in wire.parse_header(row.header).parts
         )
         entry = log_entries.forwarded(
             actor=actor,
-            recipient=decided.recipient,
+            recipient=judged.recipient,
             digest=row.digest,
-            purpose=decided.purpose,
-            grant_digest=decided.grant,
-            without_annex=has_annex and not decided.with_annex,
+            purpose=judged.purpose,
+            grant_digest=judged.grant,
+            without_annex=has_annex and not judged.with_annex,
         )
         index = tx.append(entry, text=reason).index
-        deliveries = [self._delivery(tx, decided, decided.recipient, index, DeliveryKind.FORWARDED)]
+        deliveries = [self._delivery(tx, judged, judged.recipient, index, DeliveryKind.FORWARDED)]
         if row.author != self._member:
-            deliveries.append(self._delivery(tx, decided, row.author, index, DeliveryKind.NOTICE))
+            deliveries.append(self._delivery(tx, judged, row.author, index, DeliveryKind.NOTICE))
         deliveries_store.add_deliveries(tx.conn, deliveries)
         return index
 
     def _delivery(
-        self, tx: LogTransaction, leave: _Permission, recipient: str, index: int, delivery_kind: DeliveryKind
+        self, tx: LogTransaction, asked: _Asked, recipient: str, index: int, delivery_kind: DeliveryKind
     ) -> DeliveryRow:
-        header = wire.parse_header(leave.row.header)
+        header = wire.parse_header(asked.row.header)
         return DeliveryRow(
             id=tx.next_delivery_id(),
-            message_seq=leave.row.seq,
-            digest=leave.row.digest,
+            message_seq=asked.row.seq,
+            digest=asked.row.digest,
             recipient=recipient,
             urgency=precedence.urgency_of(header),
             released_index=index,
@@ -328,6 +361,11 @@ def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
 def not_here() -> Rejected:
     """Return the refusal of what is not here."""
     return Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+
+
+def _held(reads: ReadConnection, digests: Sequence[bytes]) -> set[bytes]:
+    """Return those of these messages whose content is here: neither retired nor erased."""
+    return {digest for digest, found in messages_store.possessions(reads, digests).items() if found.has_body}
 
 
 def _has_annex(header: message_pb2.Header, signed: bytes) -> bool:
