@@ -3,18 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    LargeBinary,
-    SmallInteger,
-    Table,
-    Text,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Table, Text, delete, select, update
 
 from paiza_node.core.log.model import origin_of
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView

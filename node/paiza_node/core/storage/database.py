@@ -7,11 +7,7 @@ answer to a COMMIT is lost, the ledger looks the batch up by its id (`Head.batch
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Table,
-)
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 

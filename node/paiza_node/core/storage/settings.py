@@ -2,14 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    LargeBinary,
-    Table,
-    Text,
-    select,
-)
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text, select
 
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Lifecycle

@@ -3,16 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Index,
-    SmallInteger,
-    Table,
-    Text,
-    select,
-    text,
-)
+from sqlalchemy import Boolean, Column, Index, SmallInteger, Table, Text, select, text
 
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.storage import ReadConnection, WriteConnection

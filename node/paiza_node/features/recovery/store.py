@@ -3,17 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    LargeBinary,
-    Table,
-    Text,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, func, literal, select
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind

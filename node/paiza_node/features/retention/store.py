@@ -40,11 +40,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.messages.store import (
-    message_row,
-    message_table,
-    retired_message_table,
-)
+from paiza_node.core.messages.store import message_row, message_table, retired_message_table
 from paiza_node.core.storage import ReadConnection, Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject

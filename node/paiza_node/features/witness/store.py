@@ -5,18 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    LargeBinary,
-    Table,
-    Text,
-    delete,
-    func,
-    select,
-)
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text, delete, func, select
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.store import note_table

@@ -3,12 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import (
-    Connection,
-    exists,
-    select,
-    text,
-)
+from sqlalchemy import Connection, exists, select, text
 from sqlalchemy.exc import DBAPIError
 
 from paiza_node.core.exchange.model import ProofKind
