@@ -29,11 +29,15 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedMessage:
-    """A message of this member that was released by an officer, ``actor``."""
+    """A message of this member that was released by an officer, ``actor``.
+
+    ``recovered``: it was released in a log that was lost, and is back; what followed from it may be here already.
+    """
 
     row: MessageRow
     header: message_pb2.Header
     actor: str
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

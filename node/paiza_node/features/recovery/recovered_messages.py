@@ -147,17 +147,19 @@ class RecoveredMessages:
         ids = [each.message.header.message_id for each in regained]
         known = messages_store.claimed(tx.conn, self._core.member, ids)
         names = messages_store.thread_names(tx.conn, {each.message.header.thread_id for each in regained})
+        written: list[ReleasedMessage] = []
         for each in regained:
             held = known.get(each.message.header.message_id)
             if held is None:
-                self._release(tx, each, names)
+                written.append(self._release(tx, each, names))
                 known[each.message.header.message_id] = each.message.digest
             elif held != each.message.digest:
                 continue  # the id was used again since: what the peer holds stands as RECOVERED
             self._settle(tx, each, peer)
+        released(self._reactions, tx, written)
         announce_released(tx, [each.message for each in regained])
 
-    def _release(self, tx: LogTransaction, each: Regained, names: dict[bytes, str]) -> None:
+    def _release(self, tx: LogTransaction, each: Regained, names: dict[bytes, str]) -> ReleasedMessage:
         message, header = each.message, each.message.header
         then = each.lost.entry.entry
         opens_thread = header.thread_id == header.message_id
@@ -205,11 +207,11 @@ class RecoveredMessages:
             parents=tuple(header.parent_digests),
         )
         officer = self._officers().get(then.actor)
-        rows = [row] if officer is None else self._unit_directory.sent(officer, [row])
-        messages_store.add_messages(tx.conn, rows)
+        (stored,) = [row] if officer is None else self._unit_directory.sent(officer, [row])
+        messages_store.add_messages(tx.conn, [stored])
         deliveries_store.add_deliveries(tx.conn, deliveries)
         self._await_attachments(tx, each)
-        released(self._reactions, tx, [ReleasedMessage(stored, header, then.actor) for stored in rows])
+        return ReleasedMessage(stored, header, then.actor, recovered=True)
 
     def _await_attachments(self, tx: LogTransaction, each: Regained) -> None:
         """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""

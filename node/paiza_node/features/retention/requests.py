@@ -84,11 +84,16 @@ def erasure_reaction(member: str, node_id: str) -> Reaction:
 
 
 def note_released(tx: LogTransaction, member: str, node_id: str, messages: Sequence[ReleasedMessage]) -> None:
-    """Plan what our own requests among messages just written ask of ourselves."""
+    """Plan what our own requests among messages just written ask of ourselves.
+
+    Earlier requests can name only those messages that were lost and are back.
+    """
     for each in messages:
         if each.row.kind == thread.ERASURE:
             for digest in thread.to_be_erased(each.header):
                 _plan(tx, member, node_id, ErasureRow(digest, each.row.digest, member, ErasureStep.ASKED, tx.now))
+    if back := [each.row for each in messages if each.recovered]:
+        _plan_earlier(tx, member, node_id, back)
 
 
 def note_received(tx: LogTransaction, member: str, node_id: str, messages: Sequence[ReceivedMessage]) -> None:
@@ -100,8 +105,13 @@ def note_received(tx: LogTransaction, member: str, node_id: str, messages: Seque
                 target = messages_store.message(tx.conn, digest)
                 if target is None or thread.erases(row.author, target.author, target.kind):
                     _plan(tx, member, node_id, ErasureRow(digest, row.digest, row.author, ErasureStep.ASKED, tx.now))
-    earlier = retention_store.erasures_of(tx.conn, [message.row.digest for message in messages])
-    for row in (message.row for message in messages):
+    _plan_earlier(tx, member, node_id, [message.row for message in messages])
+
+
+def _plan_earlier(tx: LogTransaction, member: str, node_id: str, rows: Sequence[MessageRow]) -> None:
+    """Plan what requests that came before these messages ask of them."""
+    earlier = retention_store.erasures_of(tx.conn, [row.digest for row in rows])
+    for row in rows:
         for erasure in earlier.get(row.digest, ()):
             if erasure.step is ErasureStep.NOT_HELD and thread.erases(erasure.requester, row.author, row.kind):
                 _plan(tx, member, node_id, erasure)

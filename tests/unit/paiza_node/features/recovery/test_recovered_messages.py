@@ -1,27 +1,34 @@
 """A message of ours that is given back counts only with its own signatures, our lost release, and a proven answer."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.model import ErasureStep
+from paiza_node.features.retention.requests import erasure_reaction
 from paiza_trust import dev
 from paiza_wire import log_entries, message, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
+from paiza_wire.message import VerifiedMessage
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
 from tests.log_entries import entry_of, turn_into
 from tests.officer import Officer, read_register
+from tests.unit.paiza_node.room import MEMBER, Room
 
 OURS = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
 THEIRS = SignerKey.from_ed25519("tjk.paiza.example/log/1", keys.generate_ed25519())
@@ -165,3 +172,46 @@ def test_a_register_that_is_not_here_yet_is_waited_for(scene: Scene) -> None:
     scene.known = False
     with pytest.raises(Unavailable, match="register_unknown"):
         scene.checked()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_request_to_erase_that_is_back_before_what_it_names_has_it_erased(
+    database_url: str,
+    together: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Our own message that comes back after our request is to be erased, whether both are given in one page or not."""
+    with Room(database_url) as room:
+        note = room.message(MEMBER, "free-message", FreeMessage(subject="Exercise", text="Nothing of this is real."))
+        content = ErasureRequest(reason="review", explanation="Exercise")
+        thread = note.header.thread_id
+        request = room.message(MEMBER, "erasure-request", content, thread=thread, parents=[note.digest], two=True)
+        for page in [[request, note]] if together else [[request], [note]]:
+            given_back(room, page)
+        with room.store.reads() as reads:
+            steps = [each.step for each in retention_store.erasures_of(reads, [note.digest])[note.digest]]
+        assert steps == [ErasureStep.ASKED]
+        assert room.events(note.digest).count("NEVER_HELD") == (0 if together else 1)
+
+
+def given_back(room: Room, page: list[VerifiedMessage]) -> None:
+    """Write messages of ours that tjk gives back, each with its receipt."""
+    everything: Any = SimpleNamespace(holds=lambda _sha256, _size: True)
+    nobody: Any = None
+    recovered_messages = RecoveredMessages(
+        room.core,
+        officers=dict,
+        unit_directory=nobody,
+        reactions=(erasure_reaction(MEMBER, room.core.node_id),),
+        files=everything,
+        delivery_life=timedelta(days=1),
+    )
+    regained: list[Regained] = []
+    for each in page:
+        parts = {"counterpart": "tjk", "message_digest": each.digest}
+        released, ours = logged(entry_of(log_pb2.LOG_EVENT_RELEASED, **parts), OURS)
+        answer, theirs = logged(entry_of(log_pb2.LOG_EVENT_RECEIVED, **{**parts, "counterpart": MEMBER}), THEIRS)
+        row = RecoveredEntry(ours.origin, 0, "tjk", each.digest, released.entry, b"", ours.note)
+        lost = Lost(row, receipts.verify_entry(released, ours))
+        raw = each.signed.SerializeToString()
+        regained.append(Regained(each, raw, lost, receipts.verify_entry(answer, theirs), b""))
+    room.ledger.commit_now(lambda tx: recovered_messages.write(tx, regained, "tjk"))
