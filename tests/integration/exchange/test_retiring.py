@@ -164,8 +164,8 @@ async def test_a_damaged_hash_is_found(federation: Federation) -> None:
     config = load(node.config, {})
     store = open_store(config.database)
     with store.transaction() as conn:
-        row = conn._connection.execute(select(log_store.retired_table).limit(1)).one()
-        conn._connection.execute(
+        row = conn.execute(select(log_store.retired_table).limit(1)).one()
+        conn.execute(
             log_store.retired_table.update().where(log_store.retired_table.c.index == row.index).values(leaf=bytes(32))
         )
     store.close()

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 import pytest
 from sqlalchemy import update
@@ -161,10 +160,8 @@ async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
     room.begin("uzb")
 
     def damage(tx: LogTransaction) -> None:
-        connection = cast("Any", tx.conn)._connection
-        connection.execute(
-            update(messages_store.message_table).where(messages_store.message_table.c.seq == 1).values(header=b"\xff")
-        )
+        first = messages_store.message_table.c.seq == 1
+        tx.conn.execute(update(messages_store.message_table).where(first).values(header=b"\xff"))
 
     room.ledger.commit_now(damage)
     duty = asyncio.ensure_future(facts(room).task.run())
