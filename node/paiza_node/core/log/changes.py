@@ -5,7 +5,7 @@ the group's checkpoint was signed and saved. So a caller who hangs up during a c
 
 A change is a hint, the rows are the truth: a subscriber marks what may have changed and wakes, and its own loop reads
 the rows. What was announced and not published (a crash after the commit) is found by `Subscriber.catch_up`, at the
-start and periodically after it.
+start and periodically after it, and at once where a subscriber failed to hear it.
 """
 
 import asyncio
@@ -64,7 +64,10 @@ class HoldersChanged(Change):
 
 
 class Subscriber(Protocol):
-    """Acts on changes. Belongs to one event loop; neither method blocks, awaits or raises."""
+    """Acts on changes. Belongs to one event loop; neither method blocks, awaits or raises.
+
+    A subscriber whose `hear` raises all the same, by a defect, is told to catch up at once.
+    """
 
     def hear(self, changes: Sequence[Change]) -> None:
         """Mark what may have changed, and wake who looks at it."""
@@ -104,3 +107,4 @@ class ChangeFeed:
                 subscriber.hear(changes)
             except Exception:  # one subscriber's error must not keep the changes from the others
                 log.exception("change_not_heard", subscriber=type(subscriber).__name__)
+                subscriber.catch_up()

@@ -63,13 +63,17 @@ class Notifier:
         self._closed = False
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Tell every watcher of messages that changed."""
-        for change in changes:
-            if isinstance(change, MessagesChanged):
-                self.publish(change.digests, change.ahead)
+        """Tell every watcher of messages that changed; where that fails every watch ends, and begins anew."""
+        try:
+            for change in changes:
+                if isinstance(change, MessagesChanged):
+                    self.publish(change.digests, change.ahead)
+        except Exception:
+            self._end_all()
+            raise
 
     def catch_up(self) -> None:
-        """Do nothing: what was missed at a stop nobody watched, and a watch that begins reads what is there."""
+        """Do nothing: a watch that begins reads what is there, and one that was not told of a change has ended."""
 
     def publish(self, digests: Iterable[bytes], ahead: Collection[bytes] = ()) -> None:
         """Tell every watcher of messages; of those in ``ahead`` before all that waits to be told."""
@@ -102,6 +106,9 @@ class Notifier:
     def close(self) -> None:
         """End every watch, and every one that comes later: a call may have been on its way when the node stopped."""
         self._closed = True
+        self._end_all()
+
+    def _end_all(self) -> None:
         for watch in self._watches:
             watch.end()
         self._watches.clear()

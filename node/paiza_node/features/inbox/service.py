@@ -137,7 +137,7 @@ class OfficerService(Service):
                     yield response
         finally:
             self._news.unsubscribe(news)
-        raise Unavailable("busy", "the watch ended: the node stops, or this watcher fell too far behind", 1.0)
+        raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
 
     async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
         """Give what a watching officer is told of one item of the news."""

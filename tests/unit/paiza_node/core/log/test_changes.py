@@ -203,11 +203,12 @@ async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkey
 
 
 async def test_a_subscriber_that_fails_keeps_nothing_from_the_others() -> None:
-    """Its error is logged, and who comes after it hears."""
-    feed, listener = ChangeFeed(), Listener()
-    feed.subscribe([Failing(), listener])
+    """Its error is logged, it looks at the rows at once, and who comes after it hears."""
+    feed, failing, listener = ChangeFeed(), Failing(), Listener()
+    feed.subscribe([failing, listener])
     await asyncio.to_thread(feed.publish, [Noted("a")])
     await asyncio.wait_for(listener.came.wait(), SECONDS)
+    assert (failing.caught_up, listener.caught_up) == (1, 0)
     assert listener.events == ["a"]
 
 

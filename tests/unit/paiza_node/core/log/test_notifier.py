@@ -1,7 +1,9 @@
-"""Telling watchers: nobody is left waiting for a node that stops."""
+"""Telling watchers: nobody is left waiting for a node that stops, or for what they were not told of."""
 
 import asyncio
+from typing import Any
 
+from paiza_node.core.log.changes import ChangeFeed, MessagesChanged
 from paiza_node.core.log.notifier import Notifier
 
 
@@ -14,3 +16,17 @@ async def test_who_begins_to_watch_when_all_was_closed_is_told_at_once() -> None
     news.publish([bytes(32)])
     async with asyncio.timeout(5):
         assert [await early.get(), await late.get()] == [None, None]
+
+
+async def test_watch_ends_where_a_change_could_not_be_told() -> None:
+    """Watchers who may have missed a change begin anew, and hear of the next one."""
+    feed, news = ChangeFeed(), Notifier()
+    feed.subscribe([news])
+    early = news.subscribe("early")
+    broken: Any = None
+    async with asyncio.timeout(5):
+        feed.publish([MessagesChanged((b"told",)), MessagesChanged(broken), MessagesChanged((b"missed",))])
+        assert [await early.get(), await early.get()] == [b"told", None]
+        again = news.subscribe("early")
+        feed.publish([MessagesChanged((b"next",))])
+        assert await again.get() == b"next"
