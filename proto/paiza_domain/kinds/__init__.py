@@ -1,16 +1,16 @@
 """The kinds of message, found where they are; there is no central list.
 
-A kind is a module that defines `KIND`: every module of this package, and every entry point of the group `paiza.kinds`
-that an installed distribution declares (a national kind). Such a module may define `TEXTS`, its translations: by
-language, then by the English text.
+A module defines `KIND`, or `KINDS` where several belong together: every module of this package, and every entry point
+of the group `paiza.kinds` that an installed distribution declares (national kinds). Such a module may define `TEXTS`,
+its translations: by language, then by the English text.
 """
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Final
 
 from paiza_domain.i18n import add_texts
@@ -20,13 +20,17 @@ from paiza_wire.errors import Rejected
 ENTRY_POINT_GROUP: Final = "paiza.kinds"
 
 
+def _defined_in(module: ModuleType) -> Iterable[Kind]:
+    return module.KINDS if hasattr(module, "KINDS") else (module.KIND,)
+
+
 def _found() -> Iterator[Kind]:
     for found in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
-        yield import_module(found.name).KIND
+        yield from _defined_in(import_module(found.name))
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         module = entry_point.load()
         add_texts(getattr(module, "TEXTS", {}))
-        yield module.KIND
+        yield from _defined_in(module)
 
 
 @cache
@@ -41,13 +45,13 @@ def _by_version() -> Mapping[tuple[str, int], Kind]:
 
 @cache
 def all_kinds() -> Mapping[str, Kind]:
-    """Give the newest version of every kind by name, in alphabetical order."""
+    """Return the newest version of every kind by name, in alphabetical order."""
     newest = {name: kind for (name, _version), kind in sorted(_by_version().items(), key=lambda item: item[0])}
     return MappingProxyType(newest)
 
 
 def get(name: str, version: int) -> Kind:
-    """Give the kind; Rejected("unknown_kind"), or Rejected("unsupported_version") of a known kind."""
+    """Return the kind; Rejected("unknown_kind"), or Rejected("unsupported_version") of a known kind."""
     kind = _by_version().get((name, version))
     if kind is not None:
         return kind

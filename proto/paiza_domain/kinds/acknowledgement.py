@@ -1,6 +1,6 @@
 """Acknowledgement: an officer's word that a message was taken note of; receipts prove that it arrived."""
 
-from typing import Final
+from typing import Any, Final
 
 from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza_domain.i18n import N_, translate
@@ -18,10 +18,10 @@ SHAPE: Final = Shape(
 _DIGEST_SHOWN: Final = 12  # hexadecimal digits that tell messages apart in a list
 
 
-def _summary(content: Acknowledgement, lang: str) -> str:
-    taken = translate(N_("Message {digest} taken note of"), lang).format(
-        digest=content.message_digest.hex()[:_DIGEST_SHOWN]
-    )
+def note_taken(content: Any, lang: str) -> str:
+    """Return the summary of an acknowledgement: of which message, and its note."""
+    digest = content.message_digest.hex()[:_DIGEST_SHOWN]
+    taken = translate(N_("Message {digest} taken note of"), lang).format(digest=digest)
     return f"{taken}: {content.note}" if content.note else taken
 
 
@@ -30,7 +30,7 @@ KIND: Final = Kind(
     version=1,
     title=N_("Acknowledgement"),
     shape=SHAPE,
-    summarise=_summary,
+    summarise=note_taken,
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from paiza.content.v1.alert_pb2 import Alert, Analysis, NewSubstance, OfficerSafety, TerrorLink
 from paiza.core.v1.message_pb2 import Handling
@@ -15,12 +15,12 @@ from paiza_domain.kinds.seizure_notice import (
     TRANSPORT,
     drug_type_problems,
 )
-from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import cas_problem, inchi_key_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.rules import not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_COUNTRIES: Final = 60  # of one alert
@@ -135,12 +135,6 @@ def handling_for(content: Alert) -> Handling:
     return _WITH_TERROR_LINK if speaks_of_terror else _USUAL
 
 
-def _check(content: Alert, _annex: Any, now: datetime) -> list[FieldError]:
-    if content.HasField("valid_until_time") and to_datetime(content.valid_until_time) <= now:
-        return [FieldError("valid_until", "in_past")]
-    return []
-
-
 def _remarks(content: Alert, _reported: datetime, lang: str) -> tuple[str, ...]:
     if not content.HasField("terror_link"):
         return ()
@@ -166,6 +160,6 @@ KIND: Final = Kind(
     ),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     handling_for=handling_for,
-    check=_check,
+    check=not_in_past("valid_until"),
     remark=_remarks,
 )

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from paiza.content.v1.legal_assistance_pb2 import LegalAssistanceNotice, Original
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kinds.information_request import MAX_PURPOSES
+from paiza_domain.kinds.information import MAX_PURPOSES
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import to_datetime
+from paiza_domain.schema.rules import is_to_come, not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
-from paiza_domain.schema.trade import is_to_come
 
 MAX_ASSISTANCE: Final = 13  # as many as the list has
 NOT_SENT: Final = "not-sent"
@@ -78,10 +77,8 @@ SHAPE: Final = Shape(
 )
 
 
-def _check(content: LegalAssistanceNotice, _annex: Any, now: datetime) -> list[FieldError]:
-    found = []
-    if content.HasField("time_limit_time") and to_datetime(content.time_limit_time) <= now:
-        found.append(FieldError("time_limit", "in_past"))
+def _check(content: LegalAssistanceNotice, annex: object, now: datetime) -> list[FieldError]:
+    found = not_in_past("time_limit")(content, annex, now)
     if content.original.sent_date and is_to_come(content.original.sent_date, now):
         found.append(FieldError("original.sent_date", "in_future"))
     return found

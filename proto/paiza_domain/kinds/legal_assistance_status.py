@@ -9,8 +9,8 @@ from paiza_domain.i18n import N_
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.rules import is_to_come
 from paiza_domain.schema.shapes import Field, FieldType, Shape
-from paiza_domain.schema.trade import is_to_come
 
 EXPLAINED: Final = frozenset({"more-information", "postponed", "partly-executed", "withdrawn"})
 """Statuses that say nothing without a sentence."""

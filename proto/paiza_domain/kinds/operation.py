@@ -9,7 +9,7 @@ from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.partial_times import to_datetime
-from paiza_domain.schema.periods import in_order
+from paiza_domain.schema.rules import period_in_order
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_PARTICIPANTS: Final = 64  # members and observers there are, with room
@@ -61,7 +61,7 @@ def _related(content: Operation) -> Iterator[tuple[str, Problem]]:
     members = [each.member for each in content.participants]
     if len(set(members)) != len(members):
         yield "participants", ("value_repeated", {"value": max(members, key=members.count)})
-    yield from in_order(content)
+    yield from period_in_order(content)
 
 
 SHAPE: Final = Shape(

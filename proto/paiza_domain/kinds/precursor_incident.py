@@ -1,15 +1,21 @@
 """Precursor incident: a chemical seized, stopped, ordered suspiciously, diverted or stolen; and whence it came."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
 from paiza_domain.i18n import N_
+from paiza_domain.kinds.pre_export import (
+    CHEMICAL,
+    MAX_CHEMICALS,
+    MAX_COMPANIES,
+    MAX_DOCUMENTS,
+    TRADE_DOCUMENT,
+    TRADER,
+    measured,
+)
 from paiza_domain.kinds.seizure_notice import (
-    CLOCK_TOLERANCE,
     CONCEALMENT,
-    DAY_SPREAD,
     DETECTION,
     MAX_ENTRIES,
     MAX_LEGS,
@@ -17,14 +23,13 @@ from paiza_domain.kinds.seizure_notice import (
     ROUTE_LEG,
     TRANSPORT,
 )
-from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import DAY, moment_start, write_moment
-from paiza_domain.schema.quantity import format_amount
-from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
-from paiza_domain.schema.trade import CHEMICAL, MAX_CHEMICALS, MAX_COMPANIES, MAX_DOCUMENTS, TRADE_DOCUMENT, TRADER
 
 MEASURED: Final = frozenset({"seizure", "stopped-shipment", "diversion", "theft"})
 """Types of incident in which there was a chemical to be measured; an order or a laboratory may have none."""
@@ -32,9 +37,7 @@ MEASURED: Final = frozenset({"seizure", "stopped-shipment", "diversion", "theft"
 
 def _related(incident: PrecursorIncident) -> Iterator[tuple[str, Problem]]:
     if incident.incident_type in MEASURED:
-        for index, chemical in enumerate(incident.chemicals):
-            if not chemical.HasField("quantity"):
-                yield f"chemicals[{index}].quantity", ("missing", {})
+        yield from measured(incident)
     if not incident.backtracking_wanted:
         if incident.backtracking_request:
             yield "backtracking_request", ("not_allowed_here", {})
@@ -88,16 +91,11 @@ SHAPE: Final = Shape(
 )
 
 
-def _check(content: PrecursorIncident, _annex: Any, now: datetime) -> list[FieldError]:
-    ahead = DAY_SPREAD if content.occurred_at.precision == DAY else CLOCK_TOLERANCE
-    return [FieldError("occurred_at", "in_future")] if moment_start(content.occurred_at) > now + ahead else []
-
-
 def _summary(content: PrecursorIncident, lang: str) -> str:
     first = content.chemicals[0]
     what = first.as_named or first.substance_id
     if first.HasField("quantity"):
-        what += f", {format_amount(first.quantity.millionths)} {code_text('unit', first.quantity.unit, lang)}"
+        what += f", {quantity_text(first.quantity, lang)}"
     more = f" (+{len(content.chemicals) - 1})" if len(content.chemicals) > 1 else ""
     type_of = code_text("precursor_incident_type", content.incident_type, lang)
     where = code_text("country", content.place.country, lang)
@@ -113,5 +111,5 @@ KIND: Final = Kind(
     summarise=_summary,
     subject=("incident_type", "chemicals.quantity", "place.country"),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
-    check=_check,
+    check=not_in_future("occurred_at"),
 )

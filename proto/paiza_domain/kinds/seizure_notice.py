@@ -13,12 +13,13 @@ from paiza_domain import codes
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema import quantity
 from paiza_domain.schema.field_checks import MAX_MILLIONTHS
-from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import container_problem, currency_problem, imo_problem, vin_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import DAY, moment_start, write_moment
-from paiza_domain.schema.reading import code_text
+from paiza_domain.schema.partial_times import moment_start, write_moment
+from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SUBSTANCES: Final = 50  # of one seizure
@@ -28,8 +29,6 @@ MAX_SEALS: Final = 50  # of one transport
 MAX_COUNT: Final = 10**9  # packages or items
 MAX_PERSONS: Final = 10_000  # counted in one notice
 LATE_AFTER: Final = timedelta(hours=72)  # a notice reported later is marked, not refused
-DAY_SPREAD: Final = timedelta(hours=14)  # where the day begins first, it begins this long before UTC's
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # between the clock at the place and the author's
 _LATITUDE: Final = 90_000_000  # microdegrees
 _LONGITUDE: Final = 180_000_000  # microdegrees
 _PERCENT: Final = 100_000_000  # a hundred, in millionths
@@ -260,11 +259,6 @@ SHAPE: Final = Shape(
 )
 
 
-def _not_in_future(content: seizure_notice_pb2.SeizureNotice, _annex: Any, now: datetime) -> list[FieldError]:
-    ahead = DAY_SPREAD if content.seized_at.precision == DAY else CLOCK_TOLERANCE
-    return [FieldError("seized_at", "in_future")] if moment_start(content.seized_at) > now + ahead else []
-
-
 def is_late(content: seizure_notice_pb2.SeizureNotice, reported: datetime) -> bool:
     """Say whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
     spans = {pb.MOMENT_PRECISION_DAY: timedelta(days=1), pb.MOMENT_PRECISION_HOUR: timedelta(hours=1)}
@@ -297,11 +291,11 @@ def _remarks(content: seizure_notice_pb2.SeizureNotice, reported: datetime, lang
 def _summary(content: seizure_notice_pb2.SeizureNotice, lang: str) -> str:
     first = content.substances[0]
     name = code_text("drug_type", first.drug_type, lang) if first.drug_type else first.as_named or first.substance_id
-    amount = f"{quantity.format_amount(first.quantity.millionths)} {code_text('unit', first.quantity.unit, lang)}"
     more = f" (+{len(content.substances) - 1})" if len(content.substances) > 1 else ""
     where = code_text("country", content.place.country, lang)
     if place := content.place.border_point or content.place.town or content.place.admin_area:
         where += f", {place}"
+    amount = quantity_text(first.quantity, lang)
     return f"{content.notice_id}: {name}, {amount}{more}; {where}; {write_moment(content.seized_at)}"
 
 
@@ -314,7 +308,7 @@ KIND: Final = Kind(
     summarise=_summary,
     subject=("substances.drug_type|substances.drug_group", "substances.quantity", "place.country", ("route.country",)),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
-    check=_not_in_future,
+    check=not_in_future("seized_at"),
     remark=_remarks,
     derive=_derive,
 )

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza.content.v1.operation_pb2 import OperationResults, SituationReport, SubstanceResult
-from paiza_domain import codes
 from paiza_domain.i18n import N_
 from paiza_domain.kinds.operation import MAX_VERSION
+from paiza_domain.kinds.seizure_notice import drug_type_problems
 from paiza_domain.operations.figures import COUNTS, figures_line
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
-from paiza_domain.schema.periods import in_order
+from paiza_domain.schema.rules import period_in_order
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_LINES: Final = 200  # substances and units of one operation
@@ -25,9 +25,7 @@ MAX_COUNT: Final = 10**9  # rounds of ammunition
 def _substance_rules(substance: SubstanceResult) -> Iterator[tuple[str, Problem]]:
     if not (substance.substance_id or substance.as_named or substance.drug_type):
         yield "as_named", ("substance_unnamed", {})
-    entry = codes.load("drug_type").codes.get(substance.drug_type)
-    if entry is not None and entry.group != substance.drug_group:
-        yield "drug_type", ("type_not_in_group", {"value": substance.drug_type, "group": substance.drug_group})
+    yield from drug_type_problems(substance)
 
 
 SUBSTANCE: Final = Shape(
@@ -81,7 +79,7 @@ SHAPE: Final = Shape(
         Field("next_steps", N_("Next steps"), FieldType.LINES, max_length=4_000),
         Field("difficulties", N_("Difficulties, what is needed"), FieldType.LINES, max_length=4_000),
     ),
-    related=in_order,
+    related=period_in_order,
 )
 
 

@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from paiza_domain import codes
 from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.quantity import format_amount
 from paiza_domain.schema.scalars import write
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -22,6 +23,11 @@ def code_text(list_name: str, code: str, lang: str) -> str:
     """Give a code in words; a code that is not in the list stays as it is."""
     entries = codes.load(list_name)
     return entries.text(code, lang) if code in entries else code
+
+
+def quantity_text(quantity: Any, lang: str) -> str:
+    """Return a quantity with its unit in words."""
+    return f"{format_amount(quantity.millionths)} {code_text('unit', quantity.unit, lang)}"
 
 
 def rows(shape: Shape, message: Message, lang: str) -> list[tuple[str, str]]:
@@ -56,8 +62,7 @@ def value_text(field: Field, value: Any, lang: str) -> str:
         case FieldType.FLAG:
             return translate(N_("yes"), lang)
         case FieldType.QUANTITY:
-            amount, _, unit = write(field, value).partition(" ")
-            return _with_original(f"{amount} {code_text('unit', unit, lang)}", value.original, amount)
+            return _with_original(quantity_text(value, lang), value.original, format_amount(value.millionths))
         case FieldType.DECIMAL:
             amount = write(field, value)
             return _with_original(amount, value.original, amount)

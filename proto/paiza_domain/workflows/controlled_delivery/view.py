@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from paiza_domain.schema.controlled_delivery import ACKNOWLEDGE_WITHIN
+from paiza_domain.kinds.controlled_delivery.shapes import ACKNOWLEDGE_WITHIN
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
 from paiza_domain.workflows.controlled_delivery.legality import failed, undecided_too_late
 from paiza_domain.workflows.controlled_delivery.reducer import Folding

@@ -39,10 +39,11 @@ def found(notice: SeizureNotice, annex: NominalAnnex | None = None) -> list[tupl
     return [(each.path, each.code) for each in SEIZURE.validate(notice, annex, NOW)]
 
 
-def test_the_five_kinds_are_found() -> None:
-    """Every module of the package of kinds is a kind."""
+def test_kinds_are_found_alone_and_in_tables() -> None:
+    """Every module of the package of kinds is searched, for the one kind it defines or the several."""
     assert set(kinds.all_kinds()) >= {
         "acknowledgement",
+        "cd-stop",
         "free-message",
         "information-answer",
         "information-request",

@@ -11,7 +11,7 @@ from paiza_domain import kinds, validation
 from paiza_domain.codes import load
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.drafts import DraftError
-from paiza_domain.schema.trade import date_end, has_passed
+from paiza_domain.schema.rules import date_end, has_passed
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_domain.conftest import NOW
 from tests.unit.paiza_domain.kinds.examples import draft

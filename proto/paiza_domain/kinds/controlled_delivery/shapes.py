@@ -1,19 +1,30 @@
-"""What the steps of a controlled delivery share: the shapes of states, legs, scopes, conditions, and their limits."""
+"""What the steps of a controlled delivery share: who sends them, states, legs, scopes, conditions, and their limits."""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.i18n import N_
-from paiza_domain.kinds.seizure_notice import MAX_SEALS
+from paiza_domain.kinds.seizure_notice import COUNTS, MAX_SEALS, PLACE, TRANSPORT
+from paiza_domain.kinds.seizure_notice import MAX_ENTRIES as MAX_WAYS
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import member_problem, telephone_problem
+from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 WORKFLOW: Final = "controlled-delivery"
-SENDERS: Final = frozenset({"liaison", "duty", "authoriser", "coordinator"})
+step: Final = partial(
+    Kind,
+    version=1,
+    sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
+    workflow=WORKFLOW,
+    needs_parent=True,
+)
+"""One step: a kind of the workflow, which follows from another message unless it says otherwise."""
 AUTHORISER: Final = "authoriser"  # in whose role one of two officers signs
+DECISIONS: Final = ("cd-authorisation", "cd-refusal", "cd-acknowledgement", "cd-conditions")  # of a state asked
 
 ACKNOWLEDGE_WITHIN: Final = timedelta(hours=1)  # a stop or a loss of control: the time of FLASH
 MAX_STATES: Final = 16  # of one delivery; more than any route of the region crosses
@@ -41,6 +52,16 @@ def quantities(name: str, label: str, *, required: bool = True) -> Field:
     return Field(name, label, FieldType.QUANTITY, required=required, most=MAX_QUANTITIES)
 
 
+def reference() -> Field:
+    """Describe the author's own reference."""
+    return Field("reference", N_("Own reference"), required=True, term="reference")
+
+
+def place(label: str = N_("Place"), *, required: bool = False, opened: bool = False) -> Field:
+    """Describe a place."""
+    return Field("place", label, FieldType.GROUP, required=required, opened=opened, shape=PLACE)
+
+
 def seals(*, required: bool = False) -> Field:
     """Describe the numbers of seals."""
     return Field("seals", N_("Seals"), required=required, max_length=60, most=MAX_SEALS, term="seal")
@@ -66,6 +87,13 @@ CONTACT: Final = Shape(
         Field("languages", N_("Languages spoken")),
     ),
 )
+
+
+def contact(name: str, label: str, *, required: bool = False) -> Field:
+    """Describe an officer who can be reached."""
+    return Field(name, label, FieldType.GROUP, required=required, shape=CONTACT)
+
+
 STATE: Final = Shape(
     pb.ControlledDeliveryState,
     (
@@ -118,8 +146,8 @@ HANDOVER_POINT: Final = Shape(
         member("taker", N_("State that takes (member id)")),
         Field("point", N_("Border point or place of the handover"), required=True, max_length=MAX_POINT),
         Field("planned_time", N_("Planned for"), FieldType.TIME, key="planned"),
-        Field("giving_officer", N_("Officer who gives"), FieldType.GROUP, shape=CONTACT),
-        Field("taking_officer", N_("Officer who takes"), FieldType.GROUP, shape=CONTACT),
+        contact("giving_officer", N_("Officer who gives")),
+        contact("taking_officer", N_("Officer who takes")),
         Field("note", N_("Note"), FieldType.LINES, max_length=2_000),
     ),
     related=_other_state,
@@ -148,6 +176,11 @@ CONDITION: Final = Shape(
         Field("text", N_("Condition"), FieldType.LINES, required=True, max_length=MAX_PARAGRAPH),
     ),
 )
+
+
+def conditions(*, required: bool = False) -> Field:
+    """Describe the conditions of a state."""
+    return Field("conditions", N_("Conditions"), FieldType.GROUP, required=required, most=MAX_ENTRIES, shape=CONDITION)
 
 
 def _scope_rules(scope: pb.ControlledDeliveryScope) -> Iterator[tuple[str, Problem]]:
@@ -192,7 +225,7 @@ def substitution_mode() -> Field:
 
 
 def route_rules(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Judge a route: leg after leg in time, each in another state than the one before, with a border point between."""
+    """Refuse legs out of order in time, in the state of the leg before, or without the border point between."""
     for index, (before, leg) in enumerate(zip(content.route, content.route[1:], strict=False), start=1):
         if leg.member == before.member:
             yield f"route[{index}].member", ("value_repeated", {"value": leg.member})
@@ -205,23 +238,37 @@ def route_rules(content: Any) -> Iterator[tuple[str, Problem]]:
 
 
 def once_per_unit(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Judge quantities: no unit twice."""
+    """Refuse a unit that is named twice."""
     units = [each.unit for each in content.quantities]
     for index, unit in enumerate(units):
         if unit in units[:index]:
             yield f"quantities[{index}]", ("value_repeated", {"value": unit})
 
 
-def numbered(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Judge the numbers of conditions: 1, 2, 3 … in order."""
-    for index, condition in enumerate(content.conditions):
-        if condition.number != index + 1:
-            yield f"conditions[{index}].number", ("condition_order", {})
+def transport(*, opened: bool = False) -> Field:
+    """Describe the ways of transport."""
+    return Field("transport", N_("Transport"), FieldType.GROUP, most=MAX_WAYS, shape=TRANSPORT, opened=opened)
 
 
-def states_once(states: Any, name: str) -> Iterator[tuple[str, Problem]]:
-    """Judge the states asked: none twice."""
-    members = [each.member for each in states]
-    for index, each in enumerate(members):
-        if each in members[:index]:
-            yield f"{name}[{index}].member", ("value_repeated", {"value": each})
+def trackers() -> Field:
+    """Describe the trackers."""
+    return Field("trackers", N_("Trackers"), FieldType.GROUP, most=MAX_ENTRIES, shape=TRACKER)
+
+
+def handover_points() -> Field:
+    """Describe the handovers planned."""
+    return Field("handover_points", N_("Handover points and officers"), FieldType.GROUP, most=MAX_LEGS,
+                 shape=HANDOVER_POINT)  # fmt: skip
+
+
+def stop_conditions() -> Field:
+    """Describe the conditions of a stop."""
+    return Field("stop_conditions", N_("When to stop"), FieldType.GROUP, most=MAX_ENTRIES, shape=STOP_CONDITION)
+
+
+def results() -> tuple[Field, Field]:
+    """Describe what was seized, and the persons by count."""
+    return (
+        quantities("seized", N_("Seized, once per unit"), required=False),
+        Field("counts", N_("Persons"), FieldType.GROUP, shape=COUNTS),
+    )
