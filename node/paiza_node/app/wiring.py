@@ -33,7 +33,7 @@ from paiza_node.core.peers.model import FindingState
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.version import VERSION
 from paiza_node.features.approvals.approve import Approve
-from paiza_node.features.approvals.pending import approval_stage
+from paiza_node.features.approvals.pending import approval_stage, named_ciphertexts
 from paiza_node.features.approvals.service import ApprovalService
 from paiza_node.features.attachments import attached
 from paiza_node.features.attachments.acknowledge import attachment_answers
@@ -205,7 +205,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,
-        Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock),
+        Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock, awaited=named_ciphertexts),
         AttachmentDownloads(core, files, peers=peers, life=config.delivery_life),
     )
     hold = RecoveryHold()

@@ -16,11 +16,14 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_wire import log_entries, receipts
+from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
+from paiza_wire.message.attachment import numbers
 
 MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
 MAX_WAITING_OF_ONE: Final = 16  # of these, what one officer has wait for another: nobody fills up a colleague's desk
@@ -45,6 +48,12 @@ class ApprovalDecided(Change):
     drafter: str
     code: str
     text: str = ""
+
+
+def named_ciphertexts(conn: ReadConnection) -> frozenset[bytes]:
+    """Return the digests of the attachments' ciphertexts that messages name which wait for a second officer."""
+    headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(conn)]
+    return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))
 
 
 def approval_stage(life: timedelta) -> ReleaseStage:

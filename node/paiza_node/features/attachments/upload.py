@@ -7,7 +7,7 @@ attachments are here whole. What no message names, released or waiting for a sec
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,15 +18,12 @@ from paiza.officer.v1 import attachment_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import Ledger, LogTransaction
-from paiza_node.core.storage import Store
-from paiza_node.features.approvals import store as approvals_store
+from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.attachments import model
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.files import AttachmentFiles, Writer
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
-from paiza_wire.message.attachment import numbers
 
 MAX_OFFICER_BYTES: Final = 16 * 1024**3  # bytes one officer may have brought that no message names yet
 MAX_OFFICER_UPLOADS: Final = 256  # the same, in files: four messages with as many as a message may have
@@ -41,8 +38,17 @@ log = structlog.get_logger("paiza.upload")
 class Upload:
     """The verb of bringing attachments."""
 
-    def __init__(self, *, ledger: Ledger, store: Store, files: AttachmentFiles, clock: Callable[[], datetime]) -> None:
-        """Take what the verb needs."""
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: Store,
+        files: AttachmentFiles,
+        clock: Callable[[], datetime],
+        awaited: Callable[[ReadConnection], Collection[bytes]],
+    ) -> None:
+        """Build the verb; ``awaited`` returns the ciphertexts that messages name which are not released yet."""
+        self._awaited = awaited
         self._ledger = ledger
         self._store = store
         self._files = files
@@ -108,7 +114,7 @@ class Upload:
         If we crash between the commit and the removal, the next round finds a file that nothing names.
         """
         before = self._clock() - ORPHAN_LIFE
-        committed = await self._ledger.commit(lambda tx: _give_up(tx, before))
+        committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._awaited))
         old = committed.result
         leftovers = await asyncio.to_thread(self._files.older_than, LEFTOVER_SECONDS)
         unnamed = leftovers - await asyncio.to_thread(self._named, leftovers)
@@ -157,22 +163,18 @@ def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *,
     return row
 
 
-def _give_up(tx: LogTransaction, before: datetime) -> list[bytes]:
+def _give_up(
+    tx: LogTransaction, before: datetime, awaited: Callable[[ReadConnection], Collection[bytes]]
+) -> list[bytes]:
     """Forget old uploads; gives those whose files nothing else names.
 
     What a waiting message names begins its time anew: its second officer may take longer than an upload lives.
     """
     found = attachments_store.old_uploads(tx.conn, before, CLEAN_BATCH)
-    waiting = _named_by_waiting(tx) if found else frozenset()
+    waiting = awaited(tx.conn) if found else frozenset()
     for upload in found:
         if upload.ciphertext_sha256 in waiting:
             attachments_store.put_upload(tx.conn, replace(upload, started_time=tx.now))
     old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
     attachments_store.drop_uploads(tx.conn, old)
     return sorted(set(old) - attachments_store.named_ciphertexts(tx.conn, old))
-
-
-def _named_by_waiting(tx: LogTransaction) -> frozenset[bytes]:
-    """Give the ciphertexts that messages name which wait for a second officer."""
-    headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(tx.conn)]
-    return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))

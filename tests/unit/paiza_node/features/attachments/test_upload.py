@@ -15,6 +15,7 @@ from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
+from paiza_node.features.approvals.pending import named_ciphertexts
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
@@ -48,7 +49,9 @@ class Desk:
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(store, signer, NoFile(), lambda: bytes(32), lambda: self.now)
         self.files = AttachmentFiles(folder)
-        self.upload = Upload(ledger=self.ledger, store=store, files=self.files, clock=lambda: self.now)
+        self.upload = Upload(
+            ledger=self.ledger, store=store, files=self.files, clock=lambda: self.now, awaited=named_ciphertexts
+        )
 
     async def start(self) -> attachment_pb2.StartUploadResponse:
         """Announce the ciphertext."""
@@ -70,6 +73,7 @@ def naming(ciphertext: bytes) -> pb.Header:
     """Write the header of a message with one attachment, for two officers to sign."""
     names = [f"spiffe://kaz.paiza.example/officer/{name}" for name in ("one", "two")]
     header = pb.Header(
+        subject_sha256=bytes(32),
         suite=pb.SUITE_1,
         message_id=new_message_id(NOW),
         kind="free-message",

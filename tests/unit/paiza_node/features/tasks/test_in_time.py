@@ -57,6 +57,7 @@ def room(database_url: str) -> Iterator[Room]:
 def header(urgency: pb.Urgency.ValueType, attention: str = "bureau") -> pb.Header:
     """Write as much of a header as is read here."""
     found = pb.Header(
+        subject_sha256=bytes(32),
         suite=pb.SUITE_1,
         message_id=new_message_id(BEGIN),
         kind="information-request",
