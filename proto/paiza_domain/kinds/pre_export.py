@@ -10,12 +10,12 @@ from typing import Any, Final
 from paiza.content.v1 import pre_export_pb2 as pb
 from paiza.content.v1.trade_pb2 import Chemical, TradeDocument, Trader
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kinds.seizure_notice import MAX_ENTRIES, MAX_LEGS, PACKAGING, TRANSPORT
+from paiza_domain.kinds.seizure_notice import MAX_ENTRIES, MAX_LEGS, NAMES, PACKAGING, TRANSPORT, named
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.identifiers import cas_problem, hs_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.partial_times import write_moment
-from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import has_passed, not_in_future, not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -46,22 +46,10 @@ TRADER: Final = Shape(
 )
 
 
-def _named(chemical: Chemical) -> Iterator[tuple[str, Problem]]:
-    if not chemical.substance_id and not chemical.as_named:
-        yield "as_named", ("substance_unnamed", {})
-
-
 CHEMICAL: Final = Shape(
     Chemical,
     (
-        Field(
-            "as_named",
-            N_("Substance as named"),
-            opened=True,
-            hint=N_("mandatory where there is no reference id"),
-            term="substance",
-        ),
-        Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
+        *NAMES,
         Field("cas_number", N_("CAS number"), check=cas_problem, term="substance"),
         Field("hs_code", N_("HS code"), check=hs_problem),
         Field("control", N_("International control"), FieldType.CODE, codes="precursor_control"),
@@ -73,7 +61,7 @@ CHEMICAL: Final = Shape(
         Field("packaging", N_("Packaging"), FieldType.GROUP, most=MAX_ENTRIES, shape=PACKAGING),
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
     ),
-    related=_named,
+    related=named,
 )
 TRADE_DOCUMENT: Final = Shape(
     TradeDocument,
@@ -104,10 +92,10 @@ def _silence_is_no_consent(_content: pb.PreExportNotification, _reported: dateti
 
 def _notification_summary(content: pb.PreExportNotification, lang: str) -> str:
     first = content.chemicals[0]
-    more = f" (+{len(content.chemicals) - 1})" if len(content.chemicals) > 1 else ""
     way = " → ".join(code_text("country", each.country, lang) for each in (content.exporter, content.importer))
     what = first.as_named or first.substance_id
-    return f"{content.reference}: {what}, {quantity_text(first.quantity, lang)}{more}; {way}; {content.dispatch_date}"
+    amount = quantity_text(first.quantity, lang) + more(content.chemicals)
+    return f"{content.reference}: {what}, {amount}; {way}; {content.dispatch_date}"
 
 
 def _fits_reply(reply: pb.PreExportReply) -> Iterator[tuple[str, Problem]]:

@@ -27,7 +27,7 @@ from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
 from paiza_domain.schema.partial_times import write_moment
-from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -96,10 +96,10 @@ def _summary(content: PrecursorIncident, lang: str) -> str:
     what = first.as_named or first.substance_id
     if first.HasField("quantity"):
         what += f", {quantity_text(first.quantity, lang)}"
-    more = f" (+{len(content.chemicals) - 1})" if len(content.chemicals) > 1 else ""
+    what += more(content.chemicals)
     type_of = code_text("precursor_incident_type", content.incident_type, lang)
     where = code_text("country", content.place.country, lang)
-    return f"{content.incident_id}: {type_of}: {what}{more}; {where}; {write_moment(content.occurred_at)}"
+    return f"{content.incident_id}: {type_of}: {what}; {where}; {write_moment(content.occurred_at)}"
 
 
 KIND: Final = Kind(

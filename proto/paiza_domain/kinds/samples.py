@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from paiza.content.v1 import sample_transfer_pb2 as pb
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kinds.seizure_notice import PLACE, drug_type_problems
+from paiza_domain.kinds.seizure_notice import DRUG, NAMES, PLACE, drug_type_problems, named
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
 from paiza_domain.schema.partial_times import write_moment
-from paiza_domain.schema.reading import code_text, quantity_text
-from paiza_domain.schema.rules import not_in_future, not_in_past, once
+from paiza_domain.schema.reading import code_text, more, quantity_text
+from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SAMPLES: Final = 100  # of one request or act
@@ -43,38 +43,27 @@ def _samples(shape: Shape) -> Field:
 _NAMED_ONCE: Final = once("samples", "number", "sample_repeated")
 
 
-def _sample_rules(sample: pb.Sample) -> Iterator[tuple[str, Problem]]:
-    if not sample.substance_id and not sample.as_named:
-        yield "as_named", ("substance_unnamed", {})
-    yield from drug_type_problems(sample)
-
-
 def _sample(*, sealed: bool) -> Shape:
     return Shape(
         pb.Sample,
         (
             _NUMBER,
-            Field("as_named", N_("Substance as named"), opened=True, term="substance",
-                  hint=N_("mandatory where there is no reference id")),
-            Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
-            Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
-            Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
-            Field("form", N_("Form"), FieldType.CODE, codes="form"),
+            *NAMES,
+            *DRUG,
             Field("quantity", N_("Mass or count"), FieldType.QUANTITY, required=True),
             Field("seal", N_("Number of the seal"), max_length=60, required=sealed, term="seal"),
             Field("origin", N_("Notice or case it was taken from"), term="reference"),
             Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
         ),
-        related=_sample_rules,
-    )  # fmt: skip
+        related=all_of(named, drug_type_problems),
+    )
 
 
 def _request_summary(content: pb.SampleRequest, lang: str) -> str:
     first = content.samples[0]
-    more = f" (+{len(content.samples) - 1})" if len(content.samples) > 1 else ""
     purpose = code_text("sample_purpose", content.purpose, lang)
     what = first.as_named or first.substance_id
-    return f"{content.reference}: {what}, {quantity_text(first.quantity, lang)}{more}; {purpose}"
+    return f"{content.reference}: {what}, {quantity_text(first.quantity, lang)}{more(content.samples)}; {purpose}"
 
 
 def _fits_decision(content: pb.SampleDecision) -> Iterator[tuple[str, Problem]]:

@@ -18,7 +18,7 @@ from paiza_domain.schema.identifiers import container_problem, currency_problem,
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
 from paiza_domain.schema.partial_times import moment_start, write_moment
-from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.reading import code_text, more, quantity_text, substance_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -70,6 +70,31 @@ KG_EQUIVALENT: Final = Shape(
 )
 
 
+NAMES: Final = (
+    Field(
+        "as_named",
+        N_("Substance as named"),
+        opened=True,
+        hint=N_("mandatory where there is no reference id"),
+        term="substance",
+    ),
+    Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
+)
+"""How a substance is named."""
+DRUG: Final = (
+    Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
+    Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
+    Field("form", N_("Form"), FieldType.CODE, codes="form"),
+)
+"""What kind of drug a substance is."""
+
+
+def named(substance: Any) -> Iterator[tuple[str, Problem]]:
+    """Refuse a substance that has neither a name nor a reference id."""
+    if not substance.substance_id and not substance.as_named:
+        yield "as_named", ("substance_unnamed", {})
+
+
 def drug_type_problems(substance: Any) -> Iterator[tuple[str, Problem]]:
     """Find a drug type that does not belong to the drug group beside it."""
     if substance.drug_type:
@@ -79,8 +104,7 @@ def drug_type_problems(substance: Any) -> Iterator[tuple[str, Problem]]:
 
 
 def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:
-    if not substance.substance_id and not substance.as_named:
-        yield "as_named", ("substance_unnamed", {})
+    yield from named(substance)
     yield from drug_type_problems(substance)
     if substance.HasField("kg_equivalent"):
         factor = quantity.parse_factor(substance.kg_equivalent.factor)
@@ -97,17 +121,8 @@ def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:
 SUBSTANCE: Final = Shape(
     pb.Substance,
     (
-        Field(
-            "as_named",
-            N_("Substance as named"),
-            opened=True,
-            hint=N_("mandatory where there is no reference id"),
-            term="substance",
-        ),
-        Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
-        Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
-        Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
-        Field("form", N_("Form"), FieldType.CODE, codes="form"),
+        *NAMES,
+        *DRUG,
         Field("quantity", N_("Quantity"), FieldType.QUANTITY, required=True),
         Field("weight_basis", N_("Gross or net"), FieldType.CODE, codes="weight_basis"),
         Field("quantity_basis", N_("Weighed or estimated"), FieldType.CODE, codes="quantity_basis"),
@@ -290,13 +305,11 @@ def _remarks(content: seizure_notice_pb2.SeizureNotice, reported: datetime, lang
 
 def _summary(content: seizure_notice_pb2.SeizureNotice, lang: str) -> str:
     first = content.substances[0]
-    name = code_text("drug_type", first.drug_type, lang) if first.drug_type else first.as_named or first.substance_id
-    more = f" (+{len(content.substances) - 1})" if len(content.substances) > 1 else ""
+    what = f"{substance_text(first, lang)}, {quantity_text(first.quantity, lang)}{more(content.substances)}"
     where = code_text("country", content.place.country, lang)
     if place := content.place.border_point or content.place.town or content.place.admin_area:
         where += f", {place}"
-    amount = quantity_text(first.quantity, lang)
-    return f"{content.notice_id}: {name}, {amount}{more}; {where}; {write_moment(content.seized_at)}"
+    return f"{content.notice_id}: {what}; {where}; {write_moment(content.seized_at)}"
 
 
 KIND: Final = Kind(

@@ -9,7 +9,7 @@ from paiza.content.v1.operation_pb2 import OperationResults, SubstanceResult
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema import quantity
-from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.reading import quantity_text, substance_text
 
 COUNTS: Final[Mapping[str, str]] = MappingProxyType({
     "laboratories": N_("Laboratories"),
@@ -87,14 +87,8 @@ def _millionths(line: SubstanceResult) -> int:
 
 
 def figures_line(results: OperationResults, lang: str) -> str:
-    """Say the figures in one line; empty where there are none."""
-    said = [f"{_name(line, lang)} {quantity_text(line.quantity, lang)}" for line in results.substances]
+    """Return the figures in one line; empty where there are none."""
+    said = [f"{substance_text(line, lang)} {quantity_text(line.quantity, lang)}" for line in results.substances]
     counts = ((label, getattr(results, name)) for name, label in COUNTS.items())
     said += [f"{translate(label, lang).lower()} {count}" for label, count in counts if count]
     return "; ".join(said)
-
-
-def _name(line: SubstanceResult, lang: str) -> str:
-    if line.drug_type:
-        return code_text("drug_type", line.drug_type, lang)
-    return line.as_named or line.substance_id

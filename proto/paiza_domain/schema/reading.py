@@ -1,5 +1,6 @@
 """A content message as rows for a reader: labels and codes in words, quantities with their unit, nothing left out."""
 
+from collections.abc import Sized
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -28,6 +29,18 @@ def code_text(list_name: str, code: str, lang: str) -> str:
 def quantity_text(quantity: Any, lang: str) -> str:
     """Return a quantity with its unit in words."""
     return f"{format_amount(quantity.millionths)} {code_text('unit', quantity.unit, lang)}"
+
+
+def substance_text(substance: Any, lang: str) -> str:
+    """Return a substance as its drug type in words; without one as it is named, else its reference id."""
+    if substance.drug_type:
+        return code_text("drug_type", substance.drug_type, lang)
+    return str(substance.as_named or substance.substance_id)
+
+
+def more(entries: Sized) -> str:
+    """Return how many entries there are besides the first; empty where there are none."""
+    return f" (+{len(entries) - 1})" if len(entries) > 1 else ""
 
 
 def rows(shape: Shape, message: Message, lang: str) -> list[tuple[str, str]]:

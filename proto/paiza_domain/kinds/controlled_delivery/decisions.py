@@ -15,7 +15,7 @@ from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
 from paiza_domain.schema.partial_times import to_datetime, write_time
-from paiza_domain.schema.reading import code_text, quantity_text
+from paiza_domain.schema.reading import code_text, quantity_text, substance_text
 from paiza_domain.schema.rules import CLOCK_TOLERANCE, all_of, not_in_past, numbered, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -39,8 +39,7 @@ def _request_in_time(content: pb.ControlledDeliveryRequest, annex: object, now: 
 
 
 def _request_summary(content: pb.ControlledDeliveryRequest, lang: str) -> str:
-    first = content.substances[0]
-    name = code_text("drug_type", first.drug_type, lang) if first.drug_type else first.as_named or first.substance_id
+    name = substance_text(content.substances[0], lang)
     way = " → ".join(leg.member for leg in content.route)
     return f"{content.reference}: {name}, {quantity_text(content.quantities[0], lang)}; {way}"
 
