@@ -4,7 +4,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from paiza_node.ops.cli import frame, language
+from paiza_node.ops import language
+from paiza_node.ops.cli import frame
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

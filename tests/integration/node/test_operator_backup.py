@@ -13,8 +13,8 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.backup import container
 from paiza_node.ops.cli.backup import check_copy
-from paiza_node.ops.cli.offline import known_register
 from paiza_node.ops.config import load
+from paiza_node.ops.offline import known_register
 from tests.integration.node.conftest import Command, Exchanged
 
 

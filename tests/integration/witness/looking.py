@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.core.storage import ReadConnection
-from paiza_node.ops.cli.offline import read_only
 from paiza_node.ops.config import load
+from paiza_node.ops.offline import read_only
 from tests.federation import NodeProcess
 from tests.officer import Officer
 

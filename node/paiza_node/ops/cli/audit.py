@@ -13,9 +13,9 @@ from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.language import _
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import iso, print_json, print_table, shown_time, time_of
+from paiza_node.ops.language import _
+from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
 
 _PREFIX: Final = "LOG_EVENT_"

@@ -21,11 +21,11 @@ from paiza_node.ops.backup import container
 from paiza_node.ops.backup.container import Manifest
 from paiza_node.ops.backup.record import BackupRecord, save_record
 from paiza_node.ops.backup.store.copying import copy_out, settle_copy
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import check_database, known_register
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import iso, print_json, shown_bytes
 from paiza_node.ops.config import Config
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import check_database, known_register
+from paiza_node.ops.terminal import iso, print_json, shown_bytes
 from paiza_node.ops.verify.findings import Part
 from paiza_node.ops.verify.log import check_head
 from paiza_register import Member

@@ -10,17 +10,18 @@ import click
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.frame import Ended, ExitCode, explained, plain
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import known_register
+from paiza_node.ops.cli.frame import Ended, ExitCode, explained
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.status import log_size
-from paiza_node.ops.cli.terminal import print_json
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import machine
 from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
 from paiza_node.ops.doctor.peers import check_clocks, check_convictions, check_peers
 from paiza_node.ops.keys import load_keys
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import known_register
+from paiza_node.ops.terminal import print_json
+from paiza_node.ops.text import plain
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
 

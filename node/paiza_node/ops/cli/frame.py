@@ -19,7 +19,8 @@ from typing import Final
 import click
 
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.ops.cli.language import _
+from paiza_node.ops.language import _
+from paiza_node.ops.text import plain
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
 
@@ -118,11 +119,6 @@ def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int
     lines += [(_("what to do"), shown["remedy"])]
     click.echo("\n  ".join(f"{label}: {plain(text)}" for label, text in lines), err=True)
     return code
-
-
-def plain(text: str) -> str:
-    """Make text of others harmless for a terminal: no control characters."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _innermost(error: BaseException) -> BaseException:

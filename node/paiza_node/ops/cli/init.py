@@ -13,11 +13,11 @@ from typing import Any, Final
 import click
 
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.ops.cli.language import _
 from paiza_node.ops.cli.options import json_option, language_option
 from paiza_node.ops.cli.sample import node_toml
-from paiza_node.ops.cli.terminal import print_json
 from paiza_node.ops.config import ADDRESS, MAX_SOCKET_PATH
+from paiza_node.ops.language import _
+from paiza_node.ops.terminal import print_json
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.documents import FORMAT
 from paiza_wire.errors import PaizaError

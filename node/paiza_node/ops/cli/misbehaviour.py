@@ -4,31 +4,23 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.core.peers import store as peers_store
-from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
-from paiza_node.features.witness.misbehaviour import conviction
-from paiza_node.features.witness.misbehaviour import listed as listed_findings
+from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import known_register, read_only
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_node.ops.config import Config
-from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_node.ops.language import _
+from paiza_node.ops.misbehaviour import WORDS, recorded
+from paiza_node.ops.offline import known_register
+from paiza_node.ops.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
+from paiza_wire.errors import Rejected
 from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.notes import VerifierKey
-
-WORDS: Final = {
-    FORKED: N_("forked"),
-    IN_DEFAULT: N_("in default"),
-    STALE: N_("stale"),
-}
 
 
 @click.group("convictions", help=N_("Show what was found against other members' logs, and decide on a fork."))
@@ -41,7 +33,7 @@ def command() -> None:
 @json_option
 def listed(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     """List."""
-    found, runs = _found(settings(config_path, log_level))
+    found, runs = recorded(settings(config_path, log_level))
     if as_json:
         print_json({"runs": runs, "convictions": [as_object(each) for each in found]})
         return
@@ -112,19 +104,8 @@ def decide(config_path: Path, log_level: str | None, number: int, reason: str, *
     click.echo(told.format(origin=decided.origin, size=f"{decided.accepted_up_to:,}"))
 
 
-def _found(config: Config) -> tuple[list[admin_pb2.Conviction], bool]:
-    try:
-        with AdminClient(config.admin_socket) as client:
-            return client.convictions(), True
-    except Unavailable as error:
-        if error.reason != "node_unreachable":
-            raise
-    with read_only(config) as store, store.reads() as reads:
-        return [conviction(each) for each in listed_findings(peers_store.findings(reads))], False
-
-
 def _one(config: Config, number: int) -> admin_pb2.Conviction:
-    found, _runs = _found(config)
+    found, _runs = recorded(config)
     for each in found:
         if each.number == number:
             return each
@@ -213,19 +194,3 @@ def as_object(each: admin_pb2.Conviction) -> dict[str, Any]:
         "first_note": each.proof.first_note.decode(),
         "second_note": each.proof.second_note.decode(),
     }
-
-
-def told(reasons: list[str]) -> str:
-    """Say in words what speaks against a log; "-" where nothing does."""
-    return ", ".join(_(WORDS[reason]) for reason in reasons if reason in WORDS) or "-"
-
-
-def standing(config: Config) -> dict[str, list[str]]:
-    """Give what stands against members' logs, by member: what the running node says, else its database."""
-    try:
-        with AdminClient(config.admin_socket) as client:
-            return {peer.member: list(peer.convictions) for peer in client.status().peers}
-    except PaizaError:
-        found, _runs = _found(config)
-        open_ones = [each for each in found if not each.HasField("ended_time")]
-        return {each.member: [other.reason for other in open_ones if other.member == each.member] for each in open_ones}

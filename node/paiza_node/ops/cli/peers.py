@@ -6,12 +6,12 @@ import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.misbehaviour import told
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.standing import standing
 from paiza_node.ops.cli.status import peer_as_object
-from paiza_node.ops.cli.terminal import print_json, print_table, shown_time, time_of
+from paiza_node.ops.language import _
+from paiza_node.ops.misbehaviour import told
+from paiza_node.ops.terminal import print_json, print_table, shown_time, time_of
 
 
 @click.command("peers", help=N_("Show every other member's node: reached or not, what waits for it, its log."))

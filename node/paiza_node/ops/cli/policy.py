@@ -27,12 +27,12 @@ from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import AUDIENCES
 from paiza_node.ops.cli.frame import Ended, ExitCode
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import known_register, read_only
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import print_json
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import load_keys
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import known_register, read_only
+from paiza_node.ops.terminal import print_json
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

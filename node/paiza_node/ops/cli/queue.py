@@ -15,11 +15,11 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.admin.operate import MAX_QUEUE, queued, queued_attachment
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import read_only
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import iso, print_json, print_table, shown_time, time_of
 from paiza_node.ops.config import Config
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import read_only
+from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected, Unavailable
 
 STATES: Final = {

@@ -30,13 +30,13 @@ from paiza_node.ops.backup.restored import Compared, compare, unpacked
 from paiza_node.ops.backup.store.continuing import Ended, continue_log, put_setting
 from paiza_node.ops.backup.store.copying import bring_up_to_date, copy_in, holds_something, settle_copy
 from paiza_node.ops.cli.backup import check_copy
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import known_register
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import iso, print_json, shown_time
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import prepare_data
 from paiza_node.ops.keys import make_log_key
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import known_register
+from paiza_node.ops.terminal import iso, print_json, shown_time
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.tiles import TileTree

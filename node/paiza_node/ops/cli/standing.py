@@ -13,8 +13,8 @@ from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.misbehaviour import conviction
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.offline import known_register, read_only
 from paiza_node.ops.config import Config
+from paiza_node.ops.offline import known_register, read_only
 from paiza_wire.errors import PaizaError, Unavailable
 
 

@@ -8,11 +8,11 @@ import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.misbehaviour import told
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.standing import standing
-from paiza_node.ops.cli.terminal import iso, print_facts, print_json, shown_span, shown_time, time_of
+from paiza_node.ops.language import _
+from paiza_node.ops.misbehaviour import told
+from paiza_node.ops.terminal import iso, print_facts, print_json, shown_span, shown_time, time_of
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.notes import parse_note

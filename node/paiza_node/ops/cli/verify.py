@@ -18,13 +18,14 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.scanning import open_scan
-from paiza_node.ops.cli.frame import Ended, ExitCode, as_object, plain
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import check_database, known_register
+from paiza_node.ops.cli.frame import Ended, ExitCode, as_object
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.terminal import on_terminal, print_json
 from paiza_node.ops.config import Config
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.tables import METADATA
+from paiza_node.ops.terminal import on_terminal, print_json
+from paiza_node.ops.text import plain
 from paiza_node.ops.verify.approvals import verify_approvals
 from paiza_node.ops.verify.attachments import verify_attachments
 from paiza_node.ops.verify.earlier_logs import verify_earlier

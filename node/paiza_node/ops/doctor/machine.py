@@ -20,12 +20,12 @@ from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.unwitnessed import unwitnessed
-from paiza_node.ops.cli.language import _
-from paiza_node.ops.cli.offline import check_database
-from paiza_node.ops.cli.terminal import shown_bytes, shown_span, shown_time
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor.store import database_facts
 from paiza_node.ops.keys import load_keys
+from paiza_node.ops.language import _
+from paiza_node.ops.offline import check_database
+from paiza_node.ops.terminal import shown_bytes, shown_span, shown_time
 from paiza_node.ops.verify.findings import Part
 from paiza_node.ops.verify.log import check_head
 from paiza_register import Register

@@ -15,12 +15,12 @@ from paiza_node.core.peers.log_answers import PROTOCOL_VERSION
 from paiza_node.core.peers.rpcs import HANDSHAKE
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED
-from paiza_node.ops.cli import misbehaviour
-from paiza_node.ops.cli.terminal import shown_span
+from paiza_node.ops import misbehaviour
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import store as facts_store
 from paiza_node.ops.doctor.machine import Check, fail, ok, warn
 from paiza_node.ops.keys import Keys
+from paiza_node.ops.terminal import shown_span
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError

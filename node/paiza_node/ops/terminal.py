@@ -9,8 +9,8 @@ from typing import Any, Final
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza_node.ops.cli.frame import plain
-from paiza_node.ops.cli.language import _
+from paiza_node.ops.language import _
+from paiza_node.ops.text import plain
 
 HASH_DIGITS: Final = 16  # of a digest, as much as a person compares
 

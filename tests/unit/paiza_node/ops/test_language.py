@@ -10,7 +10,7 @@ import pytest
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
-from paiza_node.ops.cli import language
+from paiza_node.ops import language
 from paiza_node.ops.cli.frame import sentences
 from paiza_wire.reasons import REASONS
 
