@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2, officer_pb2
 from paiza_client import approval_checks
-from paiza_client.errors import NotProven, located
+from paiza_client.errors import NotProven, Refused, Unreachable, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import LogState, OpenedPart, Outcome, Proof, Trail
 from paiza_wire import receipts
@@ -43,6 +43,7 @@ def check_opened(
     part_number: int,
     officer: SpiffeId,
     registers: Registers,
+    together: Proof | None = None,
 ) -> OpenedPart:
     """Check all that the node hands over with a part, and only then open it.
 
@@ -52,7 +53,7 @@ def check_opened(
     3. Exactly the required signers signed, with certificates valid when it was released; the part is the signed one.
     4. The releases name these signers in these roles.
     5. The answers shown are of its recipients and of this message; where we are a recipient, our log holds RECEIVED.
-    6. Our log holds that it was opened, by this officer, just this part.
+    6. Our log holds that it was opened, by this officer, just this part; or ``together`` with others, the main part.
     7. The part's key opens the ciphertext; that of an attachment travels apart, and is opened by whoever fetched it.
     """
     # 1.
@@ -93,9 +94,10 @@ def check_opened(
     ):
         raise NotProven("proof_missing", where, f"no RECEIVED entry of {officer.member}")
     # 6.
-    opened, entry = logs.proof(answer.opened)
-    expected = ("OPENED", officer.member, str(officer), digest, part_number)
-    if (opened.event, opened.member, opened.actor, opened.digest, opened.part_number) != expected:
+    opened = together or logs.proof(answer.opened)[0]
+    alone = (opened.event, opened.digest, opened.part_number) == ("OPENED", digest, part_number)
+    with_others = opened.event == "OPENED_TOGETHER" and digest in opened.listed and part_number == 0
+    if (opened.member, opened.actor) != (officer.member, str(officer)) or not (alone or with_others):
         raise NotProven("bad_proof", f"{where}: OPENED", "the entry is not of this opening")
     # 7.
     with located(f"{where}: {part_number}", NotProven):
@@ -111,6 +113,56 @@ def check_opened(
         answers=answered,
         forwarded=passed,
     )
+
+
+def check_opened_together(
+    answer: officer_pb2.OpenMessagesResponse, digests: Sequence[bytes], *, officer: SpiffeId, registers: Registers
+) -> dict[bytes, OpenedPart | Refused | Unreachable]:
+    """Check what the node hands over of several messages: each as a single opening is, and the entry names just these.
+
+    Returned is what became of the first of them, as many as the answer holds; at least one.
+    """
+    if not 0 < len(answer.results) <= len(digests):
+        raise NotProven("unexpected_answer", "OPENED_TOGETHER", "the answer has no result, or too many")
+    together = LogReader(registers).proof(answer.opened)[0] if answer.HasField("opened") else None
+    found: dict[bytes, OpenedPart | Refused | Unreachable] = {}
+    for digest, result in zip(digests, answer.results, strict=False):
+        where = digest.hex()[:16]
+        match result.WhichOneof("result"):
+            case "opened" if together is not None:
+                one = result.opened
+                single = officer_pb2.OpenMessageResponse(
+                    message=one.message,
+                    part_key=one.part_key,
+                    released=one.released,
+                    answers=one.answers,
+                    thread_name=one.thread_name,
+                    forwarded=one.forwarded,
+                )
+                found[digest] = check_opened(
+                    single, digest=digest, part_number=0, officer=officer, registers=registers, together=together
+                )
+            case "rejection":
+                found[digest] = Refused(result.rejection.reason, where, result.rejection.detail)
+            case "retry":
+                found[digest] = Unreachable(result.retry.reason, where, result.retry.detail)
+            case _:
+                raise NotProven("unexpected_answer", where, "a result of no known kind, or opened without an entry")
+    opened = {digest for digest, each in found.items() if isinstance(each, OpenedPart)}
+    if opened != set(together.listed if together is not None else ()):
+        raise NotProven("bad_proof", "OPENED_TOGETHER", "the entry is about other messages than those opened")
+    return found
+
+
+def check_subjects_shown(answer: officer_pb2.ListMessagesResponse, officer: SpiffeId, registers: Registers) -> None:
+    """Check that our log holds that just these subjects were shown to this officer."""
+    shown = {info.message_digest for info in answer.messages if info.subject}
+    if not shown:
+        return
+    proof, _entry = LogReader(registers).proof(answer.subjects_shown)
+    told = (proof.event, proof.member, proof.actor, set(proof.listed))
+    if told != ("SUBJECTS_SHOWN", officer.member, str(officer), shown):
+        raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry is not of the subjects shown")
 
 
 def versions_needed(proofs: Iterable[log_pb2.LogProof]) -> set[bytes]:
@@ -151,7 +203,7 @@ def check_trail(answer: audit_pb2.GetTrailResponse, digest: bytes, member: str, 
         if proof.member != member:
             raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "an own entry of another member's log")
     for proof in (*own, *foreign):
-        if proof.digest != digest:
+        if not proof.concerns(digest):
             raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry is of another message")
     return Trail(tuple(own), tuple(foreign))
 

@@ -234,12 +234,15 @@ def _filed(
     """Give the entry with its cosigned proof where there is one that holds, else with the one of its log alone."""
     read, entry = reader.proof(proof)
     plain = Filed(
-        "", proof.proven.entry, TlogProof(entry.index, tuple(proof.proven.inclusion_hashes), proof.checkpoint)
+        "",
+        proof.proven.entry,
+        TlogProof(entry.index, tuple(proof.proven.inclusion_hashes), proof.checkpoint),
+        listed=entry.listed,
     )
     found = spans.get((read.origin, read.index))
     if found is None:
         return plain
-    cosigned = Filed("", proof.proven.entry, *found)
+    cosigned = Filed("", proof.proven.entry, *found, entry.listed)
     try:
         _read, entry = reader.proof(cosigned.log_proof())
         _interval(cosigned, entry, registers, reader)

@@ -16,7 +16,7 @@ from paiza_wire.tlog.tlog_proof import TlogProof
 if TYPE_CHECKING:
     from datetime import datetime
 
-_OPENINGS: Final = frozenset({"OPENED", "EXPORTED"})
+_OPENINGS: Final = frozenset({"OPENED", "EXPORTED", "OPENED_TOGETHER", "SUBJECTS_SHOWN"})
 _FATES: Final = frozenset({"RECALLED", "ERASED", "NEVER_HELD", "ERASURE_DENIED"})
 
 
@@ -28,11 +28,18 @@ class Filed:
     entry: bytes
     proof: TlogProof
     before: Before | None = None
+    listed: tuple[bytes, ...] = ()
+    """The messages of an entry about several."""
 
     def log_proof(self) -> log_pb2.LogProof:
         """Give it as the protocol shows a proof."""
         return log_pb2.LogProof(
-            proven=log_pb2.ProvenEntry(entry=self.entry, index=self.proof.index, inclusion_hashes=self.proof.hashes),
+            proven=log_pb2.ProvenEntry(
+                entry=self.entry,
+                index=self.proof.index,
+                inclusion_hashes=self.proof.hashes,
+                message_digests=self.listed,
+            ),
             checkpoint=self.proof.note,
         )
 
@@ -68,7 +75,7 @@ def check_other(
     """
     where = f"{proof.event} ({proof.origin} #{proof.index})"
     holders = {header.author} | {member for _, member in handed}
-    if proof.digest != digest:
+    if not proof.concerns(digest):
         raise NotProven("bad_proof", where, "the entry is of another message")
     if proof.member not in holders:
         raise NotProven("bad_proof", where, "the entry is of a member to whom the message did not go")

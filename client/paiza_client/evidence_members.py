@@ -15,6 +15,8 @@ from paiza_client.errors import NotProven, located
 from paiza_client.evidence_entries import Filed
 from paiza_client.proven_time import Before
 from paiza_register import Register, load_set
+from paiza_wire.message import DIGEST_SIZE
+from paiza_wire.receipts import MAX_LISTED
 from paiza_wire.tlog import tlog_proof
 
 MESSAGE: Final = "message.bin"
@@ -24,6 +26,7 @@ ENTRY: Final = ".entry"
 PROOF: Final = ".tlog-proof"
 BEFORE: Final = ".before"
 GROWTH: Final = ".growth"
+LIST: Final = ".list"
 
 MAX_ENTRIES: Final = 1000  # of one file: releases, answers and passings on of 64 members, and what else became of it
 MAX_SETS: Final = 512  # versions of the register in one file; one per entry at the worst, a few in practice
@@ -31,7 +34,7 @@ MAX_SETS_BYTES: Final = 1 << 30  # of all sets, what they share counted for each
 MAX_INDEX_BYTES: Final = 1 << 20  # what lists the files of one set: 1,000 names and digests
 
 _PLACES: Final = re.compile(
-    r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
+    r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -44,7 +47,7 @@ def check_names(members: Mapping[str, bytes]) -> None:
         if not _PLACES.fullmatch(name):
             raise NotProven("bad_evidence", name, "a member of no known purpose")
         stem, dot, kind = name.rpartition(".")
-        needs = {"entry": PROOF, "tlog-proof": ENTRY, "before": GROWTH, "growth": BEFORE}.get(kind)
+        needs = {"entry": PROOF, "tlog-proof": ENTRY, "before": GROWTH, "growth": BEFORE, "list": ENTRY}.get(kind)
         if name.startswith("entries/") and (needs is None or stem + needs not in members):
             raise NotProven("bad_evidence", name, "what belongs to it is missing")
         if dot + kind == BEFORE and stem + PROOF not in members:
@@ -59,6 +62,8 @@ def of_entry(number: int, filed: Filed) -> dict[str, bytes]:
         raise NotProven("too_large", "entries", f"over {MAX_ENTRIES} entries")
     stem = f"entries/{number:03}"
     members = {stem + ENTRY: filed.entry, stem + PROOF: tlog_proof.format_proof(filed.proof)}
+    if filed.listed:
+        members[stem + LIST] = b"".join(filed.listed)
     if filed.before is not None:
         members |= {stem + BEFORE: filed.before.note, stem + GROWTH: tlog_proof.format_hashes(filed.before.growth)}
     return members
@@ -71,12 +76,21 @@ def entries(members: Mapping[str, bytes]) -> list[Filed]:
         stem = name.removesuffix(ENTRY)
         with located(stem + PROOF, NotProven):
             filed = Filed(stem, members[name], tlog_proof.parse_proof(members[stem + PROOF]))
+        if stem + LIST in members:
+            filed = replace(filed, listed=_list_of(members[stem + LIST], stem + LIST))
         if stem + BEFORE in members:
             with located(stem + GROWTH, NotProven):
                 growth = tlog_proof.parse_hashes(members[stem + GROWTH])
             filed = replace(filed, before=Before(members[stem + BEFORE], growth))
         found.append(filed)
     return found
+
+
+def _list_of(data: bytes, name: str) -> tuple[bytes, ...]:
+    """Read the messages of an entry about several: their digests, one after another."""
+    if not data or len(data) % DIGEST_SIZE or len(data) > MAX_LISTED * DIGEST_SIZE:
+        raise NotProven("bad_evidence", name, "not a list of messages")
+    return tuple(data[at : at + DIGEST_SIZE] for at in range(0, len(data), DIGEST_SIZE))
 
 
 def part_keys(members: Mapping[str, bytes]) -> dict[int, bytes]:

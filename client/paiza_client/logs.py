@@ -93,6 +93,7 @@ def _proof(member: str, entry: receipts.VerifiedEntry) -> Proof:
         part_number=log_entries.part_number(parsed),
         without_annex=log_entries.without_annex(parsed),
         register_version=parsed.register_version,
+        listed=entry.listed,
     )
 
 

@@ -73,6 +73,8 @@ class MessageSummary:
     """It shares an identifier with an older message that the officer may see; `Searching.links` names them."""
     erased: bool = False
     """Its content was erased at the own node."""
+    subject: bytes = b""
+    """A serialized `Subject`, where it was asked for and may be read; the header commits to it."""
 
     @property
     def id(self) -> str:
@@ -109,6 +111,12 @@ class Proof:
     register_version: bytes
     without_annex: bool = False
     """Whether a forwarding or an export left the nominal annex out."""
+    listed: tuple[bytes, ...] = ()
+    """Digests of the messages of an entry about several, where its log told them."""
+
+    def concerns(self, digest: bytes) -> bool:
+        """Return whether the entry is about a message."""
+        return digest in {self.digest, *self.listed}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from paiza_wire.tlog.merkle import leaf_hash
 
 Content = Literal["", "held", "erased", "missing"]
 
+_OPENINGS: Final = frozenset({log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_OPENED_TOGETHER})
 MAX_COUNTS: Final = 1_000  # members in one word: a federation has some dozens
 
 _CONTENT: Final[dict[int, Content]] = {
@@ -223,7 +224,7 @@ def _entry(
 ) -> Shown:
     proof, entry = logs.entry(shown.proven, note)
     where = f"{proof.origin} #{proof.index}"
-    if proof.member != asked.member or not _matches(entry.entry, query):
+    if proof.member != asked.member or not _matches(entry, query):
         raise NotProven("bad_proof", where, "the entry is not one that was asked for")
     if not scope.covers(entry.entry.event, asked.asker, proof.counterpart, proof.time):
         raise NotProven("bad_proof", where, "the entry is not within what may be seen")
@@ -243,14 +244,15 @@ def _entry(
     )
 
 
-def _matches(entry: log_pb2.LogEntry, query: pb.EntryQuery) -> bool:
+def _matches(verified: receipts.VerifiedEntry, query: pb.EntryQuery) -> bool:
+    entry = verified.entry
     time = entry.entry_time.ToDatetime(tzinfo=UTC)
     return not (
         (query.events and entry.event not in query.events)
         or (query.counterpart and entry.counterpart != query.counterpart)
         or query.actor not in entry.actor
-        or (query.without_need and entry.event != log_pb2.LOG_EVENT_OPENED)
-        or (query.message_digests and entry.message_digest not in query.message_digests)
+        or (query.without_need and entry.event not in _OPENINGS)
+        or (query.message_digests and not any(map(verified.concerns, query.message_digests)))
         or (query.HasField("since_time") and time < query.since_time.ToDatetime(tzinfo=UTC))
         or (query.HasField("until_time") and time >= query.until_time.ToDatetime(tzinfo=UTC))
     )

@@ -219,6 +219,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The message does not name your member among its recipients."),
             N_("Ask the author for a message addressed to you."),
         ),
+        "opening_budget": Remedy(
+            N_("You opened as many messages together today as an officer may in a day."),
+            N_("Go on tomorrow, or open the messages you need one by one."),
+        ),
         "opening_reason_missing": Remedy(
             N_("The nominal annex is opened only with a stated reason."),
             N_("Repeat the command with --reason and say why you open it."),

@@ -29,14 +29,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
+MAX_LISTED = 500  # messages of one entry
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 PLACES = re.compile(
-    r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth)|keys/(?:0|[1-9][0-9]?)\.key"
+    r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
 # The events that have a place in evidence; what each says beside its entry has its name, and its number plus 8.
 EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED"}
 EVENTS |= {18: "RECALLED", 19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED"}
+EVENTS |= {48: "SUBJECTS_SHOWN", 49: "OPENED_TOGETHER"}
 
 # Protocol Buffers messages: fields in the order of their numbers ("-": none here). b bytes, s text, i signed, u 32
 # bits, o 32 bits and optional, U 64 bits, t true; * repeated.
@@ -60,9 +62,12 @@ FIELDS = {
     "Opened": "part_number:u",
     "Passed": "purpose:s grant_digest:b without_annex:t",
     "About": "other_digest:b",
+    "Together": "messages_sha256:b message_count:u",
     "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b register_version:b text_sha256:b - - "
     "released:Released received:Received refused:Refused - - - - - - opened:Opened exported:Passed forwarded:Passed "
-    "- - - recalled:About erased:About never_held:About erasure_denied:About",
+    "- - - recalled:About erased:About never_held:About erasure_denied:About "
+    + "- " * 26
+    + "subjects_shown:Together opened_together:Together",
 }
 
 
@@ -327,6 +332,16 @@ def climb(place: int, last: int, start: bytes, path: list[bytes]) -> tuple[bytes
     return old, new
 
 
+def messages_of(listed: bytes, detail: dict, where: str) -> list[bytes]:
+    """Read the messages of an entry about several, to which it commits; none of another entry."""
+    need(len(listed) % HASH == 0 and len(listed) <= MAX_LISTED * HASH, f"{where}: not a list of messages")
+    found = [listed[at : at + HASH] for at in range(0, len(listed), HASH)]
+    told = len(found), sha256(b"paiza/v1/listed-messages\n" + listed).digest()
+    commits = detail.get("message_count"), detail.get("messages_sha256")
+    need(not found or (found == sorted(set(found)) and commits == told), f"{where}: it is about other messages")
+    return found
+
+
 class Entry:
     """An entry that stands in the log of ``member``, and when it was made, where a quorum of witnesses says so."""
 
@@ -347,6 +362,7 @@ class Entry:
         details = [name.lower() for name in EVENTS.values() if fields[name.lower()] is not None]
         need(details == [self.event.lower()], f"{self.where}: its detail is not set, or of another event")
         self.detail = fields[details[0]]
+        self.listed = messages_of(members.get(f"{stem}.list", b""), self.detail, self.where)
         texts = [each for each in (*fields.values(), *self.detail.values()) if isinstance(each, str)]
         need(all(map(str.isprintable, texts)), "unprintable text")
         about = self.detail if self.event == "OPENED" else self.detail.get("attachment")
@@ -386,7 +402,7 @@ class Entry:
 def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed: set[tuple[str, str]]) -> None:
     """Check that an entry is of this message and may stand in the log of its member."""
     of, part, member = entry.fields, entry.part, entry.member
-    need(of["message_digest"] == digest, f"{entry.where}: the entry is of another message")
+    need(digest in (of["message_digest"], *entry.listed), f"{entry.where}: the entry is of another message")
     need(part is None or part < len(header["parts"]), f"{entry.where}: there is no such part")
     addressed = of["counterpart"] in [each["member"] for each in header["recipients"]]
     signed = [(each["id"], each["role"], each["certificate_sha256"]) for each in entry.detail.get("signers", ())]
@@ -401,6 +417,8 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
         "FORWARDED": registered and own and of["counterpart"] not in ("", member),
         "OPENED": holds and own,
         "EXPORTED": holds and own,
+        "SUBJECTS_SHOWN": holds and own,
+        "OPENED_TOGETHER": holds and own,
         "RECALLED": holds,
         "ERASED": holds,
         "NEVER_HELD": holds,
@@ -519,6 +537,8 @@ ENGLISH = {
     "FORWARDED": "Forwarded",
     "OPENED": "Opened",
     "EXPORTED": "Exported",
+    "SUBJECTS_SHOWN": "Subject shown",
+    "OPENED_TOGETHER": "Opened with others",
     "RECALLED": "Recalled",
     "ERASED": "Erased",
     "NEVER_HELD": "Never held",
@@ -552,6 +572,8 @@ RUSSIAN = {
     "FORWARDED": "Передано дальше",
     "OPENED": "Открыто",
     "EXPORTED": "Выгружено",
+    "SUBJECTS_SHOWN": "Тема показана",
+    "OPENED_TOGETHER": "Открыто вместе с другими",
     "RECALLED": "Отозвано",
     "ERASED": "Удалено",
     "NEVER_HELD": "Никогда не хранилось",

@@ -4,7 +4,8 @@ The ledger adds salt, time, register version and the digest of the text (`receip
 the message concerned; ``actor`` a SPIFFE ID or "os-user:NAME".
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,6 +15,9 @@ from paiza.core.v1 import log_pb2 as pb
 EVENTS: Final = frozenset(pb.LogEvent.values()) - {pb.LOG_EVENT_UNSPECIFIED}
 _PREFIX: Final = "LOG_EVENT_"
 _CASES: Final[Mapping[int, str]] = {event: pb.LogEvent.Name(event).removeprefix(_PREFIX).lower() for event in EVENTS}
+LISTS: Final = frozenset({pb.LOG_EVENT_SUBJECTS_SHOWN, pb.LOG_EVENT_OPENED_TOGETHER})
+"""Events about several messages, to whose list the entry commits."""
+_LISTED: Final = b"paiza/v1/listed-messages\n"
 _DIGESTS: Final[Mapping[int, Sequence[str]]] = {
     event: [
         field.name
@@ -134,6 +138,37 @@ def opened(*, actor: str, digest: bytes, part_number: int) -> pb.LogEntry:
     return pb.LogEntry(
         event=pb.LOG_EVENT_OPENED, actor=actor, message_digest=digest, opened=pb.OpenedDetail(part_number=part_number)
     )
+
+
+def subjects_shown(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
+    """Build the entry of subjects that are shown to an officer in a list."""
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_SUBJECTS_SHOWN,
+        actor=actor,
+        subjects_shown=pb.SubjectsShownDetail(messages_sha256=listed_sha256(digests), message_count=len(digests)),
+    )
+
+
+def opened_together(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
+    """Build the entry of main parts that are handed to an officer together."""
+    return pb.LogEntry(
+        event=pb.LOG_EVENT_OPENED_TOGETHER,
+        actor=actor,
+        opened_together=pb.OpenedTogetherDetail(messages_sha256=listed_sha256(digests), message_count=len(digests)),
+    )
+
+
+def listed_sha256(digests: Iterable[bytes]) -> bytes:
+    """Commit to a list of messages, in whatever order they are given."""
+    return sha256(_LISTED + b"".join(sorted(digests))).digest()
+
+
+def commits_to(entry: pb.LogEntry, digests: Sequence[bytes]) -> bool:
+    """Return whether these are the messages of an entry about several: sorted, each once."""
+    detail = _detail(entry)
+    if entry.event not in LISTS or list(digests) != sorted(set(digests)):
+        return False
+    return (len(digests), listed_sha256(digests)) == (detail.message_count, detail.messages_sha256)
 
 
 def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool) -> pb.LogEntry:

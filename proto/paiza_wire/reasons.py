@@ -76,6 +76,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "not_author": "Only its author recalls or corrects a message; write to the author.",
     "not_compared": "The node has not compared its log yet with what the caller holds of it; try again once it has reached the caller's node.",
     "not_signer": "The message does not wait for this officer's signature; one of the officers it names must sign.",
+    "opening_budget": "Too many messages were opened together by this officer today; the rest is opened tomorrow, or one by one.",
     "opening_reason_missing": "The nominal annex is opened only with a stated reason; state it.",
     "part_altered": "A part was changed or cut short, or belongs to another message; the sender must send the original ciphertext.",
     "part_digest_mismatch": "A part's ciphertext is not the one the header names; the sender must send the original ciphertext.",

@@ -23,6 +23,7 @@ from paiza_wire.tlog.merkle import leaf_hash, verify_inclusion
 
 SALT_SIZE: Final = 16  # bytes; a sibling hash in a proof must not let its entry be guessed
 MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes
+MAX_LISTED: Final = 500  # messages of one entry: a page of a list
 MAX_PROOF_HASHES: Final = 63  # a log never holds more than 2**63 entries
 ENTRY_TIME_END: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
@@ -46,6 +47,12 @@ class VerifiedEntry:
     raw: bytes
     index: int
     checkpoint: VerifiedCheckpoint
+    listed: tuple[bytes, ...] = ()
+    """Digests of the messages that an entry about several is about, where they were told."""
+
+    def concerns(self, digest: bytes) -> bool:
+        """Return whether the entry is about a message."""
+        return digest in {self.entry.message_digest, *self.listed}
 
     @property
     def time(self) -> datetime:
@@ -122,7 +129,10 @@ def verify_entry(proven: pb.ProvenEntry, checkpoint: VerifiedCheckpoint) -> Veri
     if len(proven.inclusion_hashes) > MAX_PROOF_HASHES:
         raise Rejected("bad_proof", f"an inclusion proof has at most {MAX_PROOF_HASHES} hashes")
     verify_inclusion(leaf_hash(proven.entry), proven.index, checkpoint.size, proven.inclusion_hashes, checkpoint.root)
-    return VerifiedEntry(parse_entry(proven.entry), proven.entry, proven.index, checkpoint)
+    entry, listed = parse_entry(proven.entry), tuple(proven.message_digests)
+    if listed and not (len(listed) <= MAX_LISTED and log_entries.commits_to(entry, listed)):
+        raise Rejected("bad_proof", "the log entry is about other messages than those listed")
+    return VerifiedEntry(entry, proven.entry, proven.index, checkpoint, listed)
 
 
 def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str) -> None:

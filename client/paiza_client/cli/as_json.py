@@ -10,6 +10,8 @@ from google.protobuf.message import Message
 from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
 from paiza_client.model import AttachmentStanding, Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
+from paiza_domain.i18n import LANGUAGES
+from paiza_domain.schema import subjects
 
 if TYPE_CHECKING:
     from paiza_client.compose import Sealed  # brings the register and TUF, which not every command needs
@@ -81,6 +83,7 @@ def summary(listed: MessageSummary) -> dict[str, Any]:
         "corrected_by": list(listed.corrected_by),
         "replaced_by": listed.replaced_by,
         "linked": listed.linked,
+        "subject": {lang: subjects.text(listed.subject, lang) for lang in LANGUAGES},
     }
 
 

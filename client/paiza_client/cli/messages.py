@@ -15,6 +15,7 @@ from paiza_client.exports import marks
 from paiza_client.language import N_, _
 from paiza_client.model import Delivery, MessageSummary, OpenedPart, Proof
 from paiza_domain import kinds
+from paiza_domain.schema import subjects
 from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
@@ -51,6 +52,8 @@ _EVENTS: Final = {
     "REFUSED": N_("refused"),
     "DELIVERY_REFUSED": N_("refused by the recipient"),
     "OPENED": N_("opened"),
+    "OPENED_TOGETHER": N_("opened with others"),
+    "SUBJECTS_SHOWN": N_("subject shown"),
     "EXPORTED": N_("exported"),
     "EXPIRED": N_("given up"),
     "DENIED": N_("denied"),
@@ -136,7 +139,7 @@ def listing(
     remarks: Mapping[bytes, str] = MappingProxyType({}),
 ) -> None:
     """Print messages as a table; ``remarks`` are told of the message with that digest beside its state."""
-    columns = [_("Id"), _("Thread"), _("Stored"), _("Urgency"), _("Kind"), _("From"), _("To")]
+    columns = [_("Id"), _("Thread"), _("Stored"), _("Urgency"), _("Kind"), _("Subject"), _("From"), _("To")]
     columns.append(_("Delivery") if sent else _("State"))
     rows = [
         (
@@ -145,6 +148,7 @@ def listing(
             when(each.stored_time),
             urgency(each.header),
             kind_title(each.header),
+            subjects.text(each.subject, lang()),
             each.header.author,
             recipients(each.header),
             "; ".join(

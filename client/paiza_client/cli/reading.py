@@ -52,6 +52,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
                 kind=kind,
                 author=author,
                 since=since,
+                subjects=True,
             )
             return found, {} if sent or not found else await desks.on_desk(session)
 
@@ -118,7 +119,7 @@ def thread(*, message: str, open_too: bool) -> None:
 
     async def work() -> tuple[list[MessageSummary], list[RequestStanding]]:
         async with desk.session() as session:
-            found = await threads.listed(session, await threads.find(session, message))
+            found = await threads.listed(session, await threads.find(session, message), subjects=True)
             wanted = threads.is_of_requests if open_too else threads.nothing
             return found, await threads.standings(session, await threads.opened(session, found, wanted))
 

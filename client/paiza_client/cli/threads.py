@@ -56,12 +56,14 @@ async def find(session: "Session", text: str) -> bytes:
     return threads.pop()
 
 
-async def listed(session: "Session", thread_id: bytes) -> list[MessageSummary]:
-    """Give the messages of a thread, oldest first."""
+async def listed(session: "Session", thread_id: bytes, *, subjects: bool = False) -> list[MessageSummary]:
+    """Give the messages of a thread, oldest first; with their subjects where the list shows them."""
     found: list[MessageSummary] = []
     token = ""
     while len(found) < MAX_LISTED:
-        page = await session.list_messages(box="both", thread_id=thread_id, page_size=PAGE, page_token=token)
+        page = await session.list_messages(
+            box="both", thread_id=thread_id, page_size=PAGE, page_token=token, subjects=subjects
+        )
         found += page.messages
         token = page.next_token
         if not token:

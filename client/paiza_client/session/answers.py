@@ -6,7 +6,9 @@ from typing import Final
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_client.checks import check_header
+from paiza_client.errors import NotProven, located
 from paiza_client.model import AttachmentStanding, AttachmentState, Delivery, DeliveryState, MessageSummary
+from paiza_wire.message import open_subject
 
 _STATES: Final[dict[int, DeliveryState]] = {
     delivery_pb2.DELIVERY_STATE_WAITING: "waiting",
@@ -43,7 +45,16 @@ def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
         attachments=tuple(_attachment(standing) for standing in info.attachments),
         linked=info.linked,
         erased=info.erased,
+        subject=_subject(info),
     )
+
+
+def _subject(info: officer_pb2.MessageInfo) -> bytes:
+    if not info.subject:
+        return b""
+    header = check_header(info.message_digest, info.header)
+    with located(header.message_id.hex(), NotProven):
+        return open_subject(header, info.subject, info.subject_key)
 
 
 def _attachment(standing: delivery_pb2.AttachmentStanding) -> AttachmentStanding:

@@ -22,7 +22,7 @@ from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
 from paiza_client import checks, register
 from paiza_client.compose import Composer, Sealed
-from paiza_client.errors import NotProven, ProfileProblem, Unreachable, located
+from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
 from paiza_client.logs import Registers
 from paiza_client.model import Box, LogState, MessageSummary, OpenedPart, Outcome, Page, Trail, Whoami
 from paiza_client.outbox import Batch, Outbox
@@ -51,6 +51,7 @@ from paiza_wire.message import (
     verify_pending,
 )
 
+MAX_TOGETHER: Final = 256  # messages opened in one call
 MAX_SOURCE_ROWS: Final = 10_000  # of one question
 MAX_SET_BYTES: Final = 16 * 1024 * 1024  # an archived set: metadata and a few files per member
 SUBMITS_IN_FLIGHT: Final = 2  # one is committed by the node while the next is on its way
@@ -147,8 +148,12 @@ class Session:
         id_prefix: str = "",
         page_size: int = 100,
         page_token: str = "",
+        subjects: bool = False,
     ) -> Page:
-        """List messages without content, newest first. Headers match their digests; nothing else is proven yet."""
+        """List messages without content, newest first. Headers match their digests; nothing else is proven yet.
+
+        ``subjects``: with the subjects of those that the officer may open, which our log says they were shown.
+        """
         request = officer_pb2.ListMessagesRequest(
             box=_BOXES[box],
             unread_only=unread_only,
@@ -158,11 +163,38 @@ class Session:
             id_prefix=id_prefix,
             page_size=page_size,
             page_token=page_token,
+            with_subjects=subjects,
         )
         if since is not None:
             request.since_time.FromDatetime(since)
         answer = await self._call(lambda: self._officer.ListMessages(request, timeout=channel.CALL_SECONDS))
+        checks.check_subjects_shown(answer, self.profile.id, self._registers)
         return Page(tuple(summary(info) for info in answer.messages), answer.next_page_token)
+
+    async def open_together(
+        self, digests: Sequence[bytes], reason: str
+    ) -> dict[bytes, OpenedPart | Refused | Unreachable]:
+        """Open the main parts of messages for one reason, as many at a time as the node gives; none is marked as read.
+
+        Each is checked as a single opening is; those that the node does not open have its reason.
+        """
+        opened: dict[bytes, OpenedPart | Refused | Unreachable] = {}
+        left = list(dict.fromkeys(digests))
+        while left:
+            request = officer_pb2.OpenMessagesRequest(message_digests=left[:MAX_TOGETHER], reason_text=reason)
+            answer = await self._open_messages(request)
+            await self._fetch_sets(
+                checks.versions_needed([proof for each in answer.results for proof in each.opened.released])
+            )
+            found = checks.check_opened_together(
+                answer, list(request.message_digests), officer=self.profile.id, registers=self._registers
+            )
+            opened |= found
+            left = left[len(found) :]
+        return opened
+
+    async def _open_messages(self, request: officer_pb2.OpenMessagesRequest) -> officer_pb2.OpenMessagesResponse:
+        return await self._call(lambda: self._officer.OpenMessages(request, timeout=channel.SUBMIT_SECONDS))
 
     async def open_part(self, digest: bytes, part: int = 0, reason: str = "") -> OpenedPart:
         """Open one part: the node logs it first, then hands over ciphertext, key and proofs, and all is checked."""

@@ -12,6 +12,8 @@ from typing import Any
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.open_together import OpenTogether
+from paiza_node.core.access.subjects import ShowSubjects
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.exchange_service import ExchangeService
 from paiza_node.core.api.register_service import RegisterService
@@ -433,13 +435,16 @@ def _handlers(
 ) -> tuple[Service, ...]:
     """Return what handles the RPCs of nodes and officers, except for peer audit."""
     core = dependencies.core
-    open_part = OpenPart(core, (recalls.open_rule, attached.open_rule(core.member)))
+    open_rules = (recalls.open_rule, attached.open_rule(core.member))
+    open_part = OpenPart(core, open_rules)
     search = Search(core, dependencies.token_key)
     may_know_of = ThreadAccess(core.register_cache, core.store)
     officers = OfficerService(
         core,
         submit=exchange.submit,
         open_part=open_part,
+        open_together=OpenTogether(core, open_rules),
+        show_subjects=ShowSubjects(core, open_rules),
         duties=exchange.duties,
         pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,

@@ -8,7 +8,7 @@ proto/README.md.
 import re
 import secrets
 import struct
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -383,18 +383,47 @@ def unwrap_key(
     private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
 ) -> bytes:
     """Open the wrap of one part's key that was made for one of this member's keys; 32 bytes."""
-    for wrap in message.signed.wraps:
+    return unwrap(message.signed.wraps, message.digest, part_number, member, private_keys)
+
+
+def unwrap(
+    wraps: Iterable[pb.Wrap],
+    digest: bytes,
+    part_number: int,
+    member: str,
+    private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
+) -> bytes:
+    """Do the same with the wraps of a message of which the rest was not read."""
+    for wrap in wraps:
         if wrap.part_number != part_number or wrap.recipient != member:
             continue
         private = private_keys.get(wrap.key_id)
         if private is None:
             continue
-        info = _wrap_info(message.digest, part_number, member, wrap.key_id)
+        info = _wrap_info(digest, part_number, member, wrap.key_id)
         key = key_wrapping.unwrap(wrap.wrapped_key, private, info)
         if len(key) != KEY_SIZE:
             raise Rejected("cannot_open", f"the key of part {part_number} is not {KEY_SIZE} bytes long")
         return key
     raise Rejected("cannot_open", f"part {part_number} has no wrap for a key of {member}")
+
+
+def read_front(data: bytes) -> pb.SignedMessage:
+    """Read the fields that are whole in the first bytes of a stored message; wraps and parts may be missing."""
+    at = end = 0
+    while at < len(data):
+        at += 1  # the tag: every field of a SignedMessage is length-delimited, and has a number below 16
+        length, shift, more = 0, 0, 0x80
+        while more and at < len(data):
+            length |= (data[at] & 0x7F) << shift
+            at, shift, more = at + 1, shift + 7, data[at] & 0x80
+        at += length
+        if not more and at <= len(data):
+            end = at
+    try:
+        return pb.SignedMessage.FromString(data[:end])
+    except DecodeError as error:
+        raise Rejected("malformed", "the stored message is damaged") from error
 
 
 def open_part(header: pb.Header, part_number: int, ciphertext: bytes, part_key: bytes) -> bytes:

@@ -86,7 +86,7 @@ def test_leave_stands_in_the_log_before_the_file_is_there(
     assert row["PLACE"] == "'=1+1"
     assert row[EXPORT_COLUMN].startswith("TLP:GREEN")
     events = [each["event"] for each in paiza("tjk-liaison", "audit", "trail", message_id, "--json").json["own"]]
-    assert events.index("EXPORTED") < events.index("OPENED")
+    assert events.index("EXPORTED") < events.index("OPENED_TOGETHER")
 
 
 def test_what_must_not_leave_is_refused_or_left_out(
@@ -164,7 +164,7 @@ def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Fed
     message_id = sent(paiza, federation, folder, "EX-20")
     (whole,) = json.loads(paiza("tjk-liaison", "export", message_id, *LEAVE).out)
     assert whole["content"]["notice_id"] == "EX-20"
-    assert whole["verified"]["opened"]["event"] == "OPENED"
+    assert whole["verified"]["opened"]["event"] == "OPENED_TOGETHER"
 
 
 Noted = passing_pb2.AuthorizeExportResponse

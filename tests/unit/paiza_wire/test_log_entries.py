@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ VALUES: dict[object, Any] = {
     int | None: None,
     log_pb2.LoggedSigner: SIGNER,
     Iterable[log_pb2.LoggedSigner]: [SIGNER],
+    Collection[bytes]: [bytes(32)],
 }
 BUILDERS = {
     name: function
@@ -92,3 +93,16 @@ def test_no_entry_is_built_elsewhere(root: Path) -> None:
     folders = [root / "node" / "paiza_node", root / "client" / "paiza_client", root / "proto" / "paiza_wire"]
     files = [file for folder in folders for file in folder.rglob("*.py") if file.name != "log_entries.py"]
     assert [file.name for file in files if built.search(file.read_text())] == []
+
+
+def test_an_entry_commits_to_its_list_and_no_other() -> None:
+    """In whatever order they are given; a list that is short, long, unsorted or of another entry is not its own."""
+    digests = [bytes([number]) * 32 for number in (3, 1, 2)]
+    entry = log_entries.opened_together(actor="a", digests=digests)
+    listed = sorted(digests)
+    assert log_entries.commits_to(entry, listed)
+    for other in (digests, listed[:2], [*listed, bytes(32)], [*listed, listed[-1]], [], [b"x" * 32, *listed[1:]]):
+        assert not log_entries.commits_to(entry, other)
+    assert not log_entries.commits_to(log_entries.opened(actor="a", digest=listed[0], part_number=0), listed[:1])
+    shown = log_entries.subjects_shown(actor="a", digests=digests)
+    assert shown.subjects_shown.messages_sha256 == entry.opened_together.messages_sha256

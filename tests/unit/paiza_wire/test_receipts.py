@@ -163,16 +163,21 @@ def _is_set(entry: pb.LogEntry, path: str) -> bool:
 
 
 def test_every_field_of_a_proof_changed_is_refused(verified: VerifiedMessage, federation: Federation) -> None:
-    """Entry, index and every hash of a proof, changed by whoever passes it on, lead to another root."""
-    entries = [*OTHERS[:PLACE], released(verified).SerializeToString(deterministic=True), *OTHERS[PLACE:]]
+    """Entry, index, every hash of a proof and the list of messages, changed by whoever passes it on, do not hold."""
+    listed = sorted([verified.digest, bytes(32)])
+    detail = log_entries.opened_together(actor="a", digests=listed).opened_together
+    entry = log_entry(pb.LOG_EVENT_OPENED_TOGETHER, actor="a", opened_together=detail)
+    entries = [*OTHERS[:PLACE], entry.SerializeToString(deterministic=True), *OTHERS[PLACE:]]
     proven, signed = prove(entries, PLACE), federation["aaa"].checkpoint(entries)
-    assert receipts.verify_entry(proven, signed).index == PLACE
+    proven.message_digests.extend(listed)
+    assert receipts.verify_entry(proven, signed).listed == tuple(listed)
     found = {}
     for path, way in mutations(pb.ProvenEntry.DESCRIPTOR):
         changed = mutated(proven, path, way)
         assert isinstance(changed, pb.ProvenEntry)
         found[path, way] = outcome(receipts.verify_entry, changed, signed)
-    assert {path for path, _ in found} == {"entry", "index", "inclusion_hashes"}
+    assert {path for path, _ in found} == {"entry", "index", "inclusion_hashes", "message_digests"}
+    found.pop(("message_digests", "emptied"))  # the list need not be told
     assert set(found.values()) == {"bad_proof"}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from paiza.core.v1 import message_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
@@ -20,13 +20,13 @@ from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
 from paiza_node.core.log.changes import MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes
-from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage import ReadConnection, Store
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -36,7 +36,7 @@ DENIED: Final = "policy_denied"  # the one refusal that is logged
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """What an officer asks to open, checked as far as it never changes. ``forbidden``: what rules have against it."""
 
     digest: bytes
@@ -56,14 +56,71 @@ class _Opened:
     entry: StoredEntry
 
 
+class Judge:
+    """What decides whether an officer may open a part of a message."""
+
+    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
+        """Build the judge; ``rules`` are what capabilities have against opening a part, in their order."""
+        self._rules = rules
+        self._member = core.member
+        self._register_cache = core.register_cache
+        self._store = core.store
+
+    def asked(self, officer: Officer, digest: bytes, number: int, reason: str) -> Asked:
+        """Check what header and rules alone decide, which never changes for a message.
+
+        What the rules forbid is only noted: whether the officer needs to know of the message comes first.
+        """
+        with self._store.reads() as reads:
+            row = messages_store.message(reads, digest)
+        if row is None or row.state is MessageState.REFUSED:
+            raise unknown()
+        header = wire.parse_header(row.header)
+        if number >= len(header.parts):
+            raise Rejected("part_missing", f"the message has no part {number}")
+        if len(reason) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+        if annex and not reason.strip():
+            raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
+        ceiling = self._register_cache.current.member(self._member).classification_ceiling
+        kind = kinds.get(header.kind, header.kind_version)
+        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
+        forbidden = None
+        try:
+            self._register_cache.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
+        except Rejected as denied:
+            forbidden = denied
+        return Asked(row.digest, header, number, reason, forbidden)
+
+    def refusal(self, reads: ReadConnection, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
+        """Say why a part is not opened at this moment; None where it may be.
+
+        1. Its content is here: neither retired nor erased.
+        2. The officer needs to know of it, and the policy allows it.
+        3. No capability has a rule against it: a recalled message is opened only with a reason, for example.
+        """
+        # 1.
+        row = messages_store.message(reads, asked.digest)
+        if row is None:
+            return unknown()
+        if messages_store.erased(reads, [asked.digest]):
+            return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+        # 2.
+        denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
+        if denied is not None:
+            return denied
+        # 3.
+        opening = Opening(row, asked.header, asked.number, asked.reason)
+        return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
+
+
 class OpenPart:
     """The verb of reading."""
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
         """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
-        self._rules = rules
-        self._member = core.member
-        self._register_cache = core.register_cache
+        self._judge = Judge(core, rules)
         self._ledger = core.ledger
         self._store = core.store
         self._decryption_keys = core.decryption_keys
@@ -77,16 +134,15 @@ class OpenPart:
         policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is judged in the
         transaction that writes OPENED: nothing comes between.
         """
-        asked = await asyncio.to_thread(self._asked, officer, request)
+        asked = await asyncio.to_thread(
+            self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
+        )
         committed = await self._ledger.commit(lambda tx: self._open(tx, officer, asked))
         if not isinstance(committed.result, _Opened):
             raise committed.result
         row, message, number = committed.result.row, committed.result.message, asked.number
-        released, answers = await asyncio.to_thread(
-            proofs_of, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
-        )
-        forwarded = await asyncio.to_thread(
-            forwardings_of, self._store, self._ledger, row.digest, committed.checkpoint.size, committed.checkpoint.note
+        released, answers, forwarded = await asyncio.to_thread(
+            proofs_of_opened, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
         )
         return officer_pb2.OpenMessageResponse(
             message=message_pb2.SignedMessage(
@@ -107,47 +163,22 @@ class OpenPart:
 
     async def check(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
         """Refuse a part as opening it would, at one moment and without opening it; gives the message's header."""
-        asked = await asyncio.to_thread(self._asked, officer, request)
+        asked = await asyncio.to_thread(
+            self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
+        )
         refused = await asyncio.to_thread(self._refused_now, officer, asked)
         if refused is None:
             return asked.header
         if refused.reason == DENIED:
-            await self._ledger.commit(lambda tx: _log_denied(tx, officer, asked.digest, refused.detail))
+            await self._ledger.commit(lambda tx: log_denied(tx, officer, asked.digest, refused.detail))
         raise refused
 
-    def _asked(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> _Asked:
-        """Check what header and rules alone decide, which never changes for a message.
-
-        What the rules forbid is only noted: whether the officer needs to know of the message comes first.
-        """
-        with self._store.reads() as reads:
-            row = messages_store.message(reads, request.message_digest)
-        if row is None or row.state is MessageState.REFUSED:
-            raise _unknown()
-        header, number = wire.parse_header(row.header), request.part_number
-        if number >= len(header.parts):
-            raise Rejected("part_missing", f"the message has no part {number}")
-        if len(request.reason_text) > MAX_REASON:
-            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
-        annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
-        if annex and not request.reason_text.strip():
-            raise Rejected("opening_reason_missing", "the nominal annex is opened only with a stated reason")
-        ceiling = self._register_cache.current.member(self._member).classification_ceiling
-        kind = kinds.get(header.kind, header.kind_version)
-        facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
-        forbidden = None
-        try:
-            self._register_cache.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
-        except Rejected as denied:
-            forbidden = denied
-        return _Asked(row.digest, header, number, request.reason_text, forbidden)
-
-    def _open(self, tx: LogTransaction, officer: Officer, asked: _Asked) -> _Opened | Rejected | Unavailable:
+    def _open(self, tx: LogTransaction, officer: Officer, asked: Asked) -> _Opened | Rejected | Unavailable:
         """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
-        refused = self._refused(tx.conn, officer, asked)
+        refused = self._judge.refusal(tx.conn, officer, asked)
         if refused is not None:
             if refused.reason == DENIED:
-                _log_denied(tx, officer, asked.digest, refused.detail)
+                log_denied(tx, officer, asked.digest, refused.detail)
             return refused
         row = messages_store.message(tx.conn, asked.digest)
         body = None if row is None else messages_store.body(tx.conn, row.seq)
@@ -157,33 +188,28 @@ class OpenPart:
         part_key = self._decryption_keys.part_key(message, asked.number)
         return _Opened(row, message, part_key, _log_opened(tx, officer, row, asked.number, asked.reason))
 
-    def _refused_now(self, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
+    def _refused_now(self, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
-            return self._refused(reads, officer, asked)
-
-    def _refused(self, reads: ReadConnection, officer: Officer, asked: _Asked) -> Rejected | Unavailable | None:
-        """Say why a part is not opened at this moment; None where it may be.
-
-        1. Its content is here: neither retired nor erased.
-        2. The officer needs to know of it, and the policy allows it.
-        3. No capability has a rule against it: a recalled message is opened only with a reason, for example.
-        """
-        # 1.
-        row = messages_store.message(reads, asked.digest)
-        if row is None:
-            return _unknown()
-        if messages_store.erased(reads, [asked.digest]):
-            return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
-        # 2.
-        denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
-        if denied is not None:
-            return denied
-        # 3.
-        opening = Opening(row, asked.header, asked.number, asked.reason)
-        return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
+            return self._judge.refusal(reads, officer, asked)
 
 
-def _unknown() -> Rejected:
+def proofs_of_opened(
+    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
+) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof], list[log_pb2.LogProof]]:
+    """Return what is shown with an opened message: its releases, the answers to them, and its forwardings."""
+    released, answers = proofs_of(store, ledger, row, size, note)
+    return released, answers, forwardings_of(store, ledger, row.digest, size, note)
+
+
+def proof_of_list(
+    ledger: Ledger, entry: StoredEntry, size: int, note: bytes, listed: Sequence[bytes]
+) -> log_pb2.LogProof:
+    """Return the proof of an entry about several messages, with the list of them."""
+    return own_proof(ledger, entry, size, note, listed)
+
+
+def unknown() -> Rejected:
+    """Return the refusal of what is not here."""
     return Rejected("unknown_id", "there is no such message here, or its content was refused")
 
 
@@ -194,6 +220,7 @@ def _log_opened(tx: LogTransaction, officer: Officer, row: MessageRow, number: i
     return stored
 
 
-def _log_denied(tx: LogTransaction, officer: Officer, digest: bytes, detail: str) -> None:
+def log_denied(tx: LogTransaction, officer: Officer, digest: bytes, detail: str) -> None:
+    """Log that an opening was denied."""
     entry = log_entries.denied(actor=officer.id, reason=DENIED, digest=digest)
     tx.append(entry, text=detail)

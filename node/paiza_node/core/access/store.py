@@ -26,7 +26,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.records import Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import blocks, insertion
+from paiza_node.core.storage.statements import blocks, insertion, replacement
 from paiza_node.core.storage.times import to_micros
 
 officer_table = Table(
@@ -48,6 +48,15 @@ opened_table = Table(
     Column("officer", Text, nullable=False),
 )
 Index("ix_opened_digest_officer", opened_table.c.digest, opened_table.c.officer)
+
+# How many messages each officer opened together on the last day that they did.
+opened_together_table = Table(
+    "opened_together",
+    METADATA,
+    Column("officer", Text, primary_key=True),
+    Column("day", Integer, nullable=False),  # days since 1970, UTC
+    Column("count", Integer, nullable=False),
+)
 
 # Officers who see a message besides those of its unit: those it was given to, and those who signed it.
 reader_table = Table(
@@ -196,8 +205,23 @@ def _page_seqs(query: MessageQuery, conditions: Sequence[ColumnElement[bool]]) -
     return union_all(*branches)
 
 
+def opened_together(conn: ReadConnection, officer: str, day: int) -> int:
+    """Return how many messages an officer opened together on a day."""
+    t = opened_together_table.c
+    return conn.execute(select(t.count).where(t.officer == officer, t.day == day)).scalar_one_or_none() or 0
+
+
+def put_opened_together(conn: WriteConnection, officer: str, day: int, count: int) -> None:
+    """Store how many messages an officer opened together on a day."""
+    _PUT_OPENED_TOGETHER.run(conn, [(officer, day, count)])
+
+
+_PUT_OPENED_TOGETHER: Final = replacement(opened_together_table)
+
+
 LIFECYCLES: Final = (
     Lifecycle(officer_table),
+    Lifecycle(opened_together_table),
     Lifecycle(opened_table, Key.DIGEST, opened_table.c.digest),
     Lifecycle(reader_table, Key.MESSAGE, reader_table.c.seq),
 )

@@ -72,11 +72,16 @@ def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note:
     return [*ours, *map(foreign_proof, shown)]
 
 
-def own_proof(ledger: Ledger, entry: StoredEntry, size: int, note: bytes) -> log_pb2.LogProof:
-    """Prove an entry of our own log to a checkpoint of ours."""
+def own_proof(
+    ledger: Ledger, entry: StoredEntry, size: int, note: bytes, listed: Sequence[bytes] = ()
+) -> log_pb2.LogProof:
+    """Prove an entry of our own log to a checkpoint of ours; ``listed`` are the messages of one about several."""
     (hashes,) = ledger.prove([entry.index], size)
     return log_pb2.LogProof(
-        proven=log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes), checkpoint=note
+        proven=log_pb2.ProvenEntry(
+            entry=entry.entry, index=entry.index, inclusion_hashes=hashes, message_digests=listed
+        ),
+        checkpoint=note,
     )
 
 

@@ -69,6 +69,15 @@ log_text_table = Table(
     Column("text", Text, nullable=False),
 )
 
+# The messages that entries about several are about: the entry commits to them.
+log_listed_table = Table(
+    "log_listed",
+    METADATA,
+    Column("index", Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, primary_key=True),
+)
+Index("ix_log_listed_digest", log_listed_table.c.digest, log_listed_table.c.index)
+
 # Entries that audit retention took: what stays is the hash that the tree is built of.
 retired_table = Table(
     "retired",
@@ -119,6 +128,30 @@ def entries_of(conn: ReadConnection, digest: bytes) -> list[StoredEntry]:
     e = log_entry_table.c
     rows = conn.execute(select(e.index, e.entry).where(e.digest == digest).order_by(e.index))
     return [StoredEntry(row[0], row[1]) for row in rows]
+
+
+def entries_about(conn: ReadConnection, digest: bytes) -> list[StoredEntry]:
+    """Return all entries that concern one message, alone or with others, oldest first."""
+    listed = log_listed_table.c
+    indices = conn.execute(select(listed.index).where(listed.digest == digest)).scalars()
+    found = {each.index: each for each in (*entries_of(conn, digest), *entries_at(conn, list(indices)))}
+    return [found[index] for index in sorted(found)]
+
+
+def listed(conn: ReadConnection, indices: Collection[int]) -> dict[int, list[bytes]]:
+    """Return the messages of those of these entries that are about several, sorted."""
+    columns = log_listed_table.c
+    found: dict[int, list[bytes]] = {}
+    for block in blocks(sorted(indices)):
+        rows = conn.execute(select(columns.index, columns.digest).where(columns.index.in_(block)))
+        for index, digest in rows:
+            found.setdefault(index, []).append(bytes(digest))
+    return {index: sorted(digests) for index, digests in found.items()}
+
+
+def add_listed(conn: WriteConnection, index: int, digests: Collection[bytes]) -> None:
+    """Store the messages that an entry about several is about."""
+    _ADD_LISTED.run(conn, [(index, digest) for digest in digests])
 
 
 def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEntry]:
@@ -177,6 +210,7 @@ def add_texts(conn: WriteConnection, texts: Mapping[int, LogText]) -> None:
 
 _ADD_ENTRY: Final = insertion(log_entry_table)
 _ADD_TEXT: Final = insertion(log_text_table)
+_ADD_LISTED: Final = insertion(log_listed_table)
 
 _PUT_TILE: Final = replacement(log_tile_table)
 
@@ -258,6 +292,15 @@ def texts_between(conn: ReadConnection, first: int, last: int) -> dict[int, LogT
     return {row[0]: LogText(row[1], row[2]) for row in found}
 
 
+def listed_between(conn: ReadConnection, first: int, last: int) -> dict[int, list[bytes]]:
+    """Return the messages of entries about several, sorted, by index of the entry."""
+    t = log_listed_table.c
+    found: dict[int, list[bytes]] = {}
+    for index, digest in conn.execute(select(t.index, t.digest).where(t.index >= first, t.index <= last)):
+        found.setdefault(index, []).append(bytes(digest))
+    return {index: sorted(digests) for index, digests in found.items()}
+
+
 def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[bytes]]:
     """Return the leaf hashes of the log in order, block by block: of entries, and of those that retention took."""
     e, r = log_entry_table.c, retired_table.c
@@ -283,6 +326,7 @@ LIFECYCLES: Final = (
     Lifecycle(log_entry_table, Key.ENTRY, log_entry_table.c.index),
     Lifecycle(log_tile_table),
     Lifecycle(log_text_table, Key.ENTRY, log_text_table.c.index, content=True),
+    Lifecycle(log_listed_table, Key.ENTRY, log_listed_table.c.index),
     Lifecycle(retired_table),
     Lifecycle(former_log_table),
 )

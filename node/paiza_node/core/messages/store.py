@@ -227,6 +227,14 @@ def body(conn: ReadConnection, seq: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
+def front(conn: ReadConnection, seq: int, size: int) -> bytes | None:
+    """Return the first bytes of a serialized SignedMessage (`read_front`); None where it was erased."""
+    b = message_body_table.c
+    read = func.substr(b.signed, 1, size, type_=LargeBinary)
+    found = conn.execute(select(read).where(b.seq == seq)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
 def claimed(conn: ReadConnection, author: str, message_ids: Collection[bytes]) -> dict[bytes, bytes]:
     """Return the digests of the messages for which an author has used these message ids."""
     rows = _CLAIMED.run(conn, message_ids)

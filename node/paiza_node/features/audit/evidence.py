@@ -27,7 +27,7 @@ _FATES: Final = frozenset({
     log_pb2.LOG_EVENT_NEVER_HELD,
     log_pb2.LOG_EVENT_ERASURE_DENIED,
 })  # fmt: skip
-_OPENINGS: Final = frozenset({log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_EXPORTED})
+_OPENINGS: Final = frozenset({log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_EXPORTED, *log_entries.LISTS})
 _ANSWERS: Final = frozenset({log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED})
 
 
@@ -51,11 +51,12 @@ def others_of(
     """
     own = [
         entry
-        for entry in log_store.entries_of(reads, digest)
+        for entry in log_store.entries_about(reads, digest)
         if entry.index < size and _wanted(log_pb2.LogEntry.FromString(entry.entry), with_openings=with_openings)
     ]
+    listed = log_store.listed(reads, [entry.index for entry in own])
     return [
-        *(own_proof(ledger, entry, size, note) for entry in own),
+        *(own_proof(ledger, entry, size, note, listed.get(entry.index, ())) for entry in own),
         *map(foreign_proof, attachments_store.attachment_proofs(reads, digest)),
         *map(foreign_proof, retention_store.erasure_answers_of(reads, digest)),
     ]

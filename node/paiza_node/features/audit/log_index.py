@@ -86,20 +86,20 @@ class LogIndex:
 
     def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogIndexRow:
         entry = log_pb2.LogEntry.FromString(stored.entry)
-        needless = entry.event == log_pb2.LOG_EVENT_OPENED and not self._needed(reads, entry)
+        needless = not all(self._needed(reads, digest, entry.actor) for digest in _opened(reads, stored.index, entry))
         return LogIndexRow(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
 
-    def _needed(self, reads: ReadConnection, entry: log_pb2.LogEntry) -> bool:
-        """Say whether an officer had need of what he opened, by unit, desk, assignment or authorship."""
-        row = messages_store.message(reads, entry.message_digest)
-        officer = self._officers().get(entry.actor)
+    def _needed(self, reads: ReadConnection, digest: bytes, actor: str) -> bool:
+        """Return whether an officer had need of a message they opened, by unit, desk, assignment or authorship."""
+        row = messages_store.message(reads, digest)
+        officer = self._officers().get(actor)
         if row is None:  # it waits for signatures, and is shown only to those it names
-            return approvals_store.approval(reads, entry.message_digest) is not None
+            return approvals_store.approval(reads, digest) is not None
         try:
             signers = {signer.id for signer in wire.parse_header(row.header).required_signers}
         except Rejected:
             signers = set()
-        if entry.actor in signers:
+        if actor in signers:
             return True
         return officer is not None and bool(
             access_store.visible(reads, [row.seq], self._unit_directory.desk_of(officer))
@@ -130,6 +130,13 @@ class LogIndex:
         if unreadable:
             log.error("review_dates_unreadable", messages=unreadable[:TOLD], count=len(unreadable))
         return rows[-1].seq, dated
+
+
+def _opened(reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> list[bytes]:
+    """Return the messages that an entry says were opened; none for any other event."""
+    if entry.event == log_pb2.LOG_EVENT_OPENED:
+        return [entry.message_digest]
+    return log_store.listed(reads, [index]).get(index, []) if entry.event == log_pb2.LOG_EVENT_OPENED_TOGETHER else []
 
 
 def _note(tx: LogTransaction, facts: Sequence[LogIndexRow], end: int) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Index, SmallInteger, Table, Text, select, text
+from sqlalchemy import Boolean, Column, Index, SmallInteger, Table, Text, select, text, union
 
-from paiza_node.core.log.store import log_entry_table
+from paiza_node.core.log.store import log_entry_table, log_listed_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
@@ -56,8 +56,9 @@ def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
             _F.counterpart.in_(select(log_name_table.c.id).where(log_name_table.c.name == query.counterpart))
         )
     if query.digests:
-        about = select(log_entry_table.c.index).where(log_entry_table.c.digest.in_(query.digests))
-        statement = statement.where(_F.index.in_(about))
+        alone = select(log_entry_table.c.index).where(log_entry_table.c.digest.in_(query.digests))
+        listed = select(log_listed_table.c.index).where(log_listed_table.c.digest.in_(query.digests))
+        statement = statement.where(_F.index.in_(union(alone, listed)))
     if query.needless:
         statement = statement.where(_F.needless)
     return list(conn.execute(statement.order_by(_F.index).limit(query.limit)).scalars())

@@ -1,7 +1,7 @@
 """Audit: what this node's log says, each entry with its proof. No content and no keys leave here."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
@@ -57,12 +57,13 @@ class Audit:
         """Give everything the log says of one message, and the proofs of other members' logs that were kept."""
         checkpoint = self._ledger.checkpoint
         with self._store.reads() as reads:
-            entries = [entry for entry in log_store.entries_of(reads, digest) if entry.index < checkpoint.size]
+            entries = [entry for entry in log_store.entries_about(reads, digest) if entry.index < checkpoint.size]
+            listed = log_store.listed(reads, [entry.index for entry in entries])
             proofs, attached = exchange_store.proofs(reads, digest), attachments_store.attachment_proofs(reads, digest)
         if not entries:
             raise Rejected("unknown_id", "this node's log says nothing of such a message")
         return audit_pb2.GetTrailResponse(
-            entries=self._proven(entries, checkpoint.size),
+            entries=self._proven(entries, listed, checkpoint.size),
             checkpoint=checkpoint.note,
             foreign_proofs=[*map(foreign_proof, proofs), *map(foreign_proof, attached)],
         )
@@ -122,10 +123,17 @@ class Audit:
             raise Rejected("unknown_id", "there is no such message here, or it was refused")
         return row, signed
 
-    def _proven(self, entries: Sequence[StoredEntry], size: int) -> list[log_pb2.ProvenEntry]:
+    def _proven(
+        self, entries: Sequence[StoredEntry], listed: Mapping[int, list[bytes]], size: int
+    ) -> list[log_pb2.ProvenEntry]:
         proofs = self._ledger.prove([entry.index for entry in entries], size)
         return [
-            log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes)
+            log_pb2.ProvenEntry(
+                entry=entry.entry,
+                index=entry.index,
+                inclusion_hashes=hashes,
+                message_digests=listed.get(entry.index, ()),
+            )
             for entry, hashes in zip(entries, proofs, strict=True)
         ]
 

@@ -11,6 +11,8 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery, Officer
 from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.open_together import OpenTogether
+from paiza_node.core.access.subjects import ShownSubjects, ShowSubjects
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller, officer_of
@@ -48,6 +50,8 @@ class OfficerService(Service):
         *,
         submit: Submit,
         open_part: OpenPart,
+        open_together: OpenTogether,
+        show_subjects: ShowSubjects,
         duties: WorkflowDeadlines,
         pending: PendingNotices,
         search: Search,
@@ -62,6 +66,8 @@ class OfficerService(Service):
         self._news = core.news
         self._submit = submit
         self._open_part = open_part
+        self._open_together = open_together
+        self._show_subjects = show_subjects
         self._duties = duties
         self._pending = pending
         self._search = search
@@ -97,6 +103,12 @@ class OfficerService(Service):
         """Hand over one part."""
         return await self._open_part(officer_of(caller), request)
 
+    async def open_messages(
+        self, caller: Caller, request: officer_pb2.OpenMessagesRequest
+    ) -> officer_pb2.OpenMessagesResponse:
+        """Hand over the main parts of several messages."""
+        return await self._open_together(officer_of(caller), request)
+
     async def list_messages(
         self, caller: Caller, request: officer_pb2.ListMessagesRequest
     ) -> officer_pb2.ListMessagesResponse:
@@ -105,8 +117,13 @@ class OfficerService(Service):
         size = paging.page_size(request)
         page = await asyncio.to_thread(self._list, _query(request, officer, size + 1), officer)
         more = paging.token_of(page[size - 1].row.seq) if len(page) > size else ""
+        shown = ShownSubjects()
+        if request.with_subjects:
+            shown = await self._show_subjects(officer, [listed.row for listed in page[:size] if not listed.erased])
         return officer_pb2.ListMessagesResponse(
-            messages=[message_info(listed) for listed in page[:size]], next_page_token=more
+            messages=[message_info(listed, shown.of(listed.row.digest)) for listed in page[:size]],
+            next_page_token=more,
+            subjects_shown=shown.proof,
         )
 
     async def watch(

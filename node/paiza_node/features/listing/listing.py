@@ -30,9 +30,10 @@ def listed(
     return _with_facts(conn, access_store.seen_messages(conn, digests, viewer), officer)
 
 
-def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
-    """Write a message down as lists show it."""
+def message_info(listed: ListedMessage, subject: tuple[bytes, bytes] = (b"", b"")) -> officer_pb2.MessageInfo:
+    """Write a message down as lists show it; ``subject`` is the sealed one and its key."""
     row = listed.row
+    sealed, key = subject
     info = officer_pb2.MessageInfo(
         message_digest=row.digest,
         header=row.header,
@@ -48,6 +49,8 @@ def message_info(listed: ListedMessage) -> officer_pb2.MessageInfo:
         replaced_by=listed.marks.replaced_by,
         linked=listed.linked,
         erased=listed.erased,
+        subject=sealed,
+        subject_key=key,
     )
     info.stored_time.FromDatetime(row.stored_time)
     return info

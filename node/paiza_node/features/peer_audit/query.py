@@ -121,7 +121,7 @@ def _candidates(
         named = {
             entry.index: entry
             for digest in dict.fromkeys(query.message_digests)
-            for entry in log_store.entries_of(reads, digest)
+            for entry in log_store.entries_about(reads, digest)
             if first <= entry.index < size
         }
         return [named[index] for index in sorted(named)], size, True
@@ -178,8 +178,10 @@ class _Page:
     def _look_beside(self) -> None:
         """Look up, for some entries at once, what is shown beside them."""
         held, possessions, texts = self._held(), self._possessions(), self._texts()
+        listed = log_store.listed(self._reads, [stored.index for stored, _ in self._waiting])
         for stored, entry in self._waiting:
             shown = log_query_pb2.ShownEntry()
+            shown.proven.message_digests.extend(listed.get(stored.index, ()))
             if stored.index in texts:
                 shown.text, shown.text_salt = texts[stored.index].text, texts[stored.index].salt
             shown.held.extend(held.get((entry.counterpart, entry.message_digest), ()))

@@ -152,6 +152,7 @@ def verify_log(
     3. The tiles give the root in the head.
     4. The signed checkpoint is this log's, by its key in the register, and the log leads to it.
     5. The free texts beside entries are those the entries commit to.
+    6. So are the lists of messages beside entries about several.
     """
     head = log_store.head(scan)
     tiles = _Tiles(scan, part)
@@ -162,6 +163,7 @@ def verify_log(
     for rows in log_store.entry_rows(scan, 0, head.size):
         stored = log_store.tiles(scan, 0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
         texts = log_store.texts_between(scan, rows[0][0], rows[-1][0]) if rows else {}
+        lists = log_store.listed_between(scan, rows[0][0], rows[-1][0]) if rows else {}
         for at, raw, digest in rows:
             if at != index:
                 part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
@@ -184,6 +186,8 @@ def verify_log(
                 # 5.
                 if index in texts:
                     _check_text(part, index, entry, texts[index])
+                # 6.
+                _check_list(part, index, entry, lists.get(index, []))
                 if said is not None:
                     said.hear(index, entry)
             leaves.append(digest if raw is None else sha256(b"\x00" + raw).digest())
@@ -259,6 +263,16 @@ def _parse(part: Part, index: int, raw: bytes) -> log_pb2.LogEntry | None:
     except Rejected as error:
         part.find("log_damaged", "{detail}", N_("entry {entry}"), detail=error.detail, entry=index)
         return None
+
+
+def _check_list(part: Part, index: int, entry: log_pb2.LogEntry, listed: list[bytes]) -> None:
+    if (entry.event in log_entries.LISTS or listed) and not log_entries.commits_to(entry, listed):
+        part.find(
+            "log_damaged",
+            N_("The messages listed beside the entry are not those it commits to."),
+            N_("entry {entry}"),
+            entry=index,
+        )
 
 
 def _check_text(part: Part, index: int, entry: log_pb2.LogEntry, text: LogText) -> None:

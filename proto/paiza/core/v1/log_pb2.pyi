@@ -124,6 +124,10 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """A copy of the database was made for safekeeping."""
     LOG_EVENT_RETIRED: _LogEvent.ValueType  # 47
     """Audit retention ended: entries and headers before this one were replaced by their hashes."""
+    LOG_EVENT_SUBJECTS_SHOWN: _LogEvent.ValueType  # 48
+    """The subjects of several messages were shown to an officer, in a list."""
+    LOG_EVENT_OPENED_TOGETHER: _LogEvent.ValueType  # 49
+    """The main parts of several messages were handed to an officer, for one reason."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """What a log entry records."""
@@ -226,6 +230,10 @@ LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 46
 """A copy of the database was made for safekeeping."""
 LOG_EVENT_RETIRED: LogEvent.ValueType  # 47
 """Audit retention ended: entries and headers before this one were replaced by their hashes."""
+LOG_EVENT_SUBJECTS_SHOWN: LogEvent.ValueType  # 48
+"""The subjects of several messages were shown to an officer, in a list."""
+LOG_EVENT_OPENED_TOGETHER: LogEvent.ValueType  # 49
+"""The main parts of several messages were handed to an officer, for one reason."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final
@@ -289,6 +297,8 @@ class LogEntry(_message.Message):
     RECOVERED_FIELD_NUMBER: _builtins.int
     BACKED_UP_FIELD_NUMBER: _builtins.int
     RETIRED_FIELD_NUMBER: _builtins.int
+    SUBJECTS_SHOWN_FIELD_NUMBER: _builtins.int
+    OPENED_TOGETHER_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
@@ -495,6 +505,14 @@ class LogEntry(_message.Message):
     def retired(self) -> Global___RetiredDetail:
         """Of LOG_EVENT_RETIRED."""
 
+    @_builtins.property
+    def subjects_shown(self) -> Global___SubjectsShownDetail:
+        """Of LOG_EVENT_SUBJECTS_SHOWN."""
+
+    @_builtins.property
+    def opened_together(self) -> Global___OpenedTogetherDetail:
+        """Of LOG_EVENT_OPENED_TOGETHER."""
+
     def __init__(
         self,
         *,
@@ -553,12 +571,14 @@ class LogEntry(_message.Message):
         recovered: Global___RecoveredDetail | None = ...,
         backed_up: Global___BackedUpDetail | None = ...,
         retired: Global___RetiredDetail | None = ...,
+        subjects_shown: Global___SubjectsShownDetail | None = ...,
+        opened_together: Global___OpenedTogetherDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired"]  # noqa: Y015
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
@@ -1674,6 +1694,58 @@ class RetiredDetail(_message.Message):
 Global___RetiredDetail: _TypeAlias = RetiredDetail  # noqa: Y015
 
 @_typing.final
+class SubjectsShownDetail(_message.Message):
+    """What an entry of LOG_EVENT_SUBJECTS_SHOWN says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_SHA256_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    messages_sha256: _builtins.bytes
+    """Digest of the list of messages ("Log" in README.md)."""
+    message_count: _builtins.int
+    """How many there are."""
+    def __init__(
+        self,
+        *,
+        messages_sha256: _builtins.bytes = ...,
+        message_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_count", b"message_count", "messages_sha256", b"messages_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectsShownDetail: _TypeAlias = SubjectsShownDetail  # noqa: Y015
+
+@_typing.final
+class OpenedTogetherDetail(_message.Message):
+    """What an entry of LOG_EVENT_OPENED_TOGETHER says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_SHA256_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    messages_sha256: _builtins.bytes
+    """Digest of the list of messages ("Log" in README.md)."""
+    message_count: _builtins.int
+    """How many there are."""
+    def __init__(
+        self,
+        *,
+        messages_sha256: _builtins.bytes = ...,
+        message_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_count", b"message_count", "messages_sha256", b"messages_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenedTogetherDetail: _TypeAlias = OpenedTogetherDetail  # noqa: Y015
+
+@_typing.final
 class ProvenEntry(_message.Message):
     """An entry with its place in a log. The checkpoint it is proven to stands beside it."""
 
@@ -1682,6 +1754,7 @@ class ProvenEntry(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
     INCLUSION_HASHES_FIELD_NUMBER: _builtins.int
+    MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """A serialized LogEntry, exactly as hashed."""
     index: _builtins.int
@@ -1690,16 +1763,21 @@ class ProvenEntry(_message.Message):
     def inclusion_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Inclusion proof to the checkpoint's root (RFC 9162 section 2.1.3), leaf to root, 32 bytes each."""
 
+    @_builtins.property
+    def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Of an entry about several messages: their digests, sorted; the entry commits to them. Empty where they are not told."""
+
     def __init__(
         self,
         *,
         entry: _builtins.bytes = ...,
         index: _builtins.int = ...,
         inclusion_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        message_digests: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "inclusion_hashes", b"inclusion_hashes", "index", b"index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "inclusion_hashes", b"inclusion_hashes", "index", b"index", "message_digests", b"message_digests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -340,6 +340,7 @@ class ListMessagesRequest(_message.Message):
     ID_PREFIX_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WITH_SUBJECTS_FIELD_NUMBER: _builtins.int
     box: Global___Box.ValueType
     """Inbox, sent, or both."""
     unread_only: _builtins.bool
@@ -356,6 +357,8 @@ class ListMessagesRequest(_message.Message):
     """At most this many; 0 means 100, the most is 500."""
     page_token: _builtins.str
     """next_page_token of the page before; empty for the first."""
+    with_subjects: _builtins.bool
+    """With the subjects of those messages that the caller may open. That they were shown is logged."""
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
         """Only messages stored at or after this time."""
@@ -372,10 +375,11 @@ class ListMessagesRequest(_message.Message):
         id_prefix: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        with_subjects: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "box", b"box", "id_prefix", b"id_prefix", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "since_time", b"since_time", "thread_id", b"thread_id", "unread_only", b"unread_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "box", b"box", "id_prefix", b"id_prefix", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "since_time", b"since_time", "thread_id", b"thread_id", "unread_only", b"unread_only", "with_subjects", b"with_subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,21 +393,27 @@ class ListMessagesResponse(_message.Message):
 
     MESSAGES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SUBJECTS_SHOWN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageInfo]:
         """The messages, newest first."""
 
+    @_builtins.property
+    def subjects_shown(self) -> _log_pb2.LogProof:
+        """The SUBJECTS_SHOWN entry about the messages of this page whose subjects are shown; unset where none is."""
+
     def __init__(
         self,
         *,
         messages: _abc.Iterable[Global___MessageInfo] | None = ...,
         next_page_token: _builtins.str = ...,
+        subjects_shown: _log_pb2.LogProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subjects_shown", b"subjects_shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "next_page_token", b"next_page_token", "subjects_shown", b"subjects_shown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,6 +440,8 @@ class MessageInfo(_message.Message):
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     LINKED_FIELD_NUMBER: _builtins.int
     ERASED_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    SUBJECT_KEY_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     header: _builtins.bytes
@@ -450,6 +462,10 @@ class MessageInfo(_message.Message):
     """True when it shares an identifier with an older message that the caller may see (SearchService.ListLinks)."""
     erased: _builtins.bool
     """True when its content was erased here; header, signatures and proofs remain."""
+    subject: _builtins.bytes
+    """The sealed subject (SignedMessage.subject), where it was asked for and the caller may open the message."""
+    subject_key: _builtins.bytes
+    """Its key; it opens nothing else."""
     @_builtins.property
     def stored_time(self) -> _timestamp_pb2.Timestamp:
         """When this node stored it."""
@@ -488,10 +504,12 @@ class MessageInfo(_message.Message):
         replaced_by: _builtins.bytes = ...,
         linked: _builtins.bool = ...,
         erased: _builtins.bool = ...,
+        subject: _builtins.bytes = ...,
+        subject_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stored_time", b"stored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "erased", b"erased", "header", b"header", "linked", b"linked", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "corrected_by", b"corrected_by", "deliveries", b"deliveries", "erased", b"erased", "header", b"header", "linked", b"linked", "message_digest", b"message_digest", "opened", b"opened", "opened_by_caller", b"opened_by_caller", "recalled_by", b"recalled_by", "received", b"received", "replaced_by", b"replaced_by", "sequence", b"sequence", "stored_time", b"stored_time", "subject", b"subject", "subject_key", b"subject_key", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -582,6 +600,154 @@ class OpenMessageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenMessageResponse: _TypeAlias = OpenMessageResponse  # noqa: Y015
+
+@_typing.final
+class OpenMessagesRequest(_message.Message):
+    """Asks for the main parts of several messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    reason_text: _builtins.str
+    """Why they are opened; required. Kept beside the log."""
+    @_builtins.property
+    def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of the header of each, at most 256, each once."""
+
+    def __init__(
+        self,
+        *,
+        message_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digests", b"message_digests", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenMessagesRequest: _TypeAlias = OpenMessagesRequest  # noqa: Y015
+
+@_typing.final
+class OpenMessagesResponse(_message.Message):
+    """What became of each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenMessagesResult]:
+        """One result per message, in the order of the request. Where there are fewer than asked for, the answer is full: the
+        rest is asked for again.
+        """
+
+    @_builtins.property
+    def opened(self) -> _log_pb2.LogProof:
+        """The OPENED_TOGETHER entry about those that were opened; unset where none was."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___OpenMessagesResult] | None = ...,
+        opened: _log_pb2.LogProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenMessagesResponse: _TypeAlias = OpenMessagesResponse  # noqa: Y015
+
+@_typing.final
+class OpenMessagesResult(_message.Message):
+    """What became of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENED_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def opened(self) -> Global___OpenedMessage:
+        """Its main part."""
+
+    @_builtins.property
+    def rejection(self) -> _outcome_pb2.Rejection:
+        """It is not opened."""
+
+    @_builtins.property
+    def retry(self) -> _outcome_pb2.Retry:
+        """It is not opened now."""
+
+    def __init__(
+        self,
+        *,
+        opened: Global___OpenedMessage | None = ...,
+        rejection: _outcome_pb2.Rejection | None = ...,
+        retry: _outcome_pb2.Retry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "rejection", b"rejection", "result", b"result", "retry", b"retry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "rejection", b"rejection", "result", b"result", "retry", b"retry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["opened", "rejection", "retry"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___OpenMessagesResult: _TypeAlias = OpenMessagesResult  # noqa: Y015
+
+@_typing.final
+class OpenedMessage(_message.Message):
+    """The main part of a message, and everything needed to check it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    PART_KEY_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    THREAD_NAME_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
+    part_key: _builtins.bytes
+    """The 32-byte key of the main part."""
+    thread_name: _builtins.str
+    """Short name of the thread."""
+    @_builtins.property
+    def message(self) -> _message_pb2.SignedMessage:
+        """Header, signatures, subject and the ciphertext of the main part; without wraps."""
+
+    @_builtins.property
+    def released(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """As in OpenMessageResponse."""
+
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """As in OpenMessageResponse."""
+
+    @_builtins.property
+    def forwarded(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """As in OpenMessageResponse."""
+
+    def __init__(
+        self,
+        *,
+        message: _message_pb2.SignedMessage | None = ...,
+        part_key: _builtins.bytes = ...,
+        released: _abc.Iterable[_log_pb2.LogProof] | None = ...,
+        answers: _abc.Iterable[_log_pb2.LogProof] | None = ...,
+        thread_name: _builtins.str = ...,
+        forwarded: _abc.Iterable[_log_pb2.LogProof] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forwarded", b"forwarded", "message", b"message", "part_key", b"part_key", "released", b"released", "thread_name", b"thread_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenedMessage: _TypeAlias = OpenedMessage  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):

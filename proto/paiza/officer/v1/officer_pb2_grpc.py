@@ -55,6 +55,11 @@ class OfficerServiceStub:
                 request_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessageRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessageResponse.FromString,
                 _registered_method=True)
+        self.OpenMessages = channel.unary_unary(
+                '/paiza.officer.v1.OfficerService/OpenMessages',
+                request_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessagesRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessagesResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/paiza.officer.v1.OfficerService/Watch',
                 request_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.WatchRequest.SerializeToString,
@@ -99,6 +104,14 @@ class OfficerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenMessages(self, request, context):
+        """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
+        One entry stands in the log before the keys leave, and commits to the list of messages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """Streams messages as they arrive, and news about messages sent.
         """
@@ -135,6 +148,11 @@ def add_OfficerServiceServicer_to_server(servicer, server):
                     servicer.OpenMessage,
                     request_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessageRequest.FromString,
                     response_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessageResponse.SerializeToString,
+            ),
+            'OpenMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenMessages,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessagesRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessagesResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -256,6 +274,33 @@ class OfficerService:
             '/paiza.officer.v1.OfficerService/OpenMessage',
             paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessageRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.OfficerService/OpenMessages',
+            paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessagesRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_officer__pb2.OpenMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

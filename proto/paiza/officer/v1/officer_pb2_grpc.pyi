@@ -41,6 +41,10 @@ class OfficerServiceStub:
     """Lists messages without content, newest first: inbox, sent, one thread, or one id prefix."""
     OpenMessage: _grpc.UnaryUnaryMultiCallable[_officer_pb2.OpenMessageRequest, _officer_pb2.OpenMessageResponse]
     """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves."""
+    OpenMessages: _grpc.UnaryUnaryMultiCallable[_officer_pb2.OpenMessagesRequest, _officer_pb2.OpenMessagesResponse]
+    """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
+    One entry stands in the log before the keys leave, and commits to the list of messages.
+    """
     Watch: _grpc.UnaryStreamMultiCallable[_officer_pb2.WatchRequest, _officer_pb2.WatchResponse]
     """Streams messages as they arrive, and news about messages sent."""
     FindSourceRows: _grpc.UnaryUnaryMultiCallable[_officer_pb2.FindSourceRowsRequest, _officer_pb2.FindSourceRowsResponse]
@@ -59,6 +63,10 @@ class OfficerServiceAsyncStub(OfficerServiceStub):
     """Lists messages without content, newest first: inbox, sent, one thread, or one id prefix."""
     OpenMessage: _aio.UnaryUnaryMultiCallable[_officer_pb2.OpenMessageRequest, _officer_pb2.OpenMessageResponse]  # type: ignore[assignment]
     """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves."""
+    OpenMessages: _aio.UnaryUnaryMultiCallable[_officer_pb2.OpenMessagesRequest, _officer_pb2.OpenMessagesResponse]  # type: ignore[assignment]
+    """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
+    One entry stands in the log before the keys leave, and commits to the list of messages.
+    """
     Watch: _aio.UnaryStreamMultiCallable[_officer_pb2.WatchRequest, _officer_pb2.WatchResponse]  # type: ignore[assignment]
     """Streams messages as they arrive, and news about messages sent."""
     FindSourceRows: _aio.UnaryUnaryMultiCallable[_officer_pb2.FindSourceRowsRequest, _officer_pb2.FindSourceRowsResponse]  # type: ignore[assignment]
@@ -98,6 +106,16 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.OpenMessageResponse, _abc.Awaitable[_officer_pb2.OpenMessageResponse]]:
         """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves."""
+
+    @_abc_1.abstractmethod
+    def OpenMessages(
+        self,
+        request: _officer_pb2.OpenMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_officer_pb2.OpenMessagesResponse, _abc.Awaitable[_officer_pb2.OpenMessagesResponse]]:
+        """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
+        One entry stands in the log before the keys leave, and commits to the list of messages.
+        """
 
     @_abc_1.abstractmethod
     def Watch(

@@ -51,6 +51,7 @@ BLOCK: Final = TILE_WIDTH * 32  # entries hashed at once
 INDICES: Final[tuple[Column[int], ...]] = (
     log_store.log_entry_table.c.index,
     log_store.log_text_table.c.index,
+    log_store.log_listed_table.c.index,
     deliveries_store.delivery_table.c.released_index,
     exchange_store.answer_table.c.log_index,
     exchange_store.passed_on_table.c.log_index,

@@ -12,6 +12,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.time_index import index_at
@@ -21,6 +22,7 @@ from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES
+from paiza_wire import log_entries
 from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import BEGIN, Room
 
@@ -152,6 +154,26 @@ async def test_need_is_by_unit_desk_or_task(room: Room, who: str, unit: str, *, 
     with room.store.reads() as reads:
         found = audit_store.find_entries(reads, LogQuery(first=0, end=1, limit=10, needless=True))
     assert found == ([0] if needless else [])
+
+
+@pytest.mark.parametrize("both", [False, True])
+async def test_messages_opened_together_were_all_needed_or_stand_out(room: Room, *, both: bool) -> None:
+    """One that was another unit's makes the entry an opening without need, which is found by each of its messages."""
+    digests = [room.begin("tjk").digest, room.begin("uzb").digest]
+    actor = "spiffe://kaz.paiza.example/officer/near"
+
+    def work(tx: LogTransaction) -> None:
+        messages_store.put_unit(tx.conn, 1, "ops")
+        messages_store.put_unit(tx.conn, 2, "ops" if both else "border")
+        entry = tx.append(log_entries.opened_together(actor=actor, digests=digests))
+        log_store.add_listed(tx.conn, entry.index, digests)
+
+    room.ledger.commit_now(work)
+    await facts(room).catch_up()
+    with room.store.reads() as reads:
+        for digest in digests:
+            query = LogQuery(first=0, end=1, limit=10, digests=(digest,), needless=True)
+            assert audit_store.find_entries(reads, query) == ([] if both else [0])
 
 
 async def test_a_damaged_header_ends_no_duty(room: Room) -> None:

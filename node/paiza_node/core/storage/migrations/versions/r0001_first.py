@@ -77,6 +77,20 @@ def _create_log() -> None:
         sa.PrimaryKeyConstraint("level", "index", name="pk_log_tile"),
     )
     op.create_table(
+        "opened_together",
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("officer", name="pk_opened_together"),
+    )
+    op.create_table(
+        "log_listed",
+        sa.Column("index", _NUMBER, nullable=False, autoincrement=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("index", "digest", name="pk_log_listed"),
+    )
+    op.create_index("ix_log_listed_digest", "log_listed", ["digest", "index"])
+    op.create_table(
         "log_text",
         sa.Column("index", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("salt", sa.LargeBinary, nullable=False),

@@ -1,0 +1,178 @@
+"""Open several messages together: for one reason, with one entry, and without marking any of them as read.
+
+Each is judged as a single opening is. The entry commits to the list of those that are handed over, which is stored
+beside it: by it trails, evidence and the report on need find the opening of each. A crash after the commit and before
+the answer leaves an entry for messages that were not shown: the safe side.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied, proof_of_list, proofs_of_opened, unknown
+from paiza_node.core.access.open_rules import OpenRule
+from paiza_node.core.dependencies import Core
+from paiza_node.core.errors import rejection, retry
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.model import MAX_REASON, StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
+from paiza_node.core.messages.model import MessageRow
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+
+MAX_TOGETHER: Final = 256  # messages of one request
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # of messages in one answer, which holds twice that
+MAX_A_DAY: Final = 50_000  # messages that one officer opens together in a day, UTC: a year's statistics of a region
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A message that is asked for, read and unwrapped before it is judged; nothing of it leaves unless it is opened."""
+
+    asked: Asked
+    row: MessageRow
+    message: VerifiedMessage
+    part_key: bytes
+
+
+_Outcome = _Read | Rejected | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    outcomes: Sequence[_Outcome]
+    entry: StoredEntry | None
+    listed: Sequence[bytes]
+
+
+class OpenTogether:
+    """The verb of opening several messages."""
+
+    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
+        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        self._core = core
+        self._judge = Judge(core, rules)
+
+    async def __call__(
+        self, officer: Officer, request: officer_pb2.OpenMessagesRequest
+    ) -> officer_pb2.OpenMessagesResponse:
+        """Hand over the main parts of messages.
+
+        Rejected: malformed, too_large, opening_reason_missing; of one message: as for a single opening. Unavailable:
+        opening_budget. What a message is refused for is judged in the transaction that writes OPENED_TOGETHER.
+        """
+        digests = list(request.message_digests)
+        if not 0 < len(digests) <= MAX_TOGETHER:
+            raise Rejected("too_large", f"1 to {MAX_TOGETHER} messages are opened together")
+        if len(set(digests)) != len(digests) or any(len(each) != wire.DIGEST_SIZE for each in digests):
+            raise Rejected("malformed", "a digest is not 32 bytes long, or stands twice")
+        if not request.reason_text.strip():
+            raise Rejected("opening_reason_missing", "several messages are opened only with a stated reason")
+        if len(request.reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        read = await asyncio.to_thread(self._read, officer, digests, request.reason_text)
+        committed = await self._core.ledger.commit(lambda tx: self._open(tx, officer, read, request.reason_text))
+        opened = committed.result
+        if isinstance(opened, Unavailable):
+            raise opened
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        response = officer_pb2.OpenMessagesResponse(
+            results=await asyncio.to_thread(self._results, opened.outcomes, size, note)
+        )
+        if opened.entry is not None:
+            response.opened.CopyFrom(proof_of_list(self._core.ledger, opened.entry, size, note, opened.listed))
+        return response
+
+    def _read(self, officer: Officer, digests: Sequence[bytes], reason: str) -> list[_Outcome]:
+        """Read messages and open their keys, as many as fit into an answer, at least one."""
+        outcomes: list[_Outcome] = []
+        room = MAX_ANSWER_BYTES
+        for digest in digests:
+            with self._core.store.reads() as reads:
+                row = messages_store.message(reads, digest)
+                body = None if row is None else messages_store.body(reads, row.seq)
+            if body is not None:
+                room -= len(body)
+            if room < 0 and outcomes:
+                break
+            outcomes.append(self._read_one(officer, digest, row, body, reason))
+        return outcomes
+
+    def _read_one(
+        self, officer: Officer, digest: bytes, row: MessageRow | None, body: bytes | None, reason: str
+    ) -> _Outcome:
+        try:
+            asked = self._judge.asked(officer, digest, 0, reason)
+            if row is None:
+                return unknown()
+            if body is None:
+                return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+            message = stored(body)
+            return _Read(asked, row, message, self._core.decryption_keys.part_key(message, 0))
+        except Rejected as error:
+            return error
+
+    def _open(
+        self, tx: LogTransaction, officer: Officer, read: Sequence[_Outcome], reason: str
+    ) -> _Opened | Unavailable:
+        """Judge each, and write OPENED_TOGETHER and DENIED; runs in the transaction."""
+        today = (tx.now - _EPOCH).days
+        before = access_store.opened_together(tx.conn, officer.id, today)
+        if before + len(read) > MAX_A_DAY:
+            midnight = datetime.combine(tx.now.date() + timedelta(days=1), time.min, UTC)
+            detail = f"an officer opens at most {MAX_A_DAY} messages together in a day; {before} were opened today"
+            return Unavailable("opening_budget", detail, (midnight - tx.now).total_seconds())
+        outcomes = [self._judged(tx, officer, each) for each in read]
+        listed = sorted(each.row.digest for each in outcomes if isinstance(each, _Read))
+        if not listed:
+            return _Opened(outcomes, None, ())
+        entry = tx.append(log_entries.opened_together(actor=officer.id, digests=listed), text=reason)
+        log_store.add_listed(tx.conn, entry.index, listed)
+        access_store.put_opened_together(tx.conn, officer.id, today, before + len(listed))
+        return _Opened(outcomes, entry, listed)
+
+    def _judged(self, tx: LogTransaction, officer: Officer, each: _Outcome) -> _Outcome:
+        if not isinstance(each, _Read):
+            return each
+        refused = self._judge.refusal(tx.conn, officer, each.asked)
+        if refused is None:
+            return each
+        if refused.reason == DENIED:
+            log_denied(tx, officer, each.asked.digest, refused.detail)
+        return refused
+
+    def _results(self, outcomes: Sequence[_Outcome], size: int, note: bytes) -> list[officer_pb2.OpenMessagesResult]:
+        return [self._result(each, size, note) for each in outcomes]
+
+    def _result(self, outcome: _Outcome, size: int, note: bytes) -> officer_pb2.OpenMessagesResult:
+        if isinstance(outcome, Rejected):
+            return officer_pb2.OpenMessagesResult(rejection=rejection(outcome))
+        if isinstance(outcome, Unavailable):
+            return officer_pb2.OpenMessagesResult(retry=retry(outcome))
+        store, ledger, signed = self._core.store, self._core.ledger, outcome.message.signed
+        released, answers, forwarded = proofs_of_opened(store, ledger, outcome.row, size, note)
+        opened = officer_pb2.OpenedMessage(
+            message=message_pb2.SignedMessage(
+                header=signed.header,
+                signatures=signed.signatures,
+                subject=signed.subject,
+                parts=[part for part in signed.parts if part.part_number == 0],
+            ),
+            part_key=outcome.part_key,
+            released=released,
+            answers=answers,
+            thread_name=outcome.row.thread_name,
+            forwarded=forwarded,
+        )
+        return officer_pb2.OpenMessagesResult(opened=opened)

@@ -1,0 +1,106 @@
+"""Subjects: what a list shows of messages, to those who may open them; that it was shown stands in the log before.
+
+A subject's key opens nothing else, and nothing is marked as read. A crash after the commit and before the answer leaves
+an entry for subjects that were not shown: the safe side.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import openable
+from paiza_node.core.access.open import Judge, proof_of_list
+from paiza_node.core.access.open_rules import OpenRule
+from paiza_node.core.dependencies import Core
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import markings
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
+from paiza_wire import log_entries
+from paiza_wire import message as wire
+from paiza_wire.errors import Rejected
+from paiza_wire.message.part_cipher import subject_key
+
+FRONT_BYTES: Final = 192 * 1024  # of a message: header, signatures, subject, and the wraps of its main part
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSubjects:
+    """Sealed subject and its key, by the digest of the message; ``proof`` is the entry that says they were shown."""
+
+    by_digest: Mapping[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
+    proof: log_pb2.LogProof | None = None
+
+    def of(self, digest: bytes) -> tuple[bytes, bytes]:
+        """Return sealed subject and key of one message; both are empty where it is not shown."""
+        return self.by_digest.get(digest, (b"", b""))
+
+
+class ShowSubjects:
+    """The verb of showing subjects."""
+
+    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
+        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        self._core = core
+        self._judge = Judge(core, rules)
+
+    async def __call__(self, officer: Officer, rows: Sequence[MessageRow]) -> ShownSubjects:
+        """Return the subjects of those of these messages that the officer may open without stating a reason.
+
+        What rules and capabilities have against an opening is judged on one snapshot, a moment before; whether the
+        content is still here, not taken back, and the officer's to see, in the transaction that writes
+        SUBJECTS_SHOWN.
+        """
+        found = await asyncio.to_thread(self._found, officer, rows)
+        if not found:
+            return ShownSubjects()
+        wanted = [row for row in rows if row.digest in found]
+        committed = await self._core.ledger.commit(lambda tx: _log_shown(tx, officer, wanted))
+        if committed.result is None:
+            return ShownSubjects()
+        entry, listed = committed.result
+        checkpoint = committed.checkpoint
+        proof = proof_of_list(self._core.ledger, entry, checkpoint.size, checkpoint.note, listed)
+        return ShownSubjects({digest: found[digest] for digest in listed}, proof)
+
+    def _found(self, officer: Officer, rows: Sequence[MessageRow]) -> dict[bytes, tuple[bytes, bytes]]:
+        """Return sealed subjects and keys; what does not open is left out."""
+        found: dict[bytes, tuple[bytes, bytes]] = {}
+        with self._core.store.reads() as reads:
+            visible = openable(reads, officer, rows)
+            for row in rows:
+                if row.seq not in visible:
+                    continue
+                try:
+                    asked = self._judge.asked(officer, row.digest, 0, "")
+                    front = messages_store.front(reads, row.seq, FRONT_BYTES)
+                    if front is None or self._judge.refusal(reads, officer, asked) is not None:
+                        continue
+                    signed = wire.read_front(front)
+                    keys = self._core.decryption_keys
+                    part_key = wire.unwrap(signed.wraps, row.digest, 0, keys.member, keys.by_id)
+                    found[row.digest] = signed.subject, subject_key(part_key)
+                except Rejected:
+                    continue
+        return found
+
+
+def _log_shown(
+    tx: LogTransaction, officer: Officer, rows: Sequence[MessageRow]
+) -> tuple[StoredEntry, list[bytes]] | None:
+    """Write SUBJECTS_SHOWN for those that may still be shown; None where none may. Runs in the transaction."""
+    visible = openable(tx.conn, officer, rows)
+    erased = messages_store.erased(tx.conn, [row.digest for row in rows])
+    marks = markings.marks(tx.conn, rows)
+    recalled = {digest for digest, each in marks.items() if each.recalled_by}
+    listed = sorted(row.digest for row in rows if row.seq in visible and row.digest not in erased | recalled)
+    if not listed:
+        return None
+    entry = tx.append(log_entries.subjects_shown(actor=officer.id, digests=listed))
+    log_store.add_listed(tx.conn, entry.index, listed)
+    return entry, listed
