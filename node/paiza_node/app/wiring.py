@@ -22,9 +22,9 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.readers import READERS
 from paiza_node.core.exchange.receive.arrivals import Arrivals
-from paiza_node.core.exchange.receive.write import Receive
-from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.exchange.receive.receive import Receive
 from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.stages import ReleaseStage
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel

@@ -3,7 +3,7 @@
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.api.authentication import Caller, member_of
 from paiza_node.core.api.services import Service
-from paiza_node.core.exchange.receive.write import Receive
+from paiza_node.core.exchange.receive.receive import Receive
 from paiza_node.core.peers.log_answers import LogAnswers
 
 

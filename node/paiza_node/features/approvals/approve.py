@@ -1,6 +1,6 @@
 """Approve: a second officer signs the very bytes that the first one signed, and only then they are released.
 
-What waits was submitted by one of the officers its header names (`paiza_node.core.exchange.send.check`: SUBMITTED).
+What waits was submitted by one of the officers its header names (`paiza_node.core.exchange.send.submit`: SUBMITTED).
 Every other of them is shown the whole message, opened with the node's own key (OPENED), and signs or declines; the last
 signature releases it, APPROVED and RELEASED in one commit. Neither can do it alone: whoever submitted it is never its
 second officer. What nobody decides in time is given up. Every refusal is logged.
@@ -21,7 +21,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
-from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.stages import Held, Outcome
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store

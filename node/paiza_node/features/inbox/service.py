@@ -18,7 +18,7 @@ from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.send.check import Submit
+from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.log.notifier import Item
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection

@@ -26,7 +26,7 @@ import structlog
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.exchange.receive.write import MAX_DISPATCHES, Receive
+from paiza_node.core.exchange.receive.receive import MAX_DISPATCHES, Receive
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS

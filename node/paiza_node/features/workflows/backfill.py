@@ -13,7 +13,7 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.receive.write import Receive
+from paiza_node.core.exchange.receive.receive import Receive
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store

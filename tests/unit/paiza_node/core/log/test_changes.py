@@ -17,8 +17,8 @@ from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import load_officers
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.send.check import Submit
 from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log import changes as module
 from paiza_node.core.log.changes import Change, ChangeFeed
