@@ -163,7 +163,7 @@ def check_word(page: pb.CountsPage, asked: Asked, logs: LogReader) -> Word:
     )
     where = f"{consulted.origin} #{consulted.index}"
     try:
-        word = pb.CountsWord.FromString(page.word)
+        word = pb.CountsReply.FromString(page.word)
     except DecodeError:
         raise NotProven("malformed", where, "the counts are not of the protocol") from None
     if page.member != asked.member or len(word.counts) > MAX_COUNTS:
@@ -220,7 +220,7 @@ def _scope(data: bytes, where: str) -> Scope:
 
 
 def _entry(
-    shown: pb.ShownEntry, note: bytes, query: pb.EntryQuery, scope: Scope, asked: Asked, logs: LogReader
+    shown: pb.VisibleEntry, note: bytes, query: pb.EntryQuery, scope: Scope, asked: Asked, logs: LogReader
 ) -> Shown:
     proof, entry = logs.entry(shown.proven, note)
     where = f"{proof.origin} #{proof.index}"

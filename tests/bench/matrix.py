@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 
 from paiza.core.v1 import delivery_pb2, log_query_pb2, message_pb2
-from paiza.officer.v1 import coordination_pb2, coordination_pb2_grpc
+from paiza.officer.v1 import audit_query_pb2, audit_query_pb2_grpc
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
@@ -152,15 +152,15 @@ async def _ask(federation: Federation, since: datetime | None) -> tuple[tuple[fl
     auditor = Officer(federation.folder, f"{OWN}-auditor")
     times, counted = [], 0
     async with auditor.channel() as channel:
-        stub = coordination_pb2_grpc.AuditQueryServiceStub(channel)
+        stub = audit_query_pb2_grpc.AuditQueryServiceStub(channel)
         for _ in range(REPEATS + 1):
             query = log_query_pb2.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE))
             if since is not None:
                 query.period.since_time.FromDatetime(since)
-            request = coordination_pb2.GetMatrixRequest(query=query.SerializeToString(deterministic=True))
+            request = audit_query_pb2.GetMatrixRequest(query=query.SerializeToString(deterministic=True))
             begun = time.perf_counter()
             answer = await stub.GetMatrix(request, timeout=SECONDS)
             times.append(time.perf_counter() - begun)
-            word = log_query_pb2.CountsWord.FromString(answer.pages[0].word)
+            word = log_query_pb2.CountsReply.FromString(answer.pages[0].word)
             counted = sum(each.sent + each.received + each.refused_here for each in word.counts)
     return tuple(times[1:]), counted

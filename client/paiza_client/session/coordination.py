@@ -9,8 +9,8 @@ from typing import Final
 import grpc
 
 from paiza.core.v1 import log_query_pb2
-from paiza.officer.v1 import coordination_pb2 as pb
-from paiza.officer.v1 import coordination_pb2_grpc
+from paiza.officer.v1 import audit_query_pb2 as pb
+from paiza.officer.v1 import audit_query_pb2_grpc
 from paiza_client import oversight_checks as checks
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
@@ -49,7 +49,7 @@ class Coordination:
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
     ) -> None:
-        self._stub = coordination_pb2_grpc.AuditQueryServiceStub(connection)
+        self._stub = audit_query_pb2_grpc.AuditQueryServiceStub(connection)
         self._call = call
         self._registers = registers
         self._officer = officer

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.officer.v1 import desk_pb2, desk_pb2_grpc
+from paiza.officer.v1 import task_pb2, task_pb2_grpc
 from paiza_client.model import MessageSummary
 from paiza_client.session import channel
 from paiza_client.session.answers import summary
@@ -17,15 +17,15 @@ TaskState = Literal["new", "acknowledged", "done", "unknown"]
 MAX_PAGE: Final = 500  # the most the node gives at once
 MAX_LISTED: Final = 5_000  # of one answer
 
-_SCOPES: Final[dict[Scope, desk_pb2.WorkScope.ValueType]] = {
-    "desk": desk_pb2.WORK_SCOPE_UNSPECIFIED,
-    "mine": desk_pb2.WORK_SCOPE_MINE,
-    "all": desk_pb2.WORK_SCOPE_ALL,
+_SCOPES: Final[dict[Scope, task_pb2.TaskScope.ValueType]] = {
+    "desk": task_pb2.TASK_SCOPE_UNSPECIFIED,
+    "mine": task_pb2.TASK_SCOPE_MINE,
+    "all": task_pb2.TASK_SCOPE_ALL,
 }
 _STATES: Final[dict[int, TaskState]] = {
-    desk_pb2.TASK_STATE_NEW: "new",
-    desk_pb2.TASK_STATE_ACKNOWLEDGED: "acknowledged",
-    desk_pb2.TASK_STATE_DONE: "done",
+    task_pb2.TASK_STATE_NEW: "new",
+    task_pb2.TASK_STATE_ACKNOWLEDGED: "acknowledged",
+    task_pb2.TASK_STATE_DONE: "done",
 }
 
 
@@ -54,12 +54,12 @@ class Desks:
     """What a session can do at the officer's desk."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
-        self._stub = desk_pb2_grpc.TaskServiceStub(connection)
+        self._stub = task_pb2_grpc.TaskServiceStub(connection)
         self._call = call
 
     async def work(self, scope: Scope = "desk") -> list[WorkItem]:
         """Return what is to be done, what is due first ahead; at most about `MAX_LISTED`."""
-        request = desk_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
+        request = task_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
         found: list[WorkItem] = []
         async for page in channel.pages(self._call, self._stub.ListTasks, request):
             found += [WorkItem(summary(each.message), _work(each.work)) for each in page.items]
@@ -69,38 +69,38 @@ class Desks:
 
     async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Work:
         """Give work to a unit or an officer; return how it stands now."""
-        request = desk_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
-        answer: desk_pb2.AssignTaskResponse = await self._call(
+        request = task_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
+        answer: task_pb2.AssignTaskResponse = await self._call(
             lambda: self._stub.AssignTask(request, timeout=channel.CALL_SECONDS)
         )
         return _work(answer.work)
 
     async def take(self, digest: bytes) -> Work:
         """Take work; return how it stands now."""
-        request = desk_pb2.TakeTaskRequest(message_digest=digest)
-        answer: desk_pb2.TakeTaskResponse = await self._call(
+        request = task_pb2.TakeTaskRequest(message_digest=digest)
+        answer: task_pb2.TakeTaskResponse = await self._call(
             lambda: self._stub.TakeTask(request, timeout=channel.CALL_SECONDS)
         )
         return _work(answer.work)
 
     async def acknowledge(self, digest: bytes) -> Work:
         """Record that work was seen and is being worked on; return how it stands now."""
-        request = desk_pb2.AcknowledgeTaskRequest(message_digest=digest)
-        answer: desk_pb2.AcknowledgeTaskResponse = await self._call(
+        request = task_pb2.AcknowledgeTaskRequest(message_digest=digest)
+        answer: task_pb2.AcknowledgeTaskResponse = await self._call(
             lambda: self._stub.AcknowledgeTask(request, timeout=channel.CALL_SECONDS)
         )
         return _work(answer.work)
 
     async def complete(self, digest: bytes, note: str = "") -> Work:
         """Record that work is done; return how it stands now."""
-        request = desk_pb2.CompleteTaskRequest(message_digest=digest, note=note)
-        answer: desk_pb2.CompleteTaskResponse = await self._call(
+        request = task_pb2.CompleteTaskRequest(message_digest=digest, note=note)
+        answer: task_pb2.CompleteTaskResponse = await self._call(
             lambda: self._stub.CompleteTask(request, timeout=channel.CALL_SECONDS)
         )
         return _work(answer.work)
 
 
-def _work(shown: desk_pb2.Work) -> Work:
+def _work(shown: task_pb2.Task) -> Work:
     return Work(
         unit=shown.unit,
         assignee=shown.assignee,

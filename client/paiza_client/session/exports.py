@@ -6,7 +6,7 @@ from typing import Final
 
 import grpc
 
-from paiza.officer.v1 import passing_pb2, passing_pb2_grpc
+from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
@@ -15,10 +15,10 @@ from paiza_wire.identity import SpiffeId
 
 MAX_ASKED: Final = 256  # messages of one call, as the node takes them
 AUDIENCES: Final = {
-    "own-unit": passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
-    "own-member": passing_pb2.EXPORT_AUDIENCE_OWN_MEMBER,
-    "outside": passing_pb2.EXPORT_AUDIENCE_OUTSIDE,
-    "public": passing_pb2.EXPORT_AUDIENCE_PUBLIC,
+    "own-unit": forwarding_pb2.EXPORT_AUDIENCE_OWN_UNIT,
+    "own-member": forwarding_pb2.EXPORT_AUDIENCE_OWN_MEMBER,
+    "outside": forwarding_pb2.EXPORT_AUDIENCE_OUTSIDE,
+    "public": forwarding_pb2.EXPORT_AUDIENCE_PUBLIC,
 }
 
 
@@ -49,7 +49,7 @@ class Exports:
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
     ) -> None:
-        self._stub = passing_pb2_grpc.ForwardingServiceStub(connection)
+        self._stub = forwarding_pb2_grpc.ForwardingServiceStub(connection)
         self._call = call
         self._registers = registers
         self._officer = officer
@@ -62,7 +62,7 @@ class Exports:
         return leaves
 
     async def _note(self, digests: Sequence[bytes], intent: Intent) -> list[Leave]:
-        request = passing_pb2.AuthorizeExportRequest(
+        request = forwarding_pb2.AuthorizeExportRequest(
             message_digests=digests,
             audience=AUDIENCES[intent.audience],
             recipient_text=intent.recipient,
@@ -70,7 +70,7 @@ class Exports:
             reason_text=intent.reason,
             with_annex=intent.with_annex,
         )
-        answer: passing_pb2.AuthorizeExportResponse = await self._call(
+        answer: forwarding_pb2.AuthorizeExportResponse = await self._call(
             lambda: self._stub.AuthorizeExport(request, timeout=channel.CALL_SECONDS)
         )
         if [each.message_digest for each in answer.results] != list(digests):
@@ -78,7 +78,7 @@ class Exports:
         logs = LogReader(self._registers)
         return [self._leave(each, answer.checkpoint, logs) for each in answer.results]
 
-    def _leave(self, result: passing_pb2.NoteExportResult, checkpoint: bytes, logs: LogReader) -> Leave:
+    def _leave(self, result: forwarding_pb2.NoteExportResult, checkpoint: bytes, logs: LogReader) -> Leave:
         match result.WhichOneof("result"):
             case "exported":
                 proof, _entry = logs.entry(result.exported, checkpoint)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import grpc
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza.officer.v1 import lawful_pb2, lawful_pb2_grpc
+from paiza.officer.v1 import retention_pb2, retention_pb2_grpc
 from paiza_client.errors import NotProven, located
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
@@ -22,10 +22,10 @@ MAX_LISTED: Final = 5_000  # erasures, holds or reviews of one answer
 
 ErasureState = Literal["asked", "erased", "held", "not_held", "unknown"]
 _STATES: Final[Mapping[int, ErasureState]] = MappingProxyType({
-    lawful_pb2.ERASURE_STATE_ASKED: "asked",
-    lawful_pb2.ERASURE_STATE_ERASED: "erased",
-    lawful_pb2.ERASURE_STATE_HELD: "held",
-    lawful_pb2.ERASURE_STATE_NOT_HELD: "not_held",
+    retention_pb2.ERASURE_STATE_ASKED: "asked",
+    retention_pb2.ERASURE_STATE_ERASED: "erased",
+    retention_pb2.ERASURE_STATE_HELD: "held",
+    retention_pb2.ERASURE_STATE_NOT_HELD: "not_held",
 })  # fmt: skip
 _ANSWERS: Final[Mapping[str, ErasureState]] = MappingProxyType({
     "ERASED": "erased",
@@ -78,14 +78,14 @@ class Lawful:
     """What a session can ask and decide about lawfulness."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
-        self._stub = lawful_pb2_grpc.RetentionServiceStub(connection)
+        self._stub = retention_pb2_grpc.RetentionServiceStub(connection)
         self._call = call
         self._registers = registers
         self._member = member
 
     async def erasures(self, *, overdue_only: bool = False) -> list[Erasure]:
         """Say how erasures stand: those this member asked for, and those asked of it."""
-        request = lawful_pb2.ListErasuresRequest(overdue_only=overdue_only, page_size=MAX_PAGE)
+        request = retention_pb2.ListErasuresRequest(overdue_only=overdue_only, page_size=MAX_PAGE)
         reader = LogReader(self._registers)
         found: list[Erasure] = []
         async for page in channel.pages(self._call, self._stub.ListErasures, request):
@@ -93,7 +93,7 @@ class Lawful:
             found += [self._erasure(reader, each) for each in page.erasures]
         return found
 
-    def _erasure(self, reader: LogReader, shown: lawful_pb2.Erasure) -> Erasure:
+    def _erasure(self, reader: LogReader, shown: retention_pb2.Erasure) -> Erasure:
         proof = None
         state: ErasureState = "asked"
         if shown.HasField("answer"):
@@ -107,7 +107,7 @@ class Lawful:
                 with located(where, NotProven):
                     receipts.check_erasure_answer(_entry.entry, shown.requester)
             state = _ANSWERS.get(proof.event, "unknown")
-        elif shown.state != lawful_pb2.ERASURE_STATE_ASKED:
+        elif shown.state != retention_pb2.ERASURE_STATE_ASKED:
             raise NotProven("proof_missing", shown.message_digest.hex()[:16], "an answer without the holder's entry")
         return Erasure(
             request=shown.request_digest,
@@ -124,23 +124,23 @@ class Lawful:
 
     async def place_hold(self, digest: bytes, reason: str) -> Proof:
         """Put a message under legal hold; return the proof that it was logged."""
-        request = lawful_pb2.PlaceHoldRequest(message_digest=digest, reason_text=reason)
-        answer: lawful_pb2.PlaceHoldResponse = await self._call(
+        request = retention_pb2.PlaceHoldRequest(message_digest=digest, reason_text=reason)
+        answer: retention_pb2.PlaceHoldResponse = await self._call(
             lambda: self._stub.PlaceHold(request, timeout=channel.CALL_SECONDS)
         )
         return self._done(answer.held, "HELD", digest)
 
     async def release_hold(self, digest: bytes, reason: str) -> Proof:
         """Release a message from legal hold; return the proof that it was logged."""
-        request = lawful_pb2.ReleaseHoldRequest(message_digest=digest, reason_text=reason)
-        answer: lawful_pb2.ReleaseHoldResponse = await self._call(
+        request = retention_pb2.ReleaseHoldRequest(message_digest=digest, reason_text=reason)
+        answer: retention_pb2.ReleaseHoldResponse = await self._call(
             lambda: self._stub.ReleaseHold(request, timeout=channel.CALL_SECONDS)
         )
         return self._done(answer.released, "HOLD_RELEASED", digest)
 
     async def holds(self) -> list[Hold]:
         """Give the messages under legal hold."""
-        request = lawful_pb2.ListHoldsRequest(page_size=MAX_PAGE)
+        request = retention_pb2.ListHoldsRequest(page_size=MAX_PAGE)
         found: list[Hold] = []
         async for page in channel.pages(self._call, self._stub.ListHolds, request):
             _bound(len(found) + len(page.holds))
@@ -158,7 +158,7 @@ class Lawful:
 
     async def reviews(self, days_ahead: int = 0) -> list[Review]:
         """Give the messages whose review date is past, or comes within so many days."""
-        request = lawful_pb2.ListReviewsRequest(days_ahead=days_ahead, page_size=MAX_PAGE)
+        request = retention_pb2.ListReviewsRequest(days_ahead=days_ahead, page_size=MAX_PAGE)
         found: list[Review] = []
         async for page in channel.pages(self._call, self._stub.ListReviews, request):
             _bound(len(found) + len(page.reviews))
@@ -167,17 +167,17 @@ class Lawful:
 
     async def keep(self, digest: bytes, reason: str, until: datetime) -> Proof:
         """Keep a message until a date; return the proof that it was logged."""
-        request = lawful_pb2.KeepMessageRequest(message_digest=digest, reason_text=reason)
+        request = retention_pb2.KeepMessageRequest(message_digest=digest, reason_text=reason)
         request.keep_until_time.FromDatetime(until)
-        answer: lawful_pb2.KeepMessageResponse = await self._call(
+        answer: retention_pb2.KeepMessageResponse = await self._call(
             lambda: self._stub.KeepMessage(request, timeout=channel.CALL_SECONDS)
         )
         return self._done(answer.reviewed, "REVIEW_KEPT", digest)
 
     async def erase_own_copy(self, digest: bytes, reason: str) -> Proof:
         """Erase the own member's copy of a message; return the proof that it was logged."""
-        request = lawful_pb2.EraseOwnCopyRequest(message_digest=digest, reason_text=reason)
-        answer: lawful_pb2.EraseOwnCopyResponse = await self._call(
+        request = retention_pb2.EraseOwnCopyRequest(message_digest=digest, reason_text=reason)
+        answer: retention_pb2.EraseOwnCopyResponse = await self._call(
             lambda: self._stub.EraseOwnCopy(request, timeout=channel.CALL_SECONDS)
         )
         return self._done(answer.reviewed, "REVIEW_ERASED", digest)
@@ -189,7 +189,7 @@ class Lawful:
         return proof
 
 
-def _review(shown: lawful_pb2.Review) -> Review:
+def _review(shown: retention_pb2.Review) -> Review:
     where = shown.message_digest.hex()[:16]
     if message_digest(shown.header) != shown.message_digest:
         raise NotProven("bad_proof", where, "the header does not have the digest of the message")

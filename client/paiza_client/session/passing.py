@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import grpc
 
 from paiza.core.v1 import log_pb2
-from paiza.officer.v1 import passing_pb2, passing_pb2_grpc
+from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
 from paiza_client.errors import NotProven
 from paiza_client.logs import LogReader, Registers
 from paiza_client.model import Proof
@@ -30,7 +30,7 @@ class Passing:
     """What a session can do with messages that others wrote."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
-        self._stub = passing_pb2_grpc.ForwardingServiceStub(connection)
+        self._stub = forwarding_pb2_grpc.ForwardingServiceStub(connection)
         self._call = call
         self._registers = registers
         self._member = member
@@ -39,14 +39,14 @@ class Passing:
         self, digest: bytes, recipients: Sequence[str], *, purpose: str, reason: str, without_annex: bool = False
     ) -> list[Leave]:
         """Pass a message on as it is; one checked result per recipient, in order."""
-        request = passing_pb2.ForwardRequest(
+        request = forwarding_pb2.ForwardRequest(
             message_digest=digest,
             recipients=recipients,
             purpose=purpose,
             reason_text=reason,
             without_annex=without_annex,
         )
-        answer: passing_pb2.ForwardResponse = await self._call(
+        answer: forwarding_pb2.ForwardResponse = await self._call(
             lambda: self._stub.Forward(request, timeout=channel.CALL_SECONDS)
         )
         if [result.recipient for result in answer.results] != list(recipients):
@@ -62,9 +62,9 @@ class Passing:
             leaves.append(Leave(result.recipient, proof))
         return leaves
 
-    async def holders(self, digest: bytes) -> list[passing_pb2.Holder]:
+    async def holders(self, digest: bytes) -> list[forwarding_pb2.Holder]:
         """Say who holds a message, and who passed it on to them, as far as the own node was told."""
-        request = passing_pb2.ListHoldersRequest(message_digest=digest)
+        request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
         pages = channel.pages(self._call, self._stub.ListHolders, request)
         return [holder async for page in pages for holder in page.holders]
 

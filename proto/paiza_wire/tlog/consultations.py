@@ -68,7 +68,7 @@ def entries_digest(query: bytes, page: pb.EntriesPage) -> bytes:
 
 
 def counts_digest(query: bytes, word: bytes) -> bytes:
-    """Commit to a question about counts and to its answer, a serialized CountsWord."""
+    """Commit to a question about counts and to its answer, a serialized CountsReply."""
     return sha256(_COUNTS + sha256(query).digest() + sha256(word).digest()).digest()
 
 

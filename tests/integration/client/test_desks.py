@@ -11,12 +11,12 @@ import pytest
 from paiza.officer.v1 import (
     audit_pb2,
     audit_pb2_grpc,
-    desk_pb2,
-    desk_pb2_grpc,
+    forwarding_pb2,
+    forwarding_pb2_grpc,
     officer_pb2,
     officer_pb2_grpc,
-    passing_pb2,
-    passing_pb2_grpc,
+    task_pb2,
+    task_pb2_grpc,
 )
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
@@ -135,9 +135,9 @@ def test_only_those_who_oversee_see_all_work(divided: Federation) -> None:
 
     async def ask() -> str:
         async with liaison.channel() as channel:
-            stub = desk_pb2_grpc.TaskServiceStub(channel)
+            stub = task_pb2_grpc.TaskServiceStub(channel)
             try:
-                await stub.ListTasks(desk_pb2.ListTasksRequest(scope=desk_pb2.WORK_SCOPE_ALL))
+                await stub.ListTasks(task_pb2.ListTasksRequest(scope=task_pb2.TASK_SCOPE_ALL))
             except Exception as error:  # noqa: BLE001 - its reason is looked at
                 return str(dict(error.trailing_metadata())["paiza-reason"])  # type: ignore[attr-defined]
         return "listed"
@@ -158,20 +158,20 @@ def test_whatever_else_is_asked_of_anothers_message_is_refused_and_logged(
         said: dict[str, Any] = {"purpose": "investigate", "reason_text": "Exercise."}
         async with liaison.channel() as channel:
             delivery_kind, audit = (
-                passing_pb2_grpc.ForwardingServiceStub(channel),
+                forwarding_pb2_grpc.ForwardingServiceStub(channel),
                 audit_pb2_grpc.AuditServiceStub(channel),
             )
-            request = passing_pb2.ForwardRequest(message_digest=digest, recipients=["uzb"], **said)
+            request = forwarding_pb2.ForwardRequest(message_digest=digest, recipients=["uzb"], **said)
             found += [each.rejection.reason for each in (await delivery_kind.Forward(request)).results]
-            export = passing_pb2.AuthorizeExportRequest(
+            export = forwarding_pb2.AuthorizeExportRequest(
                 message_digests=[digest],
-                audience=passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
+                audience=forwarding_pb2.EXPORT_AUDIENCE_OWN_UNIT,
                 recipient_text="Invented bureau",
                 **said,
             )
             found += [each.rejection.reason for each in (await delivery_kind.AuthorizeExport(export)).results]
             for call in (
-                delivery_kind.ListHolders(passing_pb2.ListHoldersRequest(message_digest=digest)),
+                delivery_kind.ListHolders(forwarding_pb2.ListHoldersRequest(message_digest=digest)),
                 audit.GetTrail(audit_pb2.GetTrailRequest(message_digest=digest)),
                 audit.GetEvidence(audit_pb2.GetEvidenceRequest(message_digest=digest)),
             ):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_client import profiles
 from paiza_client.errors import NotProven
 from paiza_client.imports.rows import EXPORT_COLUMN
@@ -167,7 +167,7 @@ def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Fed
     assert whole["verified"]["opened"]["event"] == "OPENED_TOGETHER"
 
 
-Noted = passing_pb2.AuthorizeExportResponse
+Noted = forwarding_pb2.AuthorizeExportResponse
 
 
 class LyingStub:
@@ -213,9 +213,9 @@ def test_leave_that_the_log_does_not_hold_is_no_leave(paiza: Paiza, federation: 
             intent = Intent("own-unit", "the desk", "investigate", "exercise")
             leaves = await session.exports.note(digests, intent)
             assert [(each.digest, each.proof is not None) for each in leaves] == [(each, True) for each in digests]
-            request = passing_pb2.AuthorizeExportRequest(
+            request = forwarding_pb2.AuthorizeExportRequest(
                 message_digests=digests,
-                audience=passing_pb2.EXPORT_AUDIENCE_OWN_UNIT,
+                audience=forwarding_pb2.EXPORT_AUDIENCE_OWN_UNIT,
                 recipient_text="the desk",
                 purpose="investigate",
                 reason_text="exercise",

@@ -9,7 +9,14 @@ import grpc
 
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, passing_pb2, passing_pb2_grpc
+from paiza.officer.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    forwarding_pb2,
+    forwarding_pb2_grpc,
+    officer_pb2,
+    officer_pb2_grpc,
+)
 from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire import message
 from tests.officer import Officer, read_register, subject_of
@@ -87,8 +94,8 @@ class Desk:
 
     async def forward(self, digest: bytes, to: str) -> str:
         """Pass a message on; gives the reason of a refusal."""
-        stub: passing_pb2_grpc.ForwardingServiceAsyncStub = passing_pb2_grpc.ForwardingServiceStub(self.channel)
-        request = passing_pb2.ForwardRequest(
+        stub: forwarding_pb2_grpc.ForwardingServiceAsyncStub = forwarding_pb2_grpc.ForwardingServiceStub(self.channel)
+        request = forwarding_pb2.ForwardRequest(
             message_digest=digest, recipients=[to], purpose="investigate", reason_text="Exercise"
         )
         (result,) = (await stub.Forward(request, timeout=SECONDS)).results

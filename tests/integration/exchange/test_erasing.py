@@ -16,7 +16,7 @@ import pytest_asyncio
 from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2 as pb
-from paiza.officer.v1 import lawful_pb2
+from paiza.officer.v1 import retention_pb2
 from paiza_client import evidence, profiles
 from paiza_client.session import connect
 from paiza_wire import message
@@ -238,7 +238,7 @@ async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: D
         assert await at_tjk.keep(digest, None) == "malformed", "without a date nothing is decided, and nothing erased"
         assert await tjk.open(digest) == ""
         assert await at_tjk.keep(digest, later) == ""
-        request = lawful_pb2.ListReviewsRequest(days_ahead=101)
+        request = retention_pb2.ListReviewsRequest(days_ahead=101)
         listed = await at_tjk.stub.ListReviews(request, timeout=20)
         assert [
             each.review_time.ToDatetime(tzinfo=UTC) for each in listed.reviews if each.message_digest == digest

@@ -7,7 +7,7 @@ import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2 as pb
-from paiza.officer.v1 import desk_pb2, desk_pb2_grpc
+from paiza.officer.v1 import task_pb2, task_pb2_grpc
 from tests.federation import Federation
 from tests.integration.exchange.desk import digest_of
 from tests.integration.exchange.hostile import HostilePeer
@@ -36,7 +36,7 @@ async def test_a_reply_in_its_parents_batch_goes_to_the_parents_unit(tmp_path: P
         async with peer.channel, Officer(folder, "kaz-authoriser", register).channel() as channel:
             answer = await peer.deliver(*peer.dispatch_all(batch))
             assert [answer.reason(at) for at in range(2)] == [("received", "")] * 2
-            stub: desk_pb2_grpc.TaskServiceAsyncStub = desk_pb2_grpc.TaskServiceStub(channel)
-            listed = await stub.ListTasks(desk_pb2.ListTasksRequest(), timeout=20)
+            stub: task_pb2_grpc.TaskServiceAsyncStub = task_pb2_grpc.TaskServiceStub(channel)
+            listed = await stub.ListTasks(task_pb2.ListTasksRequest(), timeout=20)
     work = {pb.Header.FromString(item.message.header).message_id: item.work.unit for item in listed.items}
     assert work == {header.message_id: "operations", following.message_id: "operations"}

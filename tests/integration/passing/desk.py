@@ -13,7 +13,14 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.nominal_annex_pb2 import NominalAnnex, Person
 from paiza.content.v1.release_pb2 import ReleaseGrant
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, passing_pb2, passing_pb2_grpc
+from paiza.officer.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    forwarding_pb2,
+    forwarding_pb2_grpc,
+    officer_pb2,
+    officer_pb2_grpc,
+)
 from paiza_register import Register
 from paiza_wire import message
 from tests.officer import Officer, subject_of
@@ -140,9 +147,9 @@ class Desk:
     async def forward(self, digest: bytes, *recipients: str, role: str = "liaison", **changes: Any) -> list[str]:
         """Pass a message on; gives "forwarded" or the reason of the refusal, by recipient."""
         asked = {"purpose": "investigate", "reason_text": "Exercise.", **changes}
-        request = passing_pb2.ForwardRequest(message_digest=digest, recipients=recipients, **asked)
+        request = forwarding_pb2.ForwardRequest(message_digest=digest, recipients=recipients, **asked)
         async with self._channel(role) as channel:
-            response = await passing_pb2_grpc.ForwardingServiceStub(channel).Forward(request, timeout=SECONDS)
+            response = await forwarding_pb2_grpc.ForwardingServiceStub(channel).Forward(request, timeout=SECONDS)
         return [
             result.rejection.reason if result.WhichOneof("result") == "rejection" else "forwarded"
             for result in response.results
@@ -151,21 +158,23 @@ class Desk:
     async def export(self, digest: bytes, audience: str, *, role: str = "liaison", **changes: Any) -> str:
         """Ask leave to take a message out; gives "exported" or the reason of the refusal."""
         asked = {"purpose": "investigate", "reason_text": "Exercise.", "recipient_text": "Invented bureau", **changes}
-        request = passing_pb2.AuthorizeExportRequest(
+        request = forwarding_pb2.AuthorizeExportRequest(
             message_digests=[digest],
-            audience=passing_pb2.ExportAudience.Value(f"EXPORT_AUDIENCE_{audience.upper()}"),
+            audience=forwarding_pb2.ExportAudience.Value(f"EXPORT_AUDIENCE_{audience.upper()}"),
             **asked,
         )
         async with self._channel(role) as channel:
-            response = await passing_pb2_grpc.ForwardingServiceStub(channel).AuthorizeExport(request, timeout=SECONDS)
+            response = await forwarding_pb2_grpc.ForwardingServiceStub(channel).AuthorizeExport(
+                request, timeout=SECONDS
+            )
         (result,) = response.results
         return str(result.rejection.reason) if result.WhichOneof("result") == "rejection" else "exported"
 
     async def holders(self, digest: bytes) -> dict[str, str]:
         """Give who holds a message, and who passed it on to them."""
         async with self._channel("liaison") as channel:
-            request = passing_pb2.ListHoldersRequest(message_digest=digest)
-            response = await passing_pb2_grpc.ForwardingServiceStub(channel).ListHolders(request, timeout=SECONDS)
+            request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
+            response = await forwarding_pb2_grpc.ForwardingServiceStub(channel).ListHolders(request, timeout=SECONDS)
         return {holder.member: holder.passed_on_by for holder in response.holders}
 
     async def info(self, digest: bytes) -> officer_pb2.MessageInfo | None:

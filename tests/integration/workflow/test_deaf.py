@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from paiza.core.v1 import delivery_pb2
-from paiza.officer.v1 import desk_pb2, desk_pb2_grpc, officer_pb2
+from paiza.officer.v1 import officer_pb2, task_pb2, task_pb2_grpc
 from tests.attaching import bring, seal, settled, signed, submit
 from tests.federation import Federation
 from tests.integration.workflow.conftest import MEMBERS
@@ -102,9 +102,9 @@ async def reminder(desk: Desk) -> None:
 
 async def until_escalated(desk: Desk, digest: bytes) -> None:
     """Wait until work on a message that nobody acknowledges was passed on."""
-    stub = desk_pb2_grpc.TaskServiceStub(desk.channel)
+    stub = task_pb2_grpc.TaskServiceStub(desk.channel)
     while True:
-        listed = await stub.ListTasks(desk_pb2.ListTasksRequest(), timeout=WAIT_SECONDS)
+        listed = await stub.ListTasks(task_pb2.ListTasksRequest(), timeout=WAIT_SECONDS)
         if any(each.message.message_digest == digest and each.work.escalations for each in listed.items):
             return
         await asyncio.sleep(LOOK_SECONDS)

@@ -199,13 +199,13 @@ def _drop(page: pb.EntriesPage) -> None:
 
 def _swap(page: pb.EntriesPage) -> None:
     first, second = page.entries[0], page.entries[1]
-    kept = pb.ShownEntry.FromString(first.SerializeToString())
+    kept = pb.VisibleEntry.FromString(first.SerializeToString())
     first.CopyFrom(second)
     second.CopyFrom(kept)
 
 
 def _twice(page: pb.EntriesPage) -> None:
-    page.entries.insert(0, pb.ShownEntry.FromString(page.entries[0].SerializeToString()))
+    page.entries.insert(0, pb.VisibleEntry.FromString(page.entries[0].SerializeToString()))
 
 
 def _no_header(page: pb.EntriesPage) -> None:
@@ -306,7 +306,7 @@ def test_counts_are_those_the_log_committed_to(scene: Scene) -> None:
     word = checks.check_word(page, asked, log_reader())
     assert [(each.counterpart, each.received) for each in word.counts] == [("kaz", 3)]
     assert word.only_with_asker
-    lied = pb.CountsWord.FromString(page.word)
+    lied = pb.CountsReply.FromString(page.word)
     lied.counts[0].received += 1
     changed = pb.CountsPage.FromString(page.SerializeToString())
     changed.word = lied.SerializeToString()

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from paiza.core.v1 import register_pb2
-from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
+from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, recovery_pb2, witness_pb2
 
 BATCH_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
 SHORT_SECONDS: Final = 10.0  # everything else
@@ -106,20 +106,20 @@ LIST_LOST_ENTRIES: Final = _rpc(
 )
 LIST_GRANTED_ENTRIES: Final = _rpc(
     "PeerAuditService/ListGrantedEntries",
-    oversight_pb2.ListGrantedEntriesRequest,
-    oversight_pb2.ListGrantedEntriesResponse,
+    peer_audit_pb2.ListGrantedEntriesRequest,
+    peer_audit_pb2.ListGrantedEntriesResponse,
     refusal_is_answer=True,
 )
 COUNT_GRANTED_MESSAGES: Final = _rpc(
     "PeerAuditService/CountGrantedMessages",
-    oversight_pb2.CountGrantedMessagesRequest,
-    oversight_pb2.CountGrantedMessagesResponse,
+    peer_audit_pb2.CountGrantedMessagesRequest,
+    peer_audit_pb2.CountGrantedMessagesResponse,
     refusal_is_answer=True,
 )
 AGREE_PERIOD: Final = _rpc(
     "PeerAuditService/AgreePeriod",
-    oversight_pb2.AgreePeriodRequest,
-    oversight_pb2.AgreePeriodResponse,
+    peer_audit_pb2.AgreePeriodRequest,
+    peer_audit_pb2.AgreePeriodResponse,
     BATCH_SECONDS,
     refusal_is_answer=True,
 )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from paiza.core.v1 import log_pb2
-from paiza.peer.v1 import exchange_pb2, oversight_pb2, recovery_pb2, witness_pb2
+from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, recovery_pb2, witness_pb2
 from paiza_node.core.executors.executors import Executor
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
@@ -175,18 +175,18 @@ class PeerSession:
         return await self._call(rpcs.PROVE_ENTRIES, witness_pb2.ProveEntriesRequest(indices=indices))
 
     async def list_granted_entries(
-        self, request: oversight_pb2.ListGrantedEntriesRequest
-    ) -> oversight_pb2.ListGrantedEntriesResponse:
+        self, request: peer_audit_pb2.ListGrantedEntriesRequest
+    ) -> peer_audit_pb2.ListGrantedEntriesResponse:
         """Ask for entries that we may see; Rejected where the peer refuses. Nothing is verified here."""
         return await self._call(rpcs.LIST_GRANTED_ENTRIES, request)
 
     async def count_granted_messages(
-        self, request: oversight_pb2.CountGrantedMessagesRequest
-    ) -> oversight_pb2.CountGrantedMessagesResponse:
+        self, request: peer_audit_pb2.CountGrantedMessagesRequest
+    ) -> peer_audit_pb2.CountGrantedMessagesResponse:
         """Ask how many messages the peer exchanged; Rejected where it refuses. Nothing is verified here."""
         return await self._call(rpcs.COUNT_GRANTED_MESSAGES, request)
 
-    async def agree_period(self, request: oversight_pb2.AgreePeriodRequest) -> oversight_pb2.AgreePeriodResponse:
+    async def agree_period(self, request: peer_audit_pb2.AgreePeriodRequest) -> peer_audit_pb2.AgreePeriodResponse:
         """Propose that a period be closed; Rejected where the peer knows something else of it."""
         return await self._call(rpcs.AGREE_PERIOD, request)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
@@ -34,10 +34,10 @@ from paiza_wire.errors import Rejected
 MAX_MESSAGES: Final = 256  # of one call; one commit
 MAX_RECIPIENT: Final = 500  # characters of who gets it
 AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
-    passing_pb2.EXPORT_AUDIENCE_OWN_UNIT: "own_unit",
-    passing_pb2.EXPORT_AUDIENCE_OWN_MEMBER: "own_member",
-    passing_pb2.EXPORT_AUDIENCE_OUTSIDE: "outside",
-    passing_pb2.EXPORT_AUDIENCE_PUBLIC: "public",
+    forwarding_pb2.EXPORT_AUDIENCE_OWN_UNIT: "own_unit",
+    forwarding_pb2.EXPORT_AUDIENCE_OWN_MEMBER: "own_member",
+    forwarding_pb2.EXPORT_AUDIENCE_OUTSIDE: "outside",
+    forwarding_pb2.EXPORT_AUDIENCE_PUBLIC: "public",
 })  # fmt: skip
 
 
@@ -64,8 +64,8 @@ class Export:
         self._clock = core.clock
 
     async def __call__(
-        self, officer: Officer, request: passing_pb2.AuthorizeExportRequest
-    ) -> passing_pb2.AuthorizeExportResponse:
+        self, officer: Officer, request: forwarding_pb2.AuthorizeExportRequest
+    ) -> forwarding_pb2.AuthorizeExportResponse:
         """Decide message by message and log it, leave or denial. Rejected: reason_missing, malformed, too_large."""
         digests = list(request.message_digests)
         if not digests or len(set(digests)) != len(digests):
@@ -87,17 +87,17 @@ class Export:
         hashes = dict(zip([i for i, _ in written], self._ledger.prove([i for i, _ in written], size), strict=True))
         results = []
         for digest, outcome in zip(digests, committed.result, strict=True):
-            result = passing_pb2.NoteExportResult(message_digest=digest)
+            result = forwarding_pb2.NoteExportResult(message_digest=digest)
             if isinstance(outcome, Rejected):
                 result.rejection.CopyFrom(rejection(outcome))
             else:
                 index, entry = outcome
                 result.exported.CopyFrom(log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=hashes[index]))
             results.append(result)
-        return passing_pb2.AuthorizeExportResponse(checkpoint=committed.checkpoint.note, results=results)
+        return forwarding_pb2.AuthorizeExportResponse(checkpoint=committed.checkpoint.note, results=results)
 
     def _ask_all(
-        self, officer: Officer, digests: Sequence[bytes], audience: str, request: passing_pb2.AuthorizeExportRequest
+        self, officer: Officer, digests: Sequence[bytes], audience: str, request: forwarding_pb2.AuthorizeExportRequest
     ) -> list[_Asked | Rejected]:
         asked: list[_Asked | Rejected] = []
         for digest in digests:
@@ -108,7 +108,7 @@ class Export:
         return asked
 
     def _ask(
-        self, officer: Officer, digest: bytes, audience: str, request: passing_pb2.AuthorizeExportRequest
+        self, officer: Officer, digest: bytes, audience: str, request: forwarding_pb2.AuthorizeExportRequest
     ) -> _Asked:
         """Find the message and, where the rules miss only the originator's grant, one to our own member."""
         row, _signed = read(self._store, digest)
@@ -166,7 +166,7 @@ class Export:
         digests: Sequence[bytes],
         asked: Sequence[_Asked | Rejected],
         audience: str,
-        request: passing_pb2.AuthorizeExportRequest,
+        request: forwarding_pb2.AuthorizeExportRequest,
     ) -> list[tuple[int, bytes] | Rejected]:
         """Judge every message at the moment of the commit, and log leave or denial; runs in the transaction."""
         outcomes: list[tuple[int, bytes] | Rejected] = []

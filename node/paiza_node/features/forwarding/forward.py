@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_domain import codes, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
@@ -83,7 +83,9 @@ class Forward:
         self._life = delivery_life
         self._clock = core.clock
 
-    async def __call__(self, officer: Officer, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
+    async def __call__(
+        self, officer: Officer, request: forwarding_pb2.ForwardRequest
+    ) -> forwarding_pb2.ForwardResponse:
         """Pass one message on to each of several members; every one is answered for itself, and a denial is logged.
 
         Rejected: unknown_id, reason_missing, malformed, too_large. Whether it may be passed on is judged in the
@@ -114,7 +116,7 @@ class Forward:
         checkpoint = committed.checkpoint
         results = []
         for recipient, outcome in zip(recipients, committed.result, strict=True):
-            result = passing_pb2.ForwardResult(recipient=recipient)
+            result = forwarding_pb2.ForwardResult(recipient=recipient)
             if isinstance(outcome, Rejected):
                 result.rejection.CopyFrom(rejection(outcome))
             else:
@@ -122,7 +124,7 @@ class Forward:
                 (hashes,) = self._ledger.prove([outcome], checkpoint.size)
                 result.forwarded.CopyFrom(log_pb2.ProvenEntry(entry=entry, index=outcome, inclusion_hashes=hashes))
             results.append(result)
-        return passing_pb2.ForwardResponse(checkpoint=checkpoint.note, results=results)
+        return forwarding_pb2.ForwardResponse(checkpoint=checkpoint.note, results=results)
 
     async def share(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, Rejected]:
         """Pass steps of a workflow on to a member that takes part in it; the workflow's rule is the consent.

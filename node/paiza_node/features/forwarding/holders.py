@@ -7,7 +7,7 @@ another way is known to nobody.
 from datetime import UTC
 
 from paiza.core.v1 import log_pb2
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_node.core.api import paging
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -26,21 +26,21 @@ class Holders:
         self._member = member
         self._store = store
 
-    def __call__(self, request: passing_pb2.ListHoldersRequest) -> passing_pb2.ListHoldersResponse:
+    def __call__(self, request: forwarding_pb2.ListHoldersRequest) -> forwarding_pb2.ListHoldersResponse:
         """Give the holders of a message; Rejected("unknown_id") where this node does not know it."""
         with self._store.reads() as reads:
             holders = self.of(reads, request.message_digest)
         page, more = paging.page_of(holders, lambda each: each.member, request)
-        return passing_pb2.ListHoldersResponse(holders=page, next_page_token=more)
+        return forwarding_pb2.ListHoldersResponse(holders=page, next_page_token=more)
 
-    def of(self, reads: ReadConnection, digest: bytes) -> list[passing_pb2.Holder]:
+    def of(self, reads: ReadConnection, digest: bytes) -> list[forwarding_pb2.Holder]:
         """Give them over an open connection, each once, ordered by member id."""
         row = messages_store.message(reads, digest)
         if row is None:
             raise Rejected("unknown_id", "there is no such message here")
         header = wire.parse_header(row.header)
         members = [row.author, *(recipient.member for recipient in header.recipients)]
-        found = {member: passing_pb2.Holder(member=member) for member in members}
+        found = {member: forwarding_pb2.Holder(member=member) for member in members}
         own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
         passings = [(self._member, stored.entry) for stored in own]
         passings += [
@@ -51,6 +51,6 @@ class Holders:
         for forwarder, raw in passings:
             entry = log_pb2.LogEntry.FromString(raw)
             if entry.counterpart not in found:
-                found[entry.counterpart] = passing_pb2.Holder(member=entry.counterpart, passed_on_by=forwarder)
+                found[entry.counterpart] = forwarding_pb2.Holder(member=entry.counterpart, passed_on_by=forwarder)
                 found[entry.counterpart].passed_on_time.FromDatetime(entry.entry_time.ToDatetime(tzinfo=UTC))
         return [found[member] for member in sorted(found)]

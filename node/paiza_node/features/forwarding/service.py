@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
@@ -18,7 +18,7 @@ CheckSees = Callable[[Officer, bytes], Awaitable[None]]
 class ForwardingService(Service):
     """Requests about forwarding, exporting and holders; ``check_sees`` refuses what an officer need not know of."""
 
-    service = passing_pb2.DESCRIPTOR.services_by_name["ForwardingService"]
+    service = forwarding_pb2.DESCRIPTOR.services_by_name["ForwardingService"]
 
     def __init__(self, forward: Forward, export: Export, holders: Holders, check_sees: CheckSees) -> None:
         self._forward = forward
@@ -26,16 +26,16 @@ class ForwardingService(Service):
         self._holders = holders
         self._check_sees = check_sees
 
-    async def forward(self, caller: Caller, request: passing_pb2.ForwardRequest) -> passing_pb2.ForwardResponse:
+    async def forward(self, caller: Caller, request: forwarding_pb2.ForwardRequest) -> forwarding_pb2.ForwardResponse:
         return await self._forward(officer_of(caller), request)
 
     async def authorize_export(
-        self, caller: Caller, request: passing_pb2.AuthorizeExportRequest
-    ) -> passing_pb2.AuthorizeExportResponse:
+        self, caller: Caller, request: forwarding_pb2.AuthorizeExportRequest
+    ) -> forwarding_pb2.AuthorizeExportResponse:
         return await self._export(officer_of(caller), request)
 
     async def list_holders(
-        self, caller: Caller, request: passing_pb2.ListHoldersRequest
-    ) -> passing_pb2.ListHoldersResponse:
+        self, caller: Caller, request: forwarding_pb2.ListHoldersRequest
+    ) -> forwarding_pb2.ListHoldersResponse:
         await self._check_sees(officer_of(caller), request.message_digest)
         return await asyncio.to_thread(self._holders, request)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from paiza.officer.v1 import desk_pb2, notice_pb2
+from paiza.officer.v1 import notice_pb2, task_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory, may_see
 from paiza_node.core.messages import store as messages_store
@@ -72,7 +72,7 @@ def _code(work: TaskRow, officer: Officer, now: datetime, *, on_duty: bool) -> s
         return ""
     if work.due_time is not None and work.due_time <= now:
         return OVERDUE
-    if work.state != desk_pb2.TASK_STATE_NEW:
+    if work.state != task_pb2.TASK_STATE_NEW:
         return ""
     if work.escalations and (work.assignee or on_duty):
         return ESCALATED

@@ -134,7 +134,7 @@ class Consult:
         with self._core.store.reads() as reads:
             return look(reads, query, sight, size)
 
-    def _count(self, query: log_query_pb2.CountQuery, sight: Visibility) -> log_query_pb2.CountsWord:
+    def _count(self, query: log_query_pb2.CountQuery, sight: Visibility) -> log_query_pb2.CountsReply:
         core, now = self._core, self._core.clock()
         everybody = sight.own or set(COUNTED) <= set(sight.scope(COUNTED).events)
         since = consultations.moment(query.period.since_time) if query.period.HasField("since_time") else None
@@ -145,7 +145,7 @@ class Consult:
         members = self._counterparts() if everybody else {sight.member}
         with core.store.reads() as reads:
             tallies = peer_audit_store.tallies(reads, members, since, until, now - timedelta(seconds=overdue))
-        word = log_query_pb2.CountsWord(counts=map(_counts, tallies), only_with_caller=not everybody)
+        word = log_query_pb2.CountsReply(counts=map(_counts, tallies), only_with_caller=not everybody)
         _set(word.period, since, until)
         return word
 

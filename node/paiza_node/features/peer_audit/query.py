@@ -36,7 +36,7 @@ class Found:
     ``looked`` is how many entries were read for it.
     """
 
-    entries: list[tuple[StoredEntry, log_query_pb2.ShownEntry]]
+    entries: list[tuple[StoredEntry, log_query_pb2.VisibleEntry]]
     next_index: int
     complete: bool
     retired_end: int
@@ -160,7 +160,7 @@ class _Page:
         self._sight = sight
         self._limit = _limit(query)
         self._bytes = 0
-        self._shown: list[tuple[StoredEntry, log_query_pb2.ShownEntry]] = []
+        self._shown: list[tuple[StoredEntry, log_query_pb2.VisibleEntry]] = []
         self._waiting: list[tuple[StoredEntry, log_pb2.LogEntry]] = []
 
     def is_full(self) -> bool:
@@ -171,7 +171,7 @@ class _Page:
         if len(self._waiting) == BESIDE_BLOCK:
             self._look_beside()
 
-    def close(self) -> list[tuple[StoredEntry, log_query_pb2.ShownEntry]]:
+    def close(self) -> list[tuple[StoredEntry, log_query_pb2.VisibleEntry]]:
         self._look_beside()
         return self._shown
 
@@ -180,7 +180,7 @@ class _Page:
         held, possessions, texts = self._held(), self._possessions(), self._texts()
         listed = log_store.listed(self._reads, [stored.index for stored, _ in self._waiting])
         for stored, entry in self._waiting:
-            shown = log_query_pb2.ShownEntry()
+            shown = log_query_pb2.VisibleEntry()
             shown.proven.message_digests.extend(listed.get(stored.index, ()))
             if stored.index in texts:
                 shown.text, shown.text_salt = texts[stored.index].text, texts[stored.index].salt

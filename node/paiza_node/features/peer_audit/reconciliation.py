@@ -15,8 +15,8 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import delivery_pb2, log_pb2, log_query_pb2
-from paiza.officer.v1 import coordination_pb2
-from paiza.peer.v1 import oversight_pb2
+from paiza.officer.v1 import audit_query_pb2
+from paiza.peer.v1 import peer_audit_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
@@ -66,8 +66,8 @@ class Reconciliation:
         self._asking: set[str] = set()  # members for whom a period is computed or waits to be
 
     async def close(
-        self, officer: Officer, request: coordination_pb2.ClosePeriodRequest
-    ) -> coordination_pb2.ClosePeriodResponse:
+        self, officer: Officer, request: audit_query_pb2.ClosePeriodRequest
+    ) -> audit_query_pb2.ClosePeriodResponse:
         """Have a period closed with another member; repeated, it gives the same entries.
 
         1. The period is whole and past, the counterpart an active member.
@@ -85,7 +85,7 @@ class Reconciliation:
         digest = await self._digest(member.id, since, until)
         # 3.
         peer = self._peers.session(member.id)
-        asked = oversight_pb2.AgreePeriodRequest(period=request.period, period_digest=digest)
+        asked = peer_audit_pb2.AgreePeriodRequest(period=request.period, period_digest=digest)
         theirs = (await peer.agree_period(asked)).reconciled
         proof = self._verified(member, theirs, digest)
         # 4.
@@ -97,11 +97,11 @@ class Reconciliation:
             await peer.agree_period(asked)
         except PaizaError as error:
             log.warning("period_not_told", member=member.id, reason=error.reason, detail=error.detail)
-        return coordination_pb2.ClosePeriodResponse(period_digest=digest, own=ours, theirs=theirs)
+        return audit_query_pb2.ClosePeriodResponse(period_digest=digest, own=ours, theirs=theirs)
 
     async def agree(
-        self, member: Member, request: oversight_pb2.AgreePeriodRequest
-    ) -> oversight_pb2.AgreePeriodResponse:
+        self, member: Member, request: peer_audit_pb2.AgreePeriodRequest
+    ) -> peer_audit_pb2.AgreePeriodResponse:
         """Answer a proposal to close a period: our RECONCILED entry where we know the same of it."""
         if not self._share.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_PROPOSALS} periods of {member.id} in a minute are looked at", 10.0)
@@ -116,7 +116,7 @@ class Reconciliation:
         if request.HasField("reconciled"):
             proof = self._verified(member, request.reconciled, digest)
         ours = await self._record(ReconciledPeriod(member.id, since, until, digest, 0, proof), self._core.node_id)
-        return oversight_pb2.AgreePeriodResponse(reconciled=ours)
+        return peer_audit_pb2.AgreePeriodResponse(reconciled=ours)
 
     def _whole(self, period: log_query_pb2.Period) -> tuple[datetime, datetime]:
         since, until = consultations.whole_period(period)

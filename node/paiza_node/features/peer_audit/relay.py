@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import log_query_pb2
-from paiza.officer.v1 import coordination_pb2
-from paiza.peer.v1 import oversight_pb2
+from paiza.officer.v1 import audit_query_pb2
+from paiza.peer.v1 import peer_audit_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.dependencies import Core
 from paiza_node.core.peers.claims import record_fork
@@ -38,8 +38,8 @@ class Relay:
         self._peers = peers
 
     async def entries(
-        self, officer: Officer, request: coordination_pb2.ListLogEntriesRequest
-    ) -> coordination_pb2.ListLogEntriesResponse:
+        self, officer: Officer, request: audit_query_pb2.ListLogEntriesRequest
+    ) -> audit_query_pb2.ListLogEntriesResponse:
         """Show entries of the own log, or ask another member's node for those of its log.
 
         1. The question is of the protocol, and the member is one of the register.
@@ -48,24 +48,24 @@ class Relay:
         """
         if request.member in ("", self._core.member):
             page = await self._consult.entries(self._consult.as_officer(officer), request.query)
-            return coordination_pb2.ListLogEntriesResponse(page=page)
+            return audit_query_pb2.ListLogEntriesResponse(page=page)
         # 1.
         query = consultations.parse_entry_query(request.query)
         self._core.register_cache.current.active_member(request.member)
         # 2.
         await self._note(officer, request.member, request.query, told_entries(query), about(query))
         response = await self._peers.session(request.member).list_granted_entries(
-            oversight_pb2.ListGrantedEntriesRequest(query=request.query, officer_id=officer.id)
+            peer_audit_pb2.ListGrantedEntriesRequest(query=request.query, officer_id=officer.id)
         )
         # 3.
         await self._check_history(request.member, response.page.checkpoint)
-        return coordination_pb2.ListLogEntriesResponse(page=response.page)
+        return audit_query_pb2.ListLogEntriesResponse(page=response.page)
 
     async def matrix(
-        self, officer: Officer, request: coordination_pb2.GetMatrixRequest, *, others: bool
-    ) -> coordination_pb2.GetMatrixResponse:
+        self, officer: Officer, request: audit_query_pb2.GetMatrixRequest, *, others: bool
+    ) -> audit_query_pb2.GetMatrixResponse:
         """Give the own counts, and (``others``) those of every other member that tells them."""
-        response = coordination_pb2.GetMatrixResponse(
+        response = audit_query_pb2.GetMatrixResponse(
             pages=[await self._consult.counts(self._consult.as_officer(officer), request.query)]
         )
         if not others:
@@ -76,7 +76,7 @@ class Relay:
             await self._note(officer, member, request.query, "counts")
         authenticator = asyncio.Semaphore(AT_ONCE)
 
-        async def ask(member: str) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
+        async def ask(member: str) -> log_query_pb2.CountsPage | audit_query_pb2.UnavailableMember:
             async with authenticator:
                 return await self._ask_counts(officer, member, request.query)
 
@@ -89,13 +89,13 @@ class Relay:
 
     async def _ask_counts(
         self, officer: Officer, member: str, query: bytes
-    ) -> log_query_pb2.CountsPage | coordination_pb2.SilentMember:
-        request = oversight_pb2.CountGrantedMessagesRequest(query=query, officer_id=officer.id)
+    ) -> log_query_pb2.CountsPage | audit_query_pb2.UnavailableMember:
+        request = peer_audit_pb2.CountGrantedMessagesRequest(query=query, officer_id=officer.id)
         try:
             answer = await self._peers.session(member).count_granted_messages(request)
             await self._check_history(member, answer.page.checkpoint)
         except PaizaError as error:
-            return coordination_pb2.SilentMember(member=member, reason=error.reason)
+            return audit_query_pb2.UnavailableMember(member=member, reason=error.reason)
         return answer.page
 
     async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza.officer.v1 import lawful_pb2
+from paiza.officer.v1 import retention_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery, Officer
@@ -25,19 +25,19 @@ ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: a weekend on whi
 MAX_LISTED: Final = 500  # requests of our own, and of others, the newest
 
 _STATES: Final = {
-    ErasureStep.ASKED: lawful_pb2.ERASURE_STATE_ASKED,
-    ErasureStep.GONE: lawful_pb2.ERASURE_STATE_ASKED,
-    ErasureStep.ERASED: lawful_pb2.ERASURE_STATE_ERASED,
-    ErasureStep.HELD: lawful_pb2.ERASURE_STATE_HELD,
-    ErasureStep.NOT_HELD: lawful_pb2.ERASURE_STATE_NOT_HELD,
+    ErasureStep.ASKED: retention_pb2.ERASURE_STATE_ASKED,
+    ErasureStep.GONE: retention_pb2.ERASURE_STATE_ASKED,
+    ErasureStep.ERASED: retention_pb2.ERASURE_STATE_ERASED,
+    ErasureStep.HELD: retention_pb2.ERASURE_STATE_HELD,
+    ErasureStep.NOT_HELD: retention_pb2.ERASURE_STATE_NOT_HELD,
 }
 _LATEST_NANOS: Final = 2**63 - 1  # the year 2262
-_SAID: Final[Mapping[int, "lawful_pb2.ErasureState.ValueType"]] = {
-    log_pb2.LOG_EVENT_ERASED: lawful_pb2.ERASURE_STATE_ERASED,
-    log_pb2.LOG_EVENT_ERASURE_DENIED: lawful_pb2.ERASURE_STATE_HELD,
-    log_pb2.LOG_EVENT_NEVER_HELD: lawful_pb2.ERASURE_STATE_NOT_HELD,
+_SAID: Final[Mapping[int, "retention_pb2.ErasureState.ValueType"]] = {
+    log_pb2.LOG_EVENT_ERASED: retention_pb2.ERASURE_STATE_ERASED,
+    log_pb2.LOG_EVENT_ERASURE_DENIED: retention_pb2.ERASURE_STATE_HELD,
+    log_pb2.LOG_EVENT_NEVER_HELD: retention_pb2.ERASURE_STATE_NOT_HELD,
 }
-_DONE: Final = frozenset({lawful_pb2.ERASURE_STATE_ERASED, lawful_pb2.ERASURE_STATE_NOT_HELD})
+_DONE: Final = frozenset({retention_pb2.ERASURE_STATE_ERASED, retention_pb2.ERASURE_STATE_NOT_HELD})
 
 
 class ErasureStatus:
@@ -47,7 +47,9 @@ class ErasureStatus:
         """Take what the verb needs."""
         self._core = core
 
-    def __call__(self, officer: Officer, request: lawful_pb2.ListErasuresRequest) -> lawful_pb2.ListErasuresResponse:
+    def __call__(
+        self, officer: Officer, request: retention_pb2.ListErasuresRequest
+    ) -> retention_pb2.ListErasuresResponse:
         """Give the erasures of messages that an officer may know of, the newest request first."""
         with self._core.store.reads() as reads:
             found = [*self._asked_by_us(reads, officer), *self._here(reads, officer)]
@@ -55,9 +57,9 @@ class ErasureStatus:
             found = [each for each in found if each.overdue]
         found.sort(key=_place)
         page, more = paging.page_of(found, _place, request)
-        return lawful_pb2.ListErasuresResponse(erasures=page, next_page_token=more)
+        return retention_pb2.ListErasuresResponse(erasures=page, next_page_token=more)
 
-    def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
+    def _asked_by_us(self, reads: ReadConnection, officer: Officer) -> Iterator[retention_pb2.Erasure]:
         query = MessageQuery(received=False, kind=thread.ERASURE, limit=MAX_LISTED, seen_by=list_scope(officer))
         rows = access_store.find_messages(reads, query)
         answers = {
@@ -73,14 +75,14 @@ class ErasureStatus:
 
     def _of_holder(
         self, request: MessageRow, digest: bytes, holder: str, answer: ErasureAnswer | None
-    ) -> lawful_pb2.Erasure:
-        shown = lawful_pb2.Erasure(
+    ) -> retention_pb2.Erasure:
+        shown = retention_pb2.Erasure(
             request_digest=request.digest,
             message_digest=digest,
             thread_name=request.thread_name,
             requester=self._core.member,
             holder=holder,
-            state=lawful_pb2.ERASURE_STATE_ASKED,
+            state=retention_pb2.ERASURE_STATE_ASKED,
         )
         if answer is not None:
             entry = log_pb2.LogEntry.FromString(answer.entry)
@@ -88,7 +90,7 @@ class ErasureStatus:
             shown.answer.CopyFrom(foreign_proof(answer))
         return self._timed(shown, request.stored_time)
 
-    def _here(self, reads: ReadConnection, officer: Officer) -> Iterator[lawful_pb2.Erasure]:
+    def _here(self, reads: ReadConnection, officer: Officer) -> Iterator[retention_pb2.Erasure]:
         rows = retention_store.erasures_of_others(reads, MAX_LISTED)
         found = {row.digest: messages_store.message(reads, row.digest) for row in rows}
         seen = access_store.visible(
@@ -107,8 +109,8 @@ class ErasureStatus:
                 shown.answer.CopyFrom(own_proof(self._core.ledger, stored, checkpoint.size, checkpoint.note))
             yield shown
 
-    def _of_ours(self, row: ErasureRow, message: MessageRow | None) -> lawful_pb2.Erasure:
-        shown = lawful_pb2.Erasure(
+    def _of_ours(self, row: ErasureRow, message: MessageRow | None) -> retention_pb2.Erasure:
+        shown = retention_pb2.Erasure(
             request_digest=row.request,
             message_digest=row.digest,
             thread_name="" if message is None else message.thread_name,
@@ -118,17 +120,17 @@ class ErasureStatus:
         )
         return self._timed(shown, row.asked_time)
 
-    def _timed(self, shown: lawful_pb2.Erasure, asked: datetime) -> lawful_pb2.Erasure:
+    def _timed(self, shown: retention_pb2.Erasure, asked: datetime) -> retention_pb2.Erasure:
         """Say when it was asked, by when it should be answered, and whether that is past."""
         due = asked + ANSWER_WITHIN
         shown.asked_time.FromDatetime(asked)
         shown.due_time.FromDatetime(due)
-        held = shown.state == lawful_pb2.ERASURE_STATE_HELD
+        held = shown.state == retention_pb2.ERASURE_STATE_HELD
         shown.overdue = held or (shown.state not in _DONE and due <= self._core.clock())
         return shown
 
 
-def _place(shown: lawful_pb2.Erasure) -> str:
+def _place(shown: retention_pb2.Erasure) -> str:
     """Return the place of an erasure in the list: the newest request first."""
     newest_first = _LATEST_NANOS - shown.asked_time.ToNanoseconds()
     return f"{newest_first:019}.{shown.message_digest.hex()}.{shown.holder}.{shown.request_digest.hex()}"

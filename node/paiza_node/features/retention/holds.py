@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from paiza.core.v1 import log_pb2
-from paiza.officer.v1 import lawful_pb2
+from paiza.officer.v1 import retention_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
@@ -29,22 +29,24 @@ class Holds:
         """Take what the verbs need."""
         self._core = core
 
-    async def place(self, officer: Officer, request: lawful_pb2.PlaceHoldRequest) -> lawful_pb2.PlaceHoldResponse:
+    async def place(self, officer: Officer, request: retention_pb2.PlaceHoldRequest) -> retention_pb2.PlaceHoldResponse:
         """Put a message under hold; a repeat is logged again and changes nothing.
 
         Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged).
         """
         check_words(request.reason_text)
-        return lawful_pb2.PlaceHoldResponse(held=await self._logged(lambda tx: self._place(tx, officer, request)))
+        return retention_pb2.PlaceHoldResponse(held=await self._logged(lambda tx: self._place(tx, officer, request)))
 
-    async def release(self, officer: Officer, request: lawful_pb2.ReleaseHoldRequest) -> lawful_pb2.ReleaseHoldResponse:
+    async def release(
+        self, officer: Officer, request: retention_pb2.ReleaseHoldRequest
+    ) -> retention_pb2.ReleaseHoldResponse:
         """Release a message from hold; what was to be erased while it was held is erased then.
 
         Rejected: unknown_id, conflict, reason_missing, too_large, policy_denied (logged).
         """
         check_words(request.reason_text)
         released = await self._logged(lambda tx: self._release(tx, officer, request))
-        return lawful_pb2.ReleaseHoldResponse(released=released)
+        return retention_pb2.ReleaseHoldResponse(released=released)
 
     async def _logged(self, write: Callable[[LogTransaction], StoredEntry | Rejected]) -> log_pb2.LogProof:
         """Commit what changes a hold; return the proof of its entry."""
@@ -55,7 +57,7 @@ class Holds:
         return own_proof(self._core.ledger, committed.result, size, note)
 
     def _place(
-        self, tx: LogTransaction, officer: Officer, request: lawful_pb2.PlaceHoldRequest
+        self, tx: LogTransaction, officer: Officer, request: retention_pb2.PlaceHoldRequest
     ) -> StoredEntry | Rejected:
         digest = request.message_digest
         refused = check_known(tx, officer, digest)
@@ -69,7 +71,7 @@ class Holds:
         return entry
 
     def _release(
-        self, tx: LogTransaction, officer: Officer, request: lawful_pb2.ReleaseHoldRequest
+        self, tx: LogTransaction, officer: Officer, request: retention_pb2.ReleaseHoldRequest
     ) -> StoredEntry | Rejected:
         digest = request.message_digest
         refused = check_known(tx, officer, digest)
@@ -83,12 +85,14 @@ class Holds:
         tx.announce(MessagesChanged((digest,)))
         return entry
 
-    async def listed(self, officer: Officer, request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
+    async def listed(
+        self, officer: Officer, request: retention_pb2.ListHoldsRequest
+    ) -> retention_pb2.ListHoldsResponse:
         """Give what is under hold of the messages that an officer may know of, the newest hold first."""
         return await asyncio.to_thread(self._listed, officer, request)
 
-    def _listed(self, officer: Officer, request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
-        answer = lawful_pb2.ListHoldsResponse()
+    def _listed(self, officer: Officer, request: retention_pb2.ListHoldsRequest) -> retention_pb2.ListHoldsResponse:
+        answer = retention_pb2.ListHoldsResponse()
         size = paging.page_size(request)
         below = paging.numbers_of(request, 1)
         with self._core.store.reads() as reads:

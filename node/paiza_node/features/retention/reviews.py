@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import log_pb2
-from paiza.officer.v1 import lawful_pb2
+from paiza.officer.v1 import retention_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_see
@@ -47,18 +47,20 @@ class Reviews:
         self._reminded_until = core.clock()
         self.task = PeriodicTask(self._remind, period=REMIND_SECONDS, failed="not_reminded")
 
-    async def listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+    async def listed(
+        self, officer: Officer, request: retention_pb2.ListReviewsRequest
+    ) -> retention_pb2.ListReviewsResponse:
         """Give the messages whose review date is past or near, of those an officer may know of."""
         if request.days_ahead > MAX_DAYS:
             raise Rejected("malformed", f"days_ahead is at most {MAX_DAYS}")
         return await asyncio.to_thread(self._listed, officer, request)
 
-    def _listed(self, officer: Officer, request: lawful_pb2.ListReviewsRequest) -> lawful_pb2.ListReviewsResponse:
+    def _listed(self, officer: Officer, request: retention_pb2.ListReviewsRequest) -> retention_pb2.ListReviewsResponse:
         now = self._core.clock()
         size = paging.page_size(request)
         numbers = paging.numbers_of(request, 2)
         after = None if numbers is None else (paging.time_of(numbers[0]), numbers[1])
-        answer = lawful_pb2.ListReviewsResponse()
+        answer = retention_pb2.ListReviewsResponse()
         with self._core.store.reads() as reads:
             found = retention_store.reviews(
                 reads, now + timedelta(days=request.days_ahead), list_scope(officer), size + 1, after
@@ -80,7 +82,9 @@ class Reviews:
             shown.review_time.FromDatetime(each.review_time)
         return answer
 
-    async def keep(self, officer: Officer, request: lawful_pb2.KeepMessageRequest) -> lawful_pb2.KeepMessageResponse:
+    async def keep(
+        self, officer: Officer, request: retention_pb2.KeepMessageRequest
+    ) -> retention_pb2.KeepMessageResponse:
         """Keep a message until another date.
 
         Rejected: unknown_id, erased, malformed (no date, or not one within ten years), reason_missing, too_large,
@@ -91,16 +95,18 @@ class Reviews:
         if until is None or not now < until <= now + LONGEST_KEPT:
             raise Rejected("malformed", f"it is kept until a date within {LONGEST_KEPT.days} days from now")
         reviewed = await self._commit(officer, request.message_digest, request.reason_text, until)
-        return lawful_pb2.KeepMessageResponse(reviewed=reviewed)
+        return retention_pb2.KeepMessageResponse(reviewed=reviewed)
 
-    async def erase(self, officer: Officer, request: lawful_pb2.EraseOwnCopyRequest) -> lawful_pb2.EraseOwnCopyResponse:
+    async def erase(
+        self, officer: Officer, request: retention_pb2.EraseOwnCopyRequest
+    ) -> retention_pb2.EraseOwnCopyResponse:
         """Erase the own copy of a message.
 
         Rejected: unknown_id, erased, legal_hold, reason_missing, too_large, workflow_breach (a step of a workflow
         before its date), policy_denied (logged).
         """
         reviewed = await self._commit(officer, request.message_digest, request.reason_text, None)
-        return lawful_pb2.EraseOwnCopyResponse(reviewed=reviewed)
+        return retention_pb2.EraseOwnCopyResponse(reviewed=reviewed)
 
     async def _commit(self, officer: Officer, digest: bytes, reason: str, keep: datetime | None) -> log_pb2.LogProof:
         """Commit one decision and return the proof of its entry; without a date the own copy is erased."""

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from paiza.officer.v1 import lawful_pb2
+from paiza.officer.v1 import retention_pb2
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.features.retention.erasure_status import ErasureStatus
@@ -13,7 +13,7 @@ from paiza_node.features.retention.reviews import Reviews
 class RetentionService(Service):
     """Requests about erasures, holds and reviews."""
 
-    service = lawful_pb2.DESCRIPTOR.services_by_name["RetentionService"]
+    service = retention_pb2.DESCRIPTOR.services_by_name["RetentionService"]
 
     def __init__(self, erasures: ErasureStatus, holds: Holds, reviews: Reviews) -> None:
         self._erasures = erasures
@@ -21,32 +21,36 @@ class RetentionService(Service):
         self._reviews = reviews
 
     async def list_erasures(
-        self, caller: Caller, request: lawful_pb2.ListErasuresRequest
-    ) -> lawful_pb2.ListErasuresResponse:
+        self, caller: Caller, request: retention_pb2.ListErasuresRequest
+    ) -> retention_pb2.ListErasuresResponse:
         return await asyncio.to_thread(self._erasures, officer_of(caller), request)
 
-    async def place_hold(self, caller: Caller, request: lawful_pb2.PlaceHoldRequest) -> lawful_pb2.PlaceHoldResponse:
+    async def place_hold(
+        self, caller: Caller, request: retention_pb2.PlaceHoldRequest
+    ) -> retention_pb2.PlaceHoldResponse:
         return await self._holds.place(officer_of(caller), request)
 
     async def release_hold(
-        self, caller: Caller, request: lawful_pb2.ReleaseHoldRequest
-    ) -> lawful_pb2.ReleaseHoldResponse:
+        self, caller: Caller, request: retention_pb2.ReleaseHoldRequest
+    ) -> retention_pb2.ReleaseHoldResponse:
         return await self._holds.release(officer_of(caller), request)
 
-    async def list_holds(self, caller: Caller, request: lawful_pb2.ListHoldsRequest) -> lawful_pb2.ListHoldsResponse:
+    async def list_holds(
+        self, caller: Caller, request: retention_pb2.ListHoldsRequest
+    ) -> retention_pb2.ListHoldsResponse:
         return await self._holds.listed(officer_of(caller), request)
 
     async def list_reviews(
-        self, caller: Caller, request: lawful_pb2.ListReviewsRequest
-    ) -> lawful_pb2.ListReviewsResponse:
+        self, caller: Caller, request: retention_pb2.ListReviewsRequest
+    ) -> retention_pb2.ListReviewsResponse:
         return await self._reviews.listed(officer_of(caller), request)
 
     async def keep_message(
-        self, caller: Caller, request: lawful_pb2.KeepMessageRequest
-    ) -> lawful_pb2.KeepMessageResponse:
+        self, caller: Caller, request: retention_pb2.KeepMessageRequest
+    ) -> retention_pb2.KeepMessageResponse:
         return await self._reviews.keep(officer_of(caller), request)
 
     async def erase_own_copy(
-        self, caller: Caller, request: lawful_pb2.EraseOwnCopyRequest
-    ) -> lawful_pb2.EraseOwnCopyResponse:
+        self, caller: Caller, request: retention_pb2.EraseOwnCopyRequest
+    ) -> retention_pb2.EraseOwnCopyResponse:
         return await self._reviews.erase(officer_of(caller), request)

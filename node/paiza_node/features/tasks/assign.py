@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza.officer.v1 import desk_pb2
+from paiza.officer.v1 import task_pb2
 from paiza_domain import kinds
 from paiza_domain.threads import deadlines
 from paiza_node.core.access import store as access_store
@@ -86,26 +86,26 @@ class Assign:
         self.task = PeriodicTask(self._round, period=LOOK_SECONDS, failed="tasks_not_read")
 
     async def listed(
-        self, officer: Officer, request: desk_pb2.ListTasksRequest
+        self, officer: Officer, request: task_pb2.ListTasksRequest
     ) -> tuple[list[tuple[ListedMessage, TaskRow]], str]:
         """Return a page of the open work that an officer sees, what is due first at the head, and the next token.
 
         Rejected where the officer may not see all.
         """
         viewer, scope = open_scope(officer), request.scope
-        if scope == desk_pb2.WORK_SCOPE_ALL and list_scope(officer).units is not None:
+        if scope == task_pb2.TASK_SCOPE_ALL and list_scope(officer).units is not None:
             raise Rejected("policy_denied", "only those who oversee the member see all its work")
         units: tuple[str, ...] | None = viewer.units or (officer.unit,)
-        if scope == desk_pb2.WORK_SCOPE_MINE:
+        if scope == task_pb2.TASK_SCOPE_MINE:
             units = ()
-        elif scope == desk_pb2.WORK_SCOPE_ALL:
+        elif scope == task_pb2.TASK_SCOPE_ALL:
             units, viewer = None, list_scope(officer)
         elif viewer.units is None:
             units = tuple({officer.unit, self._unit_directory.duty_desk})
         return await asyncio.to_thread(self._read, officer, viewer, units, request)
 
     def _read(
-        self, officer: Officer, viewer: Viewer, units: tuple[str, ...] | None, request: desk_pb2.ListTasksRequest
+        self, officer: Officer, viewer: Viewer, units: tuple[str, ...] | None, request: task_pb2.ListTasksRequest
     ) -> tuple[list[tuple[ListedMessage, TaskRow]], str]:
         size = paging.page_size(request)
         numbers = paging.numbers_of(request, 2)
@@ -123,7 +123,7 @@ class Assign:
             }
         return [(shown[row.digest], row) for row in rows if row.digest in shown], more
 
-    async def assign(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> TaskRow:
+    async def assign(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> TaskRow:
         """Give work to a unit or an officer; Rejected where they may not see the message (logged), or no work."""
         _check_note(request.note)
         return await self._commit(lambda tx: self._assign(tx, officer, request))
@@ -139,7 +139,7 @@ class Assign:
     async def complete(self, officer: Officer, digest: bytes, note: str) -> TaskRow:
         """Record that work is done; Rejected as in `assign`."""
         _check_note(note)
-        return await self._change(officer, digest, log_entries.done, note=note, state=desk_pb2.TASK_STATE_DONE)
+        return await self._change(officer, digest, log_entries.done, note=note, state=task_pb2.TASK_STATE_DONE)
 
     async def _change(
         self,
@@ -149,7 +149,7 @@ class Assign:
         *,
         note: str = "",
         assignee: str | None = None,
-        state: "desk_pb2.TaskState.ValueType" = desk_pb2.TASK_STATE_ACKNOWLEDGED,
+        state: "task_pb2.TaskState.ValueType" = task_pb2.TASK_STATE_ACKNOWLEDGED,
     ) -> TaskRow:
         """Change work of which the officer reads the message; it need not be acknowledged any more."""
 
@@ -176,7 +176,7 @@ class Assign:
             raise committed.result
         return committed.result
 
-    def _assign(self, tx: LogTransaction, officer: Officer, request: desk_pb2.AssignTaskRequest) -> TaskRow | Rejected:
+    def _assign(self, tx: LogTransaction, officer: Officer, request: task_pb2.AssignTaskRequest) -> TaskRow | Rejected:
         row = messages_store.message(tx.conn, request.message_digest)
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
@@ -198,24 +198,24 @@ class Assign:
             tx.announce(WorkGiven(row, now))
         return now
 
-    def _gives_away(self, officer: Officer, request: desk_pb2.AssignTaskRequest) -> bool:
+    def _gives_away(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> bool:
         """Say whether work is given to somebody else: not to the caller himself, nor to his own unit."""
         if request.unit and request.unit == officer.unit:
             return False
         named = self._unit_directory.officer(request.officer)
         return named is None or named.id != officer.id
 
-    def _assigned(self, work: TaskRow, request: desk_pb2.AssignTaskRequest) -> TaskRow:
+    def _assigned(self, work: TaskRow, request: task_pb2.AssignTaskRequest) -> TaskRow:
         if bool(request.unit) == bool(request.officer):
             raise Rejected("malformed", "either a unit or an officer is named")
         if request.unit:
             if request.unit not in self._unit_directory.units():
                 raise Rejected("unknown_unit", f"the member has no unit {request.unit!r}")
-            return replace(work, unit=request.unit, assignee="", state=desk_pb2.TASK_STATE_NEW)
+            return replace(work, unit=request.unit, assignee="", state=task_pb2.TASK_STATE_NEW)
         named = self._unit_directory.officer(request.officer)
         if named is None:
             raise Rejected("unknown_officer", "the member has no such officer")
-        return replace(work, assignee=named.id, state=desk_pb2.TASK_STATE_NEW)
+        return replace(work, assignee=named.id, state=task_pb2.TASK_STATE_NEW)
 
     def hear(self, changes: Sequence[Change]) -> None:
         """Tell officers of work that came to them; what is late rings whoever gets it."""
@@ -324,7 +324,7 @@ def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskR
         digest=row.digest,
         unit=row.unit or COMMON,
         assignee=assignee,
-        state=desk_pb2.TASK_STATE_NEW,
+        state=task_pb2.TASK_STATE_NEW,
         acknowledge_time=row.stored_time + acknowledge_within(within) if asks else None,
         due_time=due,
     )

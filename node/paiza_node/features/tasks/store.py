@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from paiza.officer.v1 import desk_pb2
+from paiza.officer.v1 import task_pb2
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
@@ -151,7 +151,7 @@ LIFECYCLES: Final = (
         Key.MESSAGE,
         work_table.c.seq,
         on_erase=lambda subject, _now: (
-            update(work_table).where(work_table.c.seq == subject.seq).values(state=int(desk_pb2.TASK_STATE_DONE))
+            update(work_table).where(work_table.c.seq == subject.seq).values(state=int(task_pb2.TASK_STATE_DONE))
         ),
     ),
 )

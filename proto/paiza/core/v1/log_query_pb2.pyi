@@ -176,7 +176,7 @@ class AuditScope(_message.Message):
 Global___AuditScope: _TypeAlias = AuditScope  # noqa: Y015
 
 @_typing.final
-class ShownEntry(_message.Message):
+class VisibleEntry(_message.Message):
     """One entry as it is shown."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -219,7 +219,7 @@ class ShownEntry(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShownEntry: _TypeAlias = ShownEntry  # noqa: Y015
+Global___VisibleEntry: _TypeAlias = VisibleEntry  # noqa: Y015
 
 @_typing.final
 class EntriesPage(_message.Message):
@@ -247,7 +247,7 @@ class EntriesPage(_message.Message):
     checkpoint: _builtins.bytes
     """The checkpoint note that everything here is proven to."""
     @_builtins.property
-    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShownEntry]:
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___VisibleEntry]:
         """The entries, in order of index."""
 
     @_builtins.property
@@ -257,7 +257,7 @@ class EntriesPage(_message.Message):
     def __init__(
         self,
         *,
-        entries: _abc.Iterable[Global___ShownEntry] | None = ...,
+        entries: _abc.Iterable[Global___VisibleEntry] | None = ...,
         next_index: _builtins.int = ...,
         complete: _builtins.bool = ...,
         retired_end: _builtins.int = ...,
@@ -382,7 +382,7 @@ class CountQuery(_message.Message):
 Global___CountQuery: _TypeAlias = CountQuery  # noqa: Y015
 
 @_typing.final
-class CountsWord(_message.Message):
+class CountsReply(_message.Message):
     """One member's word. It travels serialized, for the log commits to its bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -413,7 +413,7 @@ class CountsWord(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CountsWord: _TypeAlias = CountsWord  # noqa: Y015
+Global___CountsReply: _TypeAlias = CountsReply  # noqa: Y015
 
 @_typing.final
 class CountsPage(_message.Message):
@@ -428,7 +428,7 @@ class CountsPage(_message.Message):
     member: _builtins.str
     """Member whose word this is."""
     word: _builtins.bytes
-    """A serialized CountsWord."""
+    """A serialized CountsReply."""
     checkpoint: _builtins.bytes
     """The checkpoint note that it is proven to."""
     @_builtins.property

@@ -23,13 +23,13 @@ def page() -> pb.EntriesPage:
     proof = log_pb2.LogProof(proven=log_pb2.ProvenEntry(entry=b"held", index=3), checkpoint=b"note")
     return pb.EntriesPage(
         entries=[
-            pb.ShownEntry(
+            pb.VisibleEntry(
                 proven=log_pb2.ProvenEntry(entry=b"one", index=5),
                 held=[proof],
                 header=b"header",
                 content=pb.CONTENT_STANDING_MISSING,
             ),
-            pb.ShownEntry(proven=log_pb2.ProvenEntry(entry=b"two", index=7)),
+            pb.VisibleEntry(proven=log_pb2.ProvenEntry(entry=b"two", index=7)),
         ],
         next_index=9,
         complete=True,

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.message import Message
 
 from paiza.officer.v1 import officer_pb2
-from paiza.peer.v1 import oversight_pb2
+from paiza.peer.v1 import peer_audit_pb2
 from paiza_node.core.api import server
 from paiza_wire.errors import Rejected
 
@@ -18,7 +18,7 @@ def _within(request: Message) -> Message:
 )
 def test_what_is_no_time_is_malformed(seconds: int, nanos: int) -> None:
     """Whether it stands in the request or in its period; it is no defect of ours."""
-    listed, agreed = officer_pb2.ListMessagesRequest(), oversight_pb2.AgreePeriodRequest()
+    listed, agreed = officer_pb2.ListMessagesRequest(), peer_audit_pb2.AgreePeriodRequest()
     for stamp in (listed.since_time, agreed.period.until_time):
         stamp.seconds, stamp.nanos = seconds, nanos
     for request in (listed, agreed):
@@ -30,5 +30,5 @@ def test_times_and_none_are_taken() -> None:
     """What is not set is not looked for."""
     request = officer_pb2.ListMessagesRequest()
     request.since_time.seconds = 253_402_300_799
-    for each in (request, officer_pb2.ListMessagesRequest(), oversight_pb2.AgreePeriodRequest()):
+    for each in (request, officer_pb2.ListMessagesRequest(), peer_audit_pb2.AgreePeriodRequest()):
         assert _within(each) == each

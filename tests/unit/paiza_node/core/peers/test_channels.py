@@ -12,7 +12,7 @@ import grpc
 import pytest
 from typing_extensions import override
 
-from paiza.peer.v1 import exchange_pb2, oversight_pb2
+from paiza.peer.v1 import exchange_pb2, peer_audit_pb2
 from paiza_node.core.peers.channels import REASON_KEY, ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
@@ -140,7 +140,7 @@ async def test_a_refusal_is_an_answer_of_that_endpoint(scene: Scene) -> None:
     scene.first.refusal = "policy_denied"
     assert await scene.shake() == "policy_denied"
     with pytest.raises(Rejected, match="policy_denied"):
-        await scene.channel.call(LIST_GRANTED_ENTRIES, oversight_pb2.ListGrantedEntriesRequest())
+        await scene.channel.call(LIST_GRANTED_ENTRIES, peer_audit_pb2.ListGrantedEntriesRequest())
     with pytest.raises(Unavailable, match="policy_denied"):
         await scene.channel.call_any(HANDSHAKE, REQUEST)
     assert scene.channel.endpoint == scene.first.endpoint

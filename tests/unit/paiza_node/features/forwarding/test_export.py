@@ -7,7 +7,7 @@ import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.release_pb2 import ReleaseGrant
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.features.forwarding.export import Export
 from paiza_wire.message import VerifiedMessage
@@ -48,11 +48,11 @@ async def exported(
     note: VerifiedMessage,
     between: Between,
     about: VerifiedMessage | None = None,
-    audience: passing_pb2.ExportAudience.ValueType = passing_pb2.EXPORT_AUDIENCE_OWN_MEMBER,
+    audience: forwarding_pb2.ExportAudience.ValueType = forwarding_pb2.EXPORT_AUDIENCE_OWN_MEMBER,
 ) -> str:
     """Ask to take a message out, with something between about it or another; gives "" or why not."""
     export = Export(room.overtaken_by(lambda tx: between(room, about or note, tx)))
-    request = passing_pb2.AuthorizeExportRequest(
+    request = forwarding_pb2.AuthorizeExportRequest(
         message_digests=[note.digest],
         audience=audience,
         purpose="investigate",
@@ -96,6 +96,6 @@ async def test_a_grant_that_ends_before_the_commit_grants_nothing(
     """What rests on the originator's grant is taken out only where that still holds at the moment of the entry."""
     note = received(room)
     grant = granted(room, note)
-    outside = passing_pb2.EXPORT_AUDIENCE_OUTSIDE
+    outside = forwarding_pb2.EXPORT_AUDIENCE_OUTSIDE
     assert await exported(room, note, between, about=grant, audience=outside) == reason
     assert room.events(note.digest) == logged

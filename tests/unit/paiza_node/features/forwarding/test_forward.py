@@ -7,7 +7,7 @@ import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.release_pb2 import ReleaseGrant
-from paiza.officer.v1 import passing_pb2
+from paiza.officer.v1 import forwarding_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.features.forwarding.forward import Forward
@@ -49,7 +49,7 @@ def granted(room: Room, note: VerifiedMessage) -> VerifiedMessage:
 async def forwarded(room: Room, note: VerifiedMessage, between: Between, about: VerifiedMessage) -> str:
     """Pass a message on, with something between; return "" or why not."""
     forward = Forward(room.overtaken_by(lambda tx: between(room, about, tx)), delivery_life=DAY)
-    request = passing_pb2.ForwardRequest(
+    request = forwarding_pb2.ForwardRequest(
         message_digest=note.digest, recipients=[OTHER], purpose="investigate", reason_text="Exercise."
     )
     (result,) = (await forward(OFFICER, request)).results

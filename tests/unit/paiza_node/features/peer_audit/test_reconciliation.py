@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
-from paiza.officer.v1 import coordination_pb2
-from paiza.peer.v1 import oversight_pb2 as pb
+from paiza.officer.v1 import audit_query_pb2
+from paiza.peer.v1 import peer_audit_pb2 as pb
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryRow, ProofKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -87,9 +87,9 @@ class Pair:
         row = DeliveryRow(1, 1, digest, "tjk", 2, 0, now, now + HOUR, now)
         self.kaz.ledger.commit_now(lambda tx: deliveries_store.add_deliveries(tx.conn, [row]))
 
-    def close(self, since: datetime = BEGIN, until: datetime | None = None) -> coordination_pb2.ClosePeriodResponse:
+    def close(self, since: datetime = BEGIN, until: datetime | None = None) -> audit_query_pb2.ClosePeriodResponse:
         """Close a period, as kaz's coordinator."""
-        request = coordination_pb2.ClosePeriodRequest(counterpart="tjk")
+        request = audit_query_pb2.ClosePeriodRequest(counterpart="tjk")
         request.period.since_time.FromDatetime(since)
         request.period.until_time.FromDatetime(until or BEGIN + HOUR)
         return asyncio.run(self.ours.close(ASKER, request))  # type: ignore[arg-type]  # its id is asked

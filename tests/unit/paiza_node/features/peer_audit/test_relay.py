@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from paiza.core.v1 import log_pb2, log_query_pb2
-from paiza.officer.v1 import coordination_pb2
+from paiza.officer.v1 import audit_query_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza.peer.v1 import oversight_pb2 as pb
+from paiza.peer.v1 import peer_audit_pb2 as pb
 from paiza_node.core.log import store as log_store
 from paiza_node.features.peer_audit.consult import Asker
 from paiza_node.features.peer_audit.relay import Relay
@@ -70,7 +70,7 @@ class Scene:
     def ask(self) -> log_query_pb2.EntriesPage:
         """Ask for tjk's entries."""
         query = log_query_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString(deterministic=True)
-        request = coordination_pb2.ListLogEntriesRequest(member="tjk", query=query)
+        request = audit_query_pb2.ListLogEntriesRequest(member="tjk", query=query)
         return asyncio.run(self.relay.entries(COORDINATOR, request)).page  # type: ignore[arg-type]  # its id is asked
 
     def events(self) -> list[str]:
@@ -135,7 +135,7 @@ def test_nothing_is_asked_of_strangers(scene: Scene) -> None:
     """A member that is not in the register is not asked, and nothing is logged."""
     query = log_query_pb2.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString()
     for member, data, reason in (("xyz", query, "unknown_member"), ("tjk", b"", "malformed")):
-        request = coordination_pb2.ListLogEntriesRequest(member=member, query=data)
+        request = audit_query_pb2.ListLogEntriesRequest(member=member, query=data)
         with pytest.raises(Rejected, match=reason):
             asyncio.run(scene.relay.entries(COORDINATOR, request))  # type: ignore[arg-type]  # its id is asked
     assert scene.events() == []

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
-from paiza.officer.v1 import lawful_pb2
+from paiza.officer.v1 import retention_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.piggyback import check_answers
 from paiza_node.core.log import store as log_store
@@ -87,7 +87,7 @@ def asked(room: Room, members: tuple[str, ...] = ("kaz", "tjk")) -> tuple[bytes,
 
 def states(room: Room) -> dict[str, tuple[int, bool]]:
     """Give state, and whether it is overdue, by holder."""
-    answer = ErasureStatus(room.core)(AUDITOR, lawful_pb2.ListErasuresRequest())
+    answer = ErasureStatus(room.core)(AUDITOR, retention_pb2.ListErasuresRequest())
     return {each.holder: (each.state, each.overdue) for each in answer.erasures}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza.officer.v1 import desk_pb2, notice_pb2
+from paiza.officer.v1 import notice_pb2, task_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange.reactions import ReceivedMessage
@@ -209,7 +209,7 @@ async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Roo
         node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
     )
     liaison = next(iter(OFFICERS.values()))
-    give = desk_pb2.AssignTaskRequest(message_digest=work.digest, officer=liaison.id, note="yours")
+    give = task_pb2.AssignTaskRequest(message_digest=work.digest, officer=liaison.id, note="yours")
     await assign.assign(OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"], give)
     assert told(room) == {"liaison": [("task_assigned", False)], "duty-a": asked, "duty-b": []}
     room.clock.now += timedelta(hours=2)

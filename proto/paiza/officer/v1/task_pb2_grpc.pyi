@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from paiza.officer.v1 import desk_pb2 as _desk_pb2
+from paiza.officer.v1 import task_pb2 as _task_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -33,15 +33,15 @@ class TaskServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
-    ListTasks: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ListTasksRequest, _desk_pb2.ListTasksResponse]
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_task_pb2.ListTasksRequest, _task_pb2.ListTasksResponse]
     """Lists work, what is due first at the head."""
-    AssignTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.AssignTaskRequest, _desk_pb2.AssignTaskResponse]
+    AssignTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.AssignTaskRequest, _task_pb2.AssignTaskResponse]
     """Gives work to a unit or to an officer."""
-    TakeTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.TakeTaskRequest, _desk_pb2.TakeTaskResponse]
+    TakeTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.TakeTaskRequest, _task_pb2.TakeTaskResponse]
     """Takes work: it is the caller's, and acknowledged."""
-    AcknowledgeTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.AcknowledgeTaskRequest, _desk_pb2.AcknowledgeTaskResponse]
+    AcknowledgeTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.AcknowledgeTaskRequest, _task_pb2.AcknowledgeTaskResponse]
     """Says that work was seen and is being worked on."""
-    CompleteTask: _grpc.UnaryUnaryMultiCallable[_desk_pb2.CompleteTaskRequest, _desk_pb2.CompleteTaskResponse]
+    CompleteTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]
     """Says that work is done."""
 
 @_typing.type_check_only
@@ -49,15 +49,15 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """The desks of one member: who works on which message received, and until when."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListTasks: _aio.UnaryUnaryMultiCallable[_desk_pb2.ListTasksRequest, _desk_pb2.ListTasksResponse]  # type: ignore[assignment]
+    ListTasks: _aio.UnaryUnaryMultiCallable[_task_pb2.ListTasksRequest, _task_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists work, what is due first at the head."""
-    AssignTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.AssignTaskRequest, _desk_pb2.AssignTaskResponse]  # type: ignore[assignment]
+    AssignTask: _aio.UnaryUnaryMultiCallable[_task_pb2.AssignTaskRequest, _task_pb2.AssignTaskResponse]  # type: ignore[assignment]
     """Gives work to a unit or to an officer."""
-    TakeTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.TakeTaskRequest, _desk_pb2.TakeTaskResponse]  # type: ignore[assignment]
+    TakeTask: _aio.UnaryUnaryMultiCallable[_task_pb2.TakeTaskRequest, _task_pb2.TakeTaskResponse]  # type: ignore[assignment]
     """Takes work: it is the caller's, and acknowledged."""
-    AcknowledgeTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.AcknowledgeTaskRequest, _desk_pb2.AcknowledgeTaskResponse]  # type: ignore[assignment]
+    AcknowledgeTask: _aio.UnaryUnaryMultiCallable[_task_pb2.AcknowledgeTaskRequest, _task_pb2.AcknowledgeTaskResponse]  # type: ignore[assignment]
     """Says that work was seen and is being worked on."""
-    CompleteTask: _aio.UnaryUnaryMultiCallable[_desk_pb2.CompleteTaskRequest, _desk_pb2.CompleteTaskResponse]  # type: ignore[assignment]
+    CompleteTask: _aio.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]  # type: ignore[assignment]
     """Says that work is done."""
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -66,41 +66,41 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListTasks(
         self,
-        request: _desk_pb2.ListTasksRequest,
+        request: _task_pb2.ListTasksRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.ListTasksResponse, _abc.Awaitable[_desk_pb2.ListTasksResponse]]:
+    ) -> _typing.Union[_task_pb2.ListTasksResponse, _abc.Awaitable[_task_pb2.ListTasksResponse]]:
         """Lists work, what is due first at the head."""
 
     @_abc_1.abstractmethod
     def AssignTask(
         self,
-        request: _desk_pb2.AssignTaskRequest,
+        request: _task_pb2.AssignTaskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.AssignTaskResponse, _abc.Awaitable[_desk_pb2.AssignTaskResponse]]:
+    ) -> _typing.Union[_task_pb2.AssignTaskResponse, _abc.Awaitable[_task_pb2.AssignTaskResponse]]:
         """Gives work to a unit or to an officer."""
 
     @_abc_1.abstractmethod
     def TakeTask(
         self,
-        request: _desk_pb2.TakeTaskRequest,
+        request: _task_pb2.TakeTaskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.TakeTaskResponse, _abc.Awaitable[_desk_pb2.TakeTaskResponse]]:
+    ) -> _typing.Union[_task_pb2.TakeTaskResponse, _abc.Awaitable[_task_pb2.TakeTaskResponse]]:
         """Takes work: it is the caller's, and acknowledged."""
 
     @_abc_1.abstractmethod
     def AcknowledgeTask(
         self,
-        request: _desk_pb2.AcknowledgeTaskRequest,
+        request: _task_pb2.AcknowledgeTaskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.AcknowledgeTaskResponse, _abc.Awaitable[_desk_pb2.AcknowledgeTaskResponse]]:
+    ) -> _typing.Union[_task_pb2.AcknowledgeTaskResponse, _abc.Awaitable[_task_pb2.AcknowledgeTaskResponse]]:
         """Says that work was seen and is being worked on."""
 
     @_abc_1.abstractmethod
     def CompleteTask(
         self,
-        request: _desk_pb2.CompleteTaskRequest,
+        request: _task_pb2.CompleteTaskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_desk_pb2.CompleteTaskResponse, _abc.Awaitable[_desk_pb2.CompleteTaskResponse]]:
+    ) -> _typing.Union[_task_pb2.CompleteTaskResponse, _abc.Awaitable[_task_pb2.CompleteTaskResponse]]:
         """Says that work is done."""
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

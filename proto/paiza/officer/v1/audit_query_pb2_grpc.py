@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from paiza.officer.v1 import coordination_pb2 as paiza_dot_officer_dot_v1_dot_coordination__pb2
+from paiza.officer.v1 import audit_query_pb2 as paiza_dot_officer_dot_v1_dot_audit__query__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in paiza/officer/v1/coordination_pb2_grpc.py depends on'
+        + ' but the generated code in paiza/officer/v1/audit_query_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,18 +37,18 @@ class AuditQueryServiceStub:
         """
         self.ListLogEntries = channel.unary_unary(
                 '/paiza.officer.v1.AuditQueryService/ListLogEntries',
-                request_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ListLogEntriesRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ListLogEntriesResponse.FromString,
                 _registered_method=True)
         self.GetMatrix = channel.unary_unary(
                 '/paiza.officer.v1.AuditQueryService/GetMatrix',
-                request_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.GetMatrixRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.GetMatrixResponse.FromString,
                 _registered_method=True)
         self.ClosePeriod = channel.unary_unary(
                 '/paiza.officer.v1.AuditQueryService/ClosePeriod',
-                request_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ClosePeriodRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ClosePeriodResponse.FromString,
                 _registered_method=True)
 
 
@@ -83,18 +83,18 @@ def add_AuditQueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListLogEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLogEntries,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ListLogEntriesRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ListLogEntriesResponse.SerializeToString,
             ),
             'GetMatrix': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMatrix,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.GetMatrixRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.GetMatrixResponse.SerializeToString,
             ),
             'ClosePeriod': grpc.unary_unary_rpc_method_handler(
                     servicer.ClosePeriod,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ClosePeriodRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_audit__query__pb2.ClosePeriodResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -123,8 +123,8 @@ class AuditQueryService:
             request,
             target,
             '/paiza.officer.v1.AuditQueryService/ListLogEntries',
-            paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_coordination__pb2.ListLogEntriesResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_audit__query__pb2.ListLogEntriesRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_audit__query__pb2.ListLogEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -150,8 +150,8 @@ class AuditQueryService:
             request,
             target,
             '/paiza.officer.v1.AuditQueryService/GetMatrix',
-            paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_coordination__pb2.GetMatrixResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_audit__query__pb2.GetMatrixRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_audit__query__pb2.GetMatrixResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -177,8 +177,8 @@ class AuditQueryService:
             request,
             target,
             '/paiza.officer.v1.AuditQueryService/ClosePeriod',
-            paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_coordination__pb2.ClosePeriodResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_audit__query__pb2.ClosePeriodRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_audit__query__pb2.ClosePeriodResponse.FromString,
             options,
             channel_credentials,
             insecure,

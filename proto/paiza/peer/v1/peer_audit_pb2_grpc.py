@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from paiza.peer.v1 import oversight_pb2 as paiza_dot_peer_dot_v1_dot_oversight__pb2
+from paiza.peer.v1 import peer_audit_pb2 as paiza_dot_peer_dot_v1_dot_peer__audit__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in paiza/peer/v1/oversight_pb2_grpc.py depends on'
+        + ' but the generated code in paiza/peer/v1/peer_audit_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -38,18 +38,18 @@ class PeerAuditServiceStub:
         """
         self.ListGrantedEntries = channel.unary_unary(
                 '/paiza.peer.v1.PeerAuditService/ListGrantedEntries',
-                request_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesRequest.SerializeToString,
-                response_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesResponse.FromString,
+                request_serializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.ListGrantedEntriesRequest.SerializeToString,
+                response_deserializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.ListGrantedEntriesResponse.FromString,
                 _registered_method=True)
         self.CountGrantedMessages = channel.unary_unary(
                 '/paiza.peer.v1.PeerAuditService/CountGrantedMessages',
-                request_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesRequest.SerializeToString,
-                response_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesResponse.FromString,
+                request_serializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.CountGrantedMessagesRequest.SerializeToString,
+                response_deserializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.CountGrantedMessagesResponse.FromString,
                 _registered_method=True)
         self.AgreePeriod = channel.unary_unary(
                 '/paiza.peer.v1.PeerAuditService/AgreePeriod',
-                request_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodRequest.SerializeToString,
-                response_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodResponse.FromString,
+                request_serializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.AgreePeriodRequest.SerializeToString,
+                response_deserializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.AgreePeriodResponse.FromString,
                 _registered_method=True)
 
 
@@ -84,18 +84,18 @@ def add_PeerAuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListGrantedEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrantedEntries,
-                    request_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesRequest.FromString,
-                    response_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesResponse.SerializeToString,
+                    request_deserializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.ListGrantedEntriesRequest.FromString,
+                    response_serializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.ListGrantedEntriesResponse.SerializeToString,
             ),
             'CountGrantedMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.CountGrantedMessages,
-                    request_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesRequest.FromString,
-                    response_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesResponse.SerializeToString,
+                    request_deserializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.CountGrantedMessagesRequest.FromString,
+                    response_serializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.CountGrantedMessagesResponse.SerializeToString,
             ),
             'AgreePeriod': grpc.unary_unary_rpc_method_handler(
                     servicer.AgreePeriod,
-                    request_deserializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodRequest.FromString,
-                    response_serializer=paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodResponse.SerializeToString,
+                    request_deserializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.AgreePeriodRequest.FromString,
+                    response_serializer=paiza_dot_peer_dot_v1_dot_peer__audit__pb2.AgreePeriodResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -125,8 +125,8 @@ class PeerAuditService:
             request,
             target,
             '/paiza.peer.v1.PeerAuditService/ListGrantedEntries',
-            paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesRequest.SerializeToString,
-            paiza_dot_peer_dot_v1_dot_oversight__pb2.ListGrantedEntriesResponse.FromString,
+            paiza_dot_peer_dot_v1_dot_peer__audit__pb2.ListGrantedEntriesRequest.SerializeToString,
+            paiza_dot_peer_dot_v1_dot_peer__audit__pb2.ListGrantedEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -152,8 +152,8 @@ class PeerAuditService:
             request,
             target,
             '/paiza.peer.v1.PeerAuditService/CountGrantedMessages',
-            paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesRequest.SerializeToString,
-            paiza_dot_peer_dot_v1_dot_oversight__pb2.CountGrantedMessagesResponse.FromString,
+            paiza_dot_peer_dot_v1_dot_peer__audit__pb2.CountGrantedMessagesRequest.SerializeToString,
+            paiza_dot_peer_dot_v1_dot_peer__audit__pb2.CountGrantedMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -179,8 +179,8 @@ class PeerAuditService:
             request,
             target,
             '/paiza.peer.v1.PeerAuditService/AgreePeriod',
-            paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodRequest.SerializeToString,
-            paiza_dot_peer_dot_v1_dot_oversight__pb2.AgreePeriodResponse.FromString,
+            paiza_dot_peer_dot_v1_dot_peer__audit__pb2.AgreePeriodRequest.SerializeToString,
+            paiza_dot_peer_dot_v1_dot_peer__audit__pb2.AgreePeriodResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from paiza.officer.v1 import desk_pb2 as paiza_dot_officer_dot_v1_dot_desk__pb2
+from paiza.officer.v1 import task_pb2 as paiza_dot_officer_dot_v1_dot_task__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in paiza/officer/v1/desk_pb2_grpc.py depends on'
+        + ' but the generated code in paiza/officer/v1/task_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,28 +37,28 @@ class TaskServiceStub:
         """
         self.ListTasks = channel.unary_unary(
                 '/paiza.officer.v1.TaskService/ListTasks',
-                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
         self.AssignTask = channel.unary_unary(
                 '/paiza.officer.v1.TaskService/AssignTask',
-                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.AssignTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.AssignTaskResponse.FromString,
                 _registered_method=True)
         self.TakeTask = channel.unary_unary(
                 '/paiza.officer.v1.TaskService/TakeTask',
-                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.TakeTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.TakeTaskResponse.FromString,
                 _registered_method=True)
         self.AcknowledgeTask = channel.unary_unary(
                 '/paiza.officer.v1.TaskService/AcknowledgeTask',
-                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.AcknowledgeTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.AcknowledgeTaskResponse.FromString,
                 _registered_method=True)
         self.CompleteTask = channel.unary_unary(
                 '/paiza.officer.v1.TaskService/CompleteTask',
-                request_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskResponse.FromString,
                 _registered_method=True)
 
 
@@ -106,28 +106,28 @@ def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListTasksRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListTasksResponse.SerializeToString,
             ),
             'AssignTask': grpc.unary_unary_rpc_method_handler(
                     servicer.AssignTask,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.AssignTaskRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.AssignTaskResponse.SerializeToString,
             ),
             'TakeTask': grpc.unary_unary_rpc_method_handler(
                     servicer.TakeTask,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.TakeTaskRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.TakeTaskResponse.SerializeToString,
             ),
             'AcknowledgeTask': grpc.unary_unary_rpc_method_handler(
                     servicer.AcknowledgeTask,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.AcknowledgeTaskRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.AcknowledgeTaskResponse.SerializeToString,
             ),
             'CompleteTask': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteTask,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -156,8 +156,8 @@ class TaskService:
             request,
             target,
             '/paiza.officer.v1.TaskService/ListTasks',
-            paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_desk__pb2.ListTasksResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.ListTasksRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.ListTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -183,8 +183,8 @@ class TaskService:
             request,
             target,
             '/paiza.officer.v1.TaskService/AssignTask',
-            paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_desk__pb2.AssignTaskResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.AssignTaskRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.AssignTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -210,8 +210,8 @@ class TaskService:
             request,
             target,
             '/paiza.officer.v1.TaskService/TakeTask',
-            paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_desk__pb2.TakeTaskResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.TakeTaskRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.TakeTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -237,8 +237,8 @@ class TaskService:
             request,
             target,
             '/paiza.officer.v1.TaskService/AcknowledgeTask',
-            paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_desk__pb2.AcknowledgeTaskResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.AcknowledgeTaskRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.AcknowledgeTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -264,8 +264,8 @@ class TaskService:
             request,
             target,
             '/paiza.officer.v1.TaskService/CompleteTask',
-            paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_desk__pb2.CompleteTaskResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from paiza.officer.v1 import coordination_pb2 as _coordination_pb2
+from paiza.officer.v1 import audit_query_pb2 as _audit_query_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -33,13 +33,13 @@ class AuditQueryServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditQueryServiceAsyncStub: ...
-    ListLogEntries: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListLogEntriesRequest, _coordination_pb2.ListLogEntriesResponse]
+    ListLogEntries: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.ListLogEntriesRequest, _audit_query_pb2.ListLogEntriesResponse]
     """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
     own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
     """
-    GetMatrix: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.GetMatrixRequest, _coordination_pb2.GetMatrixResponse]
+    GetMatrix: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.GetMatrixRequest, _audit_query_pb2.GetMatrixResponse]
     """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
-    ClosePeriod: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ClosePeriodRequest, _coordination_pb2.ClosePeriodResponse]
+    ClosePeriod: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.ClosePeriodRequest, _audit_query_pb2.ClosePeriodResponse]
     """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
 @_typing.type_check_only
@@ -47,13 +47,13 @@ class AuditQueryServiceAsyncStub(AuditQueryServiceStub):
     """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListLogEntries: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ListLogEntriesRequest, _coordination_pb2.ListLogEntriesResponse]  # type: ignore[assignment]
+    ListLogEntries: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.ListLogEntriesRequest, _audit_query_pb2.ListLogEntriesResponse]  # type: ignore[assignment]
     """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
     own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
     """
-    GetMatrix: _aio.UnaryUnaryMultiCallable[_coordination_pb2.GetMatrixRequest, _coordination_pb2.GetMatrixResponse]  # type: ignore[assignment]
+    GetMatrix: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.GetMatrixRequest, _audit_query_pb2.GetMatrixResponse]  # type: ignore[assignment]
     """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
-    ClosePeriod: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ClosePeriodRequest, _coordination_pb2.ClosePeriodResponse]  # type: ignore[assignment]
+    ClosePeriod: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.ClosePeriodRequest, _audit_query_pb2.ClosePeriodResponse]  # type: ignore[assignment]
     """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
 class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,9 +62,9 @@ class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListLogEntries(
         self,
-        request: _coordination_pb2.ListLogEntriesRequest,
+        request: _audit_query_pb2.ListLogEntriesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_coordination_pb2.ListLogEntriesResponse, _abc.Awaitable[_coordination_pb2.ListLogEntriesResponse]]:
+    ) -> _typing.Union[_audit_query_pb2.ListLogEntriesResponse, _abc.Awaitable[_audit_query_pb2.ListLogEntriesResponse]]:
         """Entries of a member's log: of the own one for coordinators and auditors, of another member's for coordinators. The
         own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
         """
@@ -72,17 +72,17 @@ class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetMatrix(
         self,
-        request: _coordination_pb2.GetMatrixRequest,
+        request: _audit_query_pb2.GetMatrixRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_coordination_pb2.GetMatrixResponse, _abc.Awaitable[_coordination_pb2.GetMatrixResponse]]:
+    ) -> _typing.Union[_audit_query_pb2.GetMatrixResponse, _abc.Awaitable[_audit_query_pb2.GetMatrixResponse]]:
         """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
 
     @_abc_1.abstractmethod
     def ClosePeriod(
         self,
-        request: _coordination_pb2.ClosePeriodRequest,
+        request: _audit_query_pb2.ClosePeriodRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_coordination_pb2.ClosePeriodResponse, _abc.Awaitable[_coordination_pb2.ClosePeriodResponse]]:
+    ) -> _typing.Union[_audit_query_pb2.ClosePeriodResponse, _abc.Awaitable[_audit_query_pb2.ClosePeriodResponse]]:
         """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
 def add_AuditQueryServiceServicer_to_server(servicer: AuditQueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,29 +21,29 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _WorkScope:
+class _TaskScope:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _WorkScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkScope.ValueType], _builtins.type):
+class _TaskScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskScope.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    WORK_SCOPE_UNSPECIFIED: _WorkScope.ValueType  # 0
+    TASK_SCOPE_UNSPECIFIED: _TaskScope.ValueType  # 0
     """The caller's desk: his unit's, and what is given to him."""
-    WORK_SCOPE_MINE: _WorkScope.ValueType  # 1
+    TASK_SCOPE_MINE: _TaskScope.ValueType  # 1
     """Only what is given to the caller."""
-    WORK_SCOPE_ALL: _WorkScope.ValueType  # 2
+    TASK_SCOPE_ALL: _TaskScope.ValueType  # 2
     """Everything of the member; for those who oversee it."""
 
-class WorkScope(_WorkScope, metaclass=_WorkScopeEnumTypeWrapper):
+class TaskScope(_TaskScope, metaclass=_TaskScopeEnumTypeWrapper):
     """Whose work."""
 
-WORK_SCOPE_UNSPECIFIED: WorkScope.ValueType  # 0
+TASK_SCOPE_UNSPECIFIED: TaskScope.ValueType  # 0
 """The caller's desk: his unit's, and what is given to him."""
-WORK_SCOPE_MINE: WorkScope.ValueType  # 1
+TASK_SCOPE_MINE: TaskScope.ValueType  # 1
 """Only what is given to the caller."""
-WORK_SCOPE_ALL: WorkScope.ValueType  # 2
+TASK_SCOPE_ALL: TaskScope.ValueType  # 2
 """Everything of the member; for those who oversee it."""
-Global___WorkScope: _TypeAlias = WorkScope  # noqa: Y015
+Global___TaskScope: _TypeAlias = TaskScope  # noqa: Y015
 
 class _TaskState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -82,7 +82,7 @@ class ListTasksRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    scope: Global___WorkScope.ValueType
+    scope: Global___TaskScope.ValueType
     """Whose."""
     page_size: _builtins.int
     """At most this many; 0 means 100, the most is 500."""
@@ -91,7 +91,7 @@ class ListTasksRequest(_message.Message):
     def __init__(
         self,
         *,
-        scope: Global___WorkScope.ValueType = ...,
+        scope: Global___TaskScope.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
@@ -114,13 +114,13 @@ class ListTasksResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkItem]:
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskItem]:
         """The work."""
 
     def __init__(
         self,
         *,
-        items: _abc.Iterable[Global___WorkItem] | None = ...,
+        items: _abc.Iterable[Global___TaskItem] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -132,7 +132,7 @@ class ListTasksResponse(_message.Message):
 Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
 
 @_typing.final
-class WorkItem(_message.Message):
+class TaskItem(_message.Message):
     """One message as somebody's work."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -144,14 +144,14 @@ class WorkItem(_message.Message):
         """The message, without its content."""
 
     @_builtins.property
-    def work(self) -> Global___Work:
+    def work(self) -> Global___Task:
         """How its work stands."""
 
     def __init__(
         self,
         *,
         message: _officer_pb2.MessageInfo | None = ...,
-        work: Global___Work | None = ...,
+        work: Global___Task | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -159,10 +159,10 @@ class WorkItem(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WorkItem: _TypeAlias = WorkItem  # noqa: Y015
+Global___TaskItem: _TypeAlias = TaskItem  # noqa: Y015
 
 @_typing.final
-class Work(_message.Message):
+class Task(_message.Message):
     """How the work on one message stands."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -209,7 +209,7 @@ class Work(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Work: _TypeAlias = Work  # noqa: Y015
+Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
 class AssignTaskRequest(_message.Message):
@@ -253,13 +253,13 @@ class AssignTaskResponse(_message.Message):
 
     WORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Work:
+    def work(self) -> Global___Task:
         """How the work stands now."""
 
     def __init__(
         self,
         *,
-        work: Global___Work | None = ...,
+        work: Global___Task | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -299,13 +299,13 @@ class TakeTaskResponse(_message.Message):
 
     WORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Work:
+    def work(self) -> Global___Task:
         """How the work stands now."""
 
     def __init__(
         self,
         *,
-        work: Global___Work | None = ...,
+        work: Global___Task | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -345,13 +345,13 @@ class AcknowledgeTaskResponse(_message.Message):
 
     WORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Work:
+    def work(self) -> Global___Task:
         """How the work stands now."""
 
     def __init__(
         self,
         *,
-        work: Global___Work | None = ...,
+        work: Global___Task | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -395,13 +395,13 @@ class CompleteTaskResponse(_message.Message):
 
     WORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Work:
+    def work(self) -> Global___Task:
         """How the work stands now."""
 
     def __init__(
         self,
         *,
-        work: Global___Work | None = ...,
+        work: Global___Task | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

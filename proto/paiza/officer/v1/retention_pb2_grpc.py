@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from paiza.officer.v1 import lawful_pb2 as paiza_dot_officer_dot_v1_dot_lawful__pb2
+from paiza.officer.v1 import retention_pb2 as paiza_dot_officer_dot_v1_dot_retention__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in paiza/officer/v1/lawful_pb2_grpc.py depends on'
+        + ' but the generated code in paiza/officer/v1/retention_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -38,38 +38,38 @@ class RetentionServiceStub:
         """
         self.ListErasures = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/ListErasures',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListErasuresRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListErasuresResponse.FromString,
                 _registered_method=True)
         self.PlaceHold = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/PlaceHold',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.PlaceHoldRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.PlaceHoldResponse.FromString,
                 _registered_method=True)
         self.ReleaseHold = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/ReleaseHold',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ReleaseHoldResponse.FromString,
                 _registered_method=True)
         self.ListHolds = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/ListHolds',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListHoldsResponse.FromString,
                 _registered_method=True)
         self.ListReviews = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/ListReviews',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListReviewsResponse.FromString,
                 _registered_method=True)
         self.KeepMessage = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/KeepMessage',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.KeepMessageRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.KeepMessageResponse.FromString,
                 _registered_method=True)
         self.EraseOwnCopy = channel.unary_unary(
                 '/paiza.officer.v1.RetentionService/EraseOwnCopy',
-                request_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.EraseOwnCopyRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.EraseOwnCopyResponse.FromString,
                 _registered_method=True)
 
 
@@ -132,38 +132,38 @@ def add_RetentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListErasures': grpc.unary_unary_rpc_method_handler(
                     servicer.ListErasures,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListErasuresRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListErasuresResponse.SerializeToString,
             ),
             'PlaceHold': grpc.unary_unary_rpc_method_handler(
                     servicer.PlaceHold,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.PlaceHoldRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.PlaceHoldResponse.SerializeToString,
             ),
             'ReleaseHold': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseHold,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ReleaseHoldResponse.SerializeToString,
             ),
             'ListHolds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHolds,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListHoldsRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListHoldsResponse.SerializeToString,
             ),
             'ListReviews': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReviews,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListReviewsRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.ListReviewsResponse.SerializeToString,
             ),
             'KeepMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.KeepMessage,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.KeepMessageRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.KeepMessageResponse.SerializeToString,
             ),
             'EraseOwnCopy': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseOwnCopy,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_retention__pb2.EraseOwnCopyRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_retention__pb2.EraseOwnCopyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -193,8 +193,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/ListErasures',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ListErasuresResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ListErasuresRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ListErasuresResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -220,8 +220,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/PlaceHold',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.PlaceHoldResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.PlaceHoldRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.PlaceHoldResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -247,8 +247,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/ReleaseHold',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ReleaseHoldResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ReleaseHoldRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ReleaseHoldResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -274,8 +274,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/ListHolds',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ListHoldsResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ListHoldsRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -301,8 +301,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/ListReviews',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.ListReviewsResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ListReviewsRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.ListReviewsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -328,8 +328,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/KeepMessage',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.KeepMessageResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.KeepMessageRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.KeepMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -355,8 +355,8 @@ class RetentionService:
             request,
             target,
             '/paiza.officer.v1.RetentionService/EraseOwnCopy',
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_lawful__pb2.EraseOwnCopyResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.EraseOwnCopyRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_retention__pb2.EraseOwnCopyResponse.FromString,
             options,
             channel_credentials,
             insecure,

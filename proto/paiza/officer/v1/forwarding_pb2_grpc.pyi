@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from paiza.officer.v1 import passing_pb2 as _passing_pb2
+from paiza.officer.v1 import forwarding_pb2 as _forwarding_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,11 +35,11 @@ class ForwardingServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ForwardingServiceAsyncStub: ...
-    Forward: _grpc.UnaryUnaryMultiCallable[_passing_pb2.ForwardRequest, _passing_pb2.ForwardResponse]
+    Forward: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.ForwardRequest, _forwarding_pb2.ForwardResponse]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
-    AuthorizeExport: _grpc.UnaryUnaryMultiCallable[_passing_pb2.AuthorizeExportRequest, _passing_pb2.AuthorizeExportResponse]
+    AuthorizeExport: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.AuthorizeExportRequest, _forwarding_pb2.AuthorizeExportResponse]
     """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
-    ListHolders: _grpc.UnaryUnaryMultiCallable[_passing_pb2.ListHoldersRequest, _passing_pb2.ListHoldersResponse]
+    ListHolders: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.ListHoldersRequest, _forwarding_pb2.ListHoldersResponse]
     """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
 
 @_typing.type_check_only
@@ -49,11 +49,11 @@ class ForwardingServiceAsyncStub(ForwardingServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Forward: _aio.UnaryUnaryMultiCallable[_passing_pb2.ForwardRequest, _passing_pb2.ForwardResponse]  # type: ignore[assignment]
+    Forward: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.ForwardRequest, _forwarding_pb2.ForwardResponse]  # type: ignore[assignment]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
-    AuthorizeExport: _aio.UnaryUnaryMultiCallable[_passing_pb2.AuthorizeExportRequest, _passing_pb2.AuthorizeExportResponse]  # type: ignore[assignment]
+    AuthorizeExport: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.AuthorizeExportRequest, _forwarding_pb2.AuthorizeExportResponse]  # type: ignore[assignment]
     """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
-    ListHolders: _aio.UnaryUnaryMultiCallable[_passing_pb2.ListHoldersRequest, _passing_pb2.ListHoldersResponse]  # type: ignore[assignment]
+    ListHolders: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.ListHoldersRequest, _forwarding_pb2.ListHoldersResponse]  # type: ignore[assignment]
     """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
 
 class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,25 +64,25 @@ class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Forward(
         self,
-        request: _passing_pb2.ForwardRequest,
+        request: _forwarding_pb2.ForwardRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_passing_pb2.ForwardResponse, _abc.Awaitable[_passing_pb2.ForwardResponse]]:
+    ) -> _typing.Union[_forwarding_pb2.ForwardResponse, _abc.Awaitable[_forwarding_pb2.ForwardResponse]]:
         """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
 
     @_abc_1.abstractmethod
     def AuthorizeExport(
         self,
-        request: _passing_pb2.AuthorizeExportRequest,
+        request: _forwarding_pb2.AuthorizeExportRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_passing_pb2.AuthorizeExportResponse, _abc.Awaitable[_passing_pb2.AuthorizeExportResponse]]:
+    ) -> _typing.Union[_forwarding_pb2.AuthorizeExportResponse, _abc.Awaitable[_forwarding_pb2.AuthorizeExportResponse]]:
         """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
 
     @_abc_1.abstractmethod
     def ListHolders(
         self,
-        request: _passing_pb2.ListHoldersRequest,
+        request: _forwarding_pb2.ListHoldersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_passing_pb2.ListHoldersResponse, _abc.Awaitable[_passing_pb2.ListHoldersResponse]]:
+    ) -> _typing.Union[_forwarding_pb2.ListHoldersResponse, _abc.Awaitable[_forwarding_pb2.ListHoldersResponse]]:
         """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
 
 def add_ForwardingServiceServicer_to_server(servicer: ForwardingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

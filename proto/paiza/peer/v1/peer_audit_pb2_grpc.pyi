@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from paiza.peer.v1 import oversight_pb2 as _oversight_pb2
+from paiza.peer.v1 import peer_audit_pb2 as _peer_audit_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,11 +35,11 @@ class PeerAuditServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PeerAuditServiceAsyncStub: ...
-    ListGrantedEntries: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.ListGrantedEntriesRequest, _oversight_pb2.ListGrantedEntriesResponse]
+    ListGrantedEntries: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.ListGrantedEntriesRequest, _peer_audit_pb2.ListGrantedEntriesResponse]
     """Entries of the called node's log that the caller may see. The consultation is logged there."""
-    CountGrantedMessages: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.CountGrantedMessagesRequest, _oversight_pb2.CountGrantedMessagesResponse]
+    CountGrantedMessages: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.CountGrantedMessagesRequest, _peer_audit_pb2.CountGrantedMessagesResponse]
     """How many messages the called node exchanged with each member, by its own word. The consultation is logged there."""
-    AgreePeriod: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.AgreePeriodRequest, _oversight_pb2.AgreePeriodResponse]
+    AgreePeriod: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.AgreePeriodRequest, _peer_audit_pb2.AgreePeriodResponse]
     """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
 @_typing.type_check_only
@@ -49,11 +49,11 @@ class PeerAuditServiceAsyncStub(PeerAuditServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListGrantedEntries: _aio.UnaryUnaryMultiCallable[_oversight_pb2.ListGrantedEntriesRequest, _oversight_pb2.ListGrantedEntriesResponse]  # type: ignore[assignment]
+    ListGrantedEntries: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.ListGrantedEntriesRequest, _peer_audit_pb2.ListGrantedEntriesResponse]  # type: ignore[assignment]
     """Entries of the called node's log that the caller may see. The consultation is logged there."""
-    CountGrantedMessages: _aio.UnaryUnaryMultiCallable[_oversight_pb2.CountGrantedMessagesRequest, _oversight_pb2.CountGrantedMessagesResponse]  # type: ignore[assignment]
+    CountGrantedMessages: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.CountGrantedMessagesRequest, _peer_audit_pb2.CountGrantedMessagesResponse]  # type: ignore[assignment]
     """How many messages the called node exchanged with each member, by its own word. The consultation is logged there."""
-    AgreePeriod: _aio.UnaryUnaryMultiCallable[_oversight_pb2.AgreePeriodRequest, _oversight_pb2.AgreePeriodResponse]  # type: ignore[assignment]
+    AgreePeriod: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.AgreePeriodRequest, _peer_audit_pb2.AgreePeriodResponse]  # type: ignore[assignment]
     """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
 class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,25 +64,25 @@ class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListGrantedEntries(
         self,
-        request: _oversight_pb2.ListGrantedEntriesRequest,
+        request: _peer_audit_pb2.ListGrantedEntriesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_oversight_pb2.ListGrantedEntriesResponse, _abc.Awaitable[_oversight_pb2.ListGrantedEntriesResponse]]:
+    ) -> _typing.Union[_peer_audit_pb2.ListGrantedEntriesResponse, _abc.Awaitable[_peer_audit_pb2.ListGrantedEntriesResponse]]:
         """Entries of the called node's log that the caller may see. The consultation is logged there."""
 
     @_abc_1.abstractmethod
     def CountGrantedMessages(
         self,
-        request: _oversight_pb2.CountGrantedMessagesRequest,
+        request: _peer_audit_pb2.CountGrantedMessagesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_oversight_pb2.CountGrantedMessagesResponse, _abc.Awaitable[_oversight_pb2.CountGrantedMessagesResponse]]:
+    ) -> _typing.Union[_peer_audit_pb2.CountGrantedMessagesResponse, _abc.Awaitable[_peer_audit_pb2.CountGrantedMessagesResponse]]:
         """How many messages the called node exchanged with each member, by its own word. The consultation is logged there."""
 
     @_abc_1.abstractmethod
     def AgreePeriod(
         self,
-        request: _oversight_pb2.AgreePeriodRequest,
+        request: _peer_audit_pb2.AgreePeriodRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_oversight_pb2.AgreePeriodResponse, _abc.Awaitable[_oversight_pb2.AgreePeriodResponse]]:
+    ) -> _typing.Union[_peer_audit_pb2.AgreePeriodResponse, _abc.Awaitable[_peer_audit_pb2.AgreePeriodResponse]]:
         """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
 def add_PeerAuditServiceServicer_to_server(servicer: PeerAuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from paiza.officer.v1 import passing_pb2 as paiza_dot_officer_dot_v1_dot_passing__pb2
+from paiza.officer.v1 import forwarding_pb2 as paiza_dot_officer_dot_v1_dot_forwarding__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in paiza/officer/v1/passing_pb2_grpc.py depends on'
+        + ' but the generated code in paiza/officer/v1/forwarding_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -38,18 +38,18 @@ class ForwardingServiceStub:
         """
         self.Forward = channel.unary_unary(
                 '/paiza.officer.v1.ForwardingService/Forward',
-                request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ForwardRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ForwardResponse.FromString,
                 _registered_method=True)
         self.AuthorizeExport = channel.unary_unary(
                 '/paiza.officer.v1.ForwardingService/AuthorizeExport',
-                request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.AuthorizeExportRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.AuthorizeExportResponse.FromString,
                 _registered_method=True)
         self.ListHolders = channel.unary_unary(
                 '/paiza.officer.v1.ForwardingService/ListHolders',
-                request_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersResponse.FromString,
+                request_serializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ListHoldersRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ListHoldersResponse.FromString,
                 _registered_method=True)
 
 
@@ -84,18 +84,18 @@ def add_ForwardingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Forward': grpc.unary_unary_rpc_method_handler(
                     servicer.Forward,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ForwardRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ForwardResponse.SerializeToString,
             ),
             'AuthorizeExport': grpc.unary_unary_rpc_method_handler(
                     servicer.AuthorizeExport,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.AuthorizeExportRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.AuthorizeExportResponse.SerializeToString,
             ),
             'ListHolders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHolders,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersResponse.SerializeToString,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ListHoldersRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_forwarding__pb2.ListHoldersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -125,8 +125,8 @@ class ForwardingService:
             request,
             target,
             '/paiza.officer.v1.ForwardingService/Forward',
-            paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_passing__pb2.ForwardResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_forwarding__pb2.ForwardRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_forwarding__pb2.ForwardResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -152,8 +152,8 @@ class ForwardingService:
             request,
             target,
             '/paiza.officer.v1.ForwardingService/AuthorizeExport',
-            paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_passing__pb2.AuthorizeExportResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_forwarding__pb2.AuthorizeExportRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_forwarding__pb2.AuthorizeExportResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -179,8 +179,8 @@ class ForwardingService:
             request,
             target,
             '/paiza.officer.v1.ForwardingService/ListHolders',
-            paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_passing__pb2.ListHoldersResponse.FromString,
+            paiza_dot_officer_dot_v1_dot_forwarding__pb2.ListHoldersRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_forwarding__pb2.ListHoldersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from paiza.officer.v1 import lawful_pb2 as _lawful_pb2
+from paiza.officer.v1 import retention_pb2 as _retention_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,19 +35,19 @@ class RetentionServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RetentionServiceAsyncStub: ...
-    ListErasures: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]
+    ListErasures: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ListErasuresRequest, _retention_pb2.ListErasuresResponse]
     """What became of erasures that this member asked for, and that others asked of it."""
-    PlaceHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.PlaceHoldRequest, _lawful_pb2.PlaceHoldResponse]
+    PlaceHold: _grpc.UnaryUnaryMultiCallable[_retention_pb2.PlaceHoldRequest, _retention_pb2.PlaceHoldResponse]
     """Puts a message under legal hold: while it lasts, nothing erases the message here."""
-    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ReleaseHoldRequest, _lawful_pb2.ReleaseHoldResponse]
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ReleaseHoldRequest, _retention_pb2.ReleaseHoldResponse]
     """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
-    ListHolds: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListHoldsRequest, _lawful_pb2.ListHoldsResponse]
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ListHoldsRequest, _retention_pb2.ListHoldsResponse]
     """Messages under legal hold."""
-    ListReviews: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.ListReviewsRequest, _lawful_pb2.ListReviewsResponse]
+    ListReviews: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ListReviewsRequest, _retention_pb2.ListReviewsResponse]
     """Messages whose review date is near or past, the most overdue first."""
-    KeepMessage: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.KeepMessageRequest, _lawful_pb2.KeepMessageResponse]
+    KeepMessage: _grpc.UnaryUnaryMultiCallable[_retention_pb2.KeepMessageRequest, _retention_pb2.KeepMessageResponse]
     """Keeps a message until another date, on which it is reviewed again."""
-    EraseOwnCopy: _grpc.UnaryUnaryMultiCallable[_lawful_pb2.EraseOwnCopyRequest, _lawful_pb2.EraseOwnCopyResponse]
+    EraseOwnCopy: _grpc.UnaryUnaryMultiCallable[_retention_pb2.EraseOwnCopyRequest, _retention_pb2.EraseOwnCopyResponse]
     """Erases this member's own copy of a message; other members keep theirs."""
 
 @_typing.type_check_only
@@ -57,19 +57,19 @@ class RetentionServiceAsyncStub(RetentionServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListErasures: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListErasuresRequest, _lawful_pb2.ListErasuresResponse]  # type: ignore[assignment]
+    ListErasures: _aio.UnaryUnaryMultiCallable[_retention_pb2.ListErasuresRequest, _retention_pb2.ListErasuresResponse]  # type: ignore[assignment]
     """What became of erasures that this member asked for, and that others asked of it."""
-    PlaceHold: _aio.UnaryUnaryMultiCallable[_lawful_pb2.PlaceHoldRequest, _lawful_pb2.PlaceHoldResponse]  # type: ignore[assignment]
+    PlaceHold: _aio.UnaryUnaryMultiCallable[_retention_pb2.PlaceHoldRequest, _retention_pb2.PlaceHoldResponse]  # type: ignore[assignment]
     """Puts a message under legal hold: while it lasts, nothing erases the message here."""
-    ReleaseHold: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ReleaseHoldRequest, _lawful_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_retention_pb2.ReleaseHoldRequest, _retention_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
     """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
-    ListHolds: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListHoldsRequest, _lawful_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    ListHolds: _aio.UnaryUnaryMultiCallable[_retention_pb2.ListHoldsRequest, _retention_pb2.ListHoldsResponse]  # type: ignore[assignment]
     """Messages under legal hold."""
-    ListReviews: _aio.UnaryUnaryMultiCallable[_lawful_pb2.ListReviewsRequest, _lawful_pb2.ListReviewsResponse]  # type: ignore[assignment]
+    ListReviews: _aio.UnaryUnaryMultiCallable[_retention_pb2.ListReviewsRequest, _retention_pb2.ListReviewsResponse]  # type: ignore[assignment]
     """Messages whose review date is near or past, the most overdue first."""
-    KeepMessage: _aio.UnaryUnaryMultiCallable[_lawful_pb2.KeepMessageRequest, _lawful_pb2.KeepMessageResponse]  # type: ignore[assignment]
+    KeepMessage: _aio.UnaryUnaryMultiCallable[_retention_pb2.KeepMessageRequest, _retention_pb2.KeepMessageResponse]  # type: ignore[assignment]
     """Keeps a message until another date, on which it is reviewed again."""
-    EraseOwnCopy: _aio.UnaryUnaryMultiCallable[_lawful_pb2.EraseOwnCopyRequest, _lawful_pb2.EraseOwnCopyResponse]  # type: ignore[assignment]
+    EraseOwnCopy: _aio.UnaryUnaryMultiCallable[_retention_pb2.EraseOwnCopyRequest, _retention_pb2.EraseOwnCopyResponse]  # type: ignore[assignment]
     """Erases this member's own copy of a message; other members keep theirs."""
 
 class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,57 +80,57 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListErasures(
         self,
-        request: _lawful_pb2.ListErasuresRequest,
+        request: _retention_pb2.ListErasuresRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.ListErasuresResponse, _abc.Awaitable[_lawful_pb2.ListErasuresResponse]]:
+    ) -> _typing.Union[_retention_pb2.ListErasuresResponse, _abc.Awaitable[_retention_pb2.ListErasuresResponse]]:
         """What became of erasures that this member asked for, and that others asked of it."""
 
     @_abc_1.abstractmethod
     def PlaceHold(
         self,
-        request: _lawful_pb2.PlaceHoldRequest,
+        request: _retention_pb2.PlaceHoldRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.PlaceHoldResponse, _abc.Awaitable[_lawful_pb2.PlaceHoldResponse]]:
+    ) -> _typing.Union[_retention_pb2.PlaceHoldResponse, _abc.Awaitable[_retention_pb2.PlaceHoldResponse]]:
         """Puts a message under legal hold: while it lasts, nothing erases the message here."""
 
     @_abc_1.abstractmethod
     def ReleaseHold(
         self,
-        request: _lawful_pb2.ReleaseHoldRequest,
+        request: _retention_pb2.ReleaseHoldRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.ReleaseHoldResponse, _abc.Awaitable[_lawful_pb2.ReleaseHoldResponse]]:
+    ) -> _typing.Union[_retention_pb2.ReleaseHoldResponse, _abc.Awaitable[_retention_pb2.ReleaseHoldResponse]]:
         """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
 
     @_abc_1.abstractmethod
     def ListHolds(
         self,
-        request: _lawful_pb2.ListHoldsRequest,
+        request: _retention_pb2.ListHoldsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.ListHoldsResponse, _abc.Awaitable[_lawful_pb2.ListHoldsResponse]]:
+    ) -> _typing.Union[_retention_pb2.ListHoldsResponse, _abc.Awaitable[_retention_pb2.ListHoldsResponse]]:
         """Messages under legal hold."""
 
     @_abc_1.abstractmethod
     def ListReviews(
         self,
-        request: _lawful_pb2.ListReviewsRequest,
+        request: _retention_pb2.ListReviewsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.ListReviewsResponse, _abc.Awaitable[_lawful_pb2.ListReviewsResponse]]:
+    ) -> _typing.Union[_retention_pb2.ListReviewsResponse, _abc.Awaitable[_retention_pb2.ListReviewsResponse]]:
         """Messages whose review date is near or past, the most overdue first."""
 
     @_abc_1.abstractmethod
     def KeepMessage(
         self,
-        request: _lawful_pb2.KeepMessageRequest,
+        request: _retention_pb2.KeepMessageRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.KeepMessageResponse, _abc.Awaitable[_lawful_pb2.KeepMessageResponse]]:
+    ) -> _typing.Union[_retention_pb2.KeepMessageResponse, _abc.Awaitable[_retention_pb2.KeepMessageResponse]]:
         """Keeps a message until another date, on which it is reviewed again."""
 
     @_abc_1.abstractmethod
     def EraseOwnCopy(
         self,
-        request: _lawful_pb2.EraseOwnCopyRequest,
+        request: _retention_pb2.EraseOwnCopyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lawful_pb2.EraseOwnCopyResponse, _abc.Awaitable[_lawful_pb2.EraseOwnCopyResponse]]:
+    ) -> _typing.Union[_retention_pb2.EraseOwnCopyResponse, _abc.Awaitable[_retention_pb2.EraseOwnCopyResponse]]:
         """Erases this member's own copy of a message; other members keep theirs."""
 
 def add_RetentionServiceServicer_to_server(servicer: RetentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

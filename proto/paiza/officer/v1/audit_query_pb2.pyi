@@ -105,14 +105,14 @@ class GetMatrixResponse(_message.Message):
         """The own node's word first, then that of each member that granted it."""
 
     @_builtins.property
-    def silent(self) -> _containers.RepeatedCompositeFieldContainer[Global___SilentMember]:
+    def silent(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnavailableMember]:
         """Members that gave none."""
 
     def __init__(
         self,
         *,
         pages: _abc.Iterable[_log_query_pb2.CountsPage] | None = ...,
-        silent: _abc.Iterable[Global___SilentMember] | None = ...,
+        silent: _abc.Iterable[Global___UnavailableMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -123,7 +123,7 @@ class GetMatrixResponse(_message.Message):
 Global___GetMatrixResponse: _TypeAlias = GetMatrixResponse  # noqa: Y015
 
 @_typing.final
-class SilentMember(_message.Message):
+class UnavailableMember(_message.Message):
     """A member whose node gave no answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -146,7 +146,7 @@ class SilentMember(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SilentMember: _TypeAlias = SilentMember  # noqa: Y015
+Global___UnavailableMember: _TypeAlias = UnavailableMember  # noqa: Y015
 
 @_typing.final
 class ClosePeriodRequest(_message.Message):
